@@ -1,0 +1,1 @@
+"""Lassoscope's computation: no user interface is imported from here."""

@@ -1,0 +1,531 @@
+"""The catalog: what a workspace knows, in one SQLite file (or any database SQLAlchemy reaches). Holds no matrices.
+
+Every method is one transaction. Label actions are append-only: undo is an action too.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.errors import WorkspaceError
+from core.halves import check_order, in_check_half
+
+SCHEMA_VERSION = 1
+_META = sa.MetaData()
+
+SETTINGS = sa.Table("settings", _META, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))
+IMAGES = sa.Table(
+    "images",
+    _META,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("group", sa.Text, nullable=False, index=True),
+    sa.Column("is_check", sa.Boolean, nullable=False),
+    sa.Column("check_order", sa.Float, nullable=False),
+)
+PATHS = sa.Table(
+    "paths",
+    _META,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("image_id", sa.Text, nullable=False, index=True),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+)
+REJECTED = sa.Table(
+    "rejected",
+    _META,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+)
+GOLD = sa.Table(
+    "gold",
+    _META,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("column", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+CLASSES = sa.Table(
+    "classes",
+    _META,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("colour", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+)
+ACTIONS = sa.Table(
+    "actions",
+    _META,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("class_name", sa.Text),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("criterion", sa.JSON),
+    sa.Column("guideline", sa.Text, nullable=False),
+    sa.Column("target", sa.Integer),
+)
+ACTION_IMAGES = sa.Table(
+    "action_images",
+    _META,
+    sa.Column("action", sa.Integer, sa.ForeignKey("actions.seq"), primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True, index=True),
+)
+ENCODERS = sa.Table(
+    "encoders",
+    _META,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("dim", sa.Integer, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+PARTS = sa.Table(
+    "parts",
+    _META,
+    sa.Column("encoder", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("stop", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+)
+PROJECTIONS = sa.Table(
+    "projections",
+    _META,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("n_rows", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+PROBES = sa.Table(
+    "probes",
+    _META,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("through_action", sa.Integer, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("weights", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image as ingest found it."""
+
+    id: str
+    path: str
+    width: int  # pixels, after EXIF rotation
+    height: int
+    n_bytes: int
+    format: str
+    hash: str  # hex of the perceptual hash
+    group: str  # id of the first image of its near-duplicate group
+    gold: Mapping[str, str] = field(default_factory=dict)  # manifest columns, for the experiment only
+
+
+@dataclass(frozen=True)
+class PathRecord:
+    """One file that holds a known image."""
+
+    path: str
+    image_id: str
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One file that is not an image we can take."""
+
+    path: str
+    reason: str
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class ImageClass:
+    """A class an analyst can give."""
+
+    name: str
+    colour: str  # "#rrggbb"
+    key: str  # one character
+    flagged: bool  # images of this class are what the operating point must catch
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing an analyst did to labels: `label` (class None clears), `undo` or `redo` of an earlier label action."""
+
+    seq: int
+    id: str
+    kind: str
+    class_name: str | None
+    analyst: str
+    at: str  # ISO 8601, UTC
+    source: str  # single | lasso | cluster | check | import
+    criterion: Any  # polygon [[x, y], ...] in map units, or what else chose the images; None for single labels
+    guideline: str
+    target: int | None  # for undo and redo: the seq of the label action
+    rows: IntArray  # (K,) int64, empty for undo and redo
+
+
+@dataclass(frozen=True)
+class ActionDraft:
+    """An action before the catalog gave it a number; the fields mean what they mean in `Action`."""
+
+    kind: str
+    analyst: str
+    source: str
+    rows: IntArray
+    class_name: str | None = None
+    criterion: Any = None
+    guideline: str = "v1"
+    target: int | None = None
+    at: str | None = None  # None = the moment of the commit
+
+
+@dataclass(frozen=True)
+class ImageColumns:
+    """The columns of all N images that the server keeps in memory, in row order."""
+
+    ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]  # (N,) S32
+    is_check: BoolArray  # (N,)
+    check_order: FloatArray  # (N,) in [0, 1)
+
+
+def now() -> str:
+    """Return the present moment as ISO 8601 UTC with microseconds."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+
+
+def _on_sqlite_connect(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    # FULL: a label that was acknowledged survives a power cut, not only a kill.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+class Catalog:
+    """Typed verbs over the catalog's tables; safe to call from several threads."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url)
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", _on_sqlite_connect)
+        try:
+            _META.create_all(self.engine)
+            found = self.setting("schema", SCHEMA_VERSION)
+        except sa.exc.DatabaseError as error:
+            raise WorkspaceError(
+                f"The catalog at {url} cannot be read ({error.orig}); restore a copy or choose another workspace."
+            ) from error
+        if found != SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"The catalog has schema {found}, this program reads {SCHEMA_VERSION}; use the matching version."
+            )
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "Catalog":
+        """Open (or create) `catalog.sqlite` inside a workspace folder."""
+        return cls(f"sqlite:///{folder / 'catalog.sqlite'}")
+
+    def initialise(self, settings: Mapping[str, Any], classes: Sequence[ImageClass]) -> None:
+        """Write the first settings and classes of a new workspace."""
+        for key, value in {"schema": SCHEMA_VERSION, **settings}.items():
+            self.set_setting(key, value)
+        self.set_classes(classes)
+
+    def close(self) -> None:
+        """Close all connections; SQLite folds its write-ahead log into the file."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
+            yield connection
+
+    # -- settings --
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """Return a stored setting, or `default`."""
+        with self._read() as connection:
+            found = connection.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.key == key)).first()
+        return default if found is None else found[0]
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Store a JSON value under `key`."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))
+            connection.execute(sa.insert(SETTINGS).values(key=key, value=value))
+
+    # -- images --
+
+    def n_images(self) -> int:
+        """Count the images."""
+        return self._count(IMAGES)
+
+    def n_rejected(self) -> int:
+        """Count the rejected files."""
+        return self._count(REJECTED)
+
+    def n_paths(self) -> int:
+        """Count the files that hold a known image (at least one per image)."""
+        return self._count(PATHS)
+
+    def _count(self, table: sa.Table) -> int:
+        with self._read() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+    def known_paths(self) -> dict[str, tuple[int, int]]:
+        """Return path -> (bytes, mtime in ns) of every file seen before, taken or rejected."""
+        with self._read() as connection:
+            found = {}
+            for table in (PATHS, REJECTED):
+                found.update(
+                    {
+                        path: (n, t)
+                        for path, n, t in connection.execute(sa.select(table.c.path, table.c.n_bytes, table.c.mtime_ns))
+                    }
+                )
+        return found
+
+    def known_hashes(self) -> list[tuple[str, str, str]]:
+        """Return (id, perceptual hash, group) of every image in row order."""
+        with self._read() as connection:
+            query = sa.select(IMAGES.c.id, IMAGES.c.hash, IMAGES.c.group).order_by(IMAGES.c.row)
+            return [(a, b, c) for a, b, c in connection.execute(query)]
+
+    def add_batch(
+        self, images: Sequence[ImageRecord], paths: Sequence[PathRecord], rejected: Sequence[Rejected]
+    ) -> None:
+        """Add images (they get the next rows, in order), their files and the rejected files, all or none."""
+        salt = self.setting("salt", "")
+        start = self.n_images()
+        ids, groups = [image.id for image in images], [image.group for image in images]
+        check, order = in_check_half(groups, salt=salt), check_order(ids, salt=salt)
+        with self.engine.begin() as connection:
+            _insert(
+                connection,
+                IMAGES,
+                [
+                    {
+                        "row": start + i,
+                        "id": image.id,
+                        "path": image.path,
+                        "width": image.width,
+                        "height": image.height,
+                        "n_bytes": image.n_bytes,
+                        "format": image.format,
+                        "hash": image.hash,
+                        "group": image.group,
+                        "is_check": bool(check[i]),
+                        "check_order": float(order[i]),
+                    }
+                    for i, image in enumerate(images)
+                ],
+            )
+            _insert(
+                connection,
+                GOLD,
+                [
+                    {"row": start + i, "column": column, "value": value}
+                    for i, image in enumerate(images)
+                    for column, value in image.gold.items()
+                ],
+            )
+            touched = [{"seen": path} for path in [*(p.path for p in paths), *(r.path for r in rejected)]]
+            for table in (PATHS, REJECTED):  # a file that changed since its last visit has one verdict, the newest
+                if touched:
+                    connection.execute(sa.delete(table).where(table.c.path == sa.bindparam("seen")), touched)
+            _insert(connection, PATHS, [vars(record) for record in paths])
+            _insert(connection, REJECTED, [vars(record) for record in rejected])
+
+    def image_columns(self) -> ImageColumns:
+        """Return the in-memory columns of all images, in row order."""
+        with self._read() as connection:
+            query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order).order_by(IMAGES.c.row)
+            found = connection.execute(query).fetchall()
+        ids, check, order = zip(*found, strict=True) if found else ((), (), ())
+        return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64))
+
+    def image(self, row: int) -> dict[str, Any]:
+        """Return all columns of one image.
+
+        Raises:
+            WorkspaceError: if there is no such row.
+        """
+        with self._read() as connection:
+            found = connection.execute(sa.select(IMAGES).where(IMAGES.c.row == row)).mappings().first()
+        if found is None:
+            raise WorkspaceError(f"There is no image in row {row}; the workspace has {self.n_images()} images.")
+        return dict(found)
+
+    def image_paths(self, start: int, stop: int) -> list[str]:
+        """Return the path of each image in rows [start, stop)."""
+        with self._read() as connection:
+            query = sa.select(IMAGES.c.path).where(IMAGES.c.row >= start, IMAGES.c.row < stop).order_by(IMAGES.c.row)
+            return list(connection.scalars(query))
+
+    def groups(self) -> list[str]:
+        """Return the near-duplicate group of every image, in row order."""
+        with self._read() as connection:
+            return list(connection.scalars(sa.select(IMAGES.c.group).order_by(IMAGES.c.row)))
+
+    def row_of_id(self, image_id: str) -> int | None:
+        """Return the row of an image id, or None."""
+        with self._read() as connection:
+            return connection.scalar(sa.select(IMAGES.c.row).where(IMAGES.c.id == image_id))
+
+    def rows_by_name(self) -> dict[str, int]:
+        """Map every id and every known file path to its row."""
+        with self._read() as connection:
+            rows = {r.id: int(r.row) for r in connection.execute(sa.select(IMAGES.c.id, IMAGES.c.row))}
+            for path, image_id in connection.execute(sa.select(PATHS.c.path, PATHS.c.image_id)):
+                rows[path] = rows[image_id]
+        return rows
+
+    def rejected(self) -> list[Rejected]:
+        """Return the rejected files by path."""
+        with self._read() as connection:
+            return [
+                Rejected(**found)
+                for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()
+            ]
+
+    def gold_columns(self) -> list[str]:
+        """Return the names of the manifest columns kept as gold labels."""
+        with self._read() as connection:
+            return list(connection.scalars(sa.select(GOLD.c.column).distinct().order_by(GOLD.c.column)))
+
+    def gold(self, column: str) -> tuple[IntArray, list[str]]:
+        """Return (rows (K,), values) of one gold column, in row order."""
+        with self._read() as connection:
+            query = sa.select(GOLD.c.row, GOLD.c.value).where(GOLD.c.column == column).order_by(GOLD.c.row)
+            found = connection.execute(query).fetchall()
+        return np.array([row for row, _ in found], np.int64), [value for _, value in found]
+
+    # -- classes --
+
+    def classes(self) -> list[ImageClass]:
+        """Return the classes in their order; a label code is a position in this list."""
+        with self._read() as connection:
+            query = sa.select(CLASSES).order_by(CLASSES.c.position)
+            return [
+                ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()
+            ]
+
+    def set_classes(self, classes: Sequence[ImageClass]) -> None:
+        """Replace the class list."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(CLASSES))
+            _insert(connection, CLASSES, [{"position": i, **vars(c)} for i, c in enumerate(classes)])
+
+    # -- actions --
+
+    def append_actions(self, drafts: Sequence[ActionDraft]) -> list[Action]:
+        """Append actions and their images, all or none; when this returns, they are on disk."""
+        appended = []
+        with self.engine.begin() as connection:
+            for draft in drafts:
+                values = {**vars(draft), "id": uuid.uuid4().hex, "at": draft.at or now()}
+                rows = np.asarray(values.pop("rows"), np.int64)
+                seq = _inserted_key(connection, sa.insert(ACTIONS).values(**values))
+                _insert(connection, ACTION_IMAGES, [{"action": seq, "row": row} for row in rows.tolist()])
+                appended.append(Action(seq=seq, rows=rows, **values))
+        return appended
+
+    def actions(self) -> list[Action]:
+        """Return every action in the order it was taken."""
+        with self._read() as connection:
+            found = connection.execute(sa.select(ACTIONS).order_by(ACTIONS.c.seq)).mappings().fetchall()
+            query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row).order_by(ACTION_IMAGES.c.action)
+            pairs = np.array(connection.execute(query).fetchall(), np.int64).reshape(-1, 2)
+        starts = np.searchsorted(pairs[:, 0], [a["seq"] for a in found], side="left")
+        stops = np.searchsorted(pairs[:, 0], [a["seq"] for a in found], side="right")
+        return [Action(**a, rows=pairs[i:j, 1]) for a, i, j in zip(found, starts, stops, strict=True)]
+
+    # -- encoders, projections, probes --
+
+    def add_encoder(self, name: str, dim: int, record: Mapping[str, Any]) -> None:
+        """Remember an encoder (once)."""
+        with self.engine.begin() as connection:
+            if connection.execute(sa.select(ENCODERS.c.name).where(ENCODERS.c.name == name)).first() is None:
+                connection.execute(sa.insert(ENCODERS).values(name=name, dim=dim, record=dict(record), at=now()))
+
+    def encoder_record(self, name: str) -> dict[str, Any]:
+        """Return what is known of an encoder: name, dim, record, at."""
+        with self._read() as connection:
+            found = connection.execute(sa.select(ENCODERS).where(ENCODERS.c.name == name)).mappings().first()
+        return dict(found) if found else {}
+
+    def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
+        """Commit one embedding part; a part that is not named here does not exist."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file)
+            )
+
+    def parts(self, encoder: str) -> list[tuple[int, int, str]]:
+        """Return (start, stop, file) of an encoder's parts in row order."""
+        with self._read() as connection:
+            query = sa.select(PARTS.c.start, PARTS.c.stop, PARTS.c.file).where(PARTS.c.encoder == encoder)
+            return [(a, b, c) for a, b, c in connection.execute(query.order_by(PARTS.c.position))]
+
+    def add_projection(self, encoder: str, n_rows: int, file: str, record: Mapping[str, Any]) -> int:
+        """Commit a projection and return its version."""
+        with self.engine.begin() as connection:
+            values = {"encoder": encoder, "n_rows": n_rows, "file": file, "record": dict(record), "at": now()}
+            return _inserted_key(connection, sa.insert(PROJECTIONS).values(**values))
+
+    def latest_projection(self, encoder: str) -> dict[str, Any] | None:
+        """Return the newest projection of an encoder: version, n_rows, file, record, at."""
+        return self._latest(PROJECTIONS, encoder)
+
+    def add_probe(self, encoder: str, through_action: int, record: Mapping[str, Any], weights: bytes) -> int:
+        """Commit a probe and return its version."""
+        with self.engine.begin() as connection:
+            values = {"encoder": encoder, "through_action": through_action, "record": dict(record), "weights": weights}
+            return _inserted_key(connection, sa.insert(PROBES).values(**values, at=now()))
+
+    def latest_probe(self, encoder: str) -> dict[str, Any] | None:
+        """Return the newest probe of an encoder: version, through_action, record, weights, at."""
+        return self._latest(PROBES, encoder)
+
+    def _latest(self, table: sa.Table, encoder: str) -> dict[str, Any] | None:
+        with self._read() as connection:
+            query = sa.select(table).where(table.c.encoder == encoder).order_by(table.c.version.desc()).limit(1)
+            found = connection.execute(query).mappings().first()
+        return dict(found) if found else None
+
+
+def _insert(connection: sa.Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:
+    if values:
+        connection.execute(sa.insert(table), values)
+
+
+def _inserted_key(connection: sa.Connection, statement: sa.Insert) -> int:
+    key = connection.execute(statement).inserted_primary_key
+    assert key is not None  # noqa: S101  every table this is used with has an integer key
+    return int(key[0])

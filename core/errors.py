@@ -1,0 +1,25 @@
+"""Errors a person can act on: each message is one sentence that says what was got, what is needed and what to do."""
+
+
+class AppError(Exception):
+    """Base of every expected error; the command line and the page print its message and nothing else."""
+
+
+class InputError(AppError):
+    """A file, option or value from outside is not usable."""
+
+
+class ShapeError(AppError):
+    """An array does not have the shape that the function documents."""
+
+
+class WorkspaceError(AppError):
+    """The workspace folder is missing, in use by another process, or not at the stage the verb needs."""
+
+
+class EncoderError(AppError):
+    """An encoder's weights are unknown, unreadable, or do not fit the embeddings they are used with."""
+
+
+class UnavailableError(AppError):
+    """Something outside this machine is needed and cannot be reached."""

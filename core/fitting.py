@@ -1,0 +1,95 @@
+"""From labels to scores: fit the probe on the teach half, score every image. `Workspace` calls this off its lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+from core.labels import UNLABELLED
+from core.probe import Probe, fit_probe
+from core.uncertainty import closeness, margin
+from core.vectors import Matrix, linear_scores
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Mean and scale of a workspace's embeddings; no label has a part in them."""
+
+    mean: FloatArray  # (D,) float64
+    scale: FloatArray  # (D,) float64, > 0
+
+    @classmethod
+    def of(cls, matrix: Matrix) -> "Standardisation":
+        """Measure a matrix; a constant column gets scale 1."""
+        mean, std = matrix.mean_std()
+        return cls(mean, np.where(std > 1e-12, std, 1.0))
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        """Standardise (n, D) raw embeddings."""
+        return ((x - self.mean) / self.scale).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A probe and what it says of all N images; images without an embedding carry NaN and UNLABELLED."""
+
+    version: int  # of the probe, in the catalog; 0 if it was not saved
+    labels_version: int  # the newest action it has seen
+    probe: Probe
+    score: FloatArray  # (N,) float32 logits of flagged; all NaN while all labels are on one side
+    uncertainty: FloatArray  # (N,) float32 in [0, 1]
+    predicted: IntArray  # (N,) int16 class codes
+
+
+def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
+    """Say what is missing before a probe can be fitted from these teach-half labels; "" if nothing is."""
+    present = np.unique(codes[codes != UNLABELLED])
+    if len(present) >= 2:
+        return ""
+    if not len(present):
+        return "No probe yet: label images of at least two classes in the teach half."
+    only = class_names[int(present[0])]
+    return f"No probe yet: all teach-half labels are '{only}'; label at least one image of another class."
+
+
+def fit_and_score(
+    matrix: Matrix,
+    codes: IntArray,
+    rows: IntArray,
+    *,
+    flagged_codes: Sequence[int],
+    standardisation: Standardisation,
+    n_images: int,
+    device: str,
+) -> tuple[Probe, FloatArray, FloatArray, IntArray]:
+    """Fit a probe on the given rows and score all images.
+
+    Args:
+        matrix: (M, D) embeddings, M <= n_images.
+        codes: (N,) label codes.
+        rows: (T,) training rows, all labelled and embedded.
+    Returns:
+        the probe; score (N,), uncertainty (N,) float32, predicted (N,) int16.
+    """
+    probe = fit_probe(
+        matrix.take(rows),
+        codes[rows],
+        flagged_codes=flagged_codes,
+        mean=standardisation.mean,
+        scale=standardisation.scale,
+        device=device,
+    )
+    weights, bias = probe.columns()
+    logits = linear_scores(matrix, weights, bias)
+    n_classes = len(probe.class_codes)
+    score = np.full(n_images, np.nan, np.float32)
+    uncertainty = score.copy()
+    predicted = np.full(n_images, UNLABELLED, np.int16)
+    predicted[: matrix.rows] = np.array(probe.class_codes, np.int16)[logits[:, :n_classes].argmax(axis=1)]
+    if probe.flagged_weights is not None:
+        score[: matrix.rows] = logits[:, n_classes]
+        uncertainty[: matrix.rows] = closeness(logits[:, n_classes])
+    else:
+        uncertainty[: matrix.rows] = margin(logits[:, :n_classes])
+    return probe, score, uncertainty, predicted

@@ -1,0 +1,617 @@
+"""The workspace: one data set and all work on it. Each use case is one verb; page and tests call nothing else."""
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from core.acquisition import STRATEGIES, Pool
+from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
+from core.catalog import Action, ActionDraft, Catalog, ImageClass
+from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.errors import InputError, WorkspaceError
+from core.files import atomic_path
+from core.fitting import Fitted, Standardisation, fit_and_score, missing_for_probe
+from core.images import decode, treat, webp
+from core.ingest import IngestResult, ingest
+from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
+from core.labels import UNLABELLED, LabelBook, Labels
+from core.thumbnails import ThumbnailStore
+from core.vectors import Matrix, write_part
+
+DEFAULT_CLASSES = (
+    ImageClass("neutral", "#0072b2", "1", flagged=False),
+    ImageClass("explicit", "#d55e00", "2", flagged=True),
+    ImageClass("copyright", "#cc79a7", "3", flagged=False),
+)
+PART_ROWS = 8_192  # one embedding part: small enough to lose little at a kill, large enough to read fast
+FIRST_ROUND = 10  # diverse labels before uncertainty means anything
+PICTURE_SIDE = 1_200  # px; a person can read a notice at this size
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One image the tool asks for."""
+
+    row: int
+    id: str
+    strategy: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """What a label action did."""
+
+    action: Action
+    n_teach: int  # images of the teach half: the model learns from these
+    n_check: int  # images of the check half: coloured on the map, not learned from
+
+    @property
+    def sentence(self) -> str:
+        """Say it to the person."""
+        name, n = self.action.class_name, len(self.action.rows)
+        if name is None:
+            return f"Cleared the label of {n:,} images."
+        if self.action.source == "check":
+            return f"{n:,} check-half image read as '{name}'."
+        if not self.n_check:
+            return f"Labelled {n:,} '{name}': the model learns from all of them."
+        return (
+            f"Labelled {n:,} '{name}': the model learns from {self.n_teach:,}; {self.n_check:,} are in the check half, "
+            "coloured on the map but not learned from."
+        )
+
+
+class Workspace:
+    """One folder, one process that writes, many analysts. Arrays it hands out are never changed afterwards."""
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        """Open an existing workspace; use `create` for a new one.
+
+        Raises:
+            WorkspaceError: if it does not exist, or another process has it open for writing.
+        """
+        if not (folder / "catalog.sqlite").is_file():
+            raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
+        self.folder = folder
+        self._process_lock: FileLock | None = None
+        if not read_only:
+            self._process_lock = FileLock(folder / "workspace.lock")
+            try:
+                self._process_lock.acquire(timeout=0)
+            except Timeout:
+                raise WorkspaceError(
+                    f"Another process has {folder} open for writing (a server?); stop it, or do this in its page."
+                ) from None
+        self.catalog = Catalog.in_folder(folder)
+        self.thumbnails = ThumbnailStore(folder / "thumbnails.sqlite")
+        self._lock = threading.RLock()
+        self._treated = lru_cache(maxsize=4_096)(self._treat)
+        self._fitted: Fitted | None = None
+        self.reload()
+
+    @classmethod
+    def create(
+        cls, folder: Path, *, name: str = "", classes: Sequence[ImageClass] = DEFAULT_CLASSES, salt: str | None = None
+    ) -> "Workspace":
+        """Open the workspace in `folder`, making it first if there is none."""
+        if not (folder / "catalog.sqlite").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            catalog = Catalog.in_folder(folder)
+            catalog.initialise(
+                {"name": name or folder.resolve().name, "salt": salt or secrets.token_hex(8), "guideline": "v1"},
+                classes,
+            )
+            catalog.close()
+        return cls(folder)
+
+    def close(self) -> None:
+        """Close the files and let other processes in."""
+        self.thumbnails.close()
+        self.catalog.close()
+        if self._process_lock is not None:
+            self._process_lock.release()
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- state --
+
+    def reload(self) -> None:
+        """Read everything that is kept in memory from disk again."""
+        with self._lock:
+            self.name: str = self.catalog.setting("name", self.folder.name)
+            self.classes = self.catalog.classes()
+            columns = self.catalog.image_columns()
+            self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
+            self._book = LabelBook(len(self.ids), self.class_names, self.catalog.actions())
+            self._gold: dict[str, IntArray] = {}
+            self._open_encoder(self.catalog.setting("encoder"))
+
+    def _open_encoder(self, encoder: str | None) -> None:
+        self.encoder_name = encoder
+        parts = self.catalog.parts(encoder) if encoder else []
+        self.matrix = Matrix([self.folder / file for _, _, file in parts]) if parts else None
+        self._standardisation: Standardisation | None = None
+        self.projection = self.catalog.latest_projection(encoder) if encoder else None
+        xy = np.full((self.n_images, 2), np.nan, np.float32)
+        if self.projection:
+            known = np.load(self.folder / self.projection["file"], allow_pickle=False)
+            xy[: len(known)] = known
+        self.xy = xy
+
+    @property
+    def n_images(self) -> int:
+        """Count the images."""
+        return len(self.ids)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the class names; a label code is a position in this list."""
+        return [c.name for c in self.classes]
+
+    @property
+    def flagged_codes(self) -> list[int]:
+        """Return the codes of the flagged classes."""
+        return [code for code, c in enumerate(self.classes) if c.flagged]
+
+    @property
+    def labels(self) -> Labels:
+        """Return the labels as they stand now."""
+        return self._book.labels
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """Return the newest probe with its scores, None before the first."""
+        return self._fitted
+
+    def image_id(self, row: int) -> str:
+        """Return the id of a row."""
+        return self.ids[row].decode()
+
+    def row_of(self, image_id: str) -> int | None:
+        """Return the row of an id, None if unknown."""
+        return self.catalog.row_of_id(image_id)
+
+    def set_classes(self, classes: Sequence[ImageClass]) -> None:
+        """Replace the class list; classes that carry labels must stay.
+
+        Raises:
+            InputError: if a used class is missing, or a name or key is doubled.
+        """
+        names, keys = [c.name for c in classes], [c.key for c in classes]
+        if len(set(names)) < len(names) or len(set(keys)) < len(keys) or not all(names):
+            raise InputError(f"Classes need different names and keys, got {', '.join(names)}; rename the doubled ones.")
+        used = {a.class_name for a in self._book.history() if a.kind == "label" and a.class_name is not None}
+        if lost := sorted(used - set(names)):
+            raise InputError(f"The class '{lost[0]}' carries labels; keep it in the list, or clear its labels first.")
+        with self._lock:
+            self.catalog.set_classes(classes)
+            self.reload()
+            self._fitted = None
+
+    # -- images to map --
+
+    def ingest(self, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
+        """Take in a folder tree or a manifest; what was seen before is skipped."""
+        result = ingest(source, self.catalog, self.thumbnails, workers=workers, on_progress=on_progress)
+        sources = self.catalog.setting("sources", [])
+        root = str((source if source.is_dir() else source.parent).resolve())
+        if root not in sources:
+            self.catalog.set_setting("sources", [*sources, root])
+        self.reload()
+        return result
+
+    def embed(
+        self, encoder: str = "msn-demo", *, device: str = "auto", on_progress: Progress = ignore
+    ) -> dict[str, Any]:
+        """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
+
+        Args:
+            encoder: a registered name or a weights file.
+            device: "auto", "cpu" or a CUDA device.
+        Returns:
+            the encoder's name and description and how many images were embedded now.
+        Raises:
+            WorkspaceError: if there are no images.
+        """
+        from core.encoder import embed, load_encoder
+
+        if not self.n_images:
+            raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
+        loaded = load_encoder(encoder, device=device)
+        self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe())
+        done = max((stop for _, stop, _ in self.catalog.parts(loaded.name)), default=0)
+        first = done
+        folder = self.folder / "embeddings" / loaded.name
+        while done < self.n_images:
+            stop = min(done + PART_ROWS, self.n_images)
+            paths = [Path(p) for p in self.catalog.image_paths(done, stop)]
+            position = len(self.catalog.parts(loaded.name))
+            blocks = embed(
+                paths,
+                loaded,
+                fallback=self._thumbnail_from(done),
+                on_progress=_shifted(on_progress, done - first, self.n_images - first),
+            )
+            file = write_part(folder, position, np.concatenate(list(blocks)))
+            self.catalog.add_part(loaded.name, position, done, stop, str(file.relative_to(self.folder)))
+            done = stop
+        self.catalog.set_setting("encoder", loaded.name)
+        with self._lock:
+            self._open_encoder(loaded.name)
+            self._fitted = None
+        return {"encoder": loaded.name, "embedded": done - first, "images": self.n_images, **loaded.describe()}
+
+    def _thumbnail_from(self, start: int) -> Callable[[int], bytes]:
+        def thumbnail(position: int) -> bytes:
+            return self.thumbnail(self.image_id(start + position), "clear")
+
+        return thumbnail
+
+    def project(self, *, seed: int = 0, on_progress: Progress = ignore) -> dict[str, Any]:
+        """Lay all embedded images out on the map and keep the map, its neighbours and its quality figure.
+
+        Raises:
+            WorkspaceError: if nothing is embedded.
+        """
+        from core.projection import project
+
+        matrix, encoder = self._need_matrix(), self.encoder_name
+        found = project(matrix.take(np.arange(matrix.rows)), seed=seed, on_epoch=on_progress)
+        stem = f"projection/{secrets.token_hex(6)}"
+        for suffix, array in ((".npy", found.xy), ("-neighbours.npy", found.neighbour_rows)):
+            with atomic_path(self.folder / f"{stem}{suffix}") as aside, aside.open("wb") as file:
+                np.save(file, array)
+        trust = None if np.isnan(found.trustworthiness) else round(found.trustworthiness, 4)
+        record = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
+        version = self.catalog.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
+        with self._lock:
+            self._open_encoder(encoder)
+        return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
+
+    def _need_matrix(self) -> Matrix:
+        if self.matrix is None:
+            raise WorkspaceError("The images have no embeddings yet; run 'lassoscope embed' first.")
+        return self.matrix
+
+    # -- pictures --
+
+    def thumbnail(self, image_id: str, view: str) -> bytes:
+        """Return an image's thumbnail as WebP in one of the privacy views.
+
+        Raises:
+            InputError: if there is no such image or view.
+        """
+        return self._treated(image_id, view)
+
+    def _treat(self, image_id: str, view: str) -> bytes:
+        stored = self.thumbnails.get(image_id)
+        if stored is None:
+            raise InputError(f"There is no image {image_id} in this workspace.")
+        return stored if view == "clear" else webp(treat(decode(stored), view))
+
+    def picture(self, image_id: str, view: str) -> bytes:
+        """Return an image large enough to read, as WebP; its thumbnail if the file is gone or changed.
+
+        Raises:
+            InputError: if there is no such image or view.
+        """
+        row = self.row_of(image_id)
+        if row is None:
+            raise InputError(f"There is no image {image_id} in this workspace.")
+        try:
+            image = decode(Path(self.catalog.image(row)["path"]), max_side=PICTURE_SIDE)
+        except InputError:
+            return self.thumbnail(image_id, view)
+        image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+        return webp(treat(image, view))
+
+    def describe(self, row: int) -> dict[str, Any]:
+        """Return what is known of one image, for the analyst: file, size, label and who gave it, score."""
+        record, labels, fitted = self.catalog.image(row), self.labels, self._fitted
+        code, seq = int(labels.codes[row]), int(labels.actions[row])
+        score = float(fitted.score[row]) if fitted and row < len(fitted.score) else float("nan")
+        return {
+            "id": record["id"],
+            "file": Path(record["path"]).name,
+            "width": record["width"],
+            "height": record["height"],
+            "half": "check" if self.is_check[row] else "teach",
+            "label": None if code == UNLABELLED else self.class_names[code],
+            "labelled_by": self._book.action(seq).analyst if seq else None,
+            "score": None if np.isnan(score) else score,
+        }
+
+    # -- labels --
+
+    def label(
+        self, rows: IntArray, class_name: str | None, *, analyst: str, source: str = "single", criterion: Any = None
+    ) -> LabelResult:
+        """Give one class (None clears) to images; on return it is on disk.
+
+        Args:
+            rows: (K,) rows, K >= 1.
+            source: single | lasso | cluster | check | import.
+            criterion: the polygon [[x, y], ...] in map units, or what else chose the images.
+        Raises:
+            InputError: if there are no rows, or the class is unknown.
+        """
+        rows = np.unique(np.asarray(rows, np.int64))
+        if not len(rows):
+            raise InputError("Nothing is selected; lasso or pick images first.")
+        if rows[0] < 0 or rows[-1] >= self.n_images:
+            raise InputError(
+                f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}."
+            )
+        if class_name is not None and class_name not in self.class_names:
+            raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(self.class_names)}.")
+        draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
+        action = self._commit([draft])[0]
+        n_check = int(self.is_check[rows].sum())
+        return LabelResult(action, len(rows) - n_check, n_check)
+
+    @property
+    def guideline(self) -> str:
+        """Return the version of the labelling guideline in force."""
+        return str(self.catalog.setting("guideline", "v1"))
+
+    def _commit(self, drafts: Sequence[ActionDraft]) -> list[Action]:
+        with self._lock:  # disk first: what memory shows has been acknowledged
+            actions = self.catalog.append_actions(drafts)
+            for action in actions:
+                self._book.apply(action)
+        return actions
+
+    def undo(self, seq: int | None = None, *, analyst: str) -> Action:
+        """Undo a label action: the named one, or this analyst's newest that stands.
+
+        Returns:
+            the action that was undone.
+        Raises:
+            InputError: if there is nothing to undo.
+        """
+        with self._lock:
+            target = self._book.newest_active(analyst) if seq is None else seq
+            if target is None:
+                raise InputError("There is nothing of yours to undo; other analysts' actions are on the History page.")
+            return self._reverse("undo", target, analyst)
+
+    def redo(self, seq: int, *, analyst: str) -> Action:
+        """Let an undone label action stand again.
+
+        Raises:
+            InputError: if it is not undone.
+        """
+        with self._lock:
+            return self._reverse("redo", seq, analyst)
+
+    def _reverse(self, kind: str, seq: int, analyst: str) -> Action:
+        self._book.check_target(kind, seq)
+        nothing = np.array([], np.int64)
+        self._commit([ActionDraft(kind, analyst, "single", nothing, guideline=self.guideline, target=seq)])
+        return self._book.action(seq)
+
+    def history(self) -> list[tuple[Action, bool | None]]:
+        """Return every action, newest first, with whether a label action stands (None for undo and redo)."""
+        with self._lock:
+            return [(action, self._book.active.get(action.seq)) for action in self._book.history()]
+
+    def import_labels(self, file: Path, *, analyst: str) -> list[Action]:
+        """Take labels from a CSV or Parquet file, all or none.
+
+        Raises:
+            InputError: if a line names an unknown image, class, time or source.
+        """
+        names = self.catalog.rows_by_name()
+        roots = [Path(root) for root in self.catalog.setting("sources", [])]
+
+        def row_of(name: str) -> int | None:
+            tries = [name, str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
+            return next((names[t] for t in tries if t in names), None)
+
+        drafts = read_label_drafts(
+            file, row_of=row_of, class_names=self.class_names, analyst=analyst, guideline=self.guideline
+        )
+        return self._commit(drafts)
+
+    def export_labels(self, file: Path) -> int:
+        """Write the labels as they stand, one line per labelled image, and return how many."""
+        labels = self.labels
+        rows = np.flatnonzero(labels.codes != UNLABELLED)
+        givers = {int(seq): self._book.action(int(seq)) for seq in np.unique(labels.actions[rows])}
+        lines = []
+        for row in rows:
+            giver = givers[int(labels.actions[row])]
+            class_name = self.class_names[int(labels.codes[row])]
+            lines.append(LabelLine(self.image_id(int(row)), class_name, giver.analyst, giver.at, giver.source))
+        write_label_lines(file, lines)
+        return len(lines)
+
+    # -- probe, suggestions, curves --
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """Return mean and scale of the current embeddings, measured once per encoder."""
+        if self._standardisation is None:
+            self._standardisation = Standardisation.of(self._need_matrix())
+        return self._standardisation
+
+    def _teach_rows(self, codes: IntArray) -> IntArray:
+        teach = (codes != UNLABELLED) & ~self.is_check
+        return np.flatnonzero(teach[: self._need_matrix().rows])
+
+    def missing_for_probe(self) -> str:
+        """Say what is missing before there can be a probe; "" if nothing is."""
+        if self.matrix is None:
+            return "No probe yet: the images have no embeddings; run 'lassoscope embed'."
+        codes = self.labels.codes
+        return missing_for_probe(codes[self._teach_rows(codes)], self.class_names)
+
+    def refit(self, *, device: str = "cpu", save: bool = True) -> Fitted | None:
+        """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
+
+        Args:
+            save: keep the probe as a version in the catalog (a read-only look does not).
+        """
+        with self._lock:
+            labels, matrix, classes = self.labels, self.matrix, self.classes
+        if matrix is None or self.missing_for_probe():
+            self._fitted = None
+            return None
+        rows = self._teach_rows(labels.codes)
+        probe, score, uncertainty, predicted = fit_and_score(
+            matrix,
+            labels.codes,
+            rows,
+            flagged_codes=[code for code, c in enumerate(classes) if c.flagged],
+            standardisation=self.standardisation,
+            n_images=self.n_images,
+            device=device,
+        )
+        record = {"n_labels": probe.n_labels, "classes": [classes[code].name for code in probe.class_codes]}
+        version = 0
+        if save:
+            version = self.catalog.add_probe(str(self.encoder_name), labels.version, record, probe.to_bytes())
+        fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
+        with self._lock:
+            self._fitted = fitted
+        return fitted
+
+    def suggest(self, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0) -> list[Suggestion]:
+        """Choose teach-half images worth a label, unlabelled and distinct.
+
+        Args:
+            n: how many.
+            strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and a probe are there, then uncertain.
+            seed: the same seed and labels give the same picks.
+        Raises:
+            InputError: if the strategy is unknown, or needs a probe that is missing.
+        """
+        if n < 1:
+            raise InputError(f"A round needs at least 1 image, got {n}.")
+        matrix, codes, fitted = self._need_matrix(), self.labels.codes, self._fitted
+        labelled = self._teach_rows(codes)
+        if strategy == "auto":
+            strategy = "uncertain" if fitted is not None and len(labelled) >= FIRST_ROUND else "diverse"
+        if strategy not in STRATEGIES:
+            raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
+        free = (codes == UNLABELLED) & ~self.is_check
+        pool = Pool(
+            rows=np.flatnonzero(free[: matrix.rows]),
+            embeddings=lambda rows: self.standardisation.apply(matrix.take(rows)),
+            uncertainty=fitted.uncertainty if fitted else None,
+            score=fitted.score if fitted and fitted.probe.flagged_weights is not None else None,
+            labelled=labelled,
+        )
+        chosen = STRATEGIES[strategy]
+        rows = chosen.choose(pool, n, np.random.default_rng([seed, len(labelled)]))
+        return [Suggestion(int(r), self.image_id(int(r)), strategy, self._reason(chosen.reason, int(r))) for r in rows]
+
+    def _reason(self, reason: str, row: int) -> str:
+        if self._fitted is None or np.isnan(self._fitted.score[row]):
+            return reason
+        from core.uncertainty import probability
+
+        p = float(probability(np.array(self._fitted.score[row], np.float64)))
+        return f"{reason} ({p:.0%} likely flagged, says the probe)"
+
+    def check_queue(self, n: int) -> IntArray:
+        """Return the next n check-half images to read, in their permanent hash order.
+
+        Returns:
+            (<= n,) int64 rows without a label that counts as evidence.
+        """
+        waiting = np.flatnonzero(self.is_check & ~self._book.is_evidence(self.is_check))
+        return waiting[np.argsort(self.check_order[waiting], kind="stable")[:n]]
+
+    def check_read(self) -> IntArray:
+        """Return the rows of the check half whose label counts as evidence."""
+        return np.flatnonzero(self._book.is_evidence(self.is_check))
+
+    def gold(self, column: str) -> IntArray:
+        """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
+        if column not in self._gold:
+            codes = np.full(self.n_images, UNLABELLED, np.int16)
+            rows, values = self.catalog.gold(column)
+            by_name = {name: code for code, name in enumerate(self.class_names)}
+            codes[rows] = [by_name.get(value, UNLABELLED) for value in values]
+            self._gold[column] = codes
+        return self._gold[column]
+
+    def has_gold(self, column: str = "label") -> bool:
+        """Tell whether the workspace has a gold column."""
+        return column in self.catalog.gold_columns()
+
+    def curves(self, *, gold_column: str | None = None) -> list[NamedCurve]:
+        """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named."""
+        fitted, codes = self._fitted, self.labels.codes
+        if fitted is None or fitted.probe.flagged_weights is None:
+            missing = self.missing_for_probe() or "No curve yet: label at least one flagged and one other image."
+            return [
+                NamedCurve(key, title, None, missing, show_average_precision=False)
+                for key, title in CURVE_TITLES.items()
+            ]
+        scored = ~np.isnan(fitted.score)
+        evidence = self._book.is_evidence(self.is_check) & scored
+        training = (codes != UNLABELLED) & ~self.is_check & scored
+        curves = [
+            self._curve("training", codes, training, fitted.score),
+            self._curve("check", codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
+        ]
+        if gold_column:
+            gold = self.gold(gold_column)
+            curves.append(self._curve("gold", gold, self.is_check & (gold != UNLABELLED) & scored, fitted.score))
+        return curves
+
+    def _curve(self, key: str, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int) -> NamedCurve:
+        flagged = np.isin(codes[chosen], self.flagged_codes)
+        return named_curve(key, CURVE_TITLES[key], score[chosen], flagged, **limits)
+
+    # -- overview --
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and versions, for the header and the command line."""
+        labels = self.labels
+        counts = dict(zip(self.class_names, labels.counts(len(self.classes)), strict=True))
+        teach = int(((labels.codes != UNLABELLED) & ~self.is_check).sum())
+        return {
+            "workspace": self.name,
+            "folder": str(self.folder),
+            "images": self.n_images,
+            "files": self.catalog.n_paths(),
+            "rejected": self.catalog.n_rejected(),
+            "embedded": self.matrix.rows if self.matrix else 0,
+            "encoder": self.encoder_name,
+            "projected": int(np.isfinite(self.xy[:, 0]).sum()),
+            "trustworthiness": self.projection["record"]["trustworthiness"] if self.projection else None,
+            "labels": counts,
+            "labelled": labels.n_labelled,
+            "labelled_teach": teach,
+            "labelled_check": labels.n_labelled - teach,
+            "check_read": len(self.check_read()),
+        }
+
+
+CURVE_TITLES = {
+    "training": "Training labels, flattering",
+    "check": "Check half, never learned from",
+    "gold": "Exact, gold labels of the check half",
+}
+
+
+def _shifted(on_progress: Progress, done_before: int, total: int) -> Progress:
+    def report(done: int, _total: int) -> None:
+        on_progress(done_before + done, total)
+
+    return report

@@ -1,0 +1,1 @@
+"""Lassoscope's Panel server and command line, over `core`."""

@@ -1,0 +1,5 @@
+"""`python -m dashboard` is `lassoscope`."""
+
+from dashboard.cli import main
+
+main()

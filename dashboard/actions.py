@@ -1,0 +1,113 @@
+"""What a click or key does. The one place where errors become messages, and where work leaves the event loop."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.errors import AppError
+from core.workspace import LabelResult
+from dashboard.hub import Hub
+from dashboard.jobs import RefitWorker
+from dashboard.state import SessionState
+
+LOG = logging.getLogger("lassoscope.actions")
+T = TypeVar("T")
+OnDocument = Callable[[Callable[[], None]], None]
+
+
+class Actions:
+    """The verbs of one tab: each runs on the worker thread, then reports on the tab's own document."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        *,
+        hub: Hub,
+        refits: RefitWorker,
+        pool: ThreadPoolExecutor,
+        on_document: OnDocument,
+    ) -> None:
+        self.state, self.workspace = state, state.workspace
+        self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
+
+    def run(self, verb: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Run `verb` off the event loop, then `done(result)` on the document; errors become the tab's message."""
+        self._pool.submit(verb).add_done_callback(
+            lambda future: self._on_document(partial(self._finish, future, done))  # called on the worker thread
+        )
+
+    def _finish(self, future: "Future[T]", done: Callable[[T], None]) -> None:
+        try:
+            done(future.result())
+        except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
+            self.say(str(error), error=True)
+        except Exception:
+            LOG.exception("action failed")
+            self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+
+    def say(self, sentence: str, *, error: bool = False) -> None:
+        """Show one sentence in this tab."""
+        self.state.param.update(message=sentence, message_is_error=error)
+
+    # -- labels --
+
+    def label(self, class_name: str | None) -> None:
+        """Give the class to the picked pictures, or to the whole selection."""
+        bulk = not self.state.picked and len(self.state.selected) > 1
+        self.label_rows(
+            self.state.targets(),
+            class_name,
+            source="lasso" if bulk else "single",
+            criterion={"polygon": self.state.last_polygon} if bulk else None,
+        )
+
+    def label_rows(self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: Any = None) -> None:
+        """Give the class to these rows."""
+        verb = partial(
+            self.workspace.label, rows, class_name, analyst=self.state.analyst, source=source, criterion=criterion
+        )
+        self.run(verb, self._labelled)
+
+    def _labelled(self, result: LabelResult) -> None:
+        self.state.picked = []
+        self._changed(result.sentence)
+
+    def undo(self, seq: int | None = None) -> None:
+        """Undo this analyst's newest action, or any by its number."""
+        verb = partial(self.workspace.undo, seq, analyst=self.state.analyst)
+        self.run(verb, lambda action: self._changed(f"Undone: {len(action.rows):,} images, '{action.class_name}'."))
+
+    def redo(self, seq: int) -> None:
+        """Let an undone action stand again."""
+        verb = partial(self.workspace.redo, seq, analyst=self.state.analyst)
+        self.run(verb, lambda action: self._changed(f"Redone: {len(action.rows):,} images, '{action.class_name}'."))
+
+    def _changed(self, sentence: str) -> None:
+        self.say(sentence)
+        self._hub.publish("labels")
+        self._refits.request()
+
+    # -- questions --
+
+    def suggest(self, n: int, strategy: str, done: Callable[[list[Any]], None]) -> None:
+        """Ask for the next round of suggestions."""
+        self.run(partial(self.workspace.suggest, n, strategy=strategy), done)
+
+    def check_queue(self, n: int, done: Callable[[np.ndarray], None]) -> None:
+        """Ask for the next check-half images to read."""
+        self.run(partial(self.workspace.check_queue, n), done)
+
+
+def device_for(name: str) -> str:
+    """Turn "auto" into "cuda" where there is one, else "cpu"."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+

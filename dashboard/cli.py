@@ -1,0 +1,332 @@
+"""The command line. Every command shows progress, ends with a sentence, or with --json prints one JSON object."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.catalog import ImageClass
+from core.curves import NamedCurve
+from core.errors import InputError, WorkspaceError
+from core.metrics import precision_at_recall
+from core.workspace import FIRST_ROUND, Workspace
+from dashboard.console import finish, progress, sentences
+from dashboard.settings import Settings
+
+app = typer.Typer(
+    name="lassoscope",
+    help="Label image collections with a lasso: a map of MSN embeddings, few labels, honest curves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", help="Folder of the workspace.")
+]
+MaybeWorkspace = Annotated[
+    Path | None, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", help="Folder of the workspace.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout instead of a sentence.")]
+AnalystOption = Annotated[str, typer.Option("--analyst", envvar="LASSOSCOPE_ANALYST", help="Who is named on labels.")]
+DeviceOption = Annotated[str, typer.Option(envvar="LASSOSCOPE_DEVICE", help="auto, cpu, cuda or cuda:N.")]
+PortOption = Annotated[int | None, typer.Option(envvar="PORT", help="Port; 0 takes a free one.  [default: 5006]")]
+AddressOption = Annotated[str | None, typer.Option(envvar="LASSOSCOPE_ADDRESS", help="Address.  [default: 127.0.0.1]")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+
+
+def main() -> None:
+    """Be the `lassoscope` command."""
+    app()
+
+
+@app.command()
+@sentences
+def demo(
+    port: PortOption = None,
+    address: AddressOption = None,
+    no_browser: NoBrowser = False,
+    prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Prepare the workspace and stop.")] = False,
+    dataset: Annotated[
+        str, typer.Option(help="fashion (embedded, offline), or cifar10, caltech101, pets (downloaded).")
+    ] = "fashion",
+    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="Default: workspaces/demo.")] = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Do everything on the demo images: ingest, embed, project, then serve."""
+    folder = workspace or Path("workspaces") / ("demo" if dataset == "fashion" else f"demo-{dataset}")
+    result = _prepare_demo(folder, dataset, device)
+    ready = f"The demo is ready in {folder}: {result['images']:,} images on the map."
+    if prepare_only:
+        finish(ready, result, as_json=json)
+        return
+    finish(ready, result, as_json=json)
+    _serve(Settings.from_environment(workspace=folder, port=port, address=address, device=device), not no_browser)
+
+
+def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
+    from core.demo import DEMO_CLASSES, DEMO_SALT, demo_manifest
+
+    if _is_ready(folder):
+        with Workspace(folder, read_only=True) as ready:
+            return ready.summary()
+    with progress("demo images") as on_progress:
+        manifest = demo_manifest(dataset, folder / "images", on_progress=on_progress)
+    with Workspace.create(folder, name=f"demo {dataset}", classes=DEMO_CLASSES, salt=DEMO_SALT) as space:
+        with progress("ingest") as on_progress:
+            space.ingest(manifest, on_progress=on_progress)
+        with progress("embed") as on_progress:
+            space.embed(device=device, on_progress=on_progress)
+        with progress("project") as on_progress:
+            space.project(on_progress=on_progress)
+        return space.summary()
+
+
+def _is_ready(folder: Path) -> bool:
+    try:
+        with Workspace(folder, read_only=True) as space:
+            return space.projection is not None and space.projection["n_rows"] == space.n_images > 0
+    except WorkspaceError:
+        return False
+
+
+@app.command()
+@sentences
+def ingest(
+    source: Annotated[Path, typer.Argument(help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    workspace: WorkspaceOption,
+    workers: Annotated[int | None, typer.Option(help="Decoding workers.  [default: all cores]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Take images in. Files that cannot be used are listed with the reason; the rest goes on."""
+    with Workspace.create(workspace) as space:
+        with progress("ingest") as on_progress:
+            result = space.ingest(source, workers=workers, on_progress=on_progress)
+        rejected = [{"path": path, "reason": reason} for path, reason in result.rejected]
+        summary = {
+            "added": result.added,
+            "already": result.already,
+            "duplicates": result.duplicates,
+            "rejected": len(rejected),
+            "rejections": rejected,
+            "images": space.n_images,
+        }
+    sentence = f"{result.added:,} images taken in, {len(rejected):,} files rejected, {result.already:,} known before."
+    lines = [f"  rejected {r['path']}: {r['reason']}" for r in rejected]
+    finish("\n".join([*lines, sentence]), summary, as_json=json)
+
+
+@app.command()
+@sentences
+def embed(
+    workspace: WorkspaceOption,
+    encoder: Annotated[str, typer.Option(help="A registered encoder or a .safetensors file.")] = "msn-demo",
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Embed every image that has no embedding yet; resumes where it stopped."""
+    with Workspace(workspace) as space, progress("embed") as on_progress:
+        result = space.embed(encoder, device=device, on_progress=on_progress)
+    finish(f"{result['embedded']:,} images embedded with {result['encoder']}.", result, as_json=json)
+
+
+@app.command()
+@sentences
+def project(
+    workspace: WorkspaceOption,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Lay the images out on a map with UMAP."""
+    with Workspace(workspace) as space, progress("project") as on_progress:
+        result = space.project(seed=seed, on_progress=on_progress)
+    trust = result["trustworthiness"]
+    quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
+    finish(f"{result['images']:,} images on the map, {quality}.", result, as_json=json)
+
+
+@app.command()
+@sentences
+def serve(
+    workspace: MaybeWorkspace = None,
+    port: PortOption = None,
+    address: AddressOption = None,
+    no_browser: NoBrowser = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Serve a workspace to browsers; without --workspace the demo, prepared first if need be."""
+    settings = Settings.from_environment(workspace=workspace, port=port, address=address, device=device)
+    if workspace is None:
+        _prepare_demo(settings.workspace, "fashion", device)
+    _serve(settings, not no_browser)
+
+
+def _serve(settings: Settings, open_browser: bool) -> None:
+    from dashboard.app import serve as serve_page
+
+    serve_page(settings, open_browser=open_browser)
+
+
+@app.command()
+@sentences
+def classes(
+    workspace: WorkspaceOption,
+    set_to: Annotated[
+        str, typer.Option("--set", help="New list, flagged ones with a star, e.g. 'neutral,explicit*,copyright'.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show the classes, or replace them; a class that carries labels must stay."""
+    with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
+        if set_to:
+            space.set_classes(_parse_classes(set_to))
+        found = [vars(c) for c in space.classes]
+    listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
+    finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
+
+
+def _parse_classes(text: str) -> list[ImageClass]:
+    from dashboard.theme import CLASS_PALETTE
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not 2 <= len(names) <= 9:
+        raise InputError(f"Classes need 2 to 9 names, got {len(names)}; separate them by commas.")
+    return [
+        ImageClass(name.rstrip("*"), CLASS_PALETTE[i], str(i + 1), flagged=name.endswith("*")) for i, name in enumerate(names)
+    ]
+
+
+@labels_app.command("import")
+@sentences
+def labels_import(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: image, class, and if known analyst, time, source.")],
+    workspace: WorkspaceOption,
+    analyst: AnalystOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Take labels from a file, all or none; images are named by id or path."""
+    with Workspace(workspace) as space:
+        actions = space.import_labels(file, analyst=analyst or getpass.getuser())
+        n = sum(len(a.rows) for a in actions)
+        summary = space.summary()
+    sentence = f"{n:,} labels taken in: {summary['labelled_teach']:,} teach, {summary['labelled_check']:,} in the check half."
+    finish(sentence, {"imported": n, **summary}, as_json=json)
+
+
+@labels_app.command("export")
+@sentences
+def labels_export(
+    file: Annotated[Path, typer.Argument(help="CSV, or Parquet by its suffix.")],
+    workspace: WorkspaceOption,
+    json: JsonOption = False,
+) -> None:
+    """Write the labels as they stand: image, class, analyst, time, source."""
+    with Workspace(workspace, read_only=True) as space:
+        n = space.export_labels(file)
+    finish(f"{n:,} labels written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
+
+
+@app.command()
+@sentences
+def suggest(
+    workspace: WorkspaceOption,
+    n: Annotated[int, typer.Option("--n", help="How many.")] = FIRST_ROUND,
+    strategy: Annotated[str, typer.Option(help="auto, diverse, uncertain, top or random.")] = "auto",
+    seed: Annotated[int, typer.Option(help="The same seed and labels give the same picks.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Name the images whose labels would teach the model most."""
+    with Workspace(workspace, read_only=True) as space:
+        space.refit(save=False)
+        picks = [
+            {"id": s.id, "path": space.catalog.image(s.row)["path"], "strategy": s.strategy, "reason": s.reason, "half": "teach"}
+            for s in space.suggest(n, strategy=strategy, seed=seed)
+        ]
+    lines = [f"{p['path']}  ({p['strategy']}: {p['reason']})" for p in picks]
+    finish("\n".join([*lines, f"{len(picks)} images suggested."]), {"suggestions": picks}, as_json=json)
+
+
+@app.command()
+@sentences
+def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
+    """Fit the probe on the teach half's labels and keep it as a version."""
+    from dashboard.actions import device_for
+
+    with Workspace(workspace) as space:
+        fitted = space.refit(device=device_for(device))
+        if fitted is None:
+            raise WorkspaceError(space.missing_for_probe())
+        names = [space.class_names[code] for code in fitted.probe.class_codes]
+        result = {
+            "probe": fitted.version,
+            "labels": fitted.probe.n_labels,
+            "classes": names,
+            "flagged": [space.class_names[code] for code in space.flagged_codes],
+            "scored": int(len(fitted.score)),
+        }
+    sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
+    finish(sentence, result, as_json=json)
+
+
+@app.command()
+@sentences
+def curves(
+    workspace: WorkspaceOption,
+    gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Compute the precision-recall curves of a probe fitted on the labels as they stand."""
+    from dashboard.views.curves import describe_curve
+
+    with Workspace(workspace, read_only=True) as space:
+        if gold and not space.has_gold(gold):
+            known = ", ".join(space.catalog.gold_columns()) or "none"
+            raise InputError(f"There is no gold column '{gold}'; the workspace has: {known}.")
+        space.refit(save=False)
+        found = space.curves(gold_column=gold or None)
+        n_labels = space.fitted.probe.n_labels if space.fitted else 0
+    sentence = "\n".join(describe_curve(named) for named in found)
+    finish(sentence, {"labels": n_labels, "curves": [_curve_record(named) for named in found]}, as_json=json)
+
+
+def _curve_record(named: NamedCurve) -> dict[str, Any]:
+    if named.curve is None:
+        return {"key": named.key, "title": named.title, "missing": named.missing}
+    recall, precision, thresholds = named.curve.thinned()
+    at90, threshold = precision_at_recall(named.curve, 0.9)
+    return {
+        "key": named.key,
+        "title": named.title,
+        "n": named.curve.n,
+        "n_flagged": named.curve.n_flagged,
+        "average_precision": named.curve.average_precision if named.show_average_precision else None,
+        "precision_at_recall_90": at90,
+        "threshold_at_recall_90": threshold,
+        "recall": recall,
+        "precision": precision,
+        "thresholds": thresholds,
+    }
+
+
+@app.command()
+@sentences
+def doctor(workspace: MaybeWorkspace = None, json: JsonOption = False) -> None:
+    """Report the device, the versions and the health of a workspace."""
+    from core.health import machine_report, workspace_report
+
+    report: dict[str, Any] = {"machine": machine_report()}
+    lines = [f"{name}: {value}" for name, value in report["machine"].items()]
+    problems: list[str] = []
+    if workspace is not None:
+        with Workspace(workspace, read_only=True) as space:
+            report["workspace"] = space.summary()
+            problems = workspace_report(space)
+        report["problems"] = problems
+        lines += [f"{name}: {value}" for name, value in report["workspace"].items()]
+        lines += [f"problem: {problem}" for problem in problems]
+    lines.append(f"{len(problems)} problems found." if problems else "No problem found.")
+    finish("\n".join(lines), report, as_json=json)

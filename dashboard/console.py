@@ -1,0 +1,78 @@
+"""How a command talks: progress on stderr, one sentence or one JSON object on stdout, errors as one sentence."""
+
+import functools
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Task as RichTask
+from rich.text import Text
+
+from core.arrays import Progress as OnProgress
+from core.errors import AppError
+
+P = ParamSpec("P")
+FAILED = 1
+ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class _Rate(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: RichTask) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[OnProgress]:
+    """Draw a bar with rate and remaining time on stderr for a verb that reports (done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report
+
+
+def finish(sentence: str, result: dict[str, Any], *, as_json: bool) -> None:
+    """End a command: the sentence, or the result as one JSON object (NaN becomes null)."""
+    text = json.dumps(_plain(result), ensure_ascii=False, allow_nan=False) if as_json else sentence
+    sys.stdout.write(text + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def sentences(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors of a command into one sentence on stderr and exit code 1; Ctrl-C into 130."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except AppError as error:
+            ERRORS.print(f"lassoscope: {error}", markup=False)
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there.")
+            raise typer.Exit(130) from None
+
+    return run

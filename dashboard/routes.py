@@ -1,0 +1,63 @@
+"""Thumbnails, pictures and our static files, behind the same login as the page. No path is ever built from a request."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+from core.errors import AppError
+from core.images import VIEWS
+from core.workspace import Workspace
+
+ONE_DAY = 86_400
+ID = r"([0-9a-f]{32})"
+VIEW = "(" + "|".join(sorted(VIEWS, key=len, reverse=True)) + ")"
+
+
+class GuardedHandler(RequestHandler):
+    """A handler that answers 401 to whoever the page would send to the login."""
+
+    async def prepare(self) -> None:
+        """Check the login before anything else."""
+        provider = self.application.auth_provider  # type: ignore[attr-defined]
+        if provider.get_user is not None:
+            self.current_user = provider.get_user(self)
+        elif provider.get_user_async is not None:
+            self.current_user = await provider.get_user_async(self)
+        else:
+            return
+        if not self.current_user:
+            raise HTTPError(401)
+
+
+class WebpHandler(GuardedHandler):
+    """Serves one image in one privacy view; the work runs off the event loop."""
+
+    def initialize(self, load: Callable[[str, str], bytes]) -> None:
+        """Take the workspace's verb that makes the bytes."""
+        self.load = load
+
+    async def get(self, view: str, image_id: str) -> None:
+        """Answer with WebP bytes, or 404."""
+        try:
+            content = await asyncio.get_running_loop().run_in_executor(None, self.load, image_id, view)
+        except AppError:
+            raise HTTPError(404) from None
+        self.set_header("Content-Type", "image/webp")
+        self.set_header("Cache-Control", f"private, max-age={ONE_DAY}, immutable")  # an id names its bytes for ever
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(content)
+
+
+class GuardedStaticHandler(GuardedHandler, StaticFileHandler):
+    """Our css and logo; tornado keeps the path inside the folder."""
+
+
+def patterns(workspace: Workspace, assets: str) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """Return the server's extra routes."""
+    return [
+        (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),
+        (rf"/image/{VIEW}/{ID}", WebpHandler, {"load": workspace.picture}),
+        (r"/assets/(.*)", GuardedStaticHandler, {"path": assets}),
+    ]

@@ -1,0 +1,61 @@
+"""Everything the environment can set, in one table. The README's settings table is tested against it."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Server settings; each field is read from the environment variable in its metadata."""
+
+    workspace: Path = field(default=Path("workspaces/demo"), metadata={"env": "LASSOSCOPE_WORKSPACE"})
+    port: int = field(default=5006, metadata={"env": "PORT"})
+    address: str = field(default="127.0.0.1", metadata={"env": "LASSOSCOPE_ADDRESS"})
+    origins: str = field(default="", metadata={"env": "LASSOSCOPE_ORIGINS"})
+    password: str = field(default="", metadata={"env": "LASSOSCOPE_PASSWORD"})
+    cookie_secret: str = field(default="", metadata={"env": "LASSOSCOPE_COOKIE_SECRET"})
+    device: str = field(default="auto", metadata={"env": "LASSOSCOPE_DEVICE"})
+    analyst: str = field(default="", metadata={"env": "LASSOSCOPE_ANALYST"})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":
+        """Read the environment; an override that is not None wins.
+
+        Raises:
+            InputError: if a number is none.
+        """
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            text = environment.get(f.metadata["env"], "")
+            if overrides.get(f.name) is not None:
+                values[f.name] = overrides[f.name]
+            elif text:
+                values[f.name] = _parse(f.metadata["env"], text, type(f.default))
+        return cls(**values)
+
+    def allowed_origins(self) -> list[str]:
+        """Return the hosts a browser may come from: the ones named, or this machine under the served port."""
+        named = [origin.strip() for origin in self.origins.split(",") if origin.strip()]
+        return named or [f"{host}:{self.port}" for host in ("localhost", "127.0.0.1")]
+
+    def login(self) -> dict[str, Any]:
+        """Return Panel's login options: none without a password."""
+        if not self.password:
+            return {}
+        secret = self.cookie_secret or secrets.token_hex(32)  # a fresh one logs everybody out at a restart
+        return {"basic_auth": self.password, "cookie_secret": secret}
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise InputError(f"{name} is {text!r}; it needs a whole number, for example 5006.") from None
+    return Path(text) if issubclass(kind, Path) else text

@@ -1,0 +1,142 @@
+"""What one browser tab looks at and has chosen. Shared data sits in the `Workspace`; nothing here is global."""
+
+from typing import Any
+
+import numpy as np
+import param
+
+from core.curves import NamedCurve
+from core.polygon import GridIndex
+from core.raster import Colouring
+from core.workspace import Workspace
+from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
+
+COLOUR_BY = ("label", "predicted", "score", "uncertainty")
+LASSO_MODES = ("new", "add", "subtract", "intersect")
+TABS = ("selection", "suggestions", "check")
+SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
+
+
+class SessionState(param.Parameterized):
+    """One per tab; views watch its parameters and set them, and never reach past it into another view."""
+
+    workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
+    analyst: str = param.String(default="analyst", doc="Who is named on labels given in this tab.")
+
+    grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
+    colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
+    colour_by: str = param.Selector(default="label", objects=list(COLOUR_BY), doc="What point colour shows.")
+    hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
+    lasso_mode: str = param.Selector(default="new", objects=list(LASSO_MODES), doc="How a lasso changes the selection.")
+    selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
+    last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
+    picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
+    pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
+
+    blur: bool = param.Boolean(default=True, doc="Pictures are blurred until revealed.")
+    grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
+    reveal: bool = param.Boolean(default=False, doc="The reveal key is held: the picture under the mouse is clear.")
+    privacy_view: str = param.String(default="blurred", doc="The privacy view of every picture, from blur and grey.")
+    dark: bool = param.Boolean(default=False, doc="Dark theme.")
+    page: str = param.Selector(default="map", objects=["map", "history"], doc="The page shown.")
+    tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
+    device: str = param.String(default="cpu", doc="Where probes are fitted.")
+
+    message: str = param.String(doc="Last sentence shown to the person.")
+    message_is_error: bool = param.Boolean(default=False)
+    fitting: bool = param.Boolean(default=False, doc="A refit is under way.")
+    labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
+    probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
+    show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
+    curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.follow_labels()
+        self.follow_fit()
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(N,) S32, the id of every row."""
+        return self.workspace.ids
+
+    def describe(self, row: int) -> list[str]:
+        """Say in short lines what is known of one image."""
+        known = self.workspace.describe(row)
+        label = known["label"] or "unlabelled"
+        if known["labelled_by"]:
+            label += f" (by {known['labelled_by']})"
+        lines = [known["file"], f"{known['width']} × {known['height']} px", label]
+        if known["score"] is not None:
+            lines.append(f"score {known['score']:+.2f}")
+        if known["half"] == "check":
+            lines.append("check half: never learned from")
+        return lines
+
+    @param.depends("blur", "grey", watch=True)
+    def _follow_privacy(self) -> None:
+        self.privacy_view = {
+            (True, True): "blurred-grey",
+            (True, False): "blurred",
+            (False, True): "grey",
+            (False, False): "clear",
+        }[self.blur, self.grey]
+
+    @param.depends("colour_by", watch=True)
+    def _follow_colour_by(self) -> None:
+        self.hidden = frozenset()
+        self.recolour()
+
+    @param.depends("show_gold", watch=True)
+    def _follow_gold(self) -> None:
+        self.curves = self.workspace.curves(gold_column="label" if self.show_gold else None)
+
+    def follow_labels(self) -> None:
+        """Draw the labels as they stand now."""
+        self.labels_version = self.workspace.labels.version
+        if self.colour_by == "label":
+            self.recolour()
+
+    def follow_fit(self) -> None:
+        """Draw the newest probe's scores and curves."""
+        fitted = self.workspace.fitted
+        self.probe_version = fitted.version if fitted else 0
+        if self.colour_by != "label" or self.colouring is None:
+            self.recolour()
+        self._follow_gold()
+
+    def recolour(self) -> None:
+        """Rebuild the colouring from the workspace."""
+        fitted, n = self.workspace.fitted, self.workspace.n_images
+        if self.colour_by in ("label", "predicted"):
+            codes = np.full(n, -1, np.int16) if fitted is None else fitted.predicted
+            if self.colour_by == "label":
+                codes = self.workspace.labels.codes
+            self.colouring = Colouring(
+                kind="categorical",
+                codes=codes,
+                values=np.array([], np.float32),
+                palette=tuple(c.colour for c in self.workspace.classes),
+                unlabelled=UNLABELLED_COLOUR,
+                names=tuple(self.workspace.class_names),
+                low=0.0,
+                high=1.0,
+            )
+            return
+        nothing = np.full(n, np.nan, np.float32)
+        values = nothing if fitted is None else getattr(fitted, self.colour_by)
+        low, high = (-SCORE_SPAN, SCORE_SPAN) if self.colour_by == "score" else (0.0, 1.0)
+        self.colouring = Colouring(
+            kind="continuous",
+            codes=np.array([], np.int16),
+            values=values,
+            palette=CONTINUOUS,
+            unlabelled=UNLABELLED_COLOUR,
+            names=(),
+            low=low,
+            high=high,
+        )
+
+    def targets(self) -> np.ndarray:
+        """Return the rows a class button labels: the picked pictures, or else the whole selection."""
+        return np.array(sorted(self.picked), np.int64) if self.picked else self.selected

@@ -1,0 +1,76 @@
+"""The precision-recall panel: three curves that move with every refit. Drawn with HoloViews."""
+
+import html
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import panel as pn
+import param
+from holoviews.streams import Pipe
+
+from core.curves import NamedCurve
+from core.workspace import CURVE_TITLES
+from dashboard.state import SessionState
+
+COLOURS = {"training": "#888888", "check": "#0072b2", "gold": "#009e73"}
+DASHES = {"training": "dashed", "check": "solid", "gold": "dotdash"}
+HEIGHT = 190  # px; fits the left column at 720 px
+
+
+class CurvesPane(pn.viewable.Viewer):
+    """PR chart with one line of words per curve: its figure, or what is missing."""
+
+    state = param.ClassSelector(class_=SessionState)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        hv.extension("bokeh")
+        self._pipe = Pipe(data=self.state.curves)
+        chart = hv.DynamicMap(self._draw, streams=[self._pipe])
+        self._chart = pn.pane.HoloViews(chart, height=HEIGHT, sizing_mode="stretch_width", margin=0)
+        self._words = pn.pane.HTML(self._say(), sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
+        gold = self.state.workspace.has_gold()
+        switch = pn.widgets.Checkbox.from_param(
+            self.state.param.show_gold, name="Exact curve (gold labels)", visible=gold, margin=(0, 4)
+        )
+        self._layout = pn.Column(self._chart, self._words, switch, sizing_mode="stretch_width", margin=0)
+        self.state.param.watch(self._follow, "curves")
+
+    def _follow(self, *_: Any) -> None:
+        self._pipe.send(self.state.curves)
+        self._words.object = self._say()
+
+    def _draw(self, data: list[NamedCurve]) -> hv.Overlay:
+        found = {named.key: named.curve for named in data}
+        lines = [self._line(key, found.get(key)) for key in CURVE_TITLES]
+        return hv.Overlay(lines).opts(
+            hv.opts.Overlay(show_legend=False, toolbar=None, responsive=True, height=HEIGHT, shared_axes=False),
+        )
+
+    def _line(self, key: str, curve: Any) -> hv.Curve:
+        recall, precision = np.array([]), np.array([])
+        if curve is not None:
+            recall, precision, _ = curve.thinned()
+        return hv.Curve((recall, precision), "recall", "precision", label=CURVE_TITLES[key]).opts(
+            color=COLOURS[key], line_dash=DASHES[key], line_width=2, xlim=(0, 1.01), ylim=(0, 1.03), xticks=5, yticks=5
+        )
+
+    def _say(self) -> str:
+        return "".join(
+            f'<div><span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}</div>'
+            for named in self.state.curves
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+
+def describe_curve(named: NamedCurve) -> str:
+    """Say one curve in words; an undefined figure is called so."""
+    if named.curve is None:
+        return named.missing
+    figure = "AP not defined below 20 flagged"
+    if named.show_average_precision:
+        figure = f"AP {named.curve.average_precision:.3f}"
+    return f"{named.title}: {figure} ({named.curve.n_flagged:,} flagged of {named.curve.n:,})"

@@ -1,0 +1,145 @@
+"""Two reading queues with one key per answer: suggestions (teach half, with reasons) and check (blind, in hash order)."""
+
+import html
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.acquisition import STRATEGIES
+from core.workspace import FIRST_ROUND, Suggestion
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+from dashboard.views.class_buttons import ClassButtons
+from dashboard.views.components.picture_card import PictureCard
+
+CHECK_BATCH = 50  # how many check images are fetched ahead; the order is fixed, so the size changes nothing
+
+
+class QueuePane(pn.viewable.Viewer):
+    """One picture at a time; an answer labels it and brings the next."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+    source = "single"
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._waiting: list[Suggestion] = []
+        self._asked = 0
+        self._card = PictureCard(sizing_mode="stretch_width", height=300)
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
+        self._buttons = ClassButtons(state=self.state, on_class=self.answer)
+        self._skip = pmui.Button(label="Skip (S)", variant="outlined", color="default", size="small", on_click=self.skip)
+        self._layout = pn.Column(
+            *self._head(), self._card, self._words, self._buttons, self._skip, sizing_mode="stretch_both", margin=8
+        )
+        self.state.param.watch(self._draw, ["privacy_view", "reveal", "labels_version"])
+        self._draw()
+
+    def _head(self) -> list[Any]:
+        return []
+
+    @property
+    def current(self) -> Suggestion | None:
+        """Return the image that is asked for now."""
+        return self._waiting[0] if self._waiting else None
+
+    def answer(self, class_name: str | None) -> None:
+        """Label the current image and go on."""
+        if self.current is None:
+            return
+        self.actions.label_rows(np.array([self.current.row]), class_name, source=self.source, criterion=self._why())
+        self.skip()
+
+    def _why(self) -> dict[str, str]:
+        return {"strategy": self.current.strategy} if self.current else {}
+
+    def skip(self, *_: Any) -> None:
+        """Go on without a label."""
+        if self._waiting:
+            self._waiting.pop(0)
+        self._draw()
+        if not self._waiting:
+            self.refill()
+
+    def refill(self) -> None:
+        """Fetch more images."""
+        raise NotImplementedError
+
+    def take(self, round_: list[Suggestion]) -> None:
+        """Show a new round."""
+        self._waiting, self._asked = list(round_), len(round_)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        codes = self.state.workspace.labels.codes
+        if self.source == "single":  # somebody else may have answered meanwhile; check images are read whatever they carry
+            self._waiting = [s for s in self._waiting if codes[s.row] < 0]
+        current = self.current
+        self._card.param.update(
+            image_id=current.id if current else "",
+            next_id=self._waiting[1].id if len(self._waiting) > 1 else "",
+            view=self.state.privacy_view,
+            reveal=self.state.reveal,
+            description=f"image asked for, {self.state.privacy_view}" if current else "no image is asked for",
+        )
+        self._words.object = html.escape(self._say()).replace("\n", "<br>")
+        self._buttons.disabled = self._skip.disabled = current is None
+
+    def _say(self) -> str:
+        raise NotImplementedError
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+
+class SuggestionsPane(QueuePane):
+    """Images that teach the model most, each with its reason."""
+
+    def _head(self) -> list[Any]:
+        self._strategy = pmui.Select(
+            label="Strategy", options=["auto", *STRATEGIES], value="auto", size="small", width=150, margin=(4, 6)
+        )
+        self._size = pmui.Select(label="Round", options=[10, 20, 30], value=FIRST_ROUND, size="small", width=90, margin=(4, 6))
+        self._next = pmui.Button(label="New round", size="small", margin=(10, 6), on_click=lambda _: self.refill())
+        return [pn.Row(self._strategy, self._size, self._next, sizing_mode="stretch_width", margin=0)]
+
+    def refill(self) -> None:
+        """Ask the workspace for a round with the labels as they are."""
+        self.actions.suggest(self._size.value, self._strategy.value, self.take)
+
+    def _say(self) -> str:
+        if self.current is None:
+            return "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
+        number = self._asked - len(self._waiting) + 1
+        return f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."
+
+
+class CheckPane(QueuePane):
+    """Blind reading of images the model never learns from: no score, no prediction, an order unrelated to either."""
+
+    source = "check"
+
+    def refill(self) -> None:
+        """Fetch the next images of the permanent order."""
+        self.actions.check_queue(CHECK_BATCH, self._take_rows)
+
+    def _take_rows(self, rows: np.ndarray) -> None:
+        workspace = self.state.workspace
+        self.take([Suggestion(int(row), workspace.image_id(int(row)), "check", "") for row in rows])
+
+    def _why(self) -> dict[str, str]:
+        return {"order": "hash"}
+
+    def _say(self) -> str:
+        read = len(self.state.workspace.check_read())
+        half = int(self.state.workspace.is_check.sum())
+        if self.current is None:
+            return f"{read:,} of {half:,} check images read."
+        return (
+            f"{read:,} of {half:,} check images read.\nThe model never learns from these. Score and prediction are hidden, "
+            "and the order is random, so what you read here is evidence.\nHold R to see it clear."
+        )
