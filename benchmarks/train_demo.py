@@ -1,9 +1,9 @@
-"""Train the weights that ship in assets/: MSN on the demo images and notices. Labels are only watched, never learned from.
+"""Train the weights that ship in assets/: MSN on the demo images and notices; labels are watched, never learned from.
 
-    python -m benchmarks.train_demo --minutes 65 --work /tmp/msn-demo
+python -m benchmarks.train_demo --minutes 65 --work /tmp/msn-demo
 
-The log (docs/training/msn-demo.csv) has the collapse gauges and the kNN accuracy of the EMA backbone at each checkpoint;
-nothing in the run depends on that accuracy. Started again with the same folder, it goes on where it stopped.
+The log (docs/training/msn-demo.csv) has the collapse gauges and, at each checkpoint, the kNN accuracy of the EMA
+backbone; nothing in the run depends on that accuracy. Started again with the same folder, it goes on where it stopped.
 """
 
 import argparse
@@ -13,15 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
+from core.backbone import Architecture, normalise
 from core.demo import write_demo_images
-from core.msn import Architecture, Msn, MsnConfig, StepMetrics, normalise, train
+from core.msn import MsnConfig, StepMetrics, train
+from core.msn_model import Msn
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("step", "epoch", "loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")
@@ -107,9 +107,10 @@ def main() -> None:
             print(f"{time.strftime('%H:%M:%S')} {m} knn={knn:.4f}", flush=True)
 
         result = train(
-            pixels, config, out=chosen.work / "weights.safetensors", state=chosen.work / "state.safetensors", resume=True,
+            pixels, config, out=chosen.work / "weights.safetensors", state=chosen.work / "state.safetensors",
+            resume=True,
             about={
-                "data": "8,000 Fashion-MNIST training images (Zalando SE, MIT) and 421 rendered notices, no labels used",
+                "data": "8,000 Fashion-MNIST images (Zalando SE, MIT) and 421 rendered notices, without labels",
                 "licence": "Apache-2.0",
                 "commit": commit(),
             },

@@ -11,6 +11,7 @@ import pandas as pd
 from core.catalog import ActionDraft
 from core.errors import InputError
 from core.files import atomic_path
+from core.tables import read_table
 
 SOURCES = ("single", "lasso", "cluster", "check", "import")
 _ALIASES = {"image": ("image", "id", "path"), "class": ("class", "label")}
@@ -25,23 +26,6 @@ class LabelLine:
     analyst: str
     time: str  # ISO 8601
     source: str
-
-
-def read_table(file: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file, all columns as text, empty cells as "".
-
-    Raises:
-        InputError: if it is missing or unreadable.
-    """
-    try:
-        if file.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(file).astype("string").fillna("")
-        return pd.read_csv(file, dtype="string", keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"There is no file {file}; name a CSV or Parquet file.") from None
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{file} cannot be read as CSV or Parquet ({detail}); save it again as UTF-8 CSV.") from error
 
 
 def _column(table: pd.DataFrame, wanted: str, file: Path) -> pd.Series:

@@ -100,14 +100,3 @@ class Actions:
     def check_queue(self, n: int, done: Callable[[np.ndarray], None]) -> None:
         """Ask for the next check-half images to read."""
         self.run(partial(self.workspace.check_queue, n), done)
-
-
-def device_for(name: str) -> str:
-    """Turn "auto" into "cuda" where there is one, else "cpu"."""
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-

@@ -11,8 +11,9 @@ from typing import Any
 
 import panel as pn
 
+from core.devices import pick_device
 from core.workspace import Workspace
-from dashboard.actions import Actions, device_for
+from dashboard.actions import Actions
 from dashboard.hub import Hub
 from dashboard.jobs import RefitWorker
 from dashboard.routes import patterns
@@ -79,7 +80,7 @@ def build_page(server: Server) -> Any:
 def start(settings: Settings) -> Server:
     """Open the workspace and start what runs beside the event loop."""
     workspace = Workspace(settings.workspace)
-    device = device_for(settings.device)
+    device = str(pick_device(settings.device))
     hub = Hub()
     refits = RefitWorker(workspace, hub.publish, device=device)
     warm()

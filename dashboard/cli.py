@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+EMBEDDED = "fashion"  # the demo data set that needs no network
 labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
 
@@ -52,13 +53,13 @@ def demo(
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Prepare the workspace and stop.")] = False,
     dataset: Annotated[
         str, typer.Option(help="fashion (embedded, offline), or cifar10, caltech101, pets (downloaded).")
-    ] = "fashion",
+    ] = EMBEDDED,
     workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="Default: workspaces/demo.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Do everything on the demo images: ingest, embed, project, then serve."""
-    folder = workspace or Path("workspaces") / ("demo" if dataset == "fashion" else f"demo-{dataset}")
+    folder = workspace or Path("workspaces") / ("demo" if dataset == EMBEDDED else f"demo-{dataset}")
     result = _prepare_demo(folder, dataset, device)
     ready = f"The demo is ready in {folder}: {result['images']:,} images on the map."
     if prepare_only:
@@ -69,14 +70,20 @@ def demo(
 
 
 def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
-    from core.demo import DEMO_CLASSES, DEMO_SALT, demo_manifest
+    from core.demo import DATASETS, fetch_dataset, write_demo_images
 
     if _is_ready(folder):
         with Workspace(folder, read_only=True) as ready:
             return ready.summary()
     with progress("demo images") as on_progress:
-        manifest = demo_manifest(dataset, folder / "images", on_progress=on_progress)
-    with Workspace.create(folder, name=f"demo {dataset}", classes=DEMO_CLASSES, salt=DEMO_SALT) as space:
+        if dataset == EMBEDDED:
+            manifest = write_demo_images(folder / "images", on_progress=on_progress)
+        else:
+            manifest = fetch_dataset(dataset, folder / "images", on_progress=on_progress)
+    flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
+    classes = _parse_classes(f"neutral,{flagged}*,copyright")
+    # A fixed salt: everybody's demo has the same halves, so its figures can be compared.
+    with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
         with progress("ingest") as on_progress:
             space.ingest(manifest, on_progress=on_progress)
         with progress("embed") as on_progress:
@@ -122,6 +129,26 @@ def ingest(
 
 @app.command()
 @sentences
+def train(
+    workspace: WorkspaceOption,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 100,
+    out: Annotated[Path | None, typer.Option(help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
+    from core.training import train_on_workspace
+
+    with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
+        file = out or workspace / "models" / "msn.safetensors"
+        result = train_on_workspace(space, epochs=epochs, out=file, resume=resume, device=device, on_progress=on_progress)
+    sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}."
+    finish(sentence, result, as_json=json)
+
+
+@app.command()
+@sentences
 def embed(
     workspace: WorkspaceOption,
     encoder: Annotated[str, typer.Option(help="A registered encoder or a .safetensors file.")] = "msn-demo",
@@ -161,7 +188,7 @@ def serve(
     """Serve a workspace to browsers; without --workspace the demo, prepared first if need be."""
     settings = Settings.from_environment(workspace=workspace, port=port, address=address, device=device)
     if workspace is None:
-        _prepare_demo(settings.workspace, "fashion", device)
+        _prepare_demo(settings.workspace, EMBEDDED, device)
     _serve(settings, not no_browser)
 
 
@@ -254,10 +281,10 @@ def suggest(
 @sentences
 def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
     """Fit the probe on the teach half's labels and keep it as a version."""
-    from dashboard.actions import device_for
+    from core.devices import pick_device
 
     with Workspace(workspace) as space:
-        fitted = space.refit(device=device_for(device))
+        fitted = space.refit(device=str(pick_device(device)))
         if fitted is None:
             raise WorkspaceError(space.missing_for_probe())
         names = [space.class_names[code] for code in fitted.probe.class_codes]

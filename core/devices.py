@@ -1,0 +1,44 @@
+"""Where the arithmetic runs: CUDA when there, and bf16 where the hardware multiplies it faster. Imports torch only."""
+
+import contextlib
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from core.errors import InputError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device for a name.
+
+    Args:
+        name: "auto" (CUDA when there, else the CPU), "cpu", "cuda" or "cuda:N".
+    Raises:
+        InputError: if it does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"There is no device '{name}'; use auto, cpu or cuda.") from None
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise InputError(f"This machine has no CUDA device '{name}'; use auto or cpu.")
+    return device
+
+
+@cache
+def _cpu_multiplies_bf16() -> bool:
+    """Tell whether the CPU has bf16 instructions; without them torch emulates bf16 and is slower than float32."""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return "avx512_bf16" in flags or "amx_bf16" in flags
+    return False
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Tell whether bf16 autocast is faster than float32 on a device."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and _cpu_multiplies_bf16()

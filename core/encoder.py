@@ -1,0 +1,247 @@
+"""Encoders turn images into embeddings: the shipped MSN weights, two baselines, and any weights file of ours."""
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.arrays import FloatArray, Progress, ignore
+from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors
+from core.devices import bf16_pays, pick_device
+from core.errors import EncoderError, InputError, ShapeError
+from core.images import load_square
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+PIXELS_FORMAT = "lassoscope-pixels/v1"
+BATCH_ROWS = 512  # images in one forward pass at most
+CHUNK = 16  # images a decoding task takes: fewer cost more in hand-over than in decoding
+BATCHES_AHEAD = 2  # decoded while one is computed; bounds the memory
+ABOUT = ("method", "data", "licence", "steps", "seed", "commit")  # metadata a person wants to see
+
+
+class Encoder:
+    """Image to embedding on one device."""
+
+    def __init__(
+        self, name: str, module: nn.Module, architecture: Architecture, device: torch.device, about: Mapping[str, str]
+    ) -> None:
+        self.name = name  # safe as a folder's name; another set of weights has another name
+        self.dim = architecture.dim
+        self.input_size = architecture.input_size
+        self._architecture, self._device, self._about = architecture, device, dict(about)
+        self._module = module.to(device).eval()
+        self._is_vit = isinstance(module, Vit)
+        self._bf16 = self._is_vit and bf16_pays(device)
+
+    def describe(self) -> dict[str, Any]:
+        """Say what this is: kept with the embeddings and shown to the person."""
+        shape = self._architecture
+        kind = f"ViT {shape.dim} x {shape.depth}, patch {shape.patch_size}" if self._is_vit else "linear"
+        return {
+            "architecture": f"{kind}, {shape.input_size} px",
+            "dim": self.dim,
+            "input_size": self.input_size,
+            "device": str(self._device),
+            "dtype": "bfloat16" if self._bf16 else "float32",
+            **{key: self._about[key] for key in ABOUT if key in self._about},
+        }
+
+    @torch.inference_mode()
+    def encode(self, images: np.ndarray[Any, Any] | Tensor) -> FloatArray:
+        """Embed a batch.
+
+        Args:
+            images: (B, 3, S, S) uint8 with S = `input_size`.
+        Returns:
+            (B, dim) float32.
+        Raises:
+            ShapeError: if the images have another shape.
+        """
+        batch, side = torch.as_tensor(images), self.input_size
+        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, side, side):
+            raise ShapeError(
+                f"This encoder needs (B, 3, {side}, {side}) uint8 images, got {tuple(batch.shape)} {batch.dtype}."
+            )
+        out = torch.empty((len(batch), self.dim), dtype=torch.float32)
+        for start in range(0, len(batch), BATCH_ROWS):
+            block = batch[start : start + BATCH_ROWS].to(self._device, non_blocking=True).float() / 255
+            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+                out[start : start + len(block)] = self._module(normalise(block, self._architecture)).float()
+        return out.numpy()
+
+
+class Vit(nn.Module):
+    """A backbone as an encoder: its class token."""
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.vit = vit
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, dim) class tokens."""
+        return self.vit(images)
+
+
+class Pixels(nn.Module):
+    """Principal components of the pixels: a linear map, the baseline to hold every learned encoder against."""
+
+    def __init__(self, mean: Tensor, components: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)  # (3 S S,)
+        self.register_buffer("components", components)  # (dim, 3 S S)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, dim) projections."""
+        return (images.flatten(1) - self.get_buffer("mean")) @ self.get_buffer("components").T
+
+
+# -- where encoders come from --
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """One entry of the registry."""
+
+    title: str
+    load: Callable[[torch.device], Encoder]
+
+
+def load_encoder(name_or_file: str, *, device: str = "auto") -> Encoder:
+    """Return an encoder by its registered name or from a weights file.
+
+    Args:
+        name_or_file: a key of `ENCODERS`, or the path of a .safetensors file that Lassoscope wrote.
+        device: "auto", "cpu" or "cuda".
+    Raises:
+        EncoderError: if it is neither, or the file is not usable.
+        InputError: if there is no such device.
+    """
+    on = pick_device(device)
+    if name_or_file in ENCODERS:
+        return ENCODERS[name_or_file].load(on)
+    if not name_or_file.endswith(".safetensors"):
+        raise EncoderError(
+            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))} or give a .safetensors file."
+        )
+    return _from_file(Path(name_or_file), on)
+
+
+def _from_file(path: Path, device: torch.device) -> Encoder:
+    meta, tensors = read_tensors(path)
+    if meta.get("format") not in (WEIGHTS_FORMAT, PIXELS_FORMAT) or "architecture" not in meta:
+        raise EncoderError(f"{path} has no Lassoscope metadata; give weights that 'lassoscope train' wrote.")
+    shape = Architecture.from_json(meta["architecture"])
+    module = _pixels(tensors, shape) if meta["format"] == PIXELS_FORMAT else Vit(load_backbone(tensors, shape))
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60] or "encoder"
+    return Encoder(f"{stem}-{content_hash(tensors, meta)}", module, shape, device, meta)
+
+
+def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:
+    n_pixels = 3 * shape.input_size**2
+    expected = {"mean": (n_pixels,), "components": (shape.dim, n_pixels)}
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
+        raise EncoderError("The pixel components do not fit their metadata; use a file that Lassoscope wrote.")
+    if not all(bool(t.isfinite().all()) for t in tensors.values()):
+        raise EncoderError("The pixel components are not finite numbers; use a file that Lassoscope wrote.")
+    return Pixels(tensors["mean"].float(), tensors["components"].float())
+
+
+def _shipped(device: torch.device) -> Encoder:
+    return _from_file(ASSETS / "msn-demo.safetensors", device)
+
+
+def _pixel_components(device: torch.device) -> Encoder:
+    return _from_file(ASSETS / "pixels-pca.safetensors", device)
+
+
+def _random(device: torch.device) -> Encoder:
+    """Build the shipped architecture as MSN training starts it, seed 0."""
+    from core.msn_model import initial_backbone
+
+    shape = Architecture()
+    vit = initial_backbone(shape, seed=0).eval().requires_grad_(False)
+    about = {"method": "random initialisation", "data": "none", "licence": "Apache-2.0", "steps": "0", "seed": "0"}
+    key = content_hash(vit.state_dict(), {"architecture": shape.to_json()})
+    return Encoder(f"random-{key}", Vit(vit), shape, device, about)
+
+
+ENCODERS: dict[str, EncoderSource] = {
+    "msn-demo": EncoderSource("MSN trained on the demo images, shipped", _shipped),
+    "pixels-pca": EncoderSource("principal components of 32 px pixels, a baseline", _pixel_components),
+    "random": EncoderSource("the same ViT untrained, a baseline", _random),
+}
+
+
+# -- embedding files --
+
+
+def embed(
+    paths: Sequence[Path],
+    encoder: Encoder,
+    *,
+    batch_size: int = 256,
+    workers: int | None = None,
+    fallback: Callable[[int], bytes] | None = None,
+    on_progress: Progress = ignore,
+) -> Iterator[FloatArray]:
+    """Embed image files; threads decode the next batches while this one is computed.
+
+    Args:
+        paths: N files.
+        encoder: to embed with.
+        batch_size: images a block.
+        workers: decoding threads, None for one per core.
+        fallback: position in `paths` -> an encoded picture, taken if the file has gone or broken since the ingest.
+        on_progress: told (embedded, N) after each block.
+    Yields:
+        (n, dim) float32 blocks in the order of `paths`, all but the last `batch_size` long.
+    Raises:
+        InputError: if a file cannot be read and there is no fallback for it.
+    """
+    if batch_size < 1:
+        raise InputError(f"A batch needs 1 image at least, got {batch_size}.")
+    size, total = encoder.input_size, len(paths)
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="decode") as pool:
+        waiting: deque[tuple[np.ndarray[Any, Any], list[Future[None]]]] = deque()
+        start = done = 0
+        try:
+            while done < total:
+                while start < total and len(waiting) <= BATCHES_AHEAD:
+                    stop = min(start + batch_size, total)
+                    batch = np.empty((stop - start, 3, size, size), np.uint8)
+                    cuts = range(start, stop, CHUNK)
+                    tasks = [
+                        pool.submit(_decode, paths, c, min(c + CHUNK, stop), batch[c - start :], fallback) for c in cuts
+                    ]
+                    waiting.append((batch, tasks))
+                    start = stop
+                batch, tasks = waiting.popleft()
+                for task in tasks:
+                    task.result()
+                block = encoder.encode(batch)
+                done += len(block)
+                on_progress(done, total)
+                yield block
+        finally:  # also when the reader stops early: what nobody waits for is not decoded
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _decode(
+    paths: Sequence[Path], start: int, stop: int, out: np.ndarray[Any, Any], fallback: Callable[[int], bytes] | None
+) -> None:
+    """Decode paths[start:stop] into out[0:stop - start]."""
+    for place, position in enumerate(range(start, stop)):
+        try:
+            out[place] = load_square(paths[position], out.shape[-1])
+        except (InputError, OSError) as error:
+            if fallback is None:
+                raise InputError(f"{paths[position]} cannot be read: {error}; ingest the folder again.") from None
+            out[place] = load_square(fallback(position), out.shape[-1])

@@ -1,0 +1,186 @@
+"""The MSN model and its configuration on lightly's parts: anchors, EMA targets, prototypes, one forward pass a step.
+
+Source: Assran et al. 2022 and facebookresearch/msn. lightly's own example draws its mask over the patches only, so that
+the last patch is never seen, and detaches the prototypes; both are put right here.
+"""
+
+import copy
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from lightly.loss import MSNLoss
+from lightly.models.modules import MaskedVisionTransformerTIMM
+from lightly.models.modules.heads import MSNProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from torch import Tensor, nn
+
+from core.augment import Jitter, random_view
+from core.backbone import Architecture, normalise
+from core.devices import bf16_pays
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class MsnConfig:
+    """A whole training run; the defaults fit some ten thousand small images and a CPU."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    epochs: int = 100
+    batch_size: int = 128
+    prototypes: int = 64  # fewer than images in a batch, or most stay unused
+    head_hidden: int = 512
+    head_out: int = 128
+    random_views: int = 1
+    focal_views: int = 2
+    focal_size: int = 16
+    random_scale: tuple[float, float] = (0.4, 1.0)
+    focal_scale: tuple[float, float] = (0.15, 0.5)
+    mask_ratio: float = 0.3  # of the tokens of a random view; focal views are never masked
+    jitter: Jitter = field(default_factory=Jitter)
+    learning_rate: float = 1e-3
+    warmup: float = 0.1  # part of all steps
+    weight_decay: tuple[float, float] = (0.04, 0.4)
+    ema: float = 0.99  # rises to 1; 0.98 for runs under 1,000 steps, 0.996 for 100,000
+    clip: float = 3.0
+    temperature: float = 0.1
+    sharpening: float = 0.25
+    sinkhorn_iterations: int = 3
+    me_max: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a run that cannot be.
+
+        Raises:
+            InputError: naming the value.
+        """
+        patch = self.architecture.patch_size
+        if self.architecture.input_size % patch or self.focal_size % patch:
+            raise InputError(
+                f"Views of {self.architecture.input_size} and {self.focal_size} px must be multiples of {patch} px."
+            )
+        if not 0 <= self.mask_ratio < 1 or self.epochs < 1 or self.batch_size < 2 or self.random_views < 1:
+            raise InputError("MSN needs a mask ratio in [0, 1), 1 epoch, 1 random view and a batch of 2 at least.")
+
+    def fingerprint(self) -> str:
+        """Return all values as text: two runs with the same text and images are the same run."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def keep_tokens(n: int, tokens: int, mask_ratio: float, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Draw which tokens of each image an anchor sees: the class token always, the same number of patches each.
+
+    Args:
+        n: images.
+        tokens: of one image, the class token (0) counted.
+        mask_ratio: part of the tokens left out.
+        generator: of the chance, on `device`.
+        device: of the result.
+    Returns:
+        (n, kept) int64, ascending, first column 0.
+    """
+    kept = max(2, round(tokens * (1 - mask_ratio)))
+    noise = torch.rand(n, tokens, generator=generator, device=device)
+    noise[:, 0] = -1
+    return noise.argsort(dim=1)[:, :kept].sort(dim=1).values
+
+
+def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
+    """Split the trained parameters: matrices decay; biases, norms, tokens and prototypes do not."""
+    decay: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            free = parameter.ndim < 2 or "prototypes" in name or "token" in name or "pos_embed" in name
+            (plain if free else decay).append(parameter)
+    return [{"params": decay, "decays": True}, {"params": plain, "decays": False, "weight_decay": 0.0}]
+
+
+def initial_backbone(architecture: Architecture, *, seed: int) -> nn.Module:
+    """Return the ViT as a run with this seed starts it; the caller's own random numbers stay as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MaskedVisionTransformerTIMM(vit=architecture.build()).vit
+
+
+class Msn(nn.Module):
+    """Anchor and EMA target networks with prototypes; one `loss` call is one forward pass of a step.
+
+    `target_backbone.vit` is what is kept in the end.
+    """
+
+    def __init__(self, config: MsnConfig) -> None:
+        super().__init__()
+        shape = config.architecture
+        self.config = config
+        self.target_backbone = MaskedVisionTransformerTIMM(vit=shape.build())
+        self.target_head = MSNProjectionHead(shape.dim, config.head_hidden, config.head_out)
+        self.anchor_backbone = copy.deepcopy(self.target_backbone)
+        self.anchor_head = copy.deepcopy(self.target_head)
+        deactivate_requires_grad(self.target_backbone)
+        deactivate_requires_grad(self.target_head)
+        start = nn.Linear(config.head_out, config.prototypes, bias=False).weight.detach().clone()
+        self.prototypes = nn.Parameter(start)
+        self.criterion = MSNLoss(
+            temperature=config.temperature,
+            sinkhorn_iterations=config.sinkhorn_iterations,
+            regularization_weight=config.me_max,
+        )
+
+    def views(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Draw the views of a step.
+
+        Args:
+            images: (B, 3, S, S) float in [0, 1].
+            generator: of the chance, on the images' device.
+        Returns:
+            the target view (B, 3, S, S), the random views (same shape), the focal views (smaller); all normalised.
+        """
+        config, shape = self.config, self.config.architecture
+
+        def view(size: int, scale: tuple[float, float]) -> Tensor:
+            return normalise(random_view(images, size, scale, config.jitter, generator), shape)
+
+        target = view(shape.input_size, config.random_scale)
+        large = [view(shape.input_size, config.random_scale) for _ in range(config.random_views)]
+        return target, large, [view(config.focal_size, config.focal_scale) for _ in range(config.focal_views)]
+
+    def anchors(self, views: Tensor, mask_ratio: float, generator: torch.Generator) -> Tensor:
+        """Embed anchor views, (B, 3, S, S) -> (B, dim), seeing only some tokens when `mask_ratio` > 0."""
+        if not mask_ratio:
+            return self.anchor_backbone(images=views)
+        patch = self.config.architecture.patch_size
+        tokens = (views.shape[-2] // patch) * (views.shape[-1] // patch) + self.anchor_backbone.vit.num_prefix_tokens
+        return self.anchor_backbone(
+            images=views, idx_keep=keep_tokens(len(views), tokens, mask_ratio, generator, views.device)
+        )
+
+    def loss(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return a step's loss (scalar, float32) and the targets (B, head_out), float32 without gradient."""
+        target, large, focal = self.views(images, generator)
+        device = images.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_pays(device)):
+            with torch.no_grad():
+                targets = self.target_head(self.target_backbone(images=target))
+            seen = [self.anchors(torch.cat(large), self.config.mask_ratio, generator)]
+            if focal:
+                seen.append(self.anchors(torch.cat(focal), 0.0, generator))
+            anchors = self.anchor_head(torch.cat(seen))
+        # The loss takes powers and logarithms of probabilities: float32, and the Parameter itself so that it learns.
+        loss = self.criterion(
+            anchors.float(), targets.float(), self.prototypes, target_sharpen_temperature=self.config.sharpening
+        )
+        return loss, targets.float()
+
+    def update_targets(self, momentum: float) -> None:
+        """Move the target networks towards the anchors."""
+        update_momentum(self.anchor_backbone, self.target_backbone, momentum)
+        update_momentum(self.anchor_head, self.target_head, momentum)
+
+    @torch.no_grad()
+    def prototypes_used(self, targets: Tensor) -> int:
+        """Count the prototypes that are nearest to at least one of (B, head_out) targets."""
+        unit = nn.functional.normalize(targets, dim=1) @ nn.functional.normalize(self.prototypes, dim=1).T
+        return len(unit.argmax(dim=1).unique())

@@ -1,0 +1,39 @@
+"""The pictures of a selection as a grid of tiles. Text is set as text; a picture is clear only while it is revealed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+import param
+
+PAGE = 300  # tiles a page: 60 ms to build, and more than anybody looks through at once
+
+
+class Gallery(pn.custom.JSComponent):
+    """Tiles of `thumb/<view>/<id>`.
+
+    Click or Space picks, shift-click picks a range, double click or Enter pins, arrows move. While `reveal` is on (the key
+    is held) or `hover_reveal` is on, the tile under the mouse or the focus shows the clear picture, and no other does.
+    """
+
+    tiles = param.List(default=[], item_type=dict, doc="{row, id, label, colour, text}; label '' = none, text = tooltip.")
+    picked = param.List(default=[], item_type=int, doc="Rows that are picked, in both directions.")
+    total = param.Integer(default=0, doc="How many images there are, of which `tiles` are the first.")
+    view = param.String(default="blurred", doc="Privacy view of every picture that is not revealed.")
+    reveal = param.Boolean(default=False, doc="The reveal key is held.")
+    hover_reveal = param.Boolean(default=False, doc="Hovering alone reveals.")
+    tile_size = param.Integer(default=96, bounds=(32, 512), doc="Smallest width of a tile, px.")
+    empty = param.String(default="Draw a lasso on the map: its pictures appear here.", doc="Said while there is no tile.")
+    on_pin: Callable[[int], None] = param.Parameter(doc="Called with the row to enlarge.")
+    on_more: Callable[[], None] = param.Parameter(doc="Called when more tiles are wanted.")
+
+    _rename: ClassVar[dict[str, str | None]] = {"on_pin": None, "on_more": None}  # stay in Python
+    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")  # as text: a path would be watched for changes
+    _stylesheets = [Path(__file__).with_suffix(".css").read_text(encoding="utf-8")]
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        if "pin" in msg and self.on_pin is not None:
+            self.on_pin(int(msg["pin"]))
+        elif "more" in msg and self.on_more is not None:
+            self.on_more()

@@ -1,0 +1,375 @@
+"""The map: a Bokeh figure that the server paints. Lasso, box, hover, click and zoom; reads and sets the tab's state."""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+from bokeh.events import DoubleTap, MouseLeave, PanEnd, PanStart, Reset, SelectionGeometry, Tap
+from bokeh.models import (
+    BoxSelectTool,
+    ColumnDataSource,
+    CustomJS,
+    LassoSelectTool,
+    PanTool,
+    Range1d,
+    ResetTool,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+from panel.io.document import hold
+
+from core.errors import InputError
+from core.polygon import combine
+from core.raster import Picture, View, warm
+from dashboard.coalesce import Coalesce
+from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
+from dashboard.views.components.keys import KeyPress
+from dashboard.views.components.map_overlay import MapOverlay
+
+__all__ = ["MapPane", "warm"]
+
+REACH = 12  # px around the mouse in which a point is found
+MARGIN = 0.04  # of the data's extent, left free around it
+MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
+RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
+DOT_SIZE = 7  # px
+REVEAL_KEY = "r"
+DOUBLE_CLICK = 0.6  # s; the first tap of a double click must not pin
+# Throttled in the browser; the last position of a burst is sent too.
+SEND_MOUSE = """
+const now = Date.now(), send = () => {
+  mouse.last = Date.now();
+  mouse.timer = null;
+  source.data = { x: [mouse.event.x], y: [mouse.event.y], sx: [mouse.event.sx], sy: [mouse.event.sy] };
+};
+const mouse = source.__mouse ??= { last: 0, timer: null, event: null };
+mouse.event = cb_obj;
+if (mouse.timer !== null) return;
+if (now - mouse.last >= 50) send();
+else mouse.timer = setTimeout(send, 50 - (now - mouse.last));
+"""
+
+
+class MapPane(pn.viewable.Viewer):
+    """Draws `state`; a lasso sets `selected` and `last_polygon`, a click sets `pinned`."""
+
+    state = param.Parameter(doc="The tab's `SessionState`.")
+    pool: Executor = param.ClassSelector(class_=Executor, doc="Where frames are drawn; two threads serve all tabs.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._document = pn.state.curdoc
+        self._ratio = 1.0
+        self._scheduled = self._dragging = self._wants_fit = False
+        self._modifiers: dict[str, bool] = {}
+        self._before_tap: tuple[float, int | None] = (-math.inf, None)
+        self._frames = 0
+        self._painter = Painter()
+        self._coalesce = Coalesce(self.pool, self._painter.draw, lambda frame: self._on_document(partial(self._show, frame)))
+        self.overlay = MapOverlay(view=self.state.privacy_view)
+        self._build_figure()
+        self._listen()
+        self._layout = pn.Column(
+            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0),
+            self.overlay,
+            sizing_mode="stretch_both",
+            margin=0,
+            styles={"position": "relative"},
+        )
+        self.fit()
+        self._ring()
+        pn.state.onload(self._on_load)
+
+    # -- set up --
+
+    def _build_figure(self) -> None:
+        self._lasso = LassoSelectTool(continuous=False, renderers=[], description="Lasso (shift adds, alt subtracts, ctrl keeps)")
+        box = BoxSelectTool(continuous=False, renderers=[], description="Box (shift adds, alt subtracts, ctrl keeps)")
+        wheel, reset = WheelZoomTool(zoom_on_axis=False), ResetTool(description="Show all")
+        self.figure = figure(
+            x_range=Range1d(0, 1),
+            y_range=Range1d(0, 1),
+            tools=[self._lasso, box, PanTool(), wheel, reset],
+            active_drag=self._lasso,
+            active_scroll=wheel,
+            toolbar_location="right",
+            sizing_mode="stretch_both",
+            min_border=0,
+            outline_line_color=None,
+            background_fill_color=None,  # the page shows through, so the theme needs no new picture
+            border_fill_color=None,
+            output_backend="canvas",  # no WebGL needed, and faster in software
+        )
+        self.figure.axis.visible = False
+        self.figure.grid.visible = False
+        self.figure.toolbar.logo = None
+        nothing = self._columns(NOTHING, (0.0, 1.0, 0.0, 1.0))
+        self._base, self._overlay = ColumnDataSource(nothing), ColumnDataSource(dict(nothing))
+        place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
+        self._base_renderer = self.figure.image_rgba(source=self._base, **place)
+        self.figure.image_rgba(source=self._overlay, **place)
+        self._dots = ColumnDataSource(dict(NO_DOTS))
+        self.figure.scatter(
+            "x", "y", source=self._dots, size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None
+        )
+        self._pinned, self._hovered = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []})
+        for source, size in ((self._hovered, 14), (self._pinned, 20)):
+            for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
+                self.figure.scatter(
+                    "x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width
+                )
+        self._mouse = ColumnDataSource({"x": [], "y": [], "sx": [], "sy": []})
+
+    def _listen(self) -> None:
+        for range_ in (self.figure.x_range, self.figure.y_range):
+            for end in ("start", "end"):
+                range_.on_change(end, self._on_view)
+        for side in ("inner_width", "inner_height"):
+            self.figure.on_change(side, self._on_view)
+        on = self.figure.on_event
+        on(PanStart, self._on_pan_start)
+        on(PanEnd, self._on_pan_end)
+        on(SelectionGeometry, self._on_geometry)
+        on(Tap, self._on_tap)
+        on(DoubleTap, self._on_double_tap)
+        on(Reset, lambda _: self.fit())
+        on(MouseLeave, lambda _: self._tip(None))
+        self.figure.js_on_event("mousemove", CustomJS(args={"source": self._mouse}, code=SEND_MOUSE))
+        self._mouse.on_change("data", self._on_mouse)
+        watch = self.state.param.watch
+        self._watchers = [
+            watch(lambda _: self._request(), ["colouring", "hidden", "selected"]),
+            watch(lambda _: self._new_map(), ["grid"]),
+            watch(lambda _: self._ring(), ["pinned"]),
+            watch(lambda _: self._follow_privacy(), ["privacy_view", "reveal"]),
+        ]
+
+    def _on_load(self) -> None:
+        info = pn.state.browser_info
+        self._ratio = min(max(float(info.device_pixel_ratio or 1), 1.0), 3.0) if info else 1.0
+        self._request()
+
+    def _on_document(self, callback: Callable[[], None]) -> None:
+        if self._document is None:
+            callback()
+        else:
+            self._document.add_next_tick_callback(callback)
+
+    def close(self) -> None:
+        """Stop drawing; the tab has gone."""
+        self._coalesce.close()
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+
+    # -- what is in view --
+
+    @property
+    def view(self) -> View:
+        """(x0, x1, y0, y1) now in view, map units."""
+        x, y = self.figure.x_range, self.figure.y_range
+        return float(x.start), float(x.end), float(y.start), float(y.end)
+
+    def fit(self) -> None:
+        """Zoom so that all images are in view."""
+        if self.state.grid is None:
+            return
+        x0, x1, y0, y1 = self.state.grid.bounds
+        for range_, low, high in ((self.figure.x_range, x0, x1), (self.figure.y_range, y0, y1)):
+            spare = (high - low) * MARGIN or 1.0
+            range_.update(start=low - spare, end=high + spare, reset_start=low - spare, reset_end=high + spare)
+
+    def _new_map(self) -> None:
+        self._tip(None)
+        self.fit()
+        self._ring()
+        self._request()
+
+    def _size(self) -> tuple[int, int] | None:
+        """Inner size in CSS px; None until the browser has told."""
+        size = [self.figure.properties_with_values().get(side) for side in ("inner_width", "inner_height")]
+        if not all(isinstance(px, int | float) and px >= 1 for px in size):
+            return None
+        return int(size[0]), int(size[1])
+
+    # -- drawing --
+
+    def _on_view(self, _attr: str, _old: Any, _new: Any) -> None:
+        if self._scheduled:
+            return
+        if self._document is None:
+            self._request()
+            return
+        self._scheduled = True
+        self._document.add_timeout_callback(self._request, RANGE_DELAY)
+
+    def _request(self) -> None:
+        self._scheduled = False
+        state, size = self.state, self._size()
+        if size is None or state.grid is None or state.colouring is None or len(state.colouring) != state.grid.n:
+            return
+        x0, x1, y0, y1 = self.view
+        if not (all(map(math.isfinite, self.view)) and x1 > x0 and y1 > y0):
+            return
+        ratio = min(self._ratio, math.sqrt(MOST_PIXELS / (size[0] * size[1])))
+        self._coalesce(
+            Request(
+                grid=state.grid,
+                colouring=state.colouring,
+                hidden=frozenset(state.hidden),
+                selected=state.selected,
+                view=self.view,
+                width=max(1, round(size[0] * ratio)),
+                height=max(1, round(size[1] * ratio)),
+                pixel_ratio=ratio,
+            )
+        )
+
+    @staticmethod
+    def _columns(picture: Picture, view: View) -> dict[str, Any]:
+        x0, x1, y0, y1 = view
+        return {"image": [picture.rgba], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+
+    def _show(self, frame: Frame) -> None:
+        request = frame.request
+        with hold(self._document):  # one message: the browser never paints half a frame
+            if frame.base is not None:
+                self._base.data = self._columns(frame.base, request.view)
+            if frame.overlay is not None:
+                self._overlay.data = self._columns(frame.overlay, request.view)
+            if frame.dots is not None:
+                self._dots.data = frame.dots
+            self._base_renderer.glyph.global_alpha = DIMMED if len(request.selected) else 1.0
+            self._frames += 1
+            self.overlay.facts = {
+                "frame": self._frames,
+                "mode": frame.mode,
+                "selected": len(request.selected),
+                "idsum": int(request.selected.sum()),
+                "view": ",".join(f"{v:.6g}" for v in request.view),
+                "hidden": ",".join(map(str, sorted(request.hidden))),
+            }
+
+    def _ring(self) -> None:
+        row = self.state.pinned
+        self._pinned.data = self._spot(row)
+
+    def _spot(self, row: int | None) -> dict[str, Any]:
+        grid = self.state.grid
+        if row is None or grid is None or not 0 <= row < grid.n:
+            return {"x": [], "y": []}
+        x, y = grid.places(np.array([row]))
+        return {"x": x, "y": y}
+
+    # -- selecting --
+
+    def _shown(self) -> np.ndarray | None:
+        """(N,) bool, rows that the legend leaves on; None if all."""
+        colouring = self.state.colouring
+        if colouring is None or len(colouring) != self.state.grid.n:
+            return None
+        return colouring.visible(frozenset(self.state.hidden))
+
+    def _on_pan_start(self, event: PanStart) -> None:
+        self._modifiers, self._dragging = dict(event.modifiers or {}), True
+        self._tip(None)
+
+    def _on_pan_end(self, _event: PanEnd) -> None:
+        self._dragging = False
+
+    def _mode(self) -> str:
+        """Return what a lasso does: the keys held when it began, else the mode of the buttons."""
+        shift, ctrl, alt = (bool(self._modifiers.get(key)) for key in ("shift", "ctrl", "alt"))
+        if alt or (shift and ctrl):
+            return "subtract"
+        return "add" if shift else "intersect" if ctrl else self.state.lasso_mode
+
+    def _on_geometry(self, event: SelectionGeometry) -> None:
+        if not event.final or self.state.grid is None:
+            return
+        geometry = event.geometry
+        if geometry["type"] == "rect":
+            x0, x1, y0, y1 = (float(geometry[key]) for key in ("x0", "x1", "y0", "y1"))
+            polygon = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+            rows = self.state.grid.box(x0, x1, y0, y1)
+        elif geometry["type"] == "poly":
+            xs, ys = np.asarray(geometry["x"], np.float64), np.asarray(geometry["y"], np.float64)
+            try:
+                rows = self.state.grid.lasso(xs, ys)
+            except InputError:  # a slip of the mouse: two vertices are no lasso, the selection stays
+                return
+            polygon = np.stack([xs, ys], axis=1).tolist()
+        else:
+            return
+        shown = self._shown()
+        if shown is not None:
+            rows = rows[shown[rows]]
+        mode, self._modifiers = self._mode(), {}
+        self.state.param.update(selected=combine(self.state.selected, rows, mode), last_polygon=polygon)
+
+    def clear_selection(self) -> None:
+        """Select nothing."""
+        if len(self.state.selected):
+            self.state.param.update(selected=np.array([], np.int64), last_polygon=None)
+
+    def on_key(self, press: KeyPress) -> bool:
+        """Handle Escape and the reveal key; return whether it was one of them."""
+        if press.key.lower() == REVEAL_KEY and not (press.ctrl or press.alt):
+            self.state.reveal = press.down
+            return True
+        if press.key == "Escape":
+            if press.down:
+                self.clear_selection()
+            return True
+        return False
+
+    # -- hover and click --
+
+    def _nearest(self, x: float, y: float) -> int | None:
+        size, grid = self._size(), self.state.grid
+        if size is None or grid is None or not (math.isfinite(x) and math.isfinite(y)):
+            return None
+        x0, x1, y0, y1 = self.view
+        rx, ry = REACH * abs(x1 - x0) / size[0], REACH * abs(y1 - y0) / size[1]
+        return grid.nearest(x, y, rx, ry, self._shown()) if rx > 0 and ry > 0 else None
+
+    def _on_mouse(self, _attr: str, _old: Any, _new: Any) -> None:
+        data = self._mouse.data
+        if self._dragging or not len(data["x"]):
+            return
+        self._tip(self._nearest(float(data["x"][0]), float(data["y"][0])), float(data["sx"][0]), float(data["sy"][0]))
+
+    def _tip(self, row: int | None, x: float = 0, y: float = 0) -> None:
+        if row is None and not self.overlay.tip:
+            return
+        tip: dict[str, Any] = {}
+        if row is not None:
+            tip = {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
+        with hold(self._document):
+            self.overlay.tip = tip
+            self._hovered.data = self._spot(row)
+
+    def _id(self, row: int) -> str:
+        name = self.state.ids[row]
+        return name.decode() if isinstance(name, bytes) else str(name)
+
+    def _follow_privacy(self) -> None:
+        self.overlay.view = "clear" if self.state.reveal else self.state.privacy_view
+
+    def _on_tap(self, event: Tap) -> None:
+        now = time.monotonic()
+        if now - self._before_tap[0] > DOUBLE_CLICK:
+            self._before_tap = now, self.state.pinned
+        self.state.pinned = self._nearest(event.x, event.y)
+
+    def _on_double_tap(self, _event: DoubleTap) -> None:
+        self.state.pinned = self._before_tap[1]
+        self.fit()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout

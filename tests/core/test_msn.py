@@ -1,0 +1,264 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.augment import Jitter, blur, crop_and_flip, crop_boxes, jitter_colours, random_view
+from core.backbone import Architecture, load_backbone, read_tensors
+from core.errors import EncoderError, InputError, ShapeError
+from core.msn import MsnConfig, StepMetrics, Trainer, schedule, spread, train
+from core.msn_model import Msn, initial_backbone, keep_tokens, parameter_groups
+
+TINY = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
+CONFIG = MsnConfig(TINY, epochs=3, batch_size=8, prototypes=6, head_hidden=16, head_out=12, focal_size=8, seed=1)
+CPU = torch.device("cpu")
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8, generator=generator())
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+# -- views --
+
+
+def test_crop_boxes_lie_inside_and_have_the_asked_areas():
+    wide, high, x, y = crop_boxes(500, (0.2, 0.5), torch.zeros(1), generator()).unbind(1)
+    assert (x - wide / 2 >= -1e-6).all()
+    assert (x + wide / 2 <= 1 + 1e-6).all()
+    assert (y - high / 2 >= -1e-6).all()
+    assert (y + high / 2 <= 1 + 1e-6).all()
+    assert 0.19 < (wide * high).min() < 0.25
+    assert 0.45 < (wide * high).max() <= 0.51
+
+
+def test_a_crop_of_the_whole_is_the_image_or_its_mirror_image():
+    x = torch.rand(40, 3, 8, 8, generator=generator())
+    seen = set()
+    for image, cut in zip(x, crop_and_flip(x, 8, (1.0, 1.0), generator(1)), strict=True):
+        # The shape still varies a little, so only left and right are compared.
+        plain, mirrored = ((cut - other).abs().mean() for other in (image, image.flip(-1)))
+        seen.add(bool(plain < mirrored))
+    assert seen == {True, False}
+
+
+def test_colours_unchanged_by_a_jitter_of_nothing_and_grey_when_always_grey():
+    x = torch.rand(6, 3, 4, 4, generator=generator())
+    assert jitter_colours(x, Jitter(0, 0, 0, 0, 1, 0, 0), generator()) == pytest.approx(x, abs=1e-4)
+    grey = jitter_colours(x, Jitter(0, 0, 0, 0, 1, 1, 0), generator())
+    assert (grey.amax(dim=1) - grey.amin(dim=1)).max() < 0.01
+
+
+def test_blur_keeps_flat_images_and_means_and_lowers_contrast():
+    flat = torch.full((3, 3, 6, 6), 0.4)
+    assert torch.allclose(blur(flat, 1.0, generator()), flat, atol=1e-6)
+    x = torch.rand(8, 3, 16, 16, generator=generator())
+    assert (blur(x, 1.0, generator()).std(dim=(1, 2, 3)) < x.std(dim=(1, 2, 3))).all()
+    assert torch.equal(blur(x, 0.0, generator()), x)
+
+
+def test_views_follow_the_generator_and_nothing_else():
+    x = torch.rand(4, 3, 16, 16, generator=generator())
+    views = [random_view(x, 8, (0.2, 0.6), Jitter(), generator(seed)) for seed in (5, 5, 6)]
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])
+    assert views[0].shape == (4, 3, 8, 8)
+    assert 0 <= views[0].min() <= views[0].max() <= 1
+
+
+# -- what goes wrong in MSN --
+
+
+def test_the_class_token_is_always_kept_and_every_patch_sometimes():
+    kept = keep_tokens(2_000, 17, 0.3, generator(), CPU)
+    assert kept.shape == (2_000, 12)
+    assert (kept[:, 0] == 0).all()
+    assert (kept.diff(dim=1) > 0).all()
+    counts = kept.flatten().bincount(minlength=17)
+    assert counts[16] > 0  # lightly's example never shows the last patch
+    assert counts[1:].float() / 2_000 == pytest.approx(torch.full((16,), 11 / 16), abs=0.05)
+
+
+def spy_on_anchors(model: Msn) -> list[tuple[int, object]]:
+    seen: list[tuple[int, object]] = []
+    forward = model.anchor_backbone.forward
+
+    def watched(images, idx_keep=None, **others):
+        seen.append((images.shape[-1], None if idx_keep is None else idx_keep.shape[1]))
+        return forward(images, idx_keep=idx_keep, **others)
+
+    model.anchor_backbone.forward = watched
+    return seen
+
+
+def test_random_views_are_masked_with_the_class_token_counted_and_focal_views_are_not(images):
+    model = Msn(CONFIG)
+    seen = spy_on_anchors(model)
+    model.loss(images[:8].float() / 255, generator())
+    assert seen == [(16, round(17 * 0.7)), (8, None)]
+
+
+def test_a_step_moves_prototypes_and_anchors_and_the_targets_behind_them(images):
+    trainer = Trainer(images, CONFIG, CPU)
+    before = weights(trainer.model)
+    for _ in range(3):
+        trainer.take_step()
+    after = weights(trainer.model)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "prototypes" in moved
+    for part in ("vit.cls_token", "vit.blocks.1.mlp.fc1.weight", "vit.patch_embed.proj.weight"):
+        assert f"anchor_backbone.{part}" in moved
+        assert f"target_backbone.{part}" in moved
+        anchor, target = (after[f"{side}_backbone.{part}"] - before[f"{side}_backbone.{part}"] for side in SIDES)
+        assert 0 < target.abs().mean() < anchor.abs().mean()
+    assert "anchor_backbone.vit.pos_embed" not in moved  # fixed sines and cosines
+    assert all(p.grad is None for p in trainer.model.target_backbone.parameters())
+
+
+SIDES = ("anchor", "target")
+
+
+def test_biases_norms_tokens_and_prototypes_do_not_decay():
+    model = Msn(CONFIG)
+    decay, plain = parameter_groups(model)
+    names = {id(p): name for name, p in model.named_parameters()}
+    decaying = {names[id(p)] for p in decay["params"]}
+    free = {names[id(p)] for p in plain["params"]}
+    assert all(name.endswith("weight") and "norm" not in name for name in decaying)
+    assert {"prototypes", "anchor_backbone.vit.cls_token", "anchor_backbone.vit.norm.weight"} <= free
+    assert not any(name.startswith("target") for name in decaying | free)
+    assert decaying | free == {name for name, p in model.named_parameters() if p.requires_grad}
+
+
+def test_schedules_start_warm_up_and_end_as_the_paper_s():
+    first, top, last = (schedule(CONFIG, step, 1_000) for step in (0, 100, 999))
+    assert first.learning_rate == pytest.approx(0.2 * CONFIG.learning_rate, rel=0.1)
+    assert top.learning_rate == pytest.approx(CONFIG.learning_rate, rel=0.02)
+    assert last.learning_rate < 2e-6
+    assert (first.weight_decay, last.weight_decay) == pytest.approx((0.04, 0.4))
+    assert (first.ema, last.ema) == pytest.approx((0.99, 1.0))
+
+
+def test_a_collapsed_run_is_told_from_a_healthy_one(images):
+    healthy, one_point = torch.randn(128, 64, generator=generator()), torch.ones(128, 64)
+    one_point += 0.01 * torch.randn(128, 64, generator=generator())
+    assert spread(healthy) == pytest.approx(1, abs=0.05)
+    assert spread(one_point) < 0.05
+    trainer = Trainer(images, CONFIG, CPU)
+    loss, targets = trainer.take_step()
+    assert not trainer.metrics(loss, targets, 1.0).collapsed
+    assert trainer.metrics(loss, torch.ones_like(targets), 1.0).collapsed
+    good = StepMetrics(1, 2, 1, 3.0, 1e-3, 0.99, 100.0, prototypes_used=40, spread=0.85)
+    assert not good.collapsed
+
+
+# -- runs --
+
+
+def test_a_stopped_and_resumed_run_ends_as_an_uninterrupted_one(images, tmp_path):
+    whole = train(images, CONFIG, out=tmp_path / "whole.safetensors")
+    state = tmp_path / "state"
+    steps: list[int] = []
+    part = train(
+        images, CONFIG, out=tmp_path / "part.safetensors", state=state, log_steps=1,
+        on_step=lambda m: steps.append(m.step), stop=lambda: len(steps) == 5,
+    )  # fmt: skip
+    rest = train(images, CONFIG, out=tmp_path / "part.safetensors", state=state, resume=True)
+    assert (whole.steps, part.steps, rest.steps) == (12, 5, 12)
+    assert (whole.finished, part.finished, rest.finished) == (True, False, True)
+    _, one = read_tensors(tmp_path / "whole.safetensors")
+    _, two = read_tensors(tmp_path / "part.safetensors")
+    assert one.keys() == two.keys()
+    assert all(torch.allclose(one[name].float(), two[name].float(), atol=1e-3) for name in one)
+
+
+def test_ctrl_c_leaves_a_state_to_go_on_from(images, tmp_path):
+    def interrupt(metrics: StepMetrics) -> None:
+        if metrics.step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(images, CONFIG, out=tmp_path / "w", state=tmp_path / "s", log_steps=1, on_step=interrupt)
+    trainer = Trainer(images, CONFIG, CPU)
+    trainer.load(tmp_path / "s")
+    assert trainer.step == 4
+
+
+def test_checkpoints_are_written_every_so_many_epochs(images, tmp_path):
+    seen: list[int] = []
+    train(
+        images, CONFIG, out=tmp_path / "w", state=tmp_path / "s", checkpoint_epochs=1,
+        on_checkpoint=lambda model, step: seen.append(step),
+    )  # fmt: skip
+    assert seen == [4, 8, 12]
+
+
+def test_the_same_seed_gives_the_same_run_and_leaves_the_caller_s_chance_alone(images):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    losses = [[t.take_step()[0] for _ in range(2)] for t in (Trainer(images, CONFIG, CPU) for _ in range(2))]
+    assert losses[0] == losses[1]
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_each_image_is_seen_once_an_epoch(images):
+    trainer = Trainer(images, CONFIG, CPU)
+    epochs = [np.concatenate([trainer.rows(epoch * 4 + step) for step in range(4)]) for epoch in range(2)]
+    assert all(sorted(rows) == list(range(32)) for rows in epochs)
+    assert not np.array_equal(*epochs)
+
+
+def test_a_state_of_another_run_or_file_is_refused(images, tmp_path):
+    trainer = Trainer(images, CONFIG, CPU)
+    trainer.save(tmp_path / "s")
+    other = MsnConfig(TINY, epochs=4, batch_size=8, prototypes=6, head_hidden=16, head_out=12, focal_size=8, seed=1)
+    with pytest.raises(EncoderError, match="other settings"):
+        train(images, other, out=tmp_path / "w", state=tmp_path / "s", resume=True)
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(EncoderError, match="no saved MSN training"):
+        trainer.load(tmp_path / "x.safetensors")
+
+
+def test_a_diverged_run_says_so_before_it_spoils_the_model(images):
+    trainer = Trainer(images, CONFIG, CPU)
+    with torch.no_grad():
+        trainer.model.prototypes.fill_(torch.nan)
+    with pytest.raises(EncoderError, match="diverged"):
+        trainer.take_step()
+
+
+def test_weights_hold_the_averaged_backbone_with_what_must_be_known(images, tmp_path):
+    trainer = Trainer(images, CONFIG, CPU)
+    result = train(images, CONFIG, out=tmp_path / "w.safetensors", about={"data": "noise", "licence": "CC0"})
+    meta, tensors = read_tensors(result.weights)
+    assert (meta["data"], meta["licence"], meta["steps"], meta["seed"]) == ("noise", "CC0", "12", "1")
+    assert Architecture.from_json(meta["architecture"]) == TINY
+    assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
+    assert tensors.keys() == trainer.model.target_backbone.vit.state_dict().keys()
+    assert load_backbone(tensors, TINY)(torch.zeros(2, 3, 16, 16)).shape == (2, 24)
+
+
+def test_images_of_another_shape_and_impossible_settings_are_refused(images, tmp_path):
+    for wrong in (images.float(), images[:, :1], images[..., :8], images[:1]):
+        with pytest.raises(ShapeError, match="uint8"):
+            train(wrong, CONFIG, out=tmp_path / "w")
+    with pytest.raises(InputError, match="multiples"):
+        MsnConfig(TINY, focal_size=9)
+    with pytest.raises(InputError, match="mask ratio"):
+        MsnConfig(mask_ratio=1.0)
+
+
+def test_the_untrained_backbone_is_where_training_starts():
+    model = Trainer(torch.zeros(8, 3, 16, 16, dtype=torch.uint8), CONFIG, CPU).model
+    start = initial_backbone(TINY, seed=CONFIG.seed)
+    assert torch.equal(start.state_dict()["blocks.0.attn.qkv.weight"],
+                       model.target_backbone.vit.state_dict()["blocks.0.attn.qkv.weight"])  # fmt: skip

@@ -1,0 +1,116 @@
+"""The grid against a slow test of every point."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import InputError, ShapeError
+from core.polygon import GridIndex, combine
+
+
+def slow_inside(x, y, px, py):
+    inside = False
+    for i in range(len(px)):
+        j = i - 1
+        if (py[i] > y) != (py[j] > y) and x < (px[j] - px[i]) * (y - py[i]) / (py[j] - py[i]) + px[i]:
+            inside = not inside
+    return inside
+
+
+def slow_lasso(xy, px, py):
+    return [i for i, (x, y) in enumerate(xy.astype(float)) if np.isfinite(x + y) and slow_inside(x, y, px, py)]
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    rng = np.random.default_rng(0)
+    xy = np.concatenate([rng.normal(size=(1500, 2)), np.tile(rng.normal(size=(1, 2)), (400, 1)), rng.integers(-3, 4, (300, 2))])
+    xy = xy.astype(np.float32)
+    xy[::97] = np.nan
+    return xy
+
+
+coordinate = st.one_of(st.floats(-4, 4), st.integers(-4, 4).map(float))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12))
+def test_lasso_equals_the_slow_test_for_any_polygon(cloud, vertices):
+    px, py = np.array(vertices, float).T
+    assert GridIndex.build(cloud).lasso(px, py).tolist() == slow_lasso(cloud, px, py)
+
+
+def test_a_long_lasso_on_many_points_is_exact():
+    rng = np.random.default_rng(1)
+    xy = rng.normal(size=(40_000, 2)).astype(np.float32)
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    radius = 1 + 0.3 * rng.random(200)
+    px, py = radius * np.cos(angle), radius * np.sin(angle)
+    found = GridIndex.build(xy).lasso(px, py)
+    assert found.tolist() == slow_lasso(xy, px, py)
+    assert 5_000 < len(found) < 35_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(coordinate, coordinate, coordinate, coordinate)
+def test_box_and_within_equal_the_slow_test(cloud, x0, x1, y0, y1):
+    grid = GridIndex.build(cloud)
+    left, right, low, high = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+    x, y = cloud.astype(float).T
+    inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
+    expected = np.flatnonzero(inside).tolist()
+    assert grid.box(x0, x1, y0, y1).tolist() == expected
+    assert grid.within((x0, x1, y0, y1), len(expected)).tolist() == expected
+    if expected:
+        assert grid.within((x0, x1, y0, y1), len(expected) - 1) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(coordinate, coordinate, st.floats(0.01, 3), st.floats(0.01, 3))
+def test_nearest_equals_brute_force(cloud, x, y, rx, ry):
+    distance = ((cloud[:, 0].astype(float) - x) / rx) ** 2 + ((cloud[:, 1].astype(float) - y) / ry) ** 2
+    visible = np.arange(len(cloud)) % 2 == 0
+    grid = GridIndex.build(cloud)
+    for mask in (None, visible):
+        candidates = distance if mask is None else np.where(mask, distance, np.nan)
+        found = grid.nearest(x, y, rx, ry, mask)
+        if np.nanmin(candidates) < 1:
+            assert candidates[found] == np.nanmin(candidates)
+        else:
+            assert found is None or candidates[found] <= 1
+
+
+@pytest.mark.parametrize("xy", [np.zeros((0, 2)), np.full((3, 2), np.nan), np.ones((5, 2)), np.array([[1.0, 2]])])
+def test_odd_maps_work(xy):
+    grid = GridIndex.build(xy.astype(np.float32))
+    n = int(np.isfinite(xy).all(axis=1).sum())
+    assert len(grid.lasso(np.array([-9, 9, 9, -9.0]), np.array([-9, -9, 9, 9.0]))) == n
+    assert len(grid.box(-9, 9, -9, 9)) == n
+    assert (grid.nearest(1, 2, 5, 5) is None) == (n == 0)
+    assert len(grid.bounds) == 4
+
+
+@pytest.mark.parametrize("vertices", [[], [(0, 0), (1, 1)], [(0, 0), (1, 1), (np.nan, 0)]])
+def test_no_polygon_is_said(vertices):
+    px, py = np.array(vertices, float).reshape(-1, 2).T
+    with pytest.raises(InputError, match="3 finite vertices"):
+        GridIndex.build(np.zeros((2, 2), np.float32)).lasso(px, py)
+
+
+def test_a_wrong_shape_is_said():
+    with pytest.raises(ShapeError):
+        GridIndex.build(np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("new", [2, 3]), ("add", [1, 2, 3]), ("subtract", [1]), ("intersect", [2])],
+)
+def test_combine(mode, expected):
+    assert combine(np.array([1, 2]), np.array([2, 3]), mode).tolist() == expected
+
+
+def test_an_unknown_mode_is_said():
+    with pytest.raises(InputError, match="no lasso mode"):
+        combine(np.array([1]), np.array([1]), "xor")
