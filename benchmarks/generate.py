@@ -1,6 +1,6 @@
 """Generate a workspace of N images without files: clustered embeddings, a map, thumbnails repeated.
 
-    python benchmarks/generate.py FOLDER --images 1000000
+python benchmarks/generate.py FOLDER --images 1000000
 """
 
 import argparse

@@ -127,9 +127,7 @@ def blur(images: Tensor, probability: float, generator: torch.Generator) -> Tens
     return images * (1 - 2 * side) + side * (padded[..., :-2, :] + padded[..., 2:, :])
 
 
-def random_view(
-    images: Tensor, size: int, scale: tuple[float, float], jitter: Jitter, generator: torch.Generator
-) -> Tensor:
+def random_view(images: Tensor, size: int, scale: tuple[float, float], jitter: Jitter, generator: torch.Generator) -> Tensor:
     """Return one random view of each image: crop, flip, colours, blur; (B, 3, size, size) float in [0, 1]."""
     view = crop_and_flip(images, size, scale, generator)
     return blur(jitter_colours(view, jitter, generator), jitter.blur, generator).clamp(0, 1)

@@ -149,9 +149,7 @@ def _ground(rng: random.Random, size: tuple[int, int], colour: Colour) -> Image.
         ramp = Image.linear_gradient("L").rotate(rng.choice((0, 90, 180, 270))).resize(size)
         image.paste(_lighter(colour, 34), mask=ramp)
     elif kind == "vignette":
-        image = Image.composite(
-            image, Image.new("RGB", size, _lighter(colour, 40)), Image.radial_gradient("L").resize(size)
-        )
+        image = Image.composite(image, Image.new("RGB", size, _lighter(colour, 40)), Image.radial_gradient("L").resize(size))
     elif kind == "photo":
         image = _dim_photo(rng, size, colour)
     elif kind == "stripes":
@@ -281,9 +279,7 @@ def _block_with_rule(card: Card) -> None:
     _, y = _stack(card, [(title, card.rng.uniform(0.08, 0.11))], align=align, top=card.image.height * 0.28)
     left, right = (0.07, 0.62) if align == "left" else (0.22, 0.78)
     thick = max(1, round(card.short * 0.006))
-    ImageDraw.Draw(card.image).line(
-        (card.image.width * left, y, card.image.width * right, y), fill=card.tint, width=thick
-    )
+    ImageDraw.Draw(card.image).line((card.image.width * left, y, card.image.width * right, y), fill=card.tint, width=thick)
     lines = [(card.words.line, 0.055), (card.words.rights, 0.05), (card.words.site, 0.042)]
     _stack(card, lines, align=align, top=y + card.short * 0.035)
 

@@ -317,9 +317,7 @@ class Catalog:
             query = sa.select(IMAGES.c.id, IMAGES.c.hash, IMAGES.c.group).order_by(IMAGES.c.row)
             return [(a, b, c) for a, b, c in connection.execute(query)]
 
-    def add_batch(
-        self, images: Sequence[ImageRecord], paths: Sequence[PathRecord], rejected: Sequence[Rejected]
-    ) -> None:
+    def add_batch(self, images: Sequence[ImageRecord], paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> None:
         """Add images (they get the next rows, in order), their files and the rejected files, all or none."""
         salt = self.setting("salt", "")
         start = self.n_images()
@@ -409,10 +407,7 @@ class Catalog:
     def rejected(self) -> list[Rejected]:
         """Return the rejected files by path."""
         with self._read() as connection:
-            return [
-                Rejected(**found)
-                for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()
-            ]
+            return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
 
     def gold_columns(self) -> list[str]:
         """Return the names of the manifest columns kept as gold labels."""
@@ -432,9 +427,7 @@ class Catalog:
         """Return the classes in their order; a label code is a position in this list."""
         with self._read() as connection:
             query = sa.select(CLASSES).order_by(CLASSES.c.position)
-            return [
-                ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()
-            ]
+            return [ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()]
 
     def set_classes(self, classes: Sequence[ImageClass]) -> None:
         """Replace the class list."""
@@ -483,9 +476,7 @@ class Catalog:
     def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
         """Commit one embedding part; a part that is not named here does not exist."""
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file)
-            )
+            connection.execute(sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file))
 
     def parts(self, encoder: str) -> list[tuple[int, int, str]]:
         """Return (start, stop, file) of an encoder's parts in row order."""

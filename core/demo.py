@@ -76,13 +76,9 @@ def pack_fashion_mnist(source: Path, out: Path = DEMO_ASSETS) -> Path:
     """
     try:
         raw = gzip.decompress((source / "train-images-idx3-ubyte.gz").read_bytes())
-        labels = np.frombuffer(
-            gzip.decompress((source / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
-        )
+        labels = np.frombuffer(gzip.decompress((source / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     except OSError as error:
-        raise InputError(
-            f"{source} has no Fashion-MNIST training set ({error}); give the folder of its .gz files."
-        ) from None
+        raise InputError(f"{source} has no Fashion-MNIST training set ({error}); give the folder of its .gz files.") from None
     images = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, TILE, TILE)
     rng = random.Random(PACK_SEED)
     chosen = [int(n) for c in range(10) for n in rng.sample(np.flatnonzero(labels == c).tolist(), PER_CLASS)]
@@ -112,9 +108,7 @@ def fashion_tiles(assets: Path = DEMO_ASSETS) -> tuple[np.ndarray[Any, np.dtype[
         with (assets / MOSAIC_LABELS).open(encoding="utf-8", newline="") as file:
             items = [line["item"] for line in csv.DictReader(file)]
     except OSError as error:
-        raise InputError(
-            f"The demo images are missing ({error}); run from a whole checkout of the repository."
-        ) from None
+        raise InputError(f"The demo images are missing ({error}); run from a whole checkout of the repository.") from None
     tiles = pixels.reshape(-1, TILE, TILES_A_ROW, TILE).swapaxes(1, 2).reshape(-1, TILE, TILE)
     return tiles[: len(items)], items
 
@@ -122,9 +116,7 @@ def fashion_tiles(assets: Path = DEMO_ASSETS) -> tuple[np.ndarray[Any, np.dtype[
 # -- writing a demo folder --
 
 
-def write_demo_images(
-    folder: Path, *, n_images: int | None = None, seed: int = 0, on_progress: Progress = ignore
-) -> Path:
+def write_demo_images(folder: Path, *, n_images: int | None = None, seed: int = 0, on_progress: Progress = ignore) -> Path:
     """Write the embedded demo: Fashion-MNIST images and about 5% notices, in an order that tells nothing.
 
     Files that are already whole are kept, so an interrupted call goes on where it stopped.

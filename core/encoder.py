@@ -67,9 +67,7 @@ class Encoder:
         """
         batch, side = torch.as_tensor(images), self.input_size
         if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, side, side):
-            raise ShapeError(
-                f"This encoder needs (B, 3, {side}, {side}) uint8 images, got {tuple(batch.shape)} {batch.dtype}."
-            )
+            raise ShapeError(f"This encoder needs (B, 3, {side}, {side}) uint8 images, got {tuple(batch.shape)} {batch.dtype}.")
         out = torch.empty((len(batch), self.dim), dtype=torch.float32)
         for start in range(0, len(batch), BATCH_ROWS):
             block = batch[start : start + BATCH_ROWS].to(self._device, non_blocking=True).float() / 255
@@ -218,9 +216,7 @@ def embed(
                     stop = min(start + batch_size, total)
                     batch = np.empty((stop - start, 3, size, size), np.uint8)
                     cuts = range(start, stop, CHUNK)
-                    tasks = [
-                        pool.submit(_decode, paths, c, min(c + CHUNK, stop), batch[c - start :], fallback) for c in cuts
-                    ]
+                    tasks = [pool.submit(_decode, paths, c, min(c + CHUNK, stop), batch[c - start :], fallback) for c in cuts]
                     waiting.append((batch, tasks))
                     start = stop
                 batch, tasks = waiting.popleft()

@@ -51,9 +51,7 @@ def decode(source: Path | bytes, *, max_side: int | None = None, max_pixels: int
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters raises
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
                 if opened.width * opened.height > max_pixels:
-                    raise InputError(
-                        f"it has {opened.width} x {opened.height} px, more than {max_pixels / 1e6:.0f} megapixels"
-                    )
+                    raise InputError(f"it has {opened.width} x {opened.height} px, more than {max_pixels / 1e6:.0f} megapixels")
                 if max_side is not None and opened.format == "JPEG":
                     opened.draft("RGB", (max_side, max_side))
                 opened.load()

@@ -74,9 +74,7 @@ def read_label_drafts(
     how = _optional(table, "source", "import")
     wrong = sorted(set(how) - set(SOURCES))
     if wrong:
-        raise InputError(
-            f"{file} has the sources {_some(wrong)}; known are {', '.join(SOURCES)}. Nothing was imported."
-        )
+        raise InputError(f"{file} has the sources {_some(wrong)}; known are {', '.join(SOURCES)}. Nothing was imported.")
     groups: dict[tuple[str, str, str, str], list[int]] = {}
     for row, *key in zip(rows, classes, who, when, how, strict=True):
         groups.setdefault((key[0], key[1], key[2], key[3]), []).append(int(row))  # type: ignore[arg-type]
@@ -108,9 +106,7 @@ def _utc(text: str, file: Path) -> str:
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(
-            f"{file} has the time {text!r}; it needs ISO 8601, for example 2026-01-31T12:00:00Z."
-        ) from None
+        raise InputError(f"{file} has the time {text!r}; it needs ISO 8601, for example 2026-01-31T12:00:00Z.") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
 

@@ -155,9 +155,7 @@ class Trainer:
             start = f"optimiser.{number}."
             found = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
             # Adam keeps its step count on the CPU and the moments beside the parameter.
-            self.optimiser.state[parameter] = {
-                k: v.clone() if k == "step" else v.to(self.device) for k, v in found.items()
-            }
+            self.optimiser.state[parameter] = {k: v.clone() if k == "step" else v.to(self.device) for k, v in found.items()}
         self.step = int(meta["step"])
 
     def _numbered(self) -> Iterator[tuple[int, nn.Parameter]]:

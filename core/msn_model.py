@@ -153,9 +153,7 @@ class Msn(nn.Module):
             return self.anchor_backbone(images=views)
         patch = self.config.architecture.patch_size
         tokens = (views.shape[-2] // patch) * (views.shape[-1] // patch) + self.anchor_backbone.vit.num_prefix_tokens
-        return self.anchor_backbone(
-            images=views, idx_keep=keep_tokens(len(views), tokens, mask_ratio, generator, views.device)
-        )
+        return self.anchor_backbone(images=views, idx_keep=keep_tokens(len(views), tokens, mask_ratio, generator, views.device))
 
     def loss(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return a step's loss (scalar, float32) and the targets (B, head_out), float32 without gradient."""

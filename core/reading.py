@@ -40,9 +40,7 @@ def read_file(path: str) -> FileRead:
     except InputError as error:
         return FileRead(path, n_bytes, mtime_ns, reason=str(error))
     except (OSError, MemoryError) as error:
-        return FileRead(
-            path, n_bytes, mtime_ns, reason=f"it cannot be read ({getattr(error, 'strerror', None) or error})"
-        )
+        return FileRead(path, n_bytes, mtime_ns, reason=f"it cannot be read ({getattr(error, 'strerror', None) or error})")
 
 
 def _read(path: str, found: os.stat_result) -> FileRead:

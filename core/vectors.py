@@ -124,9 +124,7 @@ def _map(path: Path) -> FloatArray:
         # "c": copy on write; torch warns about memory it may not write to, and nothing here writes.
         part = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise WorkspaceError(
-            f"The embedding part {path} cannot be read ({error}); run 'lassoscope embed' again."
-        ) from None
+        raise WorkspaceError(f"The embedding part {path} cannot be read ({error}); run 'lassoscope embed' again.") from None
     if not isinstance(part, np.ndarray) or part.ndim != 2 or part.dtype != np.float16 or not part.size:
         raise WorkspaceError(f"{path} is no float16 embedding part; run 'lassoscope embed' again.")
     return part.view(np.ndarray)  # slicing the memmap class costs more than reading a block

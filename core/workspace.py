@@ -212,9 +212,7 @@ class Workspace:
         self.reload()
         return result
 
-    def embed(
-        self, encoder: str = "msn-demo", *, device: str = "auto", on_progress: Progress = ignore
-    ) -> dict[str, Any]:
+    def embed(self, encoder: str = "msn-demo", *, device: str = "auto", on_progress: Progress = ignore) -> dict[str, Any]:
         """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
 
         Args:
@@ -351,9 +349,7 @@ class Workspace:
         if not len(rows):
             raise InputError("Nothing is selected; lasso or pick images first.")
         if rows[0] < 0 or rows[-1] >= self.n_images:
-            raise InputError(
-                f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}."
-            )
+            raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}.")
         if class_name is not None and class_name not in self.class_names:
             raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(self.class_names)}.")
         draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
@@ -420,9 +416,7 @@ class Workspace:
             tries = [name, str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
             return next((names[t] for t in tries if t in names), None)
 
-        drafts = read_label_drafts(
-            file, row_of=row_of, class_names=self.class_names, analyst=analyst, guideline=self.guideline
-        )
+        drafts = read_label_drafts(file, row_of=row_of, class_names=self.class_names, analyst=analyst, guideline=self.guideline)
         return self._commit(drafts)
 
     def export_labels(self, file: Path) -> int:
@@ -558,10 +552,7 @@ class Workspace:
         fitted, codes = self._fitted, self.labels.codes
         if fitted is None or fitted.probe.flagged_weights is None:
             missing = self.missing_for_probe() or "No curve yet: label at least one flagged and one other image."
-            return [
-                NamedCurve(key, title, None, missing, show_average_precision=False)
-                for key, title in CURVE_TITLES.items()
-            ]
+            return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
         scored = ~np.isnan(fitted.score)
         evidence = self._book.is_evidence(self.is_check) & scored
         training = (codes != UNLABELLED) & ~self.is_check & scored

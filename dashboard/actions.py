@@ -67,9 +67,7 @@ class Actions:
 
     def label_rows(self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: Any = None) -> None:
         """Give the class to these rows."""
-        verb = partial(
-            self.workspace.label, rows, class_name, analyst=self.state.analyst, source=source, criterion=criterion
-        )
+        verb = partial(self.workspace.label, rows, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
         self.run(verb, self._labelled)
 
     def _labelled(self, result: LabelResult) -> None:

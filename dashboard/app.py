@@ -36,7 +36,8 @@ class Server:
     workspace: Workspace
     hub: Hub
     refits: RefitWorker
-    pool: ThreadPoolExecutor
+    pool: ThreadPoolExecutor  # one thread: label actions keep their order
+    draw_pool: ThreadPoolExecutor
     shared_map: SharedMap
     device: str
 
@@ -55,7 +56,7 @@ def build_page(server: Server) -> Any:
         pool=server.pool,
         on_document=lambda callback: document.add_next_tick_callback(callback),
     )
-    page = Page(state=state, actions=actions)
+    page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
 
     def follow(topic: str, data: Any) -> None:
         if topic == "labels":
@@ -90,6 +91,7 @@ def start(settings: Settings) -> Server:
         hub=hub,
         refits=refits,
         pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
+        draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared_map=SharedMap(workspace),
         device=device,
     )
@@ -101,6 +103,7 @@ def start(settings: Settings) -> Server:
 def stop(server: Server) -> None:
     """End the workers and close the workspace; everything acknowledged is on disk already."""
     server.pool.shutdown(wait=True)
+    server.draw_pool.shutdown(wait=True, cancel_futures=True)
     server.refits.stop()
     server.workspace.close()
 
@@ -112,7 +115,7 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
     server = start(settings)
     try:
         panel_server = pn.serve(
-            {"/": partial(build_page, server)},
+            {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
             port=settings.port,
             address=settings.address,
             websocket_origin=settings.allowed_origins(),

@@ -270,7 +270,13 @@ def suggest(
     with Workspace(workspace, read_only=True) as space:
         space.refit(save=False)
         picks = [
-            {"id": s.id, "path": space.catalog.image(s.row)["path"], "strategy": s.strategy, "reason": s.reason, "half": "teach"}
+            {
+                "id": s.id,
+                "path": space.catalog.image(s.row)["path"],
+                "strategy": s.strategy,
+                "reason": s.reason,
+                "half": "teach",
+            }
             for s in space.suggest(n, strategy=strategy, seed=seed)
         ]
     lines = [f"{p['path']}  ({p['strategy']}: {p['reason']})" for p in picks]
@@ -293,7 +299,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
             "labels": fitted.probe.n_labels,
             "classes": names,
             "flagged": [space.class_names[code] for code in space.flagged_codes],
-            "scored": int(len(fitted.score)),
+            "scored": len(fitted.score),
         }
     sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
     finish(sentence, result, as_json=json)

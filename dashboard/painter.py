@@ -68,7 +68,7 @@ class Painter:
             self._raster, self._grid = Raster(request.grid), request.grid
         base, overlay, last = None, None, self._last
         shown = request.colouring.visible(request.hidden)
-        size = {"width": request.width, "height": request.height, "pixel_ratio": request.pixel_ratio}
+        size: dict[str, Any] = {"width": request.width, "height": request.height, "pixel_ratio": request.pixel_ratio}
         if last is None or not request.same_base(last):
             base = self._raster.draw(request.colouring, request.view, **size, keep=shown)
             self._radius = base.radius

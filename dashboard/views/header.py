@@ -16,17 +16,37 @@ class Header(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        plain = {"color": "inherit", "textTransform": "none"}
-        self._counts = pmui.Typography(object="", variant="body2", sx={"color": "inherit"}, margin=(0, 12))
-        self._fitting = pmui.Typography(object="", variant="body2", sx={"color": "inherit", "opacity": 0.85}, width=120)
+        white = {"color": "#ffffff", "textTransform": "none"}
+        self._counts = pmui.Typography(object="", variant="body2", sx=white, margin=(0, 12))
+        self._fitting = pmui.Typography(object="", variant="body2", sx=white, margin=(0, 12))
         self._analyst = pmui.TextInput.from_param(
-            self.state.param.analyst, label="Analyst", size="small", width=140, margin=(0, 8)
+            self.state.param.analyst,
+            label="",
+            placeholder="analyst",
+            size="small",
+            width=120,
+            margin=(0, 8),
+            description="",
+            sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},
         )
         self._pages = pmui.RadioButtonGroup.from_param(
-            self.state.param.page, label="Page", options={"Map": "map", "History": "history"}, size="small", sx=plain
+            self.state.param.page,
+            label="",
+            options={"Map": "map", "History": "history"},
+            size="small",
+            sx={
+                "& .MuiToggleButton-root": {**white, "borderColor": "#ffffff88"},
+                "& .Mui-selected": {"backgroundColor": "#ffffff33 !important", "color": "#ffffff !important"},
+            },
+            description="",
+            margin=(0, 8),
         )
-        self._blur = pmui.Switch.from_param(self.state.param.blur, label="Blur", size="small", margin=(0, 4))
-        self._grey = pmui.Switch.from_param(self.state.param.grey, label="Grey", size="small", margin=(0, 4))
+        self._blur = pmui.Switch.from_param(
+            self.state.param.blur, label="Blur", size="small", description="", sx=white, margin=(0, 4)
+        )
+        self._grey = pmui.Switch.from_param(
+            self.state.param.grey, label="Grey", size="small", description="", sx=white, margin=(0, 4)
+        )
         self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
         self._draw()
 

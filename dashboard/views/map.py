@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 import panel as pn
 import param
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import DoubleTap, MouseLeave, PanEnd, PanStart, Reset, SelectionGeometry, Tap
 from bokeh.models import (
     BoxSelectTool,
@@ -22,7 +24,6 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
-from panel.io.document import hold
 
 from core.errors import InputError
 from core.polygon import combine
@@ -89,7 +90,9 @@ class MapPane(pn.viewable.Viewer):
     # -- set up --
 
     def _build_figure(self) -> None:
-        self._lasso = LassoSelectTool(continuous=False, renderers=[], description="Lasso (shift adds, alt subtracts, ctrl keeps)")
+        self._lasso = LassoSelectTool(
+            continuous=False, renderers=[], description="Lasso (shift adds, alt subtracts, ctrl keeps)"
+        )
         box = BoxSelectTool(continuous=False, renderers=[], description="Box (shift adds, alt subtracts, ctrl keeps)")
         wheel, reset = WheelZoomTool(zoom_on_axis=False), ResetTool(description="Show all")
         self.figure = figure(
@@ -121,9 +124,7 @@ class MapPane(pn.viewable.Viewer):
         self._pinned, self._hovered = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []})
         for source, size in ((self._hovered, 14), (self._pinned, 20)):
             for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
-                self.figure.scatter(
-                    "x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width
-                )
+                self.figure.scatter("x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width)
         self._mouse = ColumnDataSource({"x": [], "y": [], "sx": [], "sy": []})
 
     def _listen(self) -> None:
@@ -145,8 +146,8 @@ class MapPane(pn.viewable.Viewer):
         watch = self.state.param.watch
         self._watchers = [
             watch(lambda _: self._request(), ["colouring", "hidden", "selected"]),
-            watch(lambda _: self._new_map(), ["grid"]),
-            watch(lambda _: self._ring(), ["pinned"]),
+            watch(lambda _: self._on_document(self._new_map), ["grid"]),
+            watch(lambda _: self._on_document(self._ring), ["pinned"]),
             watch(lambda _: self._follow_privacy(), ["privacy_view", "reveal"]),
         ]
 
@@ -156,10 +157,23 @@ class MapPane(pn.viewable.Viewer):
         self._request()
 
     def _on_document(self, callback: Callable[[], None]) -> None:
+        """Change Bokeh models under the document's lock; what sets the state (a key, another tab) may not hold it."""
         if self._document is None:
             callback()
         else:
             self._document.add_next_tick_callback(callback)
+
+    @contextmanager
+    def _one_message(self) -> Iterator[None]:
+        """Send all changes together, so that the browser never paints half of them."""
+        if self._document is None or self._document.callbacks.hold_value:
+            yield
+            return
+        self._document.hold("combine")  # not panel's `hold`: it now and then lost the first picture of a page
+        try:
+            yield
+        finally:
+            self._document.unhold()
 
     def close(self) -> None:
         """Stop drawing; the tab has gone."""
@@ -192,10 +206,11 @@ class MapPane(pn.viewable.Viewer):
 
     def _size(self) -> tuple[int, int] | None:
         """Inner size in CSS px; None until the browser has told."""
-        size = [self.figure.properties_with_values().get(side) for side in ("inner_width", "inner_height")]
-        if not all(isinstance(px, int | float) and px >= 1 for px in size):
+        try:
+            width, height = int(self.figure.inner_width), int(self.figure.inner_height)
+        except UnsetValueError:
             return None
-        return int(size[0]), int(size[1])
+        return (width, height) if width >= 1 and height >= 1 else None
 
     # -- drawing --
 
@@ -237,7 +252,7 @@ class MapPane(pn.viewable.Viewer):
 
     def _show(self, frame: Frame) -> None:
         request = frame.request
-        with hold(self._document):  # one message: the browser never paints half a frame
+        with self._one_message():  # one message: the browser never paints half a frame
             if frame.base is not None:
                 self._base.data = self._columns(frame.base, request.view)
             if frame.overlay is not None:
@@ -350,7 +365,7 @@ class MapPane(pn.viewable.Viewer):
         tip: dict[str, Any] = {}
         if row is not None:
             tip = {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
-        with hold(self._document):
+        with self._one_message():
             self.overlay.tip = tip
             self._hovered.data = self._spot(row)
 

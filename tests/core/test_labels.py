@@ -14,9 +14,7 @@ N = 6
 
 
 def action(seq, kind, rows=(), class_name=None, target=None, source="single", analyst="ann"):
-    return Action(
-        seq, str(seq), kind, class_name, analyst, "t", source, None, "v1", target, np.array(sorted(rows), np.int64)
-    )
+    return Action(seq, str(seq), kind, class_name, analyst, "t", source, None, "v1", target, np.array(sorted(rows), np.int64))
 
 
 def slow_codes(actions):

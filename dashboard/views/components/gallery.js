@@ -5,8 +5,7 @@ export function render({ model, el }) {
   head.className = "head";
   foot.className = "foot";
   grid.className = "grid";
-  grid.setAttribute("role", "listbox");
-  grid.setAttribute("aria-multiselectable", "true");
+  grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Pictures of the selection");
   said.setAttribute("role", "status");
   none.type = more.type = "button";
@@ -20,7 +19,8 @@ export function render({ model, el }) {
   const tiles = new Map(); // row -> element
   let anchor = null, hovered = null;
 
-  const isClear = tile => (model.reveal || model.hover_reveal) && (tile === hovered || tile === grid.getRootNode().activeElement);
+  // One at most: the tile under the mouse, else the one with the focus.
+  const isClear = tile => (model.reveal || model.hover_reveal) && tile === (hovered ?? grid.getRootNode().activeElement);
   const show = tile => {
     const view = isClear(tile) ? "clear" : model.view, src = `thumb/${view}/${tile.dataset.id}`;
     if (tile.firstChild.getAttribute("src") !== src) tile.firstChild.setAttribute("src", src);
@@ -62,7 +62,7 @@ export function render({ model, el }) {
     tile.className = "tile";
     tile.dataset.row = row;
     tile.tabIndex = -1;
-    tile.setAttribute("role", "option");
+    tile.setAttribute("role", "checkbox");
     img.loading = "lazy";
     img.decoding = "async";
     img.draggable = false;
@@ -72,8 +72,8 @@ export function render({ model, el }) {
     tile.onmousedown = event => { if (event.shiftKey) event.preventDefault(); }; // shift-click picks, it selects no text
     tile.onclick = event => { focus(tile); if (event.detail <= 1) pick(row, event.shiftKey); };
     tile.ondblclick = () => { pick(row, false); model.send_msg({ pin: row }); }; // the first click's pick is taken back
-    tile.onmouseenter = () => { hovered = tile; show(tile); };
-    tile.onmouseleave = () => { hovered = null; show(tile); };
+    tile.onmouseenter = () => { hovered = tile; showAll(); };
+    tile.onmouseleave = () => { hovered = null; showAll(); };
     tile.onfocus = () => show(tile);
     tile.onblur = () => show(tile);
     tile.onkeydown = event => onKey(event, tile);
@@ -81,7 +81,7 @@ export function render({ model, el }) {
   };
   const mark = () => {
     const picked = new Set(model.picked);
-    for (const [row, tile] of tiles) tile.setAttribute("aria-selected", String(picked.has(row)));
+    for (const [row, tile] of tiles) tile.setAttribute("aria-checked", String(picked.has(row)));
     const shown = model.tiles.length, number = n => n.toLocaleString("en");
     if (!shown) said.textContent = model.empty;
     else said.textContent = (shown < model.total ? `${number(shown)} of ${number(model.total)} images` : `${number(shown)} image${shown > 1 ? "s" : ""}`)

@@ -1,5 +1,7 @@
 """The audit trail as a list with one button per action. Text is set as text, never as markup."""
 
+from typing import Any, ClassVar
+
 import panel as pn
 import param
 
@@ -8,7 +10,9 @@ class HistoryList(pn.custom.JSComponent):
     """Rows of {seq, when, who, what, how, can}; a click on a row's button sends {seq, verb}."""
 
     entries = param.List(default=[], item_type=dict, doc="Newest first.")
-    on_verb = param.Parameter(precedence=-1, doc="Called with (verb, seq).")
+    on_verb = param.Parameter(doc="Called with (verb, seq).")
+
+    _rename: ClassVar[dict[str, str | None]] = {"on_verb": None}  # stays in Python
 
     _esm = """
 export function render({ model, el }) {
@@ -64,5 +68,5 @@ button:hover, button:focus-visible { background: rgba(0, 114, 178, .18); }
 """
     ]
 
-    def _handle_msg(self, msg: dict) -> None:
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
         self.on_verb(msg["verb"], int(msg["seq"]))

@@ -25,7 +25,7 @@ export function render({ model, el }) {
   tip.append(img, words);
   el.append(facts, tip);
   const place = () => {
-    const { x, y } = model.tip, box = model.el?.getBoundingClientRect() ?? el.getBoundingClientRect();
+    const { x, y } = model.tip, box = el.getRootNode().host.getBoundingClientRect();
     const left = x + GAP + tip.offsetWidth > box.width ? x - GAP - tip.offsetWidth : x + GAP;
     const top = Math.min(Math.max(0, y - tip.offsetHeight / 2), Math.max(0, box.height - tip.offsetHeight));
     tip.style.transform = `translate(${Math.max(0, left)}px, ${top}px)`;
@@ -54,7 +54,8 @@ export function render({ model, el }) {
 """
     _stylesheets = [
         """
-:host { position: absolute; inset: 0; pointer-events: none; z-index: 3; overflow: hidden; font-size: 13px; line-height: 1.35; }
+:host { position: absolute; inset: 0; width: 100% !important; height: 100% !important;
+  pointer-events: none; z-index: 3; overflow: hidden; font-size: 13px; line-height: 1.35; }
 .map-facts { position: absolute; width: 1px; height: 1px; }
 .tip { position: absolute; left: 0; top: 0; width: 164px; padding: 6px; border-radius: 10px; box-sizing: border-box;
        background: var(--mui-palette-background-paper, #fff); color: var(--mui-palette-text-primary, #111);

@@ -1,0 +1,100 @@
+"""The left column: what colour shows, the legend, how a lasso selects, the class buttons, undo, and the curves."""
+
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboard.actions import Actions
+from dashboard.state import COLOUR_BY, LASSO_MODES, SessionState
+from dashboard.theme import UNLABELLED_COLOUR
+from dashboard.views.class_buttons import ClassButtons
+from dashboard.views.components.class_list import ClassList
+from dashboard.views.curves import CurvesPane
+
+
+class Controls(pn.viewable.Viewer):
+    """Everything that decides what the map shows and what a key does."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        colour_by = pmui.Select.from_param(
+            self.state.param.colour_by,
+            label="Colour by",
+            description="",
+            options=list(COLOUR_BY),
+            size="small",
+            sizing_mode="stretch_width",
+        )
+        mode = pmui.RadioButtonGroup.from_param(
+            self.state.param.lasso_mode,
+            label="Lasso",
+            description="",
+            options=list(LASSO_MODES),
+            size="small",
+            sizing_mode="stretch_width",
+        )
+        self._legend = ClassList(sizing_mode="stretch_width")
+        self._legend.param.watch(self._on_hidden, "hidden")
+        undo = pmui.Button(
+            label="Undo my last  [Z]",
+            variant="outlined",
+            size="small",
+            color="default",
+            on_click=lambda _: self.actions.undo(),
+        )
+        clear = pmui.Button(
+            label="Clear label",
+            variant="text",
+            size="small",
+            color="default",
+            on_click=lambda _: self.actions.label(None),
+        )
+        self._layout = pn.Column(
+            colour_by,
+            self._legend,
+            mode,
+            pmui.Typography(object="Label selection as", variant="caption", margin=(4, 8, 0, 8)),
+            ClassButtons(state=self.state, on_class=self.actions.label),
+            pn.Row(undo, clear, margin=0),
+            CurvesPane(state=self.state),
+            width=290,
+            sizing_mode="stretch_height",
+            scroll="y-auto",
+            margin=4,
+        )
+        self.state.param.watch(self._draw, ["colouring", "hidden"])
+        self._draw()
+
+    def _on_hidden(self, event: Any) -> None:
+        self.state.hidden = frozenset(event.new)
+
+    def _draw(self, *_: Any) -> None:
+        colouring = self.state.colouring
+        if colouring.kind == "continuous":
+            defined = bool(np.isfinite(colouring.values).any())
+            missing = "" if defined else "not defined yet: label two classes"
+            scale = {
+                "colours": list(colouring.palette),
+                "low": colouring.low,
+                "high": colouring.high,
+                "missing": missing,
+            }
+            self._legend.param.update(entries=[], scale=scale, hidden=[])
+            return
+        counts = colouring.counts()
+        rest = "unlabelled" if self.state.colour_by == "label" else "not predicted"
+        entries = [
+            {"code": code, "name": c.name, "colour": c.colour, "count": counts[code], "key": c.key}
+            for code, c in enumerate(self.state.workspace.classes)
+        ]
+        entries.append({"code": -1, "name": rest, "colour": UNLABELLED_COLOUR, "count": counts[-1], "key": ""})
+        self._legend.param.update(entries=entries, scale={}, hidden=sorted(self.state.hidden))
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout

@@ -1,0 +1,87 @@
+"""The page of one tab: header, controls, map, tabs and the History page, and what the keys do."""
+
+import html
+from concurrent.futures import Executor
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.actions import Actions
+from dashboard.state import TABS, SessionState
+from dashboard.views.components.keys import KeyPress, Keys
+from dashboard.views.controls import Controls
+from dashboard.views.header import Header
+from dashboard.views.history import HistoryPage
+from dashboard.views.map import MapPane
+from dashboard.views.picture import PinnedPicture
+from dashboard.views.reading import CheckPane, SuggestionsPane
+from dashboard.views.selection import SelectionPane
+
+
+class Page:
+    """Puts the panes together; `template` is what the server shows."""
+
+    def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor) -> None:
+        self.state, self.actions = state, actions
+        self._map = MapPane(state=state, pool=draw_pool)
+        self._suggestions = SuggestionsPane(state=state, actions=actions)
+        self._check = CheckPane(state=state, actions=actions)
+        self._message = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=22, css_classes=["message"])
+        self._tabs = pmui.Tabs(
+            ("Selection", SelectionPane(state=state)),
+            ("Suggestions", self._suggestions),
+            ("Check", self._check),
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+        self._tabs.param.watch(self._on_tab, "active")
+        right = pn.Column(
+            PinnedPicture(state=state, actions=actions), self._tabs, width=390, sizing_mode="stretch_height", margin=4
+        )
+        centre = pn.Column(self._map, self._message, sizing_mode="stretch_both", margin=4)
+        self._map_page = pn.Row(Controls(state=state, actions=actions), centre, right, sizing_mode="stretch_both", margin=0)
+        self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
+        self.template = pmui.Page(
+            title="Lassoscope",
+            header=[Header(state=state)],
+            main=[pn.Column(self._map_page, self._history, Keys(on_key=self._on_key), sizing_mode="stretch_both", margin=0)],
+            theme_toggle=True,
+        )
+        watch = state.param.watch
+        watch(self._on_page, "page")
+        watch(self._on_message, ["message", "message_is_error"])
+
+    def close(self) -> None:
+        """Let go of what outlives the tab."""
+        self._map.close()
+        self.template.busy = False  # pmui ties this to a global parameter, which would keep the whole page alive
+
+    def _on_page(self, event: Any) -> None:
+        self._map_page.visible, self._history.visible = event.new == "map", event.new == "history"
+
+    def _on_tab(self, event: Any) -> None:
+        self.state.tab = TABS[event.new]
+        queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
+        if queue is not None and queue.current is None:
+            queue.refill()
+
+    def _on_message(self, *_: Any) -> None:
+        colour = "#c62828" if self.state.message_is_error else "inherit"
+        role = "alert" if self.state.message_is_error else "status"
+        self._message.object = f'<span role="{role}" style="color:{colour}">{html.escape(self.state.message)}</span>'
+
+    def _on_key(self, press: KeyPress) -> None:
+        if self._map.on_key(press) or not press.down or press.ctrl or press.alt:
+            return
+        key = press.key.lower()
+        names = {c.key.lower(): c.name for c in self.state.workspace.classes}
+        queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
+        if key == "z":
+            self.actions.undo()
+        elif key in names and queue is not None:
+            queue.answer(names[key])
+        elif key in names:
+            self.actions.label(names[key])
+        elif key == "s" and queue is not None:
+            queue.skip()

@@ -1,0 +1,95 @@
+"""The Selection tab: what is under the lasso, in words and as pictures, least certain first."""
+
+import html
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+
+from core.labels import UNLABELLED
+from dashboard.state import SessionState
+from dashboard.views.components.gallery import PAGE, Gallery
+
+
+class SelectionPane(pn.viewable.Viewer):
+    """Counts and a gallery with picks."""
+
+    state = param.ClassSelector(class_=SessionState)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._n_shown = PAGE
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._gallery = Gallery(
+            view=self.state.privacy_view, on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
+        )
+        self._gallery.param.watch(self._on_picked, "picked")
+        self._layout = pn.Column(self._words, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto")
+        watch = self.state.param.watch
+        watch(self._on_selected, ["selected"])
+        watch(self._draw, ["labels_version", "probe_version"])
+        watch(self._follow, ["picked", "privacy_view", "reveal"])
+        self._draw()
+
+    def _on_picked(self, event: Any) -> None:
+        self.state.picked = list(event.new)
+
+    def _pin(self, row: int) -> None:
+        self.state.pinned = row
+
+    def _more(self) -> None:
+        self._n_shown += PAGE
+        self._draw()
+
+    def _on_selected(self, *_: Any) -> None:
+        self._n_shown = PAGE
+        self.state.picked = []
+        self._draw()
+
+    def _follow(self, *_: Any) -> None:
+        self._gallery.param.update(picked=self.state.picked, view=self.state.privacy_view, reveal=self.state.reveal)
+
+    def _draw(self, *_: Any) -> None:
+        rows, space = self.state.selected, self.state.workspace
+        codes = space.labels.codes
+        shown = self._in_order(rows)[: self._n_shown]
+        classes = space.classes
+        tiles = []
+        for row in shown.tolist():
+            code = int(codes[row])
+            label, colour = ("", "") if code == UNLABELLED else (classes[code].name, classes[code].colour)
+            half = "check half" if space.is_check[row] else "teach half"
+            tiles.append(
+                {
+                    "row": row,
+                    "id": space.image_id(row),
+                    "label": label,
+                    "colour": colour,
+                    "text": f"{label or 'unlabelled'}, {half}",
+                }
+            )
+        self._gallery.param.update(tiles=tiles, total=len(rows))
+        self._words.object = self._say(rows, codes)
+
+    def _in_order(self, rows: np.ndarray) -> np.ndarray:
+        fitted = self.state.workspace.fitted
+        if fitted is None or not len(rows):
+            return rows
+        return rows[np.argsort(-np.nan_to_num(fitted.uncertainty[rows], nan=-1.0), kind="stable")]
+
+    def _say(self, rows: np.ndarray, codes: np.ndarray) -> str:
+        if not len(rows):
+            return "Nothing selected. Draw a lasso around an island of the map."
+        n_check = int(self.state.workspace.is_check[rows].sum())
+        found = np.bincount(codes[rows] + 1, minlength=len(self.state.workspace.classes) + 1)
+        names = ["unlabelled", *self.state.workspace.class_names]
+        parts = ", ".join(f"{html.escape(name)} {n:,}" for name, n in zip(names, found, strict=True) if n)
+        order = "Least certain first. " if self.state.workspace.fitted else ""
+        return (
+            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half<br>{parts}<br>"
+            f"<small>{order}Click picks, shift-click a range, double click enlarges; hold R to see one clear.</small>"
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
