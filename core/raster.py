@@ -15,8 +15,6 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
 from core.polygon import GridIndex, combine
 
-MIN_ALPHA = 0.5  # a lone point must be visible
-DOT_RADII = ((0.004, 3), (0.02, 2), (0.08, 1))  # (share of pixels filled, up to which; radius in CSS px); chosen by eye
 _MOST_COUNTED = 65_535  # pixels fuller than this are equally opaque
 View = tuple[float, float, float, float]
 """(x0, x1, y0, y1) in map units."""
@@ -76,6 +74,18 @@ class Colouring:
         return table[np.where(np.isnan(values), 256, at)]
 
 
+@dataclass(frozen=True)
+class Dots:
+    """How single points look. Sparse maps get larger, more opaque dots; full ones let the density show."""
+
+    radius: int  # px
+    opacity: float  # of the least full pixels; the fullest are opaque
+
+
+# (share of pixels filled, up to which; dots in CSS px), chosen by eye on 5,000 to 1,000,000 points
+DOTS = ((0.004, Dots(3, 0.85)), (0.02, Dots(2, 0.8)), (0.08, Dots(1, 0.65)), (1.1, Dots(0, 0.5)))
+
+
 def _rgb(colour: str) -> tuple[float, float, float]:
     return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
 
@@ -85,7 +95,7 @@ class Picture:
     """One drawn layer of the map."""
 
     rgba: IntArray  # (height, width) uint32, row 0 at the bottom, as Bokeh's `image_rgba` takes it
-    radius: int  # of its dots, device px
+    dots: Dots  # in device px
 
 
 class Raster:
@@ -103,7 +113,7 @@ class Raster:
         height: int,
         *,
         keep: BoolArray | None = None,
-        radius: int | None = None,
+        dots: Dots | None = None,
         pixel_ratio: float = 1.0,
     ) -> Picture:
         """Draw the points in view.
@@ -112,7 +122,7 @@ class Raster:
             colouring: N codes or values, N rows as the grid.
             width, height: device px, at least 1.
             keep: (N,) bool, which rows to draw; all if None.
-            radius: of a dot, device px; by how full the picture is if None.
+            dots: in device px; by how full the picture is if None. A selection is drawn with the dots of the whole map.
             pixel_ratio: device px a CSS px, to grow the dots by.
         Raises:
             ShapeError: if the colouring or `keep` does not have N rows.
@@ -121,11 +131,12 @@ class Raster:
             if n != self._grid.n:
                 raise ShapeError(f"The map has {self._grid.n} rows, the {what} has {n}; make it anew for this map.")
         count, colours = self._aggregate(colouring, view, width, height, keep)
-        if radius is None:
+        if dots is None:
             filled = np.count_nonzero(count) / count.size
-            radius = round(next((r for share, r in DOT_RADII if filled < share), 0) * pixel_ratio)
-        rgba = _shade(count, colours)
-        return Picture(_grow(rgba, radius) if radius else rgba, radius)
+            dots = next(dots for share, dots in DOTS if filled < share)
+            dots = replace(dots, radius=round(dots.radius * pixel_ratio))
+        rgba = _shade(count, colours, dots.opacity)
+        return Picture(_grow(rgba, dots.radius) if dots.radius else rgba, dots)
 
     def _aggregate(
         self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
@@ -165,7 +176,7 @@ class Raster:
 
 
 @njit(cache=True, nogil=True)
-def _shade(count, colours):  # type: ignore[no-untyped-def]
+def _shade(count, colours, opacity):  # type: ignore[no-untyped-def]
     """Pack colours and rank-based opacity into (h, w) uint32 RGBA; empty pixels are 0."""
     height, width = count.shape
     pixels_with = np.zeros(_MOST_COUNTED + 1, np.int64)
@@ -179,7 +190,7 @@ def _shade(count, colours):  # type: ignore[no-untyped-def]
     for n in range(_MOST_COUNTED + 1):
         up_to += pixels_with[n]
         rank = max(up_to - lone, 0) / max(filled - lone, 1)  # the sparsest pixels are 0, the fullest 1
-        alphas[n] = np.uint32(np.rint(255 * (MIN_ALPHA + (1 - MIN_ALPHA) * rank)))
+        alphas[n] = np.uint32(np.rint(255 * (opacity + (1 - opacity) * rank)))
     rgba = np.zeros((height, width), np.uint32)
     for y in range(height):
         for x in range(width):
@@ -224,7 +235,7 @@ def warm() -> None:
     continuous = replace(categorical, kind="continuous", values=xy[:, 0].copy(), palette=("#000000", "#ffffff"))
     for colouring in (categorical, continuous):
         raster.draw(colouring, view, 40, 30)
-        raster.draw(colouring, view, 40, 30, keep=keep, radius=1)
+        raster.draw(colouring, view, 40, 30, keep=keep, dots=Dots(1, 0.5))
     rows = grid.lasso(np.array([0.0, 1, 1]), np.array([0.0, 0, 1]))
     combine(rows, grid.box(*view), "add")
     grid.within(view, 10)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from core.polygon import GridIndex
-from core.raster import Colouring, Picture, Raster, View
+from core.raster import Colouring, Dots, Picture, Raster, View
 
 DOTS_UP_TO = 5_000  # points in view; a canvas paints that many real dots in 35 ms
-DIMMED = 0.18  # opacity of what is not selected while something is
+DIMMED = 0.25  # opacity of what is not selected while something is
 DOT_OPACITY = 0.85
-NOTHING = Picture(np.zeros((1, 1), np.uint32), 0)
+NOTHING = Picture(np.zeros((1, 1), np.uint32), Dots(0, 1.0))
 NO_DOTS: dict[str, Any] = {"x": [], "y": [], "colour": [], "alpha": []}
 
 
@@ -56,7 +56,7 @@ class Painter:
         self._raster: Raster | None = None
         self._grid: GridIndex | None = None
         self._last: Request | None = None  # the request whose base picture is on the screen
-        self._radius = 0
+        self._looks: Dots | None = None
 
     def draw(self, request: Request) -> Frame:
         """Draw dots if few points are in view, else pictures."""
@@ -71,7 +71,7 @@ class Painter:
         size: dict[str, Any] = {"width": request.width, "height": request.height, "pixel_ratio": request.pixel_ratio}
         if last is None or not request.same_base(last):
             base = self._raster.draw(request.colouring, request.view, **size, keep=shown)
-            self._radius = base.radius
+            self._looks = base.dots
         if base is not None or last is None or last.selected is not request.selected:
             overlay = NOTHING
             if len(request.selected):
@@ -79,7 +79,7 @@ class Painter:
                 keep[request.selected] = True
                 if shown is not None:
                     keep &= shown
-                overlay = self._raster.draw(request.colouring, request.view, **size, keep=keep, radius=self._radius)
+                overlay = self._raster.draw(request.colouring, request.view, **size, keep=keep, dots=self._looks)
         self._last = request
         return Frame(request, base, overlay, None if last is not None else NO_DOTS, "image")
 

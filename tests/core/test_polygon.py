@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, ShapeError
-from core.polygon import GridIndex, combine
+from core.polygon import LASSO_MODES, GridIndex, combine
 
 
 def slow_inside(x, y, px, py):
@@ -109,6 +109,38 @@ def test_a_wrong_shape_is_said():
 )
 def test_combine(mode, expected):
     assert combine(np.array([1, 2]), np.array([2, 3]), mode).tolist() == expected
+
+
+@given(st.sampled_from(LASSO_MODES), st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
+def test_combine_equals_set_arithmetic(mode, a, b):
+    expected = {"new": b, "add": a | b, "subtract": a - b, "intersect": a & b}[mode]
+    assert combine(np.array(sorted(a), np.int64), np.array(sorted(b), np.int64), mode).tolist() == sorted(expected)
+
+
+def test_a_lasso_far_outside_or_all_around_is_exact(cloud):
+    grid, everything = GridIndex.build(cloud), np.flatnonzero(np.isfinite(cloud).all(axis=1)).tolist()
+    assert grid.lasso(np.array([-1e100, 1e100, 0]), np.array([-1e100, -1e100, 1e100])).tolist() == everything
+    assert grid.lasso(np.array([50.0, 60, 55]), np.array([50.0, 50, 60])).tolist() == []
+
+
+def test_an_edge_through_a_pile_of_copies_is_exact():
+    pile = np.repeat(np.array([[0.5, 0.5], [0.25, 0.75]], np.float32), 20_000, axis=0)
+    px, py = np.array([0.3, 1.0, 1.0, 0.3]), np.array([0.0, 0.0, 1.0, 1.0])
+    assert GridIndex.build(pile).lasso(px, py).tolist() == list(range(20_000))
+
+
+def test_positions_around_a_view_hold_every_kept_point_in_it(cloud):
+    grid, keep = GridIndex.build(cloud), np.arange(len(cloud)) % 3 > 0
+    around = grid.rows[grid.positions((-0.5, 0.7, -1.0, 0.2), keep)]
+    assert keep[around].all()
+    assert set(grid.box(-0.5, 0.7, -1.0, 0.2)) & set(np.flatnonzero(keep)) <= set(around)
+    assert len(around) < keep.sum()
+
+
+def test_places_are_the_positions_and_nan_for_a_row_without_one(cloud):
+    x, y = GridIndex.build(cloud).places(np.array([0, 1, 2]))
+    assert np.isnan(x[0])
+    assert np.stack([x, y], axis=1)[1:].tolist() == cloud[1:3].astype(float).tolist()
 
 
 def test_an_unknown_mode_is_said():

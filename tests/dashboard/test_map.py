@@ -1,0 +1,342 @@
+"""The map's pane without a browser: what a browser would send goes in, what it would paint comes out."""
+
+from concurrent.futures import Executor, Future
+from types import SimpleNamespace
+
+import numpy as np
+import param
+import pytest
+from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
+
+from core.polygon import GridIndex
+from core.raster import Colouring
+from dashboard.coalesce import Coalesce
+from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
+from dashboard.views.components.class_list import legend_of
+from dashboard.views.components.gallery import Gallery
+from dashboard.views.components.keys import KeyPress, Keys
+from dashboard.views.map import MapPane
+
+N = 6_000
+PALETTE = ("#ff0000", "#0000ff")
+
+
+class InlineExecutor(Executor):
+    """Does the work at once, on the caller's thread."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class State(param.Parameterized):
+    """What `SessionState` promises to the map."""
+
+    grid = param.Parameter()
+    colouring = param.Parameter()
+    hidden = param.Parameter(default=frozenset())
+    selected = param.Parameter(default=np.array([], np.int64))
+    lasso_mode = param.String(default="new")
+    last_polygon = param.Parameter()
+    pinned = param.Parameter()
+    privacy_view = param.String(default="blurred")
+    reveal = param.Boolean(default=False)
+
+    @property
+    def ids(self):
+        return np.array([f"{row:032x}".encode() for row in range(N)])
+
+    def describe(self, row):
+        return [f"<b>{row}</b>"]
+
+
+def categorical(codes):
+    empty = np.array([], np.float32)
+    return Colouring("categorical", np.asarray(codes, np.int16), empty, PALETTE, "#999999", ("red", "blue"), 0, 1)
+
+
+@pytest.fixture
+def xy():
+    return np.random.default_rng(0).uniform(0, 10, (N, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def state(xy):
+    return State(grid=GridIndex.build(xy), colouring=categorical(np.arange(N) % 2))
+
+
+@pytest.fixture
+def pane(state):
+    pane = MapPane(state=state, pool=InlineExecutor())
+    for side, px in (("inner_width", 400), ("inner_height", 300)):  # the browser tells
+        pane.figure.set_from_json(side, px)
+    yield pane
+    pane.close()
+
+
+def drag(pane, geometry, *, final=True, **modifiers):
+    pane.figure._trigger_event(PanStart(pane.figure, modifiers=modifiers))
+    pane.figure._trigger_event(SelectionGeometry(pane.figure, geometry=geometry, final=final))
+
+
+def box(x0, x1, y0, y1):
+    return {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1}
+
+
+def rows_in(xy, x0, x1, y0, y1):
+    x, y = xy.astype(float).T
+    return np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).tolist()
+
+
+def picture(source):
+    return source.data["image"][0]
+
+
+def test_the_first_frame_shows_all_images_with_a_margin(pane, xy):
+    x0, x1, y0, y1 = pane.view
+    assert x0 < xy[:, 0].min() < xy[:, 0].max() < x1
+    assert y0 < xy[:, 1].min() < xy[:, 1].max() < y1
+    assert picture(pane._base).shape == (300, 400)
+    assert pane.overlay.facts["mode"] == "image"
+    assert pane._base_renderer.glyph.global_alpha == 1.0
+
+
+def test_a_lasso_selects_exactly_the_rows_inside(pane, state, xy):
+    drag(pane, {"type": "poly", "x": [1.0, 9.0, 1.0], "y": [1.0, 1.0, 9.0]})
+    x, y = xy.astype(float).T
+    assert state.selected.tolist() == np.flatnonzero((x > 1) & (y > 1) & (x + y < 10)).tolist()
+    assert state.last_polygon == [[1.0, 1.0], [9.0, 1.0], [1.0, 9.0]]
+    assert pane.overlay.facts["selected"] == len(state.selected)
+    assert pane.overlay.facts["idsum"] == state.selected.sum()
+    assert picture(pane._overlay).any()
+    assert pane._base_renderer.glyph.global_alpha == DIMMED
+
+
+def test_a_box_selects_and_is_kept_as_a_polygon(pane, state, xy):
+    drag(pane, box(2.0, 3.0, 4.0, 6.0))
+    assert state.selected.tolist() == rows_in(xy, 2, 3, 4, 6)
+    assert state.last_polygon == [[2.0, 4.0], [3.0, 4.0], [3.0, 6.0], [2.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "buttons", "meant"),
+    [
+        ({}, "new", "new"),
+        ({"shift": True}, "new", "add"),
+        ({"alt": True}, "new", "subtract"),
+        ({"shift": True, "ctrl": True}, "new", "subtract"),
+        ({"ctrl": True}, "new", "intersect"),
+        ({}, "subtract", "subtract"),
+        ({"shift": True}, "intersect", "add"),  # keys say it louder than buttons
+    ],
+)
+def test_keys_and_buttons_say_what_a_lasso_does(pane, state, xy, keys, buttons, meant):
+    a, b = set(rows_in(xy, 0, 5, 0, 10)), set(rows_in(xy, 3, 8, 0, 10))
+    drag(pane, box(0, 5, 0, 10))
+    state.lasso_mode = buttons
+    drag(pane, box(3, 8, 0, 10), **keys)
+    expected = {"new": b, "add": a | b, "subtract": a - b, "intersect": a & b}[meant]
+    assert state.selected.tolist() == sorted(expected)
+
+
+def test_a_selection_on_its_way_and_a_slip_of_the_mouse_change_nothing(pane, state):
+    drag(pane, box(0, 5, 0, 10))
+    before = state.selected
+    drag(pane, box(0, 1, 0, 1), final=False)
+    drag(pane, {"type": "poly", "x": [1.0, 2.0], "y": [1.0, 2.0]})
+    drag(pane, {"type": "point", "x": 1.0, "y": 2.0})
+    assert state.selected is before
+
+
+def test_hidden_classes_are_neither_drawn_nor_selected_nor_found(pane, state, xy):
+    state.hidden = frozenset({0})
+    drag(pane, box(0, 5, 0, 10))
+    assert state.selected.tolist() == [row for row in rows_in(xy, 0, 5, 0, 10) if row % 2 == 1]
+    pixels = picture(pane._base)
+    assert set((pixels[pixels > 0] & 0xFFFFFF).tolist()) == {0xFF0000}  # blue, little end first
+    x, y = xy[0].astype(float)
+    pane.figure._trigger_event(Tap(pane.figure, x=x, y=y))
+    assert state.pinned is None or state.pinned % 2 == 1
+
+
+def test_a_new_colouring_keeps_the_range_and_the_selection(pane, state):
+    drag(pane, box(0, 5, 0, 10))
+    pane.figure.x_range.update(start=2.0, end=6.0)
+    before, view, selected = picture(pane._base), pane.view, state.selected
+    state.colouring = categorical((np.arange(N) + 1) % 2)
+    assert pane.view == view
+    assert state.selected is selected
+    assert (picture(pane._base) != before).any()
+
+
+def test_a_new_selection_does_not_send_the_whole_map_again(pane):
+    before = picture(pane._base)
+    drag(pane, box(0, 5, 0, 10))
+    assert picture(pane._base) is before
+
+
+def test_few_points_in_view_are_real_dots_and_pictures_come_back(pane, state, xy):
+    for range_ in (pane.figure.x_range, pane.figure.y_range):
+        range_.update(start=2.0, end=3.0)
+    assert pane.overlay.facts["mode"] == "dots"
+    assert sorted(zip(pane._dots.data["x"], pane._dots.data["y"], strict=True)) == sorted(
+        tuple(point) for point in xy[rows_in(xy, 2, 3, 2, 3)].astype(float).tolist()
+    )
+    assert not picture(pane._base).any()
+    pane.fit()
+    assert pane.overlay.facts["mode"] == "image"
+    assert picture(pane._base).any()
+    assert not len(pane._dots.data["x"])
+
+
+def test_the_dots_of_the_selection_lie_on_top_and_the_others_are_dimmed(pane, state, xy):
+    for range_ in (pane.figure.x_range, pane.figure.y_range):
+        range_.update(start=2.0, end=3.0)
+    drag(pane, box(2, 2.5, 2, 3))
+    n = len(state.selected)
+    assert (pane._dots.data["x"][-n:] <= 2.5).all()
+    alpha = pane._dots.data["alpha"]
+    assert alpha[-n:].min() > alpha[:-n].max() == pytest.approx(DIMMED)
+
+
+def test_hover_shows_the_nearest_picture_and_leaving_hides_it(pane, xy):
+    x, y = xy[7].astype(float)
+    pane._mouse.data = {"x": [x], "y": [y], "sx": [30], "sy": [40]}
+    assert pane.overlay.tip == {"id": f"{7:032x}", "lines": ["<b>7</b>"], "x": 30.0, "y": 40.0}
+    assert pane._hovered.data["x"] == [x]
+    pane._mouse.data = {"x": [99.0], "y": [99.0], "sx": [0], "sy": [0]}
+    assert pane.overlay.tip == {}
+
+
+def test_the_reveal_key_clears_the_tip_while_it_is_held(pane, state):
+    assert pane.overlay.view == "blurred"
+    assert pane.on_key(KeyPress("r", True))
+    assert (state.reveal, pane.overlay.view) == (True, "clear")
+    pane.on_key(KeyPress("R", False, shift=True))
+    assert (state.reveal, pane.overlay.view) == (False, "blurred")
+    assert not pane.on_key(KeyPress("r", True, ctrl=True))  # reloads the page
+    assert not pane.on_key(KeyPress("1", True))
+    state.privacy_view = "grey"
+    assert pane.overlay.view == "grey"
+
+
+def test_escape_clears_the_selection(pane, state):
+    drag(pane, box(0, 5, 0, 10))
+    assert pane.on_key(KeyPress("Escape", True))
+    assert len(state.selected) == 0
+    assert state.last_polygon is None
+    assert not picture(pane._overlay).any()
+
+
+def test_a_click_pins_the_nearest_image_and_a_double_click_only_zooms_out(pane, state, xy):
+    x, y = xy[7].astype(float)
+    pane.figure._trigger_event(Tap(pane.figure, x=x, y=y))
+    assert state.pinned == 7
+    assert pane._pinned.data["x"] == [x]
+    pane._before_tap = (-np.inf, None)
+    view = pane.view
+    pane.figure.x_range.update(start=2.0, end=6.0)
+    for _ in range(2):
+        pane.figure._trigger_event(Tap(pane.figure, x=3.0, y=99.0))
+    pane.figure._trigger_event(DoubleTap(pane.figure, x=3.0, y=99.0))
+    assert state.pinned == 7
+    assert pane.view == view
+
+
+def test_a_new_map_is_drawn_and_fitted(pane, state, xy):
+    state.param.update(grid=GridIndex.build(xy[:100] + 50), colouring=categorical(np.zeros(100)))
+    assert pane.view[0] > 49
+    assert len(pane._dots.data["x"]) == 100
+
+
+def test_a_map_whose_colours_have_not_arrived_is_not_drawn(pane, state, xy):
+    frame = pane.overlay.facts["frame"]
+    state.grid = GridIndex.build(xy[:100])
+    assert pane.overlay.facts["frame"] == frame
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_empty_and_lone_maps_work(n):
+    state = State(grid=GridIndex.build(np.zeros((n, 2), np.float32)), colouring=categorical([0] * n))
+    pane = MapPane(state=state, pool=InlineExecutor())
+    for side in ("inner_width", "inner_height"):
+        pane.figure.set_from_json(side, 300)
+    drag(pane, box(-1, 1, -1, 1))
+    assert len(state.selected) == n
+    assert pane.overlay.facts["mode"] == "dots"
+
+
+def test_a_closed_map_draws_no_more(pane, state):
+    frame = pane.overlay.facts["frame"]
+    pane.close()
+    state.hidden = frozenset({1})
+    assert pane.overlay.facts["frame"] == frame
+
+
+def test_the_selection_has_the_dots_of_the_map_below_it(state):
+    request = Request(state.grid, state.colouring, frozenset(), np.array([5]), (0.0, 10.0, 0.0, 10.0), 400, 300, 1.0)
+    assert len(state.grid.rows) > DOTS_UP_TO
+    frame = Painter().draw(request)
+    assert frame.overlay.dots == frame.base.dots
+
+
+class LaterExecutor(Executor):
+    """Keeps the work until it is told to run."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.waiting.append(fn)
+        return Future()
+
+
+def test_the_newest_request_wins_and_work_never_runs_twice_at_once():
+    pool, done = LaterExecutor(), []
+    ask = Coalesce(pool, lambda request: request * 10, done.append)
+    for request in (1, 2, 3):
+        ask(request)
+    assert len(pool.waiting) == 1
+    pool.waiting.pop()()
+    assert done == [30]
+    ask(4)
+    pool.waiting.pop()()
+    assert done == [30, 40]
+
+
+def test_a_failed_frame_is_logged_and_the_next_one_comes(caplog):
+    pool, done = InlineExecutor(), []
+    ask = Coalesce(pool, lambda request: done.append(1 / request), lambda _: None)
+    ask(0)
+    ask(2)
+    assert done == [0.5]
+    assert "drawing failed" in caplog.text
+
+
+def test_the_legend_names_counts_and_keys_every_class():
+    legend = legend_of(categorical([0, 0, 1, -1]), {"red": "1"})
+    told = [(entry["code"], entry["name"], entry["count"], entry["key"]) for entry in legend["entries"]]
+    assert told == [(0, "red", 2, "1"), (1, "blue", 1, ""), (-1, "unlabelled", 1, "")]
+    assert legend["scale"] == {}
+
+
+def test_the_legend_of_values_is_a_scale():
+    empty, values = np.array([], np.int16), np.array([0.5], np.float32)
+    legend = legend_of(Colouring("continuous", empty, values, PALETTE, "#999999", (), -5, 5), {})
+    assert legend["entries"] == []
+    assert legend["scale"] == {"colours": list(PALETTE), "low": "≤ -5", "high": "≥ 5", "missing": "#999999"}
+
+
+def test_messages_of_the_components_reach_their_callbacks_and_the_models_build():
+    pressed, pinned, more = [], [], []
+    keys = Keys(on_key=pressed.append)
+    gallery = Gallery(on_pin=pinned.append, on_more=lambda: more.append(True))
+    keys._handle_msg({"key": "a", "down": True, "shift": False, "ctrl": True, "alt": False})
+    gallery._handle_msg({"pin": 3})
+    gallery._handle_msg({"more": True})
+    assert pressed == [KeyPress("a", True, ctrl=True)]
+    assert (pinned, more) == ([3], [True])
+    for component in (keys, gallery):  # a callback must stay in Python: it once broke the whole page
+        names = SimpleNamespace(**component.get_root().data.properties_with_values()).__dict__
+        assert not {"on_key", "on_pin", "on_more"} & set(names)
