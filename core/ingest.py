@@ -119,10 +119,10 @@ def list_folder(source: Path) -> list[Found]:
     """
     root = source.resolve()
     found = []
-    for folder, _, names in os.walk(root, onerror=None):
+    for folder, folders, names in os.walk(root):
         inside = Path(folder)
-        for entry in [*names, *(d.name for d in os.scandir(folder) if d.is_symlink() and d.is_dir())]:
-            found.append(_inspect(inside / entry, root))
+        links = [name for name in folders if (inside / name).is_symlink()]
+        found += [_inspect(inside / name, root) for name in (*names, *links)]
     return sorted((f for f in found if f is not None), key=lambda f: f.path)
 
 

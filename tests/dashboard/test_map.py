@@ -162,7 +162,7 @@ def test_hidden_classes_are_neither_drawn_nor_selected_nor_found(pane, state, xy
 
 def test_a_new_colouring_keeps_the_range_and_the_selection(pane, state):
     drag(pane, box(0, 5, 0, 10))
-    pane.figure.x_range.update(start=2.0, end=6.0)
+    pane.figure.x_range.update(start=0.5, end=9.5)
     before, view, selected = picture(pane._base), pane.view, state.selected
     state.colouring = categorical((np.arange(N) + 1) % 2)
     assert pane.view == view

@@ -1,0 +1,122 @@
+"""How the map is drawn: datashader's ways and our own kernel side by side, and the lasso. `python benchmarks/map_raster.py`.
+
+Every line is the median of `ROUNDS` alternating runs in this process; the last column is the ratio to the way we draw.
+"""
+
+import argparse
+import warnings
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import datashader as ds
+import datashader.transfer_functions as tf
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from core.polygon import GridIndex, combine
+from core.raster import DOTS, Colouring, Raster, _shade, warm
+
+WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
+FULL, ZOOMED = (-14.0, 14.0, -14.0, 14.0), (-3.0, 3.0, -3.0, 3.0)
+
+
+@njit(cache=True, nogil=True)
+def own_sums(xs, ys, codes, table, view, width, height):
+    """Count points and add up their colours per pixel: what datashader does for us."""
+    count, total = np.zeros((height, width), np.uint32), np.zeros((height, width, 3), np.float32)
+    for i in range(len(xs)):
+        column = int((xs[i] - view[0]) / (view[1] - view[0]) * width)
+        row = int((ys[i] - view[2]) / (view[3] - view[2]) * height)
+        if 0 <= column < width and 0 <= row < height:
+            count[row, column] += 1
+            for channel in range(3):
+                total[row, column, channel] += table[codes[i], channel]
+    for row in range(height):
+        for column in range(width):
+            if count[row, column]:
+                total[row, column] /= count[row, column]
+    return count, total
+
+
+def star(radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a wavy lasso of 200 vertices."""
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    r = radius * (1 + 0.2 * np.sin(7 * angle))
+    return r * np.cos(angle), r * np.sin(angle)
+
+
+def measure(n: int) -> None:
+    """Print one table for n points."""
+    rng = np.random.default_rng(0)
+    centres, blob = rng.uniform(-10, 10, (N_CLASSES, 2)), rng.integers(0, N_CLASSES, n)
+    xy = (centres[blob] + rng.normal(size=(n, 2))).astype(np.float32)
+    palette = tuple(f"#{colour:06x}" for colour in rng.integers(0, 1 << 24, N_CLASSES))
+    codes, nothing = blob.astype(np.int16), np.array([], np.float32)
+    classes = Colouring("categorical", codes, nothing, palette, "#999999", palette, 0, 1)
+    values = Colouring("continuous", np.array([], np.int16), xy[:, 0].copy(), palette[:2], "#999999", (), -10, 10)
+    grid = GridIndex.build(xy)
+    raster, half = Raster(grid), xy[:, 0] < 0
+    frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "code": pd.Categorical(codes)})
+    table, grid_codes = classes.table(), codes[grid.rows]
+
+    def stock(view: tuple[float, ...]) -> Any:
+        canvas = ds.Canvas(WIDTH, HEIGHT, x_range=view[:2], y_range=view[2:])
+        return tf.dynspread(tf.shade(canvas.points(frame, "x", "y", ds.count_cat("code")), color_key=list(palette)))
+
+    def own() -> Any:
+        return _shade(*own_sums(grid.xs, grid.ys, grid_codes, table, np.array(FULL), WIDTH, HEIGHT), DOTS[-1][1].opacity)
+
+    def recolour() -> Any:
+        raster._coloured = None
+        return raster.draw(classes, FULL, WIDTH, HEIGHT)
+
+    small, large = star(2), star(8)
+    rows = grid.lasso(*large)
+    left = np.flatnonzero(half)
+    ways: dict[str, Callable[[], Any]] = {
+        "zoom out, 24 classes (ours: ds sums + own shading)": lambda: raster.draw(classes, FULL, WIDTH, HEIGHT),
+        "the same, datashader alone (count_cat, shade, dynspread)": lambda: stock(FULL),
+        "the same, own kernel over the grid instead of ds": own,
+        "zoom in, 24 classes": lambda: raster.draw(classes, ZOOMED, WIDTH, HEIGHT),
+        "the same, datashader alone": lambda: stock(ZOOMED),
+        "recolour, 24 classes": recolour,
+        "zoom out, values": lambda: raster.draw(values, FULL, WIDTH, HEIGHT),
+        "selection of one half": lambda: raster.draw(classes, FULL, WIDTH, HEIGHT, keep=half),
+        f"lasso, 200 vertices, {len(grid.lasso(*small)):,} inside": lambda: grid.lasso(*small),
+        f"lasso, 200 vertices, {len(rows):,} inside": lambda: grid.lasso(*large),
+        "add it to a selection": lambda: combine(rows, left, "add"),
+        "the same, numpy union1d": lambda: np.union1d(rows, left),
+        "nearest image": lambda: grid.nearest(0.0, 0.0, 0.2, 0.2),
+        "build the grid": lambda: GridIndex.build(xy),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(ROUNDS + 1):  # the first one compiles and is left out
+        for name, way in ways.items():
+            start = perf_counter()
+            way()
+            if turn:
+                times[name].append((perf_counter() - start) * 1000)
+    ours = median(times[next(iter(ways))])
+    print(f"\n{n:,} points, {WIDTH} x {HEIGHT} px, median of {ROUNDS}\n{'':58}      ms   ratio")
+    for name, taken in times.items():
+        print(f"{name:58} {median(taken):7.1f} {median(taken) / ours:7.2f}")
+
+
+def main() -> None:
+    """Measure at the sizes asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 5_000_000])
+    start = perf_counter()
+    warm()
+    print(f"warm-up of the kernels in this process: {perf_counter() - start:.1f} s")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n in parser.parse_args().sizes:
+            measure(n)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Ingest of good, odd and hostile files; resumed after a kill; copies in one group."""
+
+import io
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.cards import render_card
+from core.catalog import Catalog
+from core.errors import InputError
+from core.groups import Grouper, perceptual_hash
+from core.images import decode, load_square, treat
+from core.ingest import list_folder
+from core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def picture(seed: int, size=(96, 72)) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 255, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, format_: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 9)) + chunk(b"IEND", b"")
+
+
+def hostile(folder: Path) -> int:
+    """Write more than fifty files none of which is an image we take; return how many."""
+    good = {f: encoded(picture(1), f) for f in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")}
+    suffix = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
+    files: dict[str, bytes] = {}
+    for name, content in good.items():
+        for share in (0.05, 0.3, 0.6):
+            files[f"cut-{share}{suffix[name]}"] = content[: int(len(content) * share)]
+        wrong = ".png" if name != "PNG" else ".jpg"
+        files[f"wrong-{name}{wrong}"] = content
+        files[f"empty{suffix[name]}"] = b""
+        files[f"text-{name}{suffix[name]}"] = b"<html><script>alert(1)</script></html>" * 9
+        files[f"noise-{name}{suffix[name]}"] = np.random.default_rng(0).bytes(3_000)
+    files["bomb.png"] = png_claiming(60_000, 60_000)
+    files["bomb2.png"] = png_claiming(2_000_000_000, 2)
+    files["flipped.png"] = good["PNG"][:60] + bytes([good["PNG"][60] ^ 255]) + good["PNG"][61:]
+    files["vector.svg"] = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+    files["program.exe"] = b"MZ" + bytes(500)
+    files["archive.jpg"] = b"PK\x03\x04" + bytes(300)
+    files["notes.txt"] = b"not an image"
+    files["no_suffix"] = good["PNG"]
+    files["line\nbreak.jpg"] = b"x"
+    files["<script>.png"] = b"x"
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "leaves.png").symlink_to("/etc/hostname")
+    (folder / "nowhere.png").symlink_to(folder / "missing.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.png")).write_bytes(good["PNG"])
+    (folder / "folder.png").mkdir()
+    (folder / "round").symlink_to(folder)
+    return len(files) + 5
+
+
+def test_fifty_hostile_files_are_rejected_with_a_reason_and_good_ones_get_in(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    n_hostile = hostile(source)
+    assert n_hostile >= 50
+    for i in range(12):
+        (source / f"good-{i}.png").write_bytes(encoded(picture(100 + i), "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(source, workers=2)
+        assert result.added == 12
+        assert len(result.rejected) == n_hostile
+        assert all(reason and "\n" not in reason for _, reason in result.rejected)
+        assert all(space.thumbnails.get(i.decode()) for i in space.ids)
+        again = space.ingest(source, workers=2)
+        assert (again.added, again.already) == (0, 12 + n_hostile)
+        assert again.rejected == result.rejected
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
+def test_every_mode_is_decoded_to_rgb(mode):
+    base = picture(3)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(base.convert("L")).astype(np.uint16) * 257)
+    else:
+        image = base.convert("L").convert(mode) if mode == "LA" else base.convert(mode)
+    found = decode(encoded(image, "TIFF" if mode in ("CMYK", "I;16") else "PNG"))
+    assert found.mode == "RGB"
+    if mode in ("L", "LA", "I;16"):
+        assert np.abs(np.asarray(found.convert("L"), int) - np.asarray(base.convert("L"), int)).max() <= 1
+
+
+def test_exif_rotation_and_alpha():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(encoded(picture(1), "JPEG", exif=exif)).size == (72, 96)
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert decode(encoded(clear, "PNG")).getpixel((4, 4)) == (255, 255, 255)
+    assert load_square(encoded(picture(1), "PNG"), 32).shape == (3, 32, 32)
+
+
+def test_blur_takes_the_content_and_unknown_views_are_said():
+    stripes = Image.fromarray(np.tile(np.array([0, 255] * 32, np.uint8), (64, 1))).convert("RGB")
+    assert np.asarray(treat(stripes, "blurred"))[16:-16, 16:-16].std() < 10
+    assert np.asarray(treat(stripes, "clear")).std() > 100
+    with pytest.raises(InputError, match="no view"):
+        treat(stripes, "naked")
+
+
+def test_copies_share_a_group_and_the_same_bytes_are_one_image(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    for i in range(4):
+        image = render_card(0, i)
+        (source / f"{i}-a.png").write_bytes(encoded(image, "PNG"))
+        (source / f"{i}-b.jpg").write_bytes(encoded(image, "JPEG", quality=40))
+        (source / f"{i}-c.webp").write_bytes(encoded(image.resize((image.width // 2, image.height // 2)), "WEBP", quality=60))
+        (source / f"{i}-d.png").write_bytes(encoded(image, "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(source, workers=1)
+        assert (result.added, result.duplicates) == (12, 4)
+        groups = np.array(space.catalog.groups()).reshape(4, 3)
+        assert (groups == groups[:, :1]).all()
+        assert len(set(groups[:, 0])) == 4
+        assert (space.is_check.reshape(4, 3) == space.is_check.reshape(4, 3)[:, :1]).all()
+
+
+def test_grouper_equals_brute_force():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 256, (60, 32), dtype=np.uint8)
+    noisy = []
+    for code in codes:
+        bits = np.unpackbits(code)
+        bits[rng.choice(256, rng.integers(0, 40), replace=False)] ^= 1
+        noisy.append(np.packbits(bits))
+    everything = [*codes, *noisy]
+    grouper, leaders = Grouper(), []
+    for i, code in enumerate(everything):
+        distances = [int(np.bitwise_count(code ^ everything[j]).sum()) for j in leaders]
+        expected = str(leaders[int(np.argmin(distances))]) if distances and min(distances) <= 20 else str(i)
+        assert grouper.add(str(i), code.tobytes().hex()) == expected
+        if expected == str(i):
+            leaders.append(i)
+
+
+def test_different_pictures_do_not_share_a_hash():
+    assert perceptual_hash(picture(1)) != perceptual_hash(picture(2))
+    assert len(perceptual_hash(picture(1))) == 64
+
+
+def test_manifest_gives_gold_and_keeps_inside(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(picture(1), "PNG"))
+    (tmp_path / "m.csv").write_text("path,label\na.png,cat\nmissing.png,dog\n../../etc/passwd,x\n")
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(tmp_path / "m.csv", workers=1)
+        assert result.added == 1
+        assert {reason for _, reason in result.rejected} == {"there is no such file", "its path leaves the manifest's folder"}
+        assert space.catalog.gold("label")[1] == ["cat"]
+    (tmp_path / "bad.csv").write_text("file\na.png\n")
+    with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs 'path'"):
+        space.ingest(tmp_path / "bad.csv")
+
+
+def test_an_empty_or_missing_source_is_said(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with Workspace.create(tmp_path / "w") as space:
+        with pytest.raises(InputError, match="no files"):
+            space.ingest(tmp_path / "empty")
+        with pytest.raises(InputError, match="There is no file"):
+            space.ingest(tmp_path / "nothing")
+
+
+def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    for i in range(900):
+        (source / f"{i:04d}.png").write_bytes(encoded(picture(i), "PNG"))
+    command = [sys.executable, "-m", "dashboard", "ingest", str(source), "-w", str(tmp_path / "w"), "--workers", "1"]
+    for delay in (2.2, 2.8, 3.4):
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    catalog = Catalog.in_folder(tmp_path / "w")
+    paths = catalog.image_paths(0, 10_000)
+    assert [Path(p).name for p in paths] == [f.name for f in sorted(source.iterdir())]
+    catalog.close()
+    with Workspace(tmp_path / "w", read_only=True) as space:
+        assert space.n_images == len(set(space.ids)) == 900
+        assert space.thumbnails.count() >= 900
+
+
+def test_links_inside_are_other_names_and_loops_end(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.png").write_bytes(encoded(picture(1), "PNG"))
+    (tmp_path / "b.png").symlink_to(tmp_path / "deep" / "a.png")
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    found = list_folder(tmp_path)
+    assert [(Path(f.path).name, f.reason) for f in found] == [("b.png", ""), ("a.png", "")]

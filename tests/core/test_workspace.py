@@ -1,0 +1,105 @@
+"""The product's story through `Workspace`, on real demo images, without a browser."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core.demo import write_demo_images
+from core.errors import InputError, WorkspaceError
+from core.workspace import Workspace
+from dashboard.cli import _parse_classes, app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("story") / "w"
+    with Workspace.create(folder, classes=_parse_classes("neutral,footwear*,copyright"), salt="story") as space:
+        space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
+        space.embed(device="cpu")
+    return folder
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_story(folder):
+    with Workspace(folder) as space:
+        gold = space.gold("label")
+        assert space.missing_for_probe().startswith("No probe yet")
+        assert space.refit() is None
+        first = space.suggest(10)
+        assert len({s.row for s in first}) == 10
+        assert not any(space.is_check[s.row] for s in first)
+        assert {s.strategy for s in first} == {"diverse"}
+        for s in first:
+            space.label(np.array([s.row]), space.class_names[gold[s.row]], analyst="ann")
+        fitted = space.refit()
+        assert fitted.probe.n_labels == 10
+        again = space.suggest(10)
+        assert {s.strategy for s in again} == {"uncertain"}
+        assert not {s.row for s in again} & {s.row for s in first}
+        for row in space.check_queue(120):
+            space.label(np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
+        space.refit()
+        curves = {c.key: c for c in space.curves(gold_column="label")}
+        assert curves["check"].curve.n == 120
+        assert curves["gold"].curve.average_precision > 0.7
+        assert curves["training"].curve.n == 10
+        exported = folder / "labels.csv"
+        assert space.export_labels(exported) == 130
+        before = space.labels.codes
+    with Workspace(folder) as space:
+        assert (space.labels.codes == before).all()
+        result = space.label(
+            np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion={"polygon": []}
+        )
+        assert result.n_teach == 0
+        assert "not learned from" in result.sentence
+        assert space.curves()[1].curve is None
+        space.undo(analyst="ann")
+        assert (space.labels.codes == before).all()
+        space.redo(result.action.seq, analyst="bob")
+        space.undo(result.action.seq, analyst="bob")
+        assert (space.labels.codes == before).all()
+        assert len(space.import_labels(exported, analyst="eve")) > 0
+        assert (space.labels.codes == before).all()
+
+
+def test_the_commands_give_sensible_json(folder):
+    w = ("-w", str(folder))
+    assert run("project", *w)["images"] == 400
+    assert run("fit", *w)["flagged"] == ["footwear"]
+    found = run("curves", *w, "--gold", "label")["curves"]
+    assert [c["key"] for c in found] == ["training", "check", "gold"]
+    picks = run("suggest", *w, "--n", "10")["suggestions"]
+    assert len({p["id"] for p in picks}) == 10
+    assert run("doctor", *w)["problems"] == []
+    assert [c["name"] for c in run("classes", *w)["classes"]] == ["neutral", "footwear", "copyright"]
+
+
+def test_wrong_input_is_one_sentence(folder, tmp_path):
+    with Workspace(folder, read_only=True) as space:
+        with pytest.raises(InputError, match="Nothing is selected"):
+            space.label(np.array([], np.int64), "neutral", analyst="a")
+        with pytest.raises(InputError, match="no class 'cat'"):
+            space.label(np.array([0]), "cat", analyst="a")
+        with pytest.raises(InputError, match="no strategy"):
+            space.suggest(3, strategy="magic")
+        bad = tmp_path / "bad.csv"
+        bad.write_text("image,class\nnope,neutral\n")
+        with pytest.raises(InputError, match="not in this workspace"):
+            space.import_labels(bad, analyst="a")
+    result = CliRunner().invoke(app, ["embed", "-w", str(tmp_path / "none")])
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert CliRunner().invoke(app, ["embed"]).exit_code == 2
+
+
+def test_one_process_writes(folder):
+    with Workspace(folder), pytest.raises(WorkspaceError, match="Another process"):
+        Workspace(folder)
