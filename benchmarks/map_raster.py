@@ -34,11 +34,13 @@ def own_sums(xs, ys, codes, table, view, width, height):
             count[row, column] += 1
             for channel in range(3):
                 total[row, column, channel] += table[codes[i], channel]
+    filled, at = np.empty((np.count_nonzero(count), 3), np.float32), 0
     for row in range(height):
         for column in range(width):
             if count[row, column]:
-                total[row, column] /= count[row, column]
-    return count, total
+                filled[at] = total[row, column] / count[row, column]
+                at += 1
+    return count, filled
 
 
 def star(radius: float) -> tuple[np.ndarray, np.ndarray]:

@@ -132,7 +132,7 @@ class Raster:
                 raise ShapeError(f"The map has {self._grid.n} rows, the {what} has {n}; make it anew for this map.")
         count, colours = self._aggregate(colouring, view, width, height, keep)
         if dots is None:
-            filled = np.count_nonzero(count) / count.size
+            filled = len(colours) / count.size
             dots = next(dots for share, dots in DOTS if filled < share)
             dots = replace(dots, radius=round(dots.radius * pixel_ratio))
         rgba = _shade(count, colours, dots.opacity)
@@ -141,21 +141,24 @@ class Raster:
     def _aggregate(
         self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
     ) -> tuple[IntArray, FloatArray]:
-        """Return counts (h, w) uint32 and mean colours (h, w, 3) float32 in [0, 1]."""
+        """Return counts (h, w) uint32 and the mean colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row."""
         import datashader as ds  # 1.6 s: not for the command line's sake
 
         points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
         canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
+        if colouring.kind == "categorical":
+            wanted = {name: ds.sum(name) for name in "rgb"}  # dearer than counts per code for 3 classes, cheaper for 24
+        else:
+            wanted = {"value": ds.mean("value")}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # datashader divides by the count of empty pixels
-            if colouring.kind == "categorical":
-                sums = {name: ds.sum(name) for name in "rgb"}  # dearer than codes for 3 classes, cheaper for 24
-                found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **sums))
-                count = found["n"].data
-                total = np.stack([found[name].data for name in "rgb"], axis=-1).astype(np.float32)
-                return count, total / np.maximum(count, 1)[..., None].astype(np.float32)
-            found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), mean=ds.mean("value")))
-            return found["n"].data, colouring.blend(found["mean"].data)
+            found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
+        count = found["n"].data
+        filled = np.flatnonzero(count)
+        layers = [found[name].data.ravel()[filled] for name in wanted]
+        if colouring.kind == "categorical":
+            return count, np.stack(layers, axis=1).astype(np.float32) / count.ravel()[filled, None].astype(np.float32)
+        return count, colouring.blend(layers[0])
 
     def _points(self, colouring: Colouring, view: View, keep: BoolArray | None) -> dict[str, FloatArray]:
         """Return the columns x, y and r, g, b or value of the points around the view."""
@@ -192,13 +195,15 @@ def _shade(count, colours, opacity):  # type: ignore[no-untyped-def]
         rank = max(up_to - lone, 0) / max(filled - lone, 1)  # the sparsest pixels are 0, the fullest 1
         alphas[n] = np.uint32(np.rint(255 * (opacity + (1 - opacity) * rank)))
     rgba = np.zeros((height, width), np.uint32)
+    at = 0
     for y in range(height):
         for x in range(width):
             n = min(count[y, x], _MOST_COUNTED)
             if n > 0:
-                red = np.uint32(np.rint(255 * colours[y, x, 0]))
-                green = np.uint32(np.rint(255 * colours[y, x, 1]))
-                blue = np.uint32(np.rint(255 * colours[y, x, 2]))
+                red = np.uint32(np.rint(255 * colours[at, 0]))
+                green = np.uint32(np.rint(255 * colours[at, 1]))
+                blue = np.uint32(np.rint(255 * colours[at, 2]))
+                at += 1
                 rgba[y, x] = red | green << np.uint32(8) | blue << np.uint32(16) | alphas[n] << np.uint32(24)
     return rgba
 

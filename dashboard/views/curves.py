@@ -57,8 +57,10 @@ class CurvesPane(pn.viewable.Viewer):
         )
 
     def _say(self) -> str:
+        if all(named.curve is None for named in self.state.curves):  # one reason for all
+            return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
         return "".join(
-            f'<div><span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}</div>'
+            f'<div style="font-size:12px"><span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}</div>'
             for named in self.state.curves
         )
 

@@ -42,10 +42,20 @@ class Header(pn.viewable.Viewer):
             margin=(0, 8),
         )
         self._blur = pmui.Switch.from_param(
-            self.state.param.blur, label="Blur", size="small", description="", sx=white, margin=(0, 4)
+            self.state.param.blur,
+            label="Blur",
+            size="small",
+            description="",
+            sx={"& .MuiFormControlLabel-label, & .MuiTypography-root": white, **white},
+            margin=(0, 4),
         )
         self._grey = pmui.Switch.from_param(
-            self.state.param.grey, label="Grey", size="small", description="", sx=white, margin=(0, 4)
+            self.state.param.grey,
+            label="Grey",
+            size="small",
+            description="",
+            sx={"& .MuiFormControlLabel-label, & .MuiTypography-root": white, **white},
+            margin=(0, 4),
         )
         self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
         self._draw()

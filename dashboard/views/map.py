@@ -12,7 +12,7 @@ import numpy as np
 import panel as pn
 import param
 from bokeh.core.property.descriptors import UnsetValueError
-from bokeh.events import DoubleTap, MouseLeave, PanEnd, PanStart, Reset, SelectionGeometry, Tap
+from bokeh.events import DoubleTap, MouseLeave, MouseMove, PanEnd, PanStart, Reset, SelectionGeometry, Tap
 from bokeh.models import (
     BoxSelectTool,
     ColumnDataSource,
@@ -42,18 +42,23 @@ RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
 DOT_SIZE = 7  # px
 REVEAL_KEY = "r"
 DOUBLE_CLICK = 0.6  # s; the first tap of a double click must not pin
-# Throttled in the browser; the last position of a burst is sent too.
+# Throttled in the browser; the last position of a burst is sent too, and none after the mouse has left.
 SEND_MOUSE = """
-const now = Date.now(), send = () => {
-  mouse.last = Date.now();
-  mouse.timer = null;
-  source.data = { x: [mouse.event.x], y: [mouse.event.y], sx: [mouse.event.sx], sy: [mouse.event.sy] };
-};
 const mouse = source.__mouse ??= { last: 0, timer: null, event: null };
+const send = data => {
+  mouse.last = Date.now();
+  clearTimeout(mouse.timer);
+  mouse.timer = null;
+  source.data = data;
+};
+const here = () => send({ x: [mouse.event.x], y: [mouse.event.y], sx: [mouse.event.sx], sy: [mouse.event.sy] });
 mouse.event = cb_obj;
-if (mouse.timer !== null) return;
-if (now - mouse.last >= 50) send();
-else mouse.timer = setTimeout(send, 50 - (now - mouse.last));
+if (cb_obj.event_name === "mouseleave") send({ x: [], y: [], sx: [], sy: [] });
+else if (mouse.timer === null) {
+  const wait = 50 - (Date.now() - mouse.last);
+  if (wait <= 0) here();
+  else mouse.timer = setTimeout(here, wait);
+}
 """
 
 
@@ -67,7 +72,7 @@ class MapPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._document = pn.state.curdoc
         self._ratio = 1.0
-        self._scheduled = self._dragging = self._wants_fit = False
+        self._scheduled = self._dragging = False
         self._modifiers: dict[str, bool] = {}
         self._before_tap: tuple[float, int | None] = (-math.inf, None)
         self._frames = 0
@@ -140,8 +145,8 @@ class MapPane(pn.viewable.Viewer):
         on(Tap, self._on_tap)
         on(DoubleTap, self._on_double_tap)
         on(Reset, lambda _: self.fit())
-        on(MouseLeave, lambda _: self._tip(None))
-        self.figure.js_on_event("mousemove", CustomJS(args={"source": self._mouse}, code=SEND_MOUSE))
+        for event in (MouseMove, MouseLeave):
+            self.figure.js_on_event(event, CustomJS(args={"source": self._mouse}, code=SEND_MOUSE))
         self._mouse.on_change("data", self._on_mouse)
         watch = self.state.param.watch
         self._watchers = [
@@ -355,9 +360,11 @@ class MapPane(pn.viewable.Viewer):
 
     def _on_mouse(self, _attr: str, _old: Any, _new: Any) -> None:
         data = self._mouse.data
-        if self._dragging or not len(data["x"]):
-            return
-        self._tip(self._nearest(float(data["x"][0]), float(data["y"][0])), float(data["sx"][0]), float(data["sy"][0]))
+        if not len(data["x"]):  # the mouse has left
+            self._tip(None)
+        elif not self._dragging:
+            x, y, left, top = (float(data[name][0]) for name in ("x", "y", "sx", "sy"))
+            self._tip(self._nearest(x, y), left, top)
 
     def _tip(self, row: int | None, x: float = 0, y: float = 0) -> None:
         if row is None and not self.overlay.tip:

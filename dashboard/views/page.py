@@ -27,7 +27,7 @@ class Page:
         self._map = MapPane(state=state, pool=draw_pool)
         self._suggestions = SuggestionsPane(state=state, actions=actions)
         self._check = CheckPane(state=state, actions=actions)
-        self._message = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=22, css_classes=["message"])
+        self._message = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"])
         self._tabs = pmui.Tabs(
             ("Selection", SelectionPane(state=state)),
             ("Suggestions", self._suggestions),

@@ -207,6 +207,9 @@ def test_hover_shows_the_nearest_picture_and_leaving_hides_it(pane, xy):
     assert pane._hovered.data["x"] == [x]
     pane._mouse.data = {"x": [99.0], "y": [99.0], "sx": [0], "sy": [0]}
     assert pane.overlay.tip == {}
+    pane._mouse.data = {"x": [x], "y": [y], "sx": [30], "sy": [40]}
+    pane._mouse.data = {"x": [], "y": [], "sx": [], "sy": []}
+    assert (pane.overlay.tip, len(pane._hovered.data["x"])) == ({}, 0)
 
 
 def test_the_reveal_key_clears_the_tip_while_it_is_held(pane, state):
