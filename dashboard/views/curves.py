@@ -59,10 +59,11 @@ class CurvesPane(pn.viewable.Viewer):
     def _say(self) -> str:
         if all(named.curve is None for named in self.state.curves):  # one reason for all
             return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
-        return "".join(
-            f'<div style="font-size:12px"><span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}</div>'
+        lines = [
+            f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'
             for named in self.state.curves
-        )
+        ]
+        return f'<div style="font-size:12px">{"<br>".join(lines)}</div>'
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
