@@ -146,17 +146,16 @@ class Raster:
 
         points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
         canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
-        if colouring.kind == "categorical":
-            wanted = {name: ds.sum(name) for name in "rgb"}  # dearer than counts per code for 3 classes, cheaper for 24
-        else:
-            wanted = {"value": ds.mean("value")}
+        is_categorical = colouring.kind == "categorical"
+        # Sums of colours: no dearer for 24 classes than for 3, where a count per class is a layer per class.
+        wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # datashader divides by the count of empty pixels
             found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
         count = found["n"].data
         filled = np.flatnonzero(count)
         layers = [found[name].data.ravel()[filled] for name in wanted]
-        if colouring.kind == "categorical":
+        if is_categorical:
             return count, np.stack(layers, axis=1).astype(np.float32) / count.ravel()[filled, None].astype(np.float32)
         return count, colouring.blend(layers[0])
 

@@ -174,6 +174,6 @@ def test_two_classes_give_a_probe_and_pictures_are_blurred(server, browser):
     page.locator("label", has_text="Blur").first.click()
     expect(page.locator("img[src^='thumb/clear/']").first).to_be_visible(timeout=5_000)
     with Workspace(server.folder, read_only=True) as space:
-        assert len(np.unique(space.labels.codes)) == 2
+        assert {0, 1} <= set(space.labels.codes.tolist())
     assert page.errors == []
     page.context.close()

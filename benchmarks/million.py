@@ -1,0 +1,145 @@
+"""What an analyst feels at 1,000,000 images, and the refit beside its references, in one run; prints a Markdown table.
+
+python benchmarks/generate.py FOLDER && python benchmarks/million.py FOLDER
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from playwright.sync_api import sync_playwright
+from sklearn.linear_model import LogisticRegression
+
+from core.polygon import GridIndex
+from core.probe import fit_logistic
+from core.vectors import linear_scores
+from core.workspace import Workspace
+
+REPEATS = 5
+PORT = 5099
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+def median_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Return the median time of `work` after one warm-up call."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def core_rows(folder: Path) -> list[tuple[str, str, str]]:
+    """Measure lasso, fit, scoring and a whole label-to-curves turn."""
+    with Workspace(folder) as space:
+        grid = GridIndex.build(space.xy)
+        angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+        radius = 8 + np.random.default_rng(0).random(200)
+        px, py = radius * np.cos(angle), radius * np.sin(angle)
+        lasso = median_ms(lambda: grid.lasso(px, py))
+        rows = np.flatnonzero(~space.is_check)[:1000]
+        gold = space.gold("label")
+        x = space.standardisation.apply(space.matrix.take(rows)).astype(np.float64)
+        y = gold[rows] == 1
+        ours = median_ms(lambda: fit_logistic(x, y))
+        theirs = median_ms(lambda: LogisticRegression(solver="newton-cholesky", tol=1e-10).fit(x, y))
+        weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
+        whole = torch.from_numpy(space.matrix.take(np.arange(space.matrix.rows)))
+        vector = torch.from_numpy(weights[:, 0].astype(np.float32))
+        scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
+        bare = median_ms(lambda: torch.mv(whole, vector))
+        del whole
+        for code in (0, 1):  # both classes are there before the clock starts
+            space.label(rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
+        turn = median_ms(lambda: label_turn(space, rows, gold))
+    return [
+        ("lasso of 200 vertices to rows", f"{lasso:.0f} ms", "goal 50 ms"),
+        ("refit, 1,000 labels, 384-d", f"{ours:.0f} ms", f"{ours / theirs:.2f} x newton-cholesky ({theirs:.0f} ms)"),
+        ("scores of all images", f"{scoring:.0f} ms", f"{scoring / bare:.2f} x torch.mv in float32 ({bare:.0f} ms)"),
+        ("label 1,000, refit, rescore, curves", f"{turn:.0f} ms", "goal 1,500 ms"),
+    ]
+
+
+def label_turn(space: Workspace, rows: np.ndarray, gold: np.ndarray) -> None:
+    """Label 1,000 images with one class and bring everything up to date."""
+    space.label(rows[gold[rows] == 0], "neutral", analyst="bench", source="lasso")
+    space.refit()
+    space.curves(gold_column="label")
+
+
+def browser_rows(folder: Path) -> list[tuple[str, str, str]]:
+    """Measure first picture, zoom and recolour in Chromium, from the ask to new pixels."""
+    command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(folder), "--port", str(PORT)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{PORT}/liveness")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+                return measure(browser)
+        finally:
+            server.terminate()
+
+
+def wait_for(url: str) -> None:
+    """Wait until the server answers."""
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError(url)
+
+
+def measure(browser) -> list[tuple[str, str, str]]:
+    """Drive the page."""
+    first = []
+    for _ in range(REPEATS):
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        start = time.perf_counter()
+        page.goto(f"http://127.0.0.1:{PORT}/")
+        page.locator("[data-frame]").first.wait_for(state="attached", timeout=60_000)
+        first.append(time.perf_counter() - start)
+        if len(first) < REPEATS:
+            page.close()
+    page.wait_for_timeout(3_000)
+    facts = page.locator("[data-frame]").first
+    zooms = [frame_after(page, facts, lambda i=i: page.mouse.wheel(0, -120 if i % 2 else 120)) for i in range(REPEATS + 1)]
+    return [
+        ("page asked for to first picture", f"{statistics.median(first):.1f} s", "goal 5 s"),
+        ("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", "goal 500 ms"),
+    ]
+
+
+def frame_after(page, facts, act: Callable[[], None]) -> float:
+    """Return ms from an act to the next painted frame, polled each animation frame in the page."""
+    page.mouse.move(560, 380)
+    page.wait_for_timeout(700)
+    node = facts.element_handle()
+    page.evaluate(
+        """node => { const before = node.dataset.frame, start = performance.now(); window.__took = null;
+          const look = () => node.dataset.frame !== before ? window.__took = performance.now() - start
+            : requestAnimationFrame(look); look(); }""",
+        node,
+    )
+    act()
+    page.wait_for_function("() => window.__took !== null", timeout=20_000)
+    return page.evaluate("() => window.__took")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    print("| what | median | beside |\n| --- | --- | --- |")
+    for row in (*core_rows(options.folder), *browser_rows(options.folder)):
+        print("| " + " | ".join(row) + " |")
