@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from sklearn.linear_model import LogisticRegression
 
 from core.polygon import GridIndex
@@ -23,7 +23,9 @@ from core.vectors import linear_scores
 from core.workspace import Workspace
 
 REPEATS = 5
+COLOURS = ("score", "predicted", "uncertainty", "label", "score", "predicted", "uncertainty")
 PORT = 5099
+FRAME, WORDS = "node.dataset.frame", "node.shadowRoot.textContent"  # what a test page reads to see that something changed
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -41,6 +43,8 @@ def median_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
 def core_rows(folder: Path) -> list[tuple[str, str, str]]:
     """Measure lasso, fit, scoring and a whole label-to-curves turn."""
     with Workspace(folder) as space:
+        for action in [action for action, stands in space.history() if stands]:  # an earlier run's labels
+            space.undo(action.seq, analyst="bench")
         grid = GridIndex.build(space.xy)
         angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
         radius = 8 + np.random.default_rng(0).random(200)
@@ -53,11 +57,8 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
         ours = median_ms(lambda: fit_logistic(x, y))
         theirs = median_ms(lambda: LogisticRegression(solver="newton-cholesky", tol=1e-10).fit(x, y))
         weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
-        whole = torch.from_numpy(space.matrix.take(np.arange(space.matrix.rows)))
-        vector = torch.from_numpy(weights[:, 0].astype(np.float32))
         scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
-        bare = median_ms(lambda: torch.mv(whole, vector))
-        del whole
+        bare = bare_product(space, weights)
         for code in (0, 1):  # both classes are there before the clock starts
             space.label(rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
         turn = median_ms(lambda: label_turn(space, rows, gold))
@@ -67,6 +68,13 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
         ("scores of all images", f"{scoring:.0f} ms", f"{scoring / bare:.2f} x torch.mv in float32 ({bare:.0f} ms)"),
         ("label 1,000, refit, rescore, curves", f"{turn:.0f} ms", "goal 1,500 ms"),
     ]
+
+
+def bare_product(space: Workspace, weights: np.ndarray) -> float:
+    """Return the median ms of one `torch.mv` over all embeddings, in memory and widened to float32 beforehand."""
+    whole = torch.from_numpy(space.matrix.take(np.arange(space.matrix.rows)))
+    vector = torch.from_numpy(weights[:, 0].astype(np.float32))
+    return median_ms(lambda: torch.mv(whole, vector))
 
 
 def label_turn(space: Workspace, rows: np.ndarray, gold: np.ndarray) -> None:
@@ -100,7 +108,7 @@ def wait_for(url: str) -> None:
     raise TimeoutError(url)
 
 
-def measure(browser) -> list[tuple[str, str, str]]:
+def measure(browser: Browser) -> list[tuple[str, str, str]]:
     """Drive the page."""
     first = []
     for _ in range(REPEATS):
@@ -112,28 +120,62 @@ def measure(browser) -> list[tuple[str, str, str]]:
         if len(first) < REPEATS:
             page.close()
     page.wait_for_timeout(3_000)
-    facts = page.locator("[data-frame]").first
-    zooms = [frame_after(page, facts, lambda i=i: page.mouse.wheel(0, -120 if i % 2 else 120)) for i in range(REPEATS + 1)]
+    frame = page.locator("[data-frame]").first.element_handle()
+    curves = page.locator(".curve-words").first.element_handle()
+    zooms, colours, labels = [], [], []
+    for i in range(REPEATS + 1):
+        page.mouse.move(560, 380)
+        zooms.append(ms_until_change(page, frame, FRAME, lambda i=i: page.mouse.wheel(0, -120 if i % 2 else 120)))
+    for name in COLOURS:
+        page.get_by_role("combobox", name="Colour by").click()
+        option = page.get_by_role("listbox").get_by_text(name, exact=True)
+        colours.append(ms_until_change(page, frame, FRAME, option.click))
+    tries = [drag_lasso(page, frame, side) for side in (10, 12, 14)]
+    n = tries[-1]
+    if not n:
+        raise RuntimeError(f"the lassos selected {tries} images, not some")
+    page.keyboard.press("1")  # whatever an earlier run left
+    page.wait_for_timeout(5_000)
+    for i in range(REPEATS + 1):
+        labels.append(ms_until_change(page, curves, WORDS, lambda i=i: page.keyboard.press("21"[i % 2])))
     return [
         ("page asked for to first picture", f"{statistics.median(first):.1f} s", "goal 5 s"),
         ("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", "goal 500 ms"),
+        ("colour by another quantity to new pixels", f"{statistics.median(colours[1:]):.0f} ms", "goal 500 ms"),
+        (f"key on a selection of {n:,} to curves drawn", f"{statistics.median(labels[1:]):.0f} ms", "goal 1,500 ms"),
     ]
 
 
-def frame_after(page, facts, act: Callable[[], None]) -> float:
-    """Return ms from an act to the next painted frame, polled each animation frame in the page."""
+def drag_lasso(page: Page, frame: ElementHandle, side: int) -> int:
+    """Lasso a square of so many px in the middle of the map; return how many images it holds."""
     page.mouse.move(560, 380)
-    page.wait_for_timeout(700)
-    node = facts.element_handle()
+    page.mouse.down()
+    for x, y in ((560 + side, 380), (560 + side, 380 + side), (560, 380 + side)):
+        page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(1_500)
+    return int(frame.evaluate("node => node.dataset.selected"))
+
+
+def ms_until_change(page: Page, node: ElementHandle, read: str, act: Callable[[], None]) -> float:
+    """Return ms from the last input event to the animation frame in which `read` of the node differs, by the page's clock."""
+    page.wait_for_timeout(900)
     page.evaluate(
-        """node => { const before = node.dataset.frame, start = performance.now(); window.__took = null;
-          const look = () => node.dataset.frame !== before ? window.__took = performance.now() - start
-            : requestAnimationFrame(look); look(); }""",
-        node,
+        """([node, read]) => {
+          const value = new Function("node", "return " + read), before = value(node);
+          window.__took = window.__start = null;
+          const begin = () => { window.__start = performance.now(); };
+          const once = { capture: true, once: true };
+          for (const name of ["click", "wheel", "keydown"]) document.addEventListener(name, begin, once);
+          const look = () => value(node) !== before
+            ? requestAnimationFrame(() => { window.__took = performance.now() - window.__start; })
+            : requestAnimationFrame(look);
+          look(); }""",
+        [node, read],
     )
     act()
-    page.wait_for_function("() => window.__took !== null", timeout=20_000)
-    return page.evaluate("() => window.__took")
+    page.wait_for_function("() => window.__took !== null", timeout=30_000)
+    return float(page.evaluate("() => window.__took"))
 
 
 if __name__ == "__main__":

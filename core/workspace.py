@@ -571,11 +571,19 @@ class Workspace:
 
     # -- overview --
 
-    def summary(self) -> dict[str, Any]:
-        """Return counts and versions, for the header and the command line."""
+    def label_counts(self) -> dict[str, Any]:
+        """Return how many images are labelled, by class and by half; cheap enough for every label action."""
         labels = self.labels
-        counts = dict(zip(self.class_names, labels.counts(len(self.classes)), strict=True))
         teach = int(((labels.codes != UNLABELLED) & ~self.is_check).sum())
+        return {
+            "labels": dict(zip(self.class_names, labels.counts(len(self.classes)), strict=True)),
+            "labelled": labels.n_labelled,
+            "labelled_teach": teach,
+            "labelled_check": labels.n_labelled - teach,
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and versions, for the command line; asks the catalog to count files."""
         return {
             "workspace": self.name,
             "folder": str(self.folder),
@@ -586,18 +594,15 @@ class Workspace:
             "encoder": self.encoder_name,
             "projected": int(np.isfinite(self.xy[:, 0]).sum()),
             "trustworthiness": self.projection["record"]["trustworthiness"] if self.projection else None,
-            "labels": counts,
-            "labelled": labels.n_labelled,
-            "labelled_teach": teach,
-            "labelled_check": labels.n_labelled - teach,
+            **self.label_counts(),
             "check_read": len(self.check_read()),
         }
 
 
 CURVE_TITLES = {
     "training": "Training labels, flattering",
-    "check": "Check half, never learned from",
-    "gold": "Exact, gold labels of the check half",
+    "check": "Check half, not learned from",
+    "gold": "Exact, gold labels",
 }
 
 

@@ -4,7 +4,6 @@ import logging
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -72,8 +71,12 @@ def build_page(server: Server) -> Any:
         server.hub.unsubscribe(document)
         page.close()
 
-    # At load, not now: documents that are built to warm up or for a liveness probe never close.
-    pn.state.onload(partial(server.hub.subscribe, document, follow))
+    def join() -> None:
+        server.hub.subscribe(document, follow)
+        state.follow_labels()  # what happened between building the page and now
+        state.follow_fit()
+
+    pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close
     pn.state.on_session_destroyed(close)
     return page.template
 

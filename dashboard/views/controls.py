@@ -2,17 +2,18 @@
 
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
 
 from dashboard.actions import Actions
 from dashboard.state import COLOUR_BY, LASSO_MODES, SessionState
-from dashboard.theme import UNLABELLED_COLOUR
 from dashboard.views.class_buttons import ClassButtons
-from dashboard.views.components.class_list import ClassList
+from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
+
+REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
+ENDS = {"score": ("surely not flagged", "surely flagged"), "uncertainty": ("certain", "uncertain")}
 
 
 class Controls(pn.viewable.Viewer):
@@ -75,26 +76,9 @@ class Controls(pn.viewable.Viewer):
         self.state.hidden = frozenset(event.new)
 
     def _draw(self, *_: Any) -> None:
-        colouring = self.state.colouring
-        if colouring.kind == "continuous":
-            defined = bool(np.isfinite(colouring.values).any())
-            missing = "" if defined else "not defined yet: label two classes"
-            scale = {
-                "colours": list(colouring.palette),
-                "low": colouring.low,
-                "high": colouring.high,
-                "missing": missing,
-            }
-            self._legend.param.update(entries=[], scale=scale, hidden=[])
-            return
-        counts = colouring.counts()
-        rest = "unlabelled" if self.state.colour_by == "label" else "not predicted"
-        entries = [
-            {"code": code, "name": c.name, "colour": c.colour, "count": counts[code], "key": c.key}
-            for code, c in enumerate(self.state.workspace.classes)
-        ]
-        entries.append({"code": -1, "name": rest, "colour": UNLABELLED_COLOUR, "count": counts[-1], "key": ""})
-        self._legend.param.update(entries=entries, scale={}, hidden=sorted(self.state.hidden))
+        keys = {c.name: c.key for c in self.state.workspace.classes}
+        legend = legend_of(self.state.colouring, keys, REST[self.state.colour_by], ENDS.get(self.state.colour_by))
+        self._legend.param.update(**legend, hidden=sorted(self.state.hidden))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

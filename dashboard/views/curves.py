@@ -6,6 +6,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 import param
 from holoviews.streams import Pipe
 
@@ -15,7 +16,7 @@ from dashboard.state import SessionState
 
 COLOURS = {"training": "#888888", "check": "#0072b2", "gold": "#009e73"}
 DASHES = {"training": "dashed", "check": "solid", "gold": "dotdash"}
-HEIGHT = 190  # px; fits the left column at 720 px
+HEIGHT = 170  # px; fits the left column at 720 px
 
 
 class CurvesPane(pn.viewable.Viewer):
@@ -31,8 +32,13 @@ class CurvesPane(pn.viewable.Viewer):
         self._chart = pn.pane.HoloViews(chart, height=HEIGHT, sizing_mode="stretch_width", margin=0)
         self._words = pn.pane.HTML(self._say(), sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
         gold = self.state.workspace.has_gold()
-        switch = pn.widgets.Checkbox.from_param(
-            self.state.param.show_gold, name="Exact curve (gold labels)", visible=gold, margin=(0, 4)
+        switch = pmui.Checkbox.from_param(
+            self.state.param.show_gold,
+            label="Exact curve (gold labels)",
+            visible=gold,
+            size="small",
+            description="",
+            margin=(0, 4),
         )
         self._layout = pn.Column(self._chart, self._words, switch, sizing_mode="stretch_width", margin=0)
         self.state.param.watch(self._follow, "curves")
@@ -58,12 +64,12 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _say(self) -> str:
         if all(named.curve is None for named in self.state.curves):  # one reason for all
-            return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
+            return f'<div style="font-size:11px">{html.escape(self.state.curves[0].missing)}</div>'
         lines = [
             f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'
             for named in self.state.curves
         ]
-        return f'<div style="font-size:12px">{"<br>".join(lines)}</div>'
+        return f'<div style="font-size:11px">{"<br>".join(lines)}</div>'
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
@@ -76,4 +82,4 @@ def describe_curve(named: NamedCurve) -> str:
     figure = "AP not defined below 20 flagged"
     if named.show_average_precision:
         figure = f"AP {named.curve.average_precision:.3f}"
-    return f"{named.title}: {figure} ({named.curve.n_flagged:,} flagged of {named.curve.n:,})"
+    return f"{named.title}: {figure} ({named.curve.n_flagged:,}/{named.curve.n:,} flagged)"

@@ -8,6 +8,8 @@ import param
 
 from dashboard.state import SessionState
 
+WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; }"  # pmui passes `sx` to the knob alone
+
 
 class Header(pn.viewable.Viewer):
     """Counts on the left, switches on the right."""
@@ -17,15 +19,17 @@ class Header(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
-        self._counts = pmui.Typography(object="", variant="body2", sx=white, margin=(0, 12))
-        self._fitting = pmui.Typography(object="", variant="body2", sx=white, margin=(0, 12))
+        one_line = {**white, "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
+        self._counts = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 12), align="center")
+        self._fitting = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 12), align="center")
         self._analyst = pmui.TextInput.from_param(
             self.state.param.analyst,
             label="",
             placeholder="analyst",
             size="small",
-            width=120,
-            margin=(0, 8),
+            width=100,
+            margin=(0, 24, 0, 8),
+            align="center",
             description="",
             sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},
         )
@@ -40,31 +44,34 @@ class Header(pn.viewable.Viewer):
             },
             description="",
             margin=(0, 8),
+            align="center",
         )
         self._blur = pmui.Switch.from_param(
             self.state.param.blur,
             label="Blur",
             size="small",
             description="",
-            sx={"& .MuiFormControlLabel-label, & .MuiTypography-root": white, **white},
+            stylesheets=[WHITE_LABEL],
             margin=(0, 4),
+            align="center",
         )
         self._grey = pmui.Switch.from_param(
             self.state.param.grey,
             label="Grey",
             size="small",
             description="",
-            sx={"& .MuiFormControlLabel-label, & .MuiTypography-root": white, **white},
+            stylesheets=[WHITE_LABEL],
             margin=(0, 4),
+            align="center",
         )
         self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        summary = self.state.workspace.summary()
+        workspace, counts = self.state.workspace, self.state.workspace.label_counts()
         self._counts.object = (
-            f"{summary['workspace']} · {summary['images']:,} images · {summary['labelled']:,} labelled "
-            f"({summary['labelled_teach']:,} teach, {summary['labelled_check']:,} check)"
+            f"{workspace.name} · {workspace.n_images:,} images · {counts['labelled']:,} labelled "
+            f"({counts['labelled_teach']:,} teach, {counts['labelled_check']:,} check)"
         )
         probe = f"probe {self.state.probe_version}" if self.state.probe_version else "no probe yet"
         self._fitting.object = "fitting…" if self.state.fitting else f"{probe} · {self.state.device}"

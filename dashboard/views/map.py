@@ -86,7 +86,7 @@ class MapPane(pn.viewable.Viewer):
             self.overlay,
             sizing_mode="stretch_both",
             margin=0,
-            styles={"position": "relative"},
+            styles={"position": "relative", "user-select": "none"},
         )
         self.fit()
         self._ring()

@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dashboard.actions import Actions
 from dashboard.state import TABS, SessionState
@@ -17,6 +18,9 @@ from dashboard.views.map import MapPane
 from dashboard.views.picture import PinnedPicture
 from dashboard.views.reading import CheckPane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
+
+# A menu that fades out swallows the lasso that begins meanwhile.
+INSTANT_MENUS = {"components": {name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")}}
 
 
 class Page:
@@ -47,7 +51,13 @@ class Page:
             header=[Header(state=state)],
             main=[pn.Column(self._map_page, self._history, Keys(on_key=self._on_key), sizing_mode="stretch_both", margin=0)],
             theme_toggle=True,
+            busy_indicator=None,
+            theme_config=INSTANT_MENUS,
         )
+        with edit_readonly(self.template):
+            # pmui follows a global parameter here: it would keep the page alive after the tab has closed, and walk all of
+            # its models several times per click (half of the time from a label to its curves).
+            self.template.busy = False
         watch = state.param.watch
         watch(self._on_page, "page")
         watch(self._on_message, ["message", "message_is_error"])
@@ -55,7 +65,6 @@ class Page:
     def close(self) -> None:
         """Let go of what outlives the tab."""
         self._map.close()
-        self.template.busy = False  # pmui ties this to a global parameter, which would keep the whole page alive
 
     def _on_page(self, event: Any) -> None:
         self._map_page.visible, self._history.visible = event.new == "map", event.new == "history"
@@ -63,8 +72,10 @@ class Page:
     def _on_tab(self, event: Any) -> None:
         self.state.tab = TABS[event.new]
         queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
-        if queue is not None and queue.current is None:
-            queue.refill()
+        if queue is not None:
+            self.state.pinned = None  # two pictures and two rows of class buttons: which one would a key label?
+            if queue.current is None:
+                queue.refill()
 
     def _on_message(self, *_: Any) -> None:
         colour = "#c62828" if self.state.message_is_error else "inherit"

@@ -318,7 +318,7 @@ def test_a_failed_frame_is_logged_and_the_next_one_comes(caplog):
 
 
 def test_the_legend_names_counts_and_keys_every_class():
-    legend = legend_of(categorical([0, 0, 1, -1]), {"red": "1"})
+    legend = legend_of(categorical([0, 0, 1, -1]), {"red": "1"}, "unlabelled")
     told = [(entry["code"], entry["name"], entry["count"], entry["key"]) for entry in legend["entries"]]
     assert told == [(0, "red", 2, "1"), (1, "blue", 1, ""), (-1, "unlabelled", 1, "")]
     assert legend["scale"] == {}
@@ -326,9 +326,10 @@ def test_the_legend_names_counts_and_keys_every_class():
 
 def test_the_legend_of_values_is_a_scale():
     empty, values = np.array([], np.int16), np.array([0.5], np.float32)
-    legend = legend_of(Colouring("continuous", empty, values, PALETTE, "#999999", (), -5, 5), {})
+    legend = legend_of(Colouring("continuous", empty, values, PALETTE, "#999999", (), -5, 5), {}, "not scored")
     assert legend["entries"] == []
-    assert legend["scale"] == {"colours": list(PALETTE), "low": "≤ -5", "high": "≥ 5", "missing": "#999999"}
+    missing = {"missing": "#999999", "missing_name": "not scored"}
+    assert legend["scale"] == {"colours": list(PALETTE), "low": "≤ -5", "high": "≥ 5", **missing}
 
 
 def test_messages_of_the_components_reach_their_callbacks_and_the_models_build():

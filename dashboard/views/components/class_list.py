@@ -13,7 +13,7 @@ class ClassList(pn.custom.JSComponent):
     """Rows that hide and show. A click (Space) hides or shows a class; a double click (Enter) shows it alone, or all."""
 
     entries = param.List(default=[], item_type=dict, doc="{code, name, colour, count, key} from top to bottom.")
-    scale = param.Dict(default={}, doc="{colours, low, high, missing} instead of entries; empty for none.")
+    scale = param.Dict(default={}, doc="{colours, low, high, missing, missing_name} instead of entries; empty for none.")
     hidden = param.List(default=[], item_type=int, doc="Codes that are off.")
 
     _esm = """
@@ -90,7 +90,7 @@ export function render({ model, el }) {
     add(ends, "span", "", scale.high);
     const missing = add(ramp, "div", "missing");
     add(missing, "span", "swatch").style.background = scale.missing;
-    add(missing, "span", "name", "not scored");
+    add(missing, "span", "name", scale.missing_name);
   };
   model.on("entries", draw);
   model.on("scale", draw);
@@ -101,7 +101,7 @@ export function render({ model, el }) {
     _stylesheets = [
         """
 :host { display: block; color: var(--mui-palette-text-primary, var(--panel-on-background-color, inherit)); font-size: 13px; }
-.row, .missing { display: flex; align-items: center; gap: 8px; width: 100%; padding: 4px 6px; box-sizing: border-box; }
+.row, .missing { display: flex; align-items: center; gap: 8px; width: 100%; padding: 2px 6px; box-sizing: border-box; }
 .row { font: inherit; color: inherit; background: none; border: 0; border-radius: 6px; text-align: left; cursor: pointer; }
 .row:hover { background: rgba(128, 128, 128, .16); }
 .row:focus-visible { outline: 2px solid #0072b2; outline-offset: -2px; }
@@ -118,21 +118,22 @@ export function render({ model, el }) {
     ]
 
 
-def legend_of(colouring: Colouring, keys: Mapping[str, str], ends: tuple[str, str] | None = None) -> dict[str, Any]:
+def legend_of(colouring: Colouring, keys: Mapping[str, str], rest: str, ends: tuple[str, str] | None = None) -> dict[str, Any]:
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
 
     Args:
         keys: class name -> the key that labels it.
+        rest: what images without a class or a value are called.
         ends: words at the low and the high end of a scale; its two figures if None.
     """
     if colouring.kind == "continuous":
         low, high = ends or (f"≤ {colouring.low:g}", f"≥ {colouring.high:g}")
-        scale = {"colours": list(colouring.palette), "low": low, "high": high, "missing": colouring.unlabelled}
-        return {"entries": [], "scale": scale}
+        missing = {"missing": colouring.unlabelled, "missing_name": rest}
+        return {"entries": [], "scale": {"colours": list(colouring.palette), "low": low, "high": high, **missing}}
     counts = colouring.counts()
     entries = [
         {"code": code, "name": name, "colour": colour, "count": counts[code], "key": keys.get(name, "")}
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
     ]
-    entries.append({"code": -1, "name": "unlabelled", "colour": colouring.unlabelled, "count": counts[-1], "key": ""})
+    entries.append({"code": -1, "name": rest, "colour": colouring.unlabelled, "count": counts[-1], "key": ""})
     return {"entries": entries, "scale": {}}
