@@ -87,7 +87,7 @@ def label_turn(space: Workspace, rows: np.ndarray, gold: np.ndarray) -> None:
 def browser_rows(folder: Path) -> list[tuple[str, str, str]]:
     """Measure first picture, zoom and recolour in Chromium, from the ask to new pixels."""
     command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(folder), "--port", str(PORT)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             wait_for(f"http://127.0.0.1:{PORT}/liveness")
             with sync_playwright() as playwright:

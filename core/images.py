@@ -31,6 +31,9 @@ SUFFIXES = {
 }
 GROUND = (255, 255, 255)  # under transparency: what a browser page shows most often
 
+# Pillow warns of odd metadata; what matters raises. Once and for all: `catch_warnings` is not safe in a server's threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 Uint8Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -47,15 +50,13 @@ def decode(source: Path | bytes, *, max_side: int | None = None, max_pixels: int
         InputError: with a short reason; no other error leaves this function for any content.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters raises
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
-                if opened.width * opened.height > max_pixels:
-                    raise InputError(f"it has {opened.width} x {opened.height} px, more than {max_pixels / 1e6:.0f} megapixels")
-                if max_side is not None and opened.format == "JPEG":
-                    opened.draft("RGB", (max_side, max_side))
-                opened.load()
-                return ImageOps.exif_transpose(_to_rgb(opened))
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
+            if opened.width * opened.height > max_pixels:
+                raise InputError(f"it has {opened.width} x {opened.height} px, more than {max_pixels / 1e6:.0f} megapixels")
+            if max_side is not None and opened.format == "JPEG":
+                opened.draft("RGB", (max_side, max_side))
+            opened.load()
+            return _upright(_to_rgb(opened))
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -75,10 +76,8 @@ def decode(source: Path | bytes, *, max_side: int | None = None, max_pixels: int
 def format_of(source: bytes) -> str | None:
     """Return the image format that the content says, "JPEG" to "TIFF", or None."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(source), formats=FORMATS) as opened:
-                return "JPEG" if opened.format == "MPO" else opened.format
+        with Image.open(io.BytesIO(source), formats=FORMATS) as opened:
+            return "JPEG" if opened.format == "MPO" else opened.format
     except Exception:  # `decode` gives the reason
         return None
 
@@ -90,10 +89,8 @@ def check_sound(source: bytes) -> None:
         InputError: if one is wrong.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(source), formats=["PNG"]) as opened:
-                opened.verify()
+        with Image.open(io.BytesIO(source), formats=["PNG"]) as opened:
+            opened.verify()
     except UnidentifiedImageError:
         return  # no PNG, or so broken that `decode` says it
     except Exception as error:
@@ -103,6 +100,14 @@ def check_sound(source: bytes) -> None:
 def _short(error: Exception) -> str:
     text = str(error).split("\n")[0]
     return text[:80] if text else type(error).__name__
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Rotate as EXIF says; a damaged EXIF block says nothing, and its picture is good."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow's EXIF reader raises what its struct and TIFF parsers raise
+        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

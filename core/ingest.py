@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import stat
+import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -115,19 +116,37 @@ def list_folder(source: Path) -> list[Found]:
     """List every file below a folder, sorted by path.
 
     Links to files inside are other names of those files, links to folders inside are passed over (what they hold is
-    listed anyway, and loops end), links that leave the folder are given a reason.
+    listed anyway, and loops end), links that leave the folder and folders that may not be read are given a reason.
     """
     root = source.resolve()
-    found = []
-    for folder, folders, names in os.walk(root):
+    found: list[Found | None] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Found(_printable(Path(error.filename)), f"the folder cannot be read ({error.strerror})"))
+
+    for folder, folders, names in os.walk(root, onerror=unreadable):
         inside = Path(folder)
         links = [name for name in folders if (inside / name).is_symlink()]
         found += [_inspect(inside / name, root) for name in (*names, *links)]
-    return sorted((f for f in found if f is not None), key=lambda f: f.path)
+    return sorted(_unique(f for f in found if f is not None), key=lambda f: f.path)
+
+
+def _unique(files: Iterable[Found]) -> Iterator[Found]:
+    """Pass each path on once; where an escaped name equals another file's own, that file is kept."""
+    by_path: dict[str, Found] = {}
+    for file in files:
+        if file.path not in by_path or by_path[file.path].reason:
+            by_path[file.path] = file
+    yield from by_path.values()
+
+
+def _printable(path: Path) -> str:
+    """Return a path as valid UTF-8; other bytes are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _inspect(path: Path, root: Path) -> Found | None:
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = _printable(path)
     if name != str(path):
         return Found(name, "its name is not valid UTF-8; rename it")
     try:
@@ -161,21 +180,29 @@ def list_manifest(file: Path) -> list[Found]:
         text = str(line["path"])
         path = Path(text) if os.path.isabs(text) else Path(os.path.normpath(root / text))
         gold = {column: str(line[column]) for column in golds if line[column]}
-        found.setdefault(str(path), _inspect_named(text, path, root, gold))
+        named = _inspect_named(text, path, root, gold)
+        found.setdefault(named.path, named)
     return list(found.values())
 
 
 def _inspect_named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
     if not text:
         return Found(str(path), "the manifest names no path")
+    if "\0" in text:
+        return Found(text.replace("\0", "\\0"), "its path holds a NUL character")
     if os.path.isabs(text):  # the user's own word, so it may lie anywhere
-        return Found(text, gold=gold)
+        return Found(_printable(path), gold=gold)
     if not path.is_relative_to(root):
-        return Found(str(path), "its path leaves the manifest's folder")
-    if not os.path.lexists(path):
-        return Found(str(path), "there is no such file")
+        return Found(_printable(path), "its path leaves the manifest's folder")
+    try:
+        if not os.path.lexists(path):
+            return Found(_printable(path), "there is no such file")
+        if not path.parent.resolve().is_relative_to(root):
+            return Found(_printable(path), "it lies behind a link that leaves the manifest's folder")
+    except (OSError, RuntimeError) as error:
+        return Found(_printable(path), f"its path cannot be followed ({getattr(error, 'strerror', None) or 'a loop of links'})")
     inspected = _inspect(path, root)
-    return Found(str(path), inspected.reason if inspected else "it is no regular file", gold)
+    return Found(_printable(path), inspected.reason if inspected else "it is no regular file", gold)
 
 
 # -- decoding on all cores --
@@ -203,23 +230,38 @@ def _settle(
     return batch, [readers.result(file, read) for file, read in zip(batch, reads, strict=True)]
 
 
+def _end_with_parent() -> None:
+    """End this process when its parent ends, however that happens: a pool's processes would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
 class _Readers:
     """A pool of reader processes that survives a file which kills its reader."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool = self._new_pool(workers)
+        self._alone: ProcessPoolExecutor | None = None  # one process, for files that were in a pool when it broke
 
     @staticmethod
     def _new_pool(workers: int) -> ProcessPoolExecutor:
         # Not fork: the caller may be a server with threads.
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
 
     def __enter__(self) -> "_Readers":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._alone):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def submit(self, file: Found) -> Future[FileRead] | FileRead:
         if file.reason:
@@ -235,9 +277,13 @@ class _Readers:
             return read
         try:
             return read.result()
-        except BrokenProcessPool:  # this file or one beside it: read it alone to know
-            with self._new_pool(1) as alone:
-                try:
-                    return alone.submit(read_file, file.path).result()
-                except BrokenProcessPool:
-                    return FileRead(file.path, reason="decoding it crashed the decoder")
+        except BrokenProcessPool:  # this file or one of hundreds in flight beside it: read it alone to know
+            return self._read_alone(file)
+
+    def _read_alone(self, file: Found) -> FileRead:
+        self._alone = self._alone or self._new_pool(1)
+        try:
+            return self._alone.submit(read_file, file.path).result()
+        except BrokenProcessPool:
+            self._alone = None
+            return FileRead(file.path, reason="decoding it crashed the decoder")

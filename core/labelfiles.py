@@ -4,14 +4,17 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.catalog import ActionDraft
 from core.errors import InputError
 from core.files import atomic_path
 from core.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCES = ("single", "lasso", "cluster", "check", "import")
 _ALIASES = {"image": ("image", "id", "path"), "class": ("class", "label")}
@@ -28,7 +31,7 @@ class LabelLine:
     source: str
 
 
-def _column(table: pd.DataFrame, wanted: str, file: Path) -> pd.Series:
+def _column(table: "pd.DataFrame", wanted: str, file: Path) -> "pd.Series":
     for name in _ALIASES[wanted]:
         if name in table.columns:
             return table[name]
@@ -94,7 +97,7 @@ def read_label_drafts(
     ]
 
 
-def _optional(table: pd.DataFrame, column: str, default: str) -> list[str]:
+def _optional(table: "pd.DataFrame", column: str, default: str) -> list[str]:
     if column not in table.columns:
         return [default] * len(table)
     return [text or default for text in table[column]]
@@ -117,6 +120,8 @@ def _some(names: Sequence[str]) -> str:
 
 def write_label_lines(file: Path, lines: Sequence[LabelLine]) -> None:
     """Write labels as CSV, or as Parquet if the suffix says so."""
+    import pandas as pd
+
     records = [(line.image, line.class_name, line.analyst, line.time, line.source) for line in lines]
     table = pd.DataFrame(records, columns=["image", "class", "analyst", "time", "source"])
     with atomic_path(file) as aside:

@@ -4,7 +4,6 @@ A pixel's colour is the count-weighted mean of its points' colours, its opacity 
 grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rendering.md.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,8 +148,7 @@ class Raster:
         is_categorical = colouring.kind == "categorical"
         # Sums of colours: no dearer for 24 classes than for 3, where a count per class is a layer per class.
         wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # datashader divides by the count of empty pixels
+        with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
             found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
         count = found["n"].data
         filled = np.flatnonzero(count)

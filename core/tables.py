@@ -1,18 +1,22 @@
 """Tables from outside, CSV or Parquet, as text columns."""
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from core.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def read_table(file: Path) -> pd.DataFrame:
+
+def read_table(file: Path) -> "pd.DataFrame":
     """Read a CSV or Parquet file, all columns as text, empty cells as "".
 
     Raises:
         InputError: if it is missing or unreadable.
     """
+    import pandas as pd
+
     try:
         if file.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(file).astype("string").fillna("")

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.random import Generator
 
 from core.arrays import FloatArray, IntArray
@@ -79,6 +78,8 @@ class Matrix:
         return self._take_ascending(rows)
 
     def _take_ascending(self, rows: IntArray) -> FloatArray:
+        import torch  # not at the top: half a GB that the processes reading images can do without
+
         out = torch.empty((len(rows), self.dim), dtype=torch.float32)
         cuts = np.searchsorted(rows, self._starts)
         for part, first, low, high in zip(self._parts, self._starts, cuts, cuts[1:], strict=False):
@@ -108,6 +109,8 @@ class Matrix:
 
     def mean_std(self) -> tuple[FloatArray, FloatArray]:
         """Return each dimension's mean and standard deviation (ddof 0), (dim,) float64 each, in one pass."""
+        import torch
+
         shift = torch.from_numpy(self._parts[0][:SCORE_ROWS].astype(np.float32)).mean(dim=0)
         total, squares = torch.zeros(self.dim, dtype=torch.float64), torch.zeros(self.dim, dtype=torch.float64)
         for _, block in self.blocks(SCORE_ROWS):
@@ -145,6 +148,8 @@ def linear_scores(matrix: Matrix, weights: FloatArray, bias: FloatArray, *, bloc
     Raises:
         ShapeError: if the weights do not fit.
     """
+    import torch
+
     if weights.ndim != 2 or weights.shape[0] != matrix.dim or bias.shape != (weights.shape[1],):
         raise ShapeError(
             f"Scores need ({matrix.dim}, k) weights and (k,) bias, got {weights.shape} and {bias.shape}; fit again."

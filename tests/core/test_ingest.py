@@ -214,6 +214,77 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path):
         assert space.thumbnails.count() >= 900
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+def wait_for_readers(pid: int) -> list[int]:
+    for _ in range(200):
+        readers = [c for c in children(pid) if b"multiprocessing-fork" in Path(f"/proc/{c}/cmdline").read_bytes()]
+        if readers:
+            return readers
+        time.sleep(0.05)
+    raise AssertionError("no reader process was started")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_readers_end_with_a_killed_parent_and_a_killed_reader_ends_nothing(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    for i in range(600):
+        (source / f"{i:04d}.png").write_bytes(encoded(picture(i), "PNG"))
+    command = [sys.executable, "-m", "dashboard", "ingest", str(source), "-w", str(tmp_path / "w"), "--workers", "2"]
+    quiet = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    killed = subprocess.Popen(command, **quiet)
+    readers = wait_for_readers(killed.pid)
+    killed.kill()
+    killed.wait()
+    for _ in range(200):
+        if not any(Path(f"/proc/{reader}").exists() for reader in readers):
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("a reader outlived its parent")
+    process = subprocess.Popen(command, **quiet)
+    os.kill(wait_for_readers(process.pid)[0], signal.SIGKILL)
+    assert process.wait(timeout=60) == 0
+    with Workspace(tmp_path / "w", read_only=True) as space:
+        assert space.n_images == 600
+
+
+def test_a_hostile_manifest_is_rejected_line_by_line(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "b.png").write_bytes(encoded(picture(2), "PNG"))
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.png").write_bytes(encoded(picture(1), "PNG"))
+    (inside / "door").symlink_to(outside)
+    (inside / "loop").symlink_to(inside / "loop")
+    lines = ["path", "a.png", "door/b.png", "nul\0.png", "loop/x.png", "a.png", "x" * 5_000 + ".png", '"line\nbreak.png"']
+    (inside / "m.csv").write_text("\n".join(lines) + "\n")
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(inside / "m.csv", workers=1)
+        assert result.added == 1
+        assert len(result.rejected) == 5
+        assert any("behind a link" in reason for _, reason in result.rejected)
+
+
+def test_an_escaped_name_that_equals_another_file_is_no_crash(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    raw = os.fsencode(source) + b"/x\xff.png"
+    Path(os.fsdecode(raw)).write_bytes(encoded(picture(1), "PNG"))
+    (source / "x\\xff.png").write_bytes(encoded(picture(2), "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        assert space.ingest(source, workers=1).added == 1
+
+
+def test_a_damaged_exif_block_does_not_cost_the_picture():
+    whole = encoded(picture(1), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(20))
+    assert decode(whole).size == (96, 72)
+
+
 def test_links_inside_are_other_names_and_loops_end(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.png").write_bytes(encoded(picture(1), "PNG"))
