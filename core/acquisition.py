@@ -76,7 +76,13 @@ STRATEGIES: dict[str, Strategy] = {
     s.name: s
     for s in (
         Strategy("diverse", _diverse, "stands for a large cluster without a label", "nothing", "Hacohen et al. 2022"),
-        Strategy("uncertain", _uncertain, "the model is least sure here", "uncertainty", "Lewis & Gale 1994"),
+        Strategy(
+            "uncertain",
+            _uncertain,
+            "one of the least certain, unlike the rest of this round",
+            "uncertainty",
+            "Lewis & Gale 1994",
+        ),
         Strategy("top", _top, "scores highest among the unlabelled", "score", "Attenberg et al. 2010"),
         Strategy("random", _random, "drawn at random, the baseline", "nothing", "simple random sampling"),
     )

@@ -91,8 +91,8 @@ def check_sound(source: bytes) -> None:
     try:
         with Image.open(io.BytesIO(source), formats=["PNG"]) as opened:
             opened.verify()
-    except UnidentifiedImageError:
-        return  # no PNG, or so broken that `decode` says it
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return  # no PNG, or so broken or large that `decode` says it
     except Exception as error:
         raise InputError(f"it is damaged ({_short(error)})") from None
 

@@ -283,6 +283,23 @@ class Workspace:
             raise WorkspaceError("The images have no embeddings yet; run 'lassoscope embed' first.")
         return self.matrix
 
+    def missing_for_map(self) -> str:
+        """Say what is missing before images can be seen on the map; "" if nothing is."""
+        if not self.n_images:
+            return (
+                "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
+            )
+        if self.matrix is None:
+            return "No map yet: the images have no embeddings; stop this server and run 'lassoscope embed', then project."
+        if not np.isfinite(self.xy).any():
+            return f"No map yet of the embeddings by '{self.encoder_name}'; stop this server and run 'lassoscope project'."
+        n_waiting = self.n_images - int(np.isfinite(self.xy[:, 0]).sum())
+        if n_waiting:
+            return (
+                f"{n_waiting:,} new images are not on the map yet; stop this server and run 'lassoscope embed', then project."
+            )
+        return ""
+
     # -- pictures --
 
     def thumbnail(self, image_id: str, view: str) -> bytes:

@@ -52,6 +52,8 @@ class SessionState(param.Parameterized):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        missing = self.workspace.missing_for_map()
+        self.param.update(message=missing, message_is_error=bool(missing))
         self.follow_labels()
         self.follow_fit()
 

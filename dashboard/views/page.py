@@ -61,6 +61,7 @@ class Page:
         watch = state.param.watch
         watch(self._on_page, "page")
         watch(self._on_message, ["message", "message_is_error"])
+        self._on_message()
 
     def close(self) -> None:
         """Let go of what outlives the tab."""

@@ -22,7 +22,7 @@ class SelectionPane(pn.viewable.Viewer):
         self._n_shown = PAGE
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._gallery = Gallery(
-            view=self.state.privacy_view, on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
+            view=self.state.privacy_view, empty="", on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
         )
         self._gallery.param.watch(self._on_picked, "picked")
         self._layout = pn.Column(self._words, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto")

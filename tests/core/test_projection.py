@@ -36,3 +36,11 @@ def test_identical_images_get_a_map():
 def test_nothing_to_project_is_said():
     with pytest.raises(ShapeError, match="embed images first"):
         project(np.zeros((0, 8), np.float32))
+
+
+def test_approximate_neighbours_agree_with_exact_ones(monkeypatch):
+    x = np.random.default_rng(2).normal(size=(600, 16)).astype(np.float32)
+    exact = project(x).neighbour_rows
+    monkeypatch.setattr("core.projection.EXACT_UP_TO", 0)
+    found = project(x).neighbour_rows
+    assert (found[:, :, None] == exact[:, None, :]).any(axis=2).mean() > 0.97
