@@ -81,7 +81,7 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
         else:
             manifest = fetch_dataset(dataset, folder / "images", on_progress=on_progress)
     flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
-    classes = _parse_classes(f"neutral,{flagged}*,copyright")
+    classes = parse_classes(f"neutral,{flagged}*,copyright")
     # A fixed salt: everybody's demo has the same halves, so its figures can be compared.
     with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
         with progress("ingest") as on_progress:
@@ -210,13 +210,14 @@ def classes(
     """Show the classes, or replace them; a class that carries labels must stay."""
     with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
         if set_to:
-            space.set_classes(_parse_classes(set_to))
+            space.set_classes(parse_classes(set_to))
         found = [vars(c) for c in space.classes]
     listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
     finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
 
 
-def _parse_classes(text: str) -> list[ImageClass]:
+def parse_classes(text: str) -> list[ImageClass]:
+    """Read "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
     from dashboard.theme import CLASS_PALETTE
 
     names = [name.strip() for name in text.split(",") if name.strip()]

@@ -51,13 +51,13 @@ class Page:
             header=[Header(state=state)],
             main=[pn.Column(self._map_page, self._history, Keys(on_key=self._on_key), sizing_mode="stretch_both", margin=0)],
             theme_toggle=True,
-            busy_indicator=None,
             theme_config=INSTANT_MENUS,
         )
         with edit_readonly(self.template):
-            # pmui follows a global parameter here: it would keep the page alive after the tab has closed, and walk all of
-            # its models several times per click (half of the time from a label to its curves).
-            self.template.busy = False
+            # pmui follows a global parameter here, which keeps the page alive after its tab has closed and walks all its
+            # models several times per click (half of the time from a label to its curves). Only a new reference ends the
+            # old one.
+            self.template.busy = state.param.fitting
         watch = state.param.watch
         watch(self._on_page, "page")
         watch(self._on_message, ["message", "message_is_error"])

@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 from core.demo import write_demo_images
 from core.errors import InputError, WorkspaceError
 from core.workspace import Workspace
-from dashboard.cli import _parse_classes, app
+from dashboard.cli import app, parse_classes
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("story") / "w"
-    with Workspace.create(folder, classes=_parse_classes("neutral,footwear*,copyright"), salt="story") as space:
+    with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
         space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
         space.embed(device="cpu")
     return folder

@@ -97,7 +97,7 @@ export function render({ model, el }) {
       tile.dataset.id = entry.id;
       tile.dataset.label = entry.label;
       tile.title = entry.text ?? "";
-      tile.setAttribute("aria-label", `${entry.text || entry.id}, ${entry.label || "unlabelled"}`);
+      tile.setAttribute("aria-label", entry.text || entry.id);
       tile.style.setProperty("--label", entry.label ? entry.colour : "transparent");
       tile.lastChild.textContent = entry.label;
       tile.lastChild.hidden = !entry.label;

@@ -1,0 +1,70 @@
+"""A small real workspace, a server on it, Chromium, and pages that must stay without console errors."""
+
+import os
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from core.demo import write_demo_images
+from core.workspace import Workspace
+from dashboard.cli import parse_classes
+from tests.ui.driver import N_IMAGES, Server, load
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-quic",
+]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A workspace with a map and no labels."""
+    folder = tmp_path_factory.mktemp("ui") / "workspace"
+    with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="ui") as space:
+        space.ingest(write_demo_images(folder / "images", n_images=N_IMAGES))
+        space.embed(device="cpu")
+        space.project()
+    return folder
+
+
+@pytest.fixture
+def server(prepared):
+    """A server on the workspace; labels of earlier tests are undone."""
+    with Workspace(prepared) as space:
+        for action, stands in space.history():
+            if stands:
+                space.undo(action.seq, analyst="test")
+    server = Server(prepared)
+    yield server
+    server.kill()
+    assert "Traceback" not in (prepared / "server.log").read_text().replace("WebSocketClosedError", "")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS)
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Open a tab of its own; at the end no tab may have logged an error."""
+    pages = []
+
+    def open_() -> Page:
+        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        page.errors = []
+        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        pages.append(page)
+        load(page, server.url)
+        return page
+
+    yield open_
+    for page in pages:
+        page.context.close()
+        assert page.errors == []

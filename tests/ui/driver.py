@@ -1,0 +1,122 @@
+"""What the browser tests share: a server, and a mouse that tells what it selected."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+N_IMAGES = 600
+# Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic.
+RECORD_SELECTIONS = """() => {
+  window.sent = [];
+  for (const document of window.Bokeh.documents) {
+    const manager = document.event_manager, send = manager.send_event.bind(manager);
+    manager.send_event = event => {
+      if (event.geometry && event.final) window.sent.push(event.geometry);
+      send(event);
+    };
+  }
+}"""
+
+
+class Server:
+    """`lassoscope serve` as a user starts it."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder, self.environment = folder, {**os.environ, **environment}
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self.environment)
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{self.url}/liveness", timeout=2).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.25)
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+CANVAS = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll('*')) {
+  if (node.tagName === 'CANVAS') all.push(node.getBoundingClientRect().toJSON());
+  if (node.shadowRoot) walk(node.shadowRoot); } }; walk(document);
+  return all.filter(r => r.width > 300).sort((a, b) => b.width * b.height - a.width * a.height)[0]; }"""
+
+
+def facts(page: Page):
+    return page.locator("[data-frame]").first
+
+
+def drag(page: Page, shape: list[tuple[float, float]], *keys: str) -> dict:
+    """Drag over the map through points in shares of its width and height; return the geometry that Chromium sent."""
+    canvas, before = page.evaluate(CANVAS), page.evaluate("window.sent.length")
+    points = [(canvas["x"] + fx * canvas["width"], canvas["y"] + fy * canvas["height"]) for fx, fy in shape]
+    for key in keys:
+        page.keyboard.down(key)
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(x, y, steps=8)
+    page.mouse.up()
+    for key in keys:
+        page.keyboard.up(key)
+    page.wait_for_function(f"window.sent.length > {before}")
+    return page.evaluate("window.sent[window.sent.length - 1]")
+
+
+def box_of(x0: float, y0: float, x1: float, y1: float) -> list[tuple[float, float]]:
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+
+
+LEFT, MIDDLE, RIGHT = box_of(0.02, 0.02, 0.5, 0.98), box_of(0.25, 0.1, 0.7, 0.9), box_of(0.5, 0.02, 0.9, 0.98)
+
+
+def inside(xy: np.ndarray, geometry: dict) -> set[int]:
+    """Return the rows inside, by the slowest and most obvious test there is."""
+    if geometry["type"] == "rect":
+        x0, x1, y0, y1 = (geometry[key] for key in ("x0", "x1", "y0", "y1"))
+        return {row for row, (x, y) in enumerate(xy) if x0 <= x <= x1 and y0 <= y <= y1}
+    px, py = np.array(geometry["x"]), np.array(geometry["y"])
+    before_x, before_y = np.roll(px, 1), np.roll(py, 1)
+    found = set()
+    for row, (x, y) in enumerate(xy.astype(float)):
+        with np.errstate(all="ignore"):
+            crosses = ((py > y) != (before_y > y)) & (x < (before_x - px) * (y - py) / (before_y - py) + px)
+        if crosses.sum() % 2:
+            found.add(row)
+    return found
+
+
+def expect_selected(page: Page, rows: set[int]) -> None:
+    expect(facts(page)).to_have_attribute("data-selected", str(len(rows)), timeout=10_000)
+    expect(facts(page)).to_have_attribute("data-idsum", str(sum(rows)), timeout=10_000)
+
+
+def load(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.get_by_text(f"{N_IMAGES} images")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-frame]").first).not_to_have_attribute("data-frame", "0", timeout=30_000)
+    page.wait_for_timeout(800)
+    page.evaluate(RECORD_SELECTIONS)

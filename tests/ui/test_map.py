@@ -1,0 +1,104 @@
+"""The map in Chromium with a real mouse: what a lasso or a box selects, hover, zoom, legend, privacy."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from core.workspace import Workspace
+from tests.ui.driver import CANVAS, LEFT, MIDDLE, RIGHT, box_of, drag, expect_selected, facts, inside
+
+pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture
+def xy(prepared):
+    with Workspace(prepared, read_only=True) as space:
+        return space.xy
+
+
+def test_lasso_and_keys_select_exactly_what_is_inside(open_page, xy):
+    page = open_page()
+    selected = inside(xy, drag(page, LEFT))
+    assert 0 < len(selected) < len(xy)
+    expect_selected(page, selected)
+    selected |= inside(xy, drag(page, RIGHT, "Shift"))
+    expect_selected(page, selected)
+    selected -= inside(xy, drag(page, MIDDLE, "Alt"))
+    expect_selected(page, selected)
+    selected &= inside(xy, drag(page, LEFT, "Control"))
+    expect_selected(page, selected)
+    page.get_by_role("button", name="Subtract").click()
+    selected -= inside(xy, drag(page, box_of(0.02, 0.02, 0.3, 0.98)))
+    expect_selected(page, selected)
+    page.keyboard.press("Escape")
+    expect_selected(page, set())
+
+
+def test_box_selects_exactly_what_is_inside(open_page, xy):
+    page = open_page()
+    page.get_by_title(re.compile("^Box")).first.click()
+    selected = inside(xy, drag(page, [(0.1, 0.1), (0.6, 0.8)]))
+    assert 0 < len(selected) < len(xy)
+    expect_selected(page, selected)
+
+
+def test_a_hidden_class_is_neither_drawn_nor_selected(open_page, xy):
+    page = open_page()
+    everything = inside(xy, drag(page, box_of(0.005, 0.005, 0.9, 0.995)))
+    half = inside(xy, drag(page, LEFT))
+    page.keyboard.press("1")
+    expect(page.get_by_text(f"{len(half)} labelled")).to_be_visible(timeout=5_000)
+    page.locator("button.row", has_text="neutral").click()
+    expect(facts(page)).to_have_attribute("data-hidden", "0", timeout=5_000)
+    drag(page, box_of(0.005, 0.005, 0.9, 0.995))
+    expect_selected(page, everything - half)
+
+
+def test_hover_shows_a_blurred_picture_and_the_reveal_key_a_clear_one(open_page):
+    page = open_page()
+    canvas = page.evaluate(CANVAS)
+    tip = page.locator(".tip")
+    for step in range(1, 60):  # somewhere on the diagonal lies an image
+        page.mouse.move(canvas["x"] + canvas["width"] * step / 66, canvas["y"] + canvas["height"] * step / 60)
+        page.wait_for_timeout(90)
+        if tip.is_visible():
+            break
+    expect(tip).to_be_visible()
+    expect(tip).to_have_attribute("data-view", "blurred")
+    expect(tip.locator("img")).to_have_attribute("src", re.compile(r"^thumb/blurred/[0-9a-f]{32}$"))
+    page.keyboard.down("r")
+    expect(tip.locator("img")).to_have_attribute("src", re.compile(r"^thumb/clear/"))
+    page.keyboard.up("r")
+    expect(tip.locator("img")).to_have_attribute("src", re.compile(r"^thumb/blurred/"))
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Unpin")).to_be_visible(timeout=5_000)
+
+
+def test_zoom_is_kept_when_recoloured_and_a_lasso_may_follow_at_once(open_page):
+    page = open_page()
+    before = facts(page).get_attribute("data-view")
+    canvas = page.evaluate(CANVAS)
+    page.mouse.move(canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
+    page.mouse.wheel(0, -120)
+    expect(facts(page)).not_to_have_attribute("data-view", before, timeout=5_000)
+    page.wait_for_timeout(500)
+    zoomed, frame = facts(page).get_attribute("data-view"), facts(page).get_attribute("data-frame")
+    page.get_by_role("combobox", name="Colour by").click()
+    page.get_by_role("listbox").get_by_text("uncertainty", exact=True).click()
+    drag(page, LEFT)  # a menu that faded out swallowed this one, and every one after it
+    expect(facts(page)).not_to_have_attribute("data-frame", frame, timeout=5_000)
+    expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=5_000)
+    assert facts(page).get_attribute("data-view") == zoomed
+
+
+def test_privacy_switches_change_every_picture(open_page):
+    page = open_page()
+    drag(page, LEFT)
+    tile = page.locator(".tile img").first
+    expect(tile).to_have_attribute("src", re.compile(r"^thumb/blurred/"), timeout=5_000)
+    assert page.locator("img[src*='/clear/']").count() == 0
+    for label, view in (("Grey", "blurred-grey"), ("Blur", "grey"), ("Grey", "clear")):
+        page.locator("label", has_text=label).first.click()
+        expect(tile).to_have_attribute("src", re.compile(f"^thumb/{view}/"), timeout=5_000)
