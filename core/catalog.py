@@ -17,114 +17,21 @@ import sqlalchemy as sa
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import WorkspaceError
 from core.halves import check_order, in_check_half
-
-SCHEMA_VERSION = 1
-_META = sa.MetaData()
-
-SETTINGS = sa.Table("settings", _META, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))
-IMAGES = sa.Table(
-    "images",
-    _META,
-    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("width", sa.Integer, nullable=False),
-    sa.Column("height", sa.Integer, nullable=False),
-    sa.Column("n_bytes", sa.Integer, nullable=False),
-    sa.Column("format", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("group", sa.Text, nullable=False, index=True),
-    sa.Column("is_check", sa.Boolean, nullable=False),
-    sa.Column("check_order", sa.Float, nullable=False),
-)
-PATHS = sa.Table(
-    "paths",
-    _META,
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("image_id", sa.Text, nullable=False, index=True),
-    sa.Column("n_bytes", sa.Integer, nullable=False),
-    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
-)
-REJECTED = sa.Table(
-    "rejected",
-    _META,
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("n_bytes", sa.Integer, nullable=False),
-    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
-)
-GOLD = sa.Table(
-    "gold",
-    _META,
-    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("column", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-CLASSES = sa.Table(
-    "classes",
-    _META,
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("colour", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("flagged", sa.Boolean, nullable=False),
-)
-ACTIONS = sa.Table(
-    "actions",
-    _META,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("class_name", sa.Text),
-    sa.Column("analyst", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("criterion", sa.JSON),
-    sa.Column("guideline", sa.Text, nullable=False),
-    sa.Column("target", sa.Integer),
-)
-ACTION_IMAGES = sa.Table(
-    "action_images",
-    _META,
-    sa.Column("action", sa.Integer, sa.ForeignKey("actions.seq"), primary_key=True),
-    sa.Column("row", sa.Integer, primary_key=True, index=True),
-)
-ENCODERS = sa.Table(
-    "encoders",
-    _META,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("dim", sa.Integer, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
-PARTS = sa.Table(
-    "parts",
-    _META,
-    sa.Column("encoder", sa.Text, primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("start", sa.Integer, nullable=False),
-    sa.Column("stop", sa.Integer, nullable=False),
-    sa.Column("file", sa.Text, nullable=False),
-)
-PROJECTIONS = sa.Table(
-    "projections",
-    _META,
-    sa.Column("version", sa.Integer, primary_key=True),
-    sa.Column("encoder", sa.Text, nullable=False),
-    sa.Column("n_rows", sa.Integer, nullable=False),
-    sa.Column("file", sa.Text, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
-PROBES = sa.Table(
-    "probes",
-    _META,
-    sa.Column("version", sa.Integer, primary_key=True),
-    sa.Column("encoder", sa.Text, nullable=False),
-    sa.Column("through_action", sa.Integer, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
-    sa.Column("weights", sa.LargeBinary, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
+from core.schema import (
+    ACTION_IMAGES,
+    ACTIONS,
+    CLASSES,
+    ENCODERS,
+    GOLD,
+    IMAGES,
+    METADATA,
+    PARTS,
+    PATHS,
+    PROBES,
+    PROJECTIONS,
+    REJECTED,
+    SCHEMA_VERSION,
+    SETTINGS,
 )
 
 
@@ -235,7 +142,7 @@ class Catalog:
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _on_sqlite_connect)
         try:
-            _META.create_all(self.engine)
+            METADATA.create_all(self.engine)
             found = self.setting("schema", SCHEMA_VERSION)
         except sa.exc.DatabaseError as error:
             raise WorkspaceError(

@@ -46,23 +46,17 @@ class Header(pn.viewable.Viewer):
             margin=(0, 8),
             align="center",
         )
-        self._blur = pmui.Switch.from_param(
-            self.state.param.blur,
-            label="Blur",
-            size="small",
-            description="",
-            stylesheets=[WHITE_LABEL],
-            margin=(0, 4),
-            align="center",
-        )
-        self._grey = pmui.Switch.from_param(
-            self.state.param.grey,
-            label="Grey",
-            size="small",
-            description="",
-            stylesheets=[WHITE_LABEL],
-            margin=(0, 4),
-            align="center",
+        self._blur, self._grey = (
+            pmui.Switch.from_param(
+                self.state.param[name],
+                label=name.capitalize(),
+                size="small",
+                description="",
+                stylesheets=[WHITE_LABEL],
+                margin=(0, 4),
+                align="center",
+            )
+            for name in ("blur", "grey")
         )
         self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
         self._draw()

@@ -1,0 +1,112 @@
+"""The catalog's tables. A change of one needs a new SCHEMA_VERSION and a migration in core/catalog.py."""
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+METADATA = sa.MetaData()
+
+SETTINGS = sa.Table("settings", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))
+IMAGES = sa.Table(
+    "images",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("group", sa.Text, nullable=False, index=True),
+    sa.Column("is_check", sa.Boolean, nullable=False),
+    sa.Column("check_order", sa.Float, nullable=False),
+)
+PATHS = sa.Table(
+    "paths",
+    METADATA,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("image_id", sa.Text, nullable=False, index=True),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+)
+REJECTED = sa.Table(
+    "rejected",
+    METADATA,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+)
+GOLD = sa.Table(
+    "gold",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("column", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+CLASSES = sa.Table(
+    "classes",
+    METADATA,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("colour", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+)
+ACTIONS = sa.Table(
+    "actions",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("class_name", sa.Text),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("criterion", sa.JSON),
+    sa.Column("guideline", sa.Text, nullable=False),
+    sa.Column("target", sa.Integer),
+)
+ACTION_IMAGES = sa.Table(
+    "action_images",
+    METADATA,
+    sa.Column("action", sa.Integer, sa.ForeignKey("actions.seq"), primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True, index=True),
+)
+ENCODERS = sa.Table(
+    "encoders",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("dim", sa.Integer, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+PARTS = sa.Table(
+    "parts",
+    METADATA,
+    sa.Column("encoder", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("stop", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+)
+PROJECTIONS = sa.Table(
+    "projections",
+    METADATA,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("n_rows", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+PROBES = sa.Table(
+    "probes",
+    METADATA,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("through_action", sa.Integer, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("weights", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
