@@ -53,7 +53,7 @@ def test_settings_come_from_yaml(tmp_path):
     assert config.architecture.dim == 192
     for content in ("just words", "[1, 2", "1: 2"):
         file.write_text(content)
-        with pytest.raises(InputError, match="names and values|cannot be read as YAML"):
+        with pytest.raises(InputError, match=r"names and values|cannot be read as YAML"):
             read_settings(file)
     with pytest.raises(InputError, match="cannot be read as YAML"):
         read_settings(tmp_path / "missing.yaml")
