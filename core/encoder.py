@@ -5,9 +5,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backb
 from core.devices import bf16_pays, pick_device
 from core.errors import EncoderError, InputError, ShapeError
 from core.images import load_square
+from core.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PIXELS_FORMAT = "lassoscope-pixels/v1"
@@ -31,7 +32,14 @@ class Encoder:
     """Image to embedding on one device."""
 
     def __init__(
-        self, name: str, module: nn.Module, architecture: Architecture, device: torch.device, about: Mapping[str, str]
+        self,
+        name: str,
+        module: nn.Module,
+        architecture: Architecture,
+        device: torch.device,
+        about: Mapping[str, str],
+        *,
+        title: str = "",
     ) -> None:
         self.name = name  # safe as a folder's name; another set of weights has another name
         self.dim = architecture.dim
@@ -39,6 +47,7 @@ class Encoder:
         self._architecture, self._device, self._about = architecture, device, dict(about)
         self._module = module.to(device).eval()
         self._is_vit = isinstance(module, Vit)
+        self._title = title  # of the architecture, where it is no ViT of ours
         self._bf16 = self._is_vit and bf16_pays(device)
 
     def describe(self) -> dict[str, Any]:
@@ -46,7 +55,7 @@ class Encoder:
         shape = self._architecture
         kind = f"ViT {shape.dim} x {shape.depth}, patch {shape.patch_size}" if self._is_vit else "linear"
         return {
-            "architecture": f"{kind}, {shape.input_size} px",
+            "architecture": f"{self._title or kind}, {shape.input_size} px",
             "dim": self.dim,
             "input_size": self.input_size,
             "device": str(self._device),
@@ -112,24 +121,92 @@ class EncoderSource:
     load: Callable[[torch.device], Encoder]
 
 
-def load_encoder(name_or_file: str, *, device: str = "auto") -> Encoder:
-    """Return an encoder by its registered name or from a weights file.
+def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = None) -> Encoder:
+    """Return an encoder by its registered name, from a weights file, or from public weights.
 
     Args:
-        name_or_file: a key of `ENCODERS`, or the path of a .safetensors file that Lassoscope wrote.
+        name_or_file: a key of `ENCODERS`; "hf:REPOSITORY" (ViTMSN on the Hugging Face hub); "timm:NAME" (any timm
+            model); or a file: safetensors of ours or of transformers, or a torch checkpoint such as facebookresearch/msn's.
         device: "auto", "cpu" or "cuda".
+        size: input size in px, instead of the one the weights were trained at; for public weights only.
     Raises:
-        EncoderError: if it is neither, or the file is not usable.
+        EncoderError: if it is none of these, or not usable.
         InputError: if there is no such device.
     """
     on = pick_device(device)
+    kind, _, name = name_or_file.partition(":")
+    if kind == "hf" and name:
+        tensors, config = fetch_hub(name)
+        about = {"method": "MSN (Assran et al. 2022)", "data": f"{name} on the Hugging Face hub", "licence": "see its card"}
+        return _public(name, tensors, about, on, size, heads=config.get("num_attention_heads"))
+    if kind == "timm" and name:
+        return _timm(name, on, size)
+    path = Path(name_or_file)
+    if name_or_file not in ENCODERS and path.suffix in TORCH_SUFFIXES:
+        about = {"data": path.name, "licence": "the file's own; facebookresearch/msn is CC BY-NC 4.0"}
+        return _public(path.stem, read_checkpoint(path), about, on, size)
+    if name_or_file not in ENCODERS and path.suffix == ".safetensors":
+        meta, tensors = read_tensors(path)
+        if "architecture" not in meta:
+            return _public(path.stem, tensors, {"data": path.name, "licence": "the file's own"}, on, size)
+    if size is not None:
+        raise EncoderError(f"'{name_or_file}' has its own input size; leave the size out.")
     if name_or_file in ENCODERS:
         return ENCODERS[name_or_file].load(on)
-    if not name_or_file.endswith(".safetensors"):
+    if path.suffix != ".safetensors":
         raise EncoderError(
-            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))} or give a .safetensors file."
+            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))}, hf:REPOSITORY, timm:NAME, or give a "
+            "weights file (.safetensors, .pth.tar)."
         )
-    return _from_file(Path(name_or_file), on)
+    return _from_file(path, on)
+
+
+def _safe_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "encoder"
+
+
+def _public(
+    name: str,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, str],
+    device: torch.device,
+    size: int | None,
+    *,
+    heads: int | None = None,
+) -> Encoder:
+    """Build an encoder around a ViT's weights from elsewhere."""
+    found = timm_names(tensors)
+    shape = architecture_of(found)
+    if heads is not None:
+        shape = replace(shape, heads=heads)
+    if size is not None:
+        found, shape = resized(found, shape, size)
+    key = content_hash(found, {"architecture": shape.to_json()})
+    return Encoder(f"{_safe_name(name)}-{key}", Vit(load_backbone(found, shape)), shape, device, about)
+
+
+def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
+    """Build any timm model with its pretrained weights; its pooled features are the embedding."""
+    import timm
+
+    quiet_hub()
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:3])
+        raise EncoderError(f"timm has no model '{name}'" + (f"; near it: {near}." if near else "; see timm.list_models()."))
+    try:
+        model = timm.create_model(name, pretrained=True, num_classes=0)
+    except (OSError, RuntimeError, ValueError) as error:
+        detail = str(error).split("\n")[0][:120].strip()
+        raise EncoderError(f"timm's weights of '{name}' could not be fetched ({detail}); connect this machine once.") from None
+    data = timm.data.resolve_model_data_config(model)
+    side = size or int(data["input_size"][-1])
+    shape = Architecture(
+        input_size=side, dim=int(cast(int, model.num_features)), mean=tuple(data["mean"]), std=tuple(data["std"])
+    )
+    about = {"method": f"timm {name}", "data": "see its card on the Hugging Face hub", "licence": "see its card"}
+    key = content_hash(model.state_dict(), {"architecture": shape.to_json()})
+    module = Vit(model.eval().requires_grad_(False))
+    return Encoder(f"{_safe_name(name)}-{key}", module, shape, device, about, title=f"timm {name}")
 
 
 def _from_file(path: Path, device: torch.device) -> Encoder:
@@ -138,8 +215,7 @@ def _from_file(path: Path, device: torch.device) -> Encoder:
         raise EncoderError(f"{path} has no Lassoscope metadata; give weights that 'lassoscope train' wrote.")
     shape = Architecture.from_json(meta["architecture"])
     module = _pixels(tensors, shape) if meta["format"] == PIXELS_FORMAT else Vit(load_backbone(tensors, shape))
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60] or "encoder"
-    return Encoder(f"{stem}-{content_hash(tensors, meta)}", module, shape, device, meta)
+    return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
 
 
 def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:

@@ -1,8 +1,9 @@
 """MSN training on a workspace's own images."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,20 +12,23 @@ from core.errors import InputError, WorkspaceError
 from core.images import load_square
 from core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from core.msn_model import MsnConfig
+
 
 def train_on_workspace(
     workspace: Workspace,
+    config: "MsnConfig",
     *,
-    epochs: int,
     out: Path,
     resume: bool = False,
     device: str = "auto",
     on_progress: Progress = ignore,
 ) -> dict[str, Any]:
-    """Train a small MSN backbone on all images of a workspace.
+    """Train an MSN backbone on all images of a workspace.
 
     Args:
-        epochs: passes over the images.
+        config: the run; its batch is cut to the number of images.
         out: the weights file; the run's state lies beside it, so that `resume` can go on.
         resume: go on from that state.
         on_progress: told (steps done, steps).
@@ -33,11 +37,11 @@ def train_on_workspace(
     Raises:
         WorkspaceError: if there are fewer than 2 images.
     """
-    from core.msn import MsnConfig, StepMetrics, train
+    from core.msn import StepMetrics, train
 
     if workspace.n_images < 2:
         raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_images}; ingest some first.")
-    config = MsnConfig(epochs=epochs, batch_size=min(128, workspace.n_images))
+    config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
     images = _load_all(workspace, config.architecture.input_size)
     last: list[StepMetrics] = []
 

@@ -212,12 +212,15 @@ class Workspace:
         self.reload()
         return result
 
-    def embed(self, encoder: str = "msn-demo", *, device: str = "auto", on_progress: Progress = ignore) -> dict[str, Any]:
+    def embed(
+        self, encoder: str = "msn-demo", *, device: str = "auto", size: int | None = None, on_progress: Progress = ignore
+    ) -> dict[str, Any]:
         """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
 
         Args:
-            encoder: a registered name or a weights file.
+            encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME".
             device: "auto", "cpu" or a CUDA device.
+            size: input size in px, for public weights only.
         Returns:
             the encoder's name and description and how many images were embedded now.
         Raises:
@@ -227,7 +230,7 @@ class Workspace:
 
         if not self.n_images:
             raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
-        loaded = load_encoder(encoder, device=device)
+        loaded = load_encoder(encoder, device=device, size=size)
         self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe())
         done = max((stop for _, stop, _ in self.catalog.parts(loaded.name)), default=0)
         first = done

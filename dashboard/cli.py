@@ -131,18 +131,34 @@ def ingest(
 @sentences
 def train(
     workspace: WorkspaceOption,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 100,
+    preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.  [default: the preset's]")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings that replace the preset's.")] = None,
+    set_to: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, such as batch_size=64; may be repeated.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
+    from core.presets import preset as preset_with
+    from core.presets import read_settings
     from core.training import train_on_workspace
 
+    overrides: dict[str, Any] = read_settings(config) if config else {}
+    for setting in set_to or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set needs NAME=VALUE, got '{setting}'; for example --set batch_size=64.")
+        overrides[name.strip()] = value.split(",") if "," in value else value.strip()
+    if epochs is not None:
+        overrides["epochs"] = epochs
+    run = preset_with(preset, overrides)
     with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
         file = out or workspace / "models" / "msn.safetensors"
-        result = train_on_workspace(space, epochs=epochs, out=file, resume=resume, device=device, on_progress=on_progress)
+        result = train_on_workspace(space, run, out=file, resume=resume, device=device, on_progress=on_progress)
     sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}."
     finish(sentence, result, as_json=json)
 
@@ -151,13 +167,16 @@ def train(
 @sentences
 def embed(
     workspace: WorkspaceOption,
-    encoder: Annotated[str, typer.Option(help="A registered encoder or a .safetensors file.")] = "msn-demo",
+    encoder: Annotated[
+        str, typer.Option(help="A registered encoder, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, .pth.tar).")
+    ] = "msn-demo",
+    size: Annotated[int | None, typer.Option(min=8, help="Input size in px; for public weights only.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Embed every image that has no embedding yet; resumes where it stopped."""
     with Workspace(workspace) as space, progress("embed") as on_progress:
-        result = space.embed(encoder, device=device, on_progress=on_progress)
+        result = space.embed(encoder, device=device, size=size, on_progress=on_progress)
     finish(f"{result['embedded']:,} images embedded with {result['encoder']}.", result, as_json=json)
 
 
