@@ -28,38 +28,51 @@ class Jitter:
     blur: float = 0.5
 
 
-def _uniform(n: int, low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(n, generator=generator, device=like.device) * (high - low) + low
+class Chance:
+    """Random numbers of a batch. Several processes that share a batch draw what one process would draw for all of it."""
+
+    def __init__(self, generator: torch.Generator, *, rank: int = 0, world: int = 1) -> None:
+        """Draw from a generator that every process seeds alike; this process holds the images of place `rank`."""
+        self.generator, self._rank, self._world = generator, rank, world
+
+    def rand(self, n: int, *others: int) -> Tensor:
+        """Return (n, *others) uniform numbers in [0, 1) for this process's n images."""
+        drawn = torch.rand(n * self._world, *others, generator=self.generator, device=self.generator.device)
+        return drawn[self._rank * n : (self._rank + 1) * n]
+
+    def uniform(self, n: int, low: float, high: float) -> Tensor:
+        """Return (n,) uniform numbers in [low, high)."""
+        return self.rand(n) * (high - low) + low
 
 
-def crop_boxes(n: int, scale: tuple[float, float], like: Tensor, generator: torch.Generator) -> Tensor:
+def crop_boxes(n: int, scale: tuple[float, float], chance: Chance) -> Tensor:
     """Draw crop boxes as RandomResizedCrop does: an area share, a shape from 3:4 to 4:3, a place.
 
     Returns:
         (n, 4) float32: width, height, centre x, centre y in parts of the image; boxes lie inside it.
     """
-    area = _uniform(n, *scale, like, generator)
-    shape = torch.exp(_uniform(n, math.log(3 / 4), math.log(4 / 3), like, generator) / 2)
+    area = chance.uniform(n, *scale)
+    shape = torch.exp(chance.uniform(n, math.log(3 / 4), math.log(4 / 3)) / 2)
     wide, high = (area.sqrt() * shape).clamp(max=1), (area.sqrt() / shape).clamp(max=1)
-    x = wide / 2 + torch.rand(n, generator=generator, device=like.device) * (1 - wide)
-    y = high / 2 + torch.rand(n, generator=generator, device=like.device) * (1 - high)
+    x = wide / 2 + chance.rand(n) * (1 - wide)
+    y = high / 2 + chance.rand(n) * (1 - high)
     return torch.stack([wide, high, x, y], dim=1)
 
 
-def crop_and_flip(images: Tensor, size: int, scale: tuple[float, float], generator: torch.Generator) -> Tensor:
+def crop_and_flip(images: Tensor, size: int, scale: tuple[float, float], chance: Chance) -> Tensor:
     """Cut one random box from each image, half of them mirrored, resized to a square.
 
     Args:
         images: (B, 3, H, W) float.
         size: side of the result, px.
         scale: least and greatest area of the box in parts of the image.
-        generator: of the chance, on the images' device.
+        chance: drawn on the images' device.
     Returns:
         (B, 3, size, size) float.
     """
     n = len(images)
-    wide, high, x, y = crop_boxes(n, scale, images, generator).unbind(1)
-    flip = (torch.rand(n, generator=generator, device=images.device) < 0.5).to(images.dtype) * -2 + 1
+    wide, high, x, y = crop_boxes(n, scale, chance).unbind(1)
+    flip = (chance.rand(n) < 0.5).to(images.dtype) * -2 + 1
     theta = torch.zeros(n, 2, 3, device=images.device, dtype=images.dtype)
     theta[:, 0, 0], theta[:, 1, 1] = wide * flip, high
     theta[:, 0, 2], theta[:, 1, 2] = 2 * x - 1, 2 * y - 1
@@ -67,21 +80,21 @@ def crop_and_flip(images: Tensor, size: int, scale: tuple[float, float], generat
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def jitter_colours(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
+def jitter_colours(images: Tensor, jitter: Jitter, chance: Chance) -> Tensor:
     """Change brightness, contrast, saturation and hue of most images, and turn some grey.
 
     Args:
         images: (B, 3, H, W) float in [0, 1].
         jitter: how strongly and how often.
-        generator: of the chance, on the images' device.
+        chance: drawn on the images' device.
     Returns:
         (B, 3, H, W) float in [0, 1].
     """
     n, device = len(images), images.device
-    chosen = torch.rand(n, generator=generator, device=device) < jitter.probability
+    chosen = chance.rand(n) < jitter.probability
 
     def factor(strength: float) -> Tensor:
-        drawn = _uniform(n, 1 - strength, 1 + strength, images, generator)
+        drawn = chance.uniform(n, 1 - strength, 1 + strength)
         return torch.where(chosen, drawn, 1.0).view(n, 1, 1, 1)
 
     images = (images * factor(jitter.brightness)).clamp(0, 1)
@@ -89,9 +102,9 @@ def jitter_colours(images: Tensor, jitter: Jitter, generator: torch.Generator) -
     images = (mean + (images - mean) * factor(jitter.contrast)).clamp(0, 1)
     saturation, turn = (
         factor(jitter.saturation).view(n),
-        torch.where(chosen, _uniform(n, -jitter.hue, jitter.hue, images, generator), 0.0) * (2 * math.pi),
+        torch.where(chosen, chance.uniform(n, -jitter.hue, jitter.hue), 0.0) * (2 * math.pi),
     )
-    grey = torch.rand(n, generator=generator, device=device) < jitter.grey
+    grey = chance.rand(n) < jitter.grey
     saturation = torch.where(grey, 0.0, saturation)
     to_yiq = torch.tensor(TO_YIQ, device=device, dtype=images.dtype)
     change = torch.zeros(n, 3, 3, device=device, dtype=images.dtype)
@@ -107,19 +120,19 @@ def _grey(images: Tensor) -> Tensor:
     return (images * weights).sum(dim=1, keepdim=True)
 
 
-def blur(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def blur(images: Tensor, probability: float, chance: Chance) -> Tensor:
     """Blur some images by a three-tap kernel of random strength, along both axes.
 
     Args:
         images: (B, 3, H, W) float.
         probability: of an image to be blurred.
-        generator: of the chance, on the images' device.
+        chance: drawn on the images' device.
     Returns:
         (B, 3, H, W) float.
     """
     n = len(images)
-    side = _uniform(n, 0.05, 1 / 3, images, generator)
-    chosen = torch.rand(n, generator=generator, device=images.device) < probability
+    side = chance.uniform(n, 0.05, 1 / 3)
+    chosen = chance.rand(n) < probability
     side = torch.where(chosen, side, 0.0).view(n, 1, 1, 1)
     padded = functional.pad(images, (1, 1, 0, 0), mode="replicate")
     images = images * (1 - 2 * side) + side * (padded[..., :-2] + padded[..., 2:])
@@ -127,7 +140,7 @@ def blur(images: Tensor, probability: float, generator: torch.Generator) -> Tens
     return images * (1 - 2 * side) + side * (padded[..., :-2, :] + padded[..., 2:, :])
 
 
-def random_view(images: Tensor, size: int, scale: tuple[float, float], jitter: Jitter, generator: torch.Generator) -> Tensor:
+def random_view(images: Tensor, size: int, scale: tuple[float, float], jitter: Jitter, chance: Chance) -> Tensor:
     """Return one random view of each image: crop, flip, colours, blur; (B, 3, size, size) float in [0, 1]."""
-    view = crop_and_flip(images, size, scale, generator)
-    return blur(jitter_colours(view, jitter, generator), jitter.blur, generator).clamp(0, 1)
+    view = crop_and_flip(images, size, scale, chance)
+    return blur(jitter_colours(view, jitter, chance), jitter.blur, chance).clamp(0, 1)

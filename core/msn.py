@@ -3,26 +3,37 @@
 Source: Assran et al. 2022; schedules as in facebookresearch/msn. What a step does follows from seed and step alone.
 """
 
+import logging
 import math
+import signal
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from lightly.utils.scheduler import cosine_schedule, cosine_warmup_schedule
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from core.arrays import IntArray
+from core.augment import Chance
 from core.backbone import WEIGHTS_FORMAT, read_tensors, save_tensors
 from core.devices import pick_device
-from core.errors import EncoderError, ShapeError
+from core.errors import EncoderError, InputError, ShapeError
 from core.msn_model import Msn, parameter_groups
 from core.msn_model import MsnConfig as MsnConfig
 
 STATE_FORMAT = "lassoscope-msn-state/v1"
+KEEP_SECONDS = 10.0  # at least, between two writes of a run's state
+KEEP_SHARE = 0.02  # of the time at most goes into them
 COLLAPSED_SPREAD = 0.3  # healthy runs stay at 0.8 to 0.9, one point for all images is 0
 
 
@@ -78,19 +89,25 @@ def spread(embeddings: Tensor) -> float:
     return float(unit.std(dim=0).mean() * math.sqrt(unit.shape[1]))
 
 
-class Trainer:
-    """One run: model, optimiser and step count; the order of batches and all chance follow from seed and step alone."""
+class MsnRun(pl.LightningModule):
+    """One run: model, optimiser and step count; the order of batches and all chance follow from seed and step alone.
 
-    def __init__(self, images: Tensor, config: MsnConfig, device: torch.device) -> None:
-        self.config, self.device, self.step = config, device, 0
-        self.images = images.to(device)
+    Several processes (DDP) take contiguous shares of the same batches and end where one process would, within float error.
+    """
+
+    def __init__(self, images: Tensor, config: MsnConfig) -> None:
+        super().__init__()
+        self.config, self.step = config, 0
+        self.images = images
         self.batch_size = min(config.batch_size, len(images))
         self.steps_per_epoch = len(images) // self.batch_size
         self.steps = config.epochs * self.steps_per_epoch
+        self.last: tuple[Tensor, Tensor] | None = None  # loss and targets of the newest step
+        self.after_step: Callable[[], None] = lambda: None
+        self._saved: dict[str, Tensor] = {}  # of the optimiser, until Lightning asks for it
         with torch.random.fork_rng(devices=[]):  # the caller's own chance stays as it was
             torch.manual_seed(config.seed)
-            self.model = Msn(config).to(device).train()
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.model), lr=config.learning_rate)
+            self.model = Msn(config).train()
 
     def rows(self, step: int) -> IntArray:
         """Return the images of a step, (batch,) int64: each once an epoch, in an order drawn per epoch."""
@@ -98,43 +115,70 @@ class Trainer:
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.images))
         return order[position * self.batch_size : (position + 1) * self.batch_size]
 
-    def take_step(self) -> tuple[float, Tensor]:
-        """Learn from one batch; return its loss and targets (B, head_out).
+    # -- what Lightning calls --
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW, at the state a saved run left it in."""
+        optimiser = torch.optim.AdamW(parameter_groups(self.model), lr=self.config.learning_rate)
+        for number, parameter in _numbered(optimiser):
+            start = f"optimiser.{number}."
+            found = {k.removeprefix(start): v for k, v in self._saved.items() if k.startswith(start)}
+            if found:  # Adam keeps its step count on the CPU and the moments beside the parameter
+                optimiser.state[parameter] = {k: v.clone() if k == "step" else v.to(parameter.device) for k, v in found.items()}
+        self._saved = {}
+        return optimiser
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """Return this process's share of every batch from the present step to the end, as rows."""
+        return DataLoader(_Shares(self), batch_size=None, generator=torch.Generator())  # its own: it draws from one
+
+    def on_fit_start(self) -> None:
+        """Bring the images to the model's device."""
+        self.images = self.images.to(self.device)
+
+    def training_step(self, rows: Tensor, _position: int) -> Tensor:
+        """Return the loss of one batch.
 
         Raises:
-            EncoderError: if the loss is not finite; the model is then as it was before the step.
+            EncoderError: if it is not finite; the model is then as it was before the step.
         """
         now = schedule(self.config, self.step, self.steps)
-        for group in self.optimiser.param_groups:
+        for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = now.learning_rate
             group["weight_decay"] = now.weight_decay if group["decays"] else 0.0
         generator = torch.Generator(self.device).manual_seed(self.config.seed * 1_000_003 + self.step)
-        batch = self.images[torch.from_numpy(self.rows(self.step)).to(self.device)].float() / 255
-        loss, targets = self.model.loss(batch, generator)
+        chance = Chance(generator, rank=self.global_rank, world=self.trainer.world_size)
+        loss, targets = self.model.loss(self.images[rows].float() / 255, chance)
         if not math.isfinite(float(loss.detach())):
             raise EncoderError(f"The training diverged at step {self.step:,}; start again with a lower learning rate.")
-        self.optimiser.zero_grad()
-        loss.backward()
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        nn.utils.clip_grad_norm_(trained, self.config.clip)
-        self.optimiser.step()
-        self.model.update_targets(now.ema)
-        self.step += 1
-        return float(loss.detach()), targets
+        self.last = loss.detach(), targets
+        return loss
 
-    def metrics(self, loss: float, targets: Tensor, images_per_second: float) -> StepMetrics:
-        """Describe the step just taken."""
-        now, used = schedule(self.config, self.step - 1, self.steps), self.model.prototypes_used(targets)
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the targets behind the anchors; the step is then taken."""
+        self.model.update_targets(schedule(self.config, self.step, self.steps).ema)
+        self.step += 1
+        self.after_step()
+
+    # -- how it stands --
+
+    def metrics(self, images_per_second: float) -> StepMetrics:
+        """Describe the step just taken; under DDP its loss is the mean of all processes."""
+        assert self.last is not None  # noqa: S101  asked after a step
+        now = schedule(self.config, self.step - 1, self.steps)
+        loss, targets = self.last
+        if self.trainer.world_size > 1:
+            loss = self.trainer.strategy.reduce(loss, reduce_op="mean")
         return StepMetrics(
-            self.step, self.steps, (self.step - 1) // self.steps_per_epoch + 1, loss, now.learning_rate, now.ema,
-            images_per_second, used, spread(targets),
+            self.step, self.steps, (self.step - 1) // self.steps_per_epoch + 1, float(loss), now.learning_rate, now.ema,
+            images_per_second, self.model.prototypes_used(targets), spread(targets),
         )  # fmt: skip
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
         """Write everything needed to go on, whole or not at all; safetensors, as nothing here is ever pickled."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        for number, parameter in self._numbered():
-            tensors |= {f"optimiser.{number}.{k}": v for k, v in self.optimiser.state[parameter].items()}
+        for number, parameter in _numbered(optimiser):
+            tensors |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state[parameter].items()}
         meta = {"format": STATE_FORMAT, "config": self.config.fingerprint(), "step": str(self.step)}
         meta["images"] = str(len(self.images))
         save_tensors(tensors, path, meta)
@@ -151,15 +195,26 @@ class Trainer:
         if meta["config"] != self.config.fingerprint() or meta["images"] != str(len(self.images)):
             raise EncoderError(f"{path} belongs to a run with other settings or images; start without --resume.")
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        for number, parameter in self._numbered():
-            start = f"optimiser.{number}."
-            found = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-            # Adam keeps its step count on the CPU and the moments beside the parameter.
-            self.optimiser.state[parameter] = {k: v.clone() if k == "step" else v.to(self.device) for k, v in found.items()}
+        self._saved = {k: v for k, v in tensors.items() if k.startswith("optimiser.")}
         self.step = int(meta["step"])
 
-    def _numbered(self) -> Iterator[tuple[int, nn.Parameter]]:
-        return enumerate(p for group in self.optimiser.param_groups for p in group["params"])
+
+class _Shares(IterableDataset[Tensor]):
+    """The rows of this process, of every batch that is still to come."""
+
+    def __init__(self, run: MsnRun) -> None:
+        self._run = run
+
+    def __iter__(self) -> Iterator[Tensor]:
+        run = self._run
+        world, rank = run.trainer.world_size, run.global_rank
+        share = run.batch_size // world
+        for step in range(run.step, run.steps):
+            yield torch.from_numpy(run.rows(step)[rank * share : (rank + 1) * share])
+
+
+def _numbered(optimiser: torch.optim.Optimizer) -> Iterator[tuple[int, nn.Parameter]]:
+    return enumerate(p for group in optimiser.param_groups for p in group["params"])
 
 
 def train(
@@ -171,22 +226,27 @@ def train(
     resume: bool = False,
     about: Mapping[str, str] | None = None,
     device: str = "auto",
-    checkpoint_epochs: int = 5,
+    devices: int = 1,
+    nodes: int = 1,
+    checkpoint_epochs: int = 100,
     log_steps: int = 20,
     on_step: Callable[[StepMetrics], None] = lambda metrics: None,
     on_checkpoint: Callable[[Msn, int], None] = lambda model, step: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
-    """Train a backbone on images without labels.
+    """Train a backbone on images without labels, with Lightning.
 
     Args:
         images: (N, 3, S, S) uint8, S the architecture's input size; at least 2.
         config: the run.
         out: weights are written here at every checkpoint and at the end (`save_weights`).
-        state: where the run is kept so that it can go on; written at every checkpoint and on interruption.
+        state: where the run is kept so that it can go on; written every few seconds, at checkpoints and on interruption.
         resume: go on from `state` if it is there.
         about: metadata to keep with the weights: data, licence, commit.
         device: "auto", "cpu" or "cuda".
+        devices: processes (one per GPU, or on the CPU) on each machine. With several, Lightning starts the program again
+            for each, and only the first returns.
+        nodes: machines; started by the cluster, as Lightning documents it.
         checkpoint_epochs: epochs between two checkpoints.
         log_steps: steps between two calls of `on_step`.
         on_step: told how the training stands.
@@ -196,6 +256,7 @@ def train(
         how far it came.
     Raises:
         ShapeError: if the images have another shape.
+        InputError: if a batch cannot be shared out evenly.
         EncoderError: if the state belongs to another run, or the training diverged.
         KeyboardInterrupt: passed on after the state was written.
     """
@@ -205,33 +266,101 @@ def train(
         raise ShapeError(
             f"MSN needs (N>=2, 3, {side}, {side}) uint8 images, got {tuple(images.shape)} {images.dtype}; resize them."
         )
-    trainer = Trainer(images, config, pick_device(device))
+    run = MsnRun(images, config)
+    if run.batch_size % (devices * nodes):
+        raise InputError(f"A batch of {run.batch_size} images cannot be shared by {devices * nodes} processes; change one.")
     if resume and state is not None and state.exists():
-        trainer.load(state)
+        run.load(state)
+    trainer = _lightning(pick_device(device), devices=devices, nodes=nodes, clip=config.clip)
+
+    kept_at, kept_in = time.perf_counter(), 0.0  # when the state was last written, and how long that took
+
+    def keep() -> None:
+        nonlocal kept_at, kept_in
+        if state is not None:
+            before = time.perf_counter()
+            run.save(state, trainer.optimizers[0])
+            kept_at = time.perf_counter()
+            kept_in = kept_at - before
 
     def checkpoint() -> None:
-        if state is not None:
-            trainer.save(state)
-        save_weights(trainer.model, out, step=trainer.step, steps=trainer.steps, about=about or {})
+        if not trainer.is_global_zero or not trainer.optimizers:
+            return
+        keep()
+        save_weights(run.model, out, step=run.step, steps=run.steps, about=about or {})
 
-    every = checkpoint_epochs * trainer.steps_per_epoch
+    every = checkpoint_epochs * run.steps_per_epoch
+    since = [time.perf_counter(), float(run.step)]
+
+    def after_step() -> None:
+        if run.step % log_steps == 0 or run.step == run.steps:
+            rate = (run.step - since[1]) * run.batch_size / (time.perf_counter() - since[0])
+            metrics = run.metrics(rate)
+            if trainer.is_global_zero:
+                on_step(metrics)
+            since[:] = [time.perf_counter(), float(run.step)]
+        if run.step % every == 0 and run.step < run.steps and trainer.is_global_zero:
+            checkpoint()
+            on_checkpoint(run.model, run.step)
+        elif trainer.is_global_zero and time.perf_counter() - kept_at > max(KEEP_SECONDS, kept_in / KEEP_SHARE):
+            keep()  # between checkpoints, so that a kill costs seconds
+        if stop():
+            trainer.should_stop = True
+
+    run.after_step = after_step
     try:
-        since, since_step = time.perf_counter(), trainer.step
-        while trainer.step < trainer.steps:
-            loss, targets = trainer.take_step()
-            if trainer.step % log_steps == 0 or trainer.step == trainer.steps:
-                rate = (trainer.step - since_step) * trainer.batch_size / (time.perf_counter() - since)
-                on_step(trainer.metrics(loss, targets, rate))
-                since, since_step = time.perf_counter(), trainer.step
-            if trainer.step % every == 0 and trainer.step < trainer.steps:
-                checkpoint()
-                on_checkpoint(trainer.model, trainer.step)
-            if stop():
-                break
+        if run.step < run.steps:
+            _fit(trainer, run)
     finally:  # also on Ctrl-C: a run is never lost
         checkpoint()
-    on_checkpoint(trainer.model, trainer.step)
-    return TrainResult(trainer.step, trainer.step >= trainer.steps, out)
+    if not trainer.is_global_zero:
+        sys.exit(0)  # this process was started by Lightning to share the work; the first one goes on alone
+    if run.step == run.steps and not trainer.optimizers:  # nothing was left to do
+        save_weights(run.model, out, step=run.step, steps=run.steps, about=about or {})
+    on_checkpoint(run.model, run.step)
+    return TrainResult(run.step, run.step >= run.steps, out)
+
+
+def _lightning(device: torch.device, *, devices: int, nodes: int, clip: float) -> pl.Trainer:
+    """Return Lightning's loop with nothing switched on that we do ourselves."""
+    which: int | list[int] = devices
+    if device.type == "cuda" and device.index is not None and devices == 1:
+        which = [device.index]
+    with _quiet():
+        return pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=which,
+            num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto",
+            max_epochs=1,  # the loader yields all steps that are left, so that a run goes on in mid-epoch
+            gradient_clip_val=clip,
+            logger=False,
+            enable_checkpointing=False,  # its files are pickles; ours are safetensors
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+
+
+def _fit(trainer: pl.Trainer, run: MsnRun) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with _quiet():
+            trainer.fit(run)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)  # Lightning leaves it switched off
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice and its list of hardware to itself."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_)?lightning")
+        yield
 
 
 # -- files --

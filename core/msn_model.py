@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightly.loss import MSNLoss
 from lightly.models.modules import MaskedVisionTransformerTIMM
 from lightly.models.modules.heads import MSNProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import Tensor, nn
 
-from core.augment import Jitter, random_view
+from core.augment import Chance, Jitter, random_view
 from core.backbone import Architecture, normalise
 from core.devices import bf16_pays
 from core.errors import InputError
@@ -69,20 +70,19 @@ class MsnConfig:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def keep_tokens(n: int, tokens: int, mask_ratio: float, generator: torch.Generator, device: torch.device) -> Tensor:
+def keep_tokens(n: int, tokens: int, mask_ratio: float, chance: Chance) -> Tensor:
     """Draw which tokens of each image an anchor sees: the class token always, the same number of patches each.
 
     Args:
         n: images.
         tokens: of one image, the class token (0) counted.
         mask_ratio: part of the tokens left out.
-        generator: of the chance, on `device`.
-        device: of the result.
+        chance: drawn on the device of the result.
     Returns:
         (n, kept) int64, ascending, first column 0.
     """
     kept = max(2, round(tokens * (1 - mask_ratio)))
-    noise = torch.rand(n, tokens, generator=generator, device=device)
+    noise = chance.rand(n, tokens)
     noise[:, 0] = -1
     return noise.argsort(dim=1)[:, :kept].sort(dim=1).values
 
@@ -105,6 +105,67 @@ def initial_backbone(architecture: Architecture, *, seed: int) -> nn.Module:
         return MaskedVisionTransformerTIMM(vit=architecture.build()).vit
 
 
+def _world() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, through which gradients flow back to each."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedMsnLoss(MSNLoss):
+    """lightly's loss, whose me-max term looks at one process alone; here it is the mean over all of them, as in the paper."""
+
+    def regularization_loss(self, mean_anchor_probs: Tensor) -> Tensor:
+        """Return the negative entropy of the mean prediction over the whole batch."""
+        if _world() > 1:
+            mean_anchor_probs = _Sum.apply(mean_anchor_probs) / _world()
+        return super().regularization_loss(mean_anchor_probs=mean_anchor_probs)
+
+
+class SharedBatchNorm(nn.BatchNorm1d):
+    """BatchNorm over the batches of all processes; torch's SyncBatchNorm does the same on GPUs only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (n, C) by the mean and variance of all processes' rows."""
+        world = _world()
+        if world == 1 or not self.training:
+            return super().forward(x)
+        wide = x.float()
+        mean, square = (_Sum.apply(torch.stack([wide.mean(dim=0), wide.square().mean(dim=0)])) / world).unbind()
+        variance = (square - mean.square()).clamp_min(0)
+        if self.running_mean is not None and self.running_var is not None and self.momentum is not None:
+            n = len(x) * world
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(variance.detach() * n / (n - 1), self.momentum)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        scaled = (wide - mean) * (variance + self.eps).rsqrt()
+        return (scaled * self.weight + self.bias).to(x.dtype)
+
+
+def share_batch_norms(module: nn.Module) -> nn.Module:
+    """Replace the BatchNorm1d layers of a fresh module by shared ones, in place."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm1d):
+            setattr(module, name, SharedBatchNorm(child.num_features))
+        else:
+            share_batch_norms(child)
+    return module
+
+
 class Msn(nn.Module):
     """Anchor and EMA target networks with prototypes; one `loss` call is one forward pass of a step.
 
@@ -116,55 +177,59 @@ class Msn(nn.Module):
         shape = config.architecture
         self.config = config
         self.target_backbone = MaskedVisionTransformerTIMM(vit=shape.build())
-        self.target_head = MSNProjectionHead(shape.dim, config.head_hidden, config.head_out)
+        self.target_head = share_batch_norms(MSNProjectionHead(shape.dim, config.head_hidden, config.head_out))
         self.anchor_backbone = copy.deepcopy(self.target_backbone)
         self.anchor_head = copy.deepcopy(self.target_head)
         deactivate_requires_grad(self.target_backbone)
         deactivate_requires_grad(self.target_head)
+        self.anchor_backbone.mask_token.requires_grad_(False)  # lightly's for other methods; MSN leaves tokens out instead
         start = nn.Linear(config.head_out, config.prototypes, bias=False).weight.detach().clone()
         self.prototypes = nn.Parameter(start)
-        self.criterion = MSNLoss(
+        self.criterion = SharedMsnLoss(
+            gather_distributed=True,  # sinkhorn over the batches of all processes; does nothing in one
             temperature=config.temperature,
             sinkhorn_iterations=config.sinkhorn_iterations,
             regularization_weight=config.me_max,
         )
 
-    def views(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    def views(self, images: Tensor, chance: Chance) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Draw the views of a step.
 
         Args:
             images: (B, 3, S, S) float in [0, 1].
-            generator: of the chance, on the images' device.
+            chance: drawn on the images' device.
         Returns:
             the target view (B, 3, S, S), the random views (same shape), the focal views (smaller); all normalised.
         """
         config, shape = self.config, self.config.architecture
 
         def view(size: int, scale: tuple[float, float]) -> Tensor:
-            return normalise(random_view(images, size, scale, config.jitter, generator), shape)
+            return normalise(random_view(images, size, scale, config.jitter, chance), shape)
 
         target = view(shape.input_size, config.random_scale)
         large = [view(shape.input_size, config.random_scale) for _ in range(config.random_views)]
         return target, large, [view(config.focal_size, config.focal_scale) for _ in range(config.focal_views)]
 
-    def anchors(self, views: Tensor, mask_ratio: float, generator: torch.Generator) -> Tensor:
-        """Embed anchor views, (B, 3, S, S) -> (B, dim), seeing only some tokens when `mask_ratio` > 0."""
+    def anchors(self, views: list[Tensor], mask_ratio: float, chance: Chance) -> Tensor:
+        """Embed V anchor views, each (B, 3, S, S), to (V B, dim), seeing only some tokens when `mask_ratio` > 0."""
+        images = torch.cat(views)
         if not mask_ratio:
-            return self.anchor_backbone(images=views)
+            return self.anchor_backbone(images=images)
         patch = self.config.architecture.patch_size
-        tokens = (views.shape[-2] // patch) * (views.shape[-1] // patch) + self.anchor_backbone.vit.num_prefix_tokens
-        return self.anchor_backbone(images=views, idx_keep=keep_tokens(len(views), tokens, mask_ratio, generator, views.device))
+        tokens = (images.shape[-2] // patch) * (images.shape[-1] // patch) + self.anchor_backbone.vit.num_prefix_tokens
+        kept = torch.cat([keep_tokens(len(view), tokens, mask_ratio, chance) for view in views])
+        return self.anchor_backbone(images=images, idx_keep=kept)
 
-    def loss(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def loss(self, images: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
         """Return a step's loss (scalar, float32) and the targets (B, head_out), float32 without gradient."""
-        target, large, focal = self.views(images, generator)
+        target, large, focal = self.views(images, chance)
         device = images.device
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_pays(device)):
             with torch.no_grad():
                 targets = self.target_head(self.target_backbone(images=target))
-            seen = [self.anchors(torch.cat(large), self.config.mask_ratio, generator)]
+            seen = [self.anchors(large, self.config.mask_ratio, chance)]
             if focal:
-                seen.append(self.anchors(torch.cat(focal), 0.0, generator))
+                seen.append(self.anchors(focal, 0.0, chance))
             anchors = self.anchor_head(torch.cat(seen))
         # The loss takes powers and logarithms of probabilities: float32, and the Parameter itself so that it learns.
         loss = self.criterion(

@@ -23,6 +23,9 @@ def train_on_workspace(
     out: Path,
     resume: bool = False,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    checkpoint_epochs: int = 100,
     on_progress: Progress = ignore,
 ) -> dict[str, Any]:
     """Train an MSN backbone on all images of a workspace.
@@ -31,6 +34,8 @@ def train_on_workspace(
         config: the run; its batch is cut to the number of images.
         out: the weights file; the run's state lies beside it, so that `resume` can go on.
         resume: go on from that state.
+        devices, nodes: processes on each machine, and machines (`core.msn.train`).
+        checkpoint_epochs: epochs between two versions of the weights file.
         on_progress: told (steps done, steps).
     Returns:
         how far it came, the last figures, and whether the run has collapsed.
@@ -60,6 +65,9 @@ def train_on_workspace(
             "licence": "the images' own",
         },
         device=device,
+        devices=devices,
+        nodes=nodes,
+        checkpoint_epochs=checkpoint_epochs,
         on_step=on_step,
     )
     figures = vars(last[0]) | {"collapsed": last[0].collapsed} if last else {}

@@ -138,8 +138,11 @@ def train(
         list[str] | None, typer.Option("--set", help="One setting, such as batch_size=64; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped or killed.")] = False,
     device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs (or CPU processes) of this machine that share each batch.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines; started by the cluster, as Lightning documents it.")] = 1,
+    checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs between two versions of the weights file.")] = 100,
     json: JsonOption = False,
 ) -> None:
     """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
@@ -158,7 +161,17 @@ def train(
     run = preset_with(preset, overrides)
     with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
         file = out or workspace / "models" / "msn.safetensors"
-        result = train_on_workspace(space, run, out=file, resume=resume, device=device, on_progress=on_progress)
+        result = train_on_workspace(
+            space,
+            run,
+            out=file,
+            resume=resume,
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            checkpoint_epochs=checkpoint_epochs,
+            on_progress=on_progress,
+        )
     sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}."
     finish(sentence, result, as_json=json)
 

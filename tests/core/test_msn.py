@@ -1,21 +1,43 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.augment import Jitter, blur, crop_and_flip, crop_boxes, jitter_colours, random_view
+from core.augment import Chance, Jitter, blur, crop_and_flip, crop_boxes, jitter_colours, random_view
 from core.backbone import Architecture, load_backbone, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
-from core.msn import MsnConfig, StepMetrics, Trainer, schedule, spread, train
+from core.msn import MsnConfig, MsnRun, StepMetrics, schedule, spread, train
 from core.msn_model import Msn, initial_backbone, keep_tokens, parameter_groups
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
 CONFIG = MsnConfig(TINY, epochs=3, batch_size=8, prototypes=6, head_hidden=16, head_out=12, focal_size=8, seed=1)
-CPU = torch.device("cpu")
+
+
+def chance(seed: int = 0, **place: int) -> Chance:
+    return Chance(torch.Generator().manual_seed(seed), **place)
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def run_steps(images: torch.Tensor, n: int, folder: Path) -> tuple[MsnRun, list[float]]:
+    """Take n steps as `train` does; return the run as its state file holds it, and the losses."""
+    losses: list[float] = []
+    train(
+        images, CONFIG, out=folder / "w", state=folder / "s", device="cpu", log_steps=1,
+        on_step=lambda metrics: losses.append(metrics.loss), stop=lambda: len(losses) == n,
+    )  # fmt: skip
+    run = MsnRun(images, CONFIG)
+    run.load(folder / "s")
+    return run, losses
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +53,7 @@ def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_crop_boxes_lie_inside_and_have_the_asked_areas():
-    wide, high, x, y = crop_boxes(500, (0.2, 0.5), torch.zeros(1), generator()).unbind(1)
+    wide, high, x, y = crop_boxes(500, (0.2, 0.5), chance()).unbind(1)
     assert (x - wide / 2 >= -1e-6).all()
     assert (x + wide / 2 <= 1 + 1e-6).all()
     assert (y - high / 2 >= -1e-6).all()
@@ -43,7 +65,7 @@ def test_crop_boxes_lie_inside_and_have_the_asked_areas():
 def test_a_crop_of_the_whole_is_the_image_or_its_mirror_image():
     x = torch.rand(40, 3, 8, 8, generator=generator())
     seen = set()
-    for image, cut in zip(x, crop_and_flip(x, 8, (1.0, 1.0), generator(1)), strict=True):
+    for image, cut in zip(x, crop_and_flip(x, 8, (1.0, 1.0), chance(1)), strict=True):
         # The shape still varies a little, so only left and right are compared.
         plain, mirrored = ((cut - other).abs().mean() for other in (image, image.flip(-1)))
         seen.add(bool(plain < mirrored))
@@ -52,22 +74,22 @@ def test_a_crop_of_the_whole_is_the_image_or_its_mirror_image():
 
 def test_colours_unchanged_by_a_jitter_of_nothing_and_grey_when_always_grey():
     x = torch.rand(6, 3, 4, 4, generator=generator())
-    assert jitter_colours(x, Jitter(0, 0, 0, 0, 1, 0, 0), generator()) == pytest.approx(x, abs=1e-4)
-    grey = jitter_colours(x, Jitter(0, 0, 0, 0, 1, 1, 0), generator())
+    assert jitter_colours(x, Jitter(0, 0, 0, 0, 1, 0, 0), chance()) == pytest.approx(x, abs=1e-4)
+    grey = jitter_colours(x, Jitter(0, 0, 0, 0, 1, 1, 0), chance())
     assert (grey.amax(dim=1) - grey.amin(dim=1)).max() < 0.01
 
 
 def test_blur_keeps_flat_images_and_means_and_lowers_contrast():
     flat = torch.full((3, 3, 6, 6), 0.4)
-    assert torch.allclose(blur(flat, 1.0, generator()), flat, atol=1e-6)
+    assert torch.allclose(blur(flat, 1.0, chance()), flat, atol=1e-6)
     x = torch.rand(8, 3, 16, 16, generator=generator())
-    assert (blur(x, 1.0, generator()).std(dim=(1, 2, 3)) < x.std(dim=(1, 2, 3))).all()
-    assert torch.equal(blur(x, 0.0, generator()), x)
+    assert (blur(x, 1.0, chance()).std(dim=(1, 2, 3)) < x.std(dim=(1, 2, 3))).all()
+    assert torch.equal(blur(x, 0.0, chance()), x)
 
 
 def test_views_follow_the_generator_and_nothing_else():
     x = torch.rand(4, 3, 16, 16, generator=generator())
-    views = [random_view(x, 8, (0.2, 0.6), Jitter(), generator(seed)) for seed in (5, 5, 6)]
+    views = [random_view(x, 8, (0.2, 0.6), Jitter(), chance(seed)) for seed in (5, 5, 6)]
     assert torch.equal(views[0], views[1])
     assert not torch.equal(views[0], views[2])
     assert views[0].shape == (4, 3, 8, 8)
@@ -78,7 +100,7 @@ def test_views_follow_the_generator_and_nothing_else():
 
 
 def test_the_class_token_is_always_kept_and_every_patch_sometimes():
-    kept = keep_tokens(2_000, 17, 0.3, generator(), CPU)
+    kept = keep_tokens(2_000, 17, 0.3, chance())
     assert kept.shape == (2_000, 12)
     assert (kept[:, 0] == 0).all()
     assert (kept.diff(dim=1) > 0).all()
@@ -102,16 +124,14 @@ def spy_on_anchors(model: Msn) -> list[tuple[int, object]]:
 def test_random_views_are_masked_with_the_class_token_counted_and_focal_views_are_not(images):
     model = Msn(CONFIG)
     seen = spy_on_anchors(model)
-    model.loss(images[:8].float() / 255, generator())
+    model.loss(images[:8].float() / 255, chance())
     assert seen == [(16, round(17 * 0.7)), (8, None)]
 
 
-def test_a_step_moves_prototypes_and_anchors_and_the_targets_behind_them(images):
-    trainer = Trainer(images, CONFIG, CPU)
-    before = weights(trainer.model)
-    for _ in range(3):
-        trainer.take_step()
-    after = weights(trainer.model)
+def test_a_step_moves_prototypes_and_anchors_and_the_targets_behind_them(images, tmp_path):
+    before = weights(MsnRun(images, CONFIG).model)
+    run, _ = run_steps(images, 3, tmp_path)
+    after = weights(run.model)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert "prototypes" in moved
     for part in ("vit.cls_token", "vit.blocks.1.mlp.fc1.weight", "vit.patch_embed.proj.weight"):
@@ -120,7 +140,7 @@ def test_a_step_moves_prototypes_and_anchors_and_the_targets_behind_them(images)
         anchor, target = (after[f"{side}_backbone.{part}"] - before[f"{side}_backbone.{part}"] for side in SIDES)
         assert 0 < target.abs().mean() < anchor.abs().mean()
     assert "anchor_backbone.vit.pos_embed" not in moved  # fixed sines and cosines
-    assert all(p.grad is None for p in trainer.model.target_backbone.parameters())
+    assert all(p.grad is None for p in run.model.target_backbone.parameters())
 
 
 SIDES = ("anchor", "target")
@@ -152,10 +172,6 @@ def test_a_collapsed_run_is_told_from_a_healthy_one(images):
     one_point += 0.01 * torch.randn(128, 64, generator=generator())
     assert spread(healthy) == pytest.approx(1, abs=0.05)
     assert spread(one_point) < 0.05
-    trainer = Trainer(images, CONFIG, CPU)
-    loss, targets = trainer.take_step()
-    assert not trainer.metrics(loss, targets, 1.0).collapsed
-    assert trainer.metrics(loss, torch.ones_like(targets), 1.0).collapsed
     good = StepMetrics(1, 2, 1, 3.0, 1e-3, 0.99, 100.0, prototypes_used=40, spread=0.85)
     assert not good.collapsed
 
@@ -187,9 +203,9 @@ def test_ctrl_c_leaves_a_state_to_go_on_from(images, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(images, CONFIG, out=tmp_path / "w", state=tmp_path / "s", log_steps=1, on_step=interrupt)
-    trainer = Trainer(images, CONFIG, CPU)
-    trainer.load(tmp_path / "s")
-    assert trainer.step == 4
+    run = MsnRun(images, CONFIG)
+    run.load(tmp_path / "s")
+    assert run.step == 4
 
 
 def test_checkpoints_are_written_every_so_many_epochs(images, tmp_path):
@@ -201,49 +217,49 @@ def test_checkpoints_are_written_every_so_many_epochs(images, tmp_path):
     assert seen == [4, 8, 12]
 
 
-def test_the_same_seed_gives_the_same_run_and_leaves_the_caller_s_chance_alone(images):
+def test_the_same_seed_gives_the_same_run_and_leaves_the_caller_s_chance_alone(images, tmp_path):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    losses = [[t.take_step()[0] for _ in range(2)] for t in (Trainer(images, CONFIG, CPU) for _ in range(2))]
-    assert losses[0] == losses[1]
+    first, second = (run_steps(images, 2, tmp_path)[1] for _ in range(2))
+    assert first == second
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_each_image_is_seen_once_an_epoch(images):
-    trainer = Trainer(images, CONFIG, CPU)
-    epochs = [np.concatenate([trainer.rows(epoch * 4 + step) for step in range(4)]) for epoch in range(2)]
+    run = MsnRun(images, CONFIG)
+    epochs = [np.concatenate([run.rows(epoch * 4 + step) for step in range(4)]) for epoch in range(2)]
     assert all(sorted(rows) == list(range(32)) for rows in epochs)
     assert not np.array_equal(*epochs)
 
 
 def test_a_state_of_another_run_or_file_is_refused(images, tmp_path):
-    trainer = Trainer(images, CONFIG, CPU)
-    trainer.save(tmp_path / "s")
+    run, _ = run_steps(images, 1, tmp_path)
     other = MsnConfig(TINY, epochs=4, batch_size=8, prototypes=6, head_hidden=16, head_out=12, focal_size=8, seed=1)
     with pytest.raises(EncoderError, match="other settings"):
         train(images, other, out=tmp_path / "w", state=tmp_path / "s", resume=True)
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(EncoderError, match="no saved MSN training"):
-        trainer.load(tmp_path / "x.safetensors")
+        run.load(tmp_path / "x.safetensors")
 
 
-def test_a_diverged_run_says_so_before_it_spoils_the_model(images):
-    trainer = Trainer(images, CONFIG, CPU)
-    with torch.no_grad():
-        trainer.model.prototypes.fill_(torch.nan)
-    with pytest.raises(EncoderError, match="diverged"):
-        trainer.take_step()
+def test_a_diverged_run_says_so_before_it_spoils_the_model(images, tmp_path):
+    run, _ = run_steps(images, 2, tmp_path)
+    tensors = {f"model.{name}": tensor for name, tensor in run.model.state_dict().items()}
+    tensors["model.prototypes"] = torch.full_like(tensors["model.prototypes"], torch.nan)
+    meta, saved = read_tensors(tmp_path / "s")
+    save_file({**saved, **tensors}, tmp_path / "s", meta)
+    with pytest.raises(EncoderError, match="diverged at step 2"):
+        train(images, CONFIG, out=tmp_path / "w", state=tmp_path / "s", resume=True, device="cpu")
 
 
 def test_weights_hold_the_averaged_backbone_with_what_must_be_known(images, tmp_path):
-    trainer = Trainer(images, CONFIG, CPU)
     result = train(images, CONFIG, out=tmp_path / "w.safetensors", about={"data": "noise", "licence": "CC0"})
     meta, tensors = read_tensors(result.weights)
     assert (meta["data"], meta["licence"], meta["steps"], meta["seed"]) == ("noise", "CC0", "12", "1")
     assert Architecture.from_json(meta["architecture"]) == TINY
     assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
-    assert tensors.keys() == trainer.model.target_backbone.vit.state_dict().keys()
+    assert tensors.keys() == MsnRun(images, CONFIG).model.target_backbone.vit.state_dict().keys()
     assert load_backbone(tensors, TINY)(torch.zeros(2, 3, 16, 16)).shape == (2, 24)
 
 
@@ -258,7 +274,63 @@ def test_images_of_another_shape_and_impossible_settings_are_refused(images, tmp
 
 
 def test_the_untrained_backbone_is_where_training_starts():
-    model = Trainer(torch.zeros(8, 3, 16, 16, dtype=torch.uint8), CONFIG, CPU).model
+    model = MsnRun(torch.zeros(8, 3, 16, 16, dtype=torch.uint8), CONFIG).model
     start = initial_backbone(TINY, seed=CONFIG.seed)
     assert torch.equal(start.state_dict()["blocks.0.attn.qkv.weight"],
                        model.target_backbone.vit.state_dict()["blocks.0.attn.qkv.weight"])  # fmt: skip
+
+
+# -- several processes --
+
+DDP = """
+import json, sys
+from pathlib import Path
+import torch
+import core.msn_model
+from core.backbone import Architecture
+from core.msn import MsnConfig, train
+
+core.msn_model.bf16_pays = lambda device: False  # float error is to be compared, not bfloat16's
+shape = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
+config = MsnConfig(
+    shape, epochs=2, batch_size=8, prototypes=6, head_hidden=16, head_out=12, focal_size=8, random_views=2, seed=1
+)
+images = torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+out, losses = Path(sys.argv[1]), []
+train(images, config, out=out / "w", state=out / "s", device="cpu", devices=int(sys.argv[2]), log_steps=1,
+      on_step=lambda metrics: losses.append(metrics.loss))
+(out / "losses.json").write_text(json.dumps(losses))
+"""
+
+
+def test_two_processes_learn_what_one_learns_from_the_same_batches(tmp_path):
+    """Losses and weights agree within float error: batch norms, sinkhorn and me-max look at the whole batch."""
+    (tmp_path / "run.py").write_text(DDP)
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        out.mkdir()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        subprocess.run(
+            [sys.executable, str(tmp_path / "run.py"), str(out), str(processes)], cwd=tmp_path, env=environment,
+            check=True, capture_output=True, timeout=170,
+        )  # fmt: skip
+        found.append((json.loads((out / "losses.json").read_text()), read_tensors(out / "s")[1]))
+    (one, alone), (two, shared) = found
+    assert len(one) == len(two) == 8
+    assert two == pytest.approx(one, abs=1e-5)
+    assert alone.keys() == shared.keys()
+    for name, tensor in alone.items():
+        if name.startswith("model.") and tensor.ndim >= 2:  # a bias before a norm has no gradient but noise; Adam scales it up
+            assert torch.allclose(tensor.float(), shared[name].float(), atol=2e-4), name
+
+
+def test_shared_chance_is_the_whole_batch_s_chance():
+    whole = chance().rand(6, 3)
+    shares = [chance(rank=rank, world=2).rand(3, 3) for rank in (0, 1)]
+    assert torch.equal(torch.cat(shares), whole)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(images, tmp_path):
+    with pytest.raises(InputError, match="cannot be shared by 3 processes"):
+        train(images, CONFIG, out=tmp_path / "w", device="cpu", devices=3)
