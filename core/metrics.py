@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
 
 
@@ -60,3 +60,24 @@ def precision_at_recall(curve: PRCurve, recall: float) -> tuple[float, float]:
         return math.nan, math.nan
     best = enough[np.argmax(curve.precision[enough])]
     return float(curve.precision[best]), float(curve.thresholds[best])
+
+
+def knn_accuracy(x: FloatArray, codes: IntArray, *, k: int = 10) -> float:
+    """Return how often the k nearest others (cosine, centred) vote for an image's own class; each image asks once.
+
+    Args:
+        x: (N, D) embeddings.
+        codes: (N,) classes, >= 0.
+    Returns:
+        accuracy in [0, 1]; NaN with fewer than two classes or k + 1 images.
+    """
+    if len(x) <= k or len(np.unique(codes)) < 2:
+        return math.nan
+    centred = x - x.mean(axis=0)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    near = unit @ unit.T
+    np.fill_diagonal(near, -np.inf)
+    rows = np.argpartition(-near, k, axis=1)[:, :k]
+    votes = np.zeros((len(x), int(codes.max()) + 1))
+    np.add.at(votes, (np.repeat(np.arange(len(x)), k), codes[rows].ravel()), 1)
+    return float((votes.argmax(axis=1) == codes).mean())

@@ -33,7 +33,8 @@ from core.msn_model import MsnConfig as MsnConfig
 
 STATE_FORMAT = "lassoscope-msn-state/v1"
 KEEP_SECONDS = 10.0  # at least, between two writes of a run's state
-KEEP_SHARE = 0.02  # of the time at most goes into them
+WATCH_SECONDS = 10.0  # at least, between two measurements by `watch`
+KEEP_SHARE = 0.02  # of the time at most goes into either
 COLLAPSED_SPREAD = 0.3  # healthy runs stay at 0.8 to 0.9, one point for all images is 0
 
 
@@ -50,6 +51,7 @@ class StepMetrics:
     images_per_second: float
     prototypes_used: int  # prototypes nearest to some target of the batch
     spread: float  # embedding std x sqrt(dim): 1 = directions fill the sphere, 0 = one point
+    knn: float = math.nan  # what `watch` measured at this step; NaN = not asked
 
     @property
     def collapsed(self) -> bool:
@@ -162,7 +164,7 @@ class MsnRun(pl.LightningModule):
 
     # -- how it stands --
 
-    def metrics(self, images_per_second: float) -> StepMetrics:
+    def metrics(self, images_per_second: float, knn: float = math.nan) -> StepMetrics:
         """Describe the step just taken; under DDP its loss is the mean of all processes."""
         assert self.last is not None  # noqa: S101  asked after a step
         now = schedule(self.config, self.step - 1, self.steps)
@@ -171,7 +173,7 @@ class MsnRun(pl.LightningModule):
             loss = self.trainer.strategy.reduce(loss, reduce_op="mean")
         return StepMetrics(
             self.step, self.steps, (self.step - 1) // self.steps_per_epoch + 1, float(loss), now.learning_rate, now.ema,
-            images_per_second, self.model.prototypes_used(targets), spread(targets),
+            images_per_second, self.model.prototypes_used(targets), spread(targets), knn,
         )  # fmt: skip
 
     def save(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
@@ -232,6 +234,7 @@ def train(
     log_steps: int = 20,
     on_step: Callable[[StepMetrics], None] = lambda metrics: None,
     on_checkpoint: Callable[[Msn, int], None] = lambda model, step: None,
+    watch: Callable[[Msn], float] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
     """Train a backbone on images without labels, with Lightning.
@@ -251,6 +254,7 @@ def train(
         log_steps: steps between two calls of `on_step`.
         on_step: told how the training stands.
         on_checkpoint: given the model and the steps done after each checkpoint.
+        watch: measures the model, for example its kNN accuracy; asked now and then and at the end, for `StepMetrics.knn`.
         stop: asked after each step; True ends the call early, with the state kept.
     Returns:
         how far it came.
@@ -292,10 +296,23 @@ def train(
     every = checkpoint_epochs * run.steps_per_epoch
     since = [time.perf_counter(), float(run.step)]
 
+    watched_at, watched_in = -math.inf, 0.0  # when `watch` was last asked, and how long it took
+
+    def watched() -> float:
+        nonlocal watched_at, watched_in
+        before = time.perf_counter()
+        due = before - watched_at > max(WATCH_SECONDS, watched_in / KEEP_SHARE) or run.step == run.steps
+        if watch is None or not due:
+            return math.nan
+        figure = watch(run.model)
+        watched_at = time.perf_counter()
+        watched_in = watched_at - before
+        return figure
+
     def after_step() -> None:
         if run.step % log_steps == 0 or run.step == run.steps:
             rate = (run.step - since[1]) * run.batch_size / (time.perf_counter() - since[0])
-            metrics = run.metrics(rate)
+            metrics = run.metrics(rate, watched() if trainer.is_global_zero else math.nan)
             if trainer.is_global_zero:
                 on_step(metrics)
             since[:] = [time.perf_counter(), float(run.step)]

@@ -1,6 +1,9 @@
 """MSN training on a workspace's own images."""
 
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +13,15 @@ import numpy as np
 from core.arrays import Progress, ignore
 from core.errors import InputError, WorkspaceError
 from core.images import load_square
+from core.labels import UNLABELLED
+from core.metrics import knn_accuracy
+from core.runs import RunLog
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.msn_model import MsnConfig
+    from core.msn_model import Msn, MsnConfig
+
+MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
 
 
 def train_on_workspace(
@@ -41,37 +49,114 @@ def train_on_workspace(
         how far it came, the last figures, and whether the run has collapsed.
     Raises:
         WorkspaceError: if there are fewer than 2 images.
+        InputError: if the state of an earlier run would be overwritten.
     """
     from core.msn import StepMetrics, train
+    from core.presets import settings_of
 
     if workspace.n_images < 2:
         raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_images}; ingest some first.")
+    state = out.with_suffix(".state")
+    if state.exists() and not resume and first_process():
+        raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")
     config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
     images = _load_all(workspace, config.architecture.input_size)
     last: list[StepMetrics] = []
+    log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
+    if log is not None:
+        log.show_views(sample_views(images, config))
 
     def on_step(metrics: StepMetrics) -> None:
         last[:] = [metrics]
         on_progress(metrics.step, metrics.steps)
+        if log is not None:
+            log.add(vars(metrics) | {"collapsed": metrics.collapsed})
 
-    result = train(
-        images,
-        config,
-        out=out,
-        state=out.with_suffix(".state"),
-        resume=resume,
-        about={
-            "data": f"{workspace.n_images} images of the workspace '{workspace.name}'",
-            "licence": "the images' own",
-        },
-        device=device,
-        devices=devices,
-        nodes=nodes,
-        checkpoint_epochs=checkpoint_epochs,
-        on_step=on_step,
-    )
+    with _ended(log):
+        result = train(
+            images,
+            config,
+            out=out,
+            state=state,
+            resume=resume,
+            about={
+                "data": f"{workspace.n_images} images of the workspace '{workspace.name}'",
+                "licence": "the images' own",
+            },
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            checkpoint_epochs=checkpoint_epochs,
+            on_step=on_step,
+            watch=_watch(workspace, images),
+        )
     figures = vars(last[0]) | {"collapsed": last[0].collapsed} if last else {}
     return {**figures, "out": str(out), "images": len(images), "steps": result.steps, "finished": result.finished}
+
+
+def first_process() -> bool:
+    """Tell whether this is the process a person started; Lightning starts the others with their rank."""
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
+
+
+@contextmanager
+def _ended(log: RunLog | None) -> Iterator[None]:
+    """Say in the run's log how it ended."""
+    try:
+        yield
+    except BaseException as error:  # also Ctrl-C and a termination signal
+        if log is not None:
+            log.end("failed" if isinstance(error, Exception) else "stopped")
+        raise
+    if log is not None:
+        log.end("finished")
+
+
+def sample_views(
+    images: np.ndarray[Any, np.dtype[np.uint8]], config: "MsnConfig", *, n: int = 6
+) -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """Draw what the network sees of the first n images: the image, a target, a random and the focal views.
+
+    Returns:
+        n lists of (S, S, 3) uint8.
+    """
+    import torch
+
+    from core.augment import Chance, random_view
+
+    chance = Chance(torch.Generator().manual_seed(config.seed))
+    batch = torch.from_numpy(images[:n]).float() / 255
+    size = config.architecture.input_size
+    shapes = [(size, config.random_scale)] * (1 + config.random_views) + [(config.focal_size, config.focal_scale)] * min(
+        config.focal_views, 4
+    )
+    views = [batch, *(random_view(batch, side, scale, config.jitter, chance) for side, scale in shapes)]
+    columns = [(view.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy() for view in views]
+    return [[column[i] for column in columns] for i in range(len(batch))]
+
+
+def _watch(workspace: Workspace, images: np.ndarray[Any, np.dtype[np.uint8]]) -> "Callable[[Msn], float] | None":
+    """Return what measures kNN accuracy on the labelled images; None while two classes are not labelled."""
+    import torch
+
+    from core.backbone import normalise
+
+    rows = np.flatnonzero(workspace.labels.codes != UNLABELLED)[:MOST_WATCHED]
+    codes = workspace.labels.codes[rows]
+    if len(np.unique(codes)) < 2:
+        return None
+    batch = torch.from_numpy(images[rows])
+
+    @torch.inference_mode()
+    def measure(model: "Msn") -> float:
+        vit, shape = model.target_backbone.vit, model.config.architecture
+        device = next(vit.parameters()).device
+        vit.eval()
+        blocks = [vit(normalise(block.to(device).float() / 255, shape)).float().cpu() for block in batch.split(256)]
+        vit.train()
+        return knn_accuracy(torch.cat(blocks).numpy(), codes)
+
+    return measure
 
 
 def _load_all(workspace: Workspace, side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -22,6 +22,7 @@ from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
 from core.labels import UNLABELLED, LabelBook, Labels
+from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
 
@@ -588,6 +589,20 @@ class Workspace:
     def _curve(self, key: str, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int) -> NamedCurve:
         flagged = np.isin(codes[chosen], self.flagged_codes)
         return named_curve(key, CURVE_TITLES[key], score[chosen], flagged, **limits)
+
+    # -- training --
+
+    def training_runs(self) -> list[RunRecord]:
+        """Return the newest MSN runs on this workspace's images, newest first, as their files tell them now."""
+        return read_runs(self.folder / "training")
+
+    def training_views(self, record: RunRecord, view: str) -> bytes:
+        """Return a run's sample views as WebP in one of the privacy views.
+
+        Raises:
+            InputError: if it has none, or there is no such view.
+        """
+        return treated_views(record, view)
 
     # -- overview --
 

@@ -72,7 +72,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             ERRORS.print(f"lassoscope: {error}", markup=False)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
-            ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there.")
+            ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there (train: with --resume).")
             raise typer.Exit(130) from None
 
     return run

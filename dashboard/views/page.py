@@ -18,6 +18,7 @@ from dashboard.views.map import MapPane
 from dashboard.views.picture import PinnedPicture
 from dashboard.views.reading import CheckPane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
+from dashboard.views.training import TrainingPage
 
 # A menu that fades out swallows the lasso that begins meanwhile.
 INSTANT_MENUS = {"components": {name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")}}
@@ -46,10 +47,20 @@ class Page:
         centre = pn.Column(self._map, self._message, sizing_mode="stretch_both", margin=4)
         self._map_page = pn.Row(Controls(state=state, actions=actions), centre, right, sizing_mode="stretch_both", margin=0)
         self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
+        self._training = pn.Column(TrainingPage(state=state), sizing_mode="stretch_both", visible=False)
         self.template = pmui.Page(
             title="Lassoscope",
             header=[Header(state=state)],
-            main=[pn.Column(self._map_page, self._history, Keys(on_key=self._on_key), sizing_mode="stretch_both", margin=0)],
+            main=[
+                pn.Column(
+                    self._map_page,
+                    self._training,
+                    self._history,
+                    Keys(on_key=self._on_key),
+                    sizing_mode="stretch_both",
+                    margin=0,
+                )
+            ],
             theme_toggle=True,
             theme_config=INSTANT_MENUS,
         )
@@ -68,7 +79,8 @@ class Page:
         self._map.close()
 
     def _on_page(self, event: Any) -> None:
-        self._map_page.visible, self._history.visible = event.new == "map", event.new == "history"
+        for name, page in (("map", self._map_page), ("training", self._training), ("history", self._history)):
+            page.visible = event.new == name
 
     def _on_tab(self, event: Any) -> None:
         self.state.tab = TABS[event.new]

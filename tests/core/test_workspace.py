@@ -103,3 +103,22 @@ def test_wrong_input_is_one_sentence(folder, tmp_path):
 def test_one_process_writes(folder):
     with Workspace(folder), pytest.raises(WorkspaceError, match="Another process"):
         Workspace(folder)
+
+
+def test_weights_trained_on_the_workspace_embed_it(folder, tmp_path):
+    w, out = ("-w", str(folder)), str(tmp_path / "mine.safetensors")
+    settings = ("--preset", "tiny-32", "--epochs", "1", "--set", "architecture.depth=1", "--set", "batch_size=100")
+    result = run("train", *w, *settings, "--device", "cpu", "--out", out)
+    assert (result["finished"], result["steps"], result["images"]) == (True, 4, 400)
+    again = CliRunner().invoke(app, ["train", *w, *settings, "--out", out])
+    assert again.exit_code == 1
+    assert "--resume" in again.output
+    assert run("train", *w, *settings, "--resume", "--out", out)["steps"] == 4
+    assert [r["state"] for r in map(json.loads, (p.read_text() for p in sorted((folder / "training").glob("*/run.json"))))] == [
+        "finished",
+        "finished",
+    ]
+    found = run("embed", *w, "--encoder", out, "--device", "cpu")
+    assert found["encoder"].startswith("mine-")
+    assert found["embedded"] == 400
+    assert "400 images of the workspace" in found["data"]

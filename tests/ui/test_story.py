@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from core.runs import RunLog
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, RIGHT, Server, box_of, drag, facts, inside, load
 
@@ -32,11 +33,10 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
     load(second, server.url)
     first.keyboard.press("2")
     expect(second.get_by_text(f"{everything} labelled")).to_be_visible(timeout=5_000)
+    for page in (first, second):
+        page.may_lose_server = True
     server.kill()  # right after the label shows
     for page in (first, second):
-        page.errors[:] = [
-            error for error in page.errors if "websocket" not in error.lower()
-        ]  # the browser logs the lost connection
         page.context.close()
     with Workspace(server.folder, read_only=True) as space:
         assert space.labels.n_labelled == everything
@@ -127,3 +127,18 @@ def test_without_the_password_no_route_shows_anything(prepared):
     finally:
         connection.close()
         server.kill()
+
+
+def test_the_training_page_follows_a_run_of_another_process_and_names_a_collapse(open_page, server):
+    page = open_page()
+    page.get_by_role("button", name="Training").click()
+    expect(page.get_by_text("No training yet")).to_be_visible(timeout=10_000)
+    log = RunLog(server.folder / "training", {"batch_size": 8}, out=server.folder / "w.safetensors")
+    line = {"step": 20, "steps": 100, "loss": 4.0, "spread": 0.9, "images_per_second": 4.0, "collapsed": False}
+    log.add(line)
+    expect(page.get_by_text("step 20 of 100")).to_be_visible(timeout=10_000)
+    log.add(line | {"step": 40, "spread": 0.01, "collapsed": True})
+    expect(page.get_by_text("step 40 of 100")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("alert").get_by_text("Collapsed")).to_be_visible()
+    log.end("stopped")
+    expect(page.get_by_text("--resume")).to_be_visible(timeout=10_000)

@@ -1,0 +1,140 @@
+"""The Training page: how an MSN run stands, followed from its files, whatever process it runs in. Drawn with HoloViews."""
+
+import html
+import io
+import math
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+from holoviews.streams import Pipe
+from PIL import Image
+
+from core.runs import RunRecord
+from dashboard.state import SessionState
+
+POLL_MS = 2_000
+WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
+CHARTS = {
+    "loss": "Loss",
+    "learning_rate": "Learning rate",
+    "ema": "EMA momentum",
+    "prototypes_used": "Prototypes used in a batch",
+    "spread": "Embedding spread (1 = whole sphere, 0 = one point)",
+    "knn": "kNN accuracy on labelled images",
+}
+EMPTY = (
+    "No training yet. Start one beside this server: <code>lassoscope train --workspace {folder}</code>. It is followed here "
+    "while it runs."
+)
+
+
+class TrainingPage(pn.viewable.Viewer):
+    """Charts, sample views and one sentence; looks at the files while it is shown."""
+
+    state = param.ClassSelector(class_=SessionState)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        hv.extension("bokeh")
+        self._runs: list[RunRecord] = []
+        self._drawn: tuple[Any, ...] = ()
+        self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
+        self._choice.param.watch(self._draw, "value")
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._pipes = {name: Pipe(data=(np.array([]), np.array([]))) for name in CHARTS}
+        charts = [
+            pn.pane.HoloViews(hv.DynamicMap(self._chart(name), streams=[pipe]), width=WIDTH, height=HEIGHT, margin=4)
+            for name, pipe in self._pipes.items()
+        ]
+        self._charts = pn.FlexBox(*charts, sizing_mode="stretch_width", visible=False)
+        self._views = pn.pane.Image(None, height=330, margin=8, alt_text="Sample views", visible=False)
+        self._views_words = pn.pane.HTML("", margin=(4, 8))
+        self._layout = pn.Column(
+            pn.Row(self._choice, self._words, sizing_mode="stretch_width"),
+            self._charts,
+            self._views_words,
+            self._views,
+            sizing_mode="stretch_both",
+            scroll="y-auto",
+            margin=12,
+        )
+        self._timer: Any = None
+        self.state.param.watch(self._on_page, "page")
+        self.state.param.watch(self._draw, "privacy_view")
+
+    def _chart(self, name: str) -> Any:
+        def draw(data: tuple[np.ndarray, np.ndarray]) -> hv.Curve:
+            return hv.Curve(data, "step", name).opts(
+                title=CHARTS[name], width=WIDTH, height=HEIGHT, toolbar=None, ylabel="", line_width=2, color="#0072b2",
+                fontsize={"title": 10}, framewise=True, shared_axes=False,
+            )  # fmt: skip
+
+        return draw
+
+    def _on_page(self, event: Any) -> None:
+        if event.new == "training" and self._timer is None:
+            self.poll()
+            if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
+                self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
+        elif event.new != "training" and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def poll(self) -> None:
+        """Read the runs again and draw what is new."""
+        self._runs = self.state.workspace.training_runs()
+        names = [record.name for record in self._runs]
+        if names != list(self._choice.options):
+            followed = not self._choice.options or self._choice.value == self._choice.options[0]
+            value = names[0] if names and (followed or self._choice.value not in names) else self._choice.value
+            self._choice.param.update(options=names, value=value if names else None, visible=bool(names))
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        record = next((r for r in self._runs if r.name == self._choice.value), None)
+        self._charts.visible = record is not None
+        self._views.visible = record is not None and record.views is not None
+        if record is None:
+            self._words.object = EMPTY.format(folder=html.escape(str(self.state.workspace.folder)))
+            return
+        now = (record.name, record.state, len(record.step), self.state.privacy_view)
+        if now == self._drawn:
+            return
+        self._drawn = now
+        self._words.object = say(record)
+        for name, pipe in self._pipes.items():
+            values = np.array(record.figures[name], np.float64)
+            measured = np.isfinite(values)
+            pipe.send((np.array(record.step, np.float64)[measured], values[measured]))
+        if record.views is not None:
+            treated = self.state.workspace.training_views(record, self.state.privacy_view)
+            self._views.object = Image.open(io.BytesIO(treated))
+            self._views_words.object = "Sample views: the image, the target, the random view, focal views."
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+
+def say(record: RunRecord) -> str:
+    """Say how a run stands, as HTML; a collapse first."""
+    if not record.step:
+        return f"<b>{record.state}</b>: no step yet."
+    done, rate = record.step[-1], record.figures["images_per_second"][-1]
+    batch = int(record.settings.get("batch_size", 0))
+    parts = [f"<b>{record.state}</b>: step {done:,} of {record.steps:,}", f"{rate:,.0f} images/s"]
+    if record.state == "running" and rate > 0 and batch:
+        seconds = (record.steps - done) * batch / rate
+        parts.append(f"about {math.ceil(seconds / 60):,} min left" if seconds > 90 else f"about {seconds:.0f} s left")
+    if record.state == "stopped":
+        parts.append("go on with <code>lassoscope train … --resume</code>")
+    words = " · ".join(parts)
+    if record.collapsed:
+        words = (
+            '<span role="alert" style="color:#c62828"><b>Collapsed</b>: all images get nearly the same embedding. Stop it; '
+            f"try more prototypes, a larger batch or a lower learning rate.</span><br>{words}"
+        )
+    return words
