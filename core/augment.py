@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+TRIES = 10  # boxes drawn for an image at most, as in torchvision's RandomResizedCrop
 LUMA = (0.299, 0.587, 0.114)
-# RGB -> YIQ and back: a turn in the IQ plane is a turn of the hue.
-TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,14 @@ def crop_boxes(n: int, scale: tuple[float, float], chance: Chance) -> Tensor:
     Returns:
         (n, 4) float32: width, height, centre x, centre y in parts of the image; boxes lie inside it.
     """
-    area = chance.uniform(n, *scale)
-    shape = torch.exp(chance.uniform(n, math.log(3 / 4), math.log(4 / 3)) / 2)
-    wide, high = (area.sqrt() * shape).clamp(max=1), (area.sqrt() / shape).clamp(max=1)
+    # As torchvision does it: up to ten draws until the box fits, else the whole image. Clamping would favour large boxes.
+    area = chance.rand(n, TRIES) * (scale[1] - scale[0]) + scale[0]
+    shape = torch.exp((chance.rand(n, TRIES) * 2 - 1) * (math.log(4 / 3) / 2))
+    wides, highs = area.sqrt() * shape, area.sqrt() / shape
+    fits = (wides <= 1) & (highs <= 1)
+    first = fits.to(torch.uint8).argmax(dim=1, keepdim=True)
+    whole = ~fits.any(dim=1)
+    wide, high = (sides.gather(1, first).squeeze(1).masked_fill(whole, 1.0) for sides in (wides, highs))
     x = wide / 2 + chance.rand(n) * (1 - wide)
     y = high / 2 + chance.rand(n) * (1 - high)
     return torch.stack([wide, high, x, y], dim=1)
@@ -90,7 +94,7 @@ def jitter_colours(images: Tensor, jitter: Jitter, chance: Chance) -> Tensor:
     Returns:
         (B, 3, H, W) float in [0, 1].
     """
-    n, device = len(images), images.device
+    n = len(images)
     chosen = chance.rand(n) < jitter.probability
 
     def factor(strength: float) -> Tensor:
@@ -100,19 +104,27 @@ def jitter_colours(images: Tensor, jitter: Jitter, chance: Chance) -> Tensor:
     images = (images * factor(jitter.brightness)).clamp(0, 1)
     mean = _grey(images).mean(dim=(2, 3), keepdim=True)
     images = (mean + (images - mean) * factor(jitter.contrast)).clamp(0, 1)
-    saturation, turn = (
-        factor(jitter.saturation).view(n),
-        torch.where(chosen, chance.uniform(n, -jitter.hue, jitter.hue), 0.0) * (2 * math.pi),
-    )
-    grey = chance.rand(n) < jitter.grey
-    saturation = torch.where(grey, 0.0, saturation)
-    to_yiq = torch.tensor(TO_YIQ, device=device, dtype=images.dtype)
-    change = torch.zeros(n, 3, 3, device=device, dtype=images.dtype)
-    change[:, 0, 0] = 1
-    change[:, 1, 1] = change[:, 2, 2] = turn.cos() * saturation
-    change[:, 2, 1], change[:, 1, 2] = turn.sin() * saturation, -turn.sin() * saturation
-    matrix = torch.linalg.inv(to_yiq) @ change @ to_yiq
-    return torch.bmm(matrix, images.flatten(2)).view_as(images).clamp(0, 1)
+    luma = _grey(images)
+    images = (luma + (images - luma) * factor(jitter.saturation)).clamp(0, 1)
+    turn = torch.where(chosen, chance.uniform(n, -jitter.hue, jitter.hue), 0.0)
+    images = _turn_hue(images, turn.view(n, 1, 1))
+    grey = (chance.rand(n) < jitter.grey).view(n, 1, 1, 1)
+    return torch.where(grey, _grey(images), images)
+
+
+def _turn_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """Turn the HSV hue by (n, 1, 1) parts of a full turn, as torchvision's `adjust_hue` does for one image."""
+    red, green, blue = images.unbind(dim=1)
+    high, low = images.amax(dim=1), images.amin(dim=1)
+    chroma = high - low
+    apart = chroma.clamp_min(1e-8)
+    hue = torch.where(high == green, (blue - red) / apart + 2, (red - green) / apart + 4)
+    hue = torch.where(high == red, (green - blue) / apart, hue) + 6 * turn  # in sixths of a turn
+    channels = []
+    for offset in (5, 3, 1):
+        k = (hue + offset) % 6
+        channels.append(high - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, dim=1)
 
 
 def _grey(images: Tensor) -> Tensor:
