@@ -38,6 +38,7 @@ def test_nothing_to_project_is_said():
         project(np.zeros((0, 8), np.float32))
 
 
+@pytest.mark.slow  # half a minute of compiling
 def test_approximate_neighbours_agree_with_exact_ones(monkeypatch):
     x = np.random.default_rng(2).normal(size=(600, 16)).astype(np.float32)
     exact = project(x).neighbour_rows

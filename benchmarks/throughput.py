@@ -1,0 +1,65 @@
+"""Images a second from JPEG files to embeddings, beside the bare forward loop of the same model and batch, and decoding alone.
+
+python -m benchmarks.throughput FOLDER_WITH_JPEGS --encoder msn-demo
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from core.encoder import embed, load_encoder
+from core.images import load_square
+
+REPEATS, BATCH = 5, 256
+
+
+def rate(n: int, work: Callable[[], object]) -> float:
+    """Return how many of n images a second one call handles."""
+    start = time.perf_counter()
+    work()
+    return n / (time.perf_counter() - start)
+
+
+def main() -> None:
+    """Measure the three alternately and print a Markdown table."""
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ask.add_argument("folder", type=Path)
+    ask.add_argument("--encoder", action="append", help="may be repeated; msn-demo if none")
+    ask.add_argument("--device", default="auto")
+    ask.add_argument("--most", type=int, default=2_048)
+    chosen = ask.parse_args()
+    paths = sorted(chosen.folder.rglob("*.jpg"))[: chosen.most]
+    size = np.median([path.stat().st_size for path in paths]) / 1024
+    cores = os.cpu_count() or 1
+    print(f"{len(paths):,} JPEG files of {size:.0f} KB (median), {cores} cores, batch {BATCH}, median of {REPEATS}\n")
+    print("| encoder | from files | bare forward | ratio | decoding alone | where the time goes |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name in chosen.encoder or ["msn-demo"]:
+        encoder = load_encoder(name, device=chosen.device)
+        side = encoder.input_size
+        with ThreadPoolExecutor(cores) as pool:
+            pixels = np.stack(list(pool.map(lambda path, side=side: load_square(path, side), paths)))
+            works: dict[str, Callable[[], object]] = {
+                "files": lambda encoder=encoder: list(embed(paths, encoder, batch_size=BATCH)),
+                "bare": lambda encoder=encoder, pixels=pixels: [
+                    encoder.encode(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)
+                ],
+                "decode": lambda side=side, pool=pool: list(pool.map(lambda path: load_square(path, side), paths)),
+            }
+            for work in works.values():
+                work()
+            found = {what: [rate(len(paths), work) for work in works.values()] for what in range(REPEATS)}
+        files, bare, decode = (statistics.median(column) for column in zip(*found.values(), strict=True))
+        together = 1 / (1 / bare + 1 / decode)  # if decoding and computing shared the cores and nothing overlapped
+        story = f"forward {files / bare:.0%}, decoding {files / decode:.0%} of the time; one after the other: {together:,.0f}"
+        print(f"| {encoder.name} | {files:,.0f}/s | {bare:,.0f}/s | {files / bare:.2f} | {decode:,.0f}/s | {story} |")
+
+
+if __name__ == "__main__":
+    main()
