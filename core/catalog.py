@@ -374,11 +374,10 @@ class Catalog:
             if connection.execute(sa.select(ENCODERS.c.name).where(ENCODERS.c.name == name)).first() is None:
                 connection.execute(sa.insert(ENCODERS).values(name=name, dim=dim, record=dict(record), at=now()))
 
-    def encoder_record(self, name: str) -> dict[str, Any]:
-        """Return what is known of an encoder: name, dim, record, at."""
+    def encoders(self) -> list[dict[str, Any]]:
+        """Return what is known of every encoder, oldest first: name, dim, record, at."""
         with self._read() as connection:
-            found = connection.execute(sa.select(ENCODERS).where(ENCODERS.c.name == name)).mappings().first()
-        return dict(found) if found else {}
+            return [dict(found) for found in connection.execute(sa.select(ENCODERS).order_by(ENCODERS.c.at)).mappings()]
 
     def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
         """Commit one embedding part; a part that is not named here does not exist."""

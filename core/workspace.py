@@ -141,8 +141,7 @@ class Workspace:
 
     def _open_encoder(self, encoder: str | None) -> None:
         self.encoder_name = encoder
-        parts = self.catalog.parts(encoder) if encoder else []
-        self.matrix = Matrix([self.folder / file for _, _, file in parts]) if parts else None
+        self.matrix = self.matrix_of(encoder) if encoder and self.catalog.parts(encoder) else None
         self._standardisation: Standardisation | None = None
         self.projection = self.catalog.latest_projection(encoder) if encoder else None
         xy = np.full((self.n_images, 2), np.nan, np.float32)
@@ -260,6 +259,45 @@ class Workspace:
             return self.thumbnail(self.image_id(start + position), "clear")
 
         return thumbnail
+
+    def encoders(self) -> list[dict[str, Any]]:
+        """Return the encoders this workspace has embeddings of, oldest first.
+
+        Returns:
+            dicts with name, dim, record, embedded (images), mapped (images on the newest map) and current.
+        """
+        found = []
+        for known in self.catalog.encoders():
+            parts, projection = self.catalog.parts(known["name"]), self.catalog.latest_projection(known["name"])
+            embedded = max((stop for _, stop, _ in parts), default=0)
+            if embedded:
+                mapped = projection["n_rows"] if projection else 0
+                current = known["name"] == self.encoder_name
+                found.append(known | {"embedded": embedded, "mapped": mapped, "current": current})
+        return found
+
+    def use_encoder(self, name: str) -> None:
+        """Make another encoder's embeddings and map the current ones; labels belong to images and stay.
+
+        Raises:
+            InputError: if the workspace has no embeddings of it.
+        """
+        known = [encoder["name"] for encoder in self.encoders()]
+        if name not in known:
+            listed = ", ".join(known) or "none yet"
+            raise InputError(f"There are no embeddings by '{name}' here; there are: {listed}. Run 'lassoscope embed' first.")
+        self.catalog.set_setting("encoder", name)
+        with self._lock:
+            self._open_encoder(name)
+            self._fitted = None
+
+    def matrix_of(self, encoder: str) -> Matrix:
+        """Open an encoder's embeddings."""
+        return Matrix([self.folder / file for _, _, file in self.catalog.parts(encoder)])
+
+    def evidence(self) -> BoolArray:
+        """Return which images carry a check-half label that counts as evidence, (N,) bool."""
+        return self._book.is_evidence(self.is_check)
 
     def project(self, *, seed: int = 0, on_progress: Progress = ignore) -> dict[str, Any]:
         """Lay all embedded images out on the map and keep the map, its neighbours and its quality figure.
@@ -547,12 +585,12 @@ class Workspace:
         Returns:
             (<= n,) int64 rows without a label that counts as evidence.
         """
-        waiting = np.flatnonzero(self.is_check & ~self._book.is_evidence(self.is_check))
+        waiting = np.flatnonzero(self.is_check & ~self.evidence())
         return waiting[np.argsort(self.check_order[waiting], kind="stable")[:n]]
 
     def check_read(self) -> IntArray:
         """Return the rows of the check half whose label counts as evidence."""
-        return np.flatnonzero(self._book.is_evidence(self.is_check))
+        return np.flatnonzero(self.evidence())
 
     def gold(self, column: str) -> IntArray:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
@@ -575,7 +613,7 @@ class Workspace:
             missing = self.missing_for_probe() or "No curve yet: label at least one flagged and one other image."
             return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
         scored = ~np.isnan(fitted.score)
-        evidence = self._book.is_evidence(self.is_check) & scored
+        evidence = self.evidence() & scored
         training = (codes != UNLABELLED) & ~self.is_check & scored
         curves = [
             self._curve("training", codes, training, fitted.score),

@@ -210,6 +210,39 @@ def project(
 
 @app.command()
 @sentences
+def encoders(
+    workspace: WorkspaceOption,
+    use: Annotated[str | None, typer.Option(help="Make this encoder's embeddings and map the current ones.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Fit a probe on each, judged on the check half.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the encoders that have embedded this workspace, switch, or compare them on the same labels."""
+    from core.compare import compare_encoders
+    from dashboard.views.curves import describe_curve
+
+    with Workspace(workspace, read_only=use is None) as space:
+        if use is not None:
+            space.use_encoder(use)
+        found = [
+            {key: encoder[key] for key in ("name", "dim", "embedded", "mapped", "current")} for encoder in space.encoders()
+        ]
+        judged = {c.encoder: c for c in compare_encoders(space)} if compare else {}
+    lines = []
+    for encoder in found:
+        line = f"{'*' if encoder['current'] else ' '} {encoder['name']}: {encoder['embedded']:,} embedded, "
+        line += f"{encoder['mapped']:,} on its map"
+        if compare:
+            named = judged[encoder["name"]].curve
+            encoder["labels"] = judged[encoder["name"]].n_teach
+            defined = named.curve is not None and named.show_average_precision
+            encoder["average_precision"] = named.curve.average_precision if named.curve and defined else None
+            line += f"; {describe_curve(named)}"
+        lines.append(line)
+    finish("\n".join([*lines, f"{len(found)} encoders."]), {"encoders": found}, as_json=json)
+
+
+@app.command()
+@sentences
 def serve(
     workspace: MaybeWorkspace = None,
     port: PortOption = None,

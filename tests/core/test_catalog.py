@@ -74,7 +74,7 @@ def test_actions_come_back_as_they_were_appended(catalog):
 def test_parts_and_versions(catalog):
     catalog.add_encoder("e", 8, {"x": 1})
     catalog.add_encoder("e", 8, {"x": 2})
-    assert catalog.encoder_record("e")["record"] == {"x": 1}
+    assert [(e["name"], e["record"]) for e in catalog.encoders()] == [("e", {"x": 1})]
     catalog.add_part("e", 0, 0, 10, "f")
     assert catalog.parts("e") == [(0, 10, "f")]
     assert catalog.latest_projection("e") is None

@@ -122,3 +122,24 @@ def test_weights_trained_on_the_workspace_embed_it(folder, tmp_path):
     assert found["encoder"].startswith("mine-")
     assert found["embedded"] == 400
     assert "400 images of the workspace" in found["data"]
+
+
+def test_encoders_are_listed_compared_on_the_same_labels_and_switched(folder):
+    w = ("-w", str(folder))
+    found = {e["name"].split("-")[0]: e for e in run("encoders", *w, "--compare")["encoders"]}
+    assert set(found) == {"msn", "mine"}
+    assert found["mine"]["current"]
+    assert not found["msn"]["current"]
+    assert found["msn"]["mapped"] == 400
+    assert found["mine"]["mapped"] == 0
+    assert found["msn"]["labels"] == found["mine"]["labels"] == 10
+    assert found["msn"]["average_precision"] > found["mine"]["average_precision"] > 0.3
+    before = run("doctor", *w)["workspace"]["labels"]
+    run("encoders", *w, "--use", found["msn"]["name"])
+    with Workspace(folder) as space:
+        assert space.encoder_name == found["msn"]["name"]
+        assert np.isfinite(space.xy).all()
+        assert space.label_counts()["labels"] == before
+        assert space.refit() is not None
+        with pytest.raises(InputError, match="no embeddings by 'other'"):
+            space.use_encoder("other")
