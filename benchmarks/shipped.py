@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from core.backbone import normalise
+from core.devices import bf16_pays
 from core.msn import MsnConfig, StepMetrics, train
 from core.msn_model import Msn
 
@@ -32,9 +33,11 @@ def knn_accuracy(x: torch.Tensor, items: np.ndarray, *, k: int = 20) -> float:
 def embed(model: Msn, images: torch.Tensor) -> torch.Tensor:
     """Return (N, dim) float32 embeddings by the EMA backbone."""
     vit = model.target_backbone.vit.eval()
-    blocks = [vit(normalise(b.float() / 255, model.config.architecture)) for b in images.split(256)]
+    device = next(vit.parameters()).device
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_pays(device)):
+        blocks = [vit(normalise(b.to(device).float() / 255, model.config.architecture)) for b in images.split(256)]
     vit.train()
-    return torch.cat(blocks)
+    return torch.cat(blocks).float().cpu()
 
 
 def commit() -> str:

@@ -1,6 +1,6 @@
 """Train assets/msn-tiny-64.safetensors: MSN on photos, Fashion-MNIST as RGB and rendered notices, without labels.
 
-python -m benchmarks.train_tiny64 --photos caltech99-128.tar --work /tmp/msn-64 --epochs 80
+python -m benchmarks.train_tiny64 --photos caltech99-128.tar --work /tmp/msn-64 --epochs 50
 
 Every fifth photo is held out of the training and only watched (kNN in the log). Started again with the same folder it goes
 on where it stopped.
@@ -28,6 +28,7 @@ from core.presets import preset
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")  # Debian: dataset-fashion-mnist
 N_FASHION, N_NOTICES, NOTICE_SEED = 4_000, 1_000, 64
 HELD_OUT = 5  # every fifth photo
+WATCHED_EPOCHS = 2  # between two lines of the log
 
 
 def photos(tar: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +60,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("--photos", type=Path, required=True)
     ask.add_argument("--work", type=Path, default=Path("/tmp/msn-64"))
-    ask.add_argument("--epochs", type=int, default=80)
+    ask.add_argument("--epochs", type=int, default=50)
     ask.add_argument("--threads", type=int, default=1)
     ask.add_argument("--out", type=Path, default=ROOT / "assets" / "msn-tiny-64.safetensors")
     ask.add_argument("--log", type=Path, default=ROOT / "docs" / "training" / "msn-tiny-64.csv")
@@ -84,7 +85,7 @@ def main() -> None:
     }
     run(
         torch.from_numpy(np.concatenate(parts)), items, config, work=chosen.work, out=chosen.out, log=chosen.log,
-        about=about, watched=torch.from_numpy(pixels),
+        about=about, watched=torch.from_numpy(pixels), checkpoint_epochs=WATCHED_EPOCHS,
     )  # fmt: skip
 
 

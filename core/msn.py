@@ -137,6 +137,7 @@ class MsnRun(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Bring the images to the model's device."""
         self.images = self.images.to(self.device)
+        self.model.use_fused_attention(self.device.type != "cpu")
 
     def training_step(self, rows: Tensor, _position: int) -> Tensor:
         """Return the loss of one batch.
