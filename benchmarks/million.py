@@ -52,7 +52,7 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
         lasso = median_ms(lambda: grid.lasso(px, py))
         rows = np.flatnonzero(~space.is_check)[:1000]
         gold = space.gold("label")
-        x = space.standardisation.apply(space.matrix.take(rows)).astype(np.float64)
+        x = space.embedded(space.encoder_name).standardisation.apply(space.matrix.take(rows)).astype(np.float64)
         y = gold[rows] == 1
         ours = median_ms(lambda: fit_logistic(x, y))
         theirs = median_ms(lambda: LogisticRegression(solver="newton-cholesky", tol=1e-10).fit(x, y))

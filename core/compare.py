@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
-from core.fitting import Standardisation, fit_and_score, missing_for_probe
+from core.fitting import fit_and_score, missing_for_probe
 from core.labels import UNLABELLED
 from core.workspace import CURVE_TITLES, Workspace
 
@@ -34,19 +34,16 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
         if encoder["embedded"] < n:
             missing = f"{name} has embedded {encoder['embedded']:,} of {n:,} images; run 'lassoscope embed' with it."
         if missing:
-            found.append(
-                Comparison(
-                    name, len(rows), NamedCurve("check", CURVE_TITLES["check"], None, missing, show_average_precision=False)
-                )
-            )
+            undefined = NamedCurve("check", CURVE_TITLES["check"], None, missing, show_average_precision=False)
+            found.append(Comparison(name, len(rows), undefined))
             continue
-        matrix = workspace.matrix_of(name)
+        embedded = workspace.embedded(name)
         _, score, _, _ = fit_and_score(
-            matrix,
+            embedded.need_matrix(),
             codes,
             rows,
             flagged_codes=workspace.flagged_codes,
-            standardisation=Standardisation.of(matrix),
+            standardisation=embedded.standardisation,
             n_images=n,
             device=device,
         )

@@ -242,7 +242,7 @@ class Msn(nn.Module):
         """Choose torch's fused attention kernel or plain products; the CPU's fused backward halves the speed of training."""
         for module in self.modules():
             if isinstance(module, Attention):
-                module.fused_attn = fused
+                module.fused_attn = fused  # type: ignore[misc]  # final only for TorchScript
 
     def update_targets(self, momentum: float) -> None:
         """Move the target networks towards the anchors."""

@@ -15,9 +15,10 @@ from core.acquisition import STRATEGIES, Pool
 from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
 from core.catalog import Action, ActionDraft, Catalog, ImageClass
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.embedded import Embedded
 from core.errors import InputError, WorkspaceError
 from core.files import atomic_path
-from core.fitting import Fitted, Standardisation, fit_and_score, missing_for_probe
+from core.fitting import Fitted, fit_and_score, missing_for_probe
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
@@ -140,15 +141,27 @@ class Workspace:
             self._open_encoder(self.catalog.setting("encoder"))
 
     def _open_encoder(self, encoder: str | None) -> None:
-        self.encoder_name = encoder
-        self.matrix = self.matrix_of(encoder) if encoder and self.catalog.parts(encoder) else None
-        self._standardisation: Standardisation | None = None
-        self.projection = self.catalog.latest_projection(encoder) if encoder else None
-        xy = np.full((self.n_images, 2), np.nan, np.float32)
-        if self.projection:
-            known = np.load(self.folder / self.projection["file"], allow_pickle=False)
-            xy[: len(known)] = known
-        self.xy = xy
+        self._embedded = Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images)
+
+    @property
+    def encoder_name(self) -> str | None:
+        """Return the current encoder's name, None before the first embedding."""
+        return self._embedded.encoder
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """Return the current embeddings."""
+        return self._embedded.matrix
+
+    @property
+    def xy(self) -> FloatArray:
+        """Return the current map, (N, 2) float32; NaN for images that are not on it."""
+        return self._embedded.xy
+
+    @property
+    def projection(self) -> dict[str, Any] | None:
+        """Return the record of the current map."""
+        return self._embedded.projection
 
     @property
     def n_images(self) -> int:
@@ -291,9 +304,9 @@ class Workspace:
             self._open_encoder(name)
             self._fitted = None
 
-    def matrix_of(self, encoder: str) -> Matrix:
-        """Open an encoder's embeddings."""
-        return Matrix([self.folder / file for _, _, file in self.catalog.parts(encoder)])
+    def embedded(self, encoder: str) -> Embedded:
+        """Open an encoder's embeddings and map beside the current ones."""
+        return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images)
 
     def evidence(self) -> BoolArray:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""
@@ -307,7 +320,7 @@ class Workspace:
         """
         from core.projection import project
 
-        matrix, encoder = self._need_matrix(), self.encoder_name
+        matrix, encoder = self._embedded.need_matrix(), self.encoder_name
         found = project(matrix.take(np.arange(matrix.rows)), seed=seed, on_epoch=on_progress)
         stem = f"projection/{secrets.token_hex(6)}"
         for suffix, array in ((".npy", found.xy), ("-neighbours.npy", found.neighbour_rows)):
@@ -319,11 +332,6 @@ class Workspace:
         with self._lock:
             self._open_encoder(encoder)
         return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
-
-    def _need_matrix(self) -> Matrix:
-        if self.matrix is None:
-            raise WorkspaceError("The images have no embeddings yet; run 'lassoscope embed' first.")
-        return self.matrix
 
     def missing_for_map(self) -> str:
         """Say what is missing before images can be seen on the map; "" if nothing is."""
@@ -493,23 +501,16 @@ class Workspace:
 
     # -- probe, suggestions, curves --
 
-    @property
-    def standardisation(self) -> Standardisation:
-        """Return mean and scale of the current embeddings, measured once per encoder."""
-        if self._standardisation is None:
-            self._standardisation = Standardisation.of(self._need_matrix())
-        return self._standardisation
-
-    def _teach_rows(self, codes: IntArray) -> IntArray:
+    def _teach_rows(self, codes: IntArray, matrix: Matrix) -> IntArray:
         teach = (codes != UNLABELLED) & ~self.is_check
-        return np.flatnonzero(teach[: self._need_matrix().rows])
+        return np.flatnonzero(teach[: matrix.rows])
 
     def missing_for_probe(self) -> str:
         """Say what is missing before there can be a probe; "" if nothing is."""
         if self.matrix is None:
             return "No probe yet: the images have no embeddings; run 'lassoscope embed'."
         codes = self.labels.codes
-        return missing_for_probe(codes[self._teach_rows(codes)], self.class_names)
+        return missing_for_probe(codes[self._teach_rows(codes, self.matrix)], self.class_names)
 
     def refit(self, *, device: str = "cpu", save: bool = True) -> Fitted | None:
         """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
@@ -518,27 +519,28 @@ class Workspace:
             save: keep the probe as a version in the catalog (a read-only look does not).
         """
         with self._lock:
-            labels, matrix, classes = self.labels, self.matrix, self.classes
-        if matrix is None or self.missing_for_probe():
+            labels, embedded, classes = self.labels, self._embedded, self.classes
+        if embedded.matrix is None or self.missing_for_probe():
             self._fitted = None
             return None
-        rows = self._teach_rows(labels.codes)
+        rows = self._teach_rows(labels.codes, embedded.matrix)
         probe, score, uncertainty, predicted = fit_and_score(
-            matrix,
+            embedded.matrix,
             labels.codes,
             rows,
             flagged_codes=[code for code, c in enumerate(classes) if c.flagged],
-            standardisation=self.standardisation,
+            standardisation=embedded.standardisation,
             n_images=self.n_images,
             device=device,
         )
         record = {"n_labels": probe.n_labels, "classes": [classes[code].name for code in probe.class_codes]}
         version = 0
         if save:
-            version = self.catalog.add_probe(str(self.encoder_name), labels.version, record, probe.to_bytes())
+            version = self.catalog.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
         fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
         with self._lock:
-            self._fitted = fitted
+            if embedded is self._embedded:  # else another encoder was chosen meanwhile, and its refit is on the way
+                self._fitted = fitted
         return fitted
 
     def suggest(self, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0) -> list[Suggestion]:
@@ -553,8 +555,10 @@ class Workspace:
         """
         if n < 1:
             raise InputError(f"A round needs at least 1 image, got {n}.")
-        matrix, codes, fitted = self._need_matrix(), self.labels.codes, self._fitted
-        labelled = self._teach_rows(codes)
+        with self._lock:
+            embedded, codes, fitted = self._embedded, self.labels.codes, self._fitted
+        matrix = embedded.need_matrix()
+        labelled = self._teach_rows(codes, matrix)
         if strategy == "auto":
             strategy = "uncertain" if fitted is not None and len(labelled) >= FIRST_ROUND else "diverse"
         if strategy not in STRATEGIES:
@@ -562,7 +566,7 @@ class Workspace:
         free = (codes == UNLABELLED) & ~self.is_check
         pool = Pool(
             rows=np.flatnonzero(free[: matrix.rows]),
-            embeddings=lambda rows: self.standardisation.apply(matrix.take(rows)),
+            embeddings=lambda rows: embedded.standardisation.apply(matrix.take(rows)),
             uncertainty=fitted.uncertainty if fitted else None,
             score=fitted.score if fitted and fitted.probe.flagged_weights is not None else None,
             labelled=labelled,

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.compare import Comparison, compare_encoders
 from core.errors import AppError
 from core.workspace import LabelResult
 from dashboard.hub import Hub
 from dashboard.jobs import RefitWorker
+from dashboard.shared_map import SharedMap
 from dashboard.state import SessionState
 
 LOG = logging.getLogger("lassoscope.actions")
@@ -29,18 +31,36 @@ class Actions:
         hub: Hub,
         refits: RefitWorker,
         pool: ThreadPoolExecutor,
+        slow_pool: ThreadPoolExecutor,
+        shared_map: SharedMap,
         on_document: OnDocument,
     ) -> None:
         self.state, self.workspace = state, state.workspace
         self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
+        self._slow_pool, self._shared_map = slow_pool, shared_map
 
-    def run(self, verb: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run `verb` off the event loop, then `done(result)` on the document; errors become the tab's message."""
-        self._pool.submit(verb).add_done_callback(
-            lambda future: self._on_document(partial(self._finish, future, done))  # called on the worker thread
+    def run(
+        self,
+        verb: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        slow: bool = False,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run `verb` off the event loop, then `done(result)` on the document; errors become the tab's message.
+
+        Args:
+            slow: do it where no label waits behind it.
+            failed: called on the document, after an error.
+        """
+        pool = self._slow_pool if slow else self._pool
+        pool.submit(verb).add_done_callback(
+            lambda future: self._on_document(partial(self._finish, future, done, failed))  # called on the worker thread
         )
 
-    def _finish(self, future: "Future[T]", done: Callable[[T], None]) -> None:
+    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None]) -> None:
+        if future.exception() is not None:
+            failed()
         try:
             done(future.result())
         except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
@@ -88,6 +108,28 @@ class Actions:
         self.say(sentence)
         self._hub.publish("labels")
         self._refits.request()
+
+    # -- encoders --
+
+    def use_encoder(self, name: str) -> None:
+        """Look through another encoder, in every window: map, probe and suggestions follow, labels stay."""
+
+        def switch() -> str:
+            self.workspace.use_encoder(name)
+            self._shared_map.grid()  # built here, so that no event loop builds it
+            return f"All windows look through {name} now; the labels stay."
+
+        self.run(switch, self._switched, slow=True)
+
+    def _switched(self, sentence: str) -> None:
+        self._hub.publish("encoder")
+        self._refits.request()
+        self.say(sentence)
+
+    def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
+        """Judge every encoder's probe on the same labels."""
+        verb = partial(compare_encoders, self.workspace, device=self.state.device)
+        self.run(verb, done, slow=True, failed=failed)
 
     # -- questions --
 

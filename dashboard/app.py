@@ -36,6 +36,7 @@ class Server:
     hub: Hub
     refits: RefitWorker
     pool: ThreadPoolExecutor  # one thread: label actions keep their order
+    slow_pool: ThreadPoolExecutor  # one thread: what takes seconds, and no label waits behind
     draw_pool: ThreadPoolExecutor
     shared_map: SharedMap
     device: str
@@ -53,6 +54,8 @@ def build_page(server: Server) -> Any:
         hub=server.hub,
         refits=server.refits,
         pool=server.pool,
+        slow_pool=server.slow_pool,
+        shared_map=server.shared_map,
         on_document=lambda callback: document.add_next_tick_callback(callback),
     )
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
@@ -62,6 +65,8 @@ def build_page(server: Server) -> Any:
             state.follow_labels()
         elif topic == "fitted":
             state.follow_fit()
+        elif topic == "encoder":
+            state.follow_encoder(server.shared_map.grid())
         elif topic == "fitting":
             state.fitting = data
         elif topic == "message":
@@ -73,7 +78,8 @@ def build_page(server: Server) -> Any:
 
     def join() -> None:
         server.hub.subscribe(document, follow)
-        state.follow_labels()  # what happened between building the page and now
+        state.follow_encoder(server.shared_map.grid())  # what happened between building the page and now
+        state.follow_labels()
         state.follow_fit()
 
     pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close
@@ -94,6 +100,7 @@ def start(settings: Settings) -> Server:
         hub=hub,
         refits=refits,
         pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
+        slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared_map=SharedMap(workspace),
         device=device,
@@ -106,6 +113,7 @@ def start(settings: Settings) -> Server:
 def stop(server: Server) -> None:
     """End the workers and close the workspace; everything acknowledged is on disk already."""
     server.pool.shutdown(wait=True)
+    server.slow_pool.shutdown(wait=True, cancel_futures=True)
     server.draw_pool.shutdown(wait=True, cancel_futures=True)
     server.refits.stop()
     server.workspace.close()

@@ -23,6 +23,7 @@ class SessionState(param.Parameterized):
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
     analyst: str = param.String(default="analyst", doc="Who is named on labels given in this tab.")
 
+    encoder: str = param.String(default="", doc="The encoder this tab has drawn.")
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
     colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
     colour_by: str = param.Selector(default="label", objects=list(COLOUR_BY), doc="What point colour shows.")
@@ -52,7 +53,7 @@ class SessionState(param.Parameterized):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         missing = self.workspace.missing_for_map()
-        self.param.update(message=missing, message_is_error=bool(missing))
+        self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow_labels()
         self.follow_fit()
 
@@ -97,6 +98,15 @@ class SessionState(param.Parameterized):
         self.labels_version = self.workspace.labels.version
         if self.colour_by == "label":
             self.recolour()
+
+    def follow_encoder(self, grid: GridIndex) -> None:
+        """Draw another encoder's map; the selection is of images and stays, the lasso that made it was of the old map."""
+        encoder = self.workspace.encoder_name or ""
+        if grid is not self.grid:
+            self.param.update(grid=grid, last_polygon=None)
+        if encoder != self.encoder:
+            self.encoder = encoder
+            self.follow_fit()
 
     def follow_fit(self) -> None:
         """Draw the newest probe's scores and curves."""

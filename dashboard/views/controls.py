@@ -11,6 +11,7 @@ from dashboard.state import COLOUR_BY, LASSO_MODES, SessionState
 from dashboard.views.class_buttons import ClassButtons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
+from dashboard.views.encoders import EncoderChoice
 
 REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
 ENDS = {"score": ("surely not flagged", "surely flagged"), "uncertainty": ("certain", "uncertain")}
@@ -57,6 +58,7 @@ class Controls(pn.viewable.Viewer):
             on_click=lambda _: self.actions.label(None),
         )
         self._layout = pn.Column(
+            EncoderChoice(state=self.state, actions=self.actions),
             colour_by,
             self._legend,
             mode,

@@ -23,6 +23,10 @@ from dashboard.views.training import TrainingPage
 # A menu that fades out swallows the lasso that begins meanwhile.
 INSTANT_MENUS = {"components": {name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")}}
 
+# Panel makes every layout as high as its children's fixed heights together, hidden pages among them: the map would grow
+# beyond the window. Here each part scrolls by itself instead.
+WINDOW = {"min-height": "0"}
+
 
 class Page:
     """Puts the panes together; `template` is what the server shows."""
@@ -42,12 +46,14 @@ class Page:
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            PinnedPicture(state=state, actions=actions), self._tabs, width=390, sizing_mode="stretch_height", margin=4
-        )
+            PinnedPicture(state=state, actions=actions), self._tabs, width=390, sizing_mode="stretch_height", margin=4,
+            styles=WINDOW,
+        )  # fmt: skip
         centre = pn.Column(self._map, self._message, sizing_mode="stretch_both", margin=4)
-        self._map_page = pn.Row(Controls(state=state, actions=actions), centre, right, sizing_mode="stretch_both", margin=0)
+        left = Controls(state=state, actions=actions)
+        self._map_page = pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW)
         self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
-        self._training = pn.Column(TrainingPage(state=state), sizing_mode="stretch_both", visible=False)
+        self._training = pn.Column(TrainingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self.template = pmui.Page(
             title="Lassoscope",
             header=[Header(state=state)],
@@ -59,6 +65,7 @@ class Page:
                     Keys(on_key=self._on_key),
                     sizing_mode="stretch_both",
                     margin=0,
+                    styles=WINDOW,
                 )
             ],
             theme_toggle=True,

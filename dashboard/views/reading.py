@@ -107,6 +107,15 @@ class SuggestionsPane(QueuePane):
         self._next = pmui.Button(label="New round", size="small", margin=(10, 6), on_click=lambda _: self.refill())
         return [pn.Row(self._strategy, self._size, self._next, sizing_mode="stretch_width", margin=0)]
 
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.state.param.watch(self._follow_encoder, "encoder")
+
+    def _follow_encoder(self, *_: Any) -> None:
+        self.take([])  # the other encoder asked for these
+        if self.state.tab == "suggestions":
+            self.refill()
+
     def refill(self) -> None:
         """Ask the workspace for a round with the labels as they are."""
         self.actions.suggest(self._size.value, self._strategy.value, self.take)

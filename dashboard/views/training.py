@@ -14,7 +14,9 @@ from holoviews.streams import Pipe
 from PIL import Image
 
 from core.runs import RunRecord
+from dashboard.actions import Actions
 from dashboard.state import SessionState
+from dashboard.views.encoders import EncodersPane
 
 POLL_MS = 2_000
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
@@ -36,6 +38,7 @@ class TrainingPage(pn.viewable.Viewer):
     """Charts, sample views and one sentence; looks at the files while it is shown."""
 
     state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -54,6 +57,9 @@ class TrainingPage(pn.viewable.Viewer):
         self._views = pn.pane.Image(None, height=330, margin=8, alt_text="Sample views", visible=False)
         self._views_words = pn.pane.HTML("", margin=(4, 8))
         self._layout = pn.Column(
+            pmui.Typography(object="Encoders", variant="h6", margin=(0, 8)),
+            EncodersPane(state=self.state, actions=self.actions),
+            pmui.Typography(object="Training", variant="h6", margin=(12, 8, 0, 8)),
             pn.Row(self._choice, self._words, sizing_mode="stretch_width"),
             self._charts,
             self._views_words,

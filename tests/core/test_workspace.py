@@ -143,3 +143,24 @@ def test_encoders_are_listed_compared_on_the_same_labels_and_switched(folder):
         assert space.refit() is not None
         with pytest.raises(InputError, match="no embeddings by 'other'"):
             space.use_encoder("other")
+
+
+def test_a_refit_that_another_encoder_overtakes_is_dropped(folder, monkeypatch):
+    from core import workspace as module
+
+    with Workspace(folder) as space:
+        first, second = (encoder["name"] for encoder in space.encoders())
+        space.use_encoder(first)
+        fit = module.fit_and_score
+
+        def overtaken(*args, **kwargs):
+            space.use_encoder(second)
+            return fit(*args, **kwargs)
+
+        monkeypatch.setattr(module, "fit_and_score", overtaken)
+        assert space.refit() is not None
+        assert space.fitted is None  # scores of the first encoder never stand beside the second one's map
+        monkeypatch.undo()
+        space.refit()
+        assert space.fitted is not None
+        space.use_encoder(first)

@@ -26,8 +26,9 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui") / "workspace"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="ui") as space:
         space.ingest(write_demo_images(folder / "images", n_images=N_IMAGES))
-        space.embed(device="cpu")
-        space.project()
+        for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use
+            space.embed(encoder, device="cpu")
+            space.project()
     return folder
 
 

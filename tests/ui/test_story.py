@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from core.runs import RunLog
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, RIGHT, Server, box_of, drag, facts, inside, load
+from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -127,6 +127,38 @@ def test_without_the_password_no_route_shows_anything(prepared):
     finally:
         connection.close()
         server.kill()
+
+
+def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_stay(open_page, server):
+    with Workspace(server.folder, read_only=True) as space:
+        old, new = (encoder["name"] for encoder in reversed(space.encoders()))
+        assert old == space.encoder_name
+        xy = space.embedded(new).xy
+    first, second = open_page(), open_page()
+    for shape, key in ((LEFT, "1"), (RIGHT, "2")):
+        drag(first, shape)
+        first.wait_for_timeout(600)
+        first.keyboard.press(key)
+    expect(second.get_by_text("Training labels, flattering: AP")).to_be_visible(timeout=15_000)
+    labelled = second.get_by_text(re.compile(r"\d+ labelled \(")).inner_text()
+    selected, view = (facts(first).get_attribute(f"data-{name}") for name in ("idsum", "view"))
+    first.get_by_role("combobox", name="Encoder, for everybody").first.click()
+    first.get_by_role("listbox").get_by_text(new).click()
+    for page in (first, second):
+        expect(facts(page)).not_to_have_attribute("data-view", view, timeout=10_000)
+        expect(page.get_by_text(labelled)).to_be_visible()
+        expect(page.get_by_text("Training labels, flattering: AP")).to_be_visible(timeout=15_000)
+    expect(facts(first)).to_have_attribute("data-idsum", selected)  # the same images, in their new places
+    geometry = drag(second, MIDDLE)
+    expect_selected(second, inside(xy, geometry))
+    second.get_by_role("tab", name="Suggestions").click()
+    expect(second.get_by_text(re.compile(r"^1 of \d+ ·"))).to_be_visible(timeout=15_000)
+    second.get_by_role("button", name="Training").click()
+    second.get_by_text("Compare on the same labels").click()
+    expect(second.locator("td").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(2, timeout=20_000)
+    first.get_by_role("combobox", name="Encoder, for everybody").first.click()
+    first.get_by_role("listbox").get_by_text(old).click()
+    expect(facts(first)).to_have_attribute("data-view", view, timeout=10_000)
 
 
 def test_the_training_page_follows_a_run_of_another_process_and_names_a_collapse(open_page, server):

@@ -1,0 +1,117 @@
+"""The encoders of a workspace: choose the one whose map, probe and suggestions are shown, and compare them."""
+
+import html
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.compare import Comparison
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+from dashboard.views.curves import describe_curve
+
+ALONE = (
+    "One encoder so far. Embed with another to compare: stop this server, then <code>lassoscope embed --encoder NAME</code> "
+    "and <code>lassoscope project</code>."
+)
+HEADS = ("Encoder", "Network", "Trained on", "Embedded", "On its map", "On the same labels")
+TABLE = """
+table { border-collapse: collapse; font-size: 13px; }
+th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; border-bottom: 1px solid #8884; }
+th { font-weight: 600; white-space: nowrap; }
+"""
+
+
+class EncoderChoice(pn.viewable.Viewer):
+    """Which encoder all windows look through; hidden while there is no choice."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        names = [encoder["name"] for encoder in self.state.workspace.encoders() if encoder["mapped"]]
+        self._select = pmui.Select(
+            label="Encoder, for everybody",
+            options=names,
+            value=self.state.encoder if self.state.encoder in names else None,
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(12, 10, 5, 10),
+            visible=len(names) > 1,
+        )
+        self._select.param.watch(self._on_choice, "value")
+        self.state.param.watch(self._follow, "encoder")
+
+    def _on_choice(self, event: Any) -> None:
+        if event.new and event.new != self.state.encoder:
+            self.actions.use_encoder(event.new)
+
+    def _follow(self, event: Any) -> None:
+        if event.new in self._select.options:
+            self._select.value = event.new
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._select
+
+
+class EncodersPane(pn.viewable.Viewer):
+    """A table of the encoders, with the figure each one's probe reaches on the check half."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._judged: dict[str, Comparison] = {}
+        self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), stylesheets=[TABLE])
+        self._compare = pmui.Button(
+            label="Compare on the same labels",
+            description="Fits a probe on each encoder from the teach half's labels and judges it on the check half's",
+            size="small",
+            variant="outlined",
+            margin=(8, 8),
+            on_click=lambda _: self._start(),
+        )
+        self._choice = EncoderChoice(state=self.state, actions=self.actions)
+        self.state.param.watch(self._draw, "encoder")
+        self._draw()
+
+    def _start(self) -> None:
+        self._compare.param.update(disabled=True, label="Comparing…")
+        self.actions.compare_encoders(self._show, failed=self._ready)
+
+    def _ready(self) -> None:
+        self._compare.param.update(disabled=False, label="Compare on the same labels")
+
+    def _show(self, judged: list[Comparison]) -> None:
+        self._ready()
+        self._judged = {comparison.encoder: comparison for comparison in judged}
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        encoders = self.state.workspace.encoders()
+        self._compare.visible = len(encoders) > 1
+        lines = ["".join(f"<th scope='col'>{head}</th>" for head in HEADS)]
+        for encoder in encoders:
+            record, name = encoder["record"], encoder["name"]
+            judged = self._judged.get(name)
+            words = f"{describe_curve(judged.curve)}, learned from {judged.n_teach:,} labels" if judged else ""
+            cells = [
+                f"{name}, in use" if name == self.state.encoder else name,
+                str(record.get("architecture", "")),
+                str(record.get("data", "")),
+                f"{encoder['embedded']:,}",
+                f"{encoder['mapped']:,}",
+                words,
+            ]
+            lines.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+        rows = "".join(f"<tr>{line}</tr>" for line in lines)
+        self._table.object = f"<table>{rows}</table>" if len(encoders) > 1 else f"<div>{ALONE}</div>" if encoders else ""
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            self._table, pn.Row(self._choice, self._compare, width=560, margin=0), sizing_mode="stretch_width", margin=0
+        )
