@@ -4,7 +4,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.arrays import FloatArray, Progress, ignore
 from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors
-from core.devices import bf16_pays, pick_device
+from core.devices import bf16_pays, one_thread_each, pick_device
 from core.errors import EncoderError, InputError, ShapeError
 from core.images import load_square
 from core.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
@@ -23,7 +23,9 @@ from core.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, r
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PIXELS_FORMAT = "lassoscope-pixels/v1"
 BATCH_ROWS = 512  # images in one forward pass at most
+CACHED = 400_000  # activations (images x tokens x dim) that a CPU core works on fastest; measured on three ViTs
 CHUNK = 16  # images a decoding task takes: fewer cost more in hand-over than in decoding
+MOST_DECODED = 128  # images a CPU task decodes and embeds
 BATCHES_AHEAD = 2  # decoded while one is computed; bounds the memory
 ABOUT = ("method", "data", "licence", "steps", "seed", "commit")  # metadata a person wants to see
 
@@ -49,6 +51,10 @@ class Encoder:
         self._is_vit = isinstance(module, Vit)
         self._title = title  # of the architecture, where it is no ViT of ours
         self._bf16 = self._is_vit and bf16_pays(device)
+        self.on_cpu = device.type == "cpu"
+        tokens = (architecture.input_size // architecture.patch_size) ** 2 + 1
+        fitting = max(4, CACHED // (tokens * architecture.dim)) if self.on_cpu and self._is_vit else BATCH_ROWS
+        self.rows_at_once = min(fitting, BATCH_ROWS)  # images in one forward pass
 
     def describe(self) -> dict[str, Any]:
         """Say what this is: kept with the embeddings and shown to the person."""
@@ -63,7 +69,6 @@ class Encoder:
             **{key: self._about[key] for key in ABOUT if key in self._about},
         }
 
-    @torch.inference_mode()
     def encode(self, images: np.ndarray[Any, Any] | Tensor) -> FloatArray:
         """Embed a batch.
 
@@ -77,12 +82,18 @@ class Encoder:
         batch, side = torch.as_tensor(images), self.input_size
         if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, side, side):
             raise ShapeError(f"This encoder needs (B, 3, {side}, {side}) uint8 images, got {tuple(batch.shape)} {batch.dtype}.")
-        out = torch.empty((len(batch), self.dim), dtype=torch.float32)
-        for start in range(0, len(batch), BATCH_ROWS):
-            block = batch[start : start + BATCH_ROWS].to(self._device, non_blocking=True).float() / 255
-            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
-                out[start : start + len(block)] = self._module(normalise(block, self._architecture)).float()
-        return out.numpy()
+        pieces = batch.split(self.rows_at_once)
+        if self.on_cpu and len(pieces) > 1:
+            with one_thread_each() as pool:
+                return np.concatenate(list(pool.map(self.forward, pieces)))
+        return np.concatenate([self.forward(piece) for piece in pieces])
+
+    @torch.inference_mode()
+    def forward(self, batch: Tensor) -> FloatArray:
+        """Embed a batch in one pass, as `encode` does it piece by piece: (n, 3, S, S) uint8 to (n, dim) float32."""
+        block = batch.to(self._device, non_blocking=True).float() / 255
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            return self._module(normalise(block, self._architecture)).float().cpu().numpy()
 
 
 class Vit(nn.Module):
@@ -266,13 +277,13 @@ def embed(
     fallback: Callable[[int], bytes] | None = None,
     on_progress: Progress = ignore,
 ) -> Iterator[FloatArray]:
-    """Embed image files; threads decode the next batches while this one is computed.
+    """Embed image files. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
 
     Args:
         paths: N files.
         encoder: to embed with.
         batch_size: images a block.
-        workers: decoding threads, None for one per core.
+        workers: threads, None for one per core.
         fallback: position in `paths` -> an encoded picture, taken if the file has gone or broken since the ingest.
         on_progress: told (embedded, N) after each block.
     Yields:
@@ -282,38 +293,37 @@ def embed(
     """
     if batch_size < 1:
         raise InputError(f"A batch needs 1 image at least, got {batch_size}.")
-    size, total = encoder.input_size, len(paths)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[np.ndarray[Any, Any], list[Future[None]]]] = deque()
-        start = done = 0
+
+    def decoded(positions: range) -> np.ndarray[Any, Any]:
+        return np.stack([_load(paths[p], encoder.input_size, fallback, p) for p in positions])
+
+    def embedded(positions: range) -> FloatArray:
+        return encoder.encode(decoded(positions))
+
+    step = min(encoder.rows_at_once, MOST_DECODED) if encoder.on_cpu else CHUNK
+    done, total = 0, len(paths)
+    blocks = deque(range(start, min(start + batch_size, total)) for start in range(0, total, batch_size))
+    with one_thread_each(workers or (None if encoder.on_cpu else os.cpu_count())) as pool:
+        waiting: deque[list[Future[np.ndarray[Any, Any]]]] = deque()
         try:
-            while done < total:
-                while start < total and len(waiting) <= BATCHES_AHEAD:
-                    stop = min(start + batch_size, total)
-                    batch = np.empty((stop - start, 3, size, size), np.uint8)
-                    cuts = range(start, stop, CHUNK)
-                    tasks = [pool.submit(_decode, paths, c, min(c + CHUNK, stop), batch[c - start :], fallback) for c in cuts]
-                    waiting.append((batch, tasks))
-                    start = stop
-                batch, tasks = waiting.popleft()
-                for task in tasks:
-                    task.result()
-                block = encoder.encode(batch)
-                done += len(block)
+            while blocks or waiting:
+                while blocks and len(waiting) <= BATCHES_AHEAD:
+                    block = blocks.popleft()
+                    cuts = [block[i : i + step] for i in range(0, len(block), step)]
+                    waiting.append([pool.submit(embedded if encoder.on_cpu else decoded, cut) for cut in cuts])
+                pieces = np.concatenate([task.result() for task in waiting.popleft()])
+                done += len(pieces)
                 on_progress(done, total)
-                yield block
+                yield pieces if encoder.on_cpu else encoder.encode(pieces)
         finally:  # also when the reader stops early: what nobody waits for is not decoded
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _decode(
-    paths: Sequence[Path], start: int, stop: int, out: np.ndarray[Any, Any], fallback: Callable[[int], bytes] | None
-) -> None:
-    """Decode paths[start:stop] into out[0:stop - start]."""
-    for place, position in enumerate(range(start, stop)):
-        try:
-            out[place] = load_square(paths[position], out.shape[-1])
-        except (InputError, OSError) as error:
-            if fallback is None:
-                raise InputError(f"{paths[position]} cannot be read: {error}; ingest the folder again.") from None
-            out[place] = load_square(fallback(position), out.shape[-1])
+def _load(path: Path, size: int, fallback: Callable[[int], bytes] | None, position: int) -> np.ndarray[Any, Any]:
+    """Decode one file, or what stands in for it, to (3, size, size) uint8."""
+    try:
+        return load_square(path, size)
+    except (InputError, OSError) as error:
+        if fallback is None:
+            raise InputError(f"{path} cannot be read: {error}; ingest the folder again.") from None
+        return load_square(fallback(position), size)

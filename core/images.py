@@ -140,7 +140,7 @@ def load_square(source: Path | bytes, size: int) -> Uint8Array:
     Raises:
         InputError: if the file cannot be decoded.
     """
-    image = decode(source, max_side=2 * size)
+    image = decode(source, max_side=size)  # no less than size on either side; half as much again to decode otherwise
     fitted = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))
 

@@ -1,7 +1,6 @@
 """Embeddings on disk: float16 parts, memory-mapped, read as one matrix. numpy at the border, torch inside."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +149,8 @@ def linear_scores(matrix: Matrix, weights: FloatArray, bias: FloatArray, *, bloc
     """
     import torch
 
+    from core.devices import one_thread_each
+
     if weights.ndim != 2 or weights.shape[0] != matrix.dim or bias.shape != (weights.shape[1],):
         raise ShapeError(
             f"Scores need ({matrix.dim}, k) weights and (k,) bias, got {weights.shape} and {bias.shape}; fit again."
@@ -164,12 +165,8 @@ def linear_scores(matrix: Matrix, weights: FloatArray, bias: FloatArray, *, bloc
             wide[:n].copy_(torch.from_numpy(block))
             torch.add(wide[:n] @ w, b, out=out[start : start + n])
 
-    threads = torch.get_num_threads()
     blocks = list(matrix.blocks(block_rows))
-    share = -(-len(blocks) // (threads * 8))
-    # Whole blocks per thread: torch's own threads meet at the end of every operation, and on a machine that is also
-    # busy with something else that wait made this 5 to 10 times slower.
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    share = -(-len(blocks) // (torch.get_num_threads() * 8))
+    with one_thread_each() as pool:
         list(pool.map(score, [blocks[i : i + share] for i in range(0, len(blocks), share)]))
-    torch.set_num_threads(threads)  # the pool's setting had become the default of threads to come
     return out.numpy()
