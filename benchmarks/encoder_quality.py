@@ -53,13 +53,17 @@ class Split:
         return Split((self.x - mean) / scale, self.items, (self.asked_x - mean) / scale, self.asked_items)
 
 
-def knn(split: Split) -> tuple[float, float]:
-    """Return the kNN accuracy (k = 20, cosine), and which part of a notice's neighbours are notices."""
+def neighbours(split: Split) -> np.ndarray:
+    """Return what the 20 nearest known images (cosine) of each asked one show."""
     known, asked = (torch.nn.functional.normalize(torch.from_numpy(x), dim=1) for x in (split.x, split.asked_x))
-    near = split.items[(asked @ known.T).topk(K, dim=1).indices.numpy()]
+    return split.items[(asked @ known.T).topk(K, dim=1).indices.numpy()]
+
+
+def vote(split: Split, near: np.ndarray) -> float:
+    """Return the accuracy of the neighbours' vote."""
     names = np.unique(split.items)
     votes = names[np.stack([(near == name).sum(axis=1) for name in names], axis=1).argmax(axis=1)]
-    return float((votes == split.asked_items).mean()), float((near[split.asked_items == "notice"] == "notice").mean())
+    return float((votes == split.asked_items).mean())
 
 
 def average_precision(split: Split, flagged: tuple[str, ...], rows: np.ndarray) -> float:
@@ -70,7 +74,8 @@ def average_precision(split: Split, flagged: tuple[str, ...], rows: np.ndarray) 
 
 def measure(split: Split) -> str:
     """Return one table row's figures."""
-    accuracy, island = knn(split)
+    near = neighbours(split)
+    accuracy, island = vote(split, near), float((near[split.asked_items == "notice"] == "notice").mean())
     linear = LogisticRegression(C=0.1, max_iter=1_000).fit(split.x, split.items)
     cells = [f"{accuracy:.3f}", f"{linear.score(split.asked_x, split.asked_items):.3f}"]
     for flagged in (FOOTWEAR, ("notice",)):

@@ -21,6 +21,7 @@ from PIL import Image
 
 from benchmarks.shipped import ROOT, run
 from core.cards import make_card_bytes
+from core.demo import FASHION_CLASSES
 from core.images import load_square
 from core.msn import MsnConfig
 from core.presets import preset
@@ -42,12 +43,14 @@ def photos(tar: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([load_square(file, size) for file in files]), np.array([line["label"] for line in lines])
 
 
-def fashion(n: int, size: int) -> np.ndarray:
-    """Return the first n training images as (n, 3, size, size) uint8."""
-    with gzip.open(FASHION) as file:
+def fashion(n: int, size: int, source: Path = FASHION) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first n images as (n, 3, size, size) uint8, and their class names."""
+    with gzip.open(source) as file:
         tiles = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)[:n]
+    with gzip.open(str(source).replace("images-idx3", "labels-idx1")) as file:
+        marks = np.frombuffer(file.read(), np.uint8, offset=8)[:n]
     large = [np.asarray(Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)) for tile in tiles]
-    return np.repeat(np.stack(large)[:, None], 3, axis=1)
+    return np.repeat(np.stack(large)[:, None], 3, axis=1), np.array([FASHION_CLASSES[mark] for mark in marks])
 
 
 def notices(n: int, size: int, seed: int) -> np.ndarray:
@@ -77,7 +80,7 @@ def main() -> None:
     with np.load(cache) as found:
         pixels, items = found["pixels"], found["items"]
     held_out = np.arange(len(pixels)) % HELD_OUT == 0
-    parts = [pixels[~held_out], fashion(N_FASHION, size), notices(N_NOTICES, size, NOTICE_SEED)]
+    parts = [pixels[~held_out], fashion(N_FASHION, size)[0], notices(N_NOTICES, size, NOTICE_SEED)]
     about = {
         "data": f"{len(parts[0]):,} photos of Caltech-101 (CC BY 4.0), {N_FASHION:,} Fashion-MNIST images (Zalando SE, MIT) "
         f"and {N_NOTICES:,} rendered notices, without labels",

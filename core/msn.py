@@ -30,6 +30,7 @@ from core.devices import pick_device
 from core.errors import EncoderError, InputError, ShapeError
 from core.msn_model import Msn, parameter_groups
 from core.msn_model import MsnConfig as MsnConfig
+from core.pixels import Pixels, Uint8Array, as_pixels
 
 STATE_FORMAT = "lassoscope-msn-state/v1"
 KEEP_SECONDS = 10.0  # at least, between two writes of a run's state
@@ -97,12 +98,12 @@ class MsnRun(pl.LightningModule):
     Several processes (DDP) take contiguous shares of the same batches and end where one process would, within float error.
     """
 
-    def __init__(self, images: Tensor, config: MsnConfig) -> None:
+    def __init__(self, images: Uint8Array | Tensor | Pixels, config: MsnConfig) -> None:
         super().__init__()
         self.config, self.step = config, 0
-        self.images = images
-        self.batch_size = min(config.batch_size, len(images))
-        self.steps_per_epoch = len(images) // self.batch_size
+        self.images = as_pixels(images)
+        self.batch_size = min(config.batch_size, len(self.images))
+        self.steps_per_epoch = len(self.images) // self.batch_size
         self.steps = config.epochs * self.steps_per_epoch
         self.last: tuple[Tensor, Tensor] | None = None  # loss and targets of the newest step
         self.after_step: Callable[[], None] = lambda: None
@@ -131,16 +132,16 @@ class MsnRun(pl.LightningModule):
         return optimiser
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """Return this process's share of every batch from the present step to the end, as rows."""
+        """Return this process's share of every batch from the present step to the end."""
         return DataLoader(_Shares(self), batch_size=None, generator=torch.Generator())  # its own: it draws from one
 
     def on_fit_start(self) -> None:
-        """Bring the images to the model's device."""
+        """Bring the images near the model's device."""
         self.images = self.images.to(self.device)
         self.model.use_fused_attention(self.device.type != "cpu")
 
-    def training_step(self, rows: Tensor, _position: int) -> Tensor:
-        """Return the loss of one batch.
+    def training_step(self, batch: Tensor, _position: int) -> Tensor:
+        """Return the loss of one batch, (B, 3, S, S) uint8.
 
         Raises:
             EncoderError: if it is not finite; the model is then as it was before the step.
@@ -151,7 +152,7 @@ class MsnRun(pl.LightningModule):
             group["weight_decay"] = now.weight_decay if group["decays"] else 0.0
         generator = torch.Generator(self.device).manual_seed(self.config.seed * 1_000_003 + self.step)
         chance = Chance(generator, rank=self.global_rank, world=self.trainer.world_size)
-        loss, targets = self.model.loss(self.images[rows].float() / 255, chance)
+        loss, targets = self.model.loss(batch.float() / 255, chance)
         if not math.isfinite(float(loss.detach())):
             raise EncoderError(f"The training diverged at step {self.step:,}; start again with a lower learning rate.")
         self.last = loss.detach(), targets
@@ -203,7 +204,7 @@ class MsnRun(pl.LightningModule):
 
 
 class _Shares(IterableDataset[Tensor]):
-    """The rows of this process, of every batch that is still to come."""
+    """The images of this process, of every batch that is still to come."""
 
     def __init__(self, run: MsnRun) -> None:
         self._run = run
@@ -212,8 +213,7 @@ class _Shares(IterableDataset[Tensor]):
         run = self._run
         world, rank = run.trainer.world_size, run.global_rank
         share = run.batch_size // world
-        for step in range(run.step, run.steps):
-            yield torch.from_numpy(run.rows(step)[rank * share : (rank + 1) * share])
+        yield from run.images.batches(run.rows(step)[rank * share : (rank + 1) * share] for step in range(run.step, run.steps))
 
 
 def _numbered(optimiser: torch.optim.Optimizer) -> Iterator[tuple[int, nn.Parameter]]:
@@ -221,7 +221,7 @@ def _numbered(optimiser: torch.optim.Optimizer) -> Iterator[tuple[int, nn.Parame
 
 
 def train(
-    images: np.ndarray[Any, Any] | Tensor,
+    images: Uint8Array | Tensor | Pixels,
     config: MsnConfig,
     *,
     out: Path,
@@ -241,7 +241,7 @@ def train(
     """Train a backbone on images without labels, with Lightning.
 
     Args:
-        images: (N, 3, S, S) uint8, S the architecture's input size; at least 2.
+        images: (N, 3, S, S) uint8 in memory, or `FilePixels`; S the architecture's input size, N at least 2.
         config: the run.
         out: weights are written here at every checkpoint and at the end (`save_weights`).
         state: where the run is kept so that it can go on; written every few seconds, at checkpoints and on interruption.
@@ -265,13 +265,10 @@ def train(
         EncoderError: if the state belongs to another run, or the training diverged.
         KeyboardInterrupt: passed on after the state was written.
     """
-    images = torch.as_tensor(images)
-    side = config.architecture.input_size
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, side, side) or len(images) < 2:
-        raise ShapeError(
-            f"MSN needs (N>=2, 3, {side}, {side}) uint8 images, got {tuple(images.shape)} {images.dtype}; resize them."
-        )
-    run = MsnRun(images, config)
+    pixels, side = as_pixels(images), config.architecture.input_size
+    if pixels.side != side or len(pixels) < 2:
+        raise ShapeError(f"MSN needs 2 or more images of {side} px, got {len(pixels)} of {pixels.side} px; resize them.")
+    run = MsnRun(pixels, config)
     if run.batch_size % (devices * nodes):
         raise InputError(f"A batch of {run.batch_size} images cannot be shared by {devices * nodes} processes; change one.")
     if resume and state is not None and state.exists():

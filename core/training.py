@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,20 @@ import numpy as np
 
 from core.arrays import Progress, ignore
 from core.errors import InputError, WorkspaceError
-from core.images import load_square
 from core.labels import UNLABELLED
 from core.metrics import knn_accuracy
 from core.runs import RunLog
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.msn_model import Msn, MsnConfig
+    from core.pixels import Pixels
 
 MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
+SHOWN_VIEWS = 6  # images whose views are shown
+MOST_IN_MEMORY = 8 * 2**30  # bytes of decoded images: 700,000 of 64 px, 57,000 of 224 px
 
 
 def train_on_workspace(
@@ -60,11 +63,11 @@ def train_on_workspace(
     if state.exists() and not resume and first_process():
         raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")
     config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
-    images = _load_all(workspace, config.architecture.input_size)
+    images = pixels_of(workspace, config.architecture.input_size)
     last: list[StepMetrics] = []
     log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
     if log is not None:
-        log.show_views(sample_views(images, config))
+        log.show_views(sample_views(images.take(np.arange(min(SHOWN_VIEWS, len(images)))), config))
 
     def on_step(metrics: StepMetrics) -> None:
         last[:] = [metrics]
@@ -112,10 +115,8 @@ def _ended(log: RunLog | None) -> Iterator[None]:
         log.end("finished")
 
 
-def sample_views(
-    images: np.ndarray[Any, np.dtype[np.uint8]], config: "MsnConfig", *, n: int = 6
-) -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:
-    """Draw what the network sees of the first n images: the image, a target, a random and the focal views.
+def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """Draw what the network sees of n images, (n, 3, S, S) uint8: the image, a target, a random and the focal views.
 
     Returns:
         n lists of (S, S, 3) uint8.
@@ -125,7 +126,7 @@ def sample_views(
     from core.augment import Chance, random_view
 
     chance = Chance(torch.Generator().manual_seed(config.seed))
-    batch = torch.from_numpy(images[:n]).float() / 255
+    batch = images.float() / 255
     size = config.architecture.input_size
     shapes = [(size, config.random_scale)] * (1 + config.random_views) + [(config.focal_size, config.focal_scale)] * min(
         config.focal_views, 4
@@ -135,7 +136,7 @@ def sample_views(
     return [[column[i] for column in columns] for i in range(len(batch))]
 
 
-def _watch(workspace: Workspace, images: np.ndarray[Any, np.dtype[np.uint8]]) -> "Callable[[Msn], float] | None":
+def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | None":
     """Return what measures kNN accuracy on the labelled images; None while two classes are not labelled."""
     import torch
 
@@ -145,7 +146,7 @@ def _watch(workspace: Workspace, images: np.ndarray[Any, np.dtype[np.uint8]]) ->
     codes = workspace.labels.codes[rows]
     if len(np.unique(codes)) < 2:
         return None
-    batch = torch.from_numpy(images[rows])
+    batch = images.take(rows)
 
     @torch.inference_mode()
     def measure(model: "Msn") -> float:
@@ -159,15 +160,17 @@ def _watch(workspace: Workspace, images: np.ndarray[Any, np.dtype[np.uint8]]) ->
     return measure
 
 
-def _load_all(workspace: Workspace, side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode every image to (N, 3, S, S) uint8; a file that is gone is replaced by its thumbnail."""
+def pixels_of(workspace: Workspace, side: int, *, most_bytes: int = MOST_IN_MEMORY) -> "Pixels":
+    """Return every image of a workspace; a file that is gone is replaced by its thumbnail.
 
-    def load(row: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        try:
-            return load_square(paths[row], side)
-        except InputError:
-            return load_square(workspace.thumbnail(workspace.image_id(row), "clear"), side)
+    Args:
+        side: px.
+        most_bytes: decoded images are kept in memory up to this; more are decoded again in every epoch.
+    """
+    from core.pixels import FilePixels, MemoryPixels
 
     paths = [Path(path) for path in workspace.catalog.image_paths(0, workspace.n_images)]
-    with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(load, range(len(paths)))))
+    files = FilePixels(paths, side, fallback=lambda row: workspace.thumbnail(workspace.image_id(row), "clear"))
+    if len(paths) * 3 * side**2 > most_bytes:
+        return files
+    return MemoryPixels(files.take(np.arange(len(paths))))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from core.augment import Chance, Jitter, blur, crop_and_flip, crop_boxes, jitter_colours, random_view
@@ -14,6 +15,7 @@ from core.backbone import Architecture, load_backbone, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.msn import MsnConfig, MsnRun, StepMetrics, schedule, spread, train
 from core.msn_model import Msn, initial_backbone, keep_tokens, parameter_groups
+from core.pixels import FilePixels
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
@@ -263,9 +265,25 @@ def test_weights_hold_the_averaged_backbone_with_what_must_be_known(images, tmp_
     assert load_backbone(tensors, TINY)(torch.zeros(2, 3, 16, 16)).shape == (2, 24)
 
 
+def test_images_read_again_each_epoch_teach_what_images_in_memory_do(images, tmp_path):
+    paths = []
+    for number, image in enumerate(images):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
+    spare = {5: paths[5].read_bytes()}
+    paths[5].unlink()  # gone since the ingest
+    files = FilePixels(paths, 16, fallback=spare.__getitem__)
+    train(images, CONFIG, out=tmp_path / "memory.safetensors", device="cpu")
+    train(files, CONFIG, out=tmp_path / "files.safetensors", device="cpu")
+    (meta, whole), (_, read) = (read_tensors(tmp_path / f"{name}.safetensors") for name in ("memory", "files"))
+    assert meta["steps"] == "12"
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, read[name]), name
+
+
 def test_images_of_another_shape_and_impossible_settings_are_refused(images, tmp_path):
     for wrong in (images.float(), images[:, :1], images[..., :8], images[:1]):
-        with pytest.raises(ShapeError, match="uint8"):
+        with pytest.raises(ShapeError, match="MSN needs"):
             train(wrong, CONFIG, out=tmp_path / "w")
     with pytest.raises(InputError, match="multiples"):
         MsnConfig(TINY, focal_size=9)

@@ -84,7 +84,7 @@ def test_an_unknown_end_is_refused(log):
 def test_sample_views_are_kept_as_one_picture(tmp_path, log):
     shape = Architecture(input_size=16, patch_size=4, dim=24, depth=1, heads=3)
     images = np.random.default_rng(0).integers(0, 256, (8, 3, 16, 16), dtype=np.uint8)
-    views = sample_views(images, MsnConfig(shape, focal_size=8), n=3)
+    views = sample_views(torch.from_numpy(images[:3]), MsnConfig(shape, focal_size=8))
     assert [[view.shape[0] for view in row] for row in views] == [[16, 16, 16, 8, 8]] * 3
     assert np.abs(views[0][0].transpose(2, 0, 1).astype(int) - images[0]).max() <= 1
     log.show_views(views)

@@ -1,0 +1,40 @@
+"""Draw the log of a training of shipped weights as a picture.
+
+python -m benchmarks.plot_log docs/training/msn-tiny-64.csv docs/training/msn-tiny-64.png
+"""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+from bokeh.embed import file_html
+from bokeh.layouts import row
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+from playwright.sync_api import sync_playwright
+
+CHARTS = {"loss": "Loss", "knn": "kNN accuracy on the watched images", "prototypes_used": "Prototypes used in a batch"}
+
+
+def main() -> None:
+    """Read the log, draw three charts, let Chromium take the picture."""
+    source, target = map(Path, sys.argv[1:3])
+    with source.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    charts = []
+    for name, title in CHARTS.items():
+        chart = figure(width=400, height=260, title=title, x_axis_label="step", toolbar_location=None)
+        chart.line([int(line["step"]) for line in lines], [float(line[name]) for line in lines], line_width=2, color="#0072b2")
+        charts.append(chart)
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1220, "height": 280})
+        page.set_content(file_html(row(*charts), INLINE))
+        page.wait_for_timeout(1_000)
+        page.screenshot(path=target)
+
+
+if __name__ == "__main__":
+    main()
