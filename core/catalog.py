@@ -119,6 +119,7 @@ class ImageColumns:
     ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]  # (N,) S32
     is_check: BoolArray  # (N,)
     check_order: FloatArray  # (N,) in [0, 1)
+    groups: IntArray  # (N,) int64: the row of the first image of its near-duplicate group, its own where it is alone
 
 
 def now() -> str:
@@ -272,8 +273,15 @@ class Catalog:
         with self._read() as connection:
             query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order).order_by(IMAGES.c.row)
             found = connection.execute(query).fetchall()
+            several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
+            query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
+            grouped = connection.execute(query).fetchall()
         ids, check, order = zip(*found, strict=True) if found else ((), (), ())
-        return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64))
+        groups = np.arange(len(ids))
+        first: dict[str, int] = {}
+        for name, row in grouped:
+            groups[row] = first.setdefault(name, row)
+        return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
 
     def image(self, row: int) -> dict[str, Any]:
         """Return all columns of one image.

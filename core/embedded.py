@@ -11,7 +11,7 @@ from core.arrays import FloatArray
 from core.catalog import Catalog
 from core.errors import WorkspaceError
 from core.fitting import Standardisation
-from core.vectors import Matrix
+from core.vectors import SCORE_ROWS, Matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +48,12 @@ class Embedded:
     def standardisation(self) -> Standardisation:
         """Mean and scale of the embeddings, measured once."""
         return Standardisation.of(self.need_matrix())
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """Lengths of the standardised embeddings, (M,) float32 > 0, measured once."""
+        matrix, standardisation = self.need_matrix(), self.standardisation
+        found = np.empty(matrix.rows, np.float32)
+        for start, block in matrix.blocks(SCORE_ROWS):
+            found[start : start + len(block)] = np.linalg.norm(standardisation.apply(block), axis=1)
+        return np.maximum(found, 1e-12)

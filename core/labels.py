@@ -14,6 +14,7 @@ from core.catalog import Action
 from core.errors import InputError
 
 UNLABELLED = -1
+UNSURE = "unsure"  # the source of an action that leaves an image open: kept, never trained on, not asked for again
 EVIDENCE_SOURCES = frozenset({"check", "import"})  # bulk and hand-picked labels on check images are no random sample
 
 
@@ -23,7 +24,7 @@ class Labels:
 
     version: int  # the seq of the newest action; 0 before the first
     codes: IntArray  # (N,) int16: position in the class list, UNLABELLED = -1
-    actions: IntArray  # (N,) int32: seq of the action that gave the label, 0 = none
+    actions: IntArray  # (N,) int32: seq of the action that gave the label (or said "unsure"), 0 = none
 
     @property
     def n_labelled(self) -> int:
@@ -53,7 +54,7 @@ class LabelBook:
         if action.kind == "label":
             self._active[action.seq] = True
             codes[action.rows] = self._code(action)
-            givers[action.rows] = action.seq if action.class_name is not None else 0
+            givers[action.rows] = self._giver(action)
         else:
             assert action.target is not None  # noqa: S101  `check_target` ran before the commit
             self._active[action.target] = action.kind == "redo"
@@ -62,6 +63,10 @@ class LabelBook:
 
     def _code(self, action: Action) -> int:
         return UNLABELLED if action.class_name is None else self._codes_by_name[action.class_name]
+
+    @staticmethod
+    def _giver(action: Action) -> int:
+        return action.seq if action.class_name is not None or action.source == UNSURE else 0
 
     def _replay(self, rows: IntArray, codes: IntArray, givers: IntArray) -> None:
         """Recompute the given rows from the newest active action that names each."""
@@ -74,7 +79,7 @@ class LabelBook:
                 action = self._actions[seq]
                 found = np.intersect1d(pending, action.rows)
                 codes[found] = self._code(action)
-                givers[found] = seq if action.class_name is not None else 0
+                givers[found] = self._giver(action)
                 pending = np.setdiff1d(pending, found, assume_unique=True)
 
     @property
@@ -121,7 +126,14 @@ class LabelBook:
         Returns:
             (N,) bool.
         """
+        return is_check & (self.labels.codes != UNLABELLED) & self._given_by(EVIDENCE_SOURCES)
+
+    def is_unsure(self) -> BoolArray:
+        """Tell which images an analyst has looked at and left open, (N,) bool."""
+        return self._given_by(frozenset({UNSURE}))
+
+    def _given_by(self, wanted: frozenset[str]) -> BoolArray:
         sources = np.zeros(max(self._actions, default=0) + 1, bool)
         for seq, action in self._actions.items():
-            sources[seq] = action.source in EVIDENCE_SOURCES
-        return is_check & (self.labels.codes != UNLABELLED) & sources[self.labels.actions]
+            sources[seq] = action.source in wanted
+        return sources[self.labels.actions]

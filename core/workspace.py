@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from core.acquisition import STRATEGIES, Pool
+from core.acquisition import FIRST_ROUND, STRATEGIES, Pool, automatic
 from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
 from core.catalog import Action, ActionDraft, Catalog, ImageClass
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
@@ -22,7 +22,7 @@ from core.fitting import Fitted, fit_and_score, missing_for_probe
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
-from core.labels import UNLABELLED, LabelBook, Labels
+from core.labels import UNLABELLED, UNSURE, LabelBook, Labels
 from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
@@ -33,7 +33,6 @@ DEFAULT_CLASSES = (
     ImageClass("copyright", "#cc79a7", "3", flagged=False),
 )
 PART_ROWS = 8_192  # one embedding part: small enough to lose little at a kill, large enough to read fast
-FIRST_ROUND = 10  # diverse labels before uncertainty means anything
 PICTURE_SIDE = 1_200  # px; a person can read a notice at this size
 
 
@@ -59,6 +58,8 @@ class LabelResult:
     def sentence(self) -> str:
         """Say it to the person."""
         name, n = self.action.class_name, len(self.action.rows)
+        if self.action.source == UNSURE:
+            return f"{n:,} image kept as unsure: not learned from, and not asked for again."
         if name is None:
             return f"Cleared the label of {n:,} images."
         if self.action.source == "check":
@@ -136,6 +137,7 @@ class Workspace:
             self.classes = self.catalog.classes()
             columns = self.catalog.image_columns()
             self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
+            self.groups = columns.groups
             self._book = LabelBook(len(self.ids), self.class_names, self.catalog.actions())
             self._gold: dict[str, IntArray] = {}
             self._open_encoder(self.catalog.setting("encoder"))
@@ -394,6 +396,7 @@ class Workspace:
             "height": record["height"],
             "half": "check" if self.is_check[row] else "teach",
             "label": None if code == UNLABELLED else self.class_names[code],
+            "unsure": code == UNLABELLED and seq > 0,
             "labelled_by": self._book.action(seq).analyst if seq else None,
             "score": None if np.isnan(score) else score,
         }
@@ -407,7 +410,7 @@ class Workspace:
 
         Args:
             rows: (K,) rows, K >= 1.
-            source: single | lasso | cluster | check | import.
+            source: single | lasso | cluster | check | import; or "unsure", with class None: looked at and left open.
             criterion: the polygon [[x, y], ...] in map units, or what else chose the images.
         Raises:
             InputError: if there are no rows, or the class is unknown.
@@ -419,6 +422,8 @@ class Workspace:
             raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}.")
         if class_name is not None and class_name not in self.class_names:
             raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(self.class_names)}.")
+        if source == UNSURE and class_name is not None:
+            raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
         draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
         action = self._commit([draft])[0]
         n_check = int(self.is_check[rows].sum())
@@ -548,7 +553,7 @@ class Workspace:
 
         Args:
             n: how many.
-            strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and a probe are there, then uncertain.
+            strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and both sides are there, then uncertain.
             seed: the same seed and labels give the same picks.
         Raises:
             InputError: if the strategy is unknown, or needs a probe that is missing.
@@ -559,17 +564,19 @@ class Workspace:
             embedded, codes, fitted = self._embedded, self.labels.codes, self._fitted
         matrix = embedded.need_matrix()
         labelled = self._teach_rows(codes, matrix)
+        score = fitted.score if fitted is not None and fitted.probe.flagged_weights is not None else None
         if strategy == "auto":
-            strategy = "uncertain" if fitted is not None and len(labelled) >= FIRST_ROUND else "diverse"
+            strategy = automatic(len(labelled), has_score=score is not None)
         if strategy not in STRATEGIES:
             raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
-        free = (codes == UNLABELLED) & ~self.is_check
+        free = (codes == UNLABELLED) & ~self.is_check & ~self._book.is_unsure()
         pool = Pool(
             rows=np.flatnonzero(free[: matrix.rows]),
             embeddings=lambda rows: embedded.standardisation.apply(matrix.take(rows)),
             uncertainty=fitted.uncertainty if fitted else None,
-            score=fitted.score if fitted and fitted.probe.flagged_weights is not None else None,
-            labelled=labelled,
+            score=score,
+            labelled=labelled[np.argsort(self.labels.actions[labelled], kind="stable")],
+            groups=self.groups,
         )
         chosen = STRATEGIES[strategy]
         rows = chosen.choose(pool, n, np.random.default_rng([seed, len(labelled)]))
@@ -582,6 +589,26 @@ class Workspace:
 
         p = float(probability(np.array(self._fitted.score[row], np.float64)))
         return f"{reason} ({p:.0%} likely flagged, says the probe)"
+
+    def missing_side(self) -> str:
+        """Say which side, "flagged" or "other", no teach-half label is on yet; "" if both have one, or there is none."""
+        codes = self.labels.codes[~self.is_check]
+        flagged = np.isin(codes[codes != UNLABELLED], self.flagged_codes)
+        return "" if not len(flagged) or 0 < flagged.sum() < len(flagged) else "other" if flagged.all() else "flagged"
+
+    def more_like(self, rows: IntArray, n: int) -> IntArray:
+        """Return the n embedded images nearest to any of the given ones, the likest first.
+
+        Raises:
+            InputError: if none of them is given or embedded.
+        """
+        from core.neighbours import nearest
+
+        embedded = self._embedded
+        known = rows[rows < embedded.need_matrix().rows]
+        if not len(known):
+            raise InputError("There is no picture to compare with; click one on the map, or lasso some.")
+        return nearest(embedded, known, n)
 
     def check_queue(self, n: int) -> IntArray:
         """Return the next n check-half images to read, in their permanent hash order.

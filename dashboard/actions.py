@@ -18,6 +18,7 @@ from dashboard.state import SessionState
 
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
+MORE = 60  # images a search for more like this selects: two screens of the gallery
 OnDocument = Callable[[Callable[[], None]], None]
 
 
@@ -93,6 +94,16 @@ class Actions:
     def _labelled(self, result: LabelResult) -> None:
         self.state.picked = []
         self._changed(result.sentence)
+
+    def more_like(self, rows: np.ndarray) -> None:
+        """Select the images nearest to these."""
+
+        def show(found: np.ndarray) -> None:
+            self.state.param.update(selected=np.sort(found), last_polygon=None)
+            these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
+            self.say(f"{len(found):,} images most like {these} are selected.")
+
+        self.run(partial(self.workspace.more_like, rows, MORE), show, slow=True)
 
     def undo(self, seq: int | None = None) -> None:
         """Undo this analyst's newest action, or any by its number."""

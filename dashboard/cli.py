@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from core.acquisition import FIRST_ROUND, OFFERED
 from core.catalog import ImageClass
 from core.curves import NamedCurve
 from core.errors import InputError, WorkspaceError
 from core.metrics import precision_at_recall
-from core.workspace import FIRST_ROUND, Workspace
+from core.workspace import Workspace
 from dashboard.console import finish, progress, sentences
 from dashboard.settings import Settings
 
@@ -328,7 +329,7 @@ def labels_export(
 def suggest(
     workspace: WorkspaceOption,
     n: Annotated[int, typer.Option("--n", help="How many.")] = FIRST_ROUND,
-    strategy: Annotated[str, typer.Option(help="auto, diverse, uncertain, top or random.")] = "auto",
+    strategy: Annotated[str, typer.Option(help=f"auto, {', '.join(OFFERED)}.")] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed and labels give the same picks.")] = 0,
     json: JsonOption = False,
 ) -> None:

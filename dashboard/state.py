@@ -65,7 +65,7 @@ class SessionState(param.Parameterized):
     def describe(self, row: int) -> list[str]:
         """Say in short lines what is known of one image."""
         known = self.workspace.describe(row)
-        label = known["label"] or "unlabelled"
+        label = known["label"] or ("unsure" if known["unsure"] else "unlabelled")
         if known["labelled_by"]:
             label += f" (by {known['labelled_by']})"
         lines = [known["file"], f"{known['width']} × {known['height']} px", label]

@@ -36,6 +36,7 @@ class Page:
         self._map = MapPane(state=state, pool=draw_pool)
         self._suggestions = SuggestionsPane(state=state, actions=actions)
         self._check = CheckPane(state=state, actions=actions)
+        self._pinned = PinnedPicture(state=state, actions=actions)
         self._message = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"])
         self._tabs = pmui.Tabs(
             ("Selection", SelectionPane(state=state)),
@@ -46,7 +47,7 @@ class Page:
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            PinnedPicture(state=state, actions=actions), self._tabs, width=390, sizing_mode="stretch_height", margin=4,
+            self._pinned, self._tabs, width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW,
         )  # fmt: skip
         centre = pn.Column(self._map, self._message, sizing_mode="stretch_both", margin=4)
@@ -116,3 +117,7 @@ class Page:
             self.actions.label(names[key])
         elif key == "s" and queue is not None:
             queue.skip()
+        elif key == "u" and queue is not None:
+            queue.unsure()
+        elif key == "m":
+            self._pinned.more_like()

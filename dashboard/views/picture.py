@@ -26,12 +26,26 @@ class PinnedPicture(pn.viewable.Viewer):
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         buttons = ClassButtons(state=self.state, on_class=self._label)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)
-        self._layout = pn.Column(self._card, self._words, pn.Row(buttons, close), sizing_mode="stretch_width", margin=8)
+        more = pmui.Button(
+            label="More like this  [M]",
+            description="Select the images most like this one",
+            variant="text",
+            size="small",
+            color="default",
+            on_click=lambda _: self.more_like(),
+        )
+        below = pn.Row(more, close, margin=0)
+        self._layout = pn.Column(self._card, self._words, buttons, below, sizing_mode="stretch_width", margin=8)
         self.state.param.watch(self._draw, ["pinned", "privacy_view", "reveal", "labels_version", "probe_version"])
         self._draw()
 
     def _label(self, class_name: str | None) -> None:
         self.actions.label_rows(np.array([self.state.pinned]), class_name, source="single")
+
+    def more_like(self) -> None:
+        """Select the images most like the pinned one."""
+        if self.state.pinned is not None:
+            self.actions.more_like(np.array([self.state.pinned]))
 
     def _close(self, *_: Any) -> None:
         self.state.pinned = None

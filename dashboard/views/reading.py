@@ -8,8 +8,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.acquisition import STRATEGIES
-from core.workspace import FIRST_ROUND, Suggestion
+from core.acquisition import FIRST_ROUND, OFFERED
+from core.labels import UNSURE
+from core.workspace import Suggestion
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.class_buttons import ClassButtons
@@ -34,7 +35,13 @@ class QueuePane(pn.viewable.Viewer):
         self._buttons = ClassButtons(state=self.state, on_class=self.answer)
         self._skip = pmui.Button(label="Skip (S)", variant="outlined", color="default", size="small", on_click=self.skip)
         self._layout = pn.Column(
-            *self._head(), self._card, self._words, self._buttons, self._skip, sizing_mode="stretch_both", margin=8
+            *self._head(),
+            self._card,
+            self._words,
+            self._buttons,
+            pn.Row(self._skip, *self._more_answers(), margin=0),
+            sizing_mode="stretch_both",
+            margin=8,
         )
         self.state.param.watch(self._draw, ["privacy_view", "reveal", "labels_version"])
         self._draw()
@@ -53,6 +60,12 @@ class QueuePane(pn.viewable.Viewer):
             return
         self.actions.label_rows(np.array([self.current.row]), class_name, source=self.source, criterion=self._why())
         self.skip()
+
+    def _more_answers(self) -> list[Any]:
+        return []
+
+    def unsure(self) -> None:
+        """Leave the current image open, for good; only where that is an answer."""
 
     def _why(self) -> dict[str, str]:
         return {"strategy": self.current.strategy} if self.current else {}
@@ -101,7 +114,7 @@ class SuggestionsPane(QueuePane):
 
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
-            label="Strategy", options=["auto", *STRATEGIES], value="auto", size="small", width=150, margin=(4, 6)
+            label="Strategy", options=["auto", *OFFERED], value="auto", size="small", width=150, margin=(4, 6)
         )
         self._size = pmui.Select(label="Round", options=[10, 20, 30], value=FIRST_ROUND, size="small", width=90, margin=(4, 6))
         self._next = pmui.Button(label="New round", size="small", margin=(10, 6), on_click=lambda _: self.refill())
@@ -116,6 +129,23 @@ class SuggestionsPane(QueuePane):
         if self.state.tab == "suggestions":
             self.refill()
 
+    def _more_answers(self) -> list[Any]:
+        self._unsure = pmui.Button(
+            label="Unsure (U)",
+            description="Keep it as unsure: not learned from, not asked for again",
+            variant="outlined",
+            color="default",
+            size="small",
+            on_click=lambda _: self.unsure(),
+        )
+        return [self._unsure]
+
+    def unsure(self) -> None:
+        """Keep the current image as unsure, and go on."""
+        if self.current is not None:
+            self.actions.label_rows(np.array([self.current.row]), None, source=UNSURE, criterion=self._why())
+            self.skip()
+
     def refill(self) -> None:
         """Ask the workspace for a round with the labels as they are."""
         self.actions.suggest(self._size.value, self._strategy.value, self.take)
@@ -124,7 +154,12 @@ class SuggestionsPane(QueuePane):
         if self.current is None:
             return "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
         number = self._asked - len(self._waiting) + 1
-        return f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."
+        words = f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."
+        missing = self.state.workspace.missing_side()
+        if missing:
+            side = "flagged image" if missing == "flagged" else "image that is not flagged"
+            words += f"\nNo {side} among the labels yet. If you know one, click it on the map and press M for more like it."
+        return words
 
 
 class CheckPane(QueuePane):

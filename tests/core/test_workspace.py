@@ -164,3 +164,34 @@ def test_a_refit_that_another_encoder_overtakes_is_dropped(folder, monkeypatch):
         space.refit()
         assert space.fitted is not None
         space.use_encoder(first)
+
+
+def test_unsure_is_kept_never_learned_from_and_not_asked_for_again(folder):
+    with Workspace(folder) as space:
+        before = space.label_counts()
+        row = space.suggest(5, strategy="random", seed=3)[2].row
+        result = space.label(np.array([row]), None, analyst="a", source="unsure")
+        assert "kept as unsure" in result.sentence
+        assert space.label_counts() == before
+        assert space.describe(row)["unsure"]
+        everything = space.suggest(space.n_images, strategy="random")
+        assert row not in {s.row for s in everything}
+    with Workspace(folder) as space:  # from disk
+        assert space.describe(row)["unsure"]
+        space.undo(analyst="a")
+        assert row in {s.row for s in space.suggest(space.n_images, strategy="random")}
+        with pytest.raises(InputError, match="Unsure means no class"):
+            space.label(np.array([row]), "neutral", analyst="a", source="unsure")
+
+
+def test_more_like_this_equals_a_slow_search(folder):
+    with Workspace(folder) as space:
+        embedded = space.embedded(space.encoder_name)
+        x = embedded.standardisation.apply(embedded.matrix.take(np.arange(space.n_images)))
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        queries = np.array([7, 300])
+        likeness = (x @ x[queries].T).max(axis=1)
+        likeness[queries] = -1
+        assert space.more_like(queries, 25).tolist() == np.argsort(-likeness)[:25].tolist()
+        with pytest.raises(InputError, match="no picture to compare"):
+            space.more_like(np.array([], np.int64), 5)
