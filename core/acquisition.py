@@ -181,6 +181,7 @@ STRATEGIES: dict[str, Strategy] = {
 }
 OFFERED = tuple(name for name, strategy in STRATEGIES.items() if strategy.offered)
 FIRST_ROUND = 10  # diverse labels before uncertainty means anything
+ROUND = 10  # labels between two looks at the model, in a study
 
 
 def automatic(n_labelled: int, *, has_score: bool) -> str:

@@ -275,7 +275,7 @@ class Catalog:
             found = connection.execute(query).fetchall()
             several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
             query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
-            grouped = connection.execute(query).fetchall()
+            grouped: Sequence[Any] = connection.execute(query).fetchall()
         ids, check, order = zip(*found, strict=True) if found else ((), (), ())
         groups = np.arange(len(ids))
         first: dict[str, int] = {}

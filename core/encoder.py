@@ -64,6 +64,7 @@ class Encoder:
             "architecture": f"{self._title or kind}, {shape.input_size} px",
             "dim": self.dim,
             "input_size": self.input_size,
+            "shape": shape.to_json() if self._is_vit and not self._title else "",
             "device": str(self._device),
             "dtype": "bfloat16" if self._bf16 else "float32",
             **{key: self._about[key] for key in ABOUT if key in self._about},
@@ -247,11 +248,25 @@ def _pixel_components(device: torch.device) -> Encoder:
     return _from_file(ASSETS / "pixels-pca.safetensors", device)
 
 
+def untrained_like(record: Mapping[str, Any], *, device: str = "auto") -> Encoder:
+    """Build the network that `Encoder.describe` told of, untrained, seed 0: what its architecture alone gives.
+
+    Raises:
+        EncoderError: if it was no ViT of ours or of a public file.
+    """
+    if not record.get("shape"):
+        raise EncoderError("This encoder has no untrained counterpart here; leave 'untrained' out of the features.")
+    return _initial(Architecture.from_json(record["shape"]), pick_device(device))
+
+
 def _random(device: torch.device) -> Encoder:
     """Build the shipped architecture as MSN training starts it, seed 0."""
+    return _initial(Architecture(), device)
+
+
+def _initial(shape: Architecture, device: torch.device) -> Encoder:
     from core.msn_model import initial_backbone
 
-    shape = Architecture()
     vit = initial_backbone(shape, seed=0).eval().requires_grad_(False)
     about = {"method": "random initialisation", "data": "none", "licence": "Apache-2.0", "steps": "0", "seed": "0"}
     key = content_hash(vit.state_dict(), {"architecture": shape.to_json()})

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,19 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_json_atomic(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
+    """Write `content` (`plain` of it) as indented JSON, whole or not at all."""
     with atomic_path(path) as aside:
-        aside.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps(plain(content), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can say of a value: arrays as lists, NaN and infinity as None, anything else as text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

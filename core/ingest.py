@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import stat
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,6 +17,7 @@ from core.groups import Grouper
 from core.reading import FileRead, read_file
 from core.tables import read_table
 from core.thumbnails import ThumbnailStore
+from core.workers import end_with_parent
 
 BATCH = 256  # files per commit: a kill loses a second of work, and a commit costs a few milliseconds
 
@@ -230,18 +230,6 @@ def _settle(
     return batch, [readers.result(file, read) for file, read in zip(batch, reads, strict=True)]
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent ends, however that happens: a pool's processes would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
-
-
 class _Readers:
     """A pool of reader processes that survives a file which kills its reader."""
 
@@ -253,7 +241,7 @@ class _Readers:
     @staticmethod
     def _new_pool(workers: int) -> ProcessPoolExecutor:
         # Not fork: the caller may be a server with threads.
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
 
     def __enter__(self) -> "_Readers":
         return self

@@ -633,6 +633,14 @@ class Workspace:
             self._gold[column] = codes
         return self._gold[column]
 
+    def gold_values(self, column: str) -> list[str]:
+        """Return the different values of a gold column, sorted."""
+        return sorted(set(self.catalog.gold(column)[1]))
+
+    def experiment_folders(self) -> list[Path]:
+        """Return the folders of the label-efficiency studies, newest first (`core.experiment` reads them)."""
+        return sorted((file.parent for file in (self.folder / "experiments").glob("*/run.json")), reverse=True)
+
     def has_gold(self, column: str = "label") -> bool:
         """Tell whether the workspace has a gold column."""
         return column in self.catalog.gold_columns()

@@ -10,9 +10,11 @@ import numpy as np
 
 from core.compare import Comparison, compare_encoders
 from core.errors import AppError
+from core.experiment import Experiment, ExperimentConfig
 from core.workspace import LabelResult
 from dashboard.hub import Hub
-from dashboard.jobs import RefitWorker
+from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.report import write_report
 from dashboard.shared_map import SharedMap
 from dashboard.state import SessionState
 
@@ -34,11 +36,12 @@ class Actions:
         pool: ThreadPoolExecutor,
         slow_pool: ThreadPoolExecutor,
         shared_map: SharedMap,
+        experiments: ExperimentJob,
         on_document: OnDocument,
     ) -> None:
         self.state, self.workspace = state, state.workspace
         self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
-        self._slow_pool, self._shared_map = slow_pool, shared_map
+        self._slow_pool, self._shared_map, self._experiments = slow_pool, shared_map, experiments
 
     def run(
         self,
@@ -141,6 +144,21 @@ class Actions:
         """Judge every encoder's probe on the same labels."""
         verb = partial(compare_encoders, self.workspace, device=self.state.device)
         self.run(verb, done, slow=True, failed=failed)
+
+    # -- studies --
+
+    @property
+    def experiment_running(self) -> bool:
+        """Tell whether this server is running a study."""
+        return self._experiments.running
+
+    def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
+        """Start the study that the form describes; it is followed through its files."""
+        self.run(lambda: self._experiments.start(config()), lambda _: self.say("The study has started."))
+
+    def experiment_report(self, experiment: Experiment) -> bytes:
+        """Return a finished study's report."""
+        return write_report(experiment).read_bytes()
 
     # -- questions --
 

@@ -14,7 +14,7 @@ from core.devices import pick_device
 from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.hub import Hub
-from dashboard.jobs import RefitWorker
+from dashboard.jobs import ExperimentJob, RefitWorker
 from dashboard.routes import patterns
 from dashboard.settings import Settings
 from dashboard.shared_map import SharedMap
@@ -39,6 +39,7 @@ class Server:
     slow_pool: ThreadPoolExecutor  # one thread: what takes seconds, and no label waits behind
     draw_pool: ThreadPoolExecutor
     shared_map: SharedMap
+    experiments: ExperimentJob
     device: str
 
 
@@ -56,6 +57,7 @@ def build_page(server: Server) -> Any:
         pool=server.pool,
         slow_pool=server.slow_pool,
         shared_map=server.shared_map,
+        experiments=server.experiments,
         on_document=lambda callback: document.add_next_tick_callback(callback),
     )
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
@@ -103,6 +105,7 @@ def start(settings: Settings) -> Server:
         slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared_map=SharedMap(workspace),
+        experiments=ExperimentJob(workspace, hub.publish),
         device=device,
     )
     server.shared_map.grid()
@@ -112,6 +115,7 @@ def start(settings: Settings) -> Server:
 
 def stop(server: Server) -> None:
     """End the workers and close the workspace; everything acknowledged is on disk already."""
+    server.experiments.stop()
     server.pool.shutdown(wait=True)
     server.slow_pool.shutdown(wait=True, cancel_futures=True)
     server.draw_pool.shutdown(wait=True, cancel_futures=True)

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from core.acquisition import FIRST_ROUND, OFFERED
+from core.acquisition import FIRST_ROUND, OFFERED, STRATEGIES
 from core.catalog import ImageClass
 from core.curves import NamedCurve
 from core.errors import InputError, WorkspaceError
+from core.experiment import BUDGETS, FEATURES
 from core.metrics import precision_at_recall
 from core.workspace import Workspace
 from dashboard.console import finish, progress, sentences
@@ -348,6 +349,50 @@ def suggest(
         ]
     lines = [f"{p['path']}  ({p['strategy']}: {p['reason']})" for p in picks]
     finish("\n".join([*lines, f"{len(picks)} images suggested."]), {"suggestions": picks}, as_json=json)
+
+
+@app.command()
+@sentences
+def experiment(
+    workspace: WorkspaceOption,
+    gold: Annotated[str, typer.Option(help="Column of the manifest that knows the answers.")],
+    flagged: Annotated[str, typer.Option(help="Its values that count as flagged, comma-separated.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Random splits; more give narrower intervals.")] = 20,
+    strategies: Annotated[str, typer.Option(help="Comma-separated; all if not given.")] = ",".join(STRATEGIES),
+    budgets: Annotated[str, typer.Option(help="Numbers of labels, rising.")] = ",".join(map(str, BUDGETS)),
+    features: Annotated[str, typer.Option(help="encoder, untrained and pixels, or some of them.")] = ",".join(FEATURES),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
+    from core.experiment import ExperimentConfig, run_experiment
+    from core.study_report import conclude, summarise
+    from dashboard.report import write_report
+
+    config = ExperimentConfig(
+        gold=gold,
+        flagged=tuple(_names(flagged)),
+        strategies=tuple(_names(strategies)),
+        budgets=tuple(_number(text) for text in _names(budgets)),
+        seeds=seeds,
+        features=tuple(_names(features)),
+    )
+    with Workspace(workspace, read_only=True) as space, progress("tasks") as on_progress:
+        found = run_experiment(space, config, workers=workers, on_progress=on_progress)
+    report, words = write_report(found), conclude(found.results, config.features[0])
+    table = summarise(found.results)
+    result = {"report": str(report), "csv": str(found.folder / "table.csv"), "conclusion": words, "table": table}
+    finish(f"{words}\nReport: {report}", result, as_json=json)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise InputError(f"A budget is a number of labels, got '{text}'; write for example 10,50,100.")
+    return int(text)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from core.arrays import Progress as OnProgress
 from core.errors import AppError
+from core.files import plain
 
 P = ParamSpec("P")
 FAILED = 1
@@ -45,20 +45,8 @@ def progress(what: str) -> Iterator[OnProgress]:
 
 def finish(sentence: str, result: dict[str, Any], *, as_json: bool) -> None:
     """End a command: the sentence, or the result as one JSON object (NaN becomes null)."""
-    text = json.dumps(_plain(result), ensure_ascii=False, allow_nan=False) if as_json else sentence
+    text = json.dumps(plain(result), ensure_ascii=False, allow_nan=False) if as_json else sentence
     sys.stdout.write(text + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, int | float | str | bool | None) else str(value)
 
 
 def sentences(command: Callable[P, None]) -> Callable[P, None]:

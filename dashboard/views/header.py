@@ -36,7 +36,7 @@ class Header(pn.viewable.Viewer):
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
             label="",
-            options={"Map": "map", "Training": "training", "History": "history"},
+            options={"Map": "map", "Training": "training", "Experiment": "experiment", "History": "history"},
             size="small",
             sx={
                 "& .MuiToggleButton-root": {**white, "borderColor": "#ffffff88"},

@@ -1,6 +1,5 @@
 """The page of one tab: header, controls, map, tabs and the History page, and what the keys do."""
 
-import html
 from concurrent.futures import Executor
 from typing import Any
 
@@ -12,9 +11,11 @@ from dashboard.actions import Actions
 from dashboard.state import TABS, SessionState
 from dashboard.views.components.keys import KeyPress, Keys
 from dashboard.views.controls import Controls
+from dashboard.views.experiment import ExperimentPage
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
 from dashboard.views.map import MapPane
+from dashboard.views.message import MessageLine
 from dashboard.views.picture import PinnedPicture
 from dashboard.views.reading import CheckPane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
@@ -37,7 +38,6 @@ class Page:
         self._suggestions = SuggestionsPane(state=state, actions=actions)
         self._check = CheckPane(state=state, actions=actions)
         self._pinned = PinnedPicture(state=state, actions=actions)
-        self._message = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"])
         self._tabs = pmui.Tabs(
             ("Selection", SelectionPane(state=state)),
             ("Suggestions", self._suggestions),
@@ -50,11 +50,12 @@ class Page:
             self._pinned, self._tabs, width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW,
         )  # fmt: skip
-        centre = pn.Column(self._map, self._message, sizing_mode="stretch_both", margin=4)
+        centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)
         left = Controls(state=state, actions=actions)
         self._map_page = pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW)
         self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self._training = pn.Column(TrainingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
+        self._experiment = pn.Column(ExperimentPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self.template = pmui.Page(
             title="Lassoscope",
             header=[Header(state=state)],
@@ -62,6 +63,7 @@ class Page:
                 pn.Column(
                     self._map_page,
                     self._training,
+                    self._experiment,
                     self._history,
                     Keys(on_key=self._on_key),
                     sizing_mode="stretch_both",
@@ -79,15 +81,14 @@ class Page:
             self.template.busy = state.param.fitting
         watch = state.param.watch
         watch(self._on_page, "page")
-        watch(self._on_message, ["message", "message_is_error"])
-        self._on_message()
 
     def close(self) -> None:
         """Let go of what outlives the tab."""
         self._map.close()
 
     def _on_page(self, event: Any) -> None:
-        for name, page in (("map", self._map_page), ("training", self._training), ("history", self._history)):
+        pages = {"map": self._map_page, "training": self._training, "experiment": self._experiment, "history": self._history}
+        for name, page in pages.items():
             page.visible = event.new == name
 
     def _on_tab(self, event: Any) -> None:
@@ -97,11 +98,6 @@ class Page:
             self.state.pinned = None  # two pictures and two rows of class buttons: which one would a key label?
             if queue.current is None:
                 queue.refill()
-
-    def _on_message(self, *_: Any) -> None:
-        colour = "#c62828" if self.state.message_is_error else "inherit"
-        role = "alert" if self.state.message_is_error else "status"
-        self._message.object = f'<span role="{role}" style="color:{colour}">{html.escape(self.state.message)}</span>'
 
     def _on_key(self, press: KeyPress) -> None:
         if self._map.on_key(press) or not press.down or press.ctrl or press.alt:

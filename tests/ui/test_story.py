@@ -174,3 +174,48 @@ def test_the_training_page_follows_a_run_of_another_process_and_names_a_collapse
     expect(page.get_by_role("alert").get_by_text("Collapsed")).to_be_visible()
     log.end("stopped")
     expect(page.get_by_text("--resume")).to_be_visible(timeout=10_000)
+
+
+def test_a_study_is_started_followed_and_downloaded(open_page, server):
+    page = open_page()
+    page.get_by_role("button", name="Experiment").click()
+    expect(page.get_by_text("No study yet")).to_be_visible(timeout=10_000)
+    page.get_by_label("Seeds").first.fill("2")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("The study has started")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile(r"\d of 6"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Accuracy with 100 labels")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("100 actively chosen labels"))).to_be_visible()
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_text("Download report").click()
+    report = download.value.path().read_text()
+    assert "Label efficiency" in report
+    assert "footwear" in report
+    page.get_by_role("button", name="Map").click()
+    expect(page.get_by_text("Label selection as")).to_be_visible()
+    page.wait_for_timeout(1_000)
+    drag(page, LEFT)  # the map is as live as before
+    expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
+
+
+def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Suggestions").click()
+    expect(page.get_by_text("1 of 10")).to_be_visible(timeout=15_000)
+    for number in range(1, 10):
+        page.keyboard.press("1")
+        expect(page.get_by_text(f"{number + 1} of 10")).to_be_visible(timeout=5_000)
+        expect(page.get_by_text(f"{number} labelled (")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("No flagged image among the labels yet")).to_be_visible()
+    page.keyboard.press("u")  # unsure: kept, not a label
+    expect(page.get_by_text("kept as unsure")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text(re.compile(r"1 of 10 · diverse"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("9 labelled (9 teach, 0 check)")).to_be_visible()
+    page.get_by_role("tab", name="Selection").click()
+    drag(page, LEFT)
+    page.wait_for_timeout(800)
+    page.get_by_role("group").get_by_role("checkbox").first.dblclick()
+    page.get_by_text("More like this").click()
+    expect(page.get_by_text("60 images most like this one are selected")).to_be_visible(timeout=10_000)
+    expect(facts(page)).to_have_attribute("data-selected", "60", timeout=10_000)

@@ -1,0 +1,182 @@
+"""The Experiment page: start a label-efficiency study, follow it from its files, lay two beside each other."""
+
+import html
+import io
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.acquisition import STRATEGIES
+from core.experiment import FEATURES, Experiment, ExperimentConfig, read_experiment
+from core.study_report import FEATURE_TITLES, conclude
+from dashboard.actions import Actions
+from dashboard.report import about, every_row_html, learning_figure, precision_recall_figure, tables_html
+from dashboard.state import SessionState
+from dashboard.views.message import MessageLine
+
+POLL_MS = 2_000
+NO_GOLD = (
+    "A study needs known answers: ingest a manifest (CSV or Parquet) with a column <code>path</code> and one with the class of "
+    "each image. No model ever sees that column outside the study."
+)
+NOTHING = "No study yet. Choose which values of a gold column count as flagged, and start one; it takes some minutes."
+NONE = "none"
+STYLE = """
+table { border-collapse: collapse; font-size: 13px; margin: 8px 0; } caption { text-align: left; font-weight: 600; }
+th, td { padding: 3px 16px 3px 0; text-align: right; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; }
+.says { border-left: 4px solid #e69f00; padding-left: 12px; max-width: 900px; }
+"""
+
+
+class ExperimentPage(pn.viewable.Viewer):
+    """A form, the chosen run in words, tables and charts; looks at the files while it is shown."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._seen: dict[Path, tuple[tuple[int, int], Experiment]] = {}
+        self._drawn: tuple[Any, ...] = ()
+        columns = self.state.workspace.catalog.gold_columns()
+        likely = "label" if "label" in columns else next(iter(columns), None)
+        self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
+        self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
+        self._strategies = pmui.MultiChoice(label="Strategies", options=list(STRATEGIES), value=list(STRATEGIES), width=300)
+        self._features = pmui.MultiChoice(
+            label="Features",
+            options={title: name for name, title in FEATURE_TITLES.items()},
+            value=list(FEATURES),
+            width=300,
+        )
+        self._seeds = pmui.IntInput(label="Seeds", value=20, start=1, end=100, size="small", width=130)
+        self._start = pmui.Button(label="Start", size="small", margin=(12, 8), on_click=lambda _: self._on_start())
+        self._run = pmui.Select(label="Study", options={}, size="small", width=330, visible=False)
+        self._beside = pmui.Select(label="Beside (dashed)", options={NONE: None}, size="small", width=330, visible=False)
+        self._save = pmui.FileDownload(
+            label="Download report", callback=self._report, filename="label-efficiency.html", visible=False, margin=(12, 8)
+        )
+        self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[STYLE])
+        self._charts = pn.Column(width=600)
+        self._every = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8), stylesheets=[STYLE])
+        self._form = pmui.Card(
+            pn.FlexBox(self._gold, self._flagged, self._seeds, self._start, self._features, self._strategies),
+            title="New study",
+            collapsible=True,
+            sizing_mode="stretch_width",
+            margin=8,
+        )
+        self._layout = pn.Column(
+            self._form if columns else pn.pane.HTML(NO_GOLD, margin=8),
+            MessageLine(state=self.state, page="experiment"),
+            pn.Row(self._run, self._beside, self._save),
+            pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),
+            self._every,
+            sizing_mode="stretch_both",
+            scroll="y-auto",
+            margin=12,
+        )
+        self._timer: Any = None
+        self._gold.param.watch(self._on_gold, "value")
+        self._run.param.watch(self._draw, "value")
+        self._beside.param.watch(self._draw, "value")
+        self.state.param.watch(self._on_page, "page")
+        self._on_gold()
+
+    # -- the form --
+
+    def _on_gold(self, *_: Any) -> None:
+        if self._gold.value is None:
+            return
+        values = self.state.workspace.gold_values(self._gold.value)
+        flagged = {c.name for c in self.state.workspace.classes if c.flagged}
+        self._flagged.param.update(options=values, value=[value for value in values if value in flagged])
+
+    def _on_start(self) -> None:
+        self.actions.start_experiment(
+            lambda: ExperimentConfig(
+                gold=str(self._gold.value),
+                flagged=tuple(self._flagged.value),
+                strategies=tuple(self._strategies.value),
+                seeds=int(self._seeds.value or 0),
+                features=tuple(self._features.value),
+            )
+        )
+
+    # -- following --
+
+    def _on_page(self, event: Any) -> None:
+        if event.new == "experiment" and self._timer is None:
+            self.poll()
+            if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
+                self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
+        elif event.new != "experiment" and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def poll(self) -> None:
+        """Read the list of runs again, and the shown one where its files have grown."""
+        found = {self._title(run): run.folder for run in map(self._read, self.state.workspace.experiment_folders())}
+        if found != self._run.options:
+            if not self._run.options:  # on the first look: what is there matters more than the form
+                self._form.collapsed = bool(found)
+            newest = next(iter(found.values()), None)
+            followed = self._run.value is None or self._run.value == next(iter(self._run.options.values()), None)
+            value = newest if followed or self._run.value not in found.values() else self._run.value
+            self._run.param.update(options=found, value=value, visible=bool(found))
+            beside = self._beside.value if self._beside.value in found.values() else None
+            self._beside.param.update(options={NONE: None} | found, value=beside, visible=len(found) > 1)
+        self._draw()
+
+    def _read(self, folder: Path) -> Experiment:
+        """Read a run; what has not grown since the last look is not parsed again."""
+        file = folder / "results.jsonl"
+        mark = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else (0, 0)
+        if folder not in self._seen or self._seen[folder][0] != mark:
+            self._seen[folder] = (mark, read_experiment(folder))
+        return self._seen[folder][1]
+
+    @staticmethod
+    def _title(run: Experiment) -> str:
+        at = f"{run.name[:4]}-{run.name[4:6]}-{run.name[6:8]} {run.name[9:11]}:{run.name[11:13]}:{run.name[13:15]}"
+        return f"{', '.join(run.config.flagged)} · {run.encoder} · {at}"
+
+    def _draw(self, *_: Any) -> None:
+        if self._run.value is None:
+            self._words.object = NOTHING if self._gold.options else ""
+            return
+        run = self._read(self._run.value)
+        beside = None if self._beside.value in (None, self._run.value) else self._read(self._beside.value)
+        now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.actions.experiment_running)
+        if now == self._drawn:
+            return
+        self._drawn = now
+        self._save.visible = run.finished
+        state = ""
+        if not run.finished:
+            state = (
+                "running" if self.actions.experiment_running else "not finished: start it again with the same settings to go on"
+            )
+            state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}.</p>"
+        features = run.config.features[0]
+        says = f"<p class='says'>{html.escape(conclude(run.results, features))}</p>" if run.results else ""
+        self._words.object = f"{state}<p>{html.escape(about(run))}</p>{says}{tables_html(run)}"
+        if run.results:
+            other = beside.results if beside is not None else []
+            charts = [learning_figure(run.results, features, beside=other), precision_recall_figure(run.results, features)]
+            self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in charts if chart.renderers]
+            self._every.object = every_row_html(run)
+        else:
+            self._charts.objects, self._every.object = [], ""
+
+    def _report(self) -> io.BytesIO | None:
+        if self._run.value is None:
+            return None
+        return io.BytesIO(self.actions.experiment_report(self._read(self._run.value)))
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
