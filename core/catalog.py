@@ -418,6 +418,17 @@ class Catalog:
         """Return the newest probe of an encoder: version, through_action, record, weights, at."""
         return self._latest(PROBES, encoder)
 
+    def probe_records(self, encoder: str) -> list[tuple[int, dict[str, Any]]]:
+        """Return (version, record) of every probe of an encoder, oldest first."""
+        with self._read() as connection:
+            query = sa.select(PROBES.c.version, PROBES.c.record).where(PROBES.c.encoder == encoder).order_by(PROBES.c.version)
+            return [(int(found.version), dict(found.record)) for found in connection.execute(query)]
+
+    def probe_weights(self, version: int) -> bytes:
+        """Return the weights of a probe, as `Probe.to_bytes` made them."""
+        with self._read() as connection:
+            return bytes(connection.execute(sa.select(PROBES.c.weights).where(PROBES.c.version == version)).scalar_one())
+
     def _latest(self, table: sa.Table, encoder: str) -> dict[str, Any] | None:
         with self._read() as connection:
             query = sa.select(table).where(table.c.encoder == encoder).order_by(table.c.version.desc()).limit(1)

@@ -46,6 +46,18 @@ class Probe:
         return bytes(save(tensors, metadata={"format": FORMAT, "record": json.dumps(record)}))
 
 
+def flagged_column(data: bytes) -> tuple[FloatArray, float] | None:
+    """Read the flagged column, weights (D,) and bias, from what `Probe.to_bytes` made; None if the probe had none."""
+    from safetensors.numpy import load
+
+    length = int.from_bytes(data[:8], "little")
+    record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
+    if not record["flagged"]:
+        return None
+    tensors = load(data)
+    return tensors["weights"][:, -1], float(tensors["bias"][-1])
+
+
 def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "cpu") -> tuple[FloatArray, float]:
     """Fit a binary L2 logistic regression exactly (Newton steps with halving, float64).
 

@@ -23,6 +23,8 @@ from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
 from core.labels import UNLABELLED, UNSURE, LabelBook, Labels
+from core.learning import LearningCurve, learning_curve, thinned
+from core.probe import flagged_column
 from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
@@ -662,6 +664,26 @@ class Workspace:
             gold = self.gold(gold_column)
             curves.append(self._curve("gold", gold, self.is_check & (gold != UNLABELLED) & scored, fitted.score))
         return curves
+
+    def learning(self) -> LearningCurve | None:
+        """Judge this encoder's past probes on today's check labels; None while average precision is not defined on them."""
+        embedded, codes = self._embedded, self.labels.codes
+        if embedded.matrix is None or embedded.encoder is None:
+            return None
+        rows = np.flatnonzero(self.evidence()[: embedded.matrix.rows])
+        flagged = np.isin(codes[rows], self.flagged_codes)
+        if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
+            return None
+        newest = {record["n_labels"]: version for version, record in self.catalog.probe_records(embedded.encoder)}
+        counts = sorted(newest)
+        x = embedded.matrix.take(rows)
+        rounds, scores = [], []
+        for place in thinned(counts):
+            column = flagged_column(self.catalog.probe_weights(newest[counts[place]]))
+            if column is not None:
+                rounds.append(counts[place])
+                scores.append(x @ column[0] + column[1])
+        return learning_curve(rounds, np.array(scores), flagged) if rounds else None
 
     def _curve(self, key: str, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int) -> NamedCurve:
         flagged = np.isin(codes[chosen], self.flagged_codes)

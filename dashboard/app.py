@@ -71,6 +71,8 @@ def build_page(server: Server) -> Any:
             state.follow_encoder(server.shared_map.grid())
         elif topic == "fitting":
             state.fitting = data
+        elif topic == "learning":
+            state.learning = data
         elif topic == "message":
             actions.say(data, error=True)
 
@@ -83,6 +85,7 @@ def build_page(server: Server) -> Any:
         state.follow_encoder(server.shared_map.grid())  # what happened between building the page and now
         state.follow_labels()
         state.follow_fit()
+        state.learning = server.refits.learning
 
     pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close
     pn.state.on_session_destroyed(close)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from core.errors import AppError, InputError
 from core.experiment import ExperimentConfig, run_experiment
+from core.learning import LearningCurve
 from core.workspace import Workspace
 from dashboard.report import write_report
 
@@ -21,6 +22,7 @@ class RefitWorker:
 
     def __init__(self, workspace: Workspace, publish: Publish, *, device: str) -> None:
         self._workspace, self._publish, self._device = workspace, publish, device
+        self.learning: LearningCurve | None = None  # the newest, for windows that open later
         self._wanted, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="refit", daemon=True)
         self._thread.start()
@@ -49,6 +51,15 @@ class RefitWorker:
                 self._publish("message", "The refit failed; the labels are safe. The server's log has the details.")
             self._publish("fitting", False)
             self._publish("fitted", None)
+            self._judge()
+
+    def _judge(self) -> None:
+        """Draw the learning curve again; after the scores, which people wait for."""
+        try:
+            self.learning = self._workspace.learning()
+            self._publish("learning", self.learning)
+        except Exception:
+            LOG.exception("learning curve failed")
 
 
 class ExperimentJob:

@@ -6,6 +6,7 @@ import numpy as np
 import param
 
 from core.curves import NamedCurve
+from core.learning import LearningCurve
 from core.polygon import GridIndex
 from core.raster import Colouring
 from core.workspace import Workspace
@@ -48,6 +49,7 @@ class SessionState(param.Parameterized):
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
+    learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")
 
     def __init__(self, **params: Any) -> None:

@@ -12,6 +12,7 @@ from dashboard.views.class_buttons import ClassButtons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
 from dashboard.views.encoders import EncoderChoice
+from dashboard.views.learning import LearningPane
 
 REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
 ENDS = {"score": ("surely not flagged", "surely flagged"), "uncertainty": ("certain", "uncertain")}
@@ -66,6 +67,7 @@ class Controls(pn.viewable.Viewer):
             ClassButtons(state=self.state, on_class=self.actions.label),
             pn.Row(undo, clear, margin=0),
             CurvesPane(state=self.state),
+            LearningPane(state=self.state),
             width=290,
             sizing_mode="stretch_height",
             scroll="y-auto",

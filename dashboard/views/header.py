@@ -20,15 +20,15 @@ class Header(pn.viewable.Viewer):
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
         one_line = {**white, "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
-        self._counts = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 12), align="center")
-        self._fitting = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 12), align="center")
+        self._counts = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
+        self._fitting = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
         self._analyst = pmui.TextInput.from_param(
             self.state.param.analyst,
             label="",
             placeholder="analyst",
             size="small",
-            width=100,
-            margin=(0, 24, 0, 8),
+            width=84,
+            margin=(0, 4),
             align="center",
             description="",
             sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},

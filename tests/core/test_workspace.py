@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
 from core.demo import write_demo_images
@@ -195,3 +196,26 @@ def test_more_like_this_equals_a_slow_search(folder):
         assert space.more_like(queries, 25).tolist() == np.argsort(-likeness)[:25].tolist()
         with pytest.raises(InputError, match="no picture to compare"):
             space.more_like(np.array([], np.int64), 5)
+
+
+def test_past_probes_are_judged_on_todays_check_labels(folder):
+    with Workspace(folder) as space:
+        assert space.learning() is None  # too few flagged ones read
+        gold = space.gold("label")
+        for code, name in enumerate(space.class_names):
+            rows = np.flatnonzero(space.is_check & (gold == code))
+            if len(rows):
+                space.label(rows, name, analyst="b", source="check")
+        teach = np.flatnonzero(~space.is_check & (gold >= 0))
+        for start in range(0, 60, 20):
+            for row in teach[start : start + 20]:
+                space.label(np.array([row]), space.class_names[gold[row]], analyst="b")
+            space.refit()
+        curve = space.learning()
+        counts = [round_.n_labels for round_ in curve.rounds]
+        assert counts == sorted(set(counts))
+        assert counts[-1] == space.fitted.probe.n_labels
+        judged = space.evidence()
+        truth = np.isin(gold[judged], space.flagged_codes)
+        newest = average_precision_score(truth, space.fitted.score[judged])
+        assert curve.rounds[-1].average_precision == pytest.approx(newest, abs=1e-4)
