@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -240,8 +241,8 @@ def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:
     return Pixels(tensors["mean"].float(), tensors["components"].float())
 
 
-def _shipped(device: torch.device) -> Encoder:
-    return _from_file(ASSETS / "msn-demo.safetensors", device)
+def _shipped(name: str, device: torch.device) -> Encoder:
+    return _from_file(ASSETS / f"{name}.safetensors", device)
 
 
 def _pixel_components(device: torch.device) -> Encoder:
@@ -274,10 +275,12 @@ def _initial(shape: Architecture, device: torch.device) -> Encoder:
 
 
 ENCODERS: dict[str, EncoderSource] = {
-    "msn-demo": EncoderSource("MSN trained on the demo images, shipped", _shipped),
+    "msn-tiny-64": EncoderSource("MSN trained on photos, garments and notices, shipped", partial(_shipped, "msn-tiny-64")),
+    "msn-demo": EncoderSource("MSN trained on the demo images, shipped", partial(_shipped, "msn-demo")),
     "pixels-pca": EncoderSource("principal components of 32 px pixels, a baseline", _pixel_components),
-    "random": EncoderSource("the same ViT untrained, a baseline", _random),
+    "random": EncoderSource("the demo's ViT untrained, a baseline", _random),
 }
+DEFAULT_ENCODER = "msn-tiny-64"  # for users' own images, offline
 
 
 # -- embedding files --

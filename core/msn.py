@@ -232,7 +232,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     checkpoint_epochs: int = 100,
-    log_steps: int = 20,
+    log_steps: int | None = None,
     on_step: Callable[[StepMetrics], None] = lambda metrics: None,
     on_checkpoint: Callable[[Msn, int], None] = lambda model, step: None,
     watch: Callable[[Msn], float] | None = None,
@@ -252,7 +252,7 @@ def train(
             for each, and only the first returns.
         nodes: machines; started by the cluster, as Lightning documents it.
         checkpoint_epochs: epochs between two checkpoints.
-        log_steps: steps between two calls of `on_step`.
+        log_steps: steps between two calls of `on_step`; a fiftieth of the run, 20 at most, if not given.
         on_step: told how the training stands.
         on_checkpoint: given the model and the steps done after each checkpoint.
         watch: measures the model, for example its kNN accuracy; asked now and then and at the end, for `StepMetrics.knn`.
@@ -275,7 +275,7 @@ def train(
         run.load(state)
     trainer = _lightning(pick_device(device), devices=devices, nodes=nodes, clip=config.clip)
 
-    kept_at, kept_in = time.perf_counter(), 0.0  # when the state was last written, and how long that took
+    kept_at, kept_in = -math.inf, 0.0  # when the state was last written (the first step is), and how long that took
 
     def keep() -> None:
         nonlocal kept_at, kept_in
@@ -292,6 +292,7 @@ def train(
         save_weights(run.model, out, step=run.step, steps=run.steps, about=about or {})
 
     every = checkpoint_epochs * run.steps_per_epoch
+    log_steps = log_steps or min(20, max(1, run.steps // 50))
     since = [time.perf_counter(), float(run.step)]
 
     watched_at, watched_in = -math.inf, 0.0  # when `watch` was last asked, and how long it took

@@ -42,20 +42,26 @@ PRESETS: dict[str, MsnConfig] = {
     ),
 }
 PARTS = ("architecture", "jitter")
+STEPS_AN_EPOCH = 8  # at least, where a smaller batch can give them
+SMALLEST_BATCH = 64  # sinkhorn and the me-max term look at the spread within a batch
 
 
-def preset(name: str, overrides: Mapping[str, Any] | None = None) -> MsnConfig:
+def preset(name: str, overrides: Mapping[str, Any] | None = None, *, n_images: int | None = None) -> MsnConfig:
     """Return a preset with some values changed.
 
     Args:
         name: a key of `PRESETS`.
         overrides: values by field name; fields of parts as "architecture.depth" or as a nested mapping.
+        n_images: where few are to be trained on, the preset's batch is halved until an epoch has `STEPS_AN_EPOCH` steps (not
+            under `SMALLEST_BATCH`, and not if `overrides` names a batch).
     Raises:
         InputError: naming the preset, field or value that cannot be.
     """
     if name not in PRESETS:
         raise InputError(f"There is no preset '{name}'; choose {', '.join(PRESETS)}.")
     values = asdict(PRESETS[name])
+    while n_images is not None and n_images < STEPS_AN_EPOCH * values["batch_size"] and values["batch_size"] > SMALLEST_BATCH:
+        values["batch_size"] //= 2
     for key, value in (overrides or {}).items():
         part, _, inner = key.rpartition(".")
         given = {inner: value} if part or not isinstance(value, Mapping) else value

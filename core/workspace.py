@@ -230,12 +230,13 @@ class Workspace:
         return result
 
     def embed(
-        self, encoder: str = "msn-demo", *, device: str = "auto", size: int | None = None, on_progress: Progress = ignore
+        self, encoder: str | None = None, *, device: str = "auto", size: int | None = None, on_progress: Progress = ignore
     ) -> dict[str, Any]:
         """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
 
         Args:
-            encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME".
+            encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current one, or where
+                nothing is embedded yet `DEFAULT_ENCODER`.
             device: "auto", "cpu" or a CUDA device.
             size: input size in px, for public weights only.
         Returns:
@@ -243,12 +244,17 @@ class Workspace:
         Raises:
             WorkspaceError: if there are no images.
         """
-        from core.encoder import embed, load_encoder
+        from core.encoder import DEFAULT_ENCODER, ENCODERS, embed, load_encoder
 
         if not self.n_images:
             raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
+        if encoder is None:
+            current: dict[str, Any] = next((known["record"] for known in self.encoders() if known["current"]), {})
+            encoder, size = current.get("source", DEFAULT_ENCODER), size or current.get("asked_size")
         loaded = load_encoder(encoder, device=device, size=size)
-        self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe())
+        is_file = encoder not in ENCODERS and Path(encoder).is_file()
+        source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
+        self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
         done = max((stop for _, stop, _ in self.catalog.parts(loaded.name)), default=0)
         first = done
         folder = self.folder / "embeddings" / loaded.name

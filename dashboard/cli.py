@@ -89,7 +89,8 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
         with progress("ingest") as on_progress:
             space.ingest(manifest, on_progress=on_progress)
         with progress("embed") as on_progress:
-            space.embed(device=device, on_progress=on_progress)
+            trained_on_it = "msn-demo" if dataset == EMBEDDED else None
+            space.embed(trained_on_it, device=device, on_progress=on_progress)
         with progress("project") as on_progress:
             space.project(on_progress=on_progress)
         return space.summary()
@@ -160,8 +161,8 @@ def train(
         overrides[name.strip()] = value.split(",") if "," in value else value.strip()
     if epochs is not None:
         overrides["epochs"] = epochs
-    run = preset_with(preset, overrides)
     with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
+        run = preset_with(preset, overrides, n_images=space.n_images)
         file = out or workspace / "models" / "msn.safetensors"
         result = train_on_workspace(
             space,
@@ -183,8 +184,12 @@ def train(
 def embed(
     workspace: WorkspaceOption,
     encoder: Annotated[
-        str, typer.Option(help="A registered encoder, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, .pth.tar).")
-    ] = "msn-demo",
+        str | None,
+        typer.Option(
+            help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, "
+            ".pth.tar). The current one if not given; msn-tiny-64 at first."
+        ),
+    ] = None,
     size: Annotated[int | None, typer.Option(min=8, help="Input size in px; for public weights only.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,

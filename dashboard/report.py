@@ -10,7 +10,7 @@ import numpy as np
 from bokeh.embed import components
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool
 from bokeh.plotting import figure
-from bokeh.resources import INLINE
+from bokeh.resources import Resources
 
 from core.acquisition import STRATEGIES
 from core.experiment import Experiment
@@ -150,6 +150,11 @@ def about(experiment: Experiment) -> str:
     )
 
 
+def _bokeh() -> str:
+    # Not INLINE.render(): once Panel is imported, that adds links to files which only a running server has.
+    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
+
+
 def write_report(experiment: Experiment) -> Path:
     """Write a self-contained report.html into the run's folder and return it."""
     results, features = experiment.results, experiment.config.features[0]
@@ -158,7 +163,7 @@ def write_report(experiment: Experiment) -> Path:
     scripts, parts = components(charts)
     names = " ".join(f"<li><b>{name}</b>: {html.escape(STRATEGIES[name].source)}</li>" for name in experiment.config.strategies)
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Label efficiency</title>
-<style>{STYLE}</style>{INLINE.render()}</head><body>
+<style>{STYLE}</style><script>{_bokeh()}</script></head><body>
 <h1>Label efficiency</h1><p>{html.escape(about(experiment))}</p>
 <p class="says">{html.escape(conclude(results, features))}</p>
 {tables_html(experiment)}<div class="charts">{"".join(parts)}</div>

@@ -74,21 +74,23 @@ def test_every_encoder_refuses_other_shapes(each):
             each.encode(wrong)
 
 
-def test_the_shipped_weights_are_small_and_say_where_they_come_from():
-    meta, _ = read_tensors(ASSETS / "msn-demo.safetensors")
-    assert (ASSETS / "msn-demo.safetensors").stat().st_size < 8_000_000
+@pytest.mark.parametrize("name", ["msn-demo", "msn-tiny-64"])
+def test_the_shipped_weights_are_small_and_say_where_they_come_from(name):
+    meta, _ = read_tensors(ASSETS / f"{name}.safetensors")
+    assert (ASSETS / f"{name}.safetensors").stat().st_size < 12_000_000
     assert {"architecture", "data", "licence", "steps", "commit", "seed", "config"} <= meta.keys()
     assert "Fashion-MNIST" in meta["data"]
     assert int(meta["steps"]) > 500
 
 
-def test_shipped_weights_know_notices_from_clothes():
+@pytest.mark.parametrize("name", ["msn-demo", "msn-tiny-64"])
+def test_shipped_weights_know_notices_from_clothes(name):
     from core.cards import render_card
     from core.demo import fashion_tiles
 
-    encoder, (tiles, _) = load_encoder("msn-demo", device="cpu"), fashion_tiles()
+    encoder, (tiles, _) = load_encoder(name, device="cpu"), fashion_tiles()
     pictures = [render_card(9, n) for n in range(12)] + [Image.fromarray(t).convert("RGB") for t in tiles[:60]]
-    batch = np.stack([np.asarray(p.resize((32, 32))).transpose(2, 0, 1) for p in pictures])
+    batch = np.stack([np.asarray(p.resize((encoder.input_size,) * 2)).transpose(2, 0, 1) for p in pictures])
     x = encoder.encode(batch)
     unit = x - x.mean(axis=0)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
@@ -159,7 +161,7 @@ def test_an_unknown_encoder_is_refused(name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(EncoderError, match="msn-demo, pixels-pca, random"):
+    with pytest.raises(EncoderError, match="msn-demo, msn-tiny-64, pixels-pca, random"):
         load_encoder("nope")
 
 

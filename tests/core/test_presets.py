@@ -57,3 +57,12 @@ def test_settings_come_from_yaml(tmp_path):
             read_settings(file)
     with pytest.raises(InputError, match="cannot be read as YAML"):
         read_settings(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(("n_images", "batch"), [(100_000, 256), (2_048, 256), (2_047, 128), (500, 64), (3, 64)])
+def test_few_images_get_a_smaller_batch(n_images, batch):
+    assert preset("tiny-64", n_images=n_images).batch_size == batch
+
+
+def test_a_batch_that_was_asked_for_stays():
+    assert preset("tiny-64", {"batch_size": 256}, n_images=500).batch_size == 256

@@ -133,7 +133,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "w"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="study") as space:
         space.ingest(write_demo_images(folder / "images", n_images=400), workers=1)
-        space.embed(device="cpu")
+        space.embed("msn-demo", device="cpu")
     return folder
 
 
@@ -162,6 +162,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared
 
 
 def test_the_report_is_one_file_that_fetches_nothing(prepared):
+    import panel  # noqa: F401 - it adds its files to what Bokeh calls inline
+
     from dashboard.report import write_report
 
     with Workspace(prepared, read_only=True) as space:

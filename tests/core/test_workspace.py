@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("story") / "w"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
         space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
-        space.embed(device="cpu")
+        space.embed("msn-demo", device="cpu")
     return folder
 
 
@@ -123,6 +123,7 @@ def test_weights_trained_on_the_workspace_embed_it(folder, tmp_path):
     assert found["encoder"].startswith("mine-")
     assert found["embedded"] == 400
     assert "400 images of the workspace" in found["data"]
+    assert run("embed", *w, "--device", "cpu")["encoder"] == found["encoder"]  # the current one goes on
 
 
 def test_encoders_are_listed_compared_on_the_same_labels_and_switched(folder):
