@@ -46,6 +46,7 @@ class Strategy:
     needs: str  # "nothing", "uncertainty" or "score"
     cost: str  # of a round of n from M images
     source: str
+    in_rounds: bool = False  # a study lets it look at the model again after every `ROUND` labels
     offered: bool = True  # to analysts; the others are references of the study
 
     def choose(self, pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
@@ -142,6 +143,7 @@ STRATEGIES: dict[str, Strategy] = {
             "uncertainty",
             "a selection over all scores, k-means on 10 n images",
             "Lewis & Gale 1994; margin spread by k-means, Gupte et al. 2024",
+            in_rounds=True,
         ),
         Strategy(
             "uncertain-once",
@@ -158,6 +160,7 @@ STRATEGIES: dict[str, Strategy] = {
             "score",
             "two selections over all scores, k-means on 5 n images",
             "Zaher, Buisson & Joly 2026 (positive-first), half and half with 'uncertain'",
+            in_rounds=True,
         ),
         Strategy(
             "top",
@@ -166,6 +169,7 @@ STRATEGIES: dict[str, Strategy] = {
             "score",
             "a selection over all scores",
             "Attenberg & Provost 2010; Cormack & Grossman 2014",
+            in_rounds=True,
         ),
         Strategy("random", _random, "drawn at random, the baseline", "nothing", "a draw", "simple random sampling"),
         Strategy(

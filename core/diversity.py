@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
 NEIGHBOURS = 20  # of TypiClust's typicality
-START_LEAST, START_PER_CENTRE = 2_000, 20  # images k-means++ looks at
+START_LEAST, START_PER_CENTRE = 2_000, 20  # images that the starts look at
+STARTS = 4  # of one, 4% of draws of 10 missed an island of 5% of the images; of four, none of 100 did
 LLOYD_STEPS = 15  # more improve the fit by under 1%
 
 
@@ -74,8 +75,8 @@ def representatives(
 
 
 def _k_means(x: FloatArray, k: int, rng: np.random.Generator) -> "KMeans":
-    """Cluster by Lloyd's algorithm, started by k-means++ on a sample: on everything, the start takes most of the time."""
-    from sklearn.cluster import KMeans, kmeans_plusplus
+    """Cluster by Lloyd's algorithm from the best of some starts on a sample: on everything, they would take most of the time."""
+    from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
@@ -84,8 +85,8 @@ def _k_means(x: FloatArray, k: int, rng: np.random.Generator) -> "KMeans":
     # One thread: on a machine that is also busy with something else, two were 8 times slower.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters: the caller fills up
-        centres, _ = kmeans_plusplus(sample, k, random_state=seed)
-        return KMeans(n_clusters=k, init=centres, n_init=1, max_iter=LLOYD_STEPS).fit(x)
+        best = KMeans(n_clusters=k, n_init=STARTS, max_iter=LLOYD_STEPS, random_state=seed).fit(sample)
+        return KMeans(n_clusters=k, init=best.cluster_centers_, n_init=1, max_iter=LLOYD_STEPS).fit(x)
 
 
 def farthest(x: FloatArray, *, n: int, rng: np.random.Generator, taken: FloatArray | None = None) -> IntArray:

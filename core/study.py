@@ -18,7 +18,6 @@ from core.uncertainty import closeness
 
 RECALL = 0.9  # at which precision is reported
 GRID = np.linspace(0.01, 1, 100)  # recalls at which precision-recall curves are compared
-IN_ROUNDS = ("uncertain", "rare", "top")  # look at the model again after every round
 METRICS = ("accuracy", "balanced_accuracy", "average_precision", "precision_at_recall")
 
 
@@ -77,7 +76,7 @@ class Simulation:
             if strategy == "uncertain-once":  # not nested: the start, then everything at once
                 picked = self._extend("diverse", self.split.pool[:0], min(ROUND, budget))
             while len(picked) < budget:
-                stop = min(len(picked) + ROUND, budget) if strategy in IN_ROUNDS else budget
+                stop = min(len(picked) + ROUND, budget) if STRATEGIES[strategy].in_rounds else budget
                 picked = self._extend(strategy, picked, stop)
             yield {"strategy": strategy, "budget": budget, **self._judge(picked)}
 

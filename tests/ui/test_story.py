@@ -75,7 +75,7 @@ def test_queues_take_one_key_per_answer_and_say_why(open_page, server):
     page.keyboard.press("s")
     expect(page.get_by_text("6 of 10")).to_be_visible(timeout=5_000)
     page.get_by_role("tab", name="Check").click()
-    expect(page.get_by_text(re.compile(r"^0 of \d+ check images read"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"^0 of \d+ check images read.*evidence", re.DOTALL))).to_be_visible(timeout=15_000)
     page.keyboard.press("2")
     expect(page.get_by_text(re.compile(r"^1 of \d+ check images read"))).to_be_visible(timeout=5_000)
     expect(page.get_by_text("5 labelled (4 teach, 1 check)")).to_be_visible(timeout=5_000)
