@@ -324,6 +324,18 @@ class Catalog:
         with self._read() as connection:
             return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
 
+    def set_gold(self, gold: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep the newest gold labels, {path: {column: value}}, of images that are known; other paths are passed over."""
+        rows = self.rows_by_name() if gold else {}
+        values = [
+            {"row": rows[path], "column": column, "value": value}
+            for path in gold.keys() & rows.keys()
+            for column, value in gold[path].items()
+        ]
+        with self.engine.begin() as connection:
+            if values:
+                connection.execute(sa.insert(GOLD).prefix_with("OR REPLACE"), values)
+
     def gold_columns(self) -> list[str]:
         """Return the names of the manifest columns kept as gold labels."""
         with self._read() as connection:

@@ -75,7 +75,7 @@ def representatives(
 
 
 def _k_means(x: FloatArray, k: int, rng: np.random.Generator) -> "KMeans":
-    """Cluster by Lloyd's algorithm from the best of some starts on a sample: on everything, they would take most of the time."""
+    """Cluster by Lloyd's algorithm from the best of some starts on a sample: on all, they would take most of the time."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

@@ -23,7 +23,7 @@ from core.acquisition import STRATEGIES
 from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.errors import InputError, WorkspaceError
 from core.files import atomic_path, write_json_atomic
-from core.study_report import FEATURE_TITLES, conclude, pairs, summarise
+from core.study_report import FEATURE_TITLES, conclude, paired_table, summarise
 from core.workers import end_with_parent
 from core.workspace import Workspace
 
@@ -131,10 +131,7 @@ def run_experiment(
 def write_tables(experiment: Experiment) -> None:
     """Write the summary as summary.json and table.csv into the run's folder."""
     table = summarise(experiment.results)
-    compared = [
-        {key: row[key] for key in ("features", "budget", "strategy")} | {"metric": "accuracy"} | asdict(row["difference"])
-        for row in pairs(experiment.results)
-    ]
+    compared = paired_table(experiment.results)
     words = conclude(experiment.results, experiment.config.features[0])
     write_json_atomic(experiment.folder / "summary.json", {"table": table, "paired": compared, "conclusion": words})
     with atomic_path(experiment.folder / "table.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:

@@ -51,6 +51,8 @@ def ingest(
 ) -> IngestResult:
     """Take in a folder tree, or a CSV or Parquet manifest (`path` and gold columns).
 
+    Files that are known are not read again; gold labels that the manifest has for them are kept, the newest each.
+
     Args:
         source: relative paths in a manifest are relative to its folder and must stay inside; absolute ones are taken.
         workers: decoding processes, all cores if None.
@@ -67,6 +69,7 @@ def ingest(
     todo = [file for file in files if not _is_known(file, known)]
     grouper, seen = Grouper(catalog.known_hashes()), {image_id for image_id, _, _ in catalog.known_hashes()}
     already = len(files) - len(todo)
+    catalog.set_gold({file.path: file.gold for file in files if file.gold and file.path in known})
     added = duplicates = 0
     done = already
     on_progress(done, len(files))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,14 @@ def pairs(results: Sequence[Result], *, metric: str = "accuracy") -> list[dict[s
                     }
                 )
     return rows
+
+
+def paired_table(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return `pairs` as plain figures: features, budget, strategy, metric, and mean, low, high and n of the difference."""
+    return [
+        {key: row[key] for key in ("features", "budget", "strategy")} | {"metric": "accuracy"} | asdict(row["difference"])
+        for row in pairs(results)
+    ]
 
 
 def conclude(results: Sequence[Result], features: str) -> str:

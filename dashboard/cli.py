@@ -371,7 +371,7 @@ def experiment(
 ) -> None:
     """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
     from core.experiment import ExperimentConfig, run_experiment
-    from core.study_report import conclude, summarise
+    from core.study_report import conclude, paired_table, summarise
     from dashboard.report import write_report
 
     config = ExperimentConfig(
@@ -385,8 +385,13 @@ def experiment(
     with Workspace(workspace, read_only=True) as space, progress("tasks") as on_progress:
         found = run_experiment(space, config, workers=workers, on_progress=on_progress)
     report, words = write_report(found), conclude(found.results, config.features[0])
-    table = summarise(found.results)
-    result = {"report": str(report), "csv": str(found.folder / "table.csv"), "conclusion": words, "table": table}
+    result = {
+        "report": str(report),
+        "csv": str(found.folder / "table.csv"),
+        "conclusion": words,
+        "table": summarise(found.results),
+        "paired": paired_table(found.results),
+    }
     finish(f"{words}\nReport: {report}", result, as_json=json)
 
 

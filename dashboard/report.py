@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import components
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, NumeralTickFormatter
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
@@ -64,6 +64,7 @@ def learning_figure(results: Sequence[dict[str, Any]], features: str, *, beside:
             chart.add_tools(HoverTool(renderers=[line], tooltips=tips, mode="mouse"))
     budgets = sorted({line["budget"] for line in results})
     chart.xaxis.ticker = FixedTicker(ticks=budgets)
+    chart.xaxis.formatter = NumeralTickFormatter(format="0")  # 50, not a power of ten
     chart.xgrid.ticker = chart.xaxis.ticker
     _legend(chart)
     return chart
@@ -146,7 +147,7 @@ def about(experiment: Experiment) -> str:
     share = experiment.n_flagged / experiment.n_images
     return (
         f"{experiment.n_images:,} images, {share:.1%} of them flagged ({config.gold} = {', '.join(config.flagged)}), encoder "
-        f"{experiment.encoder}, {config.seeds} seeds; each seed halves the images into a pool to label and a test set."
+        f"{experiment.encoder}, {config.seeds} seed{'s' * (config.seeds > 1)}; each seed halves the images into a pool to label and a test set."
     )
 
 

@@ -177,6 +177,10 @@ def test_manifest_gives_gold_and_keeps_inside(tmp_path):
         assert result.added == 1
         assert {reason for _, reason in result.rejected} == {"there is no such file", "its path leaves the manifest's folder"}
         assert space.catalog.gold("label")[1] == ["cat"]
+    (tmp_path / "later.csv").write_text("path,label,kind\na.png,lion,wild\n")
+    with Workspace(tmp_path / "w") as space:
+        assert space.ingest(tmp_path / "later.csv", workers=1).already == 1
+        assert [space.catalog.gold(column)[1] for column in ("label", "kind")] == [["lion"], ["wild"]]
     (tmp_path / "bad.csv").write_text("file\na.png\n")
     with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs 'path'"):
         space.ingest(tmp_path / "bad.csv")
