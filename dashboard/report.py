@@ -145,9 +145,10 @@ def about(experiment: Experiment) -> str:
     """Say what was studied, in one sentence."""
     config = experiment.config
     share = experiment.n_flagged / experiment.n_images
+    seeds = f"{config.seeds} seeds" if config.seeds > 1 else "1 seed"
     return (
         f"{experiment.n_images:,} images, {share:.1%} of them flagged ({config.gold} = {', '.join(config.flagged)}), encoder "
-        f"{experiment.encoder}, {config.seeds} seed{'s' * (config.seeds > 1)}; each seed halves the images into a pool to label and a test set."
+        f"{experiment.encoder}, {seeds}; each seed halves the images into a pool to label and a test set."
     )
 
 
