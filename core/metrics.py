@@ -1,4 +1,4 @@
-"""Precision and recall from scored, labelled images, weighted. Imports numpy and core.errors only."""
+"""Precision and recall from scored, labelled images, weighted, with their limits. numpy, scipy and core.errors only."""
 
 import math
 from dataclasses import dataclass
@@ -60,6 +60,138 @@ def precision_at_recall(curve: PRCurve, recall: float) -> tuple[float, float]:
         return math.nan, math.nan
     best = enough[np.argmax(curve.precision[enough])]
     return float(curve.precision[best]), float(curve.thresholds[best])
+
+
+# -- limits --
+
+# Local levels for a curve whose lower edge holds everywhere with 95% (first) and 97.5% (second), by flagged labels up to:
+# simulated order statistics, a one-sided Berk-Jones band.
+LOCAL_LEVELS = (
+    (5, 0.0128, 0.0061), (10, 0.0081, 0.0036), (20, 0.0051, 0.0024), (30, 0.0042, 0.0018), (50, 0.0031, 0.0014),
+    (100, 0.0025, 0.0011), (200, 0.0020, 0.0009), (500, 0.0014, 0.0006), (math.inf, 0.0010, 0.0004),
+)  # fmt: skip
+SHARES = 20  # flagged shares at which the pessimistic curve is computed
+
+
+def local_level(n_flagged: int, *, joint: bool = False) -> float:
+    """Return the level of each point's limit for a lower edge that holds everywhere: 95%, or 97.5% where `joint`."""
+    return next(strict if joint else plain for most, plain, strict in LOCAL_LEVELS if n_flagged <= most)
+
+
+def ratio_limits(
+    a: FloatArray | float,
+    a2: FloatArray | float,
+    b: FloatArray | float,
+    b2: FloatArray | float,
+    *,
+    most_a: float,
+    most_b: float,
+    alpha: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return one-sided (1 - alpha) lower and upper limits of A / (A + B), for weighted counts.
+
+    Args:
+        a, b: sums of weights on the two sides, any one shape.
+        a2, b2: sums of their squares.
+        most_a, most_b: the largest weight that an unseen image on that side could carry.
+        alpha: error of each limit.
+    Returns:
+        (lower, upper); with equal weights Clopper-Pearson's.
+    Source: gamma intervals of weighted counts (Fay & Feuer 1997), melded (Fay, Proschan & Brittain 2015).
+    """
+    from scipy.special import betaincinv
+
+    a, a2, b, b2 = (np.asarray(value, np.float64) for value in (a, a2, b, b2))
+
+    def limit(p: FloatArray, p2: FloatArray, m: FloatArray, m2: FloatArray, level: float) -> FloatArray:
+        x = betaincinv(p * p / p2, m * m / m2, level)
+        return np.asarray(1 / (1 + (m2 / m) / (p2 / p) * (1 - x) / x))
+
+    with np.errstate(all="ignore"):  # no weight on a side: handled by the conditions
+        low = np.where(a > 0, limit(a, a2, b + most_b, b2 + most_b**2, alpha), 0.0)
+        high = np.where(b > 0, limit(a + most_a, a2 + most_a**2, b, b2, 1 - alpha), 1.0)
+    return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)
+
+
+def average_precision_interval(average_precision: float, n_flagged: float, *, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the logit interval of average precision from n flagged labels (Boyd, Eng & Page 2013)."""
+    from scipy.special import expit, logit, ndtri
+
+    centre = logit(min(max(average_precision, 1e-6), 1 - 1e-6))
+    half = ndtri(1 - alpha / 2) / math.sqrt(n_flagged * float(expit(centre)) * float(expit(-centre)))
+    return float(expit(centre - half)), float(expit(centre + half))
+
+
+@dataclass(frozen=True)
+class PRLimits:
+    """Limits of a `PRCurve`, one value per threshold of it."""
+
+    recall_low: FloatArray  # (K,) two-sided 95%, each threshold by itself
+    recall_high: FloatArray
+    precision_low: FloatArray
+    precision_high: FloatArray
+    band: FloatArray  # (K,) lower edge of recall that holds everywhere at once (95%)
+
+
+def pr_limits(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None = None) -> PRLimits:
+    """Return the limits of precision and recall at every distinct score, falling, as `pr_curve` has them.
+
+    Args:
+        scores, flagged, weights: as for `pr_curve`.
+    """
+    weight = np.ones(len(scores)) if weights is None else weights.astype(np.float64)
+    sums = _side_sums(scores, flagged, weight, np.unique(scores)[::-1].astype(np.float64))
+    most = float(weight.max()) if len(weight) else 1.0
+    recall = ratio_limits(*sums.caught, *sums.missed, most_a=most, most_b=most, alpha=0.025)
+    precision = ratio_limits(*sums.caught, *sums.wrong, most_a=most, most_b=most, alpha=0.025)
+    level = local_level(int(flagged.sum()))
+    band = ratio_limits(*sums.caught, *sums.missed, most_a=most, most_b=most, alpha=level)[0]
+    return PRLimits(*recall, *precision, band)
+
+
+def pessimistic_curve(
+    scores: FloatArray, flagged: BoolArray, pool: FloatArray, weights: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return (recall, precision) that hold jointly with 95% at 20 fixed shares of the pool, the smallest share first.
+
+    Args:
+        scores, flagged, weights: as for `pr_curve`.
+        pool: (N,) logits of all images.
+    """
+    weight = np.ones(len(scores)) if weights is None else weights.astype(np.float64)
+    most = float(weight.max()) if len(weight) else 1.0
+    thresholds = np.quantile(pool, 1 - np.arange(1, SHARES + 1) / SHARES).astype(np.float64)
+    sums = _side_sums(scores, flagged, weight, thresholds)
+    level = local_level(int(flagged.sum()), joint=True)
+    recall = ratio_limits(*sums.caught, *sums.missed, most_a=most, most_b=most, alpha=level)[0]
+    precision = ratio_limits(*sums.caught, *sums.wrong, most_a=most, most_b=most, alpha=0.025 / SHARES)[0]
+    return recall, precision
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of weights and of their squares at each threshold."""
+
+    caught: tuple[FloatArray, FloatArray]
+    missed: tuple[FloatArray, FloatArray]
+    wrong: tuple[FloatArray, FloatArray]
+
+
+def _side_sums(scores: FloatArray, flagged: BoolArray, weight: FloatArray, thresholds: FloatArray) -> _Sums:
+    order = np.argsort(scores, kind="stable")
+    rising = scores[order].astype(np.float64)
+    first = np.searchsorted(rising, thresholds, side="left")  # everything from here on is flagged
+
+    def at_or_above(values: FloatArray) -> FloatArray:
+        total = np.append(np.cumsum(values[order][::-1])[::-1], 0.0)
+        return np.asarray(total[first])
+
+    def pair(side: BoolArray) -> tuple[FloatArray, FloatArray]:
+        return at_or_above(weight * side), at_or_above(weight**2 * side)
+
+    caught = pair(flagged)
+    missed = (weight[flagged].sum() - caught[0], (weight[flagged] ** 2).sum() - caught[1])
+    return _Sums(caught, missed, pair(~flagged))
 
 
 def knn_accuracy(x: FloatArray, codes: IntArray, *, k: int = 10) -> float:
