@@ -25,12 +25,15 @@ from core.schema import (
     GOLD,
     IMAGES,
     METADATA,
+    OPERATING_POINTS,
     PARTS,
     PATHS,
     PROBES,
     PROJECTIONS,
     REJECTED,
+    REVEALS,
     SCHEMA_VERSION,
+    SECOND_READINGS,
     SETTINGS,
 )
 
@@ -436,10 +439,51 @@ class Catalog:
             query = sa.select(PROBES.c.version, PROBES.c.record).where(PROBES.c.encoder == encoder).order_by(PROBES.c.version)
             return [(int(found.version), dict(found.record)) for found in connection.execute(query)]
 
+    def probe_record(self, version: int) -> dict[str, Any]:
+        """Return the record of a probe."""
+        with self._read() as connection:
+            return dict(connection.execute(sa.select(PROBES.c.record).where(PROBES.c.version == version)).scalar_one())
+
     def probe_weights(self, version: int) -> bytes:
         """Return the weights of a probe, as `Probe.to_bytes` made them."""
         with self._read() as connection:
             return bytes(connection.execute(sa.select(PROBES.c.weights).where(PROBES.c.version == version)).scalar_one())
+
+    # -- the check half: openings, second readings, operating points --
+
+    def add_reveal(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
+        """Commit an opening of a check set and return its number."""
+        values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}
+        with self.engine.begin() as connection:
+            return _inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
+
+    def reveals(self) -> list[dict[str, Any]]:
+        """Return all openings, newest first: number, check_set, look, key, probe, analyst, at, record."""
+        return self._rows(sa.select(REVEALS).order_by(REVEALS.c.number.desc()))
+
+    def add_second_reading(self, row: int, class_name: str, analyst: str, guideline: str) -> None:
+        """Commit a second analyst's reading of a check image (one an image)."""
+        values = {"row": row, "class_name": class_name, "analyst": analyst, "guideline": guideline, "at": now()}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(SECOND_READINGS).values(**values))
+
+    def second_readings(self) -> list[dict[str, Any]]:
+        """Return all second readings by row: row, class_name, analyst, at, guideline."""
+        return self._rows(sa.select(SECOND_READINGS).order_by(SECOND_READINGS.c.row))
+
+    def add_point(self, name: str, reveal: int, threshold: float, analyst: str) -> None:
+        """Commit an operating point."""
+        values = {"name": name, "reveal": reveal, "threshold": threshold, "analyst": analyst, "at": now()}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(OPERATING_POINTS).values(**values))
+
+    def points(self) -> list[dict[str, Any]]:
+        """Return all operating points, oldest first: name, reveal, threshold, analyst, at."""
+        return self._rows(sa.select(OPERATING_POINTS).order_by(OPERATING_POINTS.c.at))
+
+    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self._read() as connection:
+            return [dict(found) for found in connection.execute(query).mappings()]
 
     def _latest(self, table: sa.Table, encoder: str) -> dict[str, Any] | None:
         with self._read() as connection:

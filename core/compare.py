@@ -16,7 +16,7 @@ class Comparison:
 
     encoder: str
     n_teach: int  # labels it learned from
-    curve: NamedCurve  # on the check half's evidence, or why there is none
+    curve: NamedCurve  # on the check half's watched evidence, or why there is none
 
 
 def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Comparison]:
@@ -25,7 +25,7 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
     Returns:
         one `Comparison` an encoder, oldest first; the current probe is left as it is.
     """
-    codes, evidence, n = workspace.labels.codes, workspace.evidence(), workspace.n_images
+    codes, evidence, n = workspace.labels.codes, workspace.watched(), workspace.n_images
     rows = np.flatnonzero((codes != UNLABELLED) & ~workspace.is_check)
     found = []
     for encoder in workspace.encoders():

@@ -1,13 +1,15 @@
 """From labels to scores: fit the probe on the teach half, score every image. `Workspace` calls this off its lock."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
+from core.errors import InputError
 from core.labels import UNLABELLED
-from core.probe import Probe, fit_probe
+from core.probe import Probe, fit_probe, probe_from_bytes
 from core.uncertainty import closeness, margin
 from core.vectors import Matrix, linear_scores
 
@@ -53,6 +55,20 @@ def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
     return f"No probe yet: all teach-half labels are '{only}'; label at least one image of another class."
 
 
+def score_with(weights: bytes, matrix: Matrix) -> FloatArray:
+    """Score all rows by a stored probe, exactly as `fit_and_score` did when it was new.
+
+    Returns:
+        (M,) float32 logits of flagged.
+    Raises:
+        InputError: if the probe had no flagged side.
+    """
+    probe = probe_from_bytes(weights)
+    if probe.flagged_weights is None:
+        raise InputError("This probe was fitted with labels of one side only and has no score; label both sides.")
+    return linear_scores(matrix, *probe.columns())[:, -1]
+
+
 def fit_and_score(
     matrix: Matrix,
     codes: IntArray,
@@ -80,6 +96,11 @@ def fit_and_score(
         scale=standardisation.scale,
         device=device,
     )
+    return probe, *score_images(probe, matrix, n_images=n_images)
+
+
+def score_images(probe: Probe, matrix: Matrix, *, n_images: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Score all images by a probe: score (N,), uncertainty (N,) float32, predicted (N,) int16."""
     weights, bias = probe.columns()
     logits = linear_scores(matrix, weights, bias)
     n_classes = len(probe.class_codes)
@@ -92,4 +113,10 @@ def fit_and_score(
         uncertainty[: matrix.rows] = closeness(logits[:, n_classes])
     else:
         uncertainty[: matrix.rows] = margin(logits[:, :n_classes])
-    return probe, score, uncertainty, predicted
+    return score, uncertainty, predicted
+
+
+def inputs_key(encoder: str, matrix: Matrix, codes: IntArray, rows: IntArray, flagged_codes: Sequence[int]) -> str:
+    """Name what a probe is fitted on. Fitted again, it differs in its last digits, and would be another model."""
+    content = [encoder.encode(), *(np.asarray(a, "<i8").tobytes() for a in ([matrix.rows], rows, codes[rows], flagged_codes))]
+    return hashlib.blake2b(b"".join(content), digest_size=12).hexdigest()

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import BoolArray, FloatArray
 
 CHECK_SHARE = 0.5  # fixed before the first label; the teach half stays far larger than any label budget
+LIVE_SHARE = 0.2  # of the check half: its readings may be watched while the model learns, so no promise is made from them
 
 
 def permanent_random_numbers(ids: Sequence[str], *, salt: str) -> FloatArray:
@@ -31,7 +32,7 @@ def permanent_random_numbers(ids: Sequence[str], *, salt: str) -> FloatArray:
     return np.fromiter((draw(name) for name in ids), np.float64, len(ids))
 
 
-def in_check_half(groups: Sequence[str], *, salt: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def in_check_half(groups: Sequence[str], *, salt: str) -> BoolArray:
     """Tell which images belong to the check half, from their near-duplicate groups, so that twins never part.
 
     Args:
@@ -41,6 +42,19 @@ def in_check_half(groups: Sequence[str], *, salt: str) -> np.ndarray[tuple[int],
         (N,) bool.
     """
     return permanent_random_numbers(groups, salt=f"{salt}/half") < CHECK_SHARE
+
+
+def in_live_part(orders: FloatArray) -> BoolArray:
+    """Tell which check images may be watched, from the `check_order` of the first image of each one's group.
+
+    The digits of a number far behind its leading ones are independent of its place in the queue.
+
+    Args:
+        orders: (N,) float64 in [0, 1).
+    Returns:
+        (N,) bool; the others are sealed.
+    """
+    return np.asarray(np.modf(orders * 2**20)[0] < LIVE_SHARE)
 
 
 def check_order(ids: Sequence[str], *, salt: str) -> FloatArray:

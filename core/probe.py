@@ -48,14 +48,27 @@ class Probe:
 
 def flagged_column(data: bytes) -> tuple[FloatArray, float] | None:
     """Read the flagged column, weights (D,) and bias, from what `Probe.to_bytes` made; None if the probe had none."""
+    probe = probe_from_bytes(data)
+    return None if probe.flagged_weights is None else (probe.flagged_weights, probe.flagged_bias)
+
+
+def probe_from_bytes(data: bytes) -> Probe:
+    """Read back what `Probe.to_bytes` made."""
     from safetensors.numpy import load
 
     length = int.from_bytes(data[:8], "little")
     record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
-    if not record["flagged"]:
-        return None
-    tensors = load(data)
-    return tensors["weights"][:, -1], float(tensors["bias"][-1])
+    tensors, codes = load(data), tuple(record["class_codes"])
+    weights, bias, k = tensors["weights"], tensors["bias"], len(codes)
+    has_flagged = record["flagged"]
+    return Probe(
+        codes,
+        weights[:, :k],
+        bias[:k],
+        flagged_weights=weights[:, k] if has_flagged else None,
+        flagged_bias=float(bias[k]) if has_flagged else math.nan,
+        n_labels=record["n_labels"],
+    )
 
 
 def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "cpu") -> tuple[FloatArray, float]:

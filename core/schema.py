@@ -100,6 +100,37 @@ PROJECTIONS = sa.Table(
     sa.Column("record", sa.JSON, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
+REVEALS = sa.Table(
+    "reveals",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("check_set", sa.Integer, nullable=False),
+    sa.Column("look", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("probe", sa.Integer, sa.ForeignKey("probes.version"), nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.UniqueConstraint("check_set", "key"),
+)
+SECOND_READINGS = sa.Table(
+    "second_readings",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("class_name", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("guideline", sa.Text, nullable=False),
+)
+OPERATING_POINTS = sa.Table(
+    "operating_points",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("reveal", sa.Integer, sa.ForeignKey("reveals.number"), nullable=False),
+    sa.Column("threshold", sa.Float, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
 PROBES = sa.Table(
     "probes",
     METADATA,

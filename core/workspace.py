@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ from filelock import FileLock, Timeout
 from core.acquisition import FIRST_ROUND, STRATEGIES, Pool, automatic
 from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
 from core.catalog import Action, ActionDraft, Catalog, ImageClass
+from core.check_set import CheckSet
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.embedded import Embedded
 from core.errors import InputError, WorkspaceError
 from core.files import atomic_path
-from core.fitting import Fitted, fit_and_score, missing_for_probe
+from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, score_images
+from core.halves import in_live_part
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
-from core.labels import UNLABELLED, UNSURE, LabelBook, Labels
+from core.labels import EVIDENCE_SOURCES, UNLABELLED, UNSURE, LabelBook, Labels
 from core.learning import LearningCurve, learning_curve, thinned
-from core.probe import flagged_column
+from core.probe import flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
@@ -55,17 +57,22 @@ class LabelResult:
     action: Action
     n_teach: int  # images of the teach half: the model learns from these
     n_check: int  # images of the check half: coloured on the map, not learned from
+    n_kept: int = 0  # check images left out, because they keep what was read
 
     @property
     def sentence(self) -> str:
         """Say it to the person."""
+        kept = f" {self.n_kept:,} check images keep what was read." if self.n_kept else ""
+        return self._did() + kept
+
+    def _did(self) -> str:
         name, n = self.action.class_name, len(self.action.rows)
         if self.action.source == UNSURE:
             return f"{n:,} image kept as unsure: not learned from, and not asked for again."
         if name is None:
             return f"Cleared the label of {n:,} images."
         if self.action.source == "check":
-            return f"{n:,} check-half image read as '{name}'."
+            return f"{n:,} check-half image{'s' if n > 1 else ''} read as '{name}'."
         if not self.n_check:
             return f"Labelled {n:,} '{name}': the model learns from all of them."
         return (
@@ -140,9 +147,25 @@ class Workspace:
             columns = self.catalog.image_columns()
             self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
             self.groups = columns.groups
+            self._live_part = self.is_check & in_live_part(self.check_order[self.groups])
+            self._take_check_set(CheckSet(**self.catalog.setting("check_set", {})))
             self._book = LabelBook(len(self.ids), self.class_names, self.catalog.actions())
             self._gold: dict[str, IntArray] = {}
             self._open_encoder(self.catalog.setting("encoder"))
+
+    def _take_check_set(self, check_set: CheckSet) -> None:
+        self.check_set = check_set
+        self.sealed = self.sealed_after(check_set.after)
+
+    def sealed_after(self, place: float) -> BoolArray:
+        """Return which images a check set that begins behind a place of the permanent order may ask for, (N,) bool."""
+        return self.is_check & ~self._live_part & (self.check_order > place)
+
+    def set_check_set(self, check_set: CheckSet) -> None:
+        """Keep another check set, or other terms of this one (`core.checking` knows what may change when)."""
+        with self._lock:
+            self.catalog.set_setting("check_set", vars(check_set))
+            self._take_check_set(check_set)
 
     def _open_encoder(self, encoder: str | None) -> None:
         self._embedded = Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images)
@@ -322,6 +345,10 @@ class Workspace:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""
         return self._book.is_evidence(self.is_check)
 
+    def watched(self) -> BoolArray:
+        """Return the evidence that live figures may use, (N,) bool: all but what is sealed for the promise."""
+        return self.evidence() & ~self.sealed
+
     def project(self, *, seed: int = 0, on_progress: Progress = ignore) -> dict[str, Any]:
         """Lay all embedded images out on the map and keep the map, its neighbours and its quality figure.
 
@@ -405,23 +432,39 @@ class Workspace:
             "half": "check" if self.is_check[row] else "teach",
             "label": None if code == UNLABELLED else self.class_names[code],
             "unsure": code == UNLABELLED and seq > 0,
-            "labelled_by": self._book.action(seq).analyst if seq else None,
+            "labelled_by": self.labelled_by(row),
             "score": None if np.isnan(score) else score,
         }
 
     # -- labels --
+
+    def label_action(self, row: int) -> Action:
+        """Return the action that gave an image its label (or left it unsure).
+
+        Raises:
+            InputError: if it carries none.
+        """
+        return self._book.action(int(self.labels.actions[row]))
+
+    def labelled_by(self, row: int) -> str | None:
+        """Return who gave an image its label, None if nobody."""
+        seq = int(self.labels.actions[row])
+        return self._book.action(seq).analyst if seq else None
 
     def label(
         self, rows: IntArray, class_name: str | None, *, analyst: str, source: str = "single", criterion: Any = None
     ) -> LabelResult:
         """Give one class (None clears) to images; on return it is on disk.
 
+        A check image that was read keeps its reading: whoever gives labels elsewhere sees scores, and could make the check
+        half say what the model says.
+
         Args:
             rows: (K,) rows, K >= 1.
             source: single | lasso | cluster | check | import; or "unsure", with class None: looked at and left open.
             criterion: the polygon [[x, y], ...] in map units, or what else chose the images.
         Raises:
-            InputError: if there are no rows, or the class is unknown.
+            InputError: if there are no rows, the class is unknown, or all of them keep their reading.
         """
         rows = np.unique(np.asarray(rows, np.int64))
         if not len(rows):
@@ -432,10 +475,17 @@ class Workspace:
             raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(self.class_names)}.")
         if source == UNSURE and class_name is not None:
             raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
-        draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
-        action = self._commit([draft])[0]
+        asked = len(rows)
+        with self._lock:
+            if source not in EVIDENCE_SOURCES:
+                rows = rows[~self.evidence()[rows]]
+            if not len(rows):
+                what = "This image was" if asked == 1 else f"These {asked:,} images were"
+                raise InputError(f"{what} read in Check and keep that label; to change it, undo it on the History page.")
+            draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
+            action = self._commit([draft])[0]
         n_check = int(self.is_check[rows].sum())
-        return LabelResult(action, len(rows) - n_check, n_check)
+        return LabelResult(action, len(rows) - n_check, n_check, asked - len(rows))
 
     @property
     def guideline(self) -> str:
@@ -529,7 +579,7 @@ class Workspace:
         """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
 
         Args:
-            save: keep the probe as a version in the catalog (a read-only look does not).
+            save: keep the probe as a version in the catalog if it is a new one (a read-only look does not).
         """
         with self._lock:
             labels, embedded, classes = self.labels, self._embedded, self.classes
@@ -537,18 +587,25 @@ class Workspace:
             self._fitted = None
             return None
         rows = self._teach_rows(labels.codes, embedded.matrix)
-        probe, score, uncertainty, predicted = fit_and_score(
-            embedded.matrix,
-            labels.codes,
-            rows,
-            flagged_codes=[code for code, c in enumerate(classes) if c.flagged],
-            standardisation=embedded.standardisation,
-            n_images=self.n_images,
-            device=device,
-        )
-        record = {"n_labels": probe.n_labels, "classes": [classes[code].name for code in probe.class_codes]}
-        version = 0
-        if save:
+        flagged_codes = [code for code, c in enumerate(classes) if c.flagged]
+        inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
+        newest, version = self.catalog.latest_probe(str(embedded.encoder)), 0
+        if newest is not None and newest["record"].get("inputs") == inputs:  # a label of the check half makes no new model
+            version, probe = newest["version"], probe_from_bytes(newest["weights"])
+            score, uncertainty, predicted = score_images(probe, embedded.matrix, n_images=self.n_images)
+        else:
+            probe, score, uncertainty, predicted = fit_and_score(
+                embedded.matrix,
+                labels.codes,
+                rows,
+                flagged_codes=flagged_codes,
+                standardisation=embedded.standardisation,
+                n_images=self.n_images,
+                device=device,
+            )
+        names = [classes[code].name for code in probe.class_codes]
+        record = {"n_labels": probe.n_labels, "classes": names, "inputs": inputs}
+        if save and not version:
             version = self.catalog.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
         fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
         with self._lock:
@@ -618,13 +675,15 @@ class Workspace:
             raise InputError("There is no picture to compare with; click one on the map, or lasso some.")
         return nearest(embedded, known, n)
 
-    def check_queue(self, n: int) -> IntArray:
+    def check_queue(self, n: int, *, live: bool = False) -> IntArray:
         """Return the next n check-half images to read, in their permanent hash order.
 
+        Args:
+            live: of those that live curves may use, instead of those sealed for the promise.
         Returns:
             (<= n,) int64 rows without a label that counts as evidence.
         """
-        waiting = np.flatnonzero(self.is_check & ~self.evidence())
+        waiting = np.flatnonzero((self._live_part if live else self.sealed) & ~self.evidence())
         return waiting[np.argsort(self.check_order[waiting], kind="stable")[:n]]
 
     def check_read(self) -> IntArray:
@@ -660,23 +719,30 @@ class Workspace:
             missing = self.missing_for_probe() or "No curve yet: label at least one flagged and one other image."
             return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
         scored = ~np.isnan(fitted.score)
-        evidence = self.evidence() & scored
+        evidence = self.watched() & scored
         training = (codes != UNLABELLED) & ~self.is_check & scored
         curves = [
             self._curve("training", codes, training, fitted.score),
             self._curve("check", codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
         ]
+        if not evidence.any():
+            curves[1] = replace(curves[1], missing=self._missing_for_check_curve())
         if gold_column:
             gold = self.gold(gold_column)
             curves.append(self._curve("gold", gold, self.is_check & (gold != UNLABELLED) & scored, fitted.score))
         return curves
+
+    def _missing_for_check_curve(self) -> str:
+        n_sealed = int((self.evidence() & self.sealed).sum())
+        sealed = f" ({n_sealed:,} are read and sealed for the promise, see Operating point)" if n_sealed else ""
+        return f"{CURVE_TITLES['check']}: read some in Check, 'for live curves'{sealed}."
 
     def learning(self) -> LearningCurve | None:
         """Judge this encoder's past probes on today's check labels; None while average precision is not defined on them."""
         embedded, codes = self._embedded, self.labels.codes
         if embedded.matrix is None or embedded.encoder is None:
             return None
-        rows = np.flatnonzero(self.evidence()[: embedded.matrix.rows])
+        rows = np.flatnonzero(self.watched()[: embedded.matrix.rows])
         flagged = np.isin(codes[rows], self.flagged_codes)
         if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
             return None

@@ -8,12 +8,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core import checking
+from core.checking import OperatingPoint, Reveal
 from core.compare import Comparison, compare_encoders
 from core.errors import AppError
 from core.experiment import Experiment, ExperimentConfig
+from core.focus import draw_focus
 from core.workspace import LabelResult
 from dashboard.hub import Hub
 from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.openings import Openings, OpeningView
 from dashboard.report import write_report
 from dashboard.shared_map import SharedMap
 from dashboard.state import SessionState
@@ -37,11 +41,13 @@ class Actions:
         slow_pool: ThreadPoolExecutor,
         shared_map: SharedMap,
         experiments: ExperimentJob,
+        openings: Openings,
         on_document: OnDocument,
     ) -> None:
         self.state, self.workspace = state, state.workspace
         self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
         self._slow_pool, self._shared_map, self._experiments = slow_pool, shared_map, experiments
+        self._openings = openings
 
     def run(
         self,
@@ -166,6 +172,65 @@ class Actions:
         """Ask for the next round of suggestions."""
         self.run(partial(self.workspace.suggest, n, strategy=strategy), done)
 
-    def check_queue(self, n: int, done: Callable[[np.ndarray], None]) -> None:
+    def check_queue(self, purpose: str, n: int, done: Callable[[np.ndarray], None]) -> None:
         """Ask for the next check-half images to read."""
-        self.run(partial(self.workspace.check_queue, n), done)
+        self.run(partial(checking.queue, self.workspace, purpose, n, analyst=self.state.analyst), done)
+
+    # -- the check half --
+
+    def read_again(self, row: int, class_name: str) -> None:
+        """Keep this analyst's reading beside the first."""
+        verb = partial(checking.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
+        self.run(verb, lambda _: self.say(f"Second reading kept: '{class_name}'."))
+
+    def load_opening(self, number: int | None, done: Callable[[OpeningView], None]) -> None:
+        """Work out what the Operating point page shows."""
+        self.run(partial(self._openings.view, number), done, slow=True)
+
+    def open_check_set(self, done: Callable[[int], None]) -> None:
+        """Open the check set for the newest model: a look that counts."""
+
+        def opened(found: Reveal) -> None:
+            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {found.n:,} labels.")
+            done(found.number)
+
+        self.run(partial(checking.reveal, self.workspace, analyst=self.state.analyst), opened)
+
+    def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
+        """Change what the next opening asks for; `undo` shows the terms in force again where that is refused."""
+        self.run(lambda: checking.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
+
+    def begin_set(self) -> None:
+        """Start another check set from unused images."""
+        verb = partial(checking.begin_set, self.workspace, analyst=self.state.analyst)
+        self.run(verb, lambda terms: self._announce(f"Check set {terms.number} has begun; the old labels may be watched now."))
+        self._refits.request()
+
+    def draw_focus(self, n: int) -> None:
+        """Ask for check labels where the model is in doubt."""
+        verb = partial(draw_focus, self.workspace, n, analyst=self.state.analyst)
+        self.run(verb, lambda draw: self._announce(f"{len(draw.rows):,} focus images wait in Check, 'precision (focus)'."))
+
+    def save_point(self, name: str, threshold: float, opened: Reveal, done: Callable[[], None]) -> None:
+        """Keep a threshold under a name."""
+
+        def saved(point: OperatingPoint) -> None:
+            done()
+            self._announce(f"Saved '{point.name}'.")
+
+        self.run(partial(checking.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
+
+    def put_in_force(self, name: str) -> None:
+        """Make a saved point the one in force."""
+        verb = partial(checking.put_in_force, self.workspace, name, analyst=self.state.analyst)
+        self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
+
+    def _announce(self, sentence: str) -> None:
+        if sentence:
+            self.say(sentence)
+        self._hub.publish("openings")
+
+    def adjudicate(self, row: int, class_name: str) -> None:
+        """Decide between two readings."""
+        verb = partial(checking.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
+        self.run(verb, self._labelled)

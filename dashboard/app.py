@@ -15,6 +15,7 @@ from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.hub import Hub
 from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.openings import Openings
 from dashboard.routes import patterns
 from dashboard.settings import Settings
 from dashboard.shared_map import SharedMap
@@ -40,6 +41,7 @@ class Server:
     draw_pool: ThreadPoolExecutor
     shared_map: SharedMap
     experiments: ExperimentJob
+    openings: Openings
     device: str
 
 
@@ -58,6 +60,7 @@ def build_page(server: Server) -> Any:
         slow_pool=server.slow_pool,
         shared_map=server.shared_map,
         experiments=server.experiments,
+        openings=server.openings,
         on_document=lambda callback: document.add_next_tick_callback(callback),
     )
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
@@ -71,6 +74,8 @@ def build_page(server: Server) -> Any:
             state.follow_encoder(server.shared_map.grid())
         elif topic == "fitting":
             state.fitting = data
+        elif topic == "openings":
+            state.openings += 1
         elif topic == "learning":
             state.learning = data
         elif topic == "message":
@@ -109,6 +114,7 @@ def start(settings: Settings) -> Server:
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared_map=SharedMap(workspace),
         experiments=ExperimentJob(workspace, hub.publish),
+        openings=Openings(workspace),
         device=device,
     )
     server.shared_map.grid()

@@ -2,7 +2,7 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,13 @@ from core.curves import NamedCurve
 from core.errors import InputError, WorkspaceError
 from core.experiment import BUDGETS, FEATURES
 from core.metrics import precision_at_recall
+from core.operating import figures_record
 from core.workspace import Workspace
 from dashboard.console import finish, progress, sentences
 from dashboard.settings import Settings
+
+if TYPE_CHECKING:
+    from core.checking import CheckStatus, Reveal
 
 app = typer.Typer(
     name="lassoscope",
@@ -444,8 +448,9 @@ def curves(
         space.refit(save=False)
         found = space.curves(gold_column=gold or None)
         n_labels = space.fitted.probe.n_labels if space.fitted else 0
+        records = [_curve_record(named) for named in found] + _opened_curves(space)
     sentence = "\n".join(describe_curve(named) for named in found)
-    finish(sentence, {"labels": n_labels, "curves": [_curve_record(named) for named in found]}, as_json=json)
+    finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
 
 def _curve_record(named: NamedCurve) -> dict[str, Any]:
@@ -464,6 +469,112 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
         "recall": recall,
         "precision": precision,
         "thresholds": thresholds,
+    }
+
+
+def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
+    """Describe the newest opening's curve with its limits; empty if no check set was opened."""
+    from core.checking import frozen_scores, reveals, sample_of
+
+    opened = next(iter(reveals(space)), None)
+    if opened is None:
+        return []
+    sample = sample_of(space, opened, frozen_scores(space, opened))
+    average, limits, curve = sample.average_precision, sample.limits, sample.curve
+    pessimistic_recall, pessimistic_precision = sample.pessimistic
+    record = {
+        "key": "opened",
+        "title": f"Opening {opened.number}, check set {opened.check_set}",
+        "n": curve.n,
+        "n_flagged": curve.n_flagged,
+        "average_precision": average.value if average else None,
+        "average_precision_range": [average.low, average.high] if average else None,
+        "recall": curve.recall,
+        "precision": curve.precision,
+        "thresholds": curve.thresholds,
+        "recall_range": [limits.recall_low, limits.recall_high],
+        "precision_range": [limits.precision_low, limits.precision_high],
+        "recall_band": limits.band,
+        "pessimistic": {"recall": pessimistic_recall, "precision": pessimistic_precision},
+    }
+    return [record]
+
+
+@app.command()
+@sentences
+def promise(
+    workspace: WorkspaceOption,
+    recall: Annotated[float | None, typer.Option(help="To be promised.  [default: as set before; 0.9 at first]")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Of all looks together.  [default: as set; 0.95]")] = None,
+    size: Annotated[int | None, typer.Option(help="Check images to read before the set may be opened.  [100]")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set: a look that counts.")] = False,
+    new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
+    analyst: AnalystOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Say what recall can be promised, what opening the check set costs, and what the newest opening came to."""
+    from core import checking
+    from core.operating_words import closed
+
+    who = analyst or getpass.getuser()
+    asked = (recall, confidence, size) != (None, None, None)
+    with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
+        if new_set:
+            checking.begin_set(space, analyst=who)
+        if asked:
+            checking.change_terms(space, recall=recall, confidence=confidence, size=size)
+        space.refit(save=reveal)
+        if reveal:
+            checking.reveal(space, analyst=who)
+        status = checking.status(space)
+        before = closed(status, [c.name for c in space.classes if c.flagged])
+        opened = next((r for r in checking.reveals(space) if r.check_set == status.check_set.number), None)
+        record = None if opened is None else _opening_record(space, opened, status)
+    words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
+    result = {
+        "check_set": status.check_set.number,
+        "recall": status.check_set.recall,
+        "confidence": status.check_set.confidence,
+        "n": status.n,
+        "n_flagged": status.n_flagged,
+        "owed": status.n_owed,
+        "next_look": status.look,
+        "next_alpha": status.alpha,
+        "missing": status.missing,
+        "sentences": before,
+        "opened": record,
+    }
+    finish("\n".join(words), result, as_json=json)
+
+
+def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -> dict[str, Any]:
+    from core import checking
+    from core.operating import figures_at
+    from core.operating_words import footer
+    from core.operating_words import promise as promise_words
+
+    sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+    figures = None if opened.threshold is None else figures_at(sample, opened.threshold)
+    drift = checking.drift_of_owed(space, opened)
+    below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
+    return {
+        "number": opened.number,
+        "check_set": opened.check_set,
+        "look": opened.look,
+        "alpha": opened.alpha,
+        "recall": opened.recall,
+        "confidence": opened.confidence,
+        "probe": opened.probe,
+        "encoder": opened.encoder,
+        "analyst": opened.analyst,
+        "at": opened.at,
+        "n": opened.n,
+        "n_flagged": opened.n_flagged,
+        "threshold": opened.threshold,
+        "misses": opened.misses,
+        "frame": opened.frame,
+        "figures": None if figures is None else figures_record(figures),
+        "sentences": [*promise_words(opened, figures, sample), *below],
     }
 
 

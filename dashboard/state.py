@@ -14,6 +14,7 @@ from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
 
 COLOUR_BY = ("label", "predicted", "score", "uncertainty")
 LASSO_MODES = ("new", "add", "subtract", "intersect")
+PAGES = ("map", "operating", "training", "experiment", "history")
 TABS = ("selection", "suggestions", "check")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
 
@@ -39,7 +40,7 @@ class SessionState(param.Parameterized):
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
     reveal: bool = param.Boolean(default=False, doc="The reveal key is held: the picture under the mouse is clear.")
     privacy_view: str = param.String(default="blurred", doc="The privacy view of every picture, from blur and grey.")
-    page: str = param.Selector(default="map", objects=["map", "training", "experiment", "history"], doc="The page shown.")
+    page: str = param.Selector(default="map", objects=list(PAGES), doc="The page shown.")
     tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
@@ -48,6 +49,7 @@ class SessionState(param.Parameterized):
     fitting: bool = param.Boolean(default=False, doc="A refit is under way.")
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
+    openings: int = param.Integer(default=0, doc="Rises when anything about check sets or operating points has changed.")
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")

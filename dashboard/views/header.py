@@ -6,9 +6,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboard.state import SessionState
+from dashboard.state import PAGES, SessionState
 
-WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; }"  # pmui passes `sx` to the knob alone
+WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.85rem; }"  # pmui passes `sx` to the knob alone
 
 
 class Header(pn.viewable.Viewer):
@@ -19,7 +19,7 @@ class Header(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
-        one_line = {**white, "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
+        one_line = {**white, "fontSize": "0.8rem", "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
         self._counts = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
         self._fitting = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
         self._analyst = pmui.TextInput.from_param(
@@ -36,10 +36,16 @@ class Header(pn.viewable.Viewer):
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
             label="",
-            options={"Map": "map", "Training": "training", "Experiment": "experiment", "History": "history"},
+            options={"Operating point" if page == "operating" else page.capitalize(): page for page in PAGES},
             size="small",
             sx={
-                "& .MuiToggleButton-root": {**white, "borderColor": "#ffffff88"},
+                "& .MuiToggleButton-root": {
+                    **white,
+                    "borderColor": "#ffffff88",
+                    "whiteSpace": "nowrap",
+                    "fontSize": "0.78rem",
+                    "padding": "6px 8px",
+                },
                 "& .Mui-selected": {"backgroundColor": "#ffffff33 !important", "color": "#ffffff !important"},
             },
             description="",

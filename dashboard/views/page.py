@@ -8,7 +8,8 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboard.actions import Actions
-from dashboard.state import TABS, SessionState
+from dashboard.state import PAGES, TABS, SessionState
+from dashboard.views.check import CheckPane
 from dashboard.views.components.keys import KeyPress, Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
@@ -16,8 +17,9 @@ from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
 from dashboard.views.map import MapPane
 from dashboard.views.message import MessageLine
+from dashboard.views.operating import OperatingPage
 from dashboard.views.picture import PinnedPicture
-from dashboard.views.reading import CheckPane, SuggestionsPane
+from dashboard.views.reading import SuggestionsPane
 from dashboard.views.selection import SelectionPane
 from dashboard.views.training import TrainingPage
 
@@ -53,6 +55,7 @@ class Page:
         centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)
         left = Controls(state=state, actions=actions)
         self._map_page = pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW)
+        self._operating = pn.Column(OperatingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self._training = pn.Column(TrainingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
         self._experiment = pn.Column(ExperimentPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
@@ -62,6 +65,7 @@ class Page:
             main=[
                 pn.Column(
                     self._map_page,
+                    self._operating,
                     self._training,
                     self._experiment,
                     self._history,
@@ -87,8 +91,8 @@ class Page:
         self._map.close()
 
     def _on_page(self, event: Any) -> None:
-        pages = {"map": self._map_page, "training": self._training, "experiment": self._experiment, "history": self._history}
-        for name, page in pages.items():
+        pages = (self._map_page, self._operating, self._training, self._experiment, self._history)
+        for name, page in zip(PAGES, pages, strict=True):
             page.visible = event.new == name
 
     def _on_tab(self, event: Any) -> None:
@@ -96,7 +100,7 @@ class Page:
         queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
         if queue is not None:
             self.state.pinned = None  # two pictures and two rows of class buttons: which one would a key label?
-            if queue.current is None:
+            if queue.needs_refill:
                 queue.refill()
 
     def _on_key(self, press: KeyPress) -> None:
@@ -113,6 +117,8 @@ class Page:
             self.actions.label(names[key])
         elif key == "s" and queue is not None:
             queue.skip()
+        elif key == "n" and queue is self._check:
+            self._check.save_grid()
         elif key == "u" and queue is not None:
             queue.unsure()
         elif key == "m":

@@ -1,4 +1,4 @@
-"""Two reading queues with one key per answer: suggestions (teach half, with reasons) and check (blind, in hash order)."""
+"""Reading queues with one key per answer; here the suggestions, each with its reason. `views.check` has the blind ones."""
 
 import html
 from typing import Any
@@ -16,15 +16,12 @@ from dashboard.state import SessionState
 from dashboard.views.class_buttons import ClassButtons
 from dashboard.views.components.picture_card import PictureCard
 
-CHECK_BATCH = 50  # how many check images are fetched ahead; the order is fixed, so the size changes nothing
-
 
 class QueuePane(pn.viewable.Viewer):
     """One picture at a time; an answer labels it and brings the next."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
-    source = "single"
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -54,12 +51,20 @@ class QueuePane(pn.viewable.Viewer):
         """Return the image that is asked for now."""
         return self._waiting[0] if self._waiting else None
 
+    @property
+    def needs_refill(self) -> bool:
+        """Tell whether nothing is asked for."""
+        return not self._waiting
+
     def answer(self, class_name: str | None) -> None:
         """Label the current image and go on."""
         if self.current is None:
             return
-        self.actions.label_rows(np.array([self.current.row]), class_name, source=self.source, criterion=self._why())
+        self._give(self.current.row, class_name)
         self.skip()
+
+    def _give(self, row: int, class_name: str | None) -> None:
+        self.actions.label_rows(np.array([row]), class_name, source="single", criterion=self._why())
 
     def _more_answers(self) -> list[Any]:
         return []
@@ -88,9 +93,7 @@ class QueuePane(pn.viewable.Viewer):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        codes = self.state.workspace.labels.codes
-        if self.source == "single":  # somebody else may have answered meanwhile; check images are read whatever they carry
-            self._waiting = [s for s in self._waiting if codes[s.row] < 0]
+        self._waiting = self._still_open(self._waiting)
         current = self.current
         self._card.param.update(
             image_id=current.id if current else "",
@@ -101,6 +104,11 @@ class QueuePane(pn.viewable.Viewer):
         )
         self._words.object = html.escape(self._say()).replace("\n", "<br>")
         self._buttons.disabled = self._skip.disabled = current is None
+
+    def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
+        """Drop what somebody else has answered meanwhile."""
+        codes = self.state.workspace.labels.codes
+        return [s for s in waiting if codes[s.row] < 0]
 
     def _say(self) -> str:
         raise NotImplementedError
@@ -160,30 +168,3 @@ class SuggestionsPane(QueuePane):
             side = "flagged image" if missing == "flagged" else "image that is not flagged"
             words += f"\nNo {side} among the labels yet. If you know one, click it on the map and press M for more like it."
         return words
-
-
-class CheckPane(QueuePane):
-    """Blind reading of images the model never learns from: no score, no prediction, an order unrelated to either."""
-
-    source = "check"
-
-    def refill(self) -> None:
-        """Fetch the next images of the permanent order."""
-        self.actions.check_queue(CHECK_BATCH, self._take_rows)
-
-    def _take_rows(self, rows: np.ndarray) -> None:
-        workspace = self.state.workspace
-        self.take([Suggestion(int(row), workspace.image_id(int(row)), "check", "") for row in rows])
-
-    def _why(self) -> dict[str, str]:
-        return {"order": "hash"}
-
-    def _say(self) -> str:
-        read = len(self.state.workspace.check_read())
-        half = int(self.state.workspace.is_check.sum())
-        if self.current is None:
-            return f"{read:,} of {half:,} check images read."
-        return (
-            f"{read:,} of {half:,} check images read.\nThe model never learns from these. Score and prediction are hidden, "
-            "and the order is random, so what you read here is evidence.\nHold R to see it clear."
-        )

@@ -1,6 +1,7 @@
 """The product's story through `Workspace`, on real demo images, without a browser."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,11 +45,13 @@ def test_the_story(folder):
         again = space.suggest(10)
         assert {s.strategy for s in again} == {"uncertain"}
         assert not {s.row for s in again} & {s.row for s in first}
-        for row in space.check_queue(120):
-            space.label(np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
-        space.refit()
+        for live, n in ((False, 90), (True, 30)):
+            for row in space.check_queue(n, live=live):
+                space.label(np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
+        version = space.fitted.version
+        assert space.refit().version == version  # check labels make no new model
         curves = {c.key: c for c in space.curves(gold_column="label")}
-        assert curves["check"].curve.n == 120
+        assert curves["check"].curve.n == 30
         assert curves["gold"].curve.average_precision > 0.7
         assert curves["training"].curve.n == 10
         exported = folder / "labels.csv"
@@ -59,9 +62,11 @@ def test_the_story(folder):
         result = space.label(
             np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion={"polygon": []}
         )
-        assert result.n_teach == 0
+        assert (result.n_teach, result.n_kept) == (0, 120)
         assert "not learned from" in result.sentence
-        assert space.curves()[1].curve is None
+        read = space.evidence()
+        assert read.sum() == 120  # what was read stays
+        assert (space.labels.codes[read] == before[read]).all()
         space.undo(analyst="ann")
         assert (space.labels.codes == before).all()
         space.redo(result.action.seq, analyst="bob")
@@ -128,6 +133,8 @@ def test_weights_trained_on_the_workspace_embed_it(folder, tmp_path):
 
 def test_encoders_are_listed_compared_on_the_same_labels_and_switched(folder):
     w = ("-w", str(folder))
+    with Workspace(folder) as space:  # a later set has begun: the readings of this one may be watched
+        space.set_check_set(replace(space.check_set, number=2, after=1.0))
     found = {e["name"].split("-")[0]: e for e in run("encoders", *w, "--compare")["encoders"]}
     assert set(found) == {"msn", "mine"}
     assert found["mine"]["current"]
@@ -153,6 +160,8 @@ def test_a_refit_that_another_encoder_overtakes_is_dropped(folder, monkeypatch):
     with Workspace(folder) as space:
         first, second = (encoder["name"] for encoder in space.encoders())
         space.use_encoder(first)
+        new = space.suggest(1, strategy="random")[0].row  # else the probe there is would be taken
+        space.label(np.array([new]), "neutral", analyst="a")
         fit = module.fit_and_score
 
         def overtaken(*args, **kwargs):
@@ -165,6 +174,7 @@ def test_a_refit_that_another_encoder_overtakes_is_dropped(folder, monkeypatch):
         monkeypatch.undo()
         space.refit()
         assert space.fitted is not None
+        space.undo(analyst="a")
         space.use_encoder(first)
 
 
@@ -215,7 +225,7 @@ def test_past_probes_are_judged_on_todays_check_labels(folder):
         counts = [round_.n_labels for round_ in curve.rounds]
         assert counts == sorted(set(counts))
         assert counts[-1] == space.fitted.probe.n_labels
-        judged = space.evidence()
+        judged = space.watched()
         truth = np.isin(gold[judged], space.flagged_codes)
         newest = average_precision_score(truth, space.fitted.score[judged])
         assert curve.rounds[-1].average_precision == pytest.approx(newest, abs=1e-4)

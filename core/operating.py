@@ -1,0 +1,274 @@
+"""What a threshold does, from uniform check labels: shares with their ranges, counts per 1,000, costs. numpy and core only."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray
+from core.metrics import PRCurve, PRLimits, average_precision_interval, pessimistic_curve, pr_curve, pr_limits, ratio_limits
+from core.promise import ALPHA, lower_limit, misses_allowed, upper_limit
+
+LIMIT = 0.025  # of each side of a 95% range
+FEWEST_ABOVE = 10  # check labels on the flagged side; below, precision is not said
+FEWEST_FOR_AP = 20  # flagged check labels
+FEWEST_TO_CALIBRATE = 30  # flagged check labels
+MORE_LABELS = 200  # "what 200 more labels would buy"
+
+
+@dataclass(frozen=True)
+class Range:
+    """An estimate with its 95% range."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Check labels with the scores of one frozen model, and that model's scores of all images of the frame."""
+
+    scores: FloatArray  # (n,) logits of the uniform check labels
+    flagged: BoolArray  # (n,)
+    pool: FloatArray  # (N,) logits of all images, ascending
+    extra_scores: FloatArray  # (e,) logits of focus labels: for precision and the curve, never for recall's promise
+    extra_flagged: BoolArray  # (e,)
+    weights: FloatArray | None  # (n + e,) 1 / inclusion probability; None without focus labels: all count alike
+
+    @classmethod
+    def uniform(cls, scores: FloatArray, flagged: BoolArray, pool: FloatArray) -> "Sample":
+        """Take a simple random sample; the pool in any order."""
+        nothing = np.array([], np.float64)
+        return cls(np.asarray(scores, np.float64), flagged, np.sort(pool), nothing, nothing.astype(bool), None)
+
+    @property
+    def n(self) -> int:
+        """Count the uniform labels."""
+        return len(self.scores)
+
+    @property
+    def n_flagged(self) -> int:
+        """Count the flagged ones among them."""
+        return int(self.flagged.sum())
+
+    @property
+    def all_scores(self) -> FloatArray:
+        """(n + e,) logits of all labels."""
+        return np.concatenate([self.scores, self.extra_scores])
+
+    @property
+    def all_flagged(self) -> BoolArray:
+        """(n + e,) bool of all labels."""
+        return np.concatenate([self.flagged, self.extra_flagged])
+
+    @cached_property
+    def curve(self) -> PRCurve:
+        """Precision and recall at every labelled score."""
+        return pr_curve(self.all_scores, self.all_flagged, self.weights)
+
+    @cached_property
+    def limits(self) -> PRLimits:
+        """The curve's limits."""
+        return pr_limits(self.all_scores, self.all_flagged, self.weights)
+
+    @cached_property
+    def pessimistic(self) -> tuple[FloatArray, FloatArray]:
+        """(recall, precision) that hold jointly with 95%."""
+        return pessimistic_curve(self.all_scores, self.all_flagged, self.pool, self.weights)
+
+    @property
+    def average_precision(self) -> Range | None:
+        """Average precision; None below 20 flagged labels."""
+        if self.n_flagged < FEWEST_FOR_AP:
+            return None
+        effective = float(self.n_flagged)
+        if self.weights is not None:
+            w = self.weights[self.all_flagged]
+            effective = float(w.sum() ** 2 / (w**2).sum())
+        inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # at 0 or 1 a logit says nothing
+        return Range(self.curve.average_precision, *average_precision_interval(inside, effective))
+
+    @property
+    def prevalence(self) -> Range:
+        """Share of flagged images, from the uniform labels."""
+        return binomial_range(self.n_flagged, self.n)
+
+    @property
+    def largest_tie(self) -> tuple[float, int]:
+        """The score that most images of the pool share, and how many do."""
+        values, counts = np.unique(self.pool, return_counts=True)
+        return float(values[counts.argmax()]), int(counts.max())
+
+    def counted_above(self, threshold: float) -> int:
+        """Count the images of the pool at or above a threshold."""
+        return len(self.pool) - int(np.searchsorted(self.pool, threshold, side="left"))
+
+
+def binomial_range(x: int, n: int) -> Range:
+    """Return x of n with its two-sided 95% Clopper-Pearson range."""
+    return Range(x / n if n else 0.0, lower_limit(x, n, LIMIT), upper_limit(x, n, LIMIT))
+
+
+@dataclass(frozen=True)
+class PointFigures:
+    """What flagging everything at or above a threshold comes to. Ranges are 95%, at this threshold by itself."""
+
+    threshold: float
+    n_above: int  # images of the frame that are flagged, counted
+    share_above: float
+    recall: Range
+    recall_everywhere: float  # lower edge that holds at all thresholds at once, 95%
+    precision: Range | None  # None with fewer than 10 check labels on the flagged side
+    labels_above: int
+    left_up: float  # 95% upper limit of the share of flagged images among those left up
+    reviewed: float  # per 1,000 images, counted
+    caught: Range  # per 1,000 images
+    missed: Range
+
+
+def figures_at(sample: Sample, threshold: float) -> PointFigures:
+    """Work out a threshold.
+
+    Args:
+        sample: with at least 5 flagged uniform labels.
+        threshold: flag scores >= it.
+    """
+    above = sample.scores >= threshold
+    caught, n, n_flagged = int((above & sample.flagged).sum()), sample.n, sample.n_flagged
+    missed = n_flagged - caught
+    everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one at or above: the band falls with t
+    n_above = sample.counted_above(threshold)
+
+    def per_1000(x: int) -> Range:
+        found = binomial_range(x, n)
+        return Range(1000 * found.value, 1000 * found.low, 1000 * found.high)
+
+    return PointFigures(
+        threshold=threshold,
+        n_above=n_above,
+        share_above=n_above / len(sample.pool),
+        recall=binomial_range(caught, n_flagged),
+        recall_everywhere=float(everywhere[-1]) if len(everywhere) else 0.0,
+        precision=_precision(sample, threshold),
+        labels_above=int((sample.all_scores >= threshold).sum()),
+        left_up=upper_limit(missed, int((~above).sum()), ALPHA),
+        reviewed=1000 * n_above / len(sample.pool),
+        caught=per_1000(caught),
+        missed=per_1000(missed),
+    )
+
+
+def figures_record(figures: PointFigures) -> dict[str, Any]:
+    """Return the figures as plain JSON values; a range is [estimate, low, high]."""
+
+    def plain(found: Range | None) -> list[float] | None:
+        return None if found is None else [found.value, found.low, found.high]
+
+    return {
+        "threshold": figures.threshold,
+        "flagged": figures.n_above,
+        "flagged_share": figures.share_above,
+        "recall": plain(figures.recall),
+        "recall_everywhere": figures.recall_everywhere,
+        "precision": plain(figures.precision),
+        "left_up_at_most": figures.left_up,
+        "reviewed_per_1000": figures.reviewed,
+        "caught_per_1000": plain(figures.caught),
+        "missed_per_1000": plain(figures.missed),
+    }
+
+
+def _precision(sample: Sample, threshold: float) -> Range | None:
+    above = sample.all_scores >= threshold
+    if above.sum() < FEWEST_ABOVE:
+        return None
+    flagged = sample.all_flagged
+    if sample.weights is None:
+        return binomial_range(int((above & flagged).sum()), int(above.sum()))
+    sums = [(sample.weights[side].sum(), (sample.weights[side] ** 2).sum()) for side in (above & flagged, above & ~flagged)]
+    most = float(sample.weights.max())
+    low, high = ratio_limits(*sums[0], *sums[1], most_a=most, most_b=most, alpha=LIMIT)
+    return Range(float(sums[0][0] / (sums[0][0] + sums[1][0])), float(low), float(high))
+
+
+def threshold_for_recall(sample: Sample, recall: float) -> float:
+    """Return the highest labelled score with at least this recall in the sample: an estimate, not a promise."""
+    scores = np.sort(sample.scores[sample.flagged])
+    return float(scores[min(int((1 - recall) * len(scores) + 1e-9), len(scores) - 1)])
+
+
+def threshold_for_precision(sample: Sample, precision: float) -> float | None:
+    """Return the lowest labelled score with at least this precision in the sample, None if there is none."""
+    enough = np.flatnonzero(sample.curve.precision >= precision - 1e-12)
+    return float(sample.curve.thresholds[enough[-1]]) if len(enough) else None
+
+
+def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> float:
+    """Return the threshold with the lowest estimated cost, the highest of equals.
+
+    Args:
+        miss: cost of a flagged image that is not caught, > 0.
+        review: cost of looking at one image that is flagged.
+    """
+    thresholds = sample.curve.thresholds
+    missed = np.array([(sample.flagged & (sample.scores < t)).sum() for t in thresholds]) / sample.n
+    above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)
+    return float(thresholds[np.argmin(miss * missed + review * above)])
+
+
+def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
+    """Return what 1,000 images cost at a threshold: misses estimated, reviews counted."""
+    reviews = review * figures.reviewed
+    return Range(*(reviews + miss * value for value in (figures.missed.value, figures.missed.low, figures.missed.high)))
+
+
+@dataclass(frozen=True)
+class MoreBought:
+    """What more labels would probably buy at the next look."""
+
+    n_more: int
+    threshold: float | None  # None = still no promise
+    share_above: float
+
+
+def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = False, n_more: int = MORE_LABELS) -> MoreBought:
+    """Predict the promise with more uniform labels, from the flagged scores seen so far.
+
+    Args:
+        recall, alpha, live: as for `certify`, of the next look.
+    """
+    expected = int(sample.n_flagged * (1 + n_more / sample.n))
+    misses = misses_allowed(expected, recall, alpha, live=live)
+    if misses < 0:
+        return MoreBought(n_more, None, 1.0)
+    place = (misses + 1) / (expected + 1)
+    threshold = float(np.quantile(sample.scores[sample.flagged], place, method="lower"))
+    return MoreBought(n_more, threshold, sample.counted_above(threshold) / len(sample.pool))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling: chance = 1 / (1 + exp(-(slope * logit + intercept)))."""
+
+    slope: float
+    intercept: float
+
+
+def calibrate(sample: Sample) -> Calibration | None:
+    """Fit chances on the uniform labels; None with fewer than 30 flagged or other ones.
+
+    Source: Platt 1999, with its smoothed targets, here as weights of both classes.
+    """
+    n_flagged, n_other = sample.n_flagged, sample.n - sample.n_flagged
+    if min(n_flagged, n_other) < FEWEST_TO_CALIBRATE:
+        return None
+    from sklearn.linear_model import LogisticRegression
+
+    high, low = (n_flagged + 1) / (n_flagged + 2), 1 / (n_other + 2)
+    target = np.where(sample.flagged, high, low)
+    x = np.concatenate([sample.scores, sample.scores])[:, None]
+    y = np.repeat([True, False], sample.n)
+    fit = LogisticRegression(C=np.inf, max_iter=1_000).fit(x, y, sample_weight=np.concatenate([target, 1 - target]))
+    return Calibration(float(fit.coef_[0, 0]), float(fit.intercept_[0]))
