@@ -293,8 +293,12 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
 
 def frozen_scores(workspace: Workspace, opened: Reveal) -> FloatArray:
     """Score the frame of an opening with its frozen model: (frame,) float32 logits, the same to the bit at any time."""
-    matrix = workspace.embedded(opened.encoder).need_matrix()
-    return score_with(workspace.catalog.probe_weights(opened.probe), matrix)[: opened.frame]
+    return score_probe(workspace, opened.encoder, opened.probe)[: opened.frame]
+
+
+def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
+    """Score all embedded images by any kept probe: (M,) float32 logits."""
+    return score_with(workspace.catalog.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
 def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sample:

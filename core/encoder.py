@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.arrays import FloatArray, Progress, ignore
-from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors
+from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors, save_tensors
 from core.devices import bf16_pays, one_thread_each, pick_device
 from core.errors import EncoderError, InputError, ShapeError
 from core.images import load_square
@@ -23,6 +24,7 @@ from core.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, r
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PIXELS_FORMAT = "lassoscope-pixels/v1"
+TIMM_FORMAT, TIMM_TITLE = "lassoscope-timm/v1", "timm "
 BATCH_ROWS = 512  # images in one forward pass at most
 CACHED = 400_000  # activations (images x tokens x dim) that a CPU core works on fastest; measured on three ViTs
 CHUNK = 16  # images a decoding task takes: fewer cost more in hand-over than in decoding
@@ -71,6 +73,26 @@ class Encoder:
             **{key: self._about[key] for key in ABOUT if key in self._about},
         }
 
+    def save(self, file: Path) -> None:
+        """Write the weights so that `load_encoder(file)` gives this encoder again, without a network."""
+        about = {key: str(value) for key, value in self._about.items()}
+        tensors = self._module.state_dict()
+        if self._title:
+            format_, about = TIMM_FORMAT, about | {"timm": self._title.removeprefix(TIMM_TITLE)}
+        else:
+            format_ = WEIGHTS_FORMAT if self._is_vit else PIXELS_FORMAT
+        named = {name.removeprefix("vit."): tensor for name, tensor in tensors.items()}
+        save_tensors(named, file, about | {"format": format_, "architecture": self._architecture.to_json()})
+
+    def with_head(self, weights: FloatArray, bias: FloatArray) -> nn.Module:
+        """Return a float32 module from (B, 3, S, S) images in [0, 1] to embeddings (B, dim) and their scores (B, k).
+
+        Args:
+            weights: (dim, k).
+            bias: (k,).
+        """
+        return Scorer(self._module, self._architecture, weights, bias).cpu().eval()
+
     def encode(self, images: np.ndarray[Any, Any] | Tensor) -> FloatArray:
         """Embed a batch.
 
@@ -108,6 +130,21 @@ class Vit(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, dim) class tokens."""
         return self.vit(images)
+
+
+class Scorer(nn.Module):
+    """An encoder and linear scores on top, as one module."""
+
+    def __init__(self, module: nn.Module, architecture: Architecture, weights: FloatArray, bias: FloatArray) -> None:
+        super().__init__()
+        self.module, self._architecture = deepcopy(module), architecture
+        self.register_buffer("weights", torch.from_numpy(np.ascontiguousarray(weights, np.float32)))
+        self.register_buffer("bias", torch.from_numpy(np.ascontiguousarray(bias, np.float32)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (B, dim) embeddings and (B, k) scores."""
+        x = self.module(normalise(images, self._architecture))
+        return x, x @ self.get_buffer("weights") + self.get_buffer("bias")
 
 
 class Pixels(nn.Module):
@@ -219,16 +256,32 @@ def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
     about = {"method": f"timm {name}", "data": "see its card on the Hugging Face hub", "licence": "see its card"}
     key = content_hash(model.state_dict(), {"architecture": shape.to_json()})
     module = Vit(model.eval().requires_grad_(False))
-    return Encoder(f"{_safe_name(name)}-{key}", module, shape, device, about, title=f"timm {name}")
+    return Encoder(f"{_safe_name(name)}-{key}", module, shape, device, about, title=f"{TIMM_TITLE}{name}")
 
 
 def _from_file(path: Path, device: torch.device) -> Encoder:
     meta, tensors = read_tensors(path)
+    if meta.get("format") == TIMM_FORMAT:
+        return _saved_timm(path, meta, tensors, device)
     if meta.get("format") not in (WEIGHTS_FORMAT, PIXELS_FORMAT) or "architecture" not in meta:
         raise EncoderError(f"{path} has no Lassoscope metadata; give weights that 'lassoscope train' wrote.")
     shape = Architecture.from_json(meta["architecture"])
     module = _pixels(tensors, shape) if meta["format"] == PIXELS_FORMAT else Vit(load_backbone(tensors, shape))
     return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
+
+
+def _saved_timm(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tensor], device: torch.device) -> Encoder:
+    """Build the timm model that `Encoder.save` wrote."""
+    import timm
+
+    try:
+        model = timm.create_model(meta["timm"], pretrained=False, num_classes=0)
+        model.load_state_dict(dict(tensors))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise EncoderError(f"{path} does not fit a timm model of this machine ({str(error).splitlines()[0][:120]}).") from None
+    shape, title = Architecture.from_json(meta["architecture"]), f"{TIMM_TITLE}{meta['timm']}"
+    name = f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}"
+    return Encoder(name, Vit(model.eval().requires_grad_(False)), shape, device, meta, title=title)
 
 
 def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:

@@ -88,7 +88,8 @@ class Sample:
             w = self.weights[self.all_flagged]
             effective = float(w.sum() ** 2 / (w**2).sum())
         inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # at 0 or 1 a logit says nothing
-        return Range(self.curve.average_precision, *average_precision_interval(inside, effective))
+        low, high = average_precision_interval(inside, effective)
+        return Range(self.curve.average_precision, low, max(high, self.curve.average_precision))
 
     @property
     def prevalence(self) -> Range:

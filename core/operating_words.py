@@ -3,7 +3,10 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from core.checking import CheckStatus, Reveal
+from core.metrics import PRCurve
 from core.operating import MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
 from core.promise import (
     ALPHA,
@@ -39,6 +42,8 @@ def percent(share: float, *, down: bool = False, up: bool = False) -> str:
     decimals = 0 if x >= 9.95 and (x <= 99 or x == 100) else 1 if x >= 0.995 else 2 if x >= 0.0995 else 3
     scale = 10**decimals
     rounded = math.floor(x * scale + 1e-9) if down else math.ceil(x * scale - 1e-9) if up else round(x * scale)
+    if rounded >= 100 * scale:
+        return "100%"
     return f"{rounded / scale:.{decimals}f}%"
 
 
@@ -191,6 +196,16 @@ def at_handle(opened: Reveal, figures: PointFigures, sample: Sample) -> list[str
     return [word for word in words if word]
 
 
+def naive_warning(naive: PRCurve, threshold: float) -> str:
+    """Say what the labels the model learned from would claim of a threshold."""
+    at = np.flatnonzero(naive.thresholds >= threshold)
+    recall, precision = (float(naive.recall[at[-1]]), float(naive.precision[at[-1]])) if len(at) else (0.0, 1.0)
+    return (
+        f"The labels it learned from would claim {percent(recall)} recall and {percent(precision)} precision here: that is the "
+        "naive curve, and no evidence."
+    )
+
+
 def _to_promise_here(opened: Reveal, figures: PointFigures) -> str:
     miss_rate = 1 - figures.recall.value
     if miss_rate >= 1 - opened.recall:
@@ -211,12 +226,14 @@ def what_more_would_buy(opened: Reveal, sample: Sample) -> str:
     found = what_more_buys(sample, opened.recall, alpha, live=opened.live)
     if found.threshold is None:
         return f"{MORE_LABELS} more check labels would probably not suffice for the next look's higher bar."
-    now = ""
+    then, now = percent(found.share_above), ""
     if opened.threshold is not None:
-        now = f", instead of {percent(sample.counted_above(opened.threshold) / len(sample.pool))}"
+        now = percent(sample.counted_above(opened.threshold) / len(sample.pool))
+    if then == now:
+        return f"{MORE_LABELS} more check labels would probably change little: the promise flags {now} of the pool already."
     return (
         f"{MORE_LABELS} more check labels would probably let the next look promise {100 * opened.recall:.4g}% recall with "
-        f"{percent(found.share_above)} of the pool flagged{now} (a guess from the labels so far)."
+        f"{then} of the pool flagged{f', instead of {now}' if now else ''} (a guess from the labels so far)."
     )
 
 

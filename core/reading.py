@@ -43,7 +43,17 @@ def read_file(path: str) -> FileRead:
         return FileRead(path, n_bytes, mtime_ns, reason=f"it cannot be read ({getattr(error, 'strerror', None) or error})")
 
 
-def _read(path: str, found: os.stat_result) -> FileRead:
+def read_sound(path: str, found: os.stat_result) -> tuple[bytes, str | None]:
+    """Read a file that claims to be an image, without decoding it.
+
+    Args:
+        found: its `os.stat`.
+    Returns:
+        its bytes and its format, None if only decoding can tell.
+    Raises:
+        InputError: if it is no regular file, empty, too large, damaged, or named for another format than it has.
+        OSError: if it cannot be read.
+    """
     if not stat.S_ISREG(found.st_mode):
         raise InputError("it is no regular file")
     suffix = os.path.splitext(path)[1].lower()
@@ -59,6 +69,11 @@ def _read(path: str, found: os.stat_result) -> FileRead:
     if format_ is not None and format_ != SUFFIXES[suffix]:
         raise InputError(f"its suffix {suffix!r} is wrong, the content is {format_}")
     check_sound(content)
+    return content, format_
+
+
+def _read(path: str, found: os.stat_result) -> FileRead:
+    content, format_ = read_sound(path, found)
     image = decode(content)
     return FileRead(
         path,

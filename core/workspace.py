@@ -492,6 +492,16 @@ class Workspace:
         """Return the version of the labelling guideline in force."""
         return str(self.catalog.setting("guideline", "v1"))
 
+    def set_guideline(self, name: str) -> None:
+        """Put another version of the labelling guideline in force: it is written beside every label from now on.
+
+        Raises:
+            InputError: if the name is empty.
+        """
+        if not name.strip():
+            raise InputError("A guideline needs a name, got nothing; for example v2.")
+        self.catalog.set_setting("guideline", name.strip())
+
     def _commit(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         with self._lock:  # disk first: what memory shows has been acknowledged
             actions = self.catalog.append_actions(drafts)

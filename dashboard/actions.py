@@ -1,9 +1,11 @@
 """What a click or key does. The one place where errors become messages, and where work leaves the event loop."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,6 +80,10 @@ class Actions:
         except Exception:
             LOG.exception("action failed")
             self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+
+    def soon(self, draw: Callable[[], None]) -> None:
+        """Call `draw` when the tab's document is next free: Bokeh's models may be changed only then."""
+        self._on_document(draw)
 
     def say(self, sentence: str, *, error: bool = False) -> None:
         """Show one sentence in this tab."""
@@ -224,6 +230,18 @@ class Actions:
         """Make a saved point the one in force."""
         verb = partial(checking.put_in_force, self.workspace, name, analyst=self.state.analyst)
         self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
+
+    def export_bundle(self, done: Callable[[Path], None], *, failed: Callable[[], None]) -> None:
+        """Write the bundle of the point in force (else of the newest promise) as a ZIP file inside the workspace."""
+
+        def export() -> Path:
+            from core.bundle import export_bundle
+
+            folder = self.workspace.folder / "exports" / "bundle"
+            record = export_bundle(self.workspace, folder)
+            return Path(shutil.make_archive(str(folder.with_name(f"bundle-{record['version']}")), "zip", folder))
+
+        self.run(export, done, slow=True, failed=failed)
 
     def _announce(self, sentence: str) -> None:
         if sentence:

@@ -292,6 +292,21 @@ def classes(
     finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
 
 
+@app.command()
+@sentences
+def guideline(
+    workspace: WorkspaceOption,
+    set_to: Annotated[str | None, typer.Option("--set", help="New version, written beside every label from now on.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show which version of your labelling guideline is in force, or put another one in force; a promise names it."""
+    with Workspace(workspace, read_only=set_to is None) as space:
+        if set_to is not None:
+            space.set_guideline(set_to)
+        found = space.guideline
+    finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
+
+
 def parse_classes(text: str) -> list[ImageClass]:
     """Read "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
     from dashboard.theme import CLASS_PALETTE
@@ -576,6 +591,54 @@ def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -
         "figures": None if figures is None else figures_record(figures),
         "sentences": [*promise_words(opened, figures, sample), *below],
     }
+
+
+@app.command()
+@sentences
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; an older bundle in it is replaced.")],
+    workspace: WorkspaceOption,
+    point: Annotated[str | None, typer.Option(help="Operating point.  [default: the one in force, else the promise]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A threshold for the newest model, without a promise.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
+    from core.bundle import export_bundle
+
+    with Workspace(workspace, read_only=True) as space:
+        if threshold is not None:
+            space.refit(save=False)
+        record = export_bundle(space, folder, point=point, threshold=threshold)
+    held = record["promise"]
+    words = "without a promise"
+    if held is not None and held["covers_this_threshold"]:
+        words = f"with the promise of {100 * held['recall']:.4g}% recall"
+    sentence = f"Bundle {record['version']} written to {folder}: flag scores ≥ {record['threshold']:g}, {words}."
+    slim = {key: value for key, value in record.items() if key != "score_quantiles"}
+    finish(sentence, {"folder": str(folder), **slim}, as_json=json)
+
+
+@app.command()
+@sentences
+def score(
+    bundle: Annotated[Path, typer.Argument(help="Folder that 'lassoscope export' wrote.")],
+    source: Annotated[Path, typer.Argument(help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    out: Annotated[Path, typer.Option(help="Table to write, .csv or .parquet.")],
+    device: DeviceOption = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.  [default: all cores]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Score new images with a bundle; needs no workspace. Stopped, the same command goes on."""
+    from core.bundle import load_bundle
+    from core.scoring import score_source
+
+    loaded = load_bundle(bundle, device=device)
+    with progress("score") as on_progress:
+        result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
+    lines = [f"  not scored {p['path']}: {p['problem']}" for p in result["problems"]]
+    counts = f"{result['scored']:,} images scored, {result['flagged']:,} flagged, {len(result['problems']):,} files not scored."
+    calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
+    finish("\n".join([*lines, f"{counts} Table: {out}", result["promise"]]) + calibrated, result, as_json=json)
 
 
 @app.command()

@@ -8,7 +8,8 @@ import param
 
 from dashboard.state import PAGES, SessionState
 
-WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.85rem; }"  # pmui passes `sx` to the knob alone
+# pmui passes `sx` to the knob alone.
+WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.85rem; }"
 
 
 class Header(pn.viewable.Viewer):
@@ -27,7 +28,7 @@ class Header(pn.viewable.Viewer):
             label="",
             placeholder="analyst",
             size="small",
-            width=84,
+            width=76,
             margin=(0, 4),
             align="center",
             description="",
@@ -49,7 +50,7 @@ class Header(pn.viewable.Viewer):
                 "& .Mui-selected": {"backgroundColor": "#ffffff33 !important", "color": "#ffffff !important"},
             },
             description="",
-            margin=(0, 8),
+            margin=(0, 2),
             align="center",
         )
         self._blur, self._grey = (
@@ -59,7 +60,7 @@ class Header(pn.viewable.Viewer):
                 size="small",
                 description="",
                 stylesheets=[WHITE_LABEL],
-                margin=(0, 4),
+                margin=(0, 1),
                 align="center",
             )
             for name in ("blur", "grey")

@@ -1,7 +1,9 @@
 """The Operating point page: a closed panel that says what opening costs, then curve, handle, promise in words, and points."""
 
 import html
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from core.operating import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from core.operating_words import at_handle, closed, footer, promise, what_more_would_buy
+from core.operating_words import at_handle, closed, footer, naive_warning, promise, what_more_would_buy
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
 from dashboard.state import SessionState
@@ -43,6 +45,7 @@ class OperatingPage(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._view: OpeningView | None = None
+        self._wanted: int | None = None  # number of the opening to show; None = the newest
         self._threshold: float | None = None
         self._following = False  # widgets are being set from the threshold
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
@@ -72,7 +75,7 @@ class OperatingPage(pn.viewable.Viewer):
         terms_of = {"recall": self._recall, "confidence": self._confidence, "size": self._size, "live": self._live}
         for name, widget in terms_of.items():
             widget.param.watch(lambda event, term=name: self._on_term(term, event.new), "value")
-        self._open = pmui.Button(label="Open", size="small", on_click=lambda _: self.actions.open_check_set(self._opened))
+        self._open = pmui.Button(label="Open", size="small", on_click=lambda _: self.actions.open_check_set(self._load))
         self._new_set = pmui.Button(
             label="New check set",
             size="small",
@@ -138,7 +141,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._want_recall.param.watch(lambda event: self._on_target("recall", event.new), "value")
         self._want_precision.param.watch(lambda event: self._on_target("precision", event.new), "value")
         self._miss = pmui.FloatInput(label="A miss costs (reviews)", value=20.0, start=0.01, step=5, size="small", width=165)
-        self._miss.param.watch(lambda _: self._draw_handle(), "value")
+        self._miss.param.watch(lambda _: self.actions.soon(self._draw_handle), "value")
         self._cheapest = pmui.Button(
             label="Cheapest", size="small", variant="outlined", color="default", margin=(12, 8), on_click=self._to_cheapest
         )
@@ -150,6 +153,14 @@ class OperatingPage(pn.viewable.Viewer):
         self._name = pmui.TextInput(label="Name of this point", value="", size="small", width=180)
         self._save = pmui.Button(label="Save", size="small", margin=(12, 8), on_click=lambda _: self._save_point())
         self._points = pn.Column(width=SIDE, margin=0)
+        self._export = pmui.Button(
+            label="Export the bundle",
+            size="small",
+            variant="outlined",
+            margin=(8, 8),
+            on_click=lambda _: self._on_export(),
+        )
+        self._download = pmui.FileDownload(label="Download", visible=False, margin=(8, 8))
         self._column = pn.Column(
             self._words,
             pn.Row(self._typed, self._want_recall, self._want_precision, margin=0),
@@ -157,6 +168,7 @@ class OperatingPage(pn.viewable.Viewer):
             self._cost,
             pn.Row(self._name, self._save, margin=0),
             self._points,
+            pn.Row(self._export, self._download, margin=0),
             pmui.Typography(object="Just above the threshold", variant="caption", margin=(4, 8, 0, 8)),
             self._above,
             pmui.Typography(object="Just below", variant="caption", margin=(4, 8, 0, 8)),
@@ -169,16 +181,14 @@ class OperatingPage(pn.viewable.Viewer):
 
     # -- following --
 
-    def _on_state(self, event: Any) -> None:
+    def _on_state(self, *_: Any) -> None:
         if self.state.page == "operating":
-            self._load(self._history.value, newest=event.name == "openings")
+            self._load(self._wanted)
 
-    def _load(self, number: int | None, *, newest: bool = False) -> None:
+    def _load(self, number: int | None) -> None:
         if not self._following:
-            self.actions.load_opening(None if newest else number, self._show)
-
-    def _opened(self, number: int) -> None:
-        self._load(number)
+            self._wanted = number
+            self.actions.load_opening(number, self._show)
 
     def _show(self, view: OpeningView) -> None:
         before = self._view.opened if self._view else None
@@ -198,7 +208,8 @@ class OperatingPage(pn.viewable.Viewer):
         if before is None or before.number != opened.number or self._threshold is None:
             self._curve.show(sample, view.naive)
             self._histogram.show(sample, opened.threshold)
-            start, end = self._histogram.figure.x_range.start, self._histogram.figure.x_range.end
+            shown = self._histogram.figure.x_range
+            start, end = math.floor(100 * shown.start) / 100, math.ceil(100 * shown.end) / 100
             self._following = True
             self._slider.param.update(start=start, end=end, value=min(max(self._slider.value, start), end), disabled=False)
             self._following = False
@@ -232,7 +243,7 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _on_term(self, term: str, value: Any) -> None:
         if not self._following and value is not None:
-            self.actions.change_terms(term, value, lambda: self._load(self._history.value))
+            self.actions.change_terms(term, value, lambda: self._load(self._wanted))
 
     # -- the handle --
 
@@ -260,9 +271,14 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _move(self, threshold: float, *, dragged: bool = False) -> None:
         self._threshold = threshold
-        if not dragged:
-            self._histogram.move(threshold)
-        self._draw_handle()
+
+        def draw() -> None:
+            if not dragged:
+                self._histogram.move(threshold)
+            if self._threshold == threshold:  # else a newer one is on the way
+                self._draw_handle()
+
+        self.actions.soon(draw)
 
     def _draw_handle(self) -> None:
         view, threshold = self._view, self._threshold
@@ -271,7 +287,8 @@ class OperatingPage(pn.viewable.Viewer):
         figures = figures_at(view.sample, threshold)
         promised = None if view.opened.threshold is None else figures_at(view.sample, view.opened.threshold)
         self._curve.mark(figures, promised)
-        self._words.object = _paragraphs(at_handle(view.opened, figures, view.sample)) + _per_1000(figures)
+        naive = [naive_warning(view.naive, threshold)] if view.naive else []
+        self._words.object = _paragraphs(at_handle(view.opened, figures, view.sample)) + _per_1000(figures) + _small(naive)
         precision = None if figures.precision is None else round(figures.precision.value, 3)
         self._following = True
         self._slider.value = min(max(round(threshold, 3), self._slider.start), self._slider.end)
@@ -320,6 +337,19 @@ class OperatingPage(pn.viewable.Viewer):
     def _saved(self) -> None:
         self._name.value = ""
 
+    def _on_export(self) -> None:
+        self._export.param.update(label="Exporting…", disabled=True)
+        self._download.visible = False
+        self.actions.export_bundle(self._exported, failed=self._export_ended)
+
+    def _export_ended(self) -> None:
+        self._export.param.update(label="Export the bundle", disabled=False)
+
+    def _exported(self, file: Path) -> None:
+        self._export_ended()
+        self._download.param.update(file=str(file), filename=file.name, visible=True)
+        self.actions.say(f"Exported {file.name}; score new uploads with 'lassoscope score'.")
+
     def _draw_points(self) -> None:
         view = self._view
         if view is None or view.opened is None or view.sample is None:
@@ -333,11 +363,7 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _point_row(self, point: OperatingPoint, figures: PointFigures) -> pn.Column:
         force = self._view.in_force if self._view else {}
-        state = (
-            f" <b>in force</b> since {force['at'][:16].replace('T', ' ')}, by {html.escape(force['analyst'])}."
-            if point.in_force
-            else ""
-        )
+        state = f" <b>in force</b> since {_minute(force['at'])}, by {html.escape(force['analyst'])}." if point.in_force else ""
         precision = "not said" if figures.precision is None else f"{figures.precision.value:.0%}"
         words = (
             f"<b>{html.escape(point.name)}</b> ≥ {point.threshold:.3f} ({html.escape(point.analyst)}): recall "

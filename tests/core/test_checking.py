@@ -11,8 +11,9 @@ from core import checking, focus
 from core.catalog import ImageClass, ImageRecord
 from core.errors import InputError
 from core.focus import focus_probabilities
+from core.metrics import pr_curve
 from core.operating import figures_at
-from core.operating_words import closed, footer, promise
+from core.operating_words import closed, footer, naive_warning, promise
 from core.promise import certify, look_alpha
 from core.vectors import write_part
 from core.workspace import Workspace
@@ -317,6 +318,8 @@ def test_the_sentences_are_those_of_the_specification(space):
     words = promise(opened, figures, sample)
     assert f"{figures.n_above:,} images" in words[0]
     assert words[1].startswith("At least 90% of explicit images are caught (95% sure; best guess ")
+    warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
+    assert "claim 50% recall and 100% precision" in warning
     shown = float(words[0].split("≥ ")[1].split(":")[0])
     assert sample.counted_above(shown) == figures.n_above  # the rounded threshold flags the very same images
     assert shown <= opened.threshold
@@ -332,6 +335,7 @@ def test_the_commands(space):
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
+    assert run("guideline", "--set", "v2")["guideline"] == "v2"
     before = run("promise")
     assert before["opened"] is None
     assert before["n"] == 150

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from core import checking
 from core.runs import RunLog
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, load
@@ -219,3 +220,79 @@ def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(
     page.get_by_text("More like this").click()
     expect(page.get_by_text("60 images most like this one are selected")).to_be_visible(timeout=10_000)
     expect(facts(page)).to_have_attribute("data-selected", "60", timeout=10_000)
+
+
+def read_check(page, gold, ids, n):
+    """Answer the check queue by key as an analyst who knows; the picture on show is named by its file."""
+    for number in range(n):
+        picture = page.locator("img[src*='image/']").first
+        key = "2" if gold[ids[picture.get_attribute("src").rsplit("/", 1)[1]]] else "1"
+        before = picture.get_attribute("src")
+        page.keyboard.press(key)
+        if number < n - 1:
+            expect(picture).not_to_have_attribute("src", before, timeout=10_000)
+
+
+def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps_it(open_page, server):
+    server.kill()
+    with Workspace(server.folder) as space:
+        truth = space.gold("label")
+        gold = dict(enumerate(np.isin(truth, space.flagged_codes).tolist()))
+        ids = {space.image_id(row): row for row in range(space.n_images)}
+        for code in range(3):
+            rows = np.flatnonzero(~space.is_check & (truth == code))[:20]
+            space.label(rows, space.class_names[code], analyst="ann", source="lasso")
+    server.start()
+    page = open_page()
+    page.get_by_role("button", name="Operating point").click()
+    expect(page.get_by_text("The check set is closed")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Label 100 random ones in Check")).to_be_visible()
+    expect(page.get_by_role("button", name="Open: look 1")).to_be_disabled()
+    page.get_by_role("button", name="Map").click()
+    page.get_by_role("tab", name="Check").click()
+    expect(page.get_by_text(re.compile(r"^0 of \d+ check images read"))).to_be_visible(timeout=15_000)
+    read_check(page, gold, ids, 120)
+    expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("120 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
+    page.get_by_role("button", name="Operating point").click()
+    expect(page.get_by_text("held to 96%, so that all looks")).to_be_visible(timeout=10_000)
+    target = page.get_by_label("Recall", exact=True).first
+    target.fill("0.8")
+    target.press("Enter")
+    expect(page.get_by_text("That is enough to promise 80% recall")).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Open: look 1").click()
+    expect(page.get_by_text("Flag scores ≥").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("At least 80% of footwear images are caught (95% sure")).to_be_visible()
+    expect(page.get_by_text("First look at this check set (held to 96%)")).to_be_visible()
+    first = page.get_by_text("Flag scores ≥").first.inner_text()
+    handle = page.get_by_label("Threshold").first
+    handle.focus()
+    said = page.get_by_text("At scores ≥").first.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("At scores ≥").first).not_to_have_text(said, timeout=5_000)
+    page.get_by_label("Name of this point").fill("careful")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Put in force").click()
+    expect(page.get_by_text(re.compile("in force since .* UTC"))).to_be_visible(timeout=10_000)
+    second = open_page()  # another window sees the same, without another look
+    second.get_by_role("button", name="Operating point").click()
+    expect(second.get_by_text(first)).to_be_visible(timeout=15_000)
+    second.get_by_role("button", name="Map").click()
+    second.get_by_role("tab", name="Check").click()
+    expect(second.get_by_text(re.compile(r"^120 of \d+ check images read"))).to_be_visible(timeout=15_000)
+    read_check(second, gold, ids, 20)
+    expect(page.get_by_text("140 images read")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("held to 99.5%, so that all looks")).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Open: look 2").click()
+    expect(page.get_by_text("Second look at this check set (bar raised from 96% to 99.5%)")).to_be_visible(timeout=15_000)
+    page.reload()
+    page.get_by_role("button", name="Operating point").click()
+    expect(page.get_by_text("Second look at this check set")).to_be_visible(timeout=15_000)
+    page.get_by_role("combobox", name="Opening").first.click()
+    page.get_by_role("listbox").get_by_text("1: set 1, look 1").click()
+    expect(page.get_by_text(first)).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Export the bundle").click()
+    expect(page.get_by_text("Exported bundle-")).to_be_visible(timeout=60_000)
+    with Workspace(server.folder, read_only=True) as space:
+        assert [(r.look, r.n) for r in checking.reveals(space)] == [(2, 140), (1, 120)]
+        assert checking.in_force(space)["name"] == "careful"

@@ -1,0 +1,352 @@
+"""A bundle: encoder, probe, threshold and promise as one folder that scores images without the workspace. No pickle."""
+
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import checking
+from core.arrays import FloatArray
+from core.backbone import read_tensors
+from core.catalog import now
+from core.checking import Reveal
+from core.embedded import Embedded
+from core.encoder import Encoder, load_encoder
+from core.errors import EncoderError, InputError
+from core.files import plain, write_json_atomic
+from core.operating import Sample, calibrate, figures_at, figures_record
+from core.operating_words import footer, promise, say_threshold
+from core.probe import FORMAT as PROBE_FORMAT
+from core.probe import Probe, probe_from_bytes
+from core.workspace import Workspace
+
+FORMAT = "lassoscope-bundle/1"
+QUANTILES = 1_001  # of the frame's scores: what new scores are held against
+ONNX_TOLERANCE = 1e-4  # largest difference to torch, over scores and embeddings
+ONNX_OPSET = 18
+CHECK_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle, loaded."""
+
+    version: str
+    record: dict[str, Any]  # bundle.json
+    encoder: Encoder
+    probe: Probe
+
+    @property
+    def threshold(self) -> float:
+        """Flag scores >= it."""
+        return float(self.record["threshold"])
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes the probe knows, one a column."""
+        return list(self.record["probe"]["classes"])
+
+
+# -- writing --
+
+
+def export_bundle(
+    workspace: Workspace, folder: Path, *, point: str | None = None, threshold: float | None = None
+) -> dict[str, Any]:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        folder: that does not exist yet, or holds an older bundle, which is replaced.
+        point: name of a saved operating point; None for the one in force, or else the newest promise.
+        threshold: instead of a point: of the newest model, without a promise.
+    Returns:
+        bundle.json's content.
+    Raises:
+        InputError: if there is nothing to export, or the folder holds something else.
+    """
+    if folder.exists() and not (folder / "bundle.json").is_file() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files; name a new folder, or one with an older bundle.")
+    chosen = _chosen(workspace, point, threshold)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        record = _write(workspace, aside, chosen)
+        if folder.exists():
+            shutil.rmtree(folder)
+        aside.chmod(0o755)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return record
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What to export."""
+
+    threshold: float
+    name: str
+    probe: int
+    encoder: str
+    opened: Reveal | None
+
+
+def _chosen(workspace: Workspace, point: str | None, threshold: float | None) -> _Chosen:
+    if threshold is not None:
+        fitted = workspace.fitted
+        if fitted is None or not fitted.version or fitted.probe.flagged_weights is None:
+            raise InputError("There is no kept model to export; run 'lassoscope fit' first.")
+        return _Chosen(threshold, "", fitted.version, str(workspace.encoder_name), None)
+    openings = {opened.number: opened for opened in checking.reveals(workspace)}
+    saved = {p.name: p for p in checking.points(workspace)}
+    name = point or checking.in_force(workspace).get("name")
+    if name is not None:
+        if name not in saved:
+            raise InputError(f"There is no operating point '{name}'; there are: {', '.join(saved) or 'none'}.")
+        opened = openings[saved[name].reveal]
+        return _Chosen(saved[name].threshold, name, opened.probe, opened.encoder, opened)
+    promised = next((opened for opened in openings.values() if opened.threshold is not None), None)
+    if promised is None or promised.threshold is None:
+        raise InputError(
+            "No operating point is in force and nothing was promised; open the check set, or name a threshold with --threshold."
+        )
+    return _Chosen(promised.threshold, "", promised.probe, promised.encoder, promised)
+
+
+def _write(workspace: Workspace, folder: Path, chosen: _Chosen) -> dict[str, Any]:
+    encoder = _encoder_of(workspace, chosen.encoder)
+    weights = workspace.catalog.probe_weights(chosen.probe)
+    probe, embedded = probe_from_bytes(weights), workspace.embedded(chosen.encoder)
+    encoder.save(folder / "encoder.safetensors")
+    (folder / "probe.safetensors").write_bytes(weights)
+    _write_arrays(folder / "sklearn.safetensors", probe, embedded)
+    names = [workspace.class_names[code] for code in probe.class_codes]
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "exported_at": now(),
+        "workspace": workspace.name,
+        "threshold": chosen.threshold,
+        "rule": "flag where score >= threshold",
+        "operating_point": chosen.name,
+        "classes": [{"name": c.name, "flagged": c.flagged} for c in workspace.classes],
+        "encoder": {"name": chosen.encoder, **encoder.describe()},
+        "probe": {"version": chosen.probe, "classes": names, "labels": probe.n_labels},
+        "preprocessing": f"decode, EXIF upright, RGB on white; shorter side to {encoder.input_size} px (bicubic), middle cut "
+        "out; values / 255; normalised inside encoder and model.onnx",
+        "onnx": {"inputs": ["images"], "outputs": ["embeddings", "scores"], "score_columns": [*names, "flagged"]},
+        "calibration": None,
+        "promise": None,
+    }
+    if chosen.opened is None:
+        scores = checking.score_probe(workspace, chosen.encoder, chosen.probe)
+    else:
+        scores = checking.frozen_scores(workspace, chosen.opened)
+        sample = checking.sample_of(workspace, chosen.opened, scores)
+        record |= _promise_record(workspace, chosen, sample)
+    record["score_quantiles"] = np.quantile(scores, np.linspace(0, 1, QUANTILES)).round(5).tolist()
+    record["onnx"]["largest_difference_to_torch"] = _write_onnx(folder / "model.onnx", encoder, probe)
+    files = sorted(folder.iterdir())
+    for file in files:
+        file.chmod(0o644)
+    record["files"] = {file.name: hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() for file in files}
+    record = plain(record)
+    record["version"] = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=6).hexdigest()
+    write_json_atomic(folder / "bundle.json", record)
+    (folder / "MODEL_CARD.md").write_text(model_card(record), encoding="utf-8")
+    return record
+
+
+def _encoder_of(workspace: Workspace, name: str) -> Encoder:
+    """Load an encoder of the workspace again, on the CPU.
+
+    Raises:
+        EncoderError: if its weights have changed or gone.
+    """
+    known = next(e for e in workspace.encoders() if e["name"] == name)
+    # What names no source was embedded by an early version with a registered encoder: its name without the hash.
+    source, size = known["record"].get("source", name.rpartition("-")[0]), known["record"].get("asked_size")
+    encoder = load_encoder(source, device="cpu", size=size)
+    if encoder.name != name:
+        raise EncoderError(f"{source} holds other weights now than those that embedded the images ({name}); put them back.")
+    return encoder
+
+
+def _write_arrays(file: Path, probe: Probe, embedded: Embedded) -> None:
+    """Write what scikit-learn's StandardScaler and LogisticRegression need, one row a class and the last for flagged."""
+    from safetensors.numpy import save_file
+
+    weights, bias = probe.columns()
+    mean, scale = embedded.standardisation.mean, embedded.standardisation.scale
+    arrays = {
+        "mean_": mean,
+        "scale_": scale,
+        "coef_": (weights * scale[:, None]).T,
+        "intercept_": bias + mean @ weights,
+    }
+    save_file({name: np.ascontiguousarray(a, np.float64) for name, a in arrays.items()}, file)
+
+
+def _promise_record(workspace: Workspace, chosen: _Chosen, sample: Sample) -> dict[str, Any]:
+    opened = chosen.opened
+    assert opened is not None  # noqa: S101  only asked for openings
+    threshold = float(say_threshold(chosen.threshold, sample))  # flags the same images, and is not torn by rounding
+    figures = figures_at(sample, threshold)
+    held = opened.threshold is not None and threshold <= opened.threshold
+    words = promise(opened, figures_at(sample, opened.threshold) if opened.threshold is not None else None, sample)
+    stands, drift = checking.status(workspace), checking.drift_of_owed(workspace, opened)
+    ids = [workspace.image_id(int(row)) for row in opened.rows]
+    labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
+    calibration = calibrate(sample)
+    known = {name: value for name, value in vars(opened).items() if name not in ("rows", "flagged", "scores")}
+    return {
+        "threshold": threshold,
+        "calibration": asdict(calibration) if calibration else None,
+        "figures": figures_record(figures),
+        "promise": {
+            **known,
+            "n": opened.n,
+            "n_flagged": opened.n_flagged,
+            "covers_this_threshold": held,
+            "sentences": words,
+            "conditions": footer(opened, stands, n_images=workspace.n_images, tie=sample.largest_tie, drift=drift),
+            "check_labels": [{"id": key, "flagged": flag, "score": score} for key, flag, score in labels],
+        },
+    }
+
+
+def _write_onnx(file: Path, encoder: Encoder, probe: Probe) -> float:
+    """Write the model as ONNX and hold it to torch on other images and another batch size.
+
+    Raises:
+        EncoderError: if it answers differently.
+    """
+    import onnxruntime
+    import torch
+
+    scorer, side = encoder.with_head(*probe.columns()), encoder.input_size
+    generator = torch.Generator().manual_seed(0)
+    example, other = (torch.rand(n, 3, side, side, generator=generator) for n in (2, CHECK_ROWS))
+    torch.onnx.export(
+        scorer,
+        (example,),
+        file,
+        input_names=["images"],
+        output_names=["embeddings", "scores"],
+        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=4_096)}},
+        opset_version=ONNX_OPSET,
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        wanted = [part.numpy() for part in scorer(other)]
+    found = session.run(None, {"images": other.numpy()})
+    worst = max(float(np.abs(a - b).max()) for a, b in zip(wanted, found, strict=True))
+    if not worst <= ONNX_TOLERANCE:
+        raise EncoderError(
+            f"The ONNX model differs from torch by {worst:.2g}, more than {ONNX_TOLERANCE:g}; it was not written."
+        )
+    return worst
+
+
+def model_card(record: dict[str, Any]) -> str:
+    """Write the card: what the model is, what was promised of it, what was not."""
+    held = record["promise"]
+    flagged = ", ".join(c["name"] for c in record["classes"] if c["flagged"])
+    about = "\n".join(
+        f"* {key}: {value}" for key, value in record["encoder"].items() if value not in ("", None) and key != "shape"
+    )
+    lines = [
+        f"# {record['workspace']}: model {record['version']}",
+        "",
+        f"Finds images of the classes: **{flagged}**. Flag where score ≥ {record['threshold']:g}. "
+        f"Exported {record['exported_at'][:16].replace('T', ' ')} UTC"
+        + (f", operating point '{record['operating_point']}'." if record["operating_point"] else "."),
+        "",
+        "## What was promised",
+        "",
+    ]
+    if held is None:
+        lines.append("Nothing: this threshold was named by hand, no check set was opened for this model.")
+    else:
+        if not held["covers_this_threshold"]:
+            lines += ["**The promise does not cover this threshold**; it was made for a lower one, or none was possible:", ""]
+        lines += [f"* {sentence}" for sentence in [*held["sentences"], *held["conditions"]]]
+        lines += ["", f"It holds for the images it was made from (frame hash `{held['frame_hash']}`), and for no others."]
+    chance = "calibrated on the check labels (Platt)" if record["calibration"] else "not calibrated: an order, not a chance"
+    lines += [
+        "",
+        "## The model",
+        "",
+        about,
+        f"* probe: logistic regression, {record['probe']['labels']} labels, classes {', '.join(record['probe']['classes'])}",
+        f"* probability column: {chance}",
+        f"* images: {record['preprocessing']}",
+        "",
+        "## Use",
+        "",
+        "`lassoscope score THIS_FOLDER IMAGES --out scores.csv`, or `model.onnx` (input `images`: float32 (B, 3, S, S) in "
+        "[0, 1]; the last score column is flagged; float32 throughout, where this program takes bfloat16 on hardware gaining "
+        "by it), or scikit-learn from `sklearn.safetensors`:",
+        "",
+        "```python",
+        "import numpy as np",
+        "from safetensors.numpy import load_file",
+        "from sklearn.linear_model import LogisticRegression",
+        "arrays = load_file('sklearn.safetensors')",
+        "model = LogisticRegression()",
+        "model.classes_ = np.array([False, True])",
+        "model.coef_, model.intercept_ = arrays['coef_'][-1:], arrays['intercept_'][-1:]",
+        "flag = model.decision_function((embeddings - arrays['mean_']) / arrays['scale_']) >= THRESHOLD",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+# -- reading --
+
+
+def load_bundle(folder: Path, *, device: str = "auto") -> Bundle:
+    """Load a bundle; nothing but JSON and safetensors is read.
+
+    Raises:
+        InputError: if it is none, or a file of it is missing or changed.
+    """
+    try:
+        record = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InputError(f"{folder} holds no bundle; name a folder that 'lassoscope export' wrote.") from None
+    if (
+        not isinstance(record, dict)
+        or record.get("format") != FORMAT
+        or not math.isfinite(float(record.get("threshold", "nan")))
+    ):
+        raise InputError(f"{folder}/bundle.json is no bundle of this program's ({FORMAT}); export it again.")
+    for name in ("encoder.safetensors", "probe.safetensors"):
+        file = folder / name
+        if not file.is_file() or hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() != record["files"].get(name):
+            raise InputError(f"{file} is missing or was changed since the export; export the bundle again.")
+    if read_tensors(folder / "probe.safetensors")[0].get("format") != PROBE_FORMAT:
+        raise InputError(f"{folder}/probe.safetensors is no probe of ours; export the bundle again.")
+    encoder = load_encoder(str(folder / "encoder.safetensors"), device=device)
+    probe = probe_from_bytes((folder / "probe.safetensors").read_bytes())
+    if probe.flagged_weights is None or probe.weights.shape[0] != encoder.dim:
+        raise InputError(f"{folder} holds a probe that does not fit its encoder; export the bundle again.")
+    return Bundle(str(record["version"]), record, encoder, probe)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def frame_quantiles(bundle: Bundle) -> FloatArray:
+    """Return (1001,) quantiles of the frame's scores."""
+    return np.array(bundle.record["score_quantiles"], np.float64)

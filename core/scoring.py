@@ -1,0 +1,207 @@
+"""Score images with a bundle: batch by batch into part files, so that a stopped run goes on, then into one table."""
+
+import hashlib
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.arrays import FloatArray, Progress, ignore
+from core.bundle import Bundle, frame_quantiles
+from core.errors import InputError
+from core.files import atomic_path, write_json_atomic
+from core.images import Uint8Array, load_square
+from core.ingest import Found, list_folder, list_manifest
+from core.reading import read_sound
+from core.uncertainty import probability
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 512  # images a part: a kill loses a few seconds
+FLAG, LEAVE, NOT_SCORED = "flag", "leave", ""
+DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
+PARQUET = (".parquet", ".pq")
+
+
+def score_source(
+    bundle: Bundle, source: Path, out: Path, *, workers: int | None = None, on_progress: Progress = ignore
+) -> dict[str, Any]:
+    """Score every image of a folder tree or manifest.
+
+    Writes a table with path, score (logit), probability, decision ("flag", "leave", "" = not scored), one score a class,
+    bundle version, and problem (why a file was not scored).
+
+    Args:
+        out: .csv, or .parquet; written whole at the end. Until then the parts lie in OUT.parts, and the same command goes on.
+        workers: decoding threads, all cores if None.
+    Returns:
+        counts, the files that could not be scored, and what is said of promise and drift.
+    Raises:
+        InputError: if the source is missing or empty, or `out` is neither CSV nor Parquet.
+    """
+    if out.suffix.lower() not in (".csv", *PARQUET):
+        raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name such a file.")
+    files = list_folder(source) if source.is_dir() else list_manifest(source)
+    if not files:
+        raise InputError(f"{source} holds no files; name a folder with images, or a manifest with a column 'path'.")
+    parts = _open_parts(bundle, files, out)
+    batches = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
+    todo = [number for number in range(len(batches)) if not _part(parts, number).exists()]
+    resumed = len(batches) - len(todo)
+    done = sum(len(batches[number]) for number in range(len(batches)) if number not in set(todo))
+    on_progress(done, len(files))
+    with ThreadPoolExecutor(workers or os.cpu_count(), thread_name_prefix="decode") as pool:
+        ahead = _decode(pool, batches[todo[0]], bundle) if todo else []
+        for place, number in enumerate(todo):
+            read = [task.result() for task in ahead]
+            ahead = _decode(pool, batches[todo[place + 1]], bundle) if place + 1 < len(todo) else []
+            with atomic_path(_part(parts, number)) as aside:
+                _table(bundle, batches[number], read).to_parquet(aside, index=False)
+            done += len(batches[number])
+            on_progress(done, len(files))
+    return _finish(bundle, parts, len(batches), out) | {"resumed_parts": resumed}
+
+
+def _open_parts(bundle: Bundle, files: list[Found], out: Path) -> Path:
+    """Return the folder of part files; parts of another bundle or of other files are thrown away."""
+    listing = hashlib.blake2b("\0".join(_mark(file) for file in files).encode(), digest_size=16).hexdigest()
+    plan = {"bundle": bundle.version, "files": listing, "rows": ROWS}
+    parts = out.with_name(f"{out.name}.parts")
+    try:
+        same = json.loads((parts / "plan.json").read_text()) == plan
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(parts, ignore_errors=True)
+        parts.mkdir(parents=True)
+        write_json_atomic(parts / "plan.json", plan)
+    return parts
+
+
+def _mark(file: Found) -> str:
+    try:
+        found = os.stat(file.path)
+    except (OSError, ValueError):
+        return file.path
+    return f"{file.path}\0{found.st_size}\0{found.st_mtime_ns}"
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"part-{number:06d}.parquet"
+
+
+def _decode(pool: ThreadPoolExecutor, files: list[Found], bundle: Bundle) -> list[Any]:
+    side = bundle.encoder.input_size
+    return [pool.submit(_load, file, side) for file in files]
+
+
+def _load(file: Found, side: int) -> Uint8Array | str:
+    """Return an image as (3, side, side) uint8, or why there is none."""
+    if file.reason:
+        return file.reason
+    try:
+        content, _ = read_sound(file.path, os.stat(file.path))
+        return load_square(content, side)
+    except InputError as error:
+        return str(error)
+    except (OSError, MemoryError) as error:
+        return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    whole = [place for place, image in enumerate(read) if not isinstance(image, str)]
+    names = bundle.class_names
+    scores = np.full((len(files), len(names) + 1), np.nan)
+    if whole:
+        scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
+    flagged = scores[:, -1]
+    decision = np.where(np.isnan(flagged), NOT_SCORED, np.where(flagged >= bundle.threshold, FLAG, LEAVE))
+    columns = {
+        "path": [file.path for file in files],
+        "score": flagged,
+        "probability": chances(bundle, flagged),
+        "decision": decision,
+        **{f"score_{name}": scores[:, column] for column, name in enumerate(names)},
+        "bundle": bundle.version,
+        "problem": [image if isinstance(image, str) else "" for image in read],
+    }
+    return pd.DataFrame(columns)
+
+
+def score_images(bundle: Bundle, images: Uint8Array) -> FloatArray:
+    """Score (B, 3, S, S) uint8 images: (B, classes + 1) float32, flagged last, rounded as a workspace keeps embeddings."""
+    import torch
+
+    weights, bias = bundle.probe.columns()
+    w, b = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (weights, bias))
+    x = torch.from_numpy(bundle.encoder.encode(images).astype(np.float16)).float()
+    return (x @ w + b).numpy()
+
+
+def chances(bundle: Bundle, scores: FloatArray) -> FloatArray:
+    """Turn logits into probabilities, calibrated where the bundle has a calibration."""
+    fit = bundle.record["calibration"] or {"slope": 1.0, "intercept": 0.0}
+    return probability(fit["slope"] * scores + fit["intercept"])
+
+
+def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, Any]:
+    import pandas as pd
+
+    table = pd.concat([pd.read_parquet(_part(parts, number)) for number in range(n_parts)], ignore_index=True)
+    with atomic_path(out) as aside:
+        if out.suffix.lower() in PARQUET:
+            table.to_parquet(aside, index=False)
+        else:
+            table.to_csv(aside, index=False)
+    shutil.rmtree(parts)
+    scores = table["score"].dropna().to_numpy(np.float64)
+    broken = table.loc[table["problem"] != "", ["path", "problem"]]
+    distance, p = drift(bundle, scores)
+    return {
+        "files": len(table),
+        "scored": len(scores),
+        "flagged": int((table["decision"] == FLAG).sum()),
+        "problems": broken.to_dict("records"),
+        "bundle": bundle.version,
+        "threshold": bundle.threshold,
+        "calibrated": bundle.record["calibration"] is not None,
+        "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
+        "promise": promise_words(bundle, drifted=p < DRIFT_LEVEL, distance=distance, p=p),
+    }
+
+
+def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
+    """Compare new scores with those of the images the promise was made for.
+
+    Returns:
+        distance and p-value of the two-sample Kolmogorov-Smirnov test; (0, 1) without a new score.
+    """
+    from scipy.stats import ks_2samp
+
+    if not len(scores):
+        return 0.0, 1.0
+    found = ks_2samp(scores, frame_quantiles(bundle))
+    return float(found.statistic), float(found.pvalue)
+
+
+def promise_words(bundle: Bundle, *, drifted: bool, distance: float, p: float) -> str:
+    """Say what the promise has to do with these images: nothing, and whether they even look alike."""
+    held = bundle.record["promise"]
+    test = f"Kolmogorov-Smirnov distance {distance:.2f}, p = {p:.2g}"
+    if held is None:
+        words = "This bundle carries no promise."
+    else:
+        words = (
+            f"The promise of {100 * held['recall']:.4g}% recall was made for the {held['frame']:,} images of "
+            f"'{bundle.record['workspace']}' on {held['at'][:10]}; it does not cover others, so nothing is promised here."
+        )
+    if drifted:
+        return f"{words} These scores are distributed otherwise ({test}): make a fresh check set from images like these."
+    return f"{words} These scores look like the ones it was made from ({test})."
