@@ -1,6 +1,7 @@
 """A small real workspace, a server on it, Chromium, and pages that must stay without console errors."""
 
 import os
+import re
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -42,7 +43,9 @@ def server(prepared):
     server = Server(prepared)
     yield server
     server.kill()
-    assert "Traceback" not in (prepared / "server.log").read_text().replace("WebSocketClosedError", "")
+    records = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d )", (prepared / "server.log").read_text())
+    # A tab that closes while the server writes to it is no fault of ours; tornado logs it all the same.
+    assert [r for r in records if "Traceback" in r and "WebSocketClosedError" not in r] == []
 
 
 @pytest.fixture(scope="session")
