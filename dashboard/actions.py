@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core import checking
+from core import checking, clustering
 from core.checking import OperatingPoint, Reveal
+from core.clustering import ClusterSummary
+from core.clusters import Clustering
 from core.compare import Comparison, compare_encoders
 from core.errors import AppError
 from core.experiment import Experiment, ExperimentConfig
@@ -97,9 +99,14 @@ class Actions:
         self.label_rows(
             self.state.targets(),
             class_name,
-            source="lasso" if bulk else "single",
-            criterion={"polygon": self.state.last_polygon} if bulk else None,
+            source=("cluster" if self.state.cluster else "lasso") if bulk else "single",
+            criterion=self._criterion() if bulk else None,
         )
+
+    def _criterion(self) -> dict[str, Any]:
+        if self.state.cluster:
+            return {"cluster": self.state.cluster}
+        return {"polygon": self.state.last_polygon}
 
     def label_rows(self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: Any = None) -> None:
         """Give the class to these rows."""
@@ -171,6 +178,28 @@ class Actions:
     def experiment_report(self, experiment: Experiment) -> bytes:
         """Return a finished study's report."""
         return write_report(experiment).read_bytes()
+
+    # -- clusters --
+
+    def find_clusters(self, done: Callable[[], None]) -> None:
+        """Find the clusters of the map at every grain."""
+
+        def found(clusters: dict[str, Clustering]) -> None:
+            done()
+            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in clusters.items())
+            self.say(f"Clusters found: {numbers}.")
+            self._hub.publish("clusters")
+
+        self.run(partial(clustering.cluster, self.workspace), found, slow=True, failed=done)
+
+    def load_clusters(self, grain: str, done: Callable[[tuple[Clustering | None, list[ClusterSummary]]], None]) -> None:
+        """Read the clusters of a grain with what is in each."""
+
+        def load() -> tuple[Clustering | None, list[ClusterSummary]]:
+            found = clustering.clustering(self.workspace, grain)
+            return found, [] if found is None else clustering.summaries(self.workspace, found)
+
+        self.run(load, done, slow=True)
 
     # -- questions --
 

@@ -74,6 +74,8 @@ def build_page(server: Server) -> Any:
             state.follow_encoder(server.shared_map.grid())
         elif topic == "fitting":
             state.fitting = data
+        elif topic == "clusters":
+            state.clusters += 1
         elif topic == "openings":
             state.openings += 1
         elif topic == "learning":

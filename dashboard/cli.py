@@ -221,6 +221,33 @@ def project(
 
 @app.command()
 @sentences
+def clusters(
+    workspace: WorkspaceOption,
+    grain: Annotated[str, typer.Option(help="coarse, medium or fine: which to list; all are found.")] = "medium",
+    again: Annotated[bool, typer.Option("--again", help="Find them again even if they are known.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the islands of the map and say what is in each; names stay where the members do."""
+    from core import clustering
+
+    with Workspace(workspace, read_only=True) as space:
+        found = None if again else clustering.clustering(space, grain)
+    if found is None:
+        with Workspace(workspace) as space:
+            clustering.cluster(space)
+    with Workspace(workspace, read_only=True) as space:
+        space.refit(save=False)
+        found = clustering.clustering(space, grain)
+        rows = [] if found is None else clustering.summaries(space, found)
+        records = [vars(row) | {"pictures": [space.image_id(int(r)) for r in row.pictures]} for row in rows]
+    lines = [f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled" for row in rows]
+    finish(
+        "\n".join([*lines, f"{len(rows)} clusters at the {grain} grain."]), {"grain": grain, "clusters": records}, as_json=json
+    )
+
+
+@app.command()
+@sentences
 def encoders(
     workspace: WorkspaceOption,
     use: Annotated[str | None, typer.Option(help="Make this encoder's embeddings and map the current ones.")] = None,

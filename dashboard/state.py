@@ -15,7 +15,7 @@ from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
 COLOUR_BY = ("label", "predicted", "score", "uncertainty")
 LASSO_MODES = ("new", "add", "subtract", "intersect")
 PAGES = ("map", "operating", "training", "experiment", "history")
-TABS = ("selection", "suggestions", "check")
+TABS = ("selection", "suggestions", "clusters", "check")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
 
 
@@ -33,6 +33,8 @@ class SessionState(param.Parameterized):
     lasso_mode: str = param.Selector(default="new", objects=list(LASSO_MODES), doc="How a lasso changes the selection.")
     selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
+    cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if another thing did.")
+    clusters: int = param.Integer(default=0, doc="Rises when clusters were found again.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
 

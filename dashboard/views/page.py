@@ -10,6 +10,7 @@ from panel.util import edit_readonly
 from dashboard.actions import Actions
 from dashboard.state import PAGES, TABS, SessionState
 from dashboard.views.check import CheckPane
+from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.keys import KeyPress, Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
@@ -39,13 +40,16 @@ class Page:
         self._map = MapPane(state=state, pool=draw_pool)
         self._suggestions = SuggestionsPane(state=state, actions=actions)
         self._check = CheckPane(state=state, actions=actions)
+        self._clusters = ClustersPane(state=state, actions=actions)
         self._pinned = PinnedPicture(state=state, actions=actions)
         self._tabs = pmui.Tabs(
             ("Selection", SelectionPane(state=state)),
             ("Suggestions", self._suggestions),
+            ("Clusters", self._clusters),
             ("Check", self._check),
             sizing_mode="stretch_both",
             margin=0,
+            sx={"& .MuiTab-root": {"minWidth": 0, "padding": "12px 10px", "fontSize": "0.8rem"}},  # all four in 390 px
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
@@ -97,6 +101,8 @@ class Page:
 
     def _on_tab(self, event: Any) -> None:
         self.state.tab = TABS[event.new]
+        if self.state.tab == "clusters":
+            self._clusters.load()
         queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
         if queue is not None:
             self.state.pinned = None  # two pictures and two rows of class buttons: which one would a key label?

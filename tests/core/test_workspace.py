@@ -88,6 +88,13 @@ def test_the_commands_give_sensible_json(folder):
     assert [c["name"] for c in run("classes", *w)["classes"]] == ["neutral", "footwear", "copyright"]
 
 
+def test_clusters_of_the_map_are_found_and_listed(folder):
+    found = run("clusters", "-w", str(folder), "--grain", "coarse")["clusters"]
+    assert len(found) >= 2
+    assert all(len(c["pictures"]) == 6 and c["size"] >= 20 for c in found)
+    assert run("clusters", "-w", str(folder), "--grain", "coarse", "--again")["clusters"] == found
+
+
 def test_wrong_input_is_one_sentence(folder, tmp_path):
     with Workspace(folder, read_only=True) as space:
         with pytest.raises(InputError, match="Nothing is selected"):

@@ -296,3 +296,28 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     with Workspace(server.folder, read_only=True) as space:
         assert [(r.look, r.n) for r in checking.reveals(space)] == [(2, 140), (1, 120)]
         assert checking.in_force(space)["name"] == "careful"
+
+
+def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, server):
+    page = open_page()
+    page.get_by_role("tab", name="Clusters").click()
+    expect(page.get_by_text("No clusters of this map yet")).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Find clusters").click()
+    expect(page.get_by_text("Clusters found:")).to_be_visible(timeout=60_000)
+    items = page.get_by_role("radiogroup", name="Clusters").get_by_role("radio")
+    expect(items.nth(1)).to_be_visible(timeout=10_000)
+    assert all("/blurred/" in img.get_attribute("src") for img in items.first.locator("img").all())
+    for item, step in ((items.nth(0), None), (items.nth(1), "ArrowDown")):
+        size = re.search(r"· ([\d,]+) images", item.inner_text())[1].replace(",", "")
+        if step:
+            page.keyboard.press(step)
+        else:
+            item.click()
+        expect(facts(page)).to_have_attribute("data-selected", size, timeout=10_000)
+    page.keyboard.press("2")
+    expect(page.get_by_text(f"{size} labelled")).to_be_visible(timeout=10_000)
+    expect(items.nth(1).get_by_text("100% labelled: footwear")).to_be_visible(timeout=10_000)
+    with Workspace(server.folder, read_only=True) as space:
+        newest = space.history()[0][0]
+        assert newest.source == "cluster"
+        assert newest.criterion["cluster"].startswith("M")

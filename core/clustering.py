@@ -1,0 +1,119 @@
+"""Clusters of a workspace's map: find them, keep them, say what is in each. Each verb takes the workspace."""
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.clusters import GRAINS, NOISE, Clustering, find_clusters, named_clusters
+from core.diversity import medoids
+from core.errors import InputError
+from core.files import atomic_path
+from core.labels import UNLABELLED
+from core.workspace import Workspace
+
+PICTURES = 6  # of each cluster, in its strip
+DRAWN = 2_000  # members that the pictures are chosen from
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """One line of the table."""
+
+    name: str
+    size: int
+    pictures: IntArray  # (<= PICTURES,) rows that stand for it
+    centre: tuple[float, float]  # median of its places on the map
+    labelled: float  # share
+    labels: dict[str, int]  # class name -> images, the most frequent first
+    score: float  # mean logit of flagged; NaN without a probe
+    uncertainty: float  # mean in [0, 1]; NaN without a probe
+    near_duplicates: float  # share of images that have a twin in the workspace
+
+
+def cluster(workspace: Workspace) -> dict[str, Clustering]:
+    """Find the clusters of the current map at every grain, and keep them; names go on from the run before.
+
+    Raises:
+        InputError: if there is no map.
+    """
+    if workspace.projection is None:
+        raise InputError("There is no map to find clusters on; run 'lassoscope embed' and 'lassoscope project' first.")
+    found = {}
+    for grain in GRAINS:
+        found[grain] = named_clusters(grain, find_clusters(workspace.xy, grain), clustering(workspace, grain, any_map=True))
+    file = workspace.folder / "clusters" / f"{secrets.token_hex(6)}.npy"
+    with atomic_path(file) as aside, aside.open("wb") as opened:
+        np.save(opened, np.stack([found[grain].codes for grain in GRAINS]), allow_pickle=False)
+    record = {
+        "file": str(file.relative_to(workspace.folder)),
+        "projection": workspace.projection["version"],
+        "names": {grain: list(c.names) for grain, c in found.items()},
+        "next": {grain: c.next_number for grain, c in found.items()},
+    }
+    before = workspace.catalog.setting("clusters")
+    workspace.catalog.set_setting("clusters", record)
+    if before is not None:
+        (workspace.folder / before["file"]).unlink(missing_ok=True)
+    return found
+
+
+def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Clustering | None:
+    """Return the clusters that were kept; None if there are none of the current map.
+
+    Args:
+        any_map: also of an older map.
+    Raises:
+        InputError: if the grain is unknown.
+    """
+    if grain not in GRAINS:
+        raise InputError(f"There is no grain '{grain}'; choose {', '.join(GRAINS)}.")
+    record, map_ = workspace.catalog.setting("clusters"), workspace.projection
+    if record is None or (not any_map and (map_ is None or map_["version"] != record["projection"])):
+        return None
+    known = np.load(workspace.folder / record["file"], allow_pickle=False)[list(GRAINS).index(grain)]
+    codes = np.full(workspace.n_images, NOISE, np.int32)
+    codes[: len(known)] = known
+    return Clustering(grain, codes, tuple(record["names"][grain]), record["next"][grain])
+
+
+def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
+    """Say what is in each cluster, the largest first."""
+    members = np.argsort(found.codes, kind="stable")
+    starts = np.searchsorted(found.codes[members], np.arange(len(found.names) + 1))
+    twins = np.bincount(workspace.groups, minlength=workspace.n_images)[workspace.groups] > 1
+    return [
+        _summary(workspace, name, members[start:stop], twins)
+        for name, start, stop in zip(found.names, starts, starts[1:], strict=False)
+    ]
+
+
+def _summary(workspace: Workspace, name: str, rows: IntArray, twins: BoolArray) -> ClusterSummary:
+    codes, fitted = workspace.labels.codes[rows], workspace.fitted
+    counts = np.bincount(codes[codes != UNLABELLED], minlength=len(workspace.classes))
+    labels = {workspace.class_names[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable") if counts[code]}
+    x, y = np.nanmedian(workspace.xy[rows], axis=0).tolist()
+    return ClusterSummary(
+        name=name,
+        size=len(rows),
+        pictures=_pictures(workspace, rows),
+        centre=(x, y),
+        labelled=float((codes != UNLABELLED).mean()),
+        labels=labels,
+        score=_mean(fitted.score[rows]) if fitted else np.nan,
+        uncertainty=_mean(fitted.uncertainty[rows]) if fitted else np.nan,
+        near_duplicates=float(twins[rows].mean()),
+    )
+
+
+def _mean(values: FloatArray) -> float:
+    return float(np.mean(values)) if np.isfinite(values).all() else float("nan")
+
+
+def _pictures(workspace: Workspace, rows: IntArray) -> IntArray:
+    rng = np.random.default_rng(0)
+    embedded = workspace.embedded(str(workspace.encoder_name))
+    drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
+    drawn = drawn[drawn < embedded.need_matrix().rows]
+    return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=PICTURES, rng=rng)]

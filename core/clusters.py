@@ -1,0 +1,97 @@
+"""Islands of the map at three grains, with names that outlive a new run. numpy and fast_hdbscan.
+
+Measured on the demo: clusters of the map agree with the garments better than clusters of the 192-d embeddings (adjusted
+mutual information .71 against .57), leave no third of the images over as noise, and take 0.1 s instead of 0.6.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+from core.errors import InputError
+
+NOISE = -1
+GRAINS = {"coarse": 0.05, "medium": 0.015, "fine": 0.004}  # smallest cluster, as a share of the images on the map
+FEWEST = 10  # images in a cluster
+NEIGHBOURS = 5  # HDBSCAN's min_samples: how dense a core must be
+SAME = 0.5  # Jaccard overlap from which on a cluster is the one of before
+
+
+def find_clusters(xy: FloatArray, grain: str) -> IntArray:
+    """Find the dense islands of a map.
+
+    Args:
+        xy: (N, 2) positions; rows with NaN are on no map.
+        grain: a key of `GRAINS`.
+    Returns:
+        (N,) int32 codes, the largest cluster 0; `NOISE` for images in none.
+    Raises:
+        InputError: if the grain is unknown.
+    Source: HDBSCAN (Campello, Moulavi & Sander 2013), as fast_hdbscan computes it.
+    """
+    if grain not in GRAINS:
+        raise InputError(f"There is no grain '{grain}'; choose {', '.join(GRAINS)}.")
+    codes = np.full(len(xy), NOISE, np.int32)
+    on_map = np.flatnonzero(np.isfinite(xy).all(axis=1))
+    smallest = max(FEWEST, int(GRAINS[grain] * len(on_map)))
+    if len(on_map) < 2 * smallest:
+        return codes
+    from fast_hdbscan import HDBSCAN
+
+    found = HDBSCAN(min_cluster_size=smallest, min_samples=NEIGHBOURS).fit_predict(np.asarray(xy[on_map], np.float64))
+    sizes = np.bincount(found[found >= 0])
+    rank = np.empty(len(sizes), np.int32)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    codes[on_map[found >= 0]] = rank[found[found >= 0]]
+    return codes
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Clusters of one map at one grain."""
+
+    grain: str
+    codes: IntArray  # (N,) int32, NOISE = -1
+    names: tuple[str, ...]  # of each code
+    next_number: int  # for the next new cluster
+
+    def rows(self, name: str) -> IntArray:
+        """Return the rows of a cluster.
+
+        Raises:
+            InputError: if there is none of this name.
+        """
+        if name not in self.names:
+            raise InputError(f"There is no cluster '{name}' at the {self.grain} grain; find the clusters again.")
+        return np.flatnonzero(self.codes == self.names.index(name))
+
+
+def named_clusters(grain: str, codes: IntArray, before: Clustering | None) -> Clustering:
+    """Give clusters names: a cluster that shares half of its members (Jaccard) with one of before keeps that one's name.
+
+    Args:
+        codes: (N,) of `find_clusters`.
+        before: the clustering of the run before, over the first M <= N rows.
+    """
+    n = int(codes.max()) + 1 if len(codes) else 0
+    names: list[str] = [""] * n
+    number = before.next_number if before is not None else 1
+    if before is not None and n and before.names:
+        for new, old in _matches(codes[: len(before.codes)], before.codes, n, len(before.names)):
+            names[new] = before.names[old]
+    for code in range(n):
+        if not names[code]:
+            names[code] = f"{grain[0].upper()}{number}"
+            number += 1
+    return Clustering(grain, codes, tuple(names), number)
+
+
+def _matches(new: IntArray, old: IntArray, n_new: int, n_old: int) -> Sequence[tuple[int, int]]:
+    """Pair clusters whose Jaccard overlap is over a half: such a pair is the only one for both."""
+    both = np.zeros((n_new + 1, n_old + 1), np.int64)
+    np.add.at(both, (new, old), 1)  # the last row and column take the noise: -1 counts from the end
+    shared = both[:n_new, :n_old]
+    union = both[:n_new].sum(axis=1)[:, None] + both[:, :n_old].sum(axis=0)[None, :] - shared
+    return [(int(a), int(b)) for a, b in np.argwhere(shared > SAME * np.maximum(union, 1))]

@@ -1,0 +1,117 @@
+"""The Clusters tab: the islands of the map as a list; a click selects one on the map."""
+
+import math
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.clustering import ClusterSummary
+from core.clusters import GRAINS, Clustering
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+from dashboard.views.components.cluster_list import ClusterList
+
+ORDERS = {
+    "size": lambda row: -row.size,
+    "labelled": lambda row: row.labelled,
+    "score": lambda row: -row.score if math.isfinite(row.score) else math.inf,
+    "uncertainty": lambda row: -row.uncertainty if math.isfinite(row.uncertainty) else math.inf,
+    "near-duplicates": lambda row: -row.near_duplicates,
+}
+
+
+class ClustersPane(pn.viewable.Viewer):
+    """Grain, order, filter, and the list."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._found: Clustering | None = None
+        self._rows: list[ClusterSummary] = []
+        self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=112, margin=(4, 4))
+        self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=120, margin=(4, 4))
+        self._open = pmui.Checkbox(label="Unlabelled only", size="small", margin=(0, 4))
+        self._find = pmui.Button(label="Find clusters", size="small", margin=(10, 4), on_click=lambda _: self._on_find())
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
+        self._layout = pn.Column(
+            pn.Row(self._grain, self._order, self._find, margin=0, sizing_mode="stretch_width"),
+            self._open,
+            self._words,
+            self._list,
+            sizing_mode="stretch_both",
+            margin=4,
+        )
+        self._grain.param.watch(lambda _: self.load(), "value")
+        for widget in (self._order, self._open):
+            widget.param.watch(lambda _: self._draw(), "value")
+        watch = self.state.param.watch
+        watch(self._on_state, ["labels_version", "probe_version", "encoder", "clusters"])
+        watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
+        watch(self._on_selected, "selected")
+
+    def load(self) -> None:
+        """Read the clusters there are."""
+        self.actions.load_clusters(str(self._grain.value), self._show)
+
+    def _on_state(self, *_: Any) -> None:
+        if self.state.tab == "clusters":
+            self.load()
+
+    def _on_find(self) -> None:
+        self._find.param.update(label="Finding…", disabled=True)
+        self.actions.find_clusters(self._ended)
+
+    def _ended(self) -> None:
+        self._find.param.update(label="Find again", disabled=False)
+
+    def _show(self, found: tuple[Clustering | None, list[ClusterSummary]]) -> None:
+        self._found, self._rows = found
+        self._find.label = "Find clusters" if self._found is None else "Find again"
+        self._draw()
+
+    def _draw(self) -> None:
+        rows = sorted(self._rows, key=ORDERS[str(self._order.value)])
+        if self._open.value:
+            rows = [row for row in rows if row.labelled < 1]
+        if self._found is None:
+            self._words.object = "No clusters of this map yet. Finding them takes seconds."
+        else:
+            inside = sum(row.size for row in self._rows)
+            self._words.object = (
+                f"{len(self._rows):,} clusters with {inside:,} images. A click selects one on the map, arrows step through."
+            )
+        self._list.entries = [self._entry(row) for row in rows]
+
+    def _entry(self, row: ClusterSummary) -> dict[str, Any]:
+        labels = ", ".join(f"{name} {n:,}" for name, n in row.labels.items())
+        words = [f"{row.labelled:.0%} labelled" + (f": {labels}" if labels else "")]
+        if math.isfinite(row.score):
+            words.append(f"mean score {row.score:+.1f}, mean uncertainty {row.uncertainty:.2f}")
+        if row.near_duplicates:
+            words.append(f"{row.near_duplicates:.1%} have a near-duplicate")
+        return {
+            "name": row.name,
+            "title": f"{row.name} · {row.size:,} images",
+            "words": words,
+            "pictures": [self.state.workspace.image_id(int(picture)) for picture in row.pictures],
+        }
+
+    def _pick(self, name: str) -> None:
+        if self._found is not None:
+            self._list.chosen = name
+            self.state.param.update(selected=self._found.rows(name), last_polygon=None, cluster=name)
+
+    def _on_selected(self, event: Any) -> None:
+        if self._found is not None and self._list.chosen in self._found.names:
+            mine = self._found.rows(self._list.chosen)
+            if len(mine) != len(event.new) or not np.array_equal(mine, event.new):
+                self._list.chosen = self.state.cluster = ""
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
