@@ -198,7 +198,7 @@ def _promise_record(workspace: Workspace, chosen: _Chosen, sample: Sample) -> di
     threshold = float(say_threshold(chosen.threshold, sample))  # flags the same images, and is not torn by rounding
     figures = figures_at(sample, threshold)
     held = opened.threshold is not None and threshold <= opened.threshold
-    words = promise(opened, figures_at(sample, opened.threshold) if opened.threshold is not None else None, sample)
+    words = promise(opened, checking.promised_figures(opened, sample), sample)
     stands, drift = checking.status(workspace), checking.drift_of_owed(workspace, opened)
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)

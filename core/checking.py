@@ -5,7 +5,9 @@ flagged) says nothing of the scores, so a set may be read on for as long as one 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from core.check_set import CheckSet
 from core.errors import InputError
 from core.fitting import score_with
 from core.focus import focus_draws, focus_rows, inclusion
-from core.operating import Range, Sample, binomial_range
+from core.operating import PointFigures, Range, Sample, binomial_range, figures_at
 from core.promise import MIN_FLAGGED, certify, look_alpha
 from core.workspace import LabelResult, Workspace
 
@@ -88,18 +90,19 @@ class CheckStatus:
 
 def reveals(workspace: Workspace) -> list[Reveal]:
     """Return every opening, newest first."""
-    found = []
-    for known in workspace.catalog.reveals():
-        record = dict(known["record"])
-        record |= {
-            "rows": np.array(record["rows"], np.int64),
-            "flagged": np.array(record["flagged"], bool),
-            "scores": np.array(record["scores"], np.float64),
-            "flagged_names": tuple(record["flagged_names"]),
-        }
-        columns = {key: known[key] for key in ("number", "check_set", "look", "probe", "analyst", "at")}
-        found.append(Reveal(**columns, **record))
-    return found
+    return [_reveal_of(known) for known in workspace.catalog.reveals()]
+
+
+def _reveal_of(known: Mapping[str, Any]) -> Reveal:
+    record = known["record"]
+    arrays = {
+        "rows": np.array(record["rows"], np.int64),
+        "flagged": np.array(record["flagged"], bool),
+        "scores": np.array(record["scores"], np.float64),
+        "flagged_names": tuple(record["flagged_names"]),
+    }
+    columns = {key: known[key] for key in ("number", "check_set", "look", "probe", "analyst", "at")}
+    return Reveal(**(columns | record | arrays))
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,12 @@ def status(workspace: Workspace) -> CheckStatus:
     """Say how far the current set is read and what opening it would cost."""
     batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
     mine = [r for r in workspace.catalog.reveals() if r["check_set"] == terms.number]
-    number, look = None, 1 + max((r["look"] for r in mine), default=0)
+    known, look = None, 1 + max((r["look"] for r in mine), default=0)
     if fitted is not None and fitted.version:
         model, key = _model_key(workspace, fitted.version), _batch_key(batch)
-        number = next((r["number"] for r in mine if r["key"] == f"{model}/{key}"), None)
+        known = next((_reveal_of(r) for r in mine if r["key"] == f"{model}/{key}"), None)
         watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/")]
         look = watched[0] if watched else look
-    known = next((r for r in reveals(workspace) if r.number == number), None) if number is not None else None
     look = known.look if known else look
     return CheckStatus(
         check_set=terms,
@@ -173,13 +175,9 @@ def _missing(workspace: Workspace, batch: _Batch) -> str:
     if n < terms.size and n < batch.n_total:
         return f"{n:,} of the planned {terms.size:,} check images are read; read {terms.size - n:,} more in Check first."
     if n_flagged < MIN_FLAGGED:
-        names = " or ".join(f"'{name}'" for name in _flagged_names(workspace))
+        names = " or ".join(f"'{name}'" for name in workspace.flagged_names)
         return f"Only {n_flagged} of {n:,} check images are {names}; to open it needs {MIN_FLAGGED} at least. Read on in Check."
     return ""
-
-
-def _flagged_names(workspace: Workspace) -> list[str]:
-    return [c.name for c in workspace.classes if c.flagged]
 
 
 # -- verbs --
@@ -216,7 +214,7 @@ def reveal(workspace: Workspace, *, analyst: str) -> Reveal:
         "n_teach": fitted.probe.n_labels,
         "frame": frame,
         "frame_hash": hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
-        "flagged_names": _flagged_names(workspace),
+        "flagged_names": workspace.flagged_names,
         "guideline": workspace.guideline,
         "reread": reread,
         "disagreed": disagreed,
@@ -317,6 +315,11 @@ def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sampl
     flagged = np.isin(workspace.labels.codes[extra], workspace.flagged_codes)
     weights = 1 / chance[np.concatenate([opened.rows, extra])]
     return replace(uniform, extra_scores=scores[extra].astype(np.float64), extra_flagged=flagged, weights=weights)
+
+
+def promised_figures(opened: Reveal, sample: Sample) -> PointFigures | None:
+    """Work out the promise's threshold; None if nothing was promised."""
+    return None if opened.threshold is None else figures_at(sample, opened.threshold)
 
 
 def drift_of_owed(workspace: Workspace, opened: Reveal) -> float | None:

@@ -10,6 +10,7 @@ from core.metrics import PRCurve
 from core.operating import MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
 from core.promise import (
     ALPHA,
+    MoreLabels,
     best_recall,
     flagged_needed,
     labels_needed,
@@ -104,10 +105,9 @@ def _possible(status: CheckStatus, what: str) -> str:
     allowed = misses_allowed(x, terms.recall, status.alpha, live=terms.live)
     if allowed < 0:
         more = labels_needed(n, x, terms.recall, status.alpha, live=terms.live)
-        high = "unknown" if more.high is None else _rough(more.high)
         best = percent(best_recall(x, status.alpha), down=True)
         return (
-            f"To promise {terms.recall:.0%} recall, label about {_rough(more.expected)} more ({_rough(more.low)} to {high}) "
+            f"To promise {terms.recall:.0%} recall, label about {_more(more)} "
             f"before you look. Best promise today: at least {best}."
         )
     misses = "none" if not allowed else f"up to {allowed:,}"
@@ -157,12 +157,11 @@ def promise(opened: Reveal, figures: PointFigures | None, sample: Sample) -> lis
 
 def _no_promise(opened: Reveal, sample: Sample, what: str) -> str:
     more = labels_needed(opened.n, opened.n_flagged, opened.recall, opened.alpha, live=opened.live)
-    high = "unknown" if more.high is None else _rough(more.high)
     lowest = float(sample.scores[sample.flagged].min())
     best = percent(best_recall(opened.n_flagged, opened.alpha), down=True)
     return (
         f"{opened.n_flagged:,} of {opened.n:,} were {what}: {_share_of_pool(opened.n_flagged, opened.n)}. To promise "
-        f"{opened.recall:.0%} recall, label about {_rough(more.expected)} more ({_rough(more.low)} to {high}) before you look "
+        f"{opened.recall:.0%} recall, label about {_more(more)} before you look "
         f"again. Best promise today: at least {best}, if you flag everything scoring {say_threshold(lowest, sample)} or more."
     )
 
@@ -213,11 +212,7 @@ def _to_promise_here(opened: Reveal, figures: PointFigures) -> str:
     alpha = look_alpha(opened.look + 1, 1 - opened.confidence)
     misses = misses_to_plan(miss_rate, opened.recall, alpha, live=opened.live)
     more = labels_needed(opened.n, opened.n_flagged, opened.recall, alpha, misses=misses, live=opened.live)
-    high = "unknown" if more.high is None else _rough(more.high)
-    return (
-        f"To promise {opened.recall:.0%} here at the next look, plan for about {_rough(more.expected)} more check labels "
-        f"({_rough(more.low)} to {high})."
-    )
+    return f"To promise {opened.recall:.0%} here at the next look, plan for about {_more(more, ' check labels')}."
 
 
 def what_more_would_buy(opened: Reveal, sample: Sample) -> str:
@@ -278,6 +273,11 @@ def _readers(opened: Reveal) -> str:
         return f"{words}; no second reader has looked at them."
     most = percent(upper_limit(opened.disagreed, opened.reread, ALPHA), up=True)
     return f"{words}; a second reader disagreed on {opened.disagreed:,} of {opened.reread:,} (at most {most}, 95% sure)."
+
+
+def _more(more: MoreLabels, what: str = "") -> str:
+    high = "unknown" if more.high is None else _rough(more.high)
+    return f"{_rough(more.expected)} more{what} ({_rough(more.low)} to {high})"
 
 
 def _rough(n: int) -> str:

@@ -206,6 +206,11 @@ class Workspace:
         return [code for code, c in enumerate(self.classes) if c.flagged]
 
     @property
+    def flagged_names(self) -> list[str]:
+        """Return the names of the flagged classes."""
+        return [c.name for c in self.classes if c.flagged]
+
+    @property
     def labels(self) -> Labels:
         """Return the labels as they stand now."""
         return self._book.labels

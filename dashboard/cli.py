@@ -466,7 +466,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
             "probe": fitted.version,
             "labels": fitted.probe.n_labels,
             "classes": names,
-            "flagged": [space.class_names[code] for code in space.flagged_codes],
+            "flagged": space.flagged_names,
             "scored": len(fitted.score),
         }
     sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
@@ -569,7 +569,7 @@ def promise(
         if reveal:
             checking.reveal(space, analyst=who)
         status = checking.status(space)
-        before = closed(status, [c.name for c in space.classes if c.flagged])
+        before = closed(status, space.flagged_names)
         opened = next((r for r in checking.reveals(space) if r.check_set == status.check_set.number), None)
         record = None if opened is None else _opening_record(space, opened, status)
     words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
@@ -591,12 +591,11 @@ def promise(
 
 def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -> dict[str, Any]:
     from core import checking
-    from core.operating import figures_at
     from core.operating_words import footer
     from core.operating_words import promise as promise_words
 
     sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
-    figures = None if opened.threshold is None else figures_at(sample, opened.threshold)
+    figures = checking.promised_figures(opened, sample)
     drift = checking.drift_of_owed(space, opened)
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
     return {

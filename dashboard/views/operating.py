@@ -11,7 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.checking import OperatingPoint
+from core.checking import OperatingPoint, promised_figures
 from core.focus import is_offered
 from core.operating import (
     PointFigures,
@@ -199,7 +199,7 @@ class OperatingPage(pn.viewable.Viewer):
         if opened is None or sample is None:
             self._promise.object = _closed_panel()
             return
-        promised = None if opened.threshold is None else figures_at(sample, opened.threshold)
+        promised = promised_figures(opened, sample)
         words = [*promise(opened, promised, sample), what_more_would_buy(opened, sample)]
         self._promise.object = _paragraphs(words, first=True)
         n = self.state.workspace.n_images
@@ -219,7 +219,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._draw_points()
 
     def _draw_check_set(self, view: OpeningView) -> None:
-        status, names = view.status, [c.name for c in self.state.workspace.classes if c.flagged]
+        status, names = view.status, self.state.workspace.flagged_names
         words = closed(status, names) + ([status.missing] if status.missing else [])
         title = f"<b>{status.n:,} images read, {status.check_set.size:,} planned</b>"
         if status.check_set.number > 1:
@@ -285,7 +285,7 @@ class OperatingPage(pn.viewable.Viewer):
         if view is None or view.opened is None or view.sample is None or threshold is None:
             return
         figures = figures_at(view.sample, threshold)
-        promised = None if view.opened.threshold is None else figures_at(view.sample, view.opened.threshold)
+        promised = promised_figures(view.opened, view.sample)
         self._curve.mark(figures, promised)
         naive = [naive_warning(view.naive, threshold)] if view.naive else []
         self._words.object = _paragraphs(at_handle(view.opened, figures, view.sample)) + _per_1000(figures) + _small(naive)

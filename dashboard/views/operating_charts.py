@@ -69,12 +69,8 @@ class CurveChart:
         ]
         chart.add_tools(HoverTool(renderers=[line], tooltips=tips, mode="vline"))
 
-    def show(self, sample: Sample | None, naive: PRCurve | None) -> None:
-        """Draw an opening; nothing if there is none."""
-        if sample is None:
-            for source in (self._band, self._line, self._few, self._edge, self._pessimistic, self._naive, self._marks):
-                source.data = dict.fromkeys(source.data, NOTHING)
-            return
+    def show(self, sample: Sample, naive: PRCurve | None) -> None:
+        """Draw an opening."""
         curve, limits = sample.curve, sample.limits
         above = np.array([(sample.all_scores >= t).sum() for t in curve.thresholds])
         sure = above >= FEWEST_ABOVE
@@ -133,14 +129,10 @@ class ScoreChart:
         """)  # fmt: skip
         self._handle.js_on_change("location", keep)
 
-    def show(self, sample: Sample | None, promised: float | None) -> None:
-        """Draw an opening; nothing if there is none."""
-        self._handle.visible = sample is not None
+    def show(self, sample: Sample, promised: float | None) -> None:
+        """Draw an opening."""
+        self._handle.visible = True
         self._promised.visible = promised is not None
-        if sample is None:
-            for source in (self._bars, *self._ticks.values()):
-                source.data = dict.fromkeys(source.data, NOTHING)
-            return
         low, high = np.quantile(sample.pool, SPAN)
         low, high = min(low, sample.scores.min()) - 0.2, max(high, sample.scores.max()) + 0.2
         counts, edges = np.histogram(sample.pool, BINS, (low, high))
