@@ -85,7 +85,7 @@ class ImageClass:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing an analyst did to labels: `label` (class None clears), `undo` or `redo` of an earlier label action."""
+    """One thing an analyst did: `label` (class None clears), `undo` or `redo` of one, `look` at images of a bulk label."""
 
     seq: int
     id: str

@@ -15,6 +15,7 @@ from core.errors import InputError
 
 UNLABELLED = -1
 UNSURE = "unsure"  # the source of an action that leaves an image open: kept, never trained on, not asked for again
+LOOK = "look"  # the kind of an action that tells which images of a bulk label were looked at
 EVIDENCE_SOURCES = frozenset({"check", "import"})  # bulk and hand-picked labels on check images are no random sample
 
 
@@ -36,6 +37,11 @@ class Labels:
         return np.bincount(self.codes[self.codes >= 0], minlength=n_classes).tolist()
 
 
+def bulk_token(action: Action) -> str | None:
+    """Return what ties the actions of one bulk label together, None for others."""
+    return action.criterion.get("bulk") if isinstance(action.criterion, dict) else None
+
+
 class LabelBook:
     """Folds actions into `Labels`; undo restores what each image carried before."""
 
@@ -55,7 +61,7 @@ class LabelBook:
             self._active[action.seq] = True
             codes[action.rows] = self._code(action)
             givers[action.rows] = self._giver(action)
-        else:
+        elif action.kind != LOOK:  # a look changes no label
             assert action.target is not None  # noqa: S101  `check_target` ran before the commit
             self._active[action.target] = action.kind == "redo"
             self._replay(self._actions[action.target].rows, codes, givers)
@@ -96,6 +102,13 @@ class LabelBook:
         if seq not in self._actions:
             raise InputError(f"There is no action {seq}; the history has {len(self._actions)} actions.")
         return self._actions[seq]
+
+    def together(self, seq: int) -> list[int]:
+        """Return the label actions that are undone and redone with this one: a bulk label and what was flipped in it."""
+        token = bulk_token(self._actions[seq])
+        if token is None:
+            return [seq]
+        return [other for other in self._active if bulk_token(self._actions[other]) == token]
 
     def newest_active(self, analyst: str | None = None) -> int | None:
         """Return the newest label action that stands (of one analyst, if named), or None."""

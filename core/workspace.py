@@ -482,15 +482,27 @@ class Workspace:
             raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
         asked = len(rows)
         with self._lock:
-            if source not in EVIDENCE_SOURCES:
-                rows = rows[~self.evidence()[rows]]
-            if not len(rows):
-                what = "This image was" if asked == 1 else f"These {asked:,} images were"
-                raise InputError(f"{what} read in Check and keep that label; to change it, undo it on the History page.")
+            rows = rows if source in EVIDENCE_SOURCES else self.open_to_bulk(rows)
             draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
-            action = self._commit([draft])[0]
-        n_check = int(self.is_check[rows].sum())
-        return LabelResult(action, len(rows) - n_check, n_check, asked - len(rows))
+            action = self.commit([draft])[0]
+        return self.label_result(action, n_kept=asked - len(rows))
+
+    def open_to_bulk(self, rows: IntArray) -> IntArray:
+        """Leave out the check images that were read.
+
+        Raises:
+            InputError: if none is left.
+        """
+        left = rows[~self.evidence()[rows]]
+        if not len(left):
+            what = "This image was" if len(rows) == 1 else f"These {len(rows):,} images were"
+            raise InputError(f"{what} read in Check and keep that label; to change it, undo it on the History page.")
+        return left
+
+    def label_result(self, action: Action, *, n_kept: int = 0) -> LabelResult:
+        """Say which halves the images of a label action are in."""
+        n_check = int(self.is_check[action.rows].sum())
+        return LabelResult(action, len(action.rows) - n_check, n_check, n_kept)
 
     @property
     def guideline(self) -> str:
@@ -507,7 +519,8 @@ class Workspace:
             raise InputError("A guideline needs a name, got nothing; for example v2.")
         self.catalog.set_setting("guideline", name.strip())
 
-    def _commit(self, drafts: Sequence[ActionDraft]) -> list[Action]:
+    def commit(self, drafts: Sequence[ActionDraft]) -> list[Action]:
+        """Append checked actions, all or none: to the catalog, then to what is in memory."""
         with self._lock:  # disk first: what memory shows has been acknowledged
             actions = self.catalog.append_actions(drafts)
             for action in actions:
@@ -518,7 +531,7 @@ class Workspace:
         """Undo a label action: the named one, or this analyst's newest that stands.
 
         Returns:
-            the action that was undone.
+            the action that was undone; of a bulk label and its flipped images, which go together, the larger.
         Raises:
             InputError: if there is nothing to undo.
         """
@@ -540,8 +553,9 @@ class Workspace:
     def _reverse(self, kind: str, seq: int, analyst: str) -> Action:
         self._book.check_target(kind, seq)
         nothing = np.array([], np.int64)
-        self._commit([ActionDraft(kind, analyst, "single", nothing, guideline=self.guideline, target=seq)])
-        return self._book.action(seq)
+        tied = [other for other in self._book.together(seq) if self._book.active[other] == (kind == "undo")]
+        self.commit([ActionDraft(kind, analyst, "single", nothing, guideline=self.guideline, target=t) for t in tied])
+        return max((self._book.action(other) for other in tied), key=lambda action: len(action.rows))
 
     def history(self) -> list[tuple[Action, bool | None]]:
         """Return every action, newest first, with whether a label action stands (None for undo and redo)."""
@@ -562,7 +576,7 @@ class Workspace:
             return next((names[t] for t in tries if t in names), None)
 
         drafts = read_label_drafts(file, row_of=row_of, class_names=self.class_names, analyst=analyst, guideline=self.guideline)
-        return self._commit(drafts)
+        return self.commit(drafts)
 
     def export_labels(self, file: Path) -> int:
         """Write the labels as they stand, one line per labelled image, and return how many."""

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core import checking, clustering
+from core import bulk, checking, clustering
+from core.bulk import BULK, BulkLabel, Seen
 from core.checking import OperatingPoint, Reveal
 from core.clustering import ClusterSummary
 from core.clusters import Clustering
@@ -94,14 +95,21 @@ class Actions:
     # -- labels --
 
     def label(self, class_name: str | None) -> None:
-        """Give the class to the picked pictures, or to the whole selection."""
-        bulk = not self.state.picked and len(self.state.selected) > 1
-        self.label_rows(
-            self.state.targets(),
-            class_name,
-            source=("cluster" if self.state.cluster else "lasso") if bulk else "single",
-            criterion=self._criterion() if bulk else None,
-        )
+        """Give the class to the picked pictures, or to the whole selection; to many only after a look at some of them."""
+        rows = self.state.targets()
+        if self.state.look is not None:
+            self.say(f"First end the quick look at '{self.state.look.class_name}': label, or cancel with Escape.", error=True)
+        elif class_name is not None and len(rows) > BULK:
+            self.look_first(rows, class_name)
+        else:
+            source, criterion = self._origin()
+            self.label_rows(rows, class_name, source=source, criterion=criterion)
+
+    def _origin(self) -> tuple[str, dict[str, Any] | None]:
+        """Return the source and the criterion of what a class button labels now."""
+        if self.state.picked or len(self.state.selected) <= 1:
+            return "single", None
+        return ("cluster" if self.state.cluster else "lasso"), self._criterion()
 
     def _criterion(self) -> dict[str, Any]:
         if self.state.cluster:
@@ -112,6 +120,54 @@ class Actions:
         """Give the class to these rows."""
         verb = partial(self.workspace.label, rows, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
         self.run(verb, self._labelled)
+
+    def look_first(self, rows: np.ndarray, class_name: str) -> None:
+        """Ask for a quick look at some of these images before they are labelled."""
+        verb = partial(bulk.first_look, self.workspace, rows, class_name, rng=np.random.default_rng())
+        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), slow=True)
+
+    def look_further(self, token: str) -> None:
+        """Ask for a look at more images of a bulk label."""
+        verb = partial(bulk.further_look, self.workspace, token, rng=np.random.default_rng())
+        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None, page="map"))
+
+    def end_look(self, seen: Seen, *, left_out: np.ndarray) -> None:
+        """Label what the look was asked for, or keep what it adds to a bulk label.
+
+        Args:
+            left_out: rows that are to be left out of the label altogether.
+        """
+        look, analyst = self.state.look, self.state.analyst
+        if look is None:
+            return
+        self.state.look = None
+        if look.token:
+            self.run(partial(bulk.look_again, self.workspace, look.token, seen=seen, analyst=analyst), self._looked)
+            return
+        source, criterion = self._origin()
+        verb = partial(
+            bulk.label_bulk,
+            self.workspace,
+            np.setdiff1d(look.rows, left_out),
+            look.class_name,
+            analyst=analyst,
+            source=source,
+            criterion=criterion or {},
+            seen=seen,
+        )
+        self.run(verb, self._bulk_labelled)
+
+    def cancel_look(self) -> None:
+        """Label nothing."""
+        self.state.look = None
+
+    def _bulk_labelled(self, result: tuple[LabelResult, BulkLabel]) -> None:
+        self.state.bulk = result[1]
+        self._labelled(result[0])
+
+    def _looked(self, found: BulkLabel) -> None:
+        self.state.bulk = found
+        self._changed(f"Looked at {len(found.looked):,} images of this label: {found.purity.sentence}")
 
     def _labelled(self, result: LabelResult) -> None:
         self.state.picked = []

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import param
 
+from core.bulk import BulkLabel, Look
 from core.curves import NamedCurve
 from core.learning import LearningCurve
 from core.polygon import GridIndex
@@ -37,6 +38,9 @@ class SessionState(param.Parameterized):
     clusters: int = param.Integer(default=0, doc="Rises when clusters were found again.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
+
+    look: Look | None = param.ClassSelector(class_=Look, doc="The quick look that a bulk label asks for now.")
+    bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label this tab gave or raised last.")
 
     blur: bool = param.Boolean(default=True, doc="Pictures are blurred until revealed.")
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")

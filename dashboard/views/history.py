@@ -1,11 +1,14 @@
 """The History page: who did what when and how, newest first; any label action can be undone or redone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import panel as pn
 import param
 
+from core.bulk import BulkLabel, bulk_labels
 from core.catalog import Action
+from core.labels import LOOK, bulk_token
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList
@@ -28,36 +31,53 @@ class HistoryPage(pn.viewable.Viewer):
         self._follow()
 
     def _follow(self, *_: Any) -> None:
-        history = self.state.workspace.history()
-        self._list.entries = [entry(action, stands) for action, stands in history[:SHOWN]]
+        history, bulk = self.state.workspace.history(), bulk_labels(self.state.workspace)
+        self._list.entries = [entry(action, stands, bulk) for action, stands in history[:SHOWN]]
         self._empty.visible = not history
 
     def _on_verb(self, verb: str, seq: int) -> None:
         if verb == "undo":
             self.actions.undo(seq)
+        elif verb == "look":
+            self._look(seq)
         else:
             self.actions.redo(seq)
+
+    def _look(self, seq: int) -> None:
+        for token, bulk in bulk_labels(self.state.workspace).items():
+            if bulk.action.seq == seq:
+                self.actions.look_further(token)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
 
 
-def entry(action: Action, stands: bool | None) -> dict[str, Any]:
+def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> dict[str, Any]:
     """Turn an action into one row of the list.
 
     Args:
-        stands: whether a label action stands; None for undo and redo.
+        stands: whether a label action stands; None for others.
+        bulk: the bulk labels by token.
     """
-    if action.kind == "label":
-        what = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''} → {action.class_name or 'no label'}"
-    else:
-        what = f"{action.kind} of action {action.target}"
+    mine = bulk.get(bulk_token(action) or "")
+    is_bulk = mine is not None and mine.action.seq == action.seq
     return {
         "seq": action.seq,
         "when": action.at[:19].replace("T", " ") + " UTC",
         "who": action.analyst,
-        "what": what,
+        "what": _what(action) + (f"; {mine.purity.sentence}" if mine is not None and is_bulk and stands else ""),
         "how": action.source if action.kind == "label" else "",
         "state": {True: "stands", False: "undone", None: ""}[stands],
         "can": {True: "undo", False: "redo", None: ""}[stands],
+        "look": mine is not None and is_bulk and bool(stands) and len(mine.looked) < len(mine.rows),
     }
+
+
+def _what(action: Action) -> str:
+    images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
+    if action.kind == LOOK:
+        return f"looked at {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
+    if action.kind != "label":
+        return f"{action.kind} of action {action.target}"
+    flipped = isinstance(action.criterion, dict) and "flipped" in action.criterion
+    return f"{images} → {action.class_name or 'no label'}" + (" (flipped at a look)" if flipped else "")

@@ -9,6 +9,7 @@ from panel.util import edit_readonly
 
 from dashboard.actions import Actions
 from dashboard.state import PAGES, TABS, SessionState
+from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.keys import KeyPress, Keys
@@ -16,7 +17,7 @@ from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
-from dashboard.views.map import MapPane
+from dashboard.views.map import REVEAL_KEY, MapPane
 from dashboard.views.message import MessageLine
 from dashboard.views.operating import OperatingPage
 from dashboard.views.picture import PinnedPicture
@@ -42,6 +43,7 @@ class Page:
         self._check = CheckPane(state=state, actions=actions)
         self._clusters = ClustersPane(state=state, actions=actions)
         self._pinned = PinnedPicture(state=state, actions=actions)
+        self._bulk = BulkPane(state=state, actions=actions)
         self._tabs = pmui.Tabs(
             ("Selection", SelectionPane(state=state)),
             ("Suggestions", self._suggestions),
@@ -53,8 +55,8 @@ class Page:
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            self._pinned, self._tabs, width=390, sizing_mode="stretch_height", margin=4,
-            styles=WINDOW,
+            self._bulk, self._pinned, self._tabs, width=390, sizing_mode="stretch_height", margin=4,
+            styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)
         left = Controls(state=state, actions=actions)
@@ -110,9 +112,12 @@ class Page:
                 queue.refill()
 
     def _on_key(self, press: KeyPress) -> None:
+        key = press.key.lower()
+        if self._bulk.asks and key != REVEAL_KEY and press.down:
+            self._bulk.on_key(key)
+            return
         if self._map.on_key(press) or not press.down or press.ctrl or press.alt:
             return
-        key = press.key.lower()
         names = {c.key.lower(): c.name for c in self.state.workspace.classes}
         queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
         if key == "z":

@@ -1,6 +1,7 @@
 """The product's story through `Workspace`, on real demo images, without a browser."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,19 +9,14 @@ import pytest
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
-from core.demo import write_demo_images
 from core.errors import InputError, WorkspaceError
 from core.workspace import Workspace
-from dashboard.cli import app, parse_classes
+from dashboard.cli import app
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("story") / "w"
-    with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
-        space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
-        space.embed("msn-demo", device="cpu")
-    return folder
+def folder(demo_400, tmp_path_factory):
+    return shutil.copytree(demo_400, tmp_path_factory.mktemp("story") / "w")
 
 
 def run(*words):

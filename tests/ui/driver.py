@@ -114,6 +114,15 @@ def expect_selected(page: Page, rows: set[int]) -> None:
     expect(facts(page)).to_have_attribute("data-idsum", str(sum(rows)), timeout=10_000)
 
 
+def label_many(page: Page, key: str) -> None:
+    """Label the selection by its key: more than 20 images ask for a look first, and the same key says that all is right."""
+    page.keyboard.press(key)
+    expect(page.get_by_text("A quick look before")).to_be_visible(timeout=10_000)
+    page.wait_for_timeout(800)  # a double press is no answer
+    page.keyboard.press(key)
+    expect(page.get_by_text("A quick look before")).not_to_be_visible(timeout=5_000)
+
+
 def load(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.get_by_text(f"{N_IMAGES} images")).to_be_visible(timeout=30_000)

@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from core import checking
+from core.purity import Purity
 from core.runs import RunLog
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, load
+from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, label_many, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -21,7 +22,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
     drag(first, LEFT)
     expect(facts(first)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     n = int(facts(first).get_attribute("data-selected"))
-    first.keyboard.press("1")
+    label_many(first, "1")
     for page in (first, second):
         expect(page.get_by_text(f"{n} labelled")).to_be_visible(timeout=5_000)
     frame = facts(second).get_attribute("data-frame")
@@ -32,7 +33,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
     expect(second.get_by_text("0 labelled")).to_be_visible(timeout=5_000)
     expect(facts(second)).not_to_have_attribute("data-frame", frame)  # recoloured
     load(second, server.url)
-    first.keyboard.press("2")
+    label_many(first, "2")
     expect(second.get_by_text(f"{everything} labelled")).to_be_visible(timeout=5_000)
     for page in (first, second):
         page.may_lose_server = True
@@ -56,7 +57,7 @@ def test_two_classes_give_a_probe_scores_and_a_named_curve_in_both_windows(open_
     for shape, key in ((LEFT, "1"), (RIGHT, "2")):
         drag(first, shape)
         first.wait_for_timeout(600)
-        first.keyboard.press(key)
+        label_many(first, key)
     for page in (first, second):
         expect(page.get_by_text("Training labels, flattering: AP")).to_be_visible(timeout=15_000)
     expect(first.get_by_text("not learned from").first).to_be_visible()  # the check half's share of a lasso is named
@@ -96,7 +97,7 @@ def test_picks_are_labelled_alone_and_history_undoes_any_action(open_page):
     expect(page.get_by_text("3 picked")).to_be_visible(timeout=5_000)
     page.get_by_role("button", name="Label as footwear").first.click()
     expect(page.get_by_text("3 labelled")).to_be_visible(timeout=5_000)
-    page.keyboard.press("1")
+    label_many(page, "1")
     expect(page.get_by_text("3 labelled")).not_to_be_visible(timeout=5_000)
     page.get_by_role("button", name="History").click()
     page.get_by_role("button", name=re.compile("^Undo action")).nth(1).click()  # the older of the two
@@ -139,7 +140,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     for shape, key in ((LEFT, "1"), (RIGHT, "2")):
         drag(first, shape)
         first.wait_for_timeout(600)
-        first.keyboard.press(key)
+        label_many(first, key)
     expect(second.get_by_text("Training labels, flattering: AP")).to_be_visible(timeout=15_000)
     labelled = second.get_by_text(re.compile(r"\d+ labelled \(")).inner_text()
     selected, view = (facts(first).get_attribute(f"data-{name}") for name in ("idsum", "view"))
@@ -314,10 +315,44 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
         else:
             item.click()
         expect(facts(page)).to_have_attribute("data-selected", size, timeout=10_000)
-    page.keyboard.press("2")
+    label_many(page, "2")
     expect(page.get_by_text(f"{size} labelled")).to_be_visible(timeout=10_000)
     expect(items.nth(1).get_by_text("100% labelled: footwear")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         newest = space.history()[0][0]
         assert newest.source == "cluster"
         assert newest.criterion["cluster"].startswith("M")
+
+
+def test_a_bulk_label_is_looked_at_raised_flipped_and_undone_as_one(open_page, server):
+    page = open_page()
+    drag(page, LEFT)
+    expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
+    n = int(facts(page).get_attribute("data-selected"))
+    page.keyboard.press("3")
+    asked = page.get_by_text(f"A quick look before {n} become 'copyright'")
+    expect(asked).to_be_visible(timeout=10_000)
+    page.keyboard.press("Escape")
+    expect(asked).not_to_be_visible()
+    expect(facts(page)).to_have_attribute("data-selected", str(n))  # the lasso is still there
+    page.keyboard.press("3")
+    expect(asked).to_be_visible(timeout=10_000)
+    page.keyboard.press("1")  # another class is no answer
+    expect(asked).to_be_visible()
+    shown = page.locator(".tile[aria-label*=' of 12,']")
+    assert all("/blurred/" in img.get_attribute("src") for img in shown.locator("img").all())
+    shown.last.click()
+    said = page.get_by_text(f"Then: {Purity('copyright', n, 12, 11).sentence}")
+    expect(said).to_be_visible(timeout=5_000)
+    page.get_by_role("button", name=re.compile(f"Label {n - 1} 'copyright'")).click()
+    expect(page.get_by_text(f"{n} labelled (")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"{n - 1} labelled 'copyright': {Purity('copyright', n, 12, 11).sentence}")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Look at 12 more")).click()
+    page.get_by_role("button", name=re.compile("Keep what I saw")).click(timeout=10_000)
+    expect(page.get_by_text(Purity("copyright", n, 24, 23).sentence).first).to_be_visible(timeout=10_000)
+    with Workspace(server.folder, read_only=True) as space:
+        assert sorted(np.bincount(space.labels.codes + 1, minlength=4)[1:].tolist()) == [0, 1, n - 1]
+    page.get_by_role("button", name="History").click()
+    expect(page.get_by_text(f"{n - 1} images → copyright; at least").first).to_be_visible(timeout=5_000)
+    page.get_by_role("button", name=re.compile("^Undo action")).last.click()
+    expect(page.get_by_text("0 labelled (")).to_be_visible(timeout=10_000)

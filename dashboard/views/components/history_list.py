@@ -7,7 +7,7 @@ import param
 
 
 class HistoryList(pn.custom.JSComponent):
-    """Rows of {seq, when, who, what, how, can}; a click on a row's button sends {seq, verb}."""
+    """Rows of {seq, when, who, what, how, can, look}; a click on a row's button sends {seq, verb}."""
 
     entries = param.List(default=[], item_type=dict, doc="Newest first.")
     on_verb = param.Parameter(doc="Called with (verb, seq).")
@@ -46,6 +46,13 @@ export function render({ model, el }) {
         button.onclick = () => model.send_msg({ seq: entry.seq, verb: entry.can });
         last.append(button);
       }
+      if (entry.look) {
+        const button = document.createElement("button");
+        button.textContent = "Look at more";
+        button.setAttribute("aria-label", `Look at more images of action ${entry.seq}`);
+        button.onclick = () => model.send_msg({ seq: entry.seq, verb: "look" });
+        last.append(button);
+      }
     }
   };
   el.append(table);
@@ -62,6 +69,7 @@ th { position: sticky; top: 0; font-weight: 600; }
 td.what { white-space: normal; }
 tr.undone td { opacity: .55; }
 tr.undone td.what { text-decoration: line-through; }
+button + button { margin-left: 6px; }
 button { font: inherit; color: inherit; background: none; border: 1px solid rgba(128, 128, 128, .6); border-radius: 6px;
          padding: 3px 12px; cursor: pointer; }
 button:hover, button:focus-visible { background: rgba(0, 114, 178, .18); }

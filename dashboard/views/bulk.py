@@ -1,0 +1,204 @@
+"""The quick look before a bulk label, and what the label is worth after it."""
+
+import html
+import time
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.bulk import LOOKED, Look, Seen
+from core.purity import Purity
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+from dashboard.views.components.gallery import Gallery
+
+ODD_SHOWN = 8  # two rows: enough to see that they are odd
+LEAVE = "leave as they are"
+TOO_QUICK = 0.7  # s; the second press of a double press is no answer
+COVERS = {  # the tabs below wait until the look has ended, without being taken off the page
+    "position": "absolute", "inset": "0", "z-index": "5", "padding": "8px", "overflow-y": "auto",
+    "background": "var(--mui-palette-background-paper, var(--panel-background-color, #fff))",
+}  # fmt: skip
+STANDS = {"border-left": "4px solid #009e73", "padding": "4px 8px"}
+
+
+class BulkPane(pn.viewable.Viewer):
+    """Covers the tabs while it asks; afterwards one card above them."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._since = 0.0
+        self._head, self._warning, self._worth, self._told = (
+            pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 6)) for _ in range(4)
+        )
+        self._odd, self._shown = (
+            Gallery(view=self.state.privacy_view, empty="", tile_size=72, sizing_mode="stretch_width") for _ in range(2)
+        )
+        for gallery in (self._odd, self._shown):
+            gallery.param.watch(lambda _: self._draw_worth(), "picked")
+        self._without_odd = self._button("Leave all of these out", self._leave_odd)
+        self._wrong_class = pmui.Select(label="Wrong ones get", options=[LEAVE], size="small", margin=(6, 6))
+        self._label = self._button("", lambda: self._end(looked=True), variant="contained", color="primary")
+        self._blind = self._button("Without a look", lambda: self._end(looked=False))
+        self._ask = pn.Column(
+            self._head,
+            self._warning,
+            self._odd,
+            self._without_odd,
+            self._shown,
+            self._wrong_class,
+            self._worth,
+            pn.FlexBox(self._label, self._blind, self._button("Cancel  [Esc]", self.actions.cancel_look)),
+            sizing_mode="stretch_width",
+            styles=COVERS,
+            visible=False,
+        )
+        self._more = self._button("", self._on_more, variant="outlined")
+        self._card = pn.Column(
+            self._told,
+            pn.FlexBox(self._more, self._button("Close", self._close)),
+            sizing_mode="stretch_width",
+            styles=STANDS,
+            visible=False,
+            margin=(4, 8),
+        )
+        watch = self.state.param.watch
+        watch(self._on_look, "look")
+        watch(self._on_bulk, ["bulk", "labels_version"])
+        watch(lambda _: self._close(), "selected")
+        watch(self._follow, ["privacy_view", "reveal"])
+
+    @staticmethod
+    def _button(label: str, on_click: Any, *, variant: str = "text", color: str = "default") -> pmui.Button:
+        return pmui.Button(
+            label=label, variant=variant, color=color, size="small", on_click=lambda _: on_click(), margin=(3, 4)
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether a look is asked for."""
+        return self.state.look is not None
+
+    def on_key(self, key: str) -> None:
+        """Handle a key while the look asks: the class's own says that all but what is picked is right, Escape cancels."""
+        look = self.state.look
+        keys = {c.name: c.key.lower() for c in self.state.workspace.classes}
+        if look is not None and key == keys[look.class_name] and time.monotonic() - self._since > TOO_QUICK:
+            self._end(looked=True)
+        elif key == "escape":
+            self.actions.cancel_look()
+
+    def _end(self, *, looked: bool) -> None:
+        look = self.state.look
+        if look is None:
+            return
+        wrong_class = self._wrong_class.value
+        seen = Seen(
+            look.shown if looked else look.shown[:0],
+            np.array(self._shown.picked if looked else [], np.int64),
+            None if wrong_class == LEAVE else wrong_class,
+        )
+        self.actions.end_look(seen, left_out=np.array(self._odd.picked, np.int64))
+
+    def _leave_odd(self) -> None:
+        look = self.state.look
+        if look is not None:
+            self.actions.look_first(np.setdiff1d(look.rows, look.oddities.rows), look.class_name)
+
+    def _on_more(self) -> None:
+        if self.state.bulk is not None:
+            self.actions.look_further(self.state.bulk.token)
+
+    def _close(self) -> None:
+        self.state.bulk = None
+
+    # -- drawing --
+
+    def _on_look(self, *_: Any) -> None:
+        look = self.state.look
+        self._worth.object = ""
+        if look is not None:
+            self._since = time.monotonic()
+            self._fill(look)
+        self._ask.visible = look is not None
+
+    def _fill(self, look: Look) -> None:
+        n, name = len(look.rows), look.class_name
+        n_shown = "All" if len(look.shown) == n else f"{len(look.shown)} of them, drawn at random"
+        title = f"Look at more of the {n:,}" if look.token else f"A quick look before {n:,} become"
+        self._head.object = (
+            f"<b>{title} '{html.escape(name)}'</b><br>{n_shown}. <b>Click those that are not '{html.escape(name)}'.</b> "
+            "<small>Hold R over one to see it clear.</small>"
+        )
+        odd = look.oddities.rows[:ODD_SHOWN]
+        reasons = "; ".join(look.oddities.reasons)
+        self._warning.object = (
+            f'<div role="alert" style="border-left:4px solid #e69f00;padding-left:8px"><b>This selection looks mixed:</b> '
+            f"{html.escape(reasons)}. The oddest first; click those to leave out.</div>"
+        )
+        self._odd.param.update(tiles=self._tiles(odd), total=len(odd), picked=[])
+        for part in (self._warning, self._odd, self._without_odd):
+            part.visible = bool(len(odd))
+        self._without_odd.label = f"Leave all {len(look.oddities.rows):,} out"
+        self._shown.param.update(tiles=self._tiles(look.shown), total=len(look.shown), picked=[])
+        others = [other for other in self.state.workspace.class_names if other != name]
+        self._wrong_class.param.update(options=[*others, LEAVE], value=(others or [LEAVE])[0])
+        self._blind.visible = not look.token
+        self._draw_worth()
+
+    def _tiles(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        space = self.state.workspace
+        codes, classes = space.labels.codes, space.classes
+        tiles = []
+        for number, row in enumerate(rows.tolist(), start=1):
+            known = classes[int(codes[row])] if codes[row] >= 0 else None
+            label, colour = (known.name, known.colour) if known else ("", "")
+            text = f"picture {number} of {len(rows)}, {label or 'unlabelled'}"
+            tiles.append({"row": row, "id": space.image_id(row), "label": label, "colour": colour, "text": text})
+        return tiles
+
+    def _draw_worth(self) -> None:
+        look = self.state.look
+        if look is None:
+            return
+        n_wrong, left_out = len(self._shown.picked), np.array(self._odd.picked, np.int64)
+        rows, shown = (np.setdiff1d(of, left_out) for of in (look.rows, look.shown))
+        known = look.before
+        if not look.token:
+            known = Purity(look.class_name, len(rows), 0, 0)
+        n_right = known.n_right + len(shown) - n_wrong
+        would = Purity(look.class_name, known.n_images, known.n_looked + len(shown), n_right)
+        self._worth.object = f"Then: {html.escape(would.sentence)}"
+        self._wrong_class.visible = bool(n_wrong)
+        key = next(c.key for c in self.state.workspace.classes if c.name == look.class_name)
+        n = len(rows) - n_wrong
+        self._label.label = f"Keep what I saw  [{key}]" if look.token else f"Label {n:,} '{look.class_name}'  [{key}]"
+
+    def _on_bulk(self, *_: Any) -> None:
+        bulk = self.state.bulk
+        stands = bulk is not None and any(
+            stands and action.seq == bulk.action.seq for action, stands in self.state.workspace.history()
+        )
+        self._card.visible = bool(stands)
+        if bulk is None:
+            return
+        worth, more = bulk.purity, bulk.purity.after(LOOKED)
+        self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(
+            worth.sentence
+        )
+        self._more.visible = more.n_looked > worth.n_looked
+        self._more.label = f"Look at {more.n_looked - worth.n_looked} more: could be {more.percent}%"
+
+    def _follow(self, *_: Any) -> None:
+        for gallery in (self._odd, self._shown):
+            gallery.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        # Not positioned itself, so that what covers covers the whole column of the page.
+        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, styles={"position": "static"})
