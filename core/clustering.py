@@ -11,6 +11,7 @@ from core.diversity import medoids
 from core.errors import InputError
 from core.files import atomic_path
 from core.labels import UNLABELLED
+from core.outlines import Outline, outline
 from core.workspace import Workspace
 
 PICTURES = 6  # of each cluster, in its strip
@@ -30,6 +31,8 @@ class ClusterSummary:
     score: float  # mean logit of flagged; NaN without a probe
     uncertainty: float  # mean in [0, 1]; NaN without a probe
     near_duplicates: float  # share of images that have a twin in the workspace
+    disagreement: float  # share of the labelled ones that the probe takes for another class; NaN where there are none
+    outline: Outline  # on the map
 
 
 def cluster(workspace: Workspace) -> dict[str, Clustering]:
@@ -104,11 +107,18 @@ def _summary(workspace: Workspace, name: str, rows: IntArray, twins: BoolArray) 
         score=_mean(fitted.score[rows]) if fitted else np.nan,
         uncertainty=_mean(fitted.uncertainty[rows]) if fitted else np.nan,
         near_duplicates=float(twins[rows].mean()),
+        disagreement=_disagreement(codes, fitted.predicted[rows]) if fitted else np.nan,
+        outline=outline(name, workspace.xy[rows]),
     )
 
 
 def _mean(values: FloatArray) -> float:
     return float(np.mean(values)) if np.isfinite(values).all() else float("nan")
+
+
+def _disagreement(codes: IntArray, predicted: IntArray) -> float:
+    both = (codes != UNLABELLED) & (predicted != UNLABELLED)
+    return float((codes[both] != predicted[both]).mean()) if both.any() else float("nan")
 
 
 def _pictures(workspace: Workspace, rows: IntArray) -> IntArray:

@@ -591,6 +591,16 @@ class Workspace:
         write_label_lines(file, lines)
         return len(lines)
 
+    def wants_guide(self, analyst: str) -> bool:
+        """Tell whether an analyst has not dismissed the guide of a first visit."""
+        return analyst not in self.catalog.setting("guide_dismissed_by", [])
+
+    def set_guide(self, analyst: str, on: bool) -> None:
+        """Remember whether an analyst wants the guide."""
+        with self._lock:
+            others = [name for name in self.catalog.setting("guide_dismissed_by", []) if name != analyst]
+            self.catalog.set_setting("guide_dismissed_by", others if on else [*others, analyst])
+
     # -- probe, suggestions, curves --
 
     def _teach_rows(self, codes: IntArray, matrix: Matrix) -> IntArray:

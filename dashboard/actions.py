@@ -92,6 +92,11 @@ class Actions:
         """Show one sentence in this tab."""
         self.state.param.update(message=sentence, message_is_error=error)
 
+    def show_guide(self, on: bool) -> None:
+        """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""
+        verb = partial(self.workspace.set_guide, self.state.analyst, on)
+        self.run(verb, lambda _: self.state.param.update(guide=on))
+
     # -- labels --
 
     def label(self, class_name: str | None) -> None:

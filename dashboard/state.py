@@ -8,6 +8,7 @@ import param
 from core.bulk import BulkLabel, Look
 from core.curves import NamedCurve
 from core.learning import LearningCurve
+from core.outlines import Outline
 from core.polygon import GridIndex
 from core.raster import Colouring
 from core.workspace import Workspace
@@ -35,6 +36,7 @@ class SessionState(param.Parameterized):
     selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
     cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if another thing did.")
+    outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters that are drawn on the map.")
     clusters: int = param.Integer(default=0, doc="Rises when clusters were found again.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
@@ -50,6 +52,7 @@ class SessionState(param.Parameterized):
     tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
+    guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
     message_is_error: bool = param.Boolean(default=False)
     fitting: bool = param.Boolean(default=False, doc="A refit is under way.")
@@ -64,6 +67,7 @@ class SessionState(param.Parameterized):
         super().__init__(**params)
         missing = self.workspace.missing_for_map()
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
+        self.guide = self.workspace.wants_guide(self.analyst)
         self.follow_labels()
         self.follow_fit()
 

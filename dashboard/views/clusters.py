@@ -1,6 +1,7 @@
 """The Clusters tab: the islands of the map as a list; a click selects one on the map."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,14 @@ ORDERS = {
     "labelled": lambda row: row.labelled,
     "score": lambda row: -row.score if math.isfinite(row.score) else math.inf,
     "uncertainty": lambda row: -row.uncertainty if math.isfinite(row.uncertainty) else math.inf,
+    "disagreement": lambda row: -row.disagreement if math.isfinite(row.disagreement) else math.inf,
     "near-duplicates": lambda row: -row.near_duplicates,
+}
+FILTERS: dict[str, Callable[[ClusterSummary], bool]] = {
+    "all": lambda row: True,
+    "not all labelled": lambda row: row.labelled < 1,
+    "labels differ": lambda row: len(row.labels) > 1 or row.disagreement > 0,
+    "near-duplicates": lambda row: row.near_duplicates > 0,
 }
 
 
@@ -33,27 +41,31 @@ class ClustersPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._found: Clustering | None = None
         self._rows: list[ClusterSummary] = []
-        self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=112, margin=(4, 4))
-        self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=120, margin=(4, 4))
-        self._open = pmui.Checkbox(label="Unlabelled only", size="small", margin=(0, 4))
-        self._find = pmui.Button(label="Find clusters", size="small", margin=(10, 4), on_click=lambda _: self._on_find())
+        self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=108, margin=(4, 4))
+        self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=124, margin=(4, 4))
+        self._filter = pmui.Select(label="Show", options=list(FILTERS), value="all", size="small", width=124, margin=(4, 4))
+        self._drawn = pmui.Checkbox(label="Outlines on the map", value=True, size="small", margin=(0, 4))
+        self._find = pmui.Button(
+            label="Find clusters", variant="outlined", size="small", margin=(2, 8), on_click=lambda _: self._on_find()
+        )
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
         self._layout = pn.Column(
-            pn.Row(self._grain, self._order, self._find, margin=0, sizing_mode="stretch_width"),
-            self._open,
+            pn.Row(self._grain, self._order, self._filter, margin=0, sizing_mode="stretch_width"),
+            pn.Row(self._drawn, pn.layout.HSpacer(), self._find, margin=0, sizing_mode="stretch_width"),
             self._words,
             self._list,
             sizing_mode="stretch_both",
             margin=4,
         )
         self._grain.param.watch(lambda _: self.load(), "value")
-        for widget in (self._order, self._open):
+        for widget in (self._order, self._filter, self._drawn):
             widget.param.watch(lambda _: self._draw(), "value")
         watch = self.state.param.watch
         watch(self._on_state, ["labels_version", "probe_version", "encoder", "clusters"])
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
         watch(self._on_selected, "selected")
+        watch(lambda _: self._draw(), "tab")
 
     def load(self) -> None:
         """Read the clusters there are."""
@@ -77,15 +89,17 @@ class ClustersPane(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         rows = sorted(self._rows, key=ORDERS[str(self._order.value)])
-        if self._open.value:
-            rows = [row for row in rows if row.labelled < 1]
+        rows = [row for row in rows if FILTERS[str(self._filter.value)](row)]
         if self._found is None:
             self._words.object = "No clusters of this map yet. Finding them takes seconds."
         else:
             inside = sum(row.size for row in self._rows)
+            shown = f"{len(rows):,} of {len(self._rows):,}" if len(rows) < len(self._rows) else f"{len(rows):,}"
             self._words.object = (
-                f"{len(self._rows):,} clusters with {inside:,} images. A click selects one on the map, arrows step through."
+                f"<small>{shown} clusters with {inside:,} images. A click selects one on the map, arrows step through.</small>"
             )
+        drawn = self._drawn.value and self.state.tab == "clusters"
+        self.state.outlines = [row.outline for row in rows] if drawn else []
         self._list.entries = [self._entry(row) for row in rows]
 
     def _entry(self, row: ClusterSummary) -> dict[str, Any]:
@@ -93,6 +107,8 @@ class ClustersPane(pn.viewable.Viewer):
         words = [f"{row.labelled:.0%} labelled" + (f": {labels}" if labels else "")]
         if math.isfinite(row.score):
             words.append(f"mean score {row.score:+.1f}, mean uncertainty {row.uncertainty:.2f}")
+        if row.disagreement > 0:
+            words.append(f"{row.disagreement:.1%} of the labelled look like another class to the probe")
         if row.near_duplicates:
             words.append(f"{row.near_duplicates:.1%} have a near-duplicate")
         return {

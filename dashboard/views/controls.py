@@ -45,7 +45,8 @@ class Controls(pn.viewable.Viewer):
         self._legend = ClassList(sizing_mode="stretch_width")
         self._legend.param.watch(self._on_hidden, "hidden")
         undo = pmui.Button(
-            label="Undo my last  [Z]",
+            label="Undo  [Z]",
+            description="Undo my last action",
             variant="outlined",
             size="small",
             color="default",
@@ -58,6 +59,14 @@ class Controls(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.label(None),
         )
+        guide = pmui.Button(
+            label="Guide",
+            description="Show the five steps again",
+            variant="text",
+            size="small",
+            color="default",
+            on_click=lambda _: self.actions.show_guide(True),
+        )
         self._layout = pn.Column(
             EncoderChoice(state=self.state, actions=self.actions),
             colour_by,
@@ -65,13 +74,14 @@ class Controls(pn.viewable.Viewer):
             mode,
             pmui.Typography(object="Label selection as", variant="caption", margin=(4, 8, 0, 8)),
             ClassButtons(state=self.state, on_class=self.actions.label),
-            pn.Row(undo, clear, margin=0),
+            pn.FlexBox(undo, clear, guide, margin=0),
             CurvesPane(state=self.state),
             LearningPane(state=self.state),
             width=290,
             sizing_mode="stretch_height",
             scroll="y-auto",
             margin=4,
+            styles={"padding-top": "4px"},  # the first field's name stands on its border
         )
         self.state.param.watch(self._draw, ["colouring", "hidden"])
         self._draw()

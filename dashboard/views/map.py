@@ -41,6 +41,8 @@ MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
 RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
 DOT_SIZE = 7  # px
 REVEAL_KEY = "r"
+NO_LINES: dict[str, list[Any]] = {"xs": [], "ys": [], "width": [], "halo": []}
+NO_NAMES: dict[str, list[Any]] = {"x": [], "y": [], "name": []}
 DOUBLE_CLICK = 0.6  # s; the first tap of a double click must not pin
 # Throttled in the browser; the last position of a burst is sent too, and none after the mouse has left.
 SEND_MOUSE = """
@@ -130,6 +132,15 @@ class MapPane(pn.viewable.Viewer):
         for source, size in ((self._hovered, 14), (self._pinned, 20)):
             for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
                 self.figure.scatter("x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width)
+        self._lines, self._names = ColumnDataSource(dict(NO_LINES)), ColumnDataSource(dict(NO_NAMES))
+        self.figure.multi_line("xs", "ys", source=self._lines, line_color="#ffffff", line_width=4, line_alpha="halo")
+        self.figure.multi_line("xs", "ys", source=self._lines, line_color="#333333", line_width="width")
+        for colour in ("#ffffff", "#111111"):  # a light rim first: Bokeh strokes a text's outline over its letters
+            self.figure.text(
+                "x", "y", text="name", source=self._names, text_align="center", text_baseline="bottom", text_color=colour,
+                text_outline_color="#ffffff" if colour == "#ffffff" else None, text_font_size="12px",
+                text_font_style="bold", y_offset=-3,
+            )  # fmt: skip
         self._mouse = ColumnDataSource({"x": [], "y": [], "sx": [], "sy": []})
 
     def _listen(self) -> None:
@@ -153,6 +164,7 @@ class MapPane(pn.viewable.Viewer):
             watch(lambda _: self._request(), ["colouring", "hidden", "selected"]),
             watch(lambda _: self._on_document(self._new_map), ["grid"]),
             watch(lambda _: self._on_document(self._ring), ["pinned"]),
+            watch(lambda _: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
             watch(lambda _: self._follow_privacy(), ["privacy_view", "reveal"]),
         ]
 
@@ -266,7 +278,7 @@ class MapPane(pn.viewable.Viewer):
                 self._dots.data = frame.dots
             self._base_renderer.glyph.global_alpha = DIMMED if len(request.selected) else 1.0
             self._frames += 1
-            self.overlay.facts = {
+            self.overlay.facts = self.overlay.facts | {
                 "frame": self._frames,
                 "mode": frame.mode,
                 "selected": len(request.selected),
@@ -278,6 +290,20 @@ class MapPane(pn.viewable.Viewer):
     def _ring(self) -> None:
         row = self.state.pinned
         self._pinned.data = self._spot(row)
+
+    def _draw_outlines(self) -> None:
+        lines, names = {key: list(none) for key, none in NO_LINES.items()}, {key: list(none) for key, none in NO_NAMES.items()}
+        for found in self.state.outlines:
+            chosen = found.name == self.state.cluster
+            for line in found.lines:
+                row = {"xs": line[:, 0], "ys": line[:, 1], "width": 2.5 if chosen else 1.0, "halo": 0.9 if chosen else 0.6}
+                for key, value in row.items():
+                    lines[key].append(value)
+            for key, value in {"x": found.top[0], "y": found.top[1], "name": found.name}.items():
+                names[key].append(value)
+        with self._one_message():
+            self._lines.data, self._names.data = lines, names
+            self.overlay.facts = self.overlay.facts | {"outlines": len(self.state.outlines)}
 
     def _spot(self, row: int | None) -> dict[str, Any]:
         grid = self.state.grid

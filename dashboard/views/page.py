@@ -15,6 +15,7 @@ from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.keys import KeyPress, Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
+from dashboard.views.guide import Guide
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
 from dashboard.views.map import REVEAL_KEY, MapPane
@@ -55,7 +56,8 @@ class Page:
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            self._bulk, self._pinned, self._tabs, width=390, sizing_mode="stretch_height", margin=4,
+            Guide(state=state, actions=actions), self._bulk, self._pinned, self._tabs,
+            width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)

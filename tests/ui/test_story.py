@@ -307,6 +307,7 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
     expect(page.get_by_text("Clusters found:")).to_be_visible(timeout=60_000)
     items = page.get_by_role("radiogroup", name="Clusters").get_by_role("radio")
     expect(items.nth(1)).to_be_visible(timeout=10_000)
+    expect(facts(page)).not_to_have_attribute("data-outlines", "0", timeout=10_000)
     assert all("/blurred/" in img.get_attribute("src") for img in items.first.locator("img").all())
     for item, step in ((items.nth(0), None), (items.nth(1), "ArrowDown")):
         size = re.search(r"· ([\d,]+) images", item.inner_text())[1].replace(",", "")

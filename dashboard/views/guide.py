@@ -1,0 +1,102 @@
+"""The guide of a first visit: five steps, one at a time, ticked off as they are done; dismissed for good by one click."""
+
+import html
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+
+STEPS = (  # title, what to do
+    ("Lasso an island", "Drag a line around a group of points. Its pictures appear below, blurred; R held shows one."),
+    ("Label it", "Press the key of a class, or click its button on the left. Z takes it back."),
+    (
+        "Teach the model",
+        "Suggestions asks for the pictures that teach most, one key each. Colour by score to follow.",
+    ),
+    ("Read the check half", "Check shows pictures the model never learns from. Only they can prove how good it is."),
+    (
+        "Choose the operating point",
+        "Its page says what share a threshold catches, how surely, and exports the model.",
+    ),
+)
+
+
+class Guide(pn.viewable.Viewer):
+    """A card above the tabs, until all is done or it is dismissed."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+    step = param.Integer(default=0, bounds=(0, len(STEPS) - 1), doc="The step on show.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._done = [False] * len(STEPS)
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
+        self._back, self._next, dismiss = (
+            pmui.Button(label=label, variant="text", size="small", on_click=on_click, margin=0)
+            for label, on_click in (("Back", self._go_back), ("Next", self._go_on), ("Dismiss the guide", self._dismiss))
+        )
+        self._layout = pn.Column(
+            self._words,
+            pn.Row(self._back, self._next, pn.layout.HSpacer(), dismiss, sizing_mode="stretch_width", margin=0),
+            sizing_mode="stretch_width",
+            margin=(4, 8),
+            styles={"border-left": "4px solid #0072b2", "padding": "4px 10px"},
+        )
+        self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
+        self.state.param.watch(self._show, ["guide"])
+        self._follow()
+        self._show()
+
+    def _facts(self) -> list[bool]:
+        """Tell which steps are done."""
+        space = self.state.workspace
+        counts = space.label_counts()
+        return [
+            bool(len(self.state.selected)) or counts["labelled"] > 0,
+            counts["labelled"] > 0,
+            counts["labelled_teach"] > 0 and space.fitted is not None,
+            bool(space.evidence().any()),
+            self.state.page == "operating",
+        ]
+
+    def _follow(self, *_: Any) -> None:
+        if not self.state.guide:
+            return
+        before, self._done = self._done, [a or b for a, b in zip(self._done, self._facts(), strict=True)]
+        if self._done != before and self._done[self.step] and not all(self._done):
+            self.step = self._done.index(False)
+        self._draw()
+
+    def _go_back(self, *_: Any) -> None:
+        self.step = max(self.step - 1, 0)
+        self._draw()
+
+    def _go_on(self, *_: Any) -> None:
+        self.step = min(self.step + 1, len(STEPS) - 1)
+        self._draw()
+
+    def _dismiss(self, *_: Any) -> None:
+        self.actions.show_guide(False)
+
+    def _show(self, *_: Any) -> None:
+        self._layout.visible = self.state.guide
+        self._follow()
+
+    def _draw(self) -> None:
+        title, words = STEPS[self.step]
+        signs = ["✓" if done else "●" if number == self.step else "○" for number, done in enumerate(self._done)]
+        dots = "".join(f'<span style="opacity:{1 if n == self.step else 0.45}">{sign}</span> ' for n, sign in enumerate(signs))
+        where = f"Step {self.step + 1} of {len(STEPS)}" + (" (done)" if self._done[self.step] else "")
+        self._words.object = (
+            f'<div role="status"><span aria-hidden="true">{dots}</span> <small>{where}</small>'
+            f"<br><b>{html.escape(title)}</b><br>{html.escape(words)}</div>"
+        )
+        self._back.disabled, self._next.disabled = self.step == 0, self.step == len(STEPS) - 1
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
