@@ -23,6 +23,7 @@ from core.schema import (
     CLASSES,
     ENCODERS,
     GOLD,
+    IMAGE_WORDS,
     IMAGES,
     METADATA,
     OPERATING_POINTS,
@@ -35,6 +36,7 @@ from core.schema import (
     SCHEMA_VERSION,
     SECOND_READINGS,
     SETTINGS,
+    TEXT_FIGURES,
 )
 
 
@@ -51,6 +53,7 @@ class ImageRecord:
     hash: str  # hex of the perceptual hash
     group: str  # id of the first image of its near-duplicate group
     gold: Mapping[str, str] = field(default_factory=dict)  # manifest columns, for the experiment only
+    text: float | None = None  # figure of text on dark, in [0, 1]; None = not known yet
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,9 @@ class Catalog:
         ids, groups = [image.id for image in images], [image.group for image in images]
         check, order = in_check_half(groups, salt=salt), check_order(ids, salt=salt)
         with self.engine.begin() as connection:
+            query = sa.select(IMAGES.c.group, IMAGES.c.is_check).where(IMAGES.c.group.in_(set(groups)))
+            known = dict(connection.execute(query).all())  # a joined group may have changed it
+            check = np.array([known.get(group, mine) for group, mine in zip(groups, check.tolist(), strict=True)], bool)
             _insert(
                 connection,
                 IMAGES,
@@ -264,6 +270,8 @@ class Catalog:
                     for column, value in image.gold.items()
                 ],
             )
+            figures = [{"row": start + i, "figure": image.text} for i, image in enumerate(images) if image.text is not None]
+            _insert(connection, TEXT_FIGURES, figures)
             touched = [{"seen": path} for path in [*(p.path for p in paths), *(r.path for r in rejected)]]
             for table in (PATHS, REJECTED):  # a file that changed since its last visit has one verdict, the newest
                 if touched:
@@ -285,6 +293,44 @@ class Catalog:
         for name, row in grouped:
             groups[row] = first.setdefault(name, row)
         return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
+
+    def text_figures(self, n_images: int) -> FloatArray:
+        """Return the figure of text on dark of every image, (N,) float32 in [0, 1]; NaN where it is not known yet."""
+        figures = np.full(n_images, np.nan, np.float32)
+        with self._read() as connection:
+            found = connection.execute(sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure)).fetchall()
+        if found:
+            rows, values = zip(*found, strict=True)
+            figures[list(rows)] = values
+        return figures
+
+    def set_text_figures(self, figures: Mapping[int, float]) -> None:
+        """Keep figures of text on dark by row."""
+        with self.engine.begin() as connection:
+            values = [{"row": row, "figure": figure} for row, figure in figures.items()]
+            connection.execute(sa.insert(TEXT_FIGURES).prefix_with("OR REPLACE"), values)
+
+    def words(self) -> dict[int, str]:
+        """Return the words of every image that was read, by row."""
+        with self._read() as connection:
+            return dict(connection.execute(sa.select(IMAGE_WORDS.c.row, IMAGE_WORDS.c.words)).all())
+
+    def set_words(self, row: int, words: str) -> None:
+        """Keep what was read in an image."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(IMAGE_WORDS).prefix_with("OR REPLACE"), [{"row": row, "words": words, "at": now()}])
+
+    def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
+        """Give images another near-duplicate group and whole groups a half, and keep how far the search came, all or none."""
+        with self.engine.begin() as connection:
+            firsts = sorted(set(joined.values()))
+            ids = dict(_by_rows(connection, IMAGES.c.id, firsts))
+            for row, first in joined.items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.row == row).values(group=ids[first]))
+            for first, is_check in halves.items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
+            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == "copies"))
+            connection.execute(sa.insert(SETTINGS).values(key="copies", value=dict(copies)))
 
     def image(self, row: int) -> dict[str, Any]:
         """Return all columns of one image.
@@ -490,6 +536,12 @@ class Catalog:
             query = sa.select(table).where(table.c.encoder == encoder).order_by(table.c.version.desc()).limit(1)
             found = connection.execute(query).mappings().first()
         return dict(found) if found else None
+
+
+def _by_rows(connection: sa.Connection, column: Any, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    for start in range(0, len(rows), 500):  # SQLite takes a limited number of parameters
+        query = sa.select(IMAGES.c.row, column).where(IMAGES.c.row.in_(rows[start : start + 500]))
+        yield from ((row, value) for row, value in connection.execute(query))
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.files import atomic_path
 from core.labels import UNLABELLED
 from core.outlines import Outline, outline
+from core.text import ON_DARK
 from core.workspace import Workspace
 
 PICTURES = 6  # of each cluster, in its strip
@@ -31,6 +32,7 @@ class ClusterSummary:
     score: float  # mean logit of flagged; NaN without a probe
     uncertainty: float  # mean in [0, 1]; NaN without a probe
     near_duplicates: float  # share of images that have a twin in the workspace
+    text: float  # share that is text on dark; NaN where none was looked at
     disagreement: float  # share of the labelled ones that the probe takes for another class; NaN where there are none
     outline: Outline  # on the map
 
@@ -100,13 +102,14 @@ def _summary(workspace: Workspace, name: str, rows: IntArray, twins: BoolArray) 
     return ClusterSummary(
         name=name,
         size=len(rows),
-        pictures=_pictures(workspace, rows),
+        pictures=pictures_of(workspace, rows, PICTURES),
         centre=(x, y),
         labelled=float((codes != UNLABELLED).mean()),
         labels=labels,
         score=_mean(fitted.score[rows]) if fitted else np.nan,
         uncertainty=_mean(fitted.uncertainty[rows]) if fitted else np.nan,
         near_duplicates=float(twins[rows].mean()),
+        text=text_share(workspace, rows),
         disagreement=_disagreement(codes, fitted.predicted[rows]) if fitted else np.nan,
         outline=outline(name, workspace.xy[rows]),
     )
@@ -116,14 +119,22 @@ def _mean(values: FloatArray) -> float:
     return float(np.mean(values)) if np.isfinite(values).all() else float("nan")
 
 
+def text_share(workspace: Workspace, rows: IntArray) -> float:
+    """Return the share of images that are text on dark, NaN where none was looked at."""
+    known = workspace.text[rows]
+    known = known[~np.isnan(known)]
+    return float((known >= ON_DARK).mean()) if len(known) else float("nan")
+
+
 def _disagreement(codes: IntArray, predicted: IntArray) -> float:
     both = (codes != UNLABELLED) & (predicted != UNLABELLED)
     return float((codes[both] != predicted[both]).mean()) if both.any() else float("nan")
 
 
-def _pictures(workspace: Workspace, rows: IntArray) -> IntArray:
+def pictures_of(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
+    """Return n images that stand for these, (<= n,) rows."""
     rng = np.random.default_rng(0)
     embedded = workspace.embedded(str(workspace.encoder_name))
     drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
     drawn = drawn[drawn < embedded.need_matrix().rows]
-    return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=PICTURES, rng=rng)]
+    return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=n, rng=rng)]

@@ -1,4 +1,4 @@
-"""Near-duplicate groups by a perceptual hash: re-encoded and resized copies share one, crops and flips do not.
+"""Near-duplicate groups by a perceptual hash: re-encoded and resized copies share one. `core.copying` finds crops later.
 
 Measured (2026-11, 256-bit phash): copies of photos and notices at JPEG q30 to WebP and half to 1.5 times the size lie
 within 20 bits; different photos are at least 50 apart, notices that differ in words 34, Fashion-MNIST images 24.
@@ -27,7 +27,7 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 class Grouper:
-    """Puts each new image into the group of the nearest leader within reach, or makes it a leader.
+    """Puts each new image into the group of the nearest leader within reach, or makes it the leader of its own.
 
     A group's id is the id of its first image and never changes. Search is exact: hashes within 20 bits agree in at
     least one of 21 pieces (pigeonhole; Norouzi et al. 2012, multi-index hashing).
@@ -38,9 +38,14 @@ class Grouper:
         self._leaders: list[str] = []
         self._hashes = np.zeros((1_024, _BITS // 8), np.uint8)
         self._buckets: list[dict[bytes, list[int]]] = [{} for _ in _CUTS[1:]]
+        codes: dict[str, np.ndarray] = {}
         for image_id, hash_, group in known:
+            code = _from_hex(hash_)
             if image_id == group:
-                self._lead(image_id, _from_hex(hash_))
+                codes[group] = code
+                self._lead(group, code)
+            elif int(np.bitwise_count(codes[group] ^ code).sum()) > MAX_DISTANCE:  # found by its embedding: leads to its group
+                self._lead(group, code)
 
     def add(self, image_id: str, hash_: str) -> str:
         """Return the group of a new image."""
@@ -59,12 +64,12 @@ class Grouper:
         pieces = zip(self._buckets, _CUTS[:-1], _CUTS[1:], strict=True)
         return ((bucket, bits[start:stop].tobytes()) for bucket, start, stop in pieces)
 
-    def _lead(self, image_id: str, code: np.ndarray) -> None:
+    def _lead(self, group: str, code: np.ndarray) -> None:
         position = len(self._leaders)
         if position == len(self._hashes):
             self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
         self._hashes[position] = code
-        self._leaders.append(image_id)
+        self._leaders.append(group)
         for bucket, key in self._keys(code):
             bucket.setdefault(key, []).append(position)
 

@@ -96,7 +96,9 @@ def ingest(
 
 
 def _record(file: Found, read: FileRead, group: str) -> ImageRecord:
-    return ImageRecord(read.id, file.path, read.width, read.height, read.n_bytes, read.format, read.hash, group, file.gold)
+    return ImageRecord(
+        read.id, file.path, read.width, read.height, read.n_bytes, read.format, read.hash, group, file.gold, read.text
+    )
 
 
 def _is_known(file: Found, known: Mapping[str, tuple[int, int]]) -> bool:

@@ -19,6 +19,7 @@ class Outline:
     name: str
     lines: tuple[FloatArray, ...]  # each (P, 2), map units, closed
     top: tuple[float, float]  # where its name stands
+    title: str = ""  # what its pictures say
 
 
 def outline(name: str, xy: FloatArray) -> Outline:

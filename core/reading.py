@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.errors import InputError
 from core.groups import perceptual_hash
 from core.images import SUFFIXES, check_sound, decode, format_of, thumbnail_webp
+from core.text import grey_of, text_net
 
 MAX_BYTES = 512 * 1024 * 1024  # no image of 100 megapixels is larger in the formats we take
 
@@ -26,6 +27,7 @@ class FileRead:
     format: str = ""
     hash: str = ""
     thumbnail: bytes = b""
+    text: float = 0.0  # figure of text on dark, in [0, 1]
 
 
 def read_file(path: str) -> FileRead:
@@ -75,6 +77,7 @@ def read_sound(path: str, found: os.stat_result) -> tuple[bytes, str | None]:
 def _read(path: str, found: os.stat_result) -> FileRead:
     content, format_ = read_sound(path, found)
     image = decode(content)
+    thumbnail = thumbnail_webp(image)
     return FileRead(
         path,
         found.st_size,
@@ -84,5 +87,6 @@ def _read(path: str, found: os.stat_result) -> FileRead:
         height=image.height,
         format=format_ or "",
         hash=perceptual_hash(image),
-        thumbnail=thumbnail_webp(image),
+        thumbnail=thumbnail,
+        text=float(text_net()(grey_of(thumbnail)[None])[0]),
     )

@@ -141,3 +141,16 @@ PROBES = sa.Table(
     sa.Column("weights", sa.LargeBinary, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
+TEXT_FIGURES = sa.Table(
+    "text_figures",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("figure", sa.Float, nullable=False),
+)
+IMAGE_WORDS = sa.Table(
+    "image_words",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)

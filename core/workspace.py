@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -151,6 +151,7 @@ class Workspace:
             self._take_check_set(CheckSet(**self.catalog.setting("check_set", {})))
             self._book = LabelBook(len(self.ids), self.class_names, self.catalog.actions())
             self._gold: dict[str, IntArray] = {}
+            self._text: FloatArray | None = None
             self._open_encoder(self.catalog.setting("encoder"))
 
     def _take_check_set(self, check_set: CheckSet) -> None:
@@ -303,7 +304,22 @@ class Workspace:
         with self._lock:
             self._open_encoder(loaded.name)
             self._fitted = None
-        return {"encoder": loaded.name, "embedded": done - first, "images": self.n_images, **loaded.describe()}
+        from core.copying import affordable, find_copies
+
+        if affordable(done - first, self.n_images):  # else when the map has found the neighbours
+            find_copies(self)
+        return {
+            "encoder": loaded.name,
+            "embedded": done - first,
+            "images": self.n_images,
+            "near_duplicates": self.n_copies,
+            **loaded.describe(),
+        }
+
+    @property
+    def n_copies(self) -> int:
+        """Count the images that are near-duplicates of an older one."""
+        return int((self.groups != np.arange(self.n_images)).sum())
 
     def _thumbnail_from(self, start: int) -> Callable[[int], bytes]:
         def thumbnail(position: int) -> bytes:
@@ -373,6 +389,9 @@ class Workspace:
         version = self.catalog.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
         with self._lock:
             self._open_encoder(encoder)
+        from core.copying import find_copies
+
+        find_copies(self, neighbour_rows=found.neighbour_rows)
         return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
 
     def missing_for_map(self) -> str:
@@ -391,6 +410,22 @@ class Workspace:
                 f"{n_waiting:,} new images are not on the map yet; stop this server and run 'lassoscope embed', then project."
             )
         return ""
+
+    def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
+        """Put images into other near-duplicate groups, and keep how far they were searched for (`core.copying` does both).
+
+        Args:
+            joined: row -> row of the first image of its new group.
+            halves: of every group that grows, by its first row: is it the check half.
+            copies: encoder -> rows that were searched.
+        """
+        with self._lock:
+            self.catalog.join_groups(joined, halves, copies=copies)
+            if joined:
+                columns = self.catalog.image_columns()
+                self.is_check, self.groups = columns.is_check, columns.groups
+                self._live_part = self.is_check & in_live_part(self.check_order[self.groups])
+                self._take_check_set(self.check_set)
 
     # -- pictures --
 
@@ -423,6 +458,20 @@ class Workspace:
             return self.thumbnail(image_id, view)
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         return webp(treat(image, view))
+
+    @property
+    def text(self) -> FloatArray:
+        """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not looked at yet."""
+        with self._lock:
+            if self._text is None:
+                self._text = self.catalog.text_figures(self.n_images)
+            return self._text
+
+    def set_text(self, figures: Mapping[int, float]) -> None:
+        """Keep figures of text on dark, by row."""
+        with self._lock:
+            self.catalog.set_text_figures(figures)
+            self._text = None
 
     def describe(self, row: int) -> dict[str, Any]:
         """Return what is known of one image, for the analyst: file, size, label and who gave it, score."""

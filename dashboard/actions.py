@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from core.compare import Comparison, compare_encoders
 from core.errors import AppError
 from core.experiment import Experiment, ExperimentConfig
 from core.focus import draw_focus
+from core.notices import Notices, find_notices, notices, notices_sentence, search_words
 from core.workspace import LabelResult
 from dashboard.hub import Hub
 from dashboard.jobs import ExperimentJob, RefitWorker
@@ -31,6 +33,15 @@ LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
 MORE = 60  # images a search for more like this selects: two screens of the gallery
 OnDocument = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """What the Clusters tab shows."""
+
+    found: Clustering | None
+    rows: list[ClusterSummary]
+    notices: Notices | None
 
 
 class Actions:
@@ -243,24 +254,45 @@ class Actions:
     # -- clusters --
 
     def find_clusters(self, done: Callable[[], None]) -> None:
-        """Find the clusters of the map at every grain."""
+        """Find the clusters of the map at every grain, read those rich in text, and collect the copyright notices."""
 
-        def found(clusters: dict[str, Clustering]) -> None:
+        def find() -> tuple[dict[str, Clustering], Notices]:
+            clusters = clustering.cluster(self.workspace)
+            self._hub.publish("clusters")  # the islands can be worked on while the words are read
+            return clusters, find_notices(self.workspace, on_progress=self._reading)
+
+        def found(result: tuple[dict[str, Clustering], Notices]) -> None:
             done()
-            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in clusters.items())
-            self.say(f"Clusters found: {numbers}.")
+            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in result[0].items())
+            self.say(f"Clusters found: {numbers}. {notices_sentence(result[1])}")
             self._hub.publish("clusters")
 
-        self.run(partial(clustering.cluster, self.workspace), found, slow=True, failed=done)
+        self.run(find, found, slow=True, failed=done)
 
-    def load_clusters(self, grain: str, done: Callable[[tuple[Clustering | None, list[ClusterSummary]]], None]) -> None:
-        """Read the clusters of a grain with what is in each."""
+    def _reading(self, done: int, total: int) -> None:
+        self._on_document(lambda: self.say(f"Reading text on dark: {done} of {total} pictures…"))
 
-        def load() -> tuple[Clustering | None, list[ClusterSummary]]:
+    def load_clusters(self, grain: str, done: Callable[[ClusterView], None]) -> None:
+        """Read the clusters of a grain with what is in each, and the copyright notices."""
+
+        def load() -> ClusterView:
             found = clustering.clustering(self.workspace, grain)
-            return found, [] if found is None else clustering.summaries(self.workspace, found)
+            rows = [] if found is None else clustering.summaries(self.workspace, found)
+            return ClusterView(found, rows, notices(self.workspace))
 
         self.run(load, done, slow=True)
+
+    def find_words(self, words: str) -> None:
+        """Select the images that say these words."""
+
+        def show(rows: np.ndarray) -> None:
+            if not len(rows):
+                self.say(f"No picture that was read says '{words}'. Finding clusters reads those rich in text on dark.")
+                return
+            self.state.param.update(selected=rows, last_polygon=None)
+            self.say(f"{len(rows):,} images say '{words}', or are in a cluster that does; they are selected.")
+
+        self.run(partial(search_words, self.workspace, words), show, slow=True)
 
     # -- questions --
 

@@ -229,21 +229,55 @@ def clusters(
 ) -> None:
     """Find the islands of the map and say what is in each; names stay where the members do."""
     from core import clustering
+    from core.notices import find_notices, notices, notices_sentence
 
     with Workspace(workspace, read_only=True) as space:
-        found = None if again else clustering.clustering(space, grain)
-    if found is None:
-        with Workspace(workspace) as space:
-            clustering.cluster(space)
+        known = not again and clustering.clustering(space, grain) is not None and notices(space) is not None
+    if not known:
+        with Workspace(workspace) as space, progress("Reading text on dark") as on_progress:
+            if again or clustering.clustering(space, grain) is None:
+                clustering.cluster(space)
+            find_notices(space, on_progress=on_progress)
     with Workspace(workspace, read_only=True) as space:
         space.refit(save=False)
-        found = clustering.clustering(space, grain)
+        found, group = clustering.clustering(space, grain), notices(space)
         rows = [] if found is None else clustering.summaries(space, found)
-        records = [vars(row) | {"pictures": [space.image_id(int(r)) for r in row.pictures]} for row in rows]
-    lines = [f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled" for row in rows]
+        titles = group.titles.get(grain, {}) if group is not None else {}
+        records = [
+            {key: value for key, value in vars(row).items() if key != "outline"}
+            | {"pictures": [space.image_id(int(r)) for r in row.pictures], "title": titles.get(row.name, "")}
+            for row in rows
+        ]
+        told: dict[str, list[str]] = {"images": [], "clusters": []}
+        if group is not None:
+            told = {"images": [space.image_id(int(r)) for r in group.rows], "clusters": group.clusters.get(grain, [])}
+    lines = [
+        f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled, {row.text:.0%} text on dark; {titles.get(row.name, '')}"
+        for row in rows
+    ]
+    said = notices_sentence(group) if group is not None else ""
     finish(
-        "\n".join([*lines, f"{len(rows)} clusters at the {grain} grain."]), {"grain": grain, "clusters": records}, as_json=json
+        "\n".join([*lines, f"{len(rows)} clusters at the {grain} grain. {said}"]),
+        {"grain": grain, "clusters": records, "notices": told},
+        as_json=json,
     )
+
+
+@app.command()
+@sentences
+def find(
+    words: Annotated[str, typer.Argument(help="Words that must all be in the picture, or in the title of its cluster.")],
+    workspace: WorkspaceOption,
+    json: JsonOption = False,
+) -> None:
+    """Find images by what they say; 'lassoscope clusters' reads the words."""
+    from core.notices import search_words
+
+    with Workspace(workspace, read_only=True) as space:
+        rows = search_words(space, words)
+        paths = [str(space.catalog.image(int(row))["path"]) for row in rows]
+        ids = [space.image_id(int(row)) for row in rows]
+    finish("\n".join([*paths, f"{len(paths)} images say '{words}'."]), {"words": words, "images": ids}, as_json=json)
 
 
 @app.command()

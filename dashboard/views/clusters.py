@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import panel_material_ui as pmui
 import param
 
 from core.clustering import ClusterSummary
-from core.clusters import GRAINS, Clustering
-from dashboard.actions import Actions
+from core.clusters import GRAINS
+from core.notices import RICH
+from dashboard.actions import Actions, ClusterView
 from dashboard.state import SessionState
 from dashboard.views.components.cluster_list import ClusterList
 
@@ -21,14 +23,19 @@ ORDERS = {
     "score": lambda row: -row.score if math.isfinite(row.score) else math.inf,
     "uncertainty": lambda row: -row.uncertainty if math.isfinite(row.uncertainty) else math.inf,
     "disagreement": lambda row: -row.disagreement if math.isfinite(row.disagreement) else math.inf,
+    "text on dark": lambda row: -row.text if math.isfinite(row.text) else math.inf,
     "near-duplicates": lambda row: -row.near_duplicates,
 }
 FILTERS: dict[str, Callable[[ClusterSummary], bool]] = {
     "all": lambda row: True,
     "not all labelled": lambda row: row.labelled < 1,
     "labels differ": lambda row: len(row.labels) > 1 or row.disagreement > 0,
+    "text on dark": lambda row: row.text >= RICH,
     "near-duplicates": lambda row: row.near_duplicates > 0,
 }
+HIDE_NOTICES = ("labels differ", "near-duplicates")
+SOME_TEXT = 0.05  # share of text on dark worth a line
+NOTICES = "Copyright notices"  # the group across clusters, first in the list
 
 
 class ClustersPane(pn.viewable.Viewer):
@@ -39,8 +46,7 @@ class ClustersPane(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._found: Clustering | None = None
-        self._rows: list[ClusterSummary] = []
+        self._shown = ClusterView(None, [], None)
         self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=108, margin=(4, 4))
         self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=124, margin=(4, 4))
         self._filter = pmui.Select(label="Show", options=list(FILTERS), value="all", size="small", width=124, margin=(4, 4))
@@ -48,11 +54,20 @@ class ClustersPane(pn.viewable.Viewer):
         self._find = pmui.Button(
             label="Find clusters", variant="outlined", size="small", margin=(2, 8), on_click=lambda _: self._on_find()
         )
+        self._asked = pmui.TextInput(
+            label="Find words in pictures",
+            placeholder="rights reserved",
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(4, 8),
+        )
+        self._asked.param.watch(self._on_words, "value")
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
         self._layout = pn.Column(
             pn.Row(self._grain, self._order, self._filter, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._drawn, pn.layout.HSpacer(), self._find, margin=0, sizing_mode="stretch_width"),
+            self._asked,
             self._words,
             self._list,
             sizing_mode="stretch_both",
@@ -75,6 +90,10 @@ class ClustersPane(pn.viewable.Viewer):
         if self.state.tab == "clusters":
             self.load()
 
+    def _on_words(self, event: Any) -> None:
+        if event.new:
+            self.actions.find_words(event.new)
+
     def _on_find(self) -> None:
         self._find.param.update(label="Finding…", disabled=True)
         self.actions.find_clusters(self._ended)
@@ -82,52 +101,87 @@ class ClustersPane(pn.viewable.Viewer):
     def _ended(self) -> None:
         self._find.param.update(label="Find again", disabled=False)
 
-    def _show(self, found: tuple[Clustering | None, list[ClusterSummary]]) -> None:
-        self._found, self._rows = found
-        self._find.label = "Find clusters" if self._found is None else "Find again"
+    def _show(self, view: ClusterView) -> None:
+        self._shown = view
+        if not self._find.disabled:
+            self._find.label = "Find clusters" if view.found is None else "Find again"
         self._draw()
 
     def _draw(self) -> None:
-        rows = sorted(self._rows, key=ORDERS[str(self._order.value)])
+        rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])
         rows = [row for row in rows if FILTERS[str(self._filter.value)](row)]
-        if self._found is None:
+        if self._shown.found is None:
             self._words.object = "No clusters of this map yet. Finding them takes seconds."
         else:
-            inside = sum(row.size for row in self._rows)
-            shown = f"{len(rows):,} of {len(self._rows):,}" if len(rows) < len(self._rows) else f"{len(rows):,}"
+            inside = sum(row.size for row in self._shown.rows)
+            shown = f"{len(rows):,} of {len(self._shown.rows):,}" if len(rows) < len(self._shown.rows) else f"{len(rows):,}"
             self._words.object = (
                 f"<small>{shown} clusters with {inside:,} images. A click selects one on the map, arrows step through.</small>"
             )
+        titles = self._titles()
         drawn = self._drawn.value and self.state.tab == "clusters"
-        self.state.outlines = [row.outline for row in rows] if drawn else []
-        self._list.entries = [self._entry(row) for row in rows]
+        outlines = [replace(row.outline, title=titles.get(row.name, "")) for row in rows]
+        self.state.outlines = outlines if drawn else []
+        group = [] if self._filter.value in HIDE_NOTICES else self._notices_entry()
+        self._list.entries = [*group, *(self._entry(row, titles.get(row.name, "")) for row in rows)]
 
-    def _entry(self, row: ClusterSummary) -> dict[str, Any]:
+    def _titles(self) -> dict[str, str]:
+        notices = self._shown.notices
+        return notices.titles.get(str(self._grain.value), {}) if notices is not None else {}
+
+    def _notices_entry(self) -> list[dict[str, Any]]:
+        notices, space = self._shown.notices, self.state.workspace
+        if notices is None or not len(notices.rows):
+            return []
+        names = notices.clusters.get(str(self._grain.value), [])
+        pictures = [row.pictures[0] for row in self._shown.rows if row.name in names][:1]
+        shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
+        open_ = int((space.labels.codes[notices.rows] < 0).sum())
+        told = "their words were read" if notices.was_read else "by text on dark alone"
+        where = f"in {', '.join(names)} and elsewhere; " if names else ""
+        return [
+            {
+                "name": NOTICES,
+                "title": f"{NOTICES} · {len(notices.rows):,} images",
+                "words": [f"{where}{told}", f"{open_:,} without a label"],
+                "pictures": [space.image_id(int(row)) for row in shown],
+            }
+        ]
+
+    def _entry(self, row: ClusterSummary, title: str) -> dict[str, Any]:
         labels = ", ".join(f"{name} {n:,}" for name, n in row.labels.items())
         words = [f"{row.labelled:.0%} labelled" + (f": {labels}" if labels else "")]
         if math.isfinite(row.score):
             words.append(f"mean score {row.score:+.1f}, mean uncertainty {row.uncertainty:.2f}")
         if row.disagreement > 0:
             words.append(f"{row.disagreement:.1%} of the labelled look like another class to the probe")
+        if row.text >= SOME_TEXT:
+            words.append(f"text on dark: {row.text:.0%}")
         if row.near_duplicates:
             words.append(f"{row.near_duplicates:.1%} have a near-duplicate")
         return {
             "name": row.name,
-            "title": f"{row.name} · {row.size:,} images",
+            "title": f"{row.name} · {row.size:,} images" + (f" · {title}" if title else ""),
             "words": words,
             "pictures": [self.state.workspace.image_id(int(picture)) for picture in row.pictures],
         }
 
+    def _members(self, name: str) -> np.ndarray | None:
+        if name == NOTICES and self._shown.notices is not None:
+            return self._shown.notices.rows
+        found = self._shown.found
+        return found.rows(name) if found is not None and name in found.names else None
+
     def _pick(self, name: str) -> None:
-        if self._found is not None:
+        members = self._members(name)
+        if members is not None:
             self._list.chosen = name
-            self.state.param.update(selected=self._found.rows(name), last_polygon=None, cluster=name)
+            self.state.param.update(selected=members, last_polygon=None, cluster=name)
 
     def _on_selected(self, event: Any) -> None:
-        if self._found is not None and self._list.chosen in self._found.names:
-            mine = self._found.rows(self._list.chosen)
-            if len(mine) != len(event.new) or not np.array_equal(mine, event.new):
-                self._list.chosen = self.state.cluster = ""
+        mine = self._members(self._list.chosen)
+        if mine is not None and not np.array_equal(mine, event.new):
+            self._list.chosen = self.state.cluster = ""
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

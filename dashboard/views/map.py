@@ -299,7 +299,7 @@ class MapPane(pn.viewable.Viewer):
                 row = {"xs": line[:, 0], "ys": line[:, 1], "width": 2.5 if chosen else 1.0, "halo": 0.9 if chosen else 0.6}
                 for key, value in row.items():
                     lines[key].append(value)
-            for key, value in {"x": found.top[0], "y": found.top[1], "name": found.name}.items():
+            for key, value in {"x": found.top[0], "y": found.top[1], "name": f"{found.name}  {found.title}".strip()}.items():
                 names[key].append(value)
         with self._one_message():
             self._lines.data, self._names.data = lines, names
