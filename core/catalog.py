@@ -22,6 +22,7 @@ from core.schema import (
     ACTIONS,
     CLASSES,
     ENCODERS,
+    EXPOSURES,
     GOLD,
     IMAGE_WORDS,
     IMAGES,
@@ -293,6 +294,22 @@ class Catalog:
         for name, row in grouped:
             groups[row] = first.setdefault(name, row)
         return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
+
+    def add_exposure(self, analyst: str, day: str, views: Mapping[str, int], seconds: Mapping[str, float]) -> None:
+        """Add to what an analyst saw on a day, by level."""
+        with self.engine.begin() as connection:
+            for level in sorted({*views, *seconds}):
+                mine = (EXPOSURES.c.analyst == analyst) & (EXPOSURES.c.day == day) & (EXPOSURES.c.level == level)
+                more = {"views": views.get(level, 0), "seconds": seconds.get(level, 0.0)}
+                added = {key: EXPOSURES.c[key] + value for key, value in more.items()}
+                if not connection.execute(sa.update(EXPOSURES).where(mine).values(added)).rowcount:
+                    connection.execute(sa.insert(EXPOSURES).values(analyst=analyst, day=day, level=level, **more))
+
+    def exposures(self) -> list[dict[str, Any]]:
+        """Return what was seen, the newest day first: dicts of analyst, day, level, views, seconds."""
+        with self._read() as connection:
+            query = sa.select(EXPOSURES).order_by(EXPOSURES.c.day.desc(), EXPOSURES.c.analyst, EXPOSURES.c.level)
+            return [dict(found) for found in connection.execute(query).mappings()]
 
     def text_figures(self, n_images: int) -> FloatArray:
         """Return the figure of text on dark of every image, (N,) float32 in [0, 1]; NaN where it is not known yet."""

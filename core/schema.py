@@ -154,3 +154,12 @@ IMAGE_WORDS = sa.Table(
     sa.Column("words", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
+EXPOSURES = sa.Table(
+    "exposures",
+    METADATA,
+    sa.Column("analyst", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("level", sa.Text, primary_key=True),
+    sa.Column("views", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from core.clusters import Clustering
 from core.compare import Comparison, compare_encoders
 from core.errors import AppError
 from core.experiment import Experiment, ExperimentConfig
+from core.exposure import PAUSE, Exposure, Limits, Streak
 from core.focus import draw_focus
 from core.notices import Notices, find_notices, notices, notices_sentence, search_words
+from core.seen import add_exposure, exposures, set_limits
 from core.workspace import LabelResult
 from dashboard.hub import Hub
 from dashboard.jobs import ExperimentJob, RefitWorker
@@ -64,6 +67,7 @@ class Actions:
         self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
         self._slow_pool, self._shared_map, self._experiments = slow_pool, shared_map, experiments
         self._openings = openings
+        self._streak = Streak()
 
     def run(
         self,
@@ -102,6 +106,45 @@ class Actions:
     def say(self, sentence: str, *, error: bool = False) -> None:
         """Show one sentence in this tab."""
         self.state.param.update(message=sentence, message_is_error=error)
+
+    # -- what was seen --
+
+    def seen(self, views: dict[str, int], seconds: dict[str, float]) -> None:
+        """Add what was on the screen, and say a word when it was much."""
+        analyst = self.state.analyst
+        clear = sum(seconds.get(view, 0.0) for view in ("clear", "grey"))
+        self._streak, due = self._streak.after(min(clear, PAUSE), time.monotonic(), self.state.limits)
+
+        def show(found: Exposure) -> None:
+            before, budget = self.state.exposure, self.state.limits.clear_budget
+            if analyst != self.state.analyst:
+                return
+            self.state.exposure = found
+            n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
+            if budget and had < budget <= n:
+                self.state.reminder = (
+                    f"You have seen {n:,} pictures clear today, which is your budget of {budget:,}. "
+                    "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
+                )
+            elif due:
+                minutes = self.state.limits.break_minutes
+                self.state.reminder = f"You have looked at unblurred pictures for {minutes} minutes. A short break helps."
+
+        self.run(partial(add_exposure, self.workspace, analyst, views, seconds), show)
+
+    def set_limits(self, wanted: Callable[[], Limits]) -> None:
+        """Keep this analyst's limits."""
+
+        def keep() -> Limits:
+            limits = wanted()
+            set_limits(self.workspace, self.state.analyst, limits)
+            return limits
+
+        self.run(keep, lambda limits: self.state.param.update(limits=limits))
+
+    def load_exposures(self, done: Callable[[list[Exposure]], None]) -> None:
+        """Read what every analyst has seen."""
+        self.run(partial(exposures, self.workspace), done, slow=True)
 
     def show_guide(self, on: bool) -> None:
         """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""

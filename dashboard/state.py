@@ -7,10 +7,12 @@ import param
 
 from core.bulk import BulkLabel, Look
 from core.curves import NamedCurve
+from core.exposure import Exposure, Limits
 from core.learning import LearningCurve
 from core.outlines import Outline
 from core.polygon import GridIndex
 from core.raster import Colouring
+from core.seen import exposure, limits
 from core.workspace import Workspace
 from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
 
@@ -52,6 +54,9 @@ class SessionState(param.Parameterized):
     tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
+    exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
+    limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="What the analyst has set for himself.")
+    reminder: str = param.String(doc="A gentle word on what was seen, '' for none.")
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
     message_is_error: bool = param.Boolean(default=False)
@@ -68,8 +73,14 @@ class SessionState(param.Parameterized):
         missing = self.workspace.missing_for_map()
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.guide = self.workspace.wants_guide(self.analyst)
+        self.follow_analyst()
         self.follow_labels()
         self.follow_fit()
+
+    @param.depends("analyst", watch=True)
+    def follow_analyst(self) -> None:
+        """Show what this analyst has seen today, and his limits."""
+        self.param.update(limits=limits(self.workspace, self.analyst), exposure=exposure(self.workspace, self.analyst))
 
     @property
     def ids(self) -> np.ndarray:

@@ -19,7 +19,7 @@ ODD_SHOWN = 8  # two rows: enough to see that they are odd
 LEAVE = "leave as they are"
 TOO_QUICK = 0.7  # s; the second press of a double press is no answer
 COVERS = {  # the tabs below wait until the look has ended, without being taken off the page
-    "position": "absolute", "inset": "0", "z-index": "5", "padding": "8px", "overflow-y": "auto",
+    "position": "absolute", "inset": "0", "z-index": "5", "padding": "8px", "overflow-y": "auto", "min-height": "100%",
     "background": "var(--mui-palette-background-paper, var(--panel-background-color, #fff))",
 }  # fmt: skip
 STANDS = {"border-left": "4px solid #009e73", "padding": "4px 8px"}

@@ -138,7 +138,7 @@ class ClustersPane(pn.viewable.Viewer):
         shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
         open_ = int((space.labels.codes[notices.rows] < 0).sum())
         told = "their words were read" if notices.was_read else "by text on dark alone"
-        where = f"in {', '.join(names)} and elsewhere; " if names else ""
+        where = f"in {', '.join(names)}; " if names else ""
         return [
             {
                 "name": NOTICES,

@@ -12,6 +12,7 @@ from dashboard.views.class_buttons import ClassButtons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
 from dashboard.views.encoders import EncoderChoice
+from dashboard.views.exposure import ExposureLine
 from dashboard.views.learning import LearningPane
 
 REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
@@ -75,6 +76,7 @@ class Controls(pn.viewable.Viewer):
             pmui.Typography(object="Label selection as", variant="caption", margin=(4, 8, 0, 8)),
             ClassButtons(state=self.state, on_class=self.actions.label),
             pn.FlexBox(undo, clear, guide, margin=0),
+            ExposureLine(state=self.state),
             CurvesPane(state=self.state),
             LearningPane(state=self.state),
             width=290,

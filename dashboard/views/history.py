@@ -12,6 +12,7 @@ from core.labels import LOOK, bulk_token
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList
+from dashboard.views.exposure import ExposureTable
 
 SHOWN = 500  # newest actions on the page; all of them are in the catalog and in `labels export`
 
@@ -26,7 +27,8 @@ class HistoryPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._list = HistoryList(on_verb=self._on_verb, sizing_mode="stretch_both")
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
-        self._layout = pn.Column(self._empty, self._list, sizing_mode="stretch_both", margin=16)
+        seen = ExposureTable(state=self.state, actions=self.actions)
+        self._layout = pn.Column(seen, self._empty, self._list, sizing_mode="stretch_both", margin=16)
         self.state.param.watch(self._follow, "labels_version")
         self._follow()
 

@@ -12,9 +12,11 @@ from dashboard.state import PAGES, TABS, SessionState
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
+from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.keys import KeyPress, Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
+from dashboard.views.exposure import ReminderCard
 from dashboard.views.guide import Guide
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
@@ -56,7 +58,7 @@ class Page:
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            Guide(state=state, actions=actions), self._bulk, self._pinned, self._tabs,
+            Guide(state=state, actions=actions), ReminderCard(state=state), self._bulk, self._pinned, self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
@@ -78,6 +80,7 @@ class Page:
                     self._experiment,
                     self._history,
                     Keys(on_key=self._on_key),
+                    ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,
                     styles=WINDOW,

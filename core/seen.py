@@ -1,0 +1,78 @@
+"""What analysts have seen, kept in the workspace: sums by day, and each one's own limits. Each verb takes the workspace."""
+
+import math
+from collections.abc import Mapping
+
+from core.catalog import now
+from core.errors import InputError
+from core.exposure import LEVELS, Exposure, Limits, level_of
+from core.workspace import Workspace
+
+MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
+
+
+def add_exposure(workspace: Workspace, analyst: str, views: Mapping[str, int], seconds: Mapping[str, float]) -> Exposure:
+    """Add what an analyst has just seen, by privacy view, and return his day.
+
+    Raises:
+        InputError: if a view is unknown or a number cannot be.
+    """
+    seen: dict[str, int] = {}
+    lasted: dict[str, float] = {}
+    for view, n in views.items():
+        seen[_known(view)] = seen.get(level_of(view), 0) + int(n)
+    for view, time in seconds.items():
+        lasted[_known(view)] = lasted.get(level_of(view), 0.0) + float(time)
+    numbers = [*seen.values(), *lasted.values()]
+    if any(not math.isfinite(number) or number < 0 for number in numbers) or max(lasted.values(), default=0) > MOST_SECONDS:
+        raise InputError(f"What was seen cannot be {dict(views)} in {dict(seconds)} s; reload the page.")
+    workspace.catalog.add_exposure(analyst, today(), seen, lasted)
+    return exposure(workspace, analyst)
+
+
+def _known(view: str) -> str:
+    level = level_of(view)
+    if level not in LEVELS:
+        raise InputError(f"There is no view '{view}'; reload the page.")
+    return level
+
+
+def today() -> str:
+    """Return the day, UTC."""
+    return now()[:10]
+
+
+def exposures(workspace: Workspace) -> list[Exposure]:
+    """Return what every analyst saw on every day, the newest day first."""
+    by_day: dict[tuple[str, str], tuple[dict[str, int], dict[str, float]]] = {}
+    for found in workspace.catalog.exposures():
+        views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
+        views[found["level"]], seconds[found["level"]] = found["views"], found["seconds"]
+    labels = _labels(workspace)
+    return [Exposure(*key, views, seconds, labels.get(key, 0)) for key, (views, seconds) in by_day.items()]
+
+
+def exposure(workspace: Workspace, analyst: str) -> Exposure:
+    """Return what an analyst has seen today."""
+    mine = [seen for seen in exposures(workspace) if (seen.analyst, seen.day) == (analyst, today())]
+    return mine[0] if mine else Exposure(analyst, today(), labels=_labels(workspace).get((analyst, today()), 0))
+
+
+def _labels(workspace: Workspace) -> dict[tuple[str, str], int]:
+    """Count the images in label actions that stand, by analyst and day; imports and cleared labels do not count."""
+    counts: dict[tuple[str, str], int] = {}
+    for action, stands in workspace.history():
+        if stands and action.class_name is not None and action.source != "import":
+            key = (action.analyst, action.at[:10])
+            counts[key] = counts.get(key, 0) + len(action.rows)
+    return counts
+
+
+def limits(workspace: Workspace, analyst: str) -> Limits:
+    """Return the limits an analyst has set for himself."""
+    return Limits(**workspace.catalog.setting("limits", {}).get(analyst, {}))
+
+
+def set_limits(workspace: Workspace, analyst: str, wanted: Limits) -> None:
+    """Keep an analyst's limits."""
+    workspace.catalog.set_setting("limits", workspace.catalog.setting("limits", {}) | {analyst: vars(wanted)})

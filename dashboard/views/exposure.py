@@ -1,0 +1,130 @@
+"""What the analyst has seen today: one line in the left column, a reminder when it is much, and the table on History."""
+
+import html
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.exposure import LEVELS, Exposure, Limits
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+
+
+class ExposureLine(pn.viewable.Viewer):
+    """The headline; a click opens the History page."""
+
+    state = param.ClassSelector(class_=SessionState)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._button = pmui.Button(
+            label="",
+            description="",
+            variant="text",
+            size="small",
+            color="default",
+            sx={"textTransform": "none", "textAlign": "left", "fontSize": "0.75rem", "justifyContent": "flex-start"},
+            sizing_mode="stretch_width",
+            margin=(0, 4),
+            on_click=lambda _: self.state.param.update(page="history"),
+        )
+        self.state.param.watch(self._draw, ["exposure", "limits"])
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        seen, budget = self.state.exposure, self.state.limits.clear_budget
+        if seen is None:
+            self._button.label = "Today: nothing seen yet"
+            return
+        clear, worth = seen.views.get("clear", 0), seen.labels_per_clear_view
+        of = f" of {budget:,}" if budget else ""
+        said = f" · {worth:,.1f} labels per clear view" if worth is not None else f" · {seen.labels:,} labels"
+        self._button.label = f"Today: {clear:,}{of} clear views{said}"
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._button
+
+
+class ReminderCard(pn.viewable.Viewer):
+    """A gentle word, until it is dismissed; it stops nothing."""
+
+    state = param.ClassSelector(class_=SessionState)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
+        self._layout = pn.Column(
+            self._words,
+            pmui.Button(label="Dismiss", variant="text", size="small", margin=0, on_click=self._dismiss),
+            sizing_mode="stretch_width",
+            margin=(4, 8),
+            styles={"border-left": "4px solid #e69f00", "padding": "4px 10px"},
+            visible=False,
+        )
+        self.state.param.watch(self._draw, "reminder")
+
+    def _dismiss(self, *_: Any) -> None:
+        self.state.reminder = ""
+
+    def _draw(self, *_: Any) -> None:
+        self._words.object = f'<div role="status">{html.escape(self.state.reminder)}</div>'
+        self._layout.visible = bool(self.state.reminder)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+
+class ExposureTable(pn.viewable.Viewer):
+    """Every analyst's days, one's own first, and one's own limits."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        limits = self.state.limits
+        self._budget, self._break = (
+            pmui.IntInput(label=label, value=value, start=0, size="small", width=210, margin=(6, 8))
+            for label, value in (
+                ("Clear views a day (0 = no limit)", limits.clear_budget),
+                ("Break after minutes (0 = never)", limits.break_minutes),
+            )
+        )
+        for field in (self._budget, self._break):
+            field.param.watch(self._on_limits, "value")
+        self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._layout = pn.Column(
+            pn.pane.HTML("<b>What was seen</b> <small>by day (UTC); it stays in this workspace</small>", margin=(4, 8)),
+            self._table,
+            pn.Row(self._budget, self._break, margin=0),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.state.param.watch(self._draw, ["exposure", "page"])
+
+    def _on_limits(self, *_: Any) -> None:
+        self.actions.set_limits(lambda: Limits(self._budget.value or 0, self._break.value or 0))
+
+    def _draw(self, *_: Any) -> None:
+        if self.state.page == "history":
+            self.actions.load_exposures(self._show)
+
+    def _show(self, found: list[Exposure]) -> None:
+        mine = sorted(found, key=lambda seen: seen.analyst != self.state.analyst)
+        heads = "".join(f'<th scope="col">{head}</th>' for head in ("Day", "Who", *LEVELS, "labels", "labels per clear view"))
+        self._table.object = (
+            "<style>.seen td, .seen th {text-align: left; padding: 2px 14px 2px 0; font-size: 13px}</style>"
+            f'<table class="seen"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, mine))}</tbody></table>'
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+
+def _row(seen: Exposure) -> str:
+    worth = seen.labels_per_clear_view
+    levels = [f"{seen.views.get(level, 0):,} in {seen.seconds.get(level, 0):,.0f} s" for level in LEVELS]
+    cells = [seen.day, seen.analyst, *levels, f"{seen.labels:,}", "not defined" if worth is None else f"{worth:,.1f}"]
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
