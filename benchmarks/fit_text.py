@@ -1,8 +1,8 @@
 """Fit the weights of `core.text`: python -m benchmarks.fit_text --photos FOLDER. Prints how it does on held-out makes.
 
 Fitted on rendered notices (this machine's typefaces, every second one), the demo's cards, dark screenshots with words, and on
-photos, dark photos, drawings, lights, logos, pages, captions and garments, at 28, 64 and 128 px. Held out: the other typefaces,
-other photos, other cards. No photo is kept, only the weights.
+photos, dark photos, drawings, lights, logos, blank grounds, pages, captions and garments, at 28, 64 and 128 px. Held out: the
+other typefaces, other photos, other cards. No photo is kept, only the weights.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from core.images import thumbnail_webp
 from core.text import WEIGHTS, TextNet, grey_square, text_features
 
 SIZES = (28, 64, 128)
-HIDDEN = 24
+HIDDEN = 48
 
 
 def thumbnail(image: Image.Image, size: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def main() -> None:
     """Fit, write `assets/text-on-dark.safetensors`, print precision and recall."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=240)
+    parser.add_argument("--rounds", type=int, default=480)
     asked = parser.parse_args()
     files = sorted(asked.photos.rglob("*.jpg"))
     random.Random(0).shuffle(files)

@@ -170,6 +170,19 @@ def screenshot(rng: random.Random, photo: Image.Image, font: str) -> Image.Image
     return image
 
 
+def blank(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
+    """Leave a dark ground empty: a black frame, a graded one, or the noise of a covered lens."""
+    image = Image.new("RGB", _size(rng), _dark(rng))
+    kind = rng.random()
+    if kind < 0.4:
+        noise = Image.effect_noise(image.size, rng.uniform(4, 40)).point([max(0, v - 100) for v in range(256)])
+        image = Image.merge("RGB", [noise.filter(ImageFilter.GaussianBlur(rng.uniform(0, 3)))] * 3)
+    elif kind < 0.7:
+        ramp = Image.linear_gradient("L").rotate(rng.choice((0, 90, 180, 270))).resize(image.size)
+        image = Image.merge("RGB", [ramp.point([v // rng.randint(2, 8) for v in range(256)])] * 3)
+    return image
+
+
 Make = Callable[[random.Random, Image.Image, str], Image.Image]
 NEGATIVES: dict[str, Make] = {
     "photo": photo_,
@@ -180,4 +193,5 @@ NEGATIVES: dict[str, Make] = {
     "page of text": page,
     "photo with a caption": caption,
     "dark screenshot": screenshot,
+    "blank dark": blank,
 }

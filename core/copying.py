@@ -123,12 +123,10 @@ def _halves(workspace: Workspace, joined: dict[int, int]) -> dict[int, bool]:
     others follow their oldest image.
     """
     learned = (workspace.labels.codes != UNLABELLED) & ~workspace.is_check
-    halves = {}
-    for first in sorted(set(joined.values())):
-        members = [row for row, to in joined.items() if to == first]
-        inside = np.concatenate([np.flatnonzero(workspace.groups == first), np.array(members, np.int64)])
-        halves[first] = bool(workspace.is_check[first]) and not learned[inside].any()
-    return halves
+    groups = workspace.groups.copy()
+    groups[list(joined)] = list(joined.values())
+    taught = np.isin(groups, groups[learned])
+    return {first: bool(workspace.is_check[first] and not taught[first]) for first in set(joined.values())}
 
 
 def copies_of(workspace: Workspace, rows: IntArray) -> IntArray:
@@ -140,3 +138,11 @@ def copies_of(workspace: Workspace, rows: IntArray) -> IntArray:
     if len(rows) and not 0 <= rows.min() <= rows.max() < workspace.n_images:
         raise InputError(f"There is no row {rows.max()}; rows go from 0 to {workspace.n_images - 1}.")
     return np.flatnonzero(np.isin(workspace.groups, np.unique(workspace.groups[rows])))
+
+
+def one_of_each(workspace: Workspace, rows: IntArray) -> IntArray:
+    """Return of every near-duplicate group among these rows the first, in their order."""
+    groups, places = workspace.groups[rows], np.arange(len(rows))
+    first = np.empty(workspace.n_images, np.int64)
+    first[groups[::-1]] = places[::-1]  # written last = first of its group
+    return rows[first[groups] == places]

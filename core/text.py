@@ -15,7 +15,8 @@ ON_DARK = 0.5  # the figure from which on a picture counts as text on dark
 
 SIDE = 64  # px; thumbnails are brought to this square, words keep their strokes and rows
 DARK = 90  # grey level a ground stays under
-INK = 45  # grey levels over the ground from which on a pixel is ink
+FAINTEST, INK = 10, 45  # grey levels over the ground from which on a pixel is ink: half of the lightest, within these
+INK_SHARE = 2  # place of the share of ink among the features
 
 
 def text_features(grey: FloatArray) -> FloatArray:
@@ -24,12 +25,13 @@ def text_features(grey: FloatArray) -> FloatArray:
     Args:
         grey: (N, SIDE, SIDE) grey levels in [0, 255].
     Returns:
-        (N, 16) float32: ground, darkness, ink, thick and thin ink, direction of edges, strokes per row and column, bands.
+        (N, 17) float32: ground, darkness, ink, thick and thin ink, direction of edges, strokes per row and column, bands.
     """
     x = np.asarray(grey, np.float32)
     n = len(x)
-    ground = np.median(x.reshape(n, -1), axis=1)
-    ink = x > (ground + INK)[:, None, None]
+    ground, lightest = np.median(x.reshape(n, -1), axis=1), np.percentile(x.reshape(n, -1), 99.5, axis=1)
+    over = np.clip((lightest - ground) / 2, FAINTEST, INK)  # small pictures keep only a shade of their words
+    ink = x > (ground + over)[:, None, None]
     across, down = np.abs(np.diff(x, axis=2)), np.abs(np.diff(x, axis=1))
     inked = np.maximum(ink.sum(axis=(1, 2)), 1)
     inner = ink[:, 1:-1, 1:-1] & ink[:, :-2, 1:-1] & ink[:, 2:, 1:-1] & ink[:, 1:-1, :-2] & ink[:, 1:-1, 2:]
@@ -37,7 +39,7 @@ def text_features(grey: FloatArray) -> FloatArray:
     flips = (ink[:, :, 1:] != ink[:, :, :-1]).sum(axis=2)  # (N, SIDE) strokes met along each row
     falls = (ink[:, 1:] != ink[:, :-1]).sum(axis=1)
     written = rows > 0.02
-    edge = (across[:, :-1] + down[:, :, :-1]) > 2 * INK
+    edge = (across[:, :-1] + down[:, :, :-1]) > 2 * over[:, None, None]
     return np.stack(
         [
             ground / 255,
@@ -56,6 +58,7 @@ def text_features(grey: FloatArray) -> FloatArray:
             np.where(~ink, np.abs(x - ground[:, None, None]), 0).sum(axis=(1, 2)) / np.maximum((~ink).sum(axis=(1, 2)), 1) / 50,
             np.percentile(x.reshape(n, -1), 99, axis=1) / 255,
             edge.mean(axis=(1, 2)) * 5,
+            over / INK,
         ],
         axis=1,
     ).astype(np.float32)
@@ -74,11 +77,11 @@ def grey_of(webp: bytes) -> FloatArray:
 
 @dataclass(frozen=True)
 class TextNet:
-    """Sixteen features, one hidden layer, one figure; 433 weights, fitted by benchmarks/fit_text.py."""
+    """Seventeen features, one hidden layer, one figure; 913 weights, fitted by benchmarks/fit_text.py."""
 
-    mean: FloatArray  # (16,)
-    scale: FloatArray  # (16,)
-    w1: FloatArray  # (16, H)
+    mean: FloatArray  # (17,)
+    scale: FloatArray  # (17,)
+    w1: FloatArray  # (17, H)
     b1: FloatArray  # (H,)
     w2: FloatArray  # (H,)
     b2: FloatArray  # (1,)
@@ -92,9 +95,12 @@ class TextNet:
 
     def __call__(self, grey: FloatArray) -> FloatArray:
         """Return the figure of (N, SIDE, SIDE) grey pictures, (N,) float32 in [0, 1]; higher = text on dark."""
-        x = np.clip((text_features(grey) - self.mean) / self.scale, -4, 4)
+        from scipy.special import expit
+
+        features = text_features(grey)
+        x = np.clip((features - self.mean) / self.scale, -4, 4)
         logit = np.maximum(x @ self.w1 + self.b1, 0) @ self.w2 + self.b2[0]
-        return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
+        return np.where(features[:, INK_SHARE] > 0, expit(logit), 0).astype(np.float32)  # no ink, no text
 
 
 @lru_cache(maxsize=1)

@@ -18,15 +18,17 @@ from core.checking import OperatingPoint, Reveal
 from core.clustering import ClusterSummary
 from core.clusters import Clustering
 from core.compare import Comparison, compare_encoders
+from core.copying import copies_of
 from core.errors import AppError
 from core.experiment import Experiment, ExperimentConfig
 from core.exposure import PAUSE, Exposure, Limits, Streak
 from core.focus import draw_focus
-from core.notices import Notices, find_notices, notices, notices_sentence, search_words
+from core.labels import EVIDENCE_SOURCES
+from core.notices import Notices, notices, search_words
 from core.seen import add_exposure, exposures, set_limits
 from core.workspace import LabelResult
 from dashboard.hub import Hub
-from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings, OpeningView
 from dashboard.report import write_report
 from dashboard.shared_map import SharedMap
@@ -60,14 +62,16 @@ class Actions:
         slow_pool: ThreadPoolExecutor,
         shared_map: SharedMap,
         experiments: ExperimentJob,
+        clusters: ClusterJob,
         openings: Openings,
         on_document: OnDocument,
     ) -> None:
         self.state, self.workspace = state, state.workspace
         self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
         self._slow_pool, self._shared_map, self._experiments = slow_pool, shared_map, experiments
-        self._openings = openings
+        self._clusters, self._openings = clusters, openings
         self._streak = Streak()
+        self._origin_of_look: tuple[str, dict[str, Any] | None] = ("lasso", None)
 
     def run(
         self,
@@ -156,10 +160,12 @@ class Actions:
     def label(self, class_name: str | None) -> None:
         """Give the class to the picked pictures, or to the whole selection; to many only after a look at some of them."""
         rows = self.state.targets()
+        wanted = self._with_copies(rows)
         if self.state.look is not None:
             self.say(f"First end the quick look at '{self.state.look.class_name}': label, or cancel with Escape.", error=True)
-        elif class_name is not None and len(rows) > BULK:
-            self.look_first(rows, class_name)
+        elif class_name is not None and len(wanted) > BULK:
+            self._origin_of_look = self._origin()
+            self.look_first(wanted, class_name)
         else:
             source, criterion = self._origin()
             self.label_rows(rows, class_name, source=source, criterion=criterion)
@@ -175,10 +181,18 @@ class Actions:
             return {"cluster": self.state.cluster}
         return {"polygon": self.state.last_polygon}
 
-    def label_rows(self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: Any = None) -> None:
-        """Give the class to these rows."""
-        verb = partial(self.workspace.label, rows, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
-        self.run(verb, self._labelled)
+    def _with_copies(self, rows: np.ndarray) -> np.ndarray:
+        return copies_of(self.workspace, rows) if self.state.copies and len(rows) else rows
+
+    def label_rows(
+        self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: dict[str, Any] | None = None
+    ) -> None:
+        """Give the class to these rows, and to their near-duplicates where the person wants that; a reading stays of one."""
+        wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
+        if len(wanted) > len(rows):
+            criterion = (criterion or {}) | {"copies": len(wanted) - len(rows)}
+        verb = partial(self.workspace.label, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
+        self.run(verb, partial(self._labelled, n_copies=len(wanted) - len(rows)))
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
         """Ask for a quick look at some of these images before they are labelled."""
@@ -203,7 +217,7 @@ class Actions:
         if look.token:
             self.run(partial(bulk.look_again, self.workspace, look.token, seen=seen, analyst=analyst), self._looked)
             return
-        source, criterion = self._origin()
+        source, criterion = self._origin_of_look
         verb = partial(
             bulk.label_bulk,
             self.workspace,
@@ -228,9 +242,9 @@ class Actions:
         self.state.bulk = found
         self._changed(f"Looked at {len(found.looked):,} images of this label: {found.purity.sentence}")
 
-    def _labelled(self, result: LabelResult) -> None:
+    def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
         self.state.picked = []
-        self._changed(result.sentence)
+        self._changed(result.sentence + (f" {n_copies:,} of them came along as near-duplicates." if n_copies else ""))
 
     def more_like(self, rows: np.ndarray) -> None:
         """Select the images nearest to these."""
@@ -296,24 +310,9 @@ class Actions:
 
     # -- clusters --
 
-    def find_clusters(self, done: Callable[[], None]) -> None:
+    def find_clusters(self) -> None:
         """Find the clusters of the map at every grain, read those rich in text, and collect the copyright notices."""
-
-        def find() -> tuple[dict[str, Clustering], Notices]:
-            clusters = clustering.cluster(self.workspace)
-            self._hub.publish("clusters")  # the islands can be worked on while the words are read
-            return clusters, find_notices(self.workspace, on_progress=self._reading)
-
-        def found(result: tuple[dict[str, Clustering], Notices]) -> None:
-            done()
-            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in result[0].items())
-            self.say(f"Clusters found: {numbers}. {notices_sentence(result[1])}")
-            self._hub.publish("clusters")
-
-        self.run(find, found, slow=True, failed=done)
-
-    def _reading(self, done: int, total: int) -> None:
-        self._on_document(lambda: self.say(f"Reading text on dark: {done} of {total} pictures…"))
+        self.run(self._clusters.start, lambda _: None)
 
     def load_clusters(self, grain: str, done: Callable[[ClusterView], None]) -> None:
         """Read the clusters of a grain with what is in each, and the copyright notices."""

@@ -14,7 +14,7 @@ from core.devices import pick_device
 from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.hub import Hub
-from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings
 from dashboard.routes import patterns
 from dashboard.settings import Settings
@@ -41,6 +41,7 @@ class Server:
     draw_pool: ThreadPoolExecutor
     shared_map: SharedMap
     experiments: ExperimentJob
+    clusters: ClusterJob
     openings: Openings
     device: str
 
@@ -60,6 +61,7 @@ def build_page(server: Server) -> Any:
         slow_pool=server.slow_pool,
         shared_map=server.shared_map,
         experiments=server.experiments,
+        clusters=server.clusters,
         openings=server.openings,
         on_document=lambda callback: document.add_next_tick_callback(callback),
     )
@@ -76,12 +78,14 @@ def build_page(server: Server) -> Any:
             state.fitting = data
         elif topic == "clusters":
             state.clusters += 1
+        elif topic == "finding":
+            state.finding = data
         elif topic == "openings":
             state.openings += 1
         elif topic == "learning":
             state.learning = data
-        elif topic == "message":
-            actions.say(data, error=True)
+        elif topic in ("said", "message"):
+            actions.say(data, error=topic == "message")
 
     def close(_context: Any) -> None:
         server.hub.unsubscribe(document)
@@ -92,7 +96,7 @@ def build_page(server: Server) -> Any:
         state.follow_encoder(server.shared_map.grid())  # what happened between building the page and now
         state.follow_labels()
         state.follow_fit()
-        state.learning = server.refits.learning
+        state.param.update(learning=server.refits.learning, finding=server.clusters.progress)
 
     pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close
     pn.state.on_session_destroyed(close)
@@ -116,6 +120,7 @@ def start(settings: Settings) -> Server:
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared_map=SharedMap(workspace),
         experiments=ExperimentJob(workspace, hub.publish),
+        clusters=ClusterJob(workspace, hub.publish),
         openings=Openings(workspace),
         device=device,
     )
@@ -127,6 +132,7 @@ def start(settings: Settings) -> Server:
 def stop(server: Server) -> None:
     """End the workers and close the workspace; everything acknowledged is on disk already."""
     server.experiments.stop()
+    server.clusters.stop()
     server.pool.shutdown(wait=True)
     server.slow_pool.shutdown(wait=True, cancel_futures=True)
     server.draw_pool.shutdown(wait=True, cancel_futures=True)

@@ -4,10 +4,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from core.clustering import cluster
 from core.errors import AppError, InputError
 from core.experiment import ExperimentConfig, run_experiment
 from core.learning import LearningCurve
+from core.notices import find_notices, notices_sentence
 from core.workspace import Workspace
 from dashboard.report import write_report
 
@@ -62,18 +65,71 @@ class RefitWorker:
             LOG.exception("learning curve failed")
 
 
-class ExperimentJob:
-    """Runs one study at a time in processes of its own; its files tell every window how far it is."""
+class _StoppedError(Exception):
+    """The server is closing."""
 
-    def __init__(self, workspace: Workspace, publish: Publish) -> None:
-        self._workspace, self._publish = workspace, publish
+
+class Job:
+    """One piece of long work at a time, on a thread of its own, so that no click waits behind it."""
+
+    def __init__(self, publish: Publish, *, name: str, busy: str, broke: str) -> None:
+        """Prepare.
+
+        Args:
+            busy: what is said to whoever starts it while it runs.
+            broke: what every window is told if it breaks.
+        """
+        self._publish, self._name, self._busy, self._broke = publish, name, busy, broke
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @property
     def running(self) -> bool:
-        """Tell whether a study is under way in this server."""
+        """Tell whether it is under way in this server."""
         return self._thread is not None and self._thread.is_alive()
+
+    def start_work(self, work: Callable[[], None]) -> None:
+        """Start.
+
+        Raises:
+            InputError: if it is running.
+        """
+        with self._starting:
+            if self.running:
+                raise InputError(self._busy)
+            self._thread = threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End it; what is done is kept, and started again it goes on from there."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except _StoppedError:
+            pass
+        except AppError as error:
+            self._publish("message", str(error))
+        except Exception:  # the server goes on; the log has the trace and the page says it stopped
+            LOG.exception("%s failed", self._name)
+            self._publish("message", f"{self._broke} The server's log has the details.")
+
+
+class ExperimentJob(Job):
+    """Runs one study at a time in processes of its own; its files tell every window how far it is."""
+
+    def __init__(self, workspace: Workspace, publish: Publish) -> None:
+        super().__init__(
+            publish,
+            name="experiment",
+            busy="A study is running already; wait for it, or start yours with 'lassoscope experiment'.",
+            broke="The study failed; what is done is kept.",
+        )
+        self._workspace = workspace
 
     def start(self, config: ExperimentConfig) -> None:
         """Start a study, or go on with the unfinished one of the same settings.
@@ -81,25 +137,53 @@ class ExperimentJob:
         Raises:
             InputError: if one is running.
         """
-        if self.running:
-            raise InputError("A study is running already; wait for it, or start yours with 'lassoscope experiment'.")
-        self._thread = threading.Thread(target=self._run, args=(config,), name="experiment", daemon=True)
-        self._thread.start()
+        self.start_work(partial(self._study, config))
 
-    def stop(self) -> None:
-        """End the study; what is done is kept, and started again it goes on from there."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+    def _study(self, config: ExperimentConfig) -> None:
+        workers = max(1, (os.cpu_count() or 1) - 1)  # one core stays with the page
+        reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
+        if reached.finished:
+            write_report(reached)
 
-    def _run(self, config: ExperimentConfig) -> None:
+
+class ClusterJob(Job):
+    """Finds the clusters of the map, then reads those rich in text; every window is told how far it is."""
+
+    def __init__(self, workspace: Workspace, publish: Publish) -> None:
+        super().__init__(
+            publish,
+            name="clusters",
+            busy="Clusters are being found already; they will show in every window.",
+            broke="Finding clusters failed; the ones of before are kept.",
+        )
+        self._workspace = workspace
+        self.progress = ""  # in words, for windows that open later; "" while it does not run
+
+    def start(self) -> None:
+        """Start.
+
+        Raises:
+            InputError: if it is running.
+        """
+        self.start_work(self._find)
+
+    def _tell(self, progress: str) -> None:
+        self.progress = progress
+        self._publish("finding", progress)
+
+    def _find(self) -> None:
         try:
-            workers = max(1, (os.cpu_count() or 1) - 1)  # one core stays with the page
-            reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
-            if reached.finished:
-                write_report(reached)
-        except AppError as error:
-            self._publish("message", str(error))
-        except Exception:  # the server goes on; the log has the trace and the page says it stopped
-            LOG.exception("experiment failed")
-            self._publish("message", "The study failed; what is done is kept. The server's log has the details.")
+            self._tell("Finding clusters…")
+            found = cluster(self._workspace)
+            self._publish("clusters", None)  # the islands can be worked on while the words are read
+            group = find_notices(self._workspace, on_progress=self._on_progress)
+            self._publish("clusters", None)
+            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())
+            self._publish("said", f"Clusters found: {numbers}. {notices_sentence(group)}")
+        finally:
+            self._tell("")
+
+    def _on_progress(self, done: int, total: int) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+        self._tell(f"Reading text on dark: {done:,} of {total:,} pictures…")

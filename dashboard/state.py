@@ -40,9 +40,11 @@ class SessionState(param.Parameterized):
     cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if another thing did.")
     outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters that are drawn on the map.")
     clusters: int = param.Integer(default=0, doc="Rises when clusters were found again.")
+    finding: str = param.String(doc="How far finding clusters is, in words; '' while nobody finds them.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
 
+    copies: bool = param.Boolean(default=True, doc="Near-duplicates are shown as one and labelled together.")
     look: Look | None = param.ClassSelector(class_=Look, doc="The quick look that a bulk label asks for now.")
     bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label this tab gave or raised last.")
 

@@ -52,7 +52,11 @@ class ClustersPane(pn.viewable.Viewer):
         self._filter = pmui.Select(label="Show", options=list(FILTERS), value="all", size="small", width=124, margin=(4, 4))
         self._drawn = pmui.Checkbox(label="Outlines on the map", value=True, size="small", margin=(0, 4))
         self._find = pmui.Button(
-            label="Find clusters", variant="outlined", size="small", margin=(2, 8), on_click=lambda _: self._on_find()
+            label="Find clusters",
+            variant="outlined",
+            size="small",
+            margin=(2, 8),
+            on_click=lambda _: self.actions.find_clusters(),
         )
         self._asked = pmui.TextInput(
             label="Find words in pictures",
@@ -63,10 +67,12 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._asked.param.watch(self._on_words, "value")
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
         self._layout = pn.Column(
             pn.Row(self._grain, self._order, self._filter, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._drawn, pn.layout.HSpacer(), self._find, margin=0, sizing_mode="stretch_width"),
+            self._progress,
             self._asked,
             self._words,
             self._list,
@@ -81,6 +87,7 @@ class ClustersPane(pn.viewable.Viewer):
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
         watch(self._on_selected, "selected")
         watch(lambda _: self._draw(), "tab")
+        watch(self._draw_finding, "finding")
 
     def load(self) -> None:
         """Read the clusters there are."""
@@ -94,18 +101,16 @@ class ClustersPane(pn.viewable.Viewer):
         if event.new:
             self.actions.find_words(event.new)
 
-    def _on_find(self) -> None:
-        self._find.param.update(label="Finding…", disabled=True)
-        self.actions.find_clusters(self._ended)
-
-    def _ended(self) -> None:
-        self._find.param.update(label="Find again", disabled=False)
-
     def _show(self, view: ClusterView) -> None:
         self._shown = view
-        if not self._find.disabled:
-            self._find.label = "Find clusters" if view.found is None else "Find again"
         self._draw()
+        self._draw_finding()
+
+    def _draw_finding(self, *_: Any) -> None:
+        finding, known = self.state.finding, self._shown.found is not None
+        label = "Finding…" if finding else "Find again" if known else "Find clusters"
+        self._find.param.update(label=label, disabled=bool(finding))
+        self._progress.param.update(object=f'<div role="status">{finding}</div>', visible=bool(finding))
 
     def _draw(self) -> None:
         rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])
@@ -137,7 +142,8 @@ class ClustersPane(pn.viewable.Viewer):
         pictures = [row.pictures[0] for row in self._shown.rows if row.name in names][:1]
         shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
         open_ = int((space.labels.codes[notices.rows] < 0).sum())
-        told = "their words were read" if notices.was_read else "by text on dark alone"
+        unread = not notices.was_read or (names and set(names) <= set(notices.unread.get(str(self._grain.value), [])))
+        told = "by text on dark alone, look before you label" if unread else "their words were read"
         where = f"in {', '.join(names)}; " if names else ""
         return [
             {

@@ -60,6 +60,13 @@ class Controls(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.label(None),
         )
+        copies = pmui.Checkbox.from_param(
+            self.state.param.copies,
+            label="Near-duplicates together",
+            description="Show near-duplicates as one picture with a count, and label them together",
+            size="small",
+            margin=(0, 4),
+        )
         guide = pmui.Button(
             label="Guide",
             description="Show the five steps again",
@@ -75,6 +82,7 @@ class Controls(pn.viewable.Viewer):
             mode,
             pmui.Typography(object="Label selection as", variant="caption", margin=(4, 8, 0, 8)),
             ClassButtons(state=self.state, on_class=self.actions.label),
+            copies,
             pn.FlexBox(undo, clear, guide, margin=0),
             ExposureLine(state=self.state),
             CurvesPane(state=self.state),

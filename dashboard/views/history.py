@@ -81,5 +81,7 @@ def _what(action: Action) -> str:
         return f"looked at {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
     if action.kind != "label":
         return f"{action.kind} of action {action.target}"
-    flipped = isinstance(action.criterion, dict) and "flipped" in action.criterion
-    return f"{images} → {action.class_name or 'no label'}" + (" (flipped at a look)" if flipped else "")
+    told = action.criterion if isinstance(action.criterion, dict) else {}
+    flipped = " (flipped at a look)" if "flipped" in told else ""
+    copies = f" ({told['copies']:,} as near-duplicates)" if "copies" in told else ""
+    return f"{images} → {action.class_name or 'no label'}{flipped}{copies}"

@@ -161,11 +161,11 @@ class MapPane(pn.viewable.Viewer):
         self._mouse.on_change("data", self._on_mouse)
         watch = self.state.param.watch
         self._watchers = [
-            watch(lambda _: self._request(), ["colouring", "hidden", "selected"]),
+            watch(lambda *_: self._request(), ["colouring", "hidden", "selected"]),
             watch(lambda _: self._on_document(self._new_map), ["grid"]),
             watch(lambda _: self._on_document(self._ring), ["pinned"]),
-            watch(lambda _: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
-            watch(lambda _: self._follow_privacy(), ["privacy_view", "reveal"]),
+            watch(lambda *_: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
+            watch(lambda *_: self._follow_privacy(), ["privacy_view", "reveal"]),
         ]
 
     def _on_load(self) -> None:

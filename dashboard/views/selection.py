@@ -7,6 +7,7 @@ import numpy as np
 import panel as pn
 import param
 
+from core.copying import one_of_each
 from core.labels import UNLABELLED
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
@@ -28,7 +29,7 @@ class SelectionPane(pn.viewable.Viewer):
         self._layout = pn.Column(self._words, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto")
         watch = self.state.param.watch
         watch(self._on_selected, ["selected"])
-        watch(self._draw, ["labels_version", "probe_version"])
+        watch(self._draw, ["labels_version", "probe_version", "copies"])
         watch(self._follow, ["picked", "privacy_view", "reveal"])
         self._draw()
 
@@ -53,24 +54,30 @@ class SelectionPane(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         rows, space = self.state.selected, self.state.workspace
         codes = space.labels.codes
-        shown = self._in_order(rows)[: self._n_shown]
+        firsts = self._in_order(rows)
+        if self.state.copies:
+            firsts = one_of_each(space, firsts)
+        shown, sizes = firsts[: self._n_shown], np.bincount(space.groups, minlength=space.n_images)
         classes = space.classes
         tiles = []
         for row in shown.tolist():
             code = int(codes[row])
             label, colour = ("", "") if code == UNLABELLED else (classes[code].name, classes[code].colour)
             half = "check half" if space.is_check[row] else "teach half"
+            n_alike = int(sizes[space.groups[row]]) if self.state.copies else 1
+            alike = f", one of {n_alike} near-duplicates" if n_alike > 1 else ""
             tiles.append(
                 {
                     "row": row,
                     "id": space.image_id(row),
                     "label": label,
                     "colour": colour,
-                    "text": f"{label or 'unlabelled'}, {half}",
+                    "text": f"{label or 'unlabelled'}, {half}{alike}",
+                    "alike": n_alike,
                 }
             )
-        self._gallery.param.update(tiles=tiles, total=len(rows))
-        self._words.object = self._say(rows, codes)
+        self._gallery.param.update(tiles=tiles, total=len(firsts))
+        self._words.object = self._say(rows, codes, len(firsts))
 
     def _in_order(self, rows: np.ndarray) -> np.ndarray:
         fitted = self.state.workspace.fitted
@@ -78,16 +85,17 @@ class SelectionPane(pn.viewable.Viewer):
             return rows
         return rows[np.argsort(-np.nan_to_num(fitted.uncertainty[rows], nan=-1.0), kind="stable")]
 
-    def _say(self, rows: np.ndarray, codes: np.ndarray) -> str:
+    def _say(self, rows: np.ndarray, codes: np.ndarray, n_different: int) -> str:
         if not len(rows):
             return "Nothing selected. Draw a lasso around an island of the map."
         n_check = int(self.state.workspace.is_check[rows].sum())
         found = np.bincount(codes[rows] + 1, minlength=len(self.state.workspace.classes) + 1)
         names = ["unlabelled", *self.state.workspace.class_names]
         parts = ", ".join(f"{html.escape(name)} {n:,}" for name, n in zip(names, found, strict=True) if n)
+        alike = f", {n_different:,} different pictures" if n_different < len(rows) else ""
         order = "Least certain first. " if self.state.workspace.fitted else ""
         return (
-            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half<br>{parts}<br>"
+            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
             f"<small>{order}Click picks, shift-click a range, double click enlarges; hold R to see one clear.</small>"
         )
 

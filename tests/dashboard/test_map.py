@@ -8,6 +8,7 @@ import param
 import pytest
 from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
 
+from core.outlines import Outline
 from core.polygon import GridIndex
 from core.raster import Colouring
 from dashboard.coalesce import Coalesce
@@ -40,6 +41,8 @@ class State(param.Parameterized):
     lasso_mode = param.String(default="new")
     last_polygon = param.Parameter()
     pinned = param.Parameter()
+    outlines = param.List(default=[])
+    cluster = param.String(default="")
     privacy_view = param.String(default="blurred")
     reveal = param.Boolean(default=False)
 
@@ -257,6 +260,18 @@ def test_a_map_whose_colours_have_not_arrived_is_not_drawn(pane, state, xy):
     frame = pane.overlay.facts["frame"]
     state.grid = GridIndex.build(xy[:100])
     assert pane.overlay.facts["frame"] == frame
+
+
+def test_outlines_are_drawn_with_names_and_the_chosen_one_is_stronger(pane, state):
+    square = np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 1.0]])
+    two = Outline("M2", (square + 4, square + 6), (7.0, 9.0))
+    state.param.update(outlines=[Outline("M1", (square,), (3.0, 3.0), title="© all rights"), two], cluster="M2")
+    assert pane._names.data == {"x": [3.0, 7.0], "y": [3.0, 9.0], "name": ["M1  © all rights", "M2"]}
+    assert [xs.tolist() for xs in pane._lines.data["xs"]] == [line[:, 0].tolist() for line in (square, *two.lines)]
+    assert pane._lines.data["width"][0] < pane._lines.data["width"][1] == pane._lines.data["width"][2]
+    assert pane.overlay.facts["outlines"] == 2
+    state.outlines = []
+    assert pane._lines.data["xs"] == pane._names.data["name"] == []
 
 
 @pytest.mark.parametrize("n", [0, 1])

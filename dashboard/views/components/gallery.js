@@ -59,6 +59,7 @@ export function render({ model, el }) {
   };
   const create = row => {
     const tile = document.createElement("div"), img = document.createElement("img"), badge = document.createElement("span");
+    const stack = document.createElement("span");
     tile.className = "tile";
     tile.dataset.row = row;
     tile.tabIndex = -1;
@@ -68,7 +69,8 @@ export function render({ model, el }) {
     img.draggable = false;
     img.alt = "";
     badge.className = "badge";
-    tile.append(img, badge);
+    stack.className = "stack";
+    tile.append(img, stack, badge);
     tile.onmousedown = event => { if (event.shiftKey) event.preventDefault(); }; // shift-click picks, it selects no text
     tile.onclick = event => { focus(tile); if (event.detail <= 1) pick(row, event.shiftKey); };
     tile.ondblclick = () => { pick(row, false); model.send_msg({ pin: row }); }; // the first click's pick is taken back
@@ -84,7 +86,7 @@ export function render({ model, el }) {
     for (const [row, tile] of tiles) tile.setAttribute("aria-checked", String(picked.has(row)));
     const shown = model.tiles.length, number = n => n.toLocaleString("en");
     if (!shown) said.textContent = model.empty;
-    else said.textContent = (shown < model.total ? `${number(shown)} of ${number(model.total)} images` : `${number(shown)} image${shown > 1 ? "s" : ""}`)
+    else said.textContent = (shown < model.total ? `${number(shown)} of ${number(model.total)} pictures` : `${number(shown)} picture${shown > 1 ? "s" : ""}`)
       + (picked.size ? ` · ${number(picked.size)} picked` : "");
     none.hidden = !picked.size;
     more.hidden = shown >= model.total;
@@ -101,6 +103,8 @@ export function render({ model, el }) {
       tile.style.setProperty("--label", entry.label ? entry.colour : "transparent");
       tile.lastChild.textContent = entry.label;
       tile.lastChild.hidden = !entry.label;
+      tile.children[1].textContent = `×${entry.alike}`;
+      tile.children[1].hidden = !(entry.alike > 1);
       show(tile);
       return tile;
     });

@@ -11,13 +11,13 @@ PAGE = 300  # tiles a page: 60 ms to build, and more than anybody looks through 
 
 
 class Gallery(pn.custom.JSComponent):
-    """Tiles of `thumb/<view>/<id>`.
+    """Tiles of `thumb/<view>/<id>`; `text` is a tile's tooltip, `alike` how many near-duplicates it stands for (none: 1).
 
     Click or Space picks, shift-click picks a range, double click or Enter pins, arrows move. While `reveal` is on (the key
     is held) or `hover_reveal` is on, the tile under the mouse or the focus shows the clear picture, and no other does.
     """
 
-    tiles = param.List(default=[], item_type=dict, doc="{row, id, label, colour, text}; label '' = none, text = tooltip.")
+    tiles = param.List(default=[], item_type=dict, doc="{row, id, label, colour, text, alike}; label '' = none.")
     picked = param.List(default=[], item_type=int, doc="Rows that are picked, in both directions.")
     total = param.Integer(default=0, doc="How many images there are, of which `tiles` are the first.")
     view = param.String(default="blurred", doc="Privacy view of every picture that is not revealed.")
