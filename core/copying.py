@@ -1,27 +1,25 @@
 """Near-duplicates that a hash does not find: embedding neighbours, looked at pixel by pixel. Takes the workspace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
-from core.copies import detail, is_copy
+from core.copies import SAME, copy_likeness, detail, stands_out
 from core.errors import InputError
 from core.labels import UNLABELLED
 from core.workspace import Workspace
 
+AROUND = 8  # near neighbours that a copy has to stand out from
+SMALL = 64  # px of the shorter side; below, whole families of pictures look alike
 NEIGHBOURS = 2  # a copy was its original's nearest in every one of 240 trials (msn-tiny-64); the second is for a third copy
-CLOSE = 0.8  # cosine of standardised embeddings below which nobody looks: 99% of copies were above .90
+CLOSE = 0.5  # cosine of standardised embeddings below which nobody looks: crops of 28 px go down to .55
 DETAILS = 20_000  # pictures kept in memory, 32 KB each
+STEP = 65_536  # new images between two commits: a killed search goes on from the last
 CHUNK = 512  # pairs between two reports
-MOST_PRODUCTS = 4e8  # new images times all images that are compared here; more wait for the map's neighbours
-
-
-def affordable(n_new: int, n_images: int) -> bool:
-    """Tell whether all distances of the new images take seconds rather than minutes."""
-    return n_new * n_images <= MOST_PRODUCTS
+MOST_PRODUCTS = 4e8  # new images times all images that are compared here in seconds; more wait for the map's neighbours
 
 
 def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None, on_progress: Progress = ignore) -> int:
@@ -30,74 +28,115 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     Idempotent and safe to kill: groups and how far the search came are one transaction.
 
     Args:
-        neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none; found here if None.
-        on_progress: told (pairs looked at, pairs).
+        neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none. If None they are found
+            here, or where that would take minutes nothing is done.
+        on_progress: told (images looked at, images to look at).
     Returns:
         how many images joined another group.
     """
     encoder = workspace.encoder_name
-    if encoder is None or workspace.matrix is None:
+    if encoder is None or workspace.matrix is None or workspace.matrix.rows < 2:
         return 0
-    searched = workspace.catalog.setting("copies", {})
-    done = min(searched.get(encoder, 0), workspace.matrix.rows)
-    new = np.arange(done, workspace.matrix.rows)
-    if not len(new) or workspace.matrix.rows < 2:
+    rows = int(workspace.matrix.rows)
+    first = min(workspace.catalog.setting("copies", {}).get(encoder, 0), rows)
+    if first == rows or (neighbour_rows is None and (rows - first) * rows > MOST_PRODUCTS):
         return 0
-    pairs = _pairs(workspace, new, neighbour_rows)
-    pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
-    joined = _merge(workspace, pairs[_same(workspace, pairs, on_progress)])
-    workspace.join_groups(joined, _halves(workspace, joined), copies=searched | {encoder: int(workspace.matrix.rows)})
-    return len(joined)
+    near, n_joined = _Near(workspace, neighbour_rows), 0
+    for start in range(first, rows, STEP):
+        stop = min(start + STEP, rows)
+        pairs = near.pairs(np.arange(start, stop))
+        pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
+        report = partial(_told, on_progress, start - first, stop - start, rows - first)
+        joined = _merge(workspace, _copies_among(workspace, pairs, near, report))
+        searched = workspace.catalog.setting("copies", {}) | {encoder: stop}
+        workspace.join_groups(joined, _halves(workspace, joined), copies=searched)
+        n_joined += len(joined)
+    return n_joined
 
 
-def _pairs(workspace: Workspace, new: IntArray, neighbour_rows: IntArray | None) -> IntArray:
-    """Return the (P, 2) pairs of a new image and a near neighbour, each once, the earlier row first."""
-    embedded = workspace.embedded(str(workspace.encoder_name))
-    matrix, standardisation = embedded.need_matrix(), embedded.standardisation
+def _told(on_progress: Progress, before: int, here: int, total: int, done: int, of: int) -> None:
+    on_progress(before + here * done // max(of, 1), total)
 
-    def unit(rows: IntArray) -> FloatArray:
-        x = standardisation.apply(matrix.take(rows))
+
+class _Near:
+    """Nearest neighbours by cosine of standardised embeddings: the ones of the map, or found here."""
+
+    def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
+        embedded = workspace.embedded(str(workspace.encoder_name))
+        self._matrix, self._standardisation = embedded.need_matrix(), embedded.standardisation
+        self._known = neighbour_rows
+        self._unit = self.unit(np.arange(self._matrix.rows)) if neighbour_rows is None else None
+
+    def unit(self, rows: IntArray) -> FloatArray:
+        """Return the embeddings of some rows at length 1."""
+        x = self._standardisation.apply(self._matrix.take(rows))
         return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), np.float32)
 
-    if neighbour_rows is None:
-        near = _nearest(unit(np.arange(matrix.rows)), new)
-    else:
-        near = neighbour_rows[new, :NEIGHBOURS]
-    pairs = np.stack([np.repeat(new, near.shape[1]), near.ravel()], axis=1).astype(np.int64)
-    pairs = np.unique(np.sort(pairs[pairs[:, 1] >= 0], axis=1), axis=0)
-    close = np.concatenate([(unit(part[:, 0]) * unit(part[:, 1])).sum(axis=1) >= CLOSE for part in _chunks(pairs, 65_536)])
-    return pairs[close]
+    def of(self, rows: IntArray, k: int) -> IntArray:
+        """Return the nearest rows of each, nearest first, self excluded, (len(rows), <= k); -1 for none."""
+        if self._known is not None:
+            return self._known[rows, :k]
+        assert self._unit is not None  # noqa: S101  one of the two is there
+        k, found = min(k, self._matrix.rows - 1), []
+        for part in _chunks(rows, 1_024):
+            likeness = self._unit[part] @ self._unit.T
+            likeness[np.arange(len(part)), part] = -np.inf
+            nearest = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
+            order = np.argsort(-np.take_along_axis(likeness, nearest, axis=1), axis=1)
+            found.append(np.take_along_axis(nearest, order, axis=1))
+        return np.concatenate(found)
 
-
-def _nearest(x: FloatArray, new: IntArray) -> IntArray:
-    """Return the nearest rows of each new one by cosine, (len(new), <= NEIGHBOURS), self excluded."""
-    k, found = min(NEIGHBOURS, len(x) - 1), []
-    for rows in _chunks(new, 1_024):
-        likeness = x[rows] @ x.T
-        likeness[np.arange(len(rows)), rows] = -np.inf
-        nearest = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(likeness, nearest, axis=1), axis=1)
-        found.append(np.take_along_axis(nearest, order, axis=1))
-    return np.concatenate(found)
+    def pairs(self, new: IntArray) -> IntArray:
+        """Return the (P, 2) pairs of a new image and a close neighbour, each once, the earlier row first."""
+        near = self.of(new, NEIGHBOURS)
+        pairs = np.stack([np.repeat(new, near.shape[1]), near.ravel()], axis=1).astype(np.int64)
+        pairs = np.unique(np.sort(pairs[pairs[:, 1] >= 0], axis=1), axis=0)
+        units = ((self.unit(part[:, 0]), self.unit(part[:, 1])) for part in _chunks(pairs, 65_536))
+        return pairs[np.concatenate([(a * b).sum(axis=1) >= CLOSE for a, b in units])]
 
 
 def _chunks(rows: IntArray, size: int) -> Iterable[IntArray]:
     return (rows[start : start + size] for start in range(0, max(len(rows), 1), size))
 
 
-def _same(workspace: Workspace, pairs: IntArray, on_progress: Progress) -> IntArray:
-    """Return the positions of the pairs that are copies."""
+def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progress: Progress) -> IntArray:
+    """Return the pairs that are copies: alike in detail, and standing out from what else is near either of them."""
 
     @lru_cache(maxsize=DETAILS)
     def of(row: int) -> FloatArray:
         return detail(workspace.thumbnail(workspace.image_id(row), "clear"))
 
-    found: list[bool] = []
+    def likeness(pair: Sequence[int]) -> float:
+        return copy_likeness(of(int(pair[0])), of(int(pair[1])))
+
+    found: list[float] = []
     with ThreadPoolExecutor(2) as pool:  # numpy lets go of the interpreter in the products
         for part in _chunks(pairs, CHUNK):
-            found += pool.map(lambda pair: is_copy(of(int(pair[0])), of(int(pair[1]))), part)
+            found += pool.map(likeness, part)
             on_progress(len(found), len(pairs))
-    return np.flatnonzero(np.array(found, bool))
+        close = np.flatnonzero(np.array(found) >= SAME)
+        rows = np.unique(pairs[close])
+        beside = dict(zip(rows.tolist(), near.of(rows, AROUND).tolist() if len(rows) else [], strict=True))
+        asked = sorted({(min(a, b), max(a, b)) for a, around in beside.items() for b in around if b >= 0})
+        likenesses = dict(zip(asked, pool.map(likeness, asked), strict=True))
+
+    def copies(place: int) -> bool:
+        a, b = pairs[place].tolist()
+        return all(
+            stands_out(
+                found[place],
+                [likenesses[min(row, other), max(row, other)] for other in beside[row] if other >= 0 and other not in (a, b)],
+                alone=_short_side(workspace, row) >= SMALL,
+            )
+            for row in (a, b)
+        )
+
+    return pairs[[place for place in close.tolist() if copies(place)]]
+
+
+def _short_side(workspace: Workspace, row: int) -> int:
+    record = workspace.catalog.image(row)
+    return int(min(record["width"], record["height"]))
 
 
 def _merge(workspace: Workspace, pairs: IntArray) -> dict[int, int]:

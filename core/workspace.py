@@ -259,7 +259,13 @@ class Workspace:
         return result
 
     def embed(
-        self, encoder: str | None = None, *, device: str = "auto", size: int | None = None, on_progress: Progress = ignore
+        self,
+        encoder: str | None = None,
+        *,
+        device: str = "auto",
+        size: int | None = None,
+        on_progress: Progress = ignore,
+        on_copies: Progress = ignore,
     ) -> dict[str, Any]:
         """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
 
@@ -268,6 +274,7 @@ class Workspace:
                 nothing is embedded yet `DEFAULT_ENCODER`.
             device: "auto", "cpu" or a CUDA device.
             size: input size in px, for public weights only.
+            on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows.
         Returns:
             the encoder's name and description and how many images were embedded now.
         Raises:
@@ -304,10 +311,9 @@ class Workspace:
         with self._lock:
             self._open_encoder(loaded.name)
             self._fitted = None
-        from core.copying import affordable, find_copies
+        from core.copying import find_copies
 
-        if affordable(done - first, self.n_images):  # else when the map has found the neighbours
-            find_copies(self)
+        find_copies(self, on_progress=on_copies)
         return {
             "encoder": loaded.name,
             "embedded": done - first,
@@ -370,9 +376,14 @@ class Workspace:
         """Return the evidence that live figures may use, (N,) bool: all but what is sealed for the promise."""
         return self.evidence() & ~self.sealed
 
-    def project(self, *, seed: int = 0, on_progress: Progress = ignore) -> dict[str, Any]:
+    def project(self, *, seed: int = 0, on_progress: Progress = ignore, on_copies: Progress = ignore) -> dict[str, Any]:
         """Lay all embedded images out on the map and keep the map, its neighbours and its quality figure.
 
+        Args:
+            seed: the same seed gives the same map.
+            on_progress: told (epochs done, epochs).
+            on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows, where the
+                images were too many for `embed` to do it.
         Raises:
             WorkspaceError: if nothing is embedded.
         """
@@ -391,7 +402,7 @@ class Workspace:
             self._open_encoder(encoder)
         from core.copying import find_copies
 
-        find_copies(self, neighbour_rows=found.neighbour_rows)
+        find_copies(self, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
         return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
 
     def missing_for_map(self) -> str:

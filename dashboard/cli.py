@@ -14,7 +14,7 @@ from core.experiment import BUDGETS, FEATURES
 from core.metrics import precision_at_recall
 from core.operating import figures_record
 from core.workspace import Workspace
-from dashboard.console import finish, progress, sentences
+from dashboard.console import bars, finish, progress, sentences
 from dashboard.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
     with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
         with progress("ingest") as on_progress:
             space.ingest(manifest, on_progress=on_progress)
-        with progress("embed") as on_progress:
+        with bars("embed", "near-duplicates") as (on_progress, on_copies):
             trained_on_it = "msn-demo" if dataset == EMBEDDED else None
-            space.embed(trained_on_it, device=device, on_progress=on_progress)
+            space.embed(trained_on_it, device=device, on_progress=on_progress, on_copies=on_copies)
         with progress("project") as on_progress:
             space.project(on_progress=on_progress)
         return space.summary()
@@ -199,8 +199,8 @@ def embed(
     json: JsonOption = False,
 ) -> None:
     """Embed every image that has no embedding yet; resumes where it stopped."""
-    with Workspace(workspace) as space, progress("embed") as on_progress:
-        result = space.embed(encoder, device=device, size=size, on_progress=on_progress)
+    with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
+        result = space.embed(encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
     finish(f"{result['embedded']:,} images embedded with {result['encoder']}.", result, as_json=json)
 
 
@@ -212,8 +212,8 @@ def project(
     json: JsonOption = False,
 ) -> None:
     """Lay the images out on a map with UMAP."""
-    with Workspace(workspace) as space, progress("project") as on_progress:
-        result = space.project(seed=seed, on_progress=on_progress)
+    with Workspace(workspace) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
+        result = space.project(seed=seed, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
     quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
     finish(f"{result['images']:,} images on the map, {quality}.", result, as_json=json)

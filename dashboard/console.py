@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Task as RichTask
 from rich.text import Text
 
@@ -31,15 +31,22 @@ class _Rate(TextColumn):
 
 
 @contextmanager
-def progress(what: str) -> Iterator[OnProgress]:
-    """Draw a bar with rate and remaining time on stderr for a verb that reports (done, total)."""
+def bars(*stages: str) -> Iterator[tuple[OnProgress, ...]]:
+    """Draw a bar with rate and remaining time on stderr per stage, each from its first report of (done, total) on."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as shown:
+        tasks = [shown.add_task(stage, total=None, visible=number == 0) for number, stage in enumerate(stages)]
 
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def report(task: TaskID, done: int, total: int) -> None:
+            shown.update(task, completed=done, total=total, visible=True)
 
+        yield tuple(functools.partial(report, task) for task in tasks)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[OnProgress]:
+    """Draw the bar of a verb that has one stage."""
+    with bars(what) as (report,):
         yield report
 
 
