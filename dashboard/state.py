@@ -52,6 +52,7 @@ class SessionState(param.Parameterized):
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
     reveal: bool = param.Boolean(default=False, doc="The reveal key is held: the picture under the mouse is clear.")
     privacy_view: str = param.String(default="blurred", doc="The privacy view of every picture, from blur and grey.")
+    dark: bool = param.Boolean(default=False, doc="The page is shown dark.")
     page: str = param.Selector(default="map", objects=list(PAGES), doc="The page shown.")
     tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")

@@ -27,7 +27,7 @@ class ClassButtons(pn.viewable.Viewer):
                 color="default",
                 size="small",
                 description=f"Label as {c.name}" + (" (flagged)" if c.flagged else ""),
-                sx={"borderLeft": f"8px solid {c.colour}", "textTransform": "none", "justifyContent": "flex-start"},
+                sx={"&&&.MuiButton-root": {"borderLeft": f"8px solid {c.colour}"}, "justifyContent": "flex-start"},
                 on_click=partial(self._give, c.name),
                 margin=(3, 4),
             )

@@ -1,5 +1,6 @@
 """The Clusters tab: the islands of the map as a list; a click selects one on the map."""
 
+import html
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,7 +68,7 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._asked.param.watch(self._on_words, "value")
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
-        self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
+        self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
         self._layout = pn.Column(
             pn.Row(self._grain, self._order, self._filter, margin=0, sizing_mode="stretch_width"),
@@ -110,7 +111,9 @@ class ClustersPane(pn.viewable.Viewer):
         finding, known = self.state.finding, self._shown.found is not None
         label = "Finding…" if finding else "Find again" if known else "Find clusters"
         self._find.param.update(label=label, disabled=bool(finding))
-        self._progress.param.update(object=f'<div role="status">{finding}</div>', visible=bool(finding))
+        self._progress.object = (
+            f'<div role="status">{html.escape(finding)}</div>'  # hidden, Panel's pane breaks in a closed tab
+        )
 
     def _draw(self) -> None:
         rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])

@@ -29,7 +29,9 @@ class CurvesPane(pn.viewable.Viewer):
         hv.extension("bokeh")
         self._pipe = Pipe(data=self.state.curves)
         chart = hv.DynamicMap(self._draw, streams=[self._pipe])
-        self._chart = pn.pane.HoloViews(chart, height=HEIGHT, sizing_mode="stretch_width", margin=0)
+        self._chart = pn.pane.HoloViews(
+            chart, height=HEIGHT, sizing_mode="stretch_width", margin=0, visible=any(c.curve for c in self.state.curves)
+        )
         self._words = pn.pane.HTML(self._say(), sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
         gold = self.state.workspace.has_gold()
         switch = pmui.Checkbox.from_param(
@@ -46,6 +48,7 @@ class CurvesPane(pn.viewable.Viewer):
     def _follow(self, *_: Any) -> None:
         self._pipe.send(self.state.curves)
         self._words.object = self._say()
+        self._chart.visible = any(named.curve for named in self.state.curves)  # empty axes say nothing
 
     def _draw(self, data: list[NamedCurve]) -> hv.Overlay:
         found = {named.key: named.curve for named in data}
@@ -64,7 +67,7 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _say(self) -> str:
         if all(named.curve is None for named in self.state.curves):  # one reason for all
-            return f'<div style="font-size:11px">{html.escape(self.state.curves[0].missing)}</div>'
+            return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
         lines = [
             f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'
             for named in self.state.curves

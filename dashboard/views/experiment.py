@@ -46,12 +46,12 @@ class ExperimentPage(pn.viewable.Viewer):
         likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
         self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
-        self._strategies = pmui.MultiChoice(label="Strategies", options=list(STRATEGIES), value=list(STRATEGIES), width=300)
+        self._strategies = pmui.MultiChoice(label="Strategies", options=list(STRATEGIES), value=list(STRATEGIES), width=280)
         self._features = pmui.MultiChoice(
             label="Features",
             options={title: name for name, title in FEATURE_TITLES.items()},
             value=list(FEATURES),
-            width=300,
+            width=240,
         )
         self._seeds = pmui.IntInput(label="Seeds", value=20, start=1, end=100, size="small", width=130)
         self._start = pmui.Button(label="Start", size="small", margin=(12, 8), on_click=lambda _: self._on_start())
@@ -64,7 +64,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._charts = pn.Column(width=600)
         self._every = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8), stylesheets=[STYLE])
         self._form = pmui.Card(
-            pn.FlexBox(self._gold, self._flagged, self._seeds, self._start, self._features, self._strategies),
+            pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._start),
             title="New study",
             collapsible=True,
             sizing_mode="stretch_width",

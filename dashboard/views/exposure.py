@@ -98,7 +98,7 @@ class ExposureTable(pn.viewable.Viewer):
         self._layout = pn.Column(
             pn.pane.HTML("<b>What was seen</b> <small>by day (UTC); it stays in this workspace</small>", margin=(4, 8)),
             self._table,
-            pn.Row(self._budget, self._break, margin=0),
+            pn.Row(self._budget, self._break, margin=(10, 0, 14, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )

@@ -48,7 +48,7 @@ class Guide(pn.viewable.Viewer):
             styles={"border-left": "4px solid #0072b2", "padding": "4px 10px"},
         )
         self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
-        self.state.param.watch(self._show, ["guide"])
+        self.state.param.watch(self._show, ["guide", "pinned"])
         self._follow()
         self._show()
 
@@ -84,7 +84,7 @@ class Guide(pn.viewable.Viewer):
         self.actions.show_guide(False)
 
     def _show(self, *_: Any) -> None:
-        self._layout.visible = self.state.guide
+        self._layout.visible = self.state.guide and self.state.pinned is None  # the picture needs the room
         self._follow()
 
     def _draw(self) -> None:

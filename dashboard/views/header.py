@@ -9,7 +9,7 @@ import param
 from dashboard.state import PAGES, SessionState
 
 # pmui passes `sx` to the knob alone.
-WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.85rem; }"
+WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.8rem; }"
 
 
 class Header(pn.viewable.Viewer):
@@ -21,8 +21,11 @@ class Header(pn.viewable.Viewer):
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
         one_line = {**white, "fontSize": "0.8rem", "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
-        self._counts = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
-        self._fitting = pmui.Typography(object="", variant="body2", sx=one_line, margin=(0, 8), align="center")
+        # The counts give way where the window is narrow; everything else keeps its width.
+        self._counts = pmui.Typography(
+            object="", sx=one_line, margin=(0, 8), align="center", sizing_mode="stretch_width", styles={"min-width": "0"}
+        )
+        self._fitting = pmui.Typography(object="", sx=one_line, margin=(0, 8), align="center")
         self._analyst = pmui.TextInput.from_param(
             self.state.param.analyst,
             label="",
@@ -44,8 +47,8 @@ class Header(pn.viewable.Viewer):
                     **white,
                     "borderColor": "#ffffff88",
                     "whiteSpace": "nowrap",
-                    "fontSize": "0.78rem",
-                    "padding": "6px 8px",
+                    "fontSize": "0.8rem",
+                    "padding": "5px 9px",
                 },
                 "& .Mui-selected": {"backgroundColor": "#ffffff33 !important", "color": "#ffffff !important"},
             },
@@ -60,7 +63,7 @@ class Header(pn.viewable.Viewer):
                 size="small",
                 description="",
                 stylesheets=[WHITE_LABEL],
-                margin=(0, 1),
+                margin=(0, 6),
                 align="center",
             )
             for name in ("blur", "grey")
@@ -81,7 +84,6 @@ class Header(pn.viewable.Viewer):
         return pn.Row(
             self._counts,
             self._fitting,
-            pn.layout.HSpacer(),
             self._pages,
             self._blur,
             self._grey,

@@ -133,14 +133,18 @@ class MapPane(pn.viewable.Viewer):
             for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
                 self.figure.scatter("x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width)
         self._lines, self._names = ColumnDataSource(dict(NO_LINES)), ColumnDataSource(dict(NO_NAMES))
-        self.figure.multi_line("xs", "ys", source=self._lines, line_color="#ffffff", line_width=4, line_alpha="halo")
-        self.figure.multi_line("xs", "ys", source=self._lines, line_color="#333333", line_width="width")
-        for colour in ("#ffffff", "#111111"):  # a light rim first: Bokeh strokes a text's outline over its letters
+        place = {"xs": "xs", "ys": "ys", "source": self._lines}
+        self._halo = self.figure.multi_line(line_width=4, line_alpha="halo", **place)
+        self._outlines = self.figure.multi_line(line_width="width", **place)
+        # A rim first, then the letters: Bokeh strokes a text's outline over its letters.
+        self._rims, self._letters = (
             self.figure.text(
-                "x", "y", text="name", source=self._names, text_align="center", text_baseline="bottom", text_color=colour,
-                text_outline_color="#ffffff" if colour == "#ffffff" else None, text_font_size="12px",
-                text_font_style="bold", y_offset=-3,
-            )  # fmt: skip
+                "x", "y", text="name", source=self._names, text_align="center", text_baseline="bottom",
+                text_font_size="12px", text_font_style="bold", y_offset=-3,
+            )
+            for _ in range(2)
+        )  # fmt: skip
+        self._follow_theme()
         self._mouse = ColumnDataSource({"x": [], "y": [], "sx": [], "sy": []})
 
     def _listen(self) -> None:
@@ -166,6 +170,7 @@ class MapPane(pn.viewable.Viewer):
             watch(lambda _: self._on_document(self._ring), ["pinned"]),
             watch(lambda *_: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
             watch(lambda *_: self._follow_privacy(), ["privacy_view", "reveal"]),
+            watch(lambda _: self._on_document(self._follow_theme), ["dark"]),
         ]
 
     def _on_load(self) -> None:
@@ -304,6 +309,14 @@ class MapPane(pn.viewable.Viewer):
         with self._one_message():
             self._lines.data, self._names.data = lines, names
             self.overlay.facts = self.overlay.facts | {"outlines": len(self.state.outlines)}
+
+    def _follow_theme(self) -> None:
+        """Draw outlines and names in the ink of the page, on a rim of its ground."""
+        ground, ink, line = ("#111111", "#f5f5f5", "#cccccc") if self.state.dark else ("#ffffff", "#111111", "#333333")
+        self._halo.glyph.line_color = ground
+        self._outlines.glyph.line_color = line
+        self._rims.glyph.update(text_color=ground, text_outline_color=ground)
+        self._letters.glyph.text_color = ink
 
     def _spot(self, row: int | None) -> dict[str, Any]:
         grid = self.state.grid

@@ -9,6 +9,7 @@ from panel.util import edit_readonly
 
 from dashboard.actions import Actions
 from dashboard.state import PAGES, TABS, SessionState
+from dashboard.theme import page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
@@ -28,12 +29,10 @@ from dashboard.views.reading import SuggestionsPane
 from dashboard.views.selection import SelectionPane
 from dashboard.views.training import TrainingPage
 
-# A menu that fades out swallows the lasso that begins meanwhile.
-INSTANT_MENUS = {"components": {name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")}}
-
 # Panel makes every layout as high as its children's fixed heights together, hidden pages among them: the map would grow
 # beyond the window. Here each part scrolls by itself instead.
 WINDOW = {"min-height": "0"}
+TYPE = {"--bokeh-font-size": "14px"}  # of running text: as large as Material's
 
 
 class Page:
@@ -54,7 +53,6 @@ class Page:
             ("Check", self._check),
             sizing_mode="stretch_both",
             margin=0,
-            sx={"& .MuiTab-root": {"minWidth": 0, "padding": "12px 10px", "fontSize": "0.8rem"}},  # all four in 390 px
         )
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
@@ -83,19 +81,20 @@ class Page:
                     ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,
-                    styles=WINDOW,
+                    styles=WINDOW | TYPE,
                 )
             ],
             theme_toggle=True,
-            theme_config=INSTANT_MENUS,
+            theme_config=page_theme(),
         )
         with edit_readonly(self.template):
             # pmui follows a global parameter here, which keeps the page alive after its tab has closed and walks all its
             # models several times per click (half of the time from a label to its curves). Only a new reference ends the
             # old one.
             self.template.busy = state.param.fitting
-        watch = state.param.watch
-        watch(self._on_page, "page")
+        state.dark = self.template.dark_theme
+        self.template.param.watch(lambda event: setattr(state, "dark", event.new), "dark_theme")
+        state.param.watch(self._on_page, "page")
 
     def close(self) -> None:
         """Let go of what outlives the tab."""

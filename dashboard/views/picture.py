@@ -22,7 +22,7 @@ class PinnedPicture(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._card = PictureCard(sizing_mode="stretch_width", height=240)
+        self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(240px, 28vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         buttons = ClassButtons(state=self.state, on_class=self._label)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)

@@ -27,15 +27,15 @@ class QueuePane(pn.viewable.Viewer):
         super().__init__(**params)
         self._waiting: list[Suggestion] = []
         self._asked = 0
-        self._card = PictureCard(sizing_mode="stretch_width", height=300)
+        self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(300px, 34vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
         self._buttons = ClassButtons(state=self.state, on_class=self.answer)
         self._skip = pmui.Button(label="Skip (S)", variant="outlined", color="default", size="small", on_click=self.skip)
         self._layout = pn.Column(
             *self._head(),
             self._card,
-            self._words,
             self._buttons,
+            self._words,
             pn.Row(self._skip, *self._more_answers(), margin=0),
             sizing_mode="stretch_both",
             margin=8,
@@ -125,7 +125,9 @@ class SuggestionsPane(QueuePane):
             label="Strategy", options=["auto", *OFFERED], value="auto", size="small", width=150, margin=(4, 6)
         )
         self._size = pmui.Select(label="Round", options=[10, 20, 30], value=FIRST_ROUND, size="small", width=90, margin=(4, 6))
-        self._next = pmui.Button(label="New round", size="small", margin=(10, 6), on_click=lambda _: self.refill())
+        self._next = pmui.Button(
+            label="New round", variant="outlined", size="small", margin=(10, 6), on_click=lambda _: self.refill()
+        )
         return [pn.Row(self._strategy, self._size, self._next, sizing_mode="stretch_width", margin=0)]
 
     def __init__(self, **params: Any) -> None:

@@ -12,6 +12,15 @@ from core.labels import UNLABELLED
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
 
+KEYS = (
+    ("Z", "undo my last action"),
+    ("R held", "see the one picture under the mouse clear"),
+    ("Shift, Alt", "held while dragging: add, subtract"),
+    ("M", "more like the pinned picture; a click pins one"),
+    ("Esc", "select nothing"),
+)
+KEY = "font:12px monospace;padding:1px 6px;border:1px solid rgba(128,128,128,.6);border-radius:4px;place-self:start"
+
 
 class SelectionPane(pn.viewable.Viewer):
     """Counts and a gallery with picks."""
@@ -50,6 +59,8 @@ class SelectionPane(pn.viewable.Viewer):
 
     def _follow(self, *_: Any) -> None:
         self._gallery.param.update(picked=self.state.picked, view=self.state.privacy_view, reveal=self.state.reveal)
+        if not len(self.state.selected):
+            self._words.object = self._nothing()
 
     def _draw(self, *_: Any) -> None:
         rows, space = self.state.selected, self.state.workspace
@@ -87,7 +98,7 @@ class SelectionPane(pn.viewable.Viewer):
 
     def _say(self, rows: np.ndarray, codes: np.ndarray, n_different: int) -> str:
         if not len(rows):
-            return "Nothing selected. Draw a lasso around an island of the map."
+            return self._nothing()
         n_check = int(self.state.workspace.is_check[rows].sum())
         found = np.bincount(codes[rows] + 1, minlength=len(self.state.workspace.classes) + 1)
         names = ["unlabelled", *self.state.workspace.class_names]
@@ -97,6 +108,17 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
             f"<small>{order}Click picks, shift-click a range, double click enlarges; hold R to see one clear.</small>"
+        )
+
+    def _nothing(self) -> str:
+        keys = "".join(
+            f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
+            for key, words in (*((c.key, f"label as {c.name}") for c in self.state.workspace.classes), *KEYS)
+        )
+        return (
+            '<div style="padding:16px 8px"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '
+            f"appear here, {html.escape(self.state.privacy_view.replace('-', ' and '))}."
+            f'<div style="display:grid;grid-template-columns:max-content 1fr;gap:6px 12px;margin-top:14px">{keys}</div></div>'
         )
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -43,6 +43,7 @@ class State(param.Parameterized):
     pinned = param.Parameter()
     outlines = param.List(default=[])
     cluster = param.String(default="")
+    dark = param.Boolean(default=False)
     privacy_view = param.String(default="blurred")
     reveal = param.Boolean(default=False)
 
@@ -270,6 +271,10 @@ def test_outlines_are_drawn_with_names_and_the_chosen_one_is_stronger(pane, stat
     assert [xs.tolist() for xs in pane._lines.data["xs"]] == [line[:, 0].tolist() for line in (square, *two.lines)]
     assert pane._lines.data["width"][0] < pane._lines.data["width"][1] == pane._lines.data["width"][2]
     assert pane.overlay.facts["outlines"] == 2
+    light = pane._letters.glyph.text_color
+    state.dark = True
+    assert pane._letters.glyph.text_color == "#f5f5f5" != light
+    assert pane._rims.glyph.text_color == pane._halo.glyph.line_color == "#111111"
     state.outlines = []
     assert pane._lines.data["xs"] == pane._names.data["name"] == []
 

@@ -3,7 +3,9 @@
 import os
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.demo import write_demo_images
@@ -11,6 +13,7 @@ from core.workspace import Workspace
 from dashboard.cli import parse_classes
 from tests.ui.driver import N_IMAGES, Server, load
 
+N_COPIES = 3
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +29,14 @@ def prepared(tmp_path_factory):
     """A workspace with a map and no labels."""
     folder = tmp_path_factory.mktemp("ui") / "workspace"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="ui") as space:
-        space.ingest(write_demo_images(folder / "images", n_images=N_IMAGES))
+        manifest = write_demo_images(folder / "images", n_images=N_IMAGES - N_COPIES)
+        space.ingest(manifest)
+        again = folder / "again"
+        again.mkdir()
+        for row in np.flatnonzero(~space.is_check & (space.gold("label") == 2))[:N_COPIES]:  # notices, uploaded once more
+            with Image.open(space.catalog.image(int(row))["path"]) as opened:
+                opened.convert("RGB").save(again / f"{row}.webp", quality=70)
+        space.ingest(again)
         for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use
             space.embed(encoder, device="cpu")
             space.project()

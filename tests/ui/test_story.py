@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import expect
 
 from core import checking
-from core.purity import Purity
 from core.runs import RunLog
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, label_many, load
@@ -297,63 +296,3 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     with Workspace(server.folder, read_only=True) as space:
         assert [(r.look, r.n) for r in checking.reveals(space)] == [(2, 140), (1, 120)]
         assert checking.in_force(space)["name"] == "careful"
-
-
-def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, server):
-    page = open_page()
-    page.get_by_role("tab", name="Clusters").click()
-    expect(page.get_by_text("No clusters of this map yet")).to_be_visible(timeout=10_000)
-    page.get_by_role("button", name="Find clusters").click()
-    expect(page.get_by_text("Clusters found:")).to_be_visible(timeout=60_000)
-    items = page.get_by_role("radiogroup", name="Clusters").get_by_role("radio")
-    expect(items.nth(1)).to_be_visible(timeout=10_000)
-    expect(facts(page)).not_to_have_attribute("data-outlines", "0", timeout=10_000)
-    assert all("/blurred/" in img.get_attribute("src") for img in items.first.locator("img").all())
-    for item, step in ((items.nth(0), None), (items.nth(1), "ArrowDown")):
-        size = re.search(r"· ([\d,]+) images", item.inner_text())[1].replace(",", "")
-        if step:
-            page.keyboard.press(step)
-        else:
-            item.click()
-        expect(facts(page)).to_have_attribute("data-selected", size, timeout=10_000)
-    label_many(page, "2")
-    expect(page.get_by_text(f"{size} labelled")).to_be_visible(timeout=10_000)
-    expect(items.nth(1).get_by_text("100% labelled: footwear")).to_be_visible(timeout=10_000)
-    with Workspace(server.folder, read_only=True) as space:
-        newest = space.history()[0][0]
-        assert newest.source == "cluster"
-        assert newest.criterion["cluster"].startswith("M")
-
-
-def test_a_bulk_label_is_looked_at_raised_flipped_and_undone_as_one(open_page, server):
-    page = open_page()
-    drag(page, LEFT)
-    expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
-    n = int(facts(page).get_attribute("data-selected"))
-    page.keyboard.press("3")
-    asked = page.get_by_text(f"A quick look before {n} become 'copyright'")
-    expect(asked).to_be_visible(timeout=10_000)
-    page.keyboard.press("Escape")
-    expect(asked).not_to_be_visible()
-    expect(facts(page)).to_have_attribute("data-selected", str(n))  # the lasso is still there
-    page.keyboard.press("3")
-    expect(asked).to_be_visible(timeout=10_000)
-    page.keyboard.press("1")  # another class is no answer
-    expect(asked).to_be_visible()
-    shown = page.locator(".tile[aria-label*=' of 12,']")
-    assert all("/blurred/" in img.get_attribute("src") for img in shown.locator("img").all())
-    shown.last.click()
-    said = page.get_by_text(f"Then: {Purity('copyright', n, 12, 11).sentence}")
-    expect(said).to_be_visible(timeout=5_000)
-    page.get_by_role("button", name=re.compile(f"Label {n - 1} 'copyright'")).click()
-    expect(page.get_by_text(f"{n} labelled (")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text(f"{n - 1} labelled 'copyright': {Purity('copyright', n, 12, 11).sentence}")).to_be_visible()
-    page.get_by_role("button", name=re.compile("Look at 12 more")).click()
-    page.get_by_role("button", name=re.compile("Keep what I saw")).click(timeout=10_000)
-    expect(page.get_by_text(Purity("copyright", n, 24, 23).sentence).first).to_be_visible(timeout=10_000)
-    with Workspace(server.folder, read_only=True) as space:
-        assert sorted(np.bincount(space.labels.codes + 1, minlength=4)[1:].tolist()) == [0, 1, n - 1]
-    page.get_by_role("button", name="History").click()
-    expect(page.get_by_text(f"{n - 1} images → copyright; at least").first).to_be_visible(timeout=5_000)
-    page.get_by_role("button", name=re.compile("^Undo action")).last.click()
-    expect(page.get_by_text("0 labelled (")).to_be_visible(timeout=10_000)

@@ -49,6 +49,7 @@ export function render({ model, el }) {
     event.stopPropagation();
   };
   const draw = () => {
+    const focused = el.getRootNode().activeElement?.dataset.name;
     list.replaceChildren(...model.entries.map(entry => {
       const item = document.createElement("div"), title = document.createElement("div"), strip = document.createElement("div");
       item.className = "item";
@@ -78,6 +79,8 @@ export function render({ model, el }) {
     }));
     show();
     mark();
+    // Counts change with every label: who steps through by keys stays where they are.
+    if (focused) [...list.children].find(item => item.dataset.name === focused)?.focus({ preventScroll: true });
   };
   model.on("entries", draw);
   model.on("chosen", mark);

@@ -45,7 +45,16 @@ export function render({ model, el }) {
     }));
     place();
   };
-  const tell = () => { for (const [name, value] of Object.entries(model.facts)) facts.dataset[name] = value; };
+  const tell = () => {
+    for (const [name, value] of Object.entries(model.facts)) facts.dataset[name] = value;
+    const host = el.getRootNode().host;
+    for (const beside of host?.parentNode?.children ?? []) {  // Bokeh gives its canvas a stop of the Tab key, but no name
+      const canvas = beside.shadowRoot?.querySelector(".bk-Canvas")?.shadowRoot?.querySelector(".bk-events");
+      canvas?.setAttribute("role", "img");
+      canvas?.setAttribute("aria-label", `Map of the images, ${facts.dataset.selected ?? 0} selected. Lassos need a mouse; `
+        + "the Clusters tab selects the same islands by keys.");
+    }
+  };
   model.on(["tip", "view"], draw);
   model.on("facts", tell);
   draw();

@@ -33,8 +33,7 @@ export function render({ model, el }) {
 """
     _stylesheets = [
         """
-:host { display: flex; align-items: center; justify-content: center; overflow: hidden; border-radius: 8px;
-        background: rgba(128, 128, 128, .12); }
-img { width: 100%; height: 100%; object-fit: contain; image-rendering: auto; }
+:host { display: block; position: relative; overflow: hidden; border-radius: 8px; background: rgba(128, 128, 128, .12); }
+img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 """
     ]
