@@ -29,9 +29,9 @@ class CurvesPane(pn.viewable.Viewer):
         hv.extension("bokeh")
         self._pipe = Pipe(data=self.state.curves)
         chart = hv.DynamicMap(self._draw, streams=[self._pipe])
-        self._chart = pn.pane.HoloViews(
-            chart, height=HEIGHT, sizing_mode="stretch_width", margin=0, visible=any(c.curve for c in self.state.curves)
-        )
+        pane = pn.pane.HoloViews(chart, height=HEIGHT, sizing_mode="stretch_width", margin=0)
+        # Around the pane: Panel would hand `visible` itself on to Bokeh's figure, which knows no such thing.
+        self._chart = pn.Column(pane, sizing_mode="stretch_width", margin=0, visible=self._has_curve)
         self._words = pn.pane.HTML(self._say(), sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
         gold = self.state.workspace.has_gold()
         switch = pmui.Checkbox.from_param(
@@ -48,7 +48,11 @@ class CurvesPane(pn.viewable.Viewer):
     def _follow(self, *_: Any) -> None:
         self._pipe.send(self.state.curves)
         self._words.object = self._say()
-        self._chart.visible = any(named.curve for named in self.state.curves)  # empty axes say nothing
+        self._chart.visible = self._has_curve  # empty axes say nothing
+
+    @property
+    def _has_curve(self) -> bool:
+        return any(named.curve is not None for named in self.state.curves)
 
     def _draw(self, data: list[NamedCurve]) -> hv.Overlay:
         found = {named.key: named.curve for named in data}
@@ -66,7 +70,7 @@ class CurvesPane(pn.viewable.Viewer):
         )
 
     def _say(self) -> str:
-        if all(named.curve is None for named in self.state.curves):  # one reason for all
+        if not self._has_curve:  # one reason for all
             return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
         lines = [
             f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'

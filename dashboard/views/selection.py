@@ -87,8 +87,8 @@ class SelectionPane(pn.viewable.Viewer):
                     "alike": n_alike,
                 }
             )
+        self._words.object = self._say(rows, codes, len(firsts))  # first: tiles that move after they appeared are missed
         self._gallery.param.update(tiles=tiles, total=len(firsts))
-        self._words.object = self._say(rows, codes, len(firsts))
 
     def _in_order(self, rows: np.ndarray) -> np.ndarray:
         fitted = self.state.workspace.fitted

@@ -123,6 +123,12 @@ def label_many(page: Page, key: str) -> None:
     expect(page.get_by_text("A quick look before")).not_to_be_visible(timeout=5_000)
 
 
+def without_copies(page: Page) -> None:
+    """Label what is selected and nothing else; otherwise near-duplicates outside of a lasso come along."""
+    page.get_by_label("Near-duplicates together").first.click()
+    page.wait_for_timeout(300)
+
+
 def load(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.get_by_text(f"{N_IMAGES} images")).to_be_visible(timeout=30_000)

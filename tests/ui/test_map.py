@@ -6,7 +6,19 @@ import pytest
 from playwright.sync_api import expect
 
 from core.workspace import Workspace
-from tests.ui.driver import CANVAS, LEFT, MIDDLE, RIGHT, box_of, drag, expect_selected, facts, inside
+from tests.ui.driver import (
+    CANVAS,
+    LEFT,
+    MIDDLE,
+    RIGHT,
+    box_of,
+    drag,
+    expect_selected,
+    facts,
+    inside,
+    label_many,
+    without_copies,
+)
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -47,7 +59,8 @@ def test_a_hidden_class_is_neither_drawn_nor_selected(open_page, xy):
     page = open_page()
     everything = inside(xy, drag(page, box_of(0.005, 0.005, 0.9, 0.995)))
     half = inside(xy, drag(page, LEFT))
-    page.keyboard.press("1")
+    without_copies(page)
+    label_many(page, "1")
     expect(page.get_by_text(f"{len(half)} labelled")).to_be_visible(timeout=5_000)
     page.locator("button.row", has_text="neutral").click()
     expect(facts(page)).to_have_attribute("data-hidden", "0", timeout=5_000)

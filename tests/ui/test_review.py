@@ -10,7 +10,7 @@ from core.copying import copies_of
 from core.notices import notices
 from core.purity import Purity
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, box_of, drag, facts, label_many
+from tests.ui.driver import LEFT, box_of, drag, facts, label_many, without_copies
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -26,6 +26,7 @@ def find_clusters(page):
 
 def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, server):
     page = open_page()
+    without_copies(page)
     items = find_clusters(page)
     expect(items.nth(1)).to_be_visible(timeout=10_000)
     expect(facts(page)).not_to_have_attribute("data-outlines", "0", timeout=10_000)
@@ -51,6 +52,7 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
 
 def test_a_bulk_label_is_looked_at_raised_flipped_and_undone_as_one(open_page, server):
     page = open_page()
+    without_copies(page)
     drag(page, LEFT)
     expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     n = int(facts(page).get_attribute("data-selected"))

@@ -11,13 +11,27 @@ from playwright.sync_api import expect
 from core import checking
 from core.runs import RunLog
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, MIDDLE, RIGHT, Server, box_of, drag, expect_selected, facts, inside, label_many, load
+from tests.ui.driver import (
+    LEFT,
+    MIDDLE,
+    RIGHT,
+    Server,
+    box_of,
+    drag,
+    expect_selected,
+    facts,
+    inside,
+    label_many,
+    load,
+    without_copies,
+)
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 
 def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, server):
     first, second = open_page(), open_page()
+    without_copies(first)
     drag(first, LEFT)
     expect(facts(first)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     n = int(facts(first).get_attribute("data-selected"))
@@ -88,6 +102,7 @@ def test_queues_take_one_key_per_answer_and_say_why(open_page, server):
 
 def test_picks_are_labelled_alone_and_history_undoes_any_action(open_page):
     page = open_page()
+    without_copies(page)
     drag(page, LEFT)
     tiles = page.locator(".tile")
     expect(tiles.nth(5)).to_be_attached(timeout=5_000)
