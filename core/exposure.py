@@ -27,13 +27,6 @@ class Exposure:
         clear = self.views.get("clear", 0)
         return self.labels / clear if clear else None
 
-    @property
-    def sentence(self) -> str:
-        """Say the headline figures."""
-        worth = self.labels_per_clear_view
-        said = "no clear view yet" if worth is None else f"{worth:,.1f} labels per clear view"
-        return f"{self.views.get('clear', 0):,} clear views, {self.labels:,} labels: {said}"
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -103,6 +103,11 @@ class SessionState(param.Parameterized):
             lines.append("check half: never learned from")
         return lines
 
+    @param.depends("selected", watch=True)
+    def _forget_error(self) -> None:
+        if self.message_is_error:  # it was about what was selected, or was not
+            self.param.update(message="", message_is_error=False)
+
     @param.depends("blur", "grey", watch=True)
     def _follow_privacy(self) -> None:
         self.privacy_view = {

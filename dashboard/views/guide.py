@@ -3,6 +3,7 @@
 import html
 from typing import Any
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -84,7 +85,8 @@ class Guide(pn.viewable.Viewer):
         self.actions.show_guide(False)
 
     def _show(self, *_: Any) -> None:
-        self._layout.visible = self.state.guide and self.state.pinned is None  # the picture needs the room
+        has_map = np.isfinite(self.state.workspace.xy).any()
+        self._layout.visible = bool(has_map and self.state.guide and self.state.pinned is None)  # a picture needs the room
         self._follow()
 
     def _draw(self) -> None:

@@ -111,9 +111,12 @@ class SelectionPane(pn.viewable.Viewer):
         )
 
     def _nothing(self) -> str:
+        space = self.state.workspace
+        if not np.isfinite(space.xy).any():
+            return f'<div style="padding:16px 8px">{html.escape(space.missing_for_map())}</div>'
         keys = "".join(
             f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
-            for key, words in (*((c.key, f"label as {c.name}") for c in self.state.workspace.classes), *KEYS)
+            for key, words in (*((c.key, f"label as {c.name}") for c in space.classes), *KEYS)
         )
         return (
             '<div style="padding:16px 8px"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core import clustering
+from core import clustering, clusters
 from core.clusters import NOISE, find_clusters, named_clusters
 from core.errors import InputError
 from core.workspace import Workspace
@@ -82,3 +82,14 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path):
         assert len(list((space.folder / "clusters").iterdir())) == 1
         with pytest.raises(InputError, match="no cluster 'C99'"):
             again.rows("C99")
+
+
+@pytest.mark.slow
+def test_both_libraries_find_the_same_islands(monkeypatch):
+    from sklearn.metrics import adjusted_rand_score
+
+    rng = np.random.default_rng(0)
+    xy = (rng.uniform(0, 30, (40, 2))[rng.integers(0, 40, 8_000)] + rng.normal(0, 0.5, (8_000, 2))).astype(np.float32)
+    small = find_clusters(xy, "fine")
+    monkeypatch.setattr(clusters, "FAST_FROM", 0)
+    assert adjusted_rand_score(small, find_clusters(xy, "fine")) > 0.95

@@ -61,7 +61,7 @@ def test_a_hidden_class_is_neither_drawn_nor_selected(open_page, xy):
     half = inside(xy, drag(page, LEFT))
     without_copies(page)
     label_many(page, "1")
-    expect(page.get_by_text(f"{len(half)} labelled")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text(f"{len(half)} labelled (")).to_be_visible(timeout=5_000)
     page.locator("button.row", has_text="neutral").click()
     expect(facts(page)).to_have_attribute("data-hidden", "0", timeout=5_000)
     drag(page, box_of(0.005, 0.005, 0.9, 0.995))
