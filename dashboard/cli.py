@@ -252,7 +252,8 @@ def clusters(
         if group is not None:
             told = {"images": [space.image_id(int(r)) for r in group.rows], "clusters": group.clusters.get(grain, [])}
     lines = [
-        f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled, {row.text:.0%} text on dark; {titles.get(row.name, '')}"
+        f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled, {row.text:.0%} text on dark"
+        + (f"; {titles[row.name]}" if titles.get(row.name) else "")
         for row in rows
     ]
     said = notices_sentence(group) if group is not None else ""

@@ -1,6 +1,7 @@
 """Near-duplicates by embedding neighbours: found on pixels, joined whole, across later uploads, never split between halves."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -58,19 +59,21 @@ def test_a_copy_stands_out_and_one_of_a_family_does_not():
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("copies") / "first"
-    folder.mkdir()
+def forty(tmp_path_factory):
+    """A workspace of forty notices, embedded."""
+    folder = tmp_path_factory.mktemp("copies")
+    (folder / "first").mkdir()
     for number in range(40):
-        render_card(5, number).save(folder / f"card-{number:02}.png")
-    return folder
+        render_card(5, number).save(folder / "first" / f"card-{number:02}.png")
+    with Workspace.create(folder / "w", salt="copies") as space:
+        space.ingest(folder / "first", workers=2)
+        space.embed("msn-demo", device="cpu")
+    return folder / "w"
 
 
 @pytest.fixture
-def space(originals, tmp_path):
-    with Workspace.create(tmp_path / "w", salt="copies") as space:
-        space.ingest(originals, workers=2)
-        space.embed("msn-demo", device="cpu")
+def space(forty, tmp_path):
+    with Workspace(shutil.copytree(forty, tmp_path / "w")) as space:
         yield space
 
 

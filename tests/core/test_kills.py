@@ -53,7 +53,7 @@ def run_and_kill(code: str, folder: Path, *, after_lines: int, then: float) -> l
 
 def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_path):
     rng, name = np.random.default_rng(), load_encoder("random", device="cpu").name
-    for after_lines in (1, 2, 3, 5):
+    for after_lines in (1, 4):
         run_and_kill(EMBED, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.1)))
         with Workspace(folder, read_only=True) as space:
             parts = space.catalog.parts(name)
