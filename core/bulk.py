@@ -3,6 +3,7 @@
 A bulk label, its flipped images and every look at it carry one token; they are undone and redone together.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,7 @@ def oddities(workspace: Workspace, rows: IntArray, class_name: str) -> Oddities:
 def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
     if workspace.encoder_name is None:
         return None
-    embedded, rng = workspace.embedded(workspace.encoder_name), np.random.default_rng(0)
+    embedded, rng = workspace.current, np.random.default_rng(0)
     known = rows[rows < embedded.need_matrix().rows]
     if len(known) < BULK:
         return None
@@ -108,15 +109,18 @@ def draw_look(rows: IntArray, looked: IntArray, rng: np.random.Generator, *, n: 
     return left[rng.permutation(len(left))[:n]]
 
 
-def first_look(workspace: Workspace, rows: IntArray, class_name: str, *, rng: np.random.Generator) -> Look:
-    """Choose what to look at before a selection is labelled.
+def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
+    """Choose what to look at before a selection is labelled: the same selection shows the same images again.
+
+    Who cancels and asks again would otherwise look until the draw pleases, and nobody would count.
 
     Raises:
         InputError: if the class is unknown, or all images keep what was read in Check.
     """
     _check_classes(workspace, class_name)
     open_ = workspace.open_to_bulk(np.unique(rows))
-    shown = draw_look(open_, np.array([], np.int64), rng)
+    seed = hashlib.blake2b(open_.astype(np.int64).tobytes(), digest_size=8).digest()
+    shown = draw_look(open_, np.array([], np.int64), np.random.default_rng(int.from_bytes(seed, "big")))
     return Look(open_, class_name, shown, Purity(class_name, len(open_), 0, 0), oddities(workspace, open_, class_name))
 
 
@@ -209,9 +213,10 @@ def _looks(
     if len(seen.looked):
         told: dict[str, Any] = {"bulk": token, "wrong": seen.wrong.tolist()}
         drafts.append(ActionDraft(LOOK, analyst, LOOK, seen.looked, class_name, told, workspace.guideline))
-    if len(seen.wrong) and (seen.wrong_class is not None or given):
+    wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # what was read in Check meanwhile keeps its reading
+    if len(wrong) and (seen.wrong_class is not None or given):
         told = {"bulk": token, "flipped": class_name}
-        drafts.append(ActionDraft("label", analyst, "single", seen.wrong, seen.wrong_class, told, workspace.guideline))
+        drafts.append(ActionDraft("label", analyst, "single", wrong, seen.wrong_class, told, workspace.guideline))
     return drafts
 
 

@@ -1,13 +1,14 @@
 """Clusters of a workspace's map: find them, keep them, say what is in each. Each verb takes the workspace."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.clusters import GRAINS, NOISE, Clustering, find_clusters, named_clusters
 from core.diversity import medoids
+from core.embedded import Embedded
 from core.errors import InputError
 from core.files import atomic_path
 from core.labels import UNLABELLED
@@ -43,19 +44,24 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
     Raises:
         InputError: if there is no map.
     """
-    if workspace.projection is None:
+    embedded = workspace.current
+    if embedded.projection is None:
         raise InputError("There is no map to find clusters on; run 'lassoscope embed' and 'lassoscope project' first.")
     found = {}
     for grain in GRAINS:
-        found[grain] = named_clusters(grain, find_clusters(workspace.xy, grain), clustering(workspace, grain, any_map=True))
+        named = named_clusters(grain, find_clusters(embedded.xy, grain), clustering(workspace, grain, any_map=True))
+        found[grain] = replace(named, pictures=tuple(_pictures(embedded, named.rows(name), PICTURES) for name in named.names))
+    if workspace.current is not embedded:
+        raise InputError("Another encoder was chosen while clusters were found on its map; find them again.")
     file = workspace.folder / "clusters" / f"{secrets.token_hex(6)}.npy"
     with atomic_path(file) as aside, aside.open("wb") as opened:
         np.save(opened, np.stack([found[grain].codes for grain in GRAINS]), allow_pickle=False)
     record = {
         "file": str(file.relative_to(workspace.folder)),
-        "projection": workspace.projection["version"],
+        "projection": embedded.projection["version"],
         "names": {grain: list(c.names) for grain, c in found.items()},
         "next": {grain: c.next_number for grain, c in found.items()},
+        "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
     before = workspace.catalog.setting("clusters")
     workspace.catalog.set_setting("clusters", record)
@@ -77,10 +83,13 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     record, map_ = workspace.catalog.setting("clusters"), workspace.projection
     if record is None or (not any_map and (map_ is None or map_["version"] != record["projection"])):
         return None
+    if "pictures" not in record and not any_map:
+        return None  # of a version that did not keep them: to be found again, the names go on
     known = np.load(workspace.folder / record["file"], allow_pickle=False)[list(GRAINS).index(grain)]
     codes = np.full(workspace.n_images, NOISE, np.int32)
     codes[: len(known)] = known
-    return Clustering(grain, codes, tuple(record["names"][grain]), record["next"][grain])
+    pictures = tuple(np.array(rows, np.int64) for rows in record.get("pictures", {}).get(grain, ()))
+    return Clustering(grain, codes, tuple(record["names"][grain]), record["next"][grain], pictures)
 
 
 def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
@@ -89,12 +98,12 @@ def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
     starts = np.searchsorted(found.codes[members], np.arange(len(found.names) + 1))
     twins = np.bincount(workspace.groups, minlength=workspace.n_images)[workspace.groups] > 1
     return [
-        _summary(workspace, name, members[start:stop], twins)
-        for name, start, stop in zip(found.names, starts, starts[1:], strict=False)
+        _summary(workspace, name, members[start:stop], pictures, twins)
+        for name, start, stop, pictures in zip(found.names, starts, starts[1:], found.pictures, strict=False)
     ]
 
 
-def _summary(workspace: Workspace, name: str, rows: IntArray, twins: BoolArray) -> ClusterSummary:
+def _summary(workspace: Workspace, name: str, rows: IntArray, pictures: IntArray, twins: BoolArray) -> ClusterSummary:
     codes, fitted = workspace.labels.codes[rows], workspace.fitted
     counts = np.bincount(codes[codes != UNLABELLED], minlength=len(workspace.classes))
     labels = {workspace.class_names[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable") if counts[code]}
@@ -102,7 +111,7 @@ def _summary(workspace: Workspace, name: str, rows: IntArray, twins: BoolArray) 
     return ClusterSummary(
         name=name,
         size=len(rows),
-        pictures=pictures_of(workspace, rows, PICTURES),
+        pictures=pictures,
         centre=(x, y),
         labelled=float((codes != UNLABELLED).mean()),
         labels=labels,
@@ -131,10 +140,9 @@ def _disagreement(codes: IntArray, predicted: IntArray) -> float:
     return float((codes[both] != predicted[both]).mean()) if both.any() else float("nan")
 
 
-def pictures_of(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
+def _pictures(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
     """Return n images that stand for these, (<= n,) rows."""
     rng = np.random.default_rng(0)
-    embedded = workspace.embedded(str(workspace.encoder_name))
     drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
     drawn = drawn[drawn < embedded.need_matrix().rows]
     return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=n, rng=rng)]

@@ -68,6 +68,7 @@ class Clustering:
     codes: IntArray  # (N,) int32, NOISE = -1
     names: tuple[str, ...]  # of each code
     next_number: int  # for the next new cluster
+    pictures: tuple[IntArray, ...] = ()  # of each code, the rows that stand for it
 
     def rows(self, name: str) -> IntArray:
         """Return the rows of a cluster.

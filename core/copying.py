@@ -18,7 +18,9 @@ NEIGHBOURS = 2  # a copy was its original's nearest in every one of 240 trials (
 CLOSE = 0.5  # cosine of standardised embeddings below which nobody looks: crops of 28 px go down to .55
 DETAILS = 20_000  # pictures kept in memory, 32 KB each
 STEP = 65_536  # new images between two commits: a killed search goes on from the last
+LIKENESSES = 2**24  # between new images and all that are worked out at once
 CHUNK = 512  # pairs between two reports
+MOST_NUMBERS = 2e8  # of the embeddings that are held as float32 at once, 0.8 GB
 MOST_PRODUCTS = 4e8  # new images times all images that are compared here in seconds; more wait for the map's neighbours
 
 
@@ -29,7 +31,7 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
 
     Args:
         neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none. If None they are found
-            here, or where that would take minutes nothing is done.
+            here, or where that would take minutes or much memory nothing is done.
         on_progress: told (images looked at, images to look at).
     Returns:
         how many images joined another group.
@@ -39,7 +41,8 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
         return 0
     rows = int(workspace.matrix.rows)
     first = min(workspace.catalog.setting("copies", {}).get(encoder, 0), rows)
-    if first == rows or (neighbour_rows is None and (rows - first) * rows > MOST_PRODUCTS):
+    too_many = (rows - first) * rows > MOST_PRODUCTS or rows * workspace.matrix.dim > MOST_NUMBERS
+    if first == rows or (neighbour_rows is None and too_many):
         return 0
     near, n_joined = _Near(workspace, neighbour_rows), 0
     for start in range(first, rows, STEP):
@@ -62,10 +65,11 @@ class _Near:
     """Nearest neighbours by cosine of standardised embeddings: the ones of the map, or found here."""
 
     def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
-        embedded = workspace.embedded(str(workspace.encoder_name))
-        self._matrix, self._standardisation = embedded.need_matrix(), embedded.standardisation
-        self._known = neighbour_rows
-        self._unit = self.unit(np.arange(self._matrix.rows)) if neighbour_rows is None else None
+        self._matrix, self._standardisation = workspace.current.need_matrix(), workspace.current.standardisation
+        self._known, self._unit = neighbour_rows, None
+        if neighbour_rows is None:
+            parts = _chunks(np.arange(self._matrix.rows), STEP)
+            self._unit = np.concatenate([self.unit(part) for part in parts])
 
     def unit(self, rows: IntArray) -> FloatArray:
         """Return the embeddings of some rows at length 1."""
@@ -78,10 +82,10 @@ class _Near:
             return self._known[rows, :k]
         assert self._unit is not None  # noqa: S101  one of the two is there
         k, found = min(k, self._matrix.rows - 1), []
-        for part in _chunks(rows, 1_024):
+        for part in _chunks(rows, max(1, LIKENESSES // self._matrix.rows)):
             likeness = self._unit[part] @ self._unit.T
             likeness[np.arange(len(part)), part] = -np.inf
-            nearest = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
+            nearest = np.argpartition(likeness, -k, axis=1)[:, -k:]
             order = np.argsort(-np.take_along_axis(likeness, nearest, axis=1), axis=1)
             found.append(np.take_along_axis(nearest, order, axis=1))
         return np.concatenate(found)

@@ -1,4 +1,7 @@
-"""Copyright notices: clusters rich in text on dark are read, named by what they say, and collected. Takes the workspace."""
+"""Copyright notices: clusters rich in text on dark are read, named by what they say, and collected. Takes the workspace.
+
+Of a cluster, the pictures that stand for it are read.
+"""
 
 import io
 import re
@@ -12,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from core.arrays import IntArray, Progress, ignore
-from core.clustering import clustering, pictures_of, text_share
+from core.clustering import clustering, text_share
 from core.clusters import GRAINS, Clustering
 from core.ocr import can_read, read_words
 from core.text import ON_DARK, grey_of, text_net
@@ -20,7 +23,6 @@ from core.workspace import Workspace
 
 RICH = 0.5  # share of text on dark from which on a cluster is read
 PURE = 0.8  # from here on all of a notice cluster is taken, else only its members with text on dark
-READ = 6  # images of a cluster that are read
 MOST_SINGLES = 100  # images outside rich clusters that are read, the surest first
 SINGLE = 0.9  # their least figure
 LEGIBLE = 160  # px of the longer side from which on 9 of 10 notices are read right; at 64 px it is 2 of 10
@@ -106,13 +108,13 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
         the group, as `notices` will return it from now on.
     """
     look_for_text(workspace, on_progress=on_progress)
-    rich = {
-        (grain, name): found.rows(name)
-        for grain, found in _clusterings(workspace).items()
-        for name in found.names
-        if text_share(workspace, found.rows(name)) >= RICH
-    }
-    chosen = {key: pictures_of(workspace, rows, READ) for key, rows in rich.items()}
+    rich: dict[tuple[str, str], IntArray] = {}
+    chosen: dict[tuple[str, str], IntArray] = {}
+    for grain, found in _clusterings(workspace).items():
+        for name, pictures in zip(found.names, found.pictures, strict=True):
+            rows = found.rows(name)
+            if text_share(workspace, rows) >= RICH:
+                rich[grain, name], chosen[grain, name] = rows, pictures
     singles = _singles(workspace, _joined(rich.values()))
     to_read = _joined([singles, *chosen.values()])
     words = _read(workspace, to_read, on_progress) if can_read() else {}

@@ -1,6 +1,7 @@
 """How pure a bulk label is, from a few of its images looked at, and whether a selection looks mixed. numpy, scipy, sklearn."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,7 @@ SEPARATION = 4.6  # Ashman's D of the best cut in two: single clusters of the de
 SEEN = 2_000  # images of a selection that the cut is found on
 
 
+@lru_cache(maxsize=4_096)
 def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = ALPHA) -> int:
     """Return the exact one-sided (1 - alpha) lower limit of how many images of a finite set are right.
 

@@ -364,6 +364,11 @@ class Workspace:
             self._open_encoder(name)
             self._fitted = None
 
+    @property
+    def current(self) -> Embedded:
+        """Return the current encoder's embeddings and map as one value, which stays itself while another is chosen."""
+        return self._embedded
+
     def embedded(self, encoder: str) -> Embedded:
         """Open an encoder's embeddings and map beside the current ones."""
         return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images)

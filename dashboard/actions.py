@@ -196,7 +196,7 @@ class Actions:
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
         """Ask for a quick look at some of these images before they are labelled."""
-        verb = partial(bulk.first_look, self.workspace, rows, class_name, rng=np.random.default_rng())
+        verb = partial(bulk.first_look, self.workspace, rows, class_name)
         self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), slow=True)
 
     def look_further(self, token: str) -> None:
@@ -314,7 +314,9 @@ class Actions:
         """Find the clusters of the map at every grain, read those rich in text, and collect the copyright notices."""
         self.run(self._clusters.start, lambda _: None)
 
-    def load_clusters(self, grain: str, done: Callable[[ClusterView], None]) -> None:
+    def load_clusters(
+        self, grain: str, done: Callable[[ClusterView], None], *, failed: Callable[[], None] = lambda: None
+    ) -> None:
         """Read the clusters of a grain with what is in each, and the copyright notices."""
 
         def load() -> ClusterView:
@@ -322,7 +324,7 @@ class Actions:
             rows = [] if found is None else clustering.summaries(self.workspace, found)
             return ClusterView(found, rows, notices(self.workspace))
 
-        self.run(load, done, slow=True)
+        self.run(load, done, slow=True, failed=failed)
 
     def find_words(self, words: str) -> None:
         """Select the images that say these words."""

@@ -48,6 +48,7 @@ class ClustersPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._shown = ClusterView(None, [], None)
+        self._loading = self._stale = False
         self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=108, margin=(4, 4))
         self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=124, margin=(4, 4))
         self._filter = pmui.Select(label="Show", options=list(FILTERS), value="all", size="small", width=124, margin=(4, 4))
@@ -91,8 +92,17 @@ class ClustersPane(pn.viewable.Viewer):
         watch(self._draw_finding, "finding")
 
     def load(self) -> None:
-        """Read the clusters there are."""
-        self.actions.load_clusters(str(self._grain.value), self._show)
+        """Read the clusters there are; asked for again meanwhile, once more afterwards."""
+        if self._loading:
+            self._stale = True
+            return
+        self._loading, self._stale = True, False
+        self.actions.load_clusters(str(self._grain.value), self._show, failed=self._loaded)
+
+    def _loaded(self) -> None:
+        self._loading = False
+        if self._stale:
+            self.load()
 
     def _on_state(self, *_: Any) -> None:
         if self.state.tab == "clusters":
@@ -106,6 +116,7 @@ class ClustersPane(pn.viewable.Viewer):
         self._shown = view
         self._draw()
         self._draw_finding()
+        self._loaded()
 
     def _draw_finding(self, *_: Any) -> None:
         finding, known = self.state.finding, self._shown.found is not None
@@ -189,7 +200,7 @@ class ClustersPane(pn.viewable.Viewer):
 
     def _on_selected(self, event: Any) -> None:
         mine = self._members(self._list.chosen)
-        if mine is not None and not np.array_equal(mine, event.new):
+        if mine is None or not np.array_equal(mine, event.new):
             self._list.chosen = self.state.cluster = ""
 
     def __panel__(self) -> pn.viewable.Viewable:

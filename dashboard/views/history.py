@@ -29,10 +29,12 @@ class HistoryPage(pn.viewable.Viewer):
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
         seen = ExposureTable(state=self.state, actions=self.actions)
         self._layout = pn.Column(seen, self._empty, self._list, sizing_mode="stretch_both", margin=16)
-        self.state.param.watch(self._follow, "labels_version")
+        self.state.param.watch(self._follow, ["labels_version", "page"])
         self._follow()
 
     def _follow(self, *_: Any) -> None:
+        if self.state.page != "history":
+            return
         history, bulk = self.state.workspace.history(), bulk_labels(self.state.workspace)
         self._list.entries = [entry(action, stands, bulk) for action, stands in history[:SHOWN]]
         self._empty.visible = not history

@@ -118,7 +118,8 @@ class Page:
     def _on_key(self, press: KeyPress) -> None:
         key = press.key.lower()
         if self._bulk.asks and key != REVEAL_KEY and press.down:
-            self._bulk.on_key(key)
+            if not (press.ctrl or press.alt):  # those are the browser's
+                self._bulk.on_key(key)
             return
         if self._map.on_key(press) or not press.down or press.ctrl or press.alt:
             return

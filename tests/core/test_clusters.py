@@ -53,7 +53,7 @@ def test_no_name_is_given_twice(seed):
         assert len(set(before.names)) == len(before.names) == codes.max() + 1
 
 
-def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path):
+def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monkeypatch):
     with made(tmp_path / "w", n=600) as space:
         with pytest.raises(InputError, match="no map"):
             clustering.cluster(space)
@@ -77,6 +77,11 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path):
         assert np.isnan(second.score)
         assert set(second.pictures) <= set(kept.rows(second.name))
         assert np.allclose(second.centre, (10, 0), atol=0.2)
+        monkeypatch.setattr(clustering, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
+        with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings anew
+            clustering.cluster(space)
+        monkeypatch.undo()
+        assert clustering.clustering(space, "coarse").names == found.names
         again = clustering.cluster(space)["coarse"]
         assert again.names == found.names
         assert len(list((space.folder / "clusters").iterdir())) == 1
