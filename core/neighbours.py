@@ -8,6 +8,7 @@ from core.embedded import Embedded
 from core.vectors import linear_scores
 
 MOST_QUERIES = 16  # a larger set is represented by this many of its own
+DRAWN = 2_000  # images of a set that those are chosen from
 
 
 def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
@@ -23,9 +24,11 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
         WorkspaceError: if nothing is embedded.
     """
     matrix, standardisation = embedded.need_matrix(), embedded.standardisation
-    x = standardisation.apply(matrix.take(rows))
+    rng = np.random.default_rng(0)
+    drawn = rows if len(rows) <= DRAWN else rng.choice(rows, DRAWN, replace=False)
+    x = standardisation.apply(matrix.take(drawn))
     if len(x) > MOST_QUERIES:
-        x = x[medoids(x, n=MOST_QUERIES, rng=np.random.default_rng(0))]
+        x = x[medoids(x, n=MOST_QUERIES, rng=rng)]
     queries = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     weights = (queries / standardisation.scale).T
     products = linear_scores(matrix, weights, -(standardisation.mean @ weights))

@@ -181,6 +181,10 @@ class SessionState(param.Parameterized):
             high=high,
         )
 
+    def examples(self) -> np.ndarray:
+        """Return the rows that "more like this" starts from: the pinned picture, or else what a class button would label."""
+        return np.array([self.pinned], np.int64) if self.pinned is not None else self.targets()
+
     def targets(self) -> np.ndarray:
         """Return the rows a class button labels: the picked pictures, or else the whole selection."""
         return np.array(sorted(self.picked), np.int64) if self.picked else self.selected

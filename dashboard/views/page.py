@@ -47,7 +47,7 @@ class Page:
         self._pinned = PinnedPicture(state=state, actions=actions)
         self._bulk = BulkPane(state=state, actions=actions)
         self._tabs = pmui.Tabs(
-            ("Selection", SelectionPane(state=state)),
+            ("Selection", SelectionPane(state=state, actions=actions)),
             ("Suggestions", self._suggestions),
             ("Clusters", self._clusters),
             ("Check", self._check),
@@ -138,4 +138,4 @@ class Page:
         elif key == "u" and queue is not None:
             queue.unsure()
         elif key == "m":
-            self._pinned.more_like()
+            self.actions.more_like(self.state.examples())

@@ -32,7 +32,7 @@ class PinnedPicture(pn.viewable.Viewer):
             variant="text",
             size="small",
             color="default",
-            on_click=lambda _: self.more_like(),
+            on_click=lambda _: self.actions.more_like(self.state.examples()),
         )
         below = pn.Row(more, close, margin=0)
         self._layout = pn.Column(self._card, self._words, buttons, below, sizing_mode="stretch_width", margin=8)
@@ -41,11 +41,6 @@ class PinnedPicture(pn.viewable.Viewer):
 
     def _label(self, class_name: str | None) -> None:
         self.actions.label_rows(np.array([self.state.pinned]), class_name, source="single")
-
-    def more_like(self) -> None:
-        """Select the images most like the pinned one."""
-        if self.state.pinned is not None:
-            self.actions.more_like(np.array([self.state.pinned]))
 
     def _close(self, *_: Any) -> None:
         self.state.pinned = None

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 import param
 
 from core.copying import one_of_each
 from core.labels import UNLABELLED
+from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
 
@@ -16,7 +18,7 @@ KEYS = (
     ("Z", "undo my last action"),
     ("R held", "see the one picture under the mouse clear"),
     ("Shift, Alt", "held while dragging: add, subtract"),
-    ("M", "more like the pinned picture; a click pins one"),
+    ("M", "more like the pinned picture, or like these"),
     ("Esc", "select nothing"),
 )
 KEY = "font:12px monospace;padding:1px 6px;border:1px solid rgba(128,128,128,.6);border-radius:4px;place-self:start"
@@ -26,6 +28,7 @@ class SelectionPane(pn.viewable.Viewer):
     """Counts and a gallery with picks."""
 
     state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -35,7 +38,19 @@ class SelectionPane(pn.viewable.Viewer):
             view=self.state.privacy_view, empty="", on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
         )
         self._gallery.param.watch(self._on_picked, "picked")
-        self._layout = pn.Column(self._words, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto")
+        more = pmui.Button(
+            label="More like these  [M]",
+            description="Select the images most like the picked ones, or like the whole selection",
+            variant="outlined",
+            color="default",
+            size="small",
+            margin=(0, 8),
+            on_click=lambda _: self.actions.more_like(self.state.targets()),
+        )
+        self._more_like = pn.Row(more, margin=0, visible=False)
+        self._layout = pn.Column(
+            self._words, self._more_like, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto"
+        )
         watch = self.state.param.watch
         watch(self._on_selected, ["selected"])
         watch(self._draw, ["labels_version", "probe_version", "copies"])
@@ -88,6 +103,7 @@ class SelectionPane(pn.viewable.Viewer):
                 }
             )
         self._words.object = self._say(rows, codes, len(firsts))  # first: tiles that move after they appeared are missed
+        self._more_like.visible = bool(len(rows))
         self._gallery.param.update(tiles=tiles, total=len(firsts))
 
     def _in_order(self, rows: np.ndarray) -> np.ndarray:

@@ -235,6 +235,9 @@ def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(
     page.get_by_text("More like this").click()
     expect(page.get_by_text("60 images most like this one are selected")).to_be_visible(timeout=10_000)
     expect(facts(page)).to_have_attribute("data-selected", "60", timeout=10_000)
+    page.get_by_role("button", name="Unpin").click()
+    page.keyboard.press("m")
+    expect(page.get_by_text("60 images most like these 60 are selected")).to_be_visible(timeout=10_000)
 
 
 def read_check(page, gold, ids, n):
