@@ -201,7 +201,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path):
     for i in range(900):
         (source / f"{i:04d}.png").write_bytes(encoded(picture(i), "PNG"))
     command = [sys.executable, "-m", "dashboard", "ingest", str(source), "-w", str(tmp_path / "w"), "--workers", "1"]
-    for delay in (2.2, 2.8, 3.4):
+    for delay in (2.3, 3.2):
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

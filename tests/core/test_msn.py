@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -324,8 +325,8 @@ train(images, config, out=out / "w", state=out / "s", device="cpu", devices=int(
 def test_two_processes_learn_what_one_learns_from_the_same_batches(tmp_path):
     """Losses and weights agree within float error: batch norms, sinkhorn and me-max look at the whole batch."""
     (tmp_path / "run.py").write_text(DDP)
-    found = []
-    for processes in (1, 2):
+
+    def trained(processes):
         out = tmp_path / str(processes)
         out.mkdir()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -333,8 +334,10 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(tmp_path):
             [sys.executable, str(tmp_path / "run.py"), str(out), str(processes)], cwd=tmp_path, env=environment,
             check=True, capture_output=True, timeout=170,
         )  # fmt: skip
-        found.append((json.loads((out / "losses.json").read_text()), read_tensors(out / "s")[1]))
-    (one, alone), (two, shared) = found
+        return json.loads((out / "losses.json").read_text()), read_tensors(out / "s")[1]
+
+    with ThreadPoolExecutor(2) as pool:
+        (one, alone), (two, shared) = pool.map(trained, (1, 2))
     assert len(one) == len(two) == 8
     assert two == pytest.approx(one, abs=1e-5)
     assert alone.keys() == shared.keys()
