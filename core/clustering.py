@@ -50,7 +50,7 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
     found = {}
     for grain in GRAINS:
         named = named_clusters(grain, find_clusters(embedded.xy, grain), clustering(workspace, grain, any_map=True))
-        found[grain] = replace(named, pictures=tuple(_pictures(embedded, named.rows(name), PICTURES) for name in named.names))
+        found[grain] = replace(named, pictures=tuple(_pictures(embedded, named.rows(name)) for name in named.names))
     if workspace.current is not embedded:
         raise InputError("Another encoder was chosen while clusters were found on its map; find them again.")
     file = workspace.folder / "clusters" / f"{secrets.token_hex(6)}.npy"
@@ -81,10 +81,11 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     if grain not in GRAINS:
         raise InputError(f"There is no grain '{grain}'; choose {', '.join(GRAINS)}.")
     record, map_ = workspace.catalog.setting("clusters"), workspace.projection
-    if record is None or (not any_map and (map_ is None or map_["version"] != record["projection"])):
+    if record is None:
         return None
-    if "pictures" not in record and not any_map:
-        return None  # of a version that did not keep them: to be found again, the names go on
+    is_current = map_ is not None and map_["version"] == record["projection"]
+    if not any_map and not (is_current and "pictures" in record):  # not kept by older versions: to be found again
+        return None
     known = np.load(workspace.folder / record["file"], allow_pickle=False)[list(GRAINS).index(grain)]
     codes = np.full(workspace.n_images, NOISE, np.int32)
     codes[: len(known)] = known
@@ -140,9 +141,9 @@ def _disagreement(codes: IntArray, predicted: IntArray) -> float:
     return float((codes[both] != predicted[both]).mean()) if both.any() else float("nan")
 
 
-def _pictures(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
-    """Return n images that stand for these, (<= n,) rows."""
+def _pictures(embedded: Embedded, rows: IntArray) -> IntArray:
+    """Return the images that stand for these, (<= PICTURES,) rows."""
     rng = np.random.default_rng(0)
     drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
     drawn = drawn[drawn < embedded.need_matrix().rows]
-    return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=n, rng=rng)]
+    return drawn[medoids(embedded.standardisation.apply(embedded.need_matrix().take(drawn)), n=PICTURES, rng=rng)]

@@ -66,13 +66,16 @@ class _Near:
 
     def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
         self._matrix, self._standardisation = workspace.current.need_matrix(), workspace.current.standardisation
-        self._known, self._unit = neighbour_rows, None
+        self._known = neighbour_rows
+        self._unit: FloatArray | None = None
         if neighbour_rows is None:
             parts = _chunks(np.arange(self._matrix.rows), STEP)
             self._unit = np.concatenate([self.unit(part) for part in parts])
 
     def unit(self, rows: IntArray) -> FloatArray:
         """Return the embeddings of some rows at length 1."""
+        if self._unit is not None:
+            return self._unit[rows]
         x = self._standardisation.apply(self._matrix.take(rows))
         return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), np.float32)
 
@@ -121,8 +124,10 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
         close = np.flatnonzero(np.array(found) >= SAME)
         rows = np.unique(pairs[close])
         beside = dict(zip(rows.tolist(), near.of(rows, AROUND).tolist() if len(rows) else [], strict=True))
-        asked = sorted({(min(a, b), max(a, b)) for a, around in beside.items() for b in around if b >= 0})
-        likenesses = dict(zip(asked, pool.map(likeness, asked), strict=True))
+        likenesses = dict(zip(map(tuple, pairs.tolist()), found, strict=True))
+        wanted = {(min(a, b), max(a, b)) for a, around in beside.items() for b in around if b >= 0}
+        asked = sorted(wanted - likenesses.keys())
+        likenesses |= zip(asked, pool.map(likeness, asked), strict=True)
 
     def copies(place: int) -> bool:
         a, b = pairs[place].tolist()

@@ -117,17 +117,18 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
                 rich[grain, name], chosen[grain, name] = rows, pictures
     singles = _singles(workspace, _joined(rich.values()))
     to_read = _joined([singles, *chosen.values()])
-    words = _read(workspace, to_read, on_progress) if can_read() else {}
-    record: dict[str, Any] = {"read": can_read(), "titles": {}, "clusters": {}, "unread": {}, "singles": []}
+    reads = can_read()
+    words = _read(workspace, to_read, on_progress) if reads else {}
+    record: dict[str, Any] = {"read": reads, "titles": {}, "clusters": {}, "unread": {}, "singles": []}
     for (grain, name), rows in chosen.items():
         read = [words.get(int(row), "") for row in rows]
         record["titles"].setdefault(grain, {})[name] = title_of(read)
-        too_small = can_read() and _too_small(workspace, rows, read)
-        if not can_read() or too_small or 2 * sum(map(says_copyright, read)) > len(read):
+        too_small = reads and _too_small(workspace, rows, read)
+        if not reads or too_small or 2 * sum(map(says_copyright, read)) > len(read):
             record["clusters"].setdefault(grain, []).append(name)
         if too_small:
             record["unread"].setdefault(grain, []).append(name)
-    record["singles"] = [int(row) for row in singles if not can_read() or says_copyright(words.get(int(row), ""))]
+    record["singles"] = [int(row) for row in singles if not reads or says_copyright(words.get(int(row), ""))]
     workspace.catalog.set_setting("notices", record | _version(workspace))
     kept = notices(workspace)
     assert kept is not None  # noqa: S101  it was kept just now

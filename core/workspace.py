@@ -410,6 +410,11 @@ class Workspace:
         find_copies(self, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
         return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
 
+    @property
+    def has_map(self) -> bool:
+        """Tell whether any image has a place on the current map."""
+        return bool(np.isfinite(self.xy).any())
+
     def missing_for_map(self) -> str:
         """Say what is missing before images can be seen on the map; "" if nothing is."""
         if not self.n_images:
@@ -418,7 +423,7 @@ class Workspace:
             )
         if self.matrix is None:
             return "No map yet: the images have no embeddings; stop this server and run 'lassoscope embed', then project."
-        if not np.isfinite(self.xy).any():
+        if not self.has_map:
             return f"No map yet of the embeddings by '{self.encoder_name}'; stop this server and run 'lassoscope project'."
         n_waiting = self.n_images - int(np.isfinite(self.xy[:, 0]).sum())
         if n_waiting:

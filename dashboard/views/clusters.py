@@ -122,9 +122,8 @@ class ClustersPane(pn.viewable.Viewer):
         finding, known = self.state.finding, self._shown.found is not None
         label = "Finding…" if finding else "Find again" if known else "Find clusters"
         self._find.param.update(label=label, disabled=bool(finding))
-        self._progress.object = (
-            f'<div role="status">{html.escape(finding)}</div>'  # hidden, Panel's pane breaks in a closed tab
-        )
+        # Emptied, not hidden: Panel's pane breaks when it is hidden in a tab that was never opened.
+        self._progress.object = f'<div role="status">{html.escape(finding)}</div>'
 
     def _draw(self) -> None:
         rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])

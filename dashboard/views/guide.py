@@ -3,7 +3,6 @@
 import html
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -85,8 +84,8 @@ class Guide(pn.viewable.Viewer):
         self.actions.show_guide(False)
 
     def _show(self, *_: Any) -> None:
-        has_map = np.isfinite(self.state.workspace.xy).any()
-        self._layout.visible = bool(has_map and self.state.guide and self.state.pinned is None)  # a picture needs the room
+        wanted = self.state.guide and self.state.workspace.has_map
+        self._layout.visible = wanted and self.state.pinned is None  # a picture needs the room
         self._follow()
 
     def _draw(self) -> None:

@@ -128,7 +128,7 @@ class SelectionPane(pn.viewable.Viewer):
 
     def _nothing(self) -> str:
         space = self.state.workspace
-        if not np.isfinite(space.xy).any():
+        if not space.has_map:
             return f'<div style="padding:16px 8px">{html.escape(space.missing_for_map())}</div>'
         keys = "".join(
             f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
