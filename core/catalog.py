@@ -295,15 +295,16 @@ class Catalog:
             groups[row] = first.setdefault(name, row)
         return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
 
-    def add_exposure(self, analyst: str, day: str, views: Mapping[str, int], seconds: Mapping[str, float]) -> None:
-        """Add to what an analyst saw on a day, by level."""
+    def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[str, int], Mapping[str, float]]]) -> None:
+        """Add to what analysts saw on a day, {analyst: (views by level, seconds by level)}, all or none."""
         with self.engine.begin() as connection:
-            for level in sorted({*views, *seconds}):
-                mine = (EXPOSURES.c.analyst == analyst) & (EXPOSURES.c.day == day) & (EXPOSURES.c.level == level)
-                more = {"views": views.get(level, 0), "seconds": seconds.get(level, 0.0)}
-                added = {key: EXPOSURES.c[key] + value for key, value in more.items()}
-                if not connection.execute(sa.update(EXPOSURES).where(mine).values(added)).rowcount:
-                    connection.execute(sa.insert(EXPOSURES).values(analyst=analyst, day=day, level=level, **more))
+            for analyst, (views, seconds) in sorted(seen.items()):
+                for level in sorted({*views, *seconds}):
+                    mine = (EXPOSURES.c.analyst == analyst) & (EXPOSURES.c.day == day) & (EXPOSURES.c.level == level)
+                    more = {"views": views.get(level, 0), "seconds": seconds.get(level, 0.0)}
+                    added = {key: EXPOSURES.c[key] + value for key, value in more.items()}
+                    if not connection.execute(sa.update(EXPOSURES).where(mine).values(added)).rowcount:
+                        connection.execute(sa.insert(EXPOSURES).values(analyst=analyst, day=day, level=level, **more))
 
     def exposures(self) -> list[dict[str, Any]]:
         """Return what was seen, the newest day first: dicts of analyst, day, level, views, seconds."""

@@ -42,6 +42,12 @@ def bulk_token(action: Action) -> str | None:
     return action.criterion.get("bulk") if isinstance(action.criterion, dict) else None
 
 
+def tie_of(action: Action) -> str | None:
+    """Return what ties actions together that are undone as one: those of a bulk label, or of a grid that was read."""
+    told = action.criterion if isinstance(action.criterion, dict) else {}
+    return told.get("bulk") or told.get("together")
+
+
 class LabelBook:
     """Folds actions into `Labels`; undo restores what each image carried before."""
 
@@ -104,11 +110,11 @@ class LabelBook:
         return self._actions[seq]
 
     def together(self, seq: int) -> list[int]:
-        """Return the label actions that are undone and redone with this one: a bulk label and what was flipped in it."""
-        token = bulk_token(self._actions[seq])
+        """Return the label actions that are undone and redone with this one: of one bulk label, or of one grid."""
+        token = tie_of(self._actions[seq])
         if token is None:
             return [seq]
-        return [other for other in self._active if bulk_token(self._actions[other]) == token]
+        return [other for other in self._active if tie_of(self._actions[other]) == token]
 
     def newest_active(self, analyst: str | None = None) -> int | None:
         """Return the newest label action that stands (of one analyst, if named), or None."""

@@ -5,6 +5,7 @@ grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rend
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,10 @@ class Colouring:
 
     def counts(self) -> dict[int, int]:
         """Return how many rows have each code, -1 included; empty if continuous."""
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> dict[int, int]:
         if self.kind != "categorical":
             return {}
         found = np.bincount(self.codes.astype(np.int64) + 1, minlength=len(self.palette) + 1)

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from core.catalog import now
 from core.errors import InputError
@@ -11,23 +13,45 @@ from core.workspace import Workspace
 MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
 
 
-def add_exposure(workspace: Workspace, analyst: str, views: Mapping[str, int], seconds: Mapping[str, float]) -> Exposure:
-    """Add what an analyst has just seen, by privacy view, and return his day.
+@dataclass(frozen=True)
+class Glance:
+    """What one window showed its analyst in the last seconds."""
 
-    Raises:
-        InputError: if a view is unknown or a number cannot be.
-    """
-    seen: dict[str, int] = {}
-    lasted: dict[str, float] = {}
-    for view, n in views.items():
-        seen[_known(view)] = seen.get(level_of(view), 0) + int(n)
-    for view, time in seconds.items():
-        lasted[_known(view)] = lasted.get(level_of(view), 0.0) + float(time)
-    numbers = [*seen.values(), *lasted.values()]
-    if any(not math.isfinite(number) or number < 0 for number in numbers) or max(lasted.values(), default=0) > MOST_SECONDS:
-        raise InputError(f"What was seen cannot be {dict(views)} in {dict(seconds)} s; reload the page.")
-    workspace.catalog.add_exposure(analyst, today(), seen, lasted)
-    return exposure(workspace, analyst)
+    views: Mapping[str, int]  # by level
+    seconds: Mapping[str, float]  # by level
+
+    @classmethod
+    def of(cls, views: Mapping[str, int], seconds: Mapping[str, float]) -> "Glance":
+        """Take what a window reports, by privacy view.
+
+        Raises:
+            InputError: if a view is unknown or a number cannot be.
+        """
+        seen: dict[str, int] = {}
+        lasted: dict[str, float] = {}
+        for view, n in views.items():
+            seen[_known(view)] = seen.get(level_of(view), 0) + int(n)
+        for view, time in seconds.items():
+            lasted[_known(view)] = lasted.get(level_of(view), 0.0) + float(time)
+        numbers = [*seen.values(), *lasted.values()]
+        longest = max(lasted.values(), default=0)
+        if any(not math.isfinite(number) or number < 0 for number in numbers) or longest > MOST_SECONDS:
+            raise InputError(f"What was seen cannot be {dict(views)} in {dict(seconds)} s; reload the page.")
+        return cls(seen, lasted)
+
+    def __add__(self, other: "Glance") -> "Glance":
+        return Glance(_sum(self.views, other.views), _sum(self.seconds, other.seconds))
+
+
+def _sum(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    return {level: a.get(level, 0) + b.get(level, 0) for level in {**a, **b}}
+
+
+def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[str, Exposure]:
+    """Add what analysts have just seen, in one transaction, and return each one's day."""
+    workspace.catalog.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
+    found = {seen.analyst: seen for seen in exposures(workspace) if seen.day == today()}
+    return {analyst: found[analyst] for analyst in glances}
 
 
 def _known(view: str) -> str:

@@ -51,6 +51,15 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """Labels by somebody else that a label action has taken the place of."""
+
+    analyst: str
+    class_name: str
+    n: int
+
+
+@dataclass(frozen=True)
 class LabelResult:
     """What a label action did."""
 
@@ -58,12 +67,14 @@ class LabelResult:
     n_teach: int  # images of the teach half: the model learns from these
     n_check: int  # images of the check half: coloured on the map, not learned from
     n_kept: int = 0  # check images left out, because they keep what was read
+    replaced: tuple[Replaced, ...] = ()
 
     @property
     def sentence(self) -> str:
         """Say it to the person."""
         kept = f" {self.n_kept:,} check images keep what was read." if self.n_kept else ""
-        return self._did() + kept
+        before = "".join(f" {r.n:,} had been labelled '{r.class_name}' by {r.analyst}." for r in self.replaced)
+        return self._did() + kept + before
 
     def _did(self) -> str:
         name, n = self.action.class_name, len(self.action.rows)
@@ -79,6 +90,30 @@ class LabelResult:
             f"Labelled {n:,} '{name}': the model learns from {self.n_teach:,}; {self.n_check:,} are in the check half, "
             "coloured on the map but not learned from."
         )
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """What an undo or redo took back or brought back: one label action, or several that belong together."""
+
+    kind: str  # "undo" or "redo"
+    actions: tuple[Action, ...]
+
+    @property
+    def rows(self) -> IntArray:
+        """Return the rows whose labels changed, (K,) int64, ascending."""
+        return np.unique(np.concatenate([action.rows for action in self.actions]))
+
+    @property
+    def sentence(self) -> str:
+        """Say it to the person."""
+        n = len(self.rows)
+        names = " and ".join(f"'{name}'" if name else "a cleared label" for name in dict.fromkeys(self._names()))
+        return f"{'Undone' if self.kind == 'undo' else 'Redone'}: {n:,} image{'s' if n != 1 else ''}, {names}."
+
+    def _names(self) -> list[str | None]:
+        by_size = sorted(self.actions, key=lambda action: -len(action.rows))
+        return ["unsure" if action.source == UNSURE else action.class_name for action in by_size]
 
 
 class Workspace:
@@ -554,8 +589,49 @@ class Workspace:
         with self._lock:
             rows = rows if source in EVIDENCE_SOURCES else self.open_to_bulk(rows)
             draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
+            replaced = self._replaced(rows, class_name, analyst)
             action = self.commit([draft])[0]
-        return self.label_result(action, n_kept=asked - len(rows))
+        return self.label_result(action, n_kept=asked - len(rows), replaced=replaced)
+
+    def read_together(self, readings: Mapping[str, IntArray], *, analyst: str, criterion: Mapping[str, Any]) -> list[Action]:
+        """Keep readings of several check images, by class, as one: committed together and undone together.
+
+        Args:
+            readings: class name -> (K,) rows; a class without rows is passed over.
+        Raises:
+            InputError: if there is nothing to keep, a class is unknown, or an image is in two classes.
+        """
+        wanted = {name: np.unique(np.asarray(rows, np.int64)) for name, rows in readings.items() if len(rows)}
+        if not wanted:
+            raise InputError("There is nothing to keep: no image was read.")
+        if unknown := sorted(set(wanted) - set(self.class_names)):
+            raise InputError(f"There is no class '{unknown[0]}'; the classes are {', '.join(self.class_names)}.")
+        everything = np.concatenate(list(wanted.values()))
+        if len(np.unique(everything)) < len(everything):
+            raise InputError("One image was read as two classes; read it again.")
+        told = {**criterion, "together": secrets.token_hex(8)}
+        with self._lock:
+            return self.commit(
+                [ActionDraft("label", analyst, "check", rows, name, told, self.guideline) for name, rows in wanted.items()]
+            )
+
+    def standing(self, rows: IntArray) -> dict[str, IntArray]:
+        """Return the labels that images carry now: class name -> (K,) rows of those given."""
+        rows = np.asarray(rows, np.int64)
+        codes = self.labels.codes[rows]
+        return {self.class_names[code]: rows[codes == code] for code in np.unique(codes[codes != UNLABELLED]).tolist()}
+
+    def _replaced(self, rows: IntArray, class_name: str | None, analyst: str) -> tuple[Replaced, ...]:
+        labels = self.labels
+        code = UNLABELLED if class_name is None else self.class_names.index(class_name)
+        changed = rows[(labels.codes[rows] != UNLABELLED) & (labels.codes[rows] != code)]
+        counts: dict[tuple[str, str], int] = {}
+        for seq, n in zip(*np.unique(labels.actions[changed], return_counts=True), strict=True):
+            giver = self._book.action(int(seq))
+            if giver.analyst != analyst:
+                key = (giver.analyst, str(giver.class_name))
+                counts[key] = counts.get(key, 0) + int(n)
+        return tuple(Replaced(*key, n) for key, n in sorted(counts.items()))
 
     def open_to_bulk(self, rows: IntArray) -> IntArray:
         """Leave out the check images that were read.
@@ -569,10 +645,10 @@ class Workspace:
             raise InputError(f"{what} read in Check and keep that label; to change it, undo it on the History page.")
         return left
 
-    def label_result(self, action: Action, *, n_kept: int = 0) -> LabelResult:
+    def label_result(self, action: Action, *, n_kept: int = 0, replaced: tuple[Replaced, ...] = ()) -> LabelResult:
         """Say which halves the images of a label action are in."""
         n_check = int(self.is_check[action.rows].sum())
-        return LabelResult(action, len(action.rows) - n_check, n_check, n_kept)
+        return LabelResult(action, len(action.rows) - n_check, n_check, n_kept, replaced)
 
     @property
     def guideline(self) -> str:
@@ -597,11 +673,8 @@ class Workspace:
                 self._book.apply(action)
         return actions
 
-    def undo(self, seq: int | None = None, *, analyst: str) -> Action:
-        """Undo a label action: the named one, or this analyst's newest that stands.
-
-        Returns:
-            the action that was undone; of a bulk label and its flipped images, which go together, the larger.
+    def undo(self, seq: int | None = None, *, analyst: str) -> Reversal:
+        """Undo a label action: the named one, or this analyst's newest that stands, with those that belong together with it.
         Raises:
             InputError: if there is nothing to undo.
         """
@@ -611,7 +684,7 @@ class Workspace:
                 raise InputError("There is nothing of yours to undo; other analysts' actions are on the History page.")
             return self._reverse("undo", target, analyst)
 
-    def redo(self, seq: int, *, analyst: str) -> Action:
+    def redo(self, seq: int, *, analyst: str) -> Reversal:
         """Let an undone label action stand again.
 
         Raises:
@@ -620,12 +693,12 @@ class Workspace:
         with self._lock:
             return self._reverse("redo", seq, analyst)
 
-    def _reverse(self, kind: str, seq: int, analyst: str) -> Action:
+    def _reverse(self, kind: str, seq: int, analyst: str) -> Reversal:
         self._book.check_target(kind, seq)
         nothing = np.array([], np.int64)
         tied = [other for other in self._book.together(seq) if self._book.active[other] == (kind == "undo")]
         self.commit([ActionDraft(kind, analyst, "single", nothing, guideline=self.guideline, target=t) for t in tied])
-        return max((self._book.action(other) for other in tied), key=lambda action: len(action.rows))
+        return Reversal(kind, tuple(self._book.action(other) for other in tied))
 
     def history(self) -> list[tuple[Action, bool | None]]:
         """Return every action, newest first, with whether a label action stands (None for undo and redo)."""

@@ -8,12 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from bokeh.document import Document
 
 from core import bulk, checking, clustering
 from core.bulk import BULK, BulkLabel, Seen
+from core.catalog import Action
 from core.checking import OperatingPoint, Reveal
 from core.clustering import ClusterSummary
 from core.clusters import Clustering
@@ -25,19 +27,20 @@ from core.exposure import PAUSE, Exposure, Limits, Streak
 from core.focus import draw_focus
 from core.labels import EVIDENCE_SOURCES
 from core.notices import Notices, notices, search_words
-from core.seen import add_exposure, exposures, set_limits
-from core.workspace import LabelResult
-from dashboard.hub import Hub
-from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
-from dashboard.openings import Openings, OpeningView
+from core.seen import Glance, exposures, set_limits
+from core.workspace import LabelResult, Reversal
+from dashboard.documents import one_message
+from dashboard.hub import Topics
+from dashboard.openings import OpeningView
 from dashboard.report import write_report
-from dashboard.shared_map import SharedMap
 from dashboard.state import SessionState
+
+if TYPE_CHECKING:
+    from dashboard.server import Server
 
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
 MORE = 60  # images a search for more like this selects: two screens of the gallery
-OnDocument = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True)
@@ -50,91 +53,94 @@ class ClusterView:
 
 
 class Actions:
-    """The verbs of one tab: each runs on the worker thread, then reports on the tab's own document."""
+    """The verbs of one tab: each runs off the event loop, then reports on the tab's own document."""
 
-    def __init__(
-        self,
-        state: SessionState,
-        *,
-        hub: Hub,
-        refits: RefitWorker,
-        pool: ThreadPoolExecutor,
-        slow_pool: ThreadPoolExecutor,
-        shared_map: SharedMap,
-        experiments: ExperimentJob,
-        clusters: ClusterJob,
-        openings: Openings,
-        on_document: OnDocument,
-    ) -> None:
+    def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         self.state, self.workspace = state, state.workspace
-        self._hub, self._refits, self._pool, self._on_document = hub, refits, pool, on_document
-        self._slow_pool, self._shared_map, self._experiments = slow_pool, shared_map, experiments
-        self._clusters, self._openings = clusters, openings
+        self._server, self._document = server, document
         self._streak = Streak()
         self._origin_of_look: tuple[str, dict[str, Any] | None] = ("lasso", None)
+
+    # -- off the event loop and back --
 
     def run(
         self,
         verb: Callable[[], T],
         done: Callable[[T], None],
         *,
-        slow: bool = False,
+        on: ThreadPoolExecutor | None = None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
         """Run `verb` off the event loop, then `done(result)` on the document; errors become the tab's message.
 
         Args:
-            slow: do it where no label waits behind it.
+            on: where; None for the labels' own thread, which keeps their order.
             failed: called on the document, after an error.
         """
-        pool = self._slow_pool if slow else self._pool
-        pool.submit(verb).add_done_callback(
-            lambda future: self._on_document(partial(self._finish, future, done, failed))  # called on the worker thread
+        (on or self._server.pool).submit(verb).add_done_callback(
+            lambda future: self.soon(partial(self._finish, future, done, failed))  # called on the worker thread
         )
 
     def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None]) -> None:
-        if future.exception() is not None:
-            failed()
-        try:
-            done(future.result())
-        except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
-            self.say(str(error), error=True)
-        except Exception:
-            LOG.exception("action failed")
-            self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+        with one_message(self._document):
+            if future.exception() is not None:
+                failed()
+            try:
+                done(future.result())
+            except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
+                self.say(str(error), error=True)
+            except Exception:
+                LOG.exception("action failed")
+                self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
 
     def soon(self, draw: Callable[[], None]) -> None:
         """Call `draw` when the tab's document is next free: Bokeh's models may be changed only then."""
-        self._on_document(draw)
+        self._document.add_next_tick_callback(draw)
 
     def say(self, sentence: str, *, error: bool = False) -> None:
         """Show one sentence in this tab."""
         self.state.param.update(message=sentence, message_is_error=error)
 
+    def follow(self, topics: Topics) -> None:
+        """Bring the tab up to date with what happened elsewhere, in one message to the browser."""
+        state = self.state
+        with one_message(self._document):
+            if "encoder" in topics:
+                state.follow_encoder(self._server.shared.grid())
+            others = {name: topics[name] for name in ("fitting", "finding", "learning") if name in topics}
+            others |= {name: getattr(state, name) + 1 for name in ("clusters", "openings") if name in topics}
+            state.follow(labels="labels" in topics, fit="fitted" in topics, **others)
+            if ("exposure", state.analyst) in topics:
+                self._follow_exposure(topics["exposure", state.analyst])
+            for topic in topics:
+                if topic in ("said", "message") or (isinstance(topic, tuple) and topic[:2] == ("said", state.analyst)):
+                    self.say(topics[topic], error=topic == "message")
+
     # -- what was seen --
 
     def seen(self, views: dict[str, int], seconds: dict[str, float]) -> None:
-        """Add what was on the screen, and say a word when it was much."""
-        analyst = self.state.analyst
-        clear = sum(seconds.get(view, 0.0) for view in ("clear", "grey"))
+        """Report what was on the screen, and say a word when it was much."""
+        try:
+            glance = Glance.of(views, seconds)
+        except AppError as error:
+            self.say(str(error), error=True)
+            return
+        clear = sum(glance.seconds.get(level, 0.0) for level in ("clear", "grey"))
         self._streak, due = self._streak.after(min(clear, PAUSE), time.monotonic(), self.state.limits)
+        if due:
+            minutes = self.state.limits.break_minutes
+            self.state.reminder = f"You have looked at unblurred pictures for {minutes} minutes. A short break helps."
+        self._server.exposures.add(self.state.analyst, glance)
 
-        def show(found: Exposure) -> None:
-            before, budget = self.state.exposure, self.state.limits.clear_budget
-            if analyst != self.state.analyst:
-                return
-            self.state.exposure = found
-            n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
-            if budget and had < budget <= n:
-                self.state.reminder = (
-                    f"You have seen {n:,} pictures clear today, which is your budget of {budget:,}. "
-                    "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
-                )
-            elif due:
-                minutes = self.state.limits.break_minutes
-                self.state.reminder = f"You have looked at unblurred pictures for {minutes} minutes. A short break helps."
-
-        self.run(partial(add_exposure, self.workspace, analyst, views, seconds), show)
+    def _follow_exposure(self, found: Exposure) -> None:
+        before, budget = self.state.exposure, self.state.limits.clear_budget
+        self.state.exposure = found
+        n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
+        if budget and had < budget <= n:
+            self.state.reminder = (
+                f"You have seen {n:,} pictures clear today, which is your budget of {budget:,}. "
+                "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
+            )
 
     def set_limits(self, wanted: Callable[[], Limits]) -> None:
         """Keep this analyst's limits."""
@@ -148,7 +154,7 @@ class Actions:
 
     def load_exposures(self, done: Callable[[list[Exposure]], None]) -> None:
         """Read what every analyst has seen."""
-        self.run(partial(exposures, self.workspace), done, slow=True)
+        self.run(partial(exposures, self.workspace), done, on=self._server.slow_pool)
 
     def show_guide(self, on: bool) -> None:
         """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""
@@ -168,7 +174,13 @@ class Actions:
             self.look_first(wanted, class_name)
         else:
             source, criterion = self._origin()
-            self.label_rows(rows, class_name, source=source, criterion=criterion)
+            self.label_rows(rows, class_name, source=source, criterion=criterion, done=self._unpick)
+
+    def _unpick(self) -> None:
+        """Let go of the picks: the same key again must not mean the whole selection."""
+        if self.state.picked:
+            self.state.picked = []
+            self.state.next_turn()
 
     def _origin(self) -> tuple[str, dict[str, Any] | None]:
         """Return the source and the criterion of what a class button labels now."""
@@ -185,19 +197,50 @@ class Actions:
         return copies_of(self.workspace, rows) if self.state.copies and len(rows) else rows
 
     def label_rows(
-        self, rows: np.ndarray, class_name: str | None, *, source: str, criterion: dict[str, Any] | None = None
+        self,
+        rows: np.ndarray,
+        class_name: str | None,
+        *,
+        source: str,
+        criterion: dict[str, Any] | None = None,
+        done: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         """Give the class to these rows, and to their near-duplicates where the person wants that; a reading stays of one."""
         wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
-        if len(wanted) > len(rows):
-            criterion = (criterion or {}) | {"copies": len(wanted) - len(rows)}
+        n_copies = len(wanted) - len(rows)
+        if n_copies:
+            criterion = (criterion or {}) | {"copies": n_copies}
         verb = partial(self.workspace.label, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
-        self.run(verb, partial(self._labelled, n_copies=len(wanted) - len(rows)))
+
+        def labelled(result: LabelResult) -> None:
+            self._labelled(result, n_copies=n_copies)
+            done()
+
+        self.run(verb, labelled, failed=failed)
+
+    def read_together(
+        self,
+        readings: dict[str, np.ndarray],
+        criterion: dict[str, Any],
+        *,
+        done: Callable[[], None],
+        failed: Callable[[], None],
+    ) -> None:
+        """Keep the readings of a grid as one."""
+
+        def kept(actions: list[Action]) -> None:
+            parts = ", ".join(f"{len(action.rows):,} '{action.class_name}'" for action in actions)
+            self._changed(f"{sum(len(action.rows) for action in actions):,} check images read: {parts}.")
+            done()
+
+        verb = partial(self.workspace.read_together, readings, analyst=self.state.analyst, criterion=criterion)
+        self.run(verb, kept, failed=failed)
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
         """Ask for a quick look at some of these images before they are labelled."""
         verb = partial(bulk.first_look, self.workspace, rows, class_name)
-        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), slow=True)
+        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), on=self._server.slow_pool)
 
     def look_further(self, token: str) -> None:
         """Ask for a look at more images of a bulk label."""
@@ -243,8 +286,11 @@ class Actions:
         self._changed(f"Looked at {len(found.looked):,} images of this label: {found.purity.sentence}")
 
     def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
-        self.state.picked = []
         self._changed(result.sentence + (f" {n_copies:,} of them came along as near-duplicates." if n_copies else ""))
+        for before in result.replaced:  # whoever labelled them should not find out by chance
+            words = f"{self.state.analyst} has labelled {before.n:,} of your '{before.class_name}' images otherwise: "
+            words += f"'{result.action.class_name}'." if result.action.class_name else "they have no label now."
+            self._server.hub.publish(("said", before.analyst, result.action.seq), words, but=self._document)
 
     def more_like(self, rows: np.ndarray) -> None:
         """Select the images nearest to these."""
@@ -254,22 +300,30 @@ class Actions:
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
             self.say(f"{len(found):,} images most like {these} are selected.")
 
-        self.run(partial(self.workspace.more_like, rows, MORE), show, slow=True)
+        self.run(partial(self.workspace.more_like, rows, MORE), show, on=self._server.slow_pool)
 
     def undo(self, seq: int | None = None) -> None:
-        """Undo this analyst's newest action, or any by its number."""
+        """Undo this analyst's newest action, or any by its number; a queue brings back the picture it was given in."""
         verb = partial(self.workspace.undo, seq, analyst=self.state.analyst)
-        self.run(verb, lambda action: self._changed(f"Undone: {len(action.rows):,} images, '{action.class_name}'."))
+
+        def undone(reversal: Reversal) -> None:
+            self._changed(reversal.sentence)
+            self.state.undone = ()
+            self.state.undone = tuple(reversal.rows.tolist())
+
+        self.run(verb, undone)
 
     def redo(self, seq: int) -> None:
         """Let an undone action stand again."""
         verb = partial(self.workspace.redo, seq, analyst=self.state.analyst)
-        self.run(verb, lambda action: self._changed(f"Redone: {len(action.rows):,} images, '{action.class_name}'."))
+        self.run(verb, lambda reversal: self._changed(reversal.sentence))
 
     def _changed(self, sentence: str) -> None:
+        """Show the labels as they stand, here at once and in other windows soon."""
         self.say(sentence)
-        self._hub.publish("labels")
-        self._refits.request()
+        self.state.follow(labels=True)
+        self._server.hub.publish("labels", but=self._document)
+        self._server.refits.request()
 
     # -- encoders --
 
@@ -278,31 +332,31 @@ class Actions:
 
         def switch() -> str:
             self.workspace.use_encoder(name)
-            self._shared_map.grid()  # built here, so that no event loop builds it
+            self._server.shared.grid()  # built here, so that no event loop builds it
             return f"All windows look through {name} now; the labels stay."
 
-        self.run(switch, self._switched, slow=True)
+        self.run(switch, self._switched, on=self._server.slow_pool)
 
     def _switched(self, sentence: str) -> None:
-        self._hub.publish("encoder")
-        self._refits.request()
+        self._server.hub.publish("encoder")
+        self._server.refits.request()
         self.say(sentence)
 
     def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
         """Judge every encoder's probe on the same labels."""
         verb = partial(compare_encoders, self.workspace, device=self.state.device)
-        self.run(verb, done, slow=True, failed=failed)
+        self.run(verb, done, on=self._server.slow_pool, failed=failed)
 
     # -- studies --
 
     @property
     def experiment_running(self) -> bool:
         """Tell whether this server is running a study."""
-        return self._experiments.running
+        return self._server.experiments.running
 
     def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
         """Start the study that the form describes; it is followed through its files."""
-        self.run(lambda: self._experiments.start(config()), lambda _: self.say("The study has started."))
+        self.run(lambda: self._server.experiments.start(config()), lambda _: self.say("The study has started."))
 
     def experiment_report(self, experiment: Experiment) -> bytes:
         """Return a finished study's report."""
@@ -312,7 +366,7 @@ class Actions:
 
     def find_clusters(self) -> None:
         """Find the clusters of the map at every grain, read those rich in text, and collect the copyright notices."""
-        self.run(self._clusters.start, lambda _: None)
+        self.run(self._server.clusters.start, lambda _: None)
 
     def load_clusters(
         self, grain: str, done: Callable[[ClusterView], None], *, failed: Callable[[], None] = lambda: None
@@ -324,7 +378,7 @@ class Actions:
             rows = [] if found is None else clustering.summaries(self.workspace, found)
             return ClusterView(found, rows, notices(self.workspace))
 
-        self.run(load, done, slow=True, failed=failed)
+        self.run(load, done, on=self._server.slow_pool, failed=failed)
 
     def find_words(self, words: str) -> None:
         """Select the images that say these words."""
@@ -336,28 +390,34 @@ class Actions:
             self.state.param.update(selected=rows, last_polygon=None)
             self.say(f"{len(rows):,} images say '{words}', or are in a cluster that does; they are selected.")
 
-        self.run(partial(search_words, self.workspace, words), show, slow=True)
+        self.run(partial(search_words, self.workspace, words), show, on=self._server.slow_pool)
 
     # -- questions --
 
     def suggest(self, n: int, strategy: str, done: Callable[[list[Any]], None]) -> None:
         """Ask for the next round of suggestions."""
-        self.run(partial(self.workspace.suggest, n, strategy=strategy), done)
+        self.run(partial(self.workspace.suggest, n, strategy=strategy), done, on=self._server.asks)
 
     def check_queue(self, purpose: str, n: int, done: Callable[[np.ndarray], None]) -> None:
         """Ask for the next check-half images to read."""
-        self.run(partial(checking.queue, self.workspace, purpose, n, analyst=self.state.analyst), done)
+        verb = partial(checking.queue, self.workspace, purpose, n, analyst=self.state.analyst)
+        self.run(verb, done, on=self._server.asks)
 
     # -- the check half --
 
-    def read_again(self, row: int, class_name: str) -> None:
+    def read_again(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Keep this analyst's reading beside the first."""
         verb = partial(checking.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
-        self.run(verb, lambda _: self.say(f"Second reading kept: '{class_name}'."))
+
+        def kept(_: object) -> None:
+            self.say(f"Second reading kept: '{class_name}'.")
+            done()
+
+        self.run(verb, kept)
 
     def load_opening(self, number: int | None, done: Callable[[OpeningView], None]) -> None:
         """Work out what the Operating point page shows."""
-        self.run(partial(self._openings.view, number), done, slow=True)
+        self.run(partial(self._server.openings.view, number), done, on=self._server.slow_pool)
 
     def open_check_set(self, done: Callable[[int], None]) -> None:
         """Open the check set for the newest model: a look that counts."""
@@ -376,7 +436,7 @@ class Actions:
         """Start another check set from unused images."""
         verb = partial(checking.begin_set, self.workspace, analyst=self.state.analyst)
         self.run(verb, lambda terms: self._announce(f"Check set {terms.number} has begun; the old labels may be watched now."))
-        self._refits.request()
+        self._server.refits.request()
 
     def draw_focus(self, n: int) -> None:
         """Ask for check labels where the model is in doubt."""
@@ -407,14 +467,19 @@ class Actions:
             record = export_bundle(self.workspace, folder)
             return Path(shutil.make_archive(str(folder.with_name(f"bundle-{record['version']}")), "zip", folder))
 
-        self.run(export, done, slow=True, failed=failed)
+        self.run(export, done, on=self._server.slow_pool, failed=failed)
 
     def _announce(self, sentence: str) -> None:
         if sentence:
             self.say(sentence)
-        self._hub.publish("openings")
+        self._server.hub.publish("openings")
 
-    def adjudicate(self, row: int, class_name: str) -> None:
+    def adjudicate(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Decide between two readings."""
         verb = partial(checking.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
-        self.run(verb, self._labelled)
+
+        def decided(result: LabelResult) -> None:
+            self._labelled(result)
+            done()
+
+        self.run(verb, decided)

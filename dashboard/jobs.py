@@ -1,9 +1,11 @@
 """Background work: one refit worker per workspace. The newest labels win; older requests are dropped."""
 
 import logging
+import math
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from core.clustering import cluster
@@ -13,19 +15,23 @@ from core.learning import LearningCurve
 from core.notices import find_notices, notices_sentence
 from core.workspace import Workspace
 from dashboard.report import write_report
+from dashboard.shared import Shared
 
 LOG = logging.getLogger("lassoscope.jobs")
 GATHER_SECONDS = 0.05  # labels that arrive within this time are fitted together
+LONG_SECONDS = 0.5  # a refit that took this long is announced the next time
+JUDGE_SECONDS = 2.0  # after a refit; the learning curve reads every past probe, and can wait
 
-Publish = Callable[[str, object], None]
+Publish = Callable[[Hashable, object], None]
 
 
 class RefitWorker:
     """Refits the probe after label actions, off the event loop, and publishes what changed."""
 
-    def __init__(self, workspace: Workspace, publish: Publish, *, device: str) -> None:
-        self._workspace, self._publish, self._device = workspace, publish, device
+    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, *, device: str) -> None:
+        self._workspace, self._shared, self._publish, self._device = workspace, shared, publish, device
         self.learning: LearningCurve | None = None  # the newest, for windows that open later
+        self._took = 0.0  # s, the last refit
         self._wanted, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="refit", daemon=True)
         self._thread.start()
@@ -41,20 +47,36 @@ class RefitWorker:
         self._thread.join()
 
     def _run(self) -> None:
+        judge_at = math.inf
         while True:
-            self._wanted.wait()
-            if self._stopping.wait(GATHER_SECONDS):
+            asked = self._wanted.wait(None if judge_at == math.inf else max(0.0, judge_at - time.monotonic()))
+            if self._stopping.is_set():
                 return
-            self._wanted.clear()
+            if asked:
+                # Half of the time at most: under a stream of labels the other half belongs to the page.
+                if self._stopping.wait(max(GATHER_SECONDS, self._took)):
+                    return
+                self._wanted.clear()
+                self._refit()
+                judge_at = min(judge_at, time.monotonic() + JUDGE_SECONDS)
+            if time.monotonic() >= judge_at:
+                judge_at = math.inf
+                self._judge()
+
+    def _refit(self) -> None:
+        start, says = time.monotonic(), self._took > LONG_SECONDS
+        if says:
             self._publish("fitting", True)
-            try:
-                self._workspace.refit(device=self._device)
-            except Exception:  # the worker must outlive one bad fit; the log has the trace and the page says it stopped
-                LOG.exception("refit failed")
-                self._publish("message", "The refit failed; the labels are safe. The server's log has the details.")
+        try:
+            self._workspace.refit(device=self._device)
+            self._shared.curves(None)  # worked out here, so that no event loop does
+        except Exception:  # the worker must outlive one bad fit; the log has the trace and the page says it stopped
+            LOG.exception("refit failed")
+            self._publish("message", "The refit failed; the labels are safe. The server's log has the details.")
+        self._took = time.monotonic() - start
+        if says:
             self._publish("fitting", False)
-            self._publish("fitted", None)
-            self._judge()
+        self._publish("fitted", None)
 
     def _judge(self) -> None:
         """Draw the learning curve again; after the scores, which people wait for."""

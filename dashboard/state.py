@@ -14,19 +14,20 @@ from core.polygon import GridIndex
 from core.raster import Colouring
 from core.seen import exposure, limits
 from core.workspace import Workspace
-from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
+from dashboard.shared import Shared
 
 COLOUR_BY = ("label", "predicted", "score", "uncertainty")
 LASSO_MODES = ("new", "add", "subtract", "intersect")
 PAGES = ("map", "operating", "training", "experiment", "history")
 TABS = ("selection", "suggestions", "clusters", "check")
-SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
+QUEUES = ("suggestions", "check")
 
 
 class SessionState(param.Parameterized):
     """One per tab; views watch its parameters and set them, and never reach past it into another view."""
 
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
+    shared: Shared = param.ClassSelector(class_=Shared, doc="What all tabs draw, worked out once.")
     analyst: str = param.String(default="analyst", doc="Who is named on labels given in this tab.")
 
     encoder: str = param.String(default="", doc="The encoder this tab has drawn.")
@@ -43,6 +44,11 @@ class SessionState(param.Parameterized):
     finding: str = param.String(doc="How far finding clusters is, in words; '' while nobody finds them.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
+
+    turn: int = param.Integer(default=0, doc="Rises when what a class key would label has changed on this side.")
+    asked: str = param.String(doc="Place of what the open queue asks for, '' for nothing.")
+    place: str = param.String(doc="What a class key acts on now, '' for nothing; a key pressed on another place is refused.")
+    undone: tuple[int, ...] = param.Parameter(default=(), doc="Rows whose label this tab has just taken back.")
 
     copies: bool = param.Boolean(default=True, doc="Near-duplicates are shown as one and labelled together.")
     look: Look | None = param.ClassSelector(class_=Look, doc="The quick look that a bulk label asks for now.")
@@ -63,7 +69,7 @@ class SessionState(param.Parameterized):
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
     message_is_error: bool = param.Boolean(default=False)
-    fitting: bool = param.Boolean(default=False, doc="A refit is under way.")
+    fitting: bool = param.Boolean(default=False, doc="A refit is under way, and takes long enough to say so.")
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
     openings: int = param.Integer(default=0, doc="Rises when anything about check sets or operating points has changed.")
@@ -77,8 +83,8 @@ class SessionState(param.Parameterized):
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.guide = self.workspace.wants_guide(self.analyst)
         self.follow_analyst()
-        self.follow_labels()
-        self.follow_fit()
+        self.follow(labels=True, fit=True)
+        self._find_place()
 
     @param.depends("analyst", watch=True)
     def follow_analyst(self) -> None:
@@ -89,6 +95,10 @@ class SessionState(param.Parameterized):
     def ids(self) -> np.ndarray:
         """(N,) S32, the id of every row."""
         return self.workspace.ids
+
+    def shows(self, page: str, tab: str | None = None) -> bool:
+        """Tell whether a page, and on it a tab, is on the screen."""
+        return self.page == page and tab in (None, self.tab)
 
     def describe(self, row: int) -> list[str]:
         """Say in short lines what is known of one image."""
@@ -103,10 +113,44 @@ class SessionState(param.Parameterized):
             lines.append("check half: never learned from")
         return lines
 
+    # -- what a key acts on --
+
+    @param.depends("page", "tab", "pinned", "turn", "asked", "look", watch=True)
+    def _find_place(self) -> None:
+        """Name the one thing on the screen that a class key labels."""
+        if self.page != "map":
+            self.place = ""
+        elif self.look is not None:
+            self.place = f"look/{self.turn}"
+        elif self.pinned is not None:
+            self.place = self.pinned_place
+        else:
+            self.place = self.asked if self.tab in QUEUES else self.selection_place
+
+    @property
+    def pinned_place(self) -> str:
+        """Return the place of the pinned picture, "" without one."""
+        return "" if self.pinned is None else f"pinned/{self.workspace.image_id(self.pinned)}"
+
+    @property
+    def selection_place(self) -> str:
+        """Return the place of the selection as it stands."""
+        return f"selection/{self.turn}"
+
+    @param.depends("selected", "look", watch=True)
+    def next_turn(self) -> None:
+        """Let keys that are on their way be refused: what they were pressed on is there no more."""
+        self.turn += 1
+
     @param.depends("selected", watch=True)
     def _forget_error(self) -> None:
         if self.message_is_error:  # it was about what was selected, or was not
-            self.param.update(message="", message_is_error=False)
+            self.forget_message()
+
+    @param.depends("page", watch=True)
+    def forget_message(self) -> None:
+        """Show no sentence: it was about what is no more on the screen."""
+        self.param.update(message="", message_is_error=False)
 
     @param.depends("blur", "grey", watch=True)
     def _follow_privacy(self) -> None:
@@ -117,20 +161,15 @@ class SessionState(param.Parameterized):
             (False, False): "clear",
         }[self.blur, self.grey]
 
+    # -- following --
+
     @param.depends("colour_by", watch=True)
     def _follow_colour_by(self) -> None:
-        self.hidden = frozenset()
-        self.recolour()
+        self.param.update(hidden=frozenset(), colouring=self.shared.colouring(self.colour_by))
 
     @param.depends("show_gold", watch=True)
     def _follow_gold(self) -> None:
-        self.curves = self.workspace.curves(gold_column="label" if self.show_gold else None)
-
-    def follow_labels(self) -> None:
-        """Draw the labels as they stand now."""
-        self.labels_version = self.workspace.labels.version
-        if self.colour_by == "label":
-            self.recolour()
+        self.curves = self.shared.curves("label" if self.show_gold else None)
 
     def follow_encoder(self, grid: GridIndex) -> None:
         """Draw another encoder's map; the selection is of images and stays, the lasso that made it was of the old map."""
@@ -139,47 +178,21 @@ class SessionState(param.Parameterized):
             self.param.update(grid=grid, last_polygon=None)
         if encoder != self.encoder:
             self.encoder = encoder
-            self.follow_fit()
+            self.follow(fit=True)
 
-    def follow_fit(self) -> None:
-        """Draw the newest probe's scores and curves."""
+    def follow(self, *, labels: bool = False, fit: bool = False, **others: Any) -> None:
+        """Draw the labels and the newest probe's scores and curves as they stand now, all in one."""
         fitted = self.workspace.fitted
-        self.probe_version = fitted.version if fitted else 0
-        if self.colour_by != "label" or self.colouring is None:
-            self.recolour()
-        self._follow_gold()
-
-    def recolour(self) -> None:
-        """Rebuild the colouring from the workspace."""
-        fitted, n = self.workspace.fitted, self.workspace.n_images
-        if self.colour_by in ("label", "predicted"):
-            codes = np.full(n, -1, np.int16) if fitted is None else fitted.predicted
-            if self.colour_by == "label":
-                codes = self.workspace.labels.codes
-            self.colouring = Colouring(
-                kind="categorical",
-                codes=codes,
-                values=np.array([], np.float32),
-                palette=tuple(c.colour for c in self.workspace.classes),
-                unlabelled=UNLABELLED_COLOUR,
-                names=tuple(self.workspace.class_names),
-                low=0.0,
-                high=1.0,
-            )
-            return
-        nothing = np.full(n, np.nan, np.float32)
-        values = nothing if fitted is None else getattr(fitted, self.colour_by)
-        low, high = (-SCORE_SPAN, SCORE_SPAN) if self.colour_by == "score" else (0.0, 1.0)
-        self.colouring = Colouring(
-            kind="continuous",
-            codes=np.array([], np.int16),
-            values=values,
-            palette=CONTINUOUS,
-            unlabelled=UNLABELLED_COLOUR,
-            names=(),
-            low=low,
-            high=high,
-        )
+        if labels:
+            others["labels_version"] = self.workspace.labels.version
+        if fit:
+            others["probe_version"] = fitted.version if fitted else 0
+            others["curves"] = self.shared.curves("label" if self.show_gold else None)
+        others["colouring"] = self.shared.colouring(self.colour_by)
+        for name in ("curves", "colouring"):  # param cannot compare them, and would call what is the same a change
+            if others.get(name) is getattr(self, name):
+                del others[name]
+        self.param.update(**others)
 
     def examples(self) -> np.ndarray:
         """Return the rows that "more like this" starts from: the pinned picture, or else what a class button would label."""

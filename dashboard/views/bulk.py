@@ -12,8 +12,10 @@ import param
 from core.bulk import LOOKED, Look, Seen
 from core.purity import Purity
 from dashboard.actions import Actions
+from dashboard.inputs import Inputs
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import Gallery
+from dashboard.views.shown import draw_when_shown
 
 ODD_SHOWN = 8  # two rows: enough to see that they are odd
 LEAVE = "leave as they are"
@@ -30,6 +32,7 @@ class BulkPane(pn.viewable.Viewer):
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
+    inputs = param.ClassSelector(class_=Inputs)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -70,7 +73,8 @@ class BulkPane(pn.viewable.Viewer):
         )
         watch = self.state.param.watch
         watch(self._on_look, "look")
-        watch(self._on_bulk, ["bulk", "labels_version"])
+        self.inputs.add("look", self)
+        draw_when_shown(self.state, self._on_bulk, ["bulk", "labels_version"])
         watch(lambda _: self._close(), "selected")
         watch(self._follow, ["privacy_view", "reveal"])
 
@@ -81,18 +85,20 @@ class BulkPane(pn.viewable.Viewer):
         )
 
     @property
-    def asks(self) -> bool:
-        """Tell whether a look is asked for."""
-        return self.state.look is not None
+    def place(self) -> str:
+        """Return the place of the look that is asked for, "" for none."""
+        return self.state.place if self.state.look is not None else ""
 
-    def on_key(self, key: str) -> None:
-        """Handle a key while the look asks: the class's own says that all but what is picked is right, Escape cancels."""
+    @property
+    def picture(self) -> str:
+        """Return "": there are many."""
+        return ""
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """End the look: its own class says that all but what is picked is right."""
         look = self.state.look
-        keys = {c.name: c.key.lower() for c in self.state.workspace.classes}
-        if look is not None and key == keys[look.class_name] and time.monotonic() - self._since > TOO_QUICK:
+        if look is not None and class_name == look.class_name and time.monotonic() - self._since > TOO_QUICK:
             self._end(looked=True)
-        elif key == "escape":
-            self.actions.cancel_look()
 
     def _end(self, *, looked: bool) -> None:
         look = self.state.look
@@ -180,14 +186,13 @@ class BulkPane(pn.viewable.Viewer):
         n = len(rows) - n_wrong
         self._label.label = f"Keep what I saw  [{key}]" if look.token else f"Label {n:,} '{look.class_name}'  [{key}]"
 
-    def _on_bulk(self, *_: Any) -> None:
+    def _on_bulk(self) -> None:
         bulk = self.state.bulk
-        stands = bulk is not None and any(
-            stands and action.seq == bulk.action.seq for action, stands in self.state.workspace.history()
-        )
-        self._card.visible = bool(stands)
         if bulk is None:
+            self._card.visible = False
             return
+        stands = any(stands and action.seq == bulk.action.seq for action, stands in self.state.workspace.history())
+        self._card.visible = bool(stands)
         worth, more = bulk.purity, bulk.purity.after(LOOKED)
         self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(
             worth.sentence

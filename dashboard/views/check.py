@@ -1,5 +1,6 @@
 """The Check tab: blind reading of images the model never learns from, no score and no prediction, in the permanent order."""
 
+import html
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import panel_material_ui as pmui
 from core.checking import second_class
 from core.focus import focus_draws
 from core.workspace import Suggestion
+from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.reading import QueuePane
 
@@ -23,30 +25,47 @@ PURPOSES = {
     "disagreements": "disagreements",
 }
 FIRST = ("promise", "live", "focus")  # purposes whose answer is the first reading of an image
+ONE_BY_ONE, AT_ONCE = "one by one", "25 at once"
+CHOOSE = "choose …"
 
 
 class CheckPane(QueuePane):
     """One picture at a time, or 25 of which the flagged ones are clicked."""
 
+    tab = "check"
+
+    def __init__(self, **params: Any) -> None:
+        self._doubt: tuple[int, str] | None = None  # row and class of an answer that contradicts the label there is
+        self._doubted: dict[str, dict[str, int]] = {}  # of a grid: label there is -> reading -> images
+        self._grids = 0
+        super().__init__(**params)
+
     def _head(self) -> list[Any]:
         self._purpose = pmui.Select(label="Read for", options=PURPOSES, value="promise", size="small", width=165, margin=(4, 6))
-        self._way = pmui.Select(label="How", options=["one by one", "25 at once"], size="small", width=130, margin=(4, 6))
+        self._way = pmui.Select(label="How", options=[ONE_BY_ONE, AT_ONCE], size="small", width=130, margin=(4, 6))
         self._gallery = Gallery(
             view=self.state.privacy_view, empty="Nothing to read.", tile_size=TILE, sizing_mode="stretch_width", height=420
         )
         classes = self.state.workspace.classes
-        self._flagged = pmui.Select(label="Clicked ones are", options=[c.name for c in classes if c.flagged], size="small")
-        self._others = pmui.Select(label="All others are", options=[c.name for c in classes if not c.flagged], size="small")
-        for choice in (self._flagged, self._others):
-            choice.param.update(width=150, margin=(4, 6), value=next(iter(choice.options), None))
-        self._save = pmui.Button(label="", size="small", margin=(4, 6), on_click=lambda _: self.save_grid())
+        self._flagged = _choice("Clicked ones are", [c.name for c in classes if c.flagged])
+        self._others = _choice("All others are", [c.name for c in classes if not c.flagged])
+        self._save = class_buttons([], self.inputs.act, ("save", "Save  [N]", "Keep these readings as they stand"))
+        self._asks = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 8))
         self._grid = pn.Column(
-            self._gallery, pn.Row(self._flagged, self._others, margin=0), self._save, sizing_mode="stretch_width", visible=False
+            self._gallery,
+            pn.Row(self._flagged, self._others, margin=0),
+            self._asks,
+            self._save,
+            sizing_mode="stretch_width",
+            visible=False,
         )
         self._purpose.param.watch(lambda _: self.refill(), "value")
-        self._way.param.watch(lambda _: self.refill(), "value")
-        self._gallery.param.watch(lambda _: self._draw(), "picked")
+        self._way.param.watch(self._on_way, "value")
+        for widget, name in ((self._gallery, "picked"), (self._flagged, "value"), (self._others, "value")):
+            widget.param.watch(lambda _: self._on_grid_changed(), name)
         return [pn.Row(self._purpose, self._way, sizing_mode="stretch_width", margin=0), self._grid]
+
+    # -- one by one --
 
     @property
     def current(self) -> Suggestion | None:
@@ -54,8 +73,105 @@ class CheckPane(QueuePane):
         return None if self._in_grid else super().current
 
     @property
+    def place(self) -> str:
+        """Return the place of what is read now; an answer that was asked about again is another place."""
+        again = "/again" if self._doubt or self._doubted else ""
+        if self._in_grid:
+            return f"{self.tab}/grid {self._grids}{again}" if self._waiting else ""
+        return super().place + (again if super().place else "")
+
+    @property
     def _in_grid(self) -> bool:
-        return self._way.value == "25 at once" and self._purpose.value in FIRST
+        return self._way.value == AT_ONCE and self._purpose.value in FIRST
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Answer the current image, or keep the grid."""
+        if verb == "save":
+            self.save_grid()
+        else:
+            super().act(verb, class_name)
+
+    def answer(self, class_name: str) -> None:
+        """Keep the reading; where a label stands that says otherwise, only when it is given a second time."""
+        asked = self.current
+        if asked is None:
+            return
+        known = self._standing_name(asked.row)
+        if self._purpose.value in FIRST and known not in (None, class_name) and self._doubt != (asked.row, class_name):
+            self._doubt = (asked.row, class_name)
+            self.draw()
+            return
+        super().answer(class_name)
+
+    def _go_on(self) -> None:
+        self._doubt = None
+        super()._go_on()
+
+    def _standing_name(self, row: int) -> str | None:
+        code = int(self.state.workspace.labels.codes[row])
+        return self.state.workspace.class_names[code] if code >= 0 else None
+
+    def _give(self, asked: Suggestion, class_name: str | None, *, source: str = "check") -> None:
+        if class_name is None:
+            return
+        if self._purpose.value == "second":
+            self.actions.read_again(asked.row, class_name, done=self._refill_if_empty)
+        elif self._purpose.value == "disagreements":
+            self.actions.adjudicate(asked.row, class_name, done=self._refill_if_empty)
+        else:
+            super()._give(asked, class_name, source=source)
+
+    # -- 25 at once --
+
+    def _on_way(self, *_: Any) -> None:
+        for choice in (self._flagged, self._others):
+            choice.value = _only(choice)  # what the rest is, somebody says anew each time
+        self.refill()
+
+    def _on_grid_changed(self) -> None:
+        self._doubted = {}
+        self.draw()
+
+    def _readings(self) -> dict[str, np.ndarray]:
+        picked = np.array(self._gallery.picked, np.int64)
+        rest = np.setdiff1d(np.array([s.row for s in self._waiting], np.int64), picked)
+        return {
+            str(choice.value): rows
+            for choice, rows in ((self._flagged, picked), (self._others, rest))
+            if len(rows) and choice.value not in (None, CHOOSE)
+        }
+
+    def save_grid(self) -> None:
+        """Keep the 25 as they stand, as one action: clicked ones flagged, the others what was chosen; then bring the next."""
+        if not self._in_grid or not self._waiting or not self._may_save():
+            return
+        readings = self._readings()
+        if not self._doubted and (doubted := self._contradictions(readings)):
+            self._doubted = doubted
+            self.draw()
+            return
+        grid, self._waiting = self._waiting, []
+        self._answered = [*self._answered[-GRID:], *grid]
+        self._next_grid()
+        self.actions.read_together(readings, self._why(grid[0]), done=self.refill, failed=lambda: self._take_back(grid))
+
+    def _may_save(self) -> bool:
+        return sum(map(len, self._readings().values())) == len(self._waiting)
+
+    def _contradictions(self, readings: dict[str, np.ndarray]) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for reading, rows in readings.items():
+            for known, members in self.state.workspace.standing(rows).items():
+                if known != reading:
+                    found.setdefault(known, {})[reading] = len(members)
+        return found
+
+    def _next_grid(self) -> None:
+        self._grids += 1
+        self._doubt, self._doubted = None, {}
+        self._gallery.picked = []
+
+    # -- both --
 
     def refill(self) -> None:
         """Fetch the next images of the permanent order."""
@@ -64,53 +180,51 @@ class CheckPane(QueuePane):
 
     def _take_rows(self, rows: np.ndarray) -> None:
         workspace = self.state.workspace
-        self._gallery.picked = []
+        self._next_grid()
         self.take([Suggestion(int(row), workspace.image_id(int(row)), "check", "") for row in rows])
 
-    def _give(self, row: int, class_name: str | None) -> None:
-        if class_name is None:
-            return
-        if self._purpose.value == "second":
-            self.actions.read_again(row, class_name)
-        elif self._purpose.value == "disagreements":
-            self.actions.adjudicate(row, class_name)
-        else:
-            self.actions.label_rows(np.array([row]), class_name, source="check", criterion=self._why())
-
-    def save_grid(self) -> None:
-        """Keep the 25 as they stand: clicked ones flagged, the others not; then bring the next."""
-        if not self._in_grid or not self._waiting:
-            return
-        picked = np.array(self._gallery.picked, np.int64)
-        rest = np.setdiff1d(np.array([s.row for s in self._waiting], np.int64), picked)
-        for rows, name in ((picked, self._flagged.value), (rest, self._others.value)):
-            if len(rows) and name:
-                self.actions.label_rows(rows, name, source="check", criterion=self._why())
-        self._waiting = []
-        self.refill()
-
-    def _why(self) -> dict[str, str]:
+    def _why(self, asked: Suggestion) -> dict[str, str]:
         return {"order": "hash", "for": self._purpose.value, "read": self._way.value}
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
         if self._purpose.value not in FIRST:
             return waiting
         read = self.state.workspace.evidence()
-        return waiting[:1] + [s for s in waiting[1:] if not read[s.row]]  # the one on show stays: a key must not hit another
+        keep = len(waiting) if self._in_grid else 1  # what is on show stays: a key must not hit another
+        return waiting[:keep] + [s for s in waiting[keep:] if not read[s.row]]
 
-    def _draw(self, *_: Any) -> None:
-        super()._draw()
+    def draw(self) -> None:
+        """Show the image or the grid that is read."""
+        super().draw()
         grid = self._in_grid
-        for part in (self._card, self._buttons, self._skip):
+        for part in (self._card, self._buttons):
             part.visible = not grid
         self._grid.visible = grid
-        if not grid:
-            return
+        if grid:
+            self._draw_grid()
+
+    def _draw_grid(self) -> None:
         tiles = [{"row": s.row, "id": s.id, "label": "", "colour": "", "text": "check image"} for s in self._waiting]
         self._gallery.param.update(tiles=tiles, total=len(tiles), view=self.state.privacy_view, reveal=self.state.reveal)
-        n = len(self._gallery.picked)
-        self._save.label = f"{n} of them: save  [N]" if n else "None of these: save  [N]"
-        self._save.disabled = not tiles or not self._flagged.value or not self._others.value
+        n, others, may = len(self._gallery.picked), self._others.value, self._may_save()
+        if may:
+            label = f"{n} {self._flagged.value}, {len(tiles) - n} {others}: save  [N]"
+        elif not tiles:
+            label = "Nothing to save"
+        else:
+            label = "Choose what clicked ones are" if others != CHOOSE else "Choose what all others are"
+        if self._doubted:
+            label = "My readings stand: save  [N]"
+        title = "Keep these readings as they stand"
+        button = {"verb": "save", "value": "", "label": label, "title": title, "colour": ""}
+        self._save.param.update(buttons=[button], place=self.place, disabled=not may)
+        said = [
+            f"{n} labelled '{known}' {'is' if n == 1 else 'are'} read as '{reading}'"
+            for known, readings in self._doubted.items()
+            for reading, n in readings.items()
+        ]
+        asked = f'<div role="alert"><b>{html.escape("; ".join(said))}.</b> Look at them again, or save once more.</div>'
+        self._asks.object = asked if said else ""
 
     def _say(self) -> str:
         workspace, purpose = self.state.workspace, self._purpose.value
@@ -119,6 +233,13 @@ class CheckPane(QueuePane):
         words = f"{read:,} of {int(workspace.is_check.sum()):,} check images read, {sealed:,} of them sealed for a promise.\n"
         if not self._waiting:
             return words + self._nothing_left(purpose)
+        if self._doubt is not None:
+            row, reading = self._doubt
+            who, known = workspace.labelled_by(row), self._standing_name(row)
+            return words + (
+                f"This picture carries the label '{known}', given by {who}. Press the key of '{reading}' once more if your "
+                f"reading stands, or give another.\nHold R to see it clear."
+            )
         if purpose in FIRST:
             words += {
                 "promise": "Sealed: nothing is shown of them before you open them on the Operating point page. ",
@@ -131,7 +252,7 @@ class CheckPane(QueuePane):
             words += "Somebody else has read this one; you do not see as what. Your answer is kept beside the first."
         else:
             row = self._waiting[0].row
-            first, second = workspace.class_names[int(workspace.labels.codes[row])], second_class(workspace, row)
+            first, second = self._standing_name(row), second_class(workspace, row)
             words += f"Read as '{first}' first and as '{second}' second. Your answer decides."
         return words + "\nHold R to see it clear."
 
@@ -143,3 +264,13 @@ class CheckPane(QueuePane):
         if purpose == "focus" and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
             return "No focus labels were asked for; the Operating point page offers them where flagged images are rare."
         return "Nothing is left to read here."
+
+
+def _choice(label: str, names: list[str]) -> pmui.Select:
+    """Return a choice of classes that is made by the person wherever there is more than one."""
+    options = names if len(names) == 1 else [CHOOSE, *names]
+    return pmui.Select(label=label, options=options, value=options[0], size="small", width=150, margin=(4, 6))
+
+
+def _only(choice: pmui.Select) -> str:
+    return str(choice.options[0])

@@ -1,43 +1,35 @@
-"""One button per class, with its colour and key."""
+"""One button per class, with its colour and key, and other answers beside them."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import panel as pn
-import panel_material_ui as pmui
-import param
+from core.catalog import ImageClass
+from dashboard.inputs import Press
+from dashboard.views.components.answer_buttons import AnswerButtons
 
-from dashboard.state import SessionState
+Answer = Callable[[Press, str, str | None], None]
 
 
-class ClassButtons(pn.viewable.Viewer):
-    """A click gives the class; the keys do the same and are handled by the page."""
+def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple[str, str, str]) -> AnswerButtons:
+    """Return the buttons of a place: `on_answer(press, "label", class name)`, or a verb of `more` without a class.
 
-    state = param.ClassSelector(class_=SessionState)
-    on_class: Callable[[str | None], None] = param.Callable(doc="Called with the class name.")
-    disabled = param.Boolean(default=False)
-
-    def __init__(self, **params: Any) -> None:
-        super().__init__(**params)
-        self._buttons = [
-            pmui.Button(
-                label=f"{c.name}  [{c.key}]",
-                variant="outlined",
-                color="default",
-                size="small",
-                description=f"Label as {c.name}" + (" (flagged)" if c.flagged else ""),
-                sx={"&&&.MuiButton-root": {"borderLeft": f"8px solid {c.colour}"}, "justifyContent": "flex-start"},
-                on_click=partial(self._give, c.name),
-                margin=(3, 4),
-            )
-            for c in self.state.workspace.classes
-        ]
-        for button in self._buttons:
-            self.param.watch(lambda event, b=button: setattr(b, "disabled", event.new), "disabled")
-
-    def _give(self, name: str, _event: Any) -> None:
-        self.on_class(name)
-
-    def __panel__(self) -> pn.viewable.Viewable:
-        return pn.FlexBox(*self._buttons, sizing_mode="stretch_width", margin=0)
+    Args:
+        more: (verb, label, title) of further buttons.
+    """
+    buttons: list[dict[str, Any]] = [
+        {
+            "verb": "label",
+            "value": c.name,
+            "label": f"{c.name}  [{c.key}]",
+            "title": f"Label as {c.name}" + (" (flagged)" if c.flagged else ""),
+            "colour": c.colour,
+        }
+        for c in classes
+    ]
+    buttons += [{"verb": verb, "value": "", "label": label, "title": title, "colour": ""} for verb, label, title in more]
+    return AnswerButtons(
+        buttons=buttons,
+        on_answer=lambda press, verb, value: on_answer(press, verb, value or None),
+        sizing_mode="stretch_width",
+        margin=(4, 8),
+    )

@@ -14,9 +14,11 @@ import param
 from core.clustering import ClusterSummary
 from core.clusters import GRAINS
 from core.notices import RICH
+from core.outlines import Outline
 from dashboard.actions import Actions, ClusterView
 from dashboard.state import SessionState
 from dashboard.views.components.cluster_list import ClusterList
+from dashboard.views.shown import draw_when_shown
 
 ORDERS = {
     "size": lambda row: -row.size,
@@ -48,6 +50,7 @@ class ClustersPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._shown = ClusterView(None, [], None)
+        self._rows: list[ClusterSummary] = []  # that are listed, in their order
         self._loading = self._stale = False
         self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=108, margin=(4, 4))
         self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=124, margin=(4, 4))
@@ -85,10 +88,10 @@ class ClustersPane(pn.viewable.Viewer):
         for widget in (self._order, self._filter, self._drawn):
             widget.param.watch(lambda _: self._draw(), "value")
         watch = self.state.param.watch
-        watch(self._on_state, ["labels_version", "probe_version", "encoder", "clusters"])
+        draw_when_shown(self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters"], tab="clusters")
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
         watch(self._on_selected, "selected")
-        watch(lambda _: self._draw(), "tab")
+        watch(self._on_tab, "tab")
         watch(self._draw_finding, "finding")
 
     def load(self) -> None:
@@ -104,9 +107,8 @@ class ClustersPane(pn.viewable.Viewer):
         if self._stale:
             self.load()
 
-    def _on_state(self, *_: Any) -> None:
-        if self.state.tab == "clusters":
-            self.load()
+    def _on_tab(self, *_: Any) -> None:
+        self.state.outlines = self._outlines()
 
     def _on_words(self, event: Any) -> None:
         if event.new:
@@ -136,12 +138,17 @@ class ClustersPane(pn.viewable.Viewer):
             self._words.object = (
                 f"<small>{shown} clusters with {inside:,} images. A click selects one on the map, arrows step through.</small>"
             )
-        titles = self._titles()
-        drawn = self._drawn.value and self.state.tab == "clusters"
-        outlines = [replace(row.outline, title=titles.get(row.name, "")) for row in rows]
-        self.state.outlines = outlines if drawn else []
+        self._rows, titles = rows, self._titles()
+        self.state.outlines = self._outlines()
         group = [] if self._filter.value in HIDE_NOTICES else self._notices_entry()
         self._list.entries = [*group, *(self._entry(row, titles.get(row.name, "")) for row in rows)]
+
+    def _outlines(self) -> list[Outline]:
+        """Return the outlines of the clusters that are listed; none while the list is not on the screen."""
+        if not (self._drawn.value and self.state.shows("map", "clusters")):
+            return []
+        titles = self._titles()
+        return [replace(row.outline, title=titles.get(row.name, "")) for row in self._rows]
 
     def _titles(self) -> dict[str, str]:
         notices = self._shown.notices

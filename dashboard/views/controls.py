@@ -7,13 +7,15 @@ import panel_material_ui as pmui
 import param
 
 from dashboard.actions import Actions
+from dashboard.inputs import Inputs
 from dashboard.state import COLOUR_BY, LASSO_MODES, SessionState
-from dashboard.views.class_buttons import ClassButtons
+from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
 from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
 from dashboard.views.learning import LearningPane
+from dashboard.views.shown import draw_when_shown
 
 REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
 ENDS = {"score": ("surely not flagged", "surely flagged"), "uncertainty": ("certain", "uncertain")}
@@ -24,6 +26,7 @@ class Controls(pn.viewable.Viewer):
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
+    inputs = param.ClassSelector(class_=Inputs)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -60,6 +63,7 @@ class Controls(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.label(None),
         )
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act)
         copies = pmui.Checkbox.from_param(
             self.state.param.copies,
             label="Near-duplicates together",
@@ -81,7 +85,7 @@ class Controls(pn.viewable.Viewer):
             self._legend,
             mode,
             pmui.Typography(object="Label selection as", variant="caption", margin=(4, 8, 0, 8)),
-            ClassButtons(state=self.state, on_class=self.actions.label),
+            self._buttons,
             copies,
             pn.FlexBox(undo, clear, guide, margin=0),
             ExposureLine(state=self.state),
@@ -93,13 +97,33 @@ class Controls(pn.viewable.Viewer):
             margin=4,
             styles={"padding-top": "4px"},  # the first field's name stands on its border
         )
-        self.state.param.watch(self._draw, ["colouring", "hidden"])
-        self._draw()
+        self.state.param.watch(self._name_place, "turn")
+        self.inputs.add("selection", self)
+        self._name_place()
+        draw_when_shown(self.state, self._draw, ["colouring", "hidden"])
+
+    @property
+    def place(self) -> str:
+        """Return the place of the selection, which the buttons here and the keys label."""
+        return self.state.selection_place
+
+    @property
+    def picture(self) -> str:
+        """Return "": there are many."""
+        return ""
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Label what is picked or selected."""
+        if verb == "label":
+            self.actions.label(class_name)
+
+    def _name_place(self, *_: Any) -> None:
+        self._buttons.place = self.place
 
     def _on_hidden(self, event: Any) -> None:
         self.state.hidden = frozenset(event.new)
 
-    def _draw(self, *_: Any) -> None:
+    def _draw(self) -> None:
         keys = {c.name: c.key for c in self.state.workspace.classes}
         legend = legend_of(self.state.colouring, keys, REST[self.state.colour_by], ENDS.get(self.state.colour_by))
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))

@@ -86,6 +86,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
         self._on_gold()
+        self._on_page()
 
     # -- the form --
 
@@ -109,12 +110,12 @@ class ExperimentPage(pn.viewable.Viewer):
 
     # -- following --
 
-    def _on_page(self, event: Any) -> None:
-        if event.new == "experiment" and self._timer is None:
+    def _on_page(self, *_: Any) -> None:
+        if self.state.page == "experiment" and self._timer is None:
             self.poll()
             if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
                 self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
-        elif event.new != "experiment" and self._timer is not None:
+        elif self.state.page != "experiment" and self._timer is not None:
             self._timer.stop()
             self._timer = None
 

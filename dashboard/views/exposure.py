@@ -10,6 +10,7 @@ import param
 from core.exposure import LEVELS, Exposure, Limits
 from dashboard.actions import Actions
 from dashboard.state import SessionState
+from dashboard.views.shown import draw_when_shown
 
 
 class ExposureLine(pn.viewable.Viewer):
@@ -102,14 +103,13 @@ class ExposureTable(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.state.param.watch(self._draw, ["exposure", "page"])
+        draw_when_shown(self.state, self._draw, ["exposure"], page="history")
 
     def _on_limits(self, *_: Any) -> None:
         self.actions.set_limits(lambda: Limits(self._budget.value or 0, self._break.value or 0))
 
-    def _draw(self, *_: Any) -> None:
-        if self.state.page == "history":
-            self.actions.load_exposures(self._show)
+    def _draw(self) -> None:
+        self.actions.load_exposures(self._show)
 
     def _show(self, found: list[Exposure]) -> None:
         mine = sorted(found, key=lambda seen: seen.analyst != self.state.analyst)

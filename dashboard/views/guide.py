@@ -54,8 +54,7 @@ class Guide(pn.viewable.Viewer):
 
     def _facts(self) -> list[bool]:
         """Tell which steps are done."""
-        space = self.state.workspace
-        counts = space.label_counts()
+        space, counts = self.state.workspace, self.state.shared.counts()
         return [
             bool(len(self.state.selected)) or counts["labelled"] > 0,
             counts["labelled"] > 0,

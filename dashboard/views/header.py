@@ -72,7 +72,7 @@ class Header(pn.viewable.Viewer):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        workspace, counts = self.state.workspace, self.state.workspace.label_counts()
+        workspace, counts = self.state.workspace, self.state.shared.counts()
         self._counts.object = (
             f"{workspace.name} · {workspace.n_images:,} images · {counts['labelled']:,} labelled "
             f"({counts['labelled_teach']:,} teach, {counts['labelled_check']:,} check)"

@@ -1,8 +1,10 @@
 """The History page: who did what when and how, newest first; any label action can be undone or redone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import panel as pn
 import param
 
@@ -13,6 +15,7 @@ from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList
 from dashboard.views.exposure import ExposureTable
+from dashboard.views.shown import draw_when_shown
 
 SHOWN = 500  # newest actions on the page; all of them are in the catalog and in `labels export`
 
@@ -29,14 +32,11 @@ class HistoryPage(pn.viewable.Viewer):
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
         seen = ExposureTable(state=self.state, actions=self.actions)
         self._layout = pn.Column(seen, self._empty, self._list, sizing_mode="stretch_both", margin=16)
-        self.state.param.watch(self._follow, ["labels_version", "page"])
-        self._follow()
+        draw_when_shown(self.state, self._draw, ["labels_version"], page="history")
 
-    def _follow(self, *_: Any) -> None:
-        if self.state.page != "history":
-            return
+    def _draw(self) -> None:
         history, bulk = self.state.workspace.history(), bulk_labels(self.state.workspace)
-        self._list.entries = [entry(action, stands, bulk) for action, stands in history[:SHOWN]]
+        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(history[:SHOWN])]
         self._empty.visible = not history
 
     def _on_verb(self, verb: str, seq: int) -> None:
@@ -54,6 +54,26 @@ class HistoryPage(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def as_one(history: Sequence[tuple[Action, bool | None]]) -> list[tuple[Action, bool | None]]:
+    """Show the readings of one grid as one action, with all its images and classes."""
+    grids: dict[str, list[Action]] = {}
+    for action, _ in history:
+        if token := _grid_token(action):
+            grids.setdefault(token, []).append(action)
+    shown = []
+    for action, stands in history:
+        members = grids.get(_grid_token(action), [action])
+        if action is members[0]:
+            rows = np.concatenate([member.rows for member in members])
+            names = ", ".join(f"{member.class_name} {len(member.rows):,}" for member in members)
+            shown.append((action if len(members) == 1 else replace(action, rows=rows, class_name=names), stands))
+    return shown
+
+
+def _grid_token(action: Action) -> str:
+    return str(action.criterion.get("together", "")) if isinstance(action.criterion, dict) else ""
 
 
 def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> dict[str, Any]:

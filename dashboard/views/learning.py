@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from core.learning import LearningCurve, describe
 from dashboard.state import SessionState
+from dashboard.views.shown import draw_when_shown
 
 HEIGHT = 130  # px
 COLOUR = "#0072b2"
@@ -27,10 +28,9 @@ class LearningPane(pn.viewable.Viewer):
         self._chart = pn.Column(sizing_mode="stretch_width", margin=0)
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4))
         self._layout = pn.Column(self._words, self._chart, sizing_mode="stretch_width", margin=0, visible=False)
-        self.state.param.watch(self._follow, "learning")
-        self._follow()
+        draw_when_shown(self.state, self._draw, ["learning"])
 
-    def _follow(self, *_: Any) -> None:
+    def _draw(self) -> None:
         curve = self.state.learning
         self._layout.visible = curve is not None
         if curve is not None:

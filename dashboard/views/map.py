@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -29,8 +28,8 @@ from core.errors import InputError
 from core.polygon import combine
 from core.raster import Picture, View, warm
 from dashboard.coalesce import Coalesce
+from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
-from dashboard.views.components.keys import KeyPress
 from dashboard.views.components.map_overlay import MapOverlay
 
 __all__ = ["MapPane", "warm"]
@@ -40,7 +39,6 @@ MARGIN = 0.04  # of the data's extent, left free around it
 MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
 RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
 DOT_SIZE = 7  # px
-REVEAL_KEY = "r"
 NO_LINES: dict[str, list[Any]] = {"xs": [], "ys": [], "width": [], "halo": []}
 NO_NAMES: dict[str, list[Any]] = {"x": [], "y": [], "name": []}
 DOUBLE_CLICK = 0.6  # s; the first tap of a double click must not pin
@@ -185,18 +183,6 @@ class MapPane(pn.viewable.Viewer):
         else:
             self._document.add_next_tick_callback(callback)
 
-    @contextmanager
-    def _one_message(self) -> Iterator[None]:
-        """Send all changes together, so that the browser never paints half of them."""
-        if self._document is None or self._document.callbacks.hold_value:
-            yield
-            return
-        self._document.hold("combine")  # not panel's `hold`: it now and then lost the first picture of a page
-        try:
-            yield
-        finally:
-            self._document.unhold()
-
     def close(self) -> None:
         """Stop drawing; the tab has gone."""
         self._coalesce.close()
@@ -274,7 +260,7 @@ class MapPane(pn.viewable.Viewer):
 
     def _show(self, frame: Frame) -> None:
         request = frame.request
-        with self._one_message():  # one message: the browser never paints half a frame
+        with one_message(self._document):  # one message: the browser never paints half a frame
             if frame.base is not None:
                 self._base.data = self._columns(frame.base, request.view)
             if frame.overlay is not None:
@@ -306,7 +292,7 @@ class MapPane(pn.viewable.Viewer):
                     lines[key].append(value)
             for key, value in {"x": found.top[0], "y": found.top[1], "name": f"{found.name}  {found.title}".strip()}.items():
                 names[key].append(value)
-        with self._one_message():
+        with one_message(self._document):
             self._lines.data, self._names.data = lines, names
             self.overlay.facts = self.overlay.facts | {"outlines": len(self.state.outlines)}
 
@@ -376,17 +362,6 @@ class MapPane(pn.viewable.Viewer):
         if len(self.state.selected):
             self.state.param.update(selected=np.array([], np.int64), last_polygon=None)
 
-    def on_key(self, press: KeyPress) -> bool:
-        """Handle Escape and the reveal key; return whether it was one of them."""
-        if press.key.lower() == REVEAL_KEY and not (press.ctrl or press.alt):
-            self.state.reveal = press.down
-            return True
-        if press.key == "Escape":
-            if press.down:
-                self.clear_selection()
-            return True
-        return False
-
     # -- hover and click --
 
     def _nearest(self, x: float, y: float) -> int | None:
@@ -411,7 +386,7 @@ class MapPane(pn.viewable.Viewer):
         tip: dict[str, Any] = {}
         if row is not None:
             tip = {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
-        with self._one_message():
+        with one_message(self._document):
             self.overlay.tip = tip
             self._hovered.data = self._spot(row)
 

@@ -58,6 +58,7 @@ class OperatingPage(pn.viewable.Viewer):
         )
         self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version"])
         self.state.param.watch(self._draw_pictures, ["privacy_view", "reveal"])
+        self._on_state()
 
     # -- columns --
 

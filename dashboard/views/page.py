@@ -1,6 +1,8 @@
-"""The page of one tab: header, controls, map, tabs and the History page, and what the keys do."""
+"""The page of one tab: header, controls, map, tabs and the further pages, and where a press of a key goes."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -8,31 +10,35 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboard.actions import Actions
-from dashboard.state import PAGES, TABS, SessionState
+from dashboard.inputs import Inputs, Press, meant
+from dashboard.state import PAGES, QUEUES, TABS, SessionState
 from dashboard.theme import page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.exposure_watch import ExposureWatch
-from dashboard.views.components.keys import KeyPress, Keys
+from dashboard.views.components.keys import Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.exposure import ReminderCard
 from dashboard.views.guide import Guide
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
-from dashboard.views.map import REVEAL_KEY, MapPane
+from dashboard.views.map import MapPane
 from dashboard.views.message import MessageLine
 from dashboard.views.operating import OperatingPage
 from dashboard.views.picture import PinnedPicture
-from dashboard.views.reading import SuggestionsPane
+from dashboard.views.reading import QueuePane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
+from dashboard.views.shown import Later
 from dashboard.views.training import TrainingPage
 
 # Panel makes every layout as high as its children's fixed heights together, hidden pages among them: the map would grow
 # beyond the window. Here each part scrolls by itself instead.
 WINDOW = {"min-height": "0"}
 TYPE = {"--bokeh-font-size": "14px"}  # of running text: as large as Material's
+NO_SELECTION = {"user-select": "none"}  # a drag that begins beside the map is a missed lasso, not a wish for its words
+FURTHER = {"operating": OperatingPage, "training": TrainingPage, "experiment": ExperimentPage, "history": HistoryPage}
 
 
 class Page:
@@ -40,44 +46,40 @@ class Page:
 
     def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor) -> None:
         self.state, self.actions = state, actions
+        self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True))
         self._map = MapPane(state=state, pool=draw_pool)
-        self._suggestions = SuggestionsPane(state=state, actions=actions)
-        self._check = CheckPane(state=state, actions=actions)
-        self._clusters = ClustersPane(state=state, actions=actions)
-        self._pinned = PinnedPicture(state=state, actions=actions)
-        self._bulk = BulkPane(state=state, actions=actions)
-        self._tabs = pmui.Tabs(
-            ("Selection", SelectionPane(state=state, actions=actions)),
-            ("Suggestions", self._suggestions),
-            ("Clusters", self._clusters),
-            ("Check", self._check),
-            sizing_mode="stretch_both",
-            margin=0,
-        )
+        both = {"state": state, "actions": actions}
+        with_inputs = {**both, "inputs": self._inputs}
+        builders: dict[str, Callable[[], pn.viewable.Viewer]] = {
+            "selection": partial(SelectionPane, **both),
+            "suggestions": partial(SuggestionsPane, **with_inputs),
+            "clusters": partial(ClustersPane, **both),
+            "check": partial(CheckPane, **with_inputs),
+        }
+        self._panes = {tab: Later(state, builders[tab], tab=tab) for tab in TABS}
+        self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in TABS), sizing_mode="stretch_both", margin=0)
         self._tabs.param.watch(self._on_tab, "active")
         right = pn.Column(
-            Guide(state=state, actions=actions), ReminderCard(state=state), self._bulk, self._pinned, self._tabs,
+            Guide(**both), ReminderCard(state=state), BulkPane(**with_inputs), PinnedPicture(**with_inputs), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)
-        left = Controls(state=state, actions=actions)
-        self._map_page = pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW)
-        self._operating = pn.Column(OperatingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
-        self._history = pn.Column(HistoryPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
-        self._training = pn.Column(TrainingPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
-        self._experiment = pn.Column(ExperimentPage(state=state, actions=actions), sizing_mode="stretch_both", visible=False)
+        left = Controls(**with_inputs)
+        self._pages: dict[str, Any] = {
+            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW | NO_SELECTION)
+        }
+        for name, kind in FURTHER.items():
+            self._pages[name] = Later(state, partial(kind, **both), page=name, visible=False)
+        self._keys = Keys(on_key=self._on_key, place=state.place)
+        state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
         self.template = pmui.Page(
             title="Lassoscope",
             header=[Header(state=state)],
             main=[
                 pn.Column(
-                    self._map_page,
-                    self._operating,
-                    self._training,
-                    self._experiment,
-                    self._history,
-                    Keys(on_key=self._on_key),
+                    *(self._pages[name] for name in PAGES),
+                    self._keys,
                     ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,
@@ -101,41 +103,41 @@ class Page:
         self._map.close()
 
     def _on_page(self, event: Any) -> None:
-        pages = (self._map_page, self._operating, self._training, self._experiment, self._history)
-        for name, page in zip(PAGES, pages, strict=True):
-            page.visible = event.new == name
+        for name, page in self._pages.items():
+            room = page if name == "map" else page.room
+            room.visible = event.new == name
 
     def _on_tab(self, event: Any) -> None:
         self.state.tab = TABS[event.new]
-        if self.state.tab == "clusters":
-            self._clusters.load()
-        queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
-        if queue is not None:
-            self.state.pinned = None  # two pictures and two rows of class buttons: which one would a key label?
+        queue = self._panes[self.state.tab].pane
+        if isinstance(queue, QueuePane):
+            self.state.param.update(pinned=None, asked=queue.place)  # a pinned picture would cover what is asked for
             if queue.needs_refill:
                 queue.refill()
 
-    def _on_key(self, press: KeyPress) -> None:
-        key = press.key.lower()
-        if self._bulk.asks and key != REVEAL_KEY and press.down:
-            if not (press.ctrl or press.alt):  # those are the browser's
-                self._bulk.on_key(key)
+    def _on_key(self, press: Press) -> None:
+        verb, class_name = meant(press, self.state.workspace.classes)
+        if verb == "reveal" and not (press.ctrl or press.alt):
+            self.state.reveal = press.down
+        if not verb or not press.down or press.ctrl or press.alt or not self.state.shows("map"):
             return
-        if self._map.on_key(press) or not press.down or press.ctrl or press.alt:
-            return
-        names = {c.key.lower(): c.name for c in self.state.workspace.classes}
-        queue = {"suggestions": self._suggestions, "check": self._check}.get(self.state.tab)
-        if key == "z":
+        if verb == "nothing":
+            self._nothing()
+        elif self.state.look is not None and verb != "label":
+            return  # the look waits for its answer
+        elif verb == "undo":
             self.actions.undo()
-        elif key in names and queue is not None:
-            queue.answer(names[key])
-        elif key in names:
-            self.actions.label(names[key])
-        elif key == "s" and queue is not None:
-            queue.skip()
-        elif key == "n" and queue is self._check:
-            self._check.save_grid()
-        elif key == "u" and queue is not None:
-            queue.unsure()
-        elif key == "m":
-            self.actions.more_like(self.state.examples())
+        elif verb == "more":
+            if self.state.pinned is not None or self.state.tab not in QUEUES:  # else the examples are not on the screen
+                self.actions.more_like(self.state.examples())
+        else:
+            self._inputs.act(press, verb, class_name)
+
+    def _nothing(self) -> None:
+        """Cancel the look, or else unpin, or else select nothing: what lies on top goes first."""
+        if self.state.look is not None:
+            self.actions.cancel_look()
+        elif self.state.pinned is not None:
+            self.state.pinned = None
+        else:
+            self._map.clear_selection()

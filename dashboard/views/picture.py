@@ -9,9 +9,11 @@ import panel_material_ui as pmui
 import param
 
 from dashboard.actions import Actions
+from dashboard.inputs import Inputs
 from dashboard.state import SessionState
-from dashboard.views.class_buttons import ClassButtons
+from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import PictureCard
+from dashboard.views.shown import draw_when_shown
 
 
 class PinnedPicture(pn.viewable.Viewer):
@@ -19,12 +21,13 @@ class PinnedPicture(pn.viewable.Viewer):
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
+    inputs = param.ClassSelector(class_=Inputs)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(240px, 28vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
-        buttons = ClassButtons(state=self.state, on_class=self._label)
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)
         more = pmui.Button(
             label="More like this  [M]",
@@ -35,19 +38,33 @@ class PinnedPicture(pn.viewable.Viewer):
             on_click=lambda _: self.actions.more_like(self.state.examples()),
         )
         below = pn.Row(more, close, margin=0)
-        self._layout = pn.Column(self._card, self._words, buttons, below, sizing_mode="stretch_width", margin=8)
-        self.state.param.watch(self._draw, ["pinned", "privacy_view", "reveal", "labels_version", "probe_version"])
-        self._draw()
+        self._layout = pn.Column(self._card, self._words, self._buttons, below, sizing_mode="stretch_width", margin=8)
+        self.inputs.add("pinned", self)
+        on = ["pinned", "privacy_view", "reveal", "labels_version", "probe_version"]
+        draw_when_shown(self.state, self._draw, on)
 
-    def _label(self, class_name: str | None) -> None:
-        self.actions.label_rows(np.array([self.state.pinned]), class_name, source="single")
+    @property
+    def place(self) -> str:
+        """Return the place of the pinned picture, "" without one."""
+        return self.state.pinned_place
+
+    @property
+    def picture(self) -> str:
+        """Return its id."""
+        return "" if self.state.pinned is None else self.state.workspace.image_id(self.state.pinned)
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Label it, and nothing behind it."""
+        if verb == "label" and self.state.pinned is not None:
+            self.actions.label_rows(np.array([self.state.pinned]), class_name, source="single")
 
     def _close(self, *_: Any) -> None:
         self.state.pinned = None
 
-    def _draw(self, *_: Any) -> None:
+    def _draw(self) -> None:
         row = self.state.pinned
         self._layout.visible = row is not None
+        self._buttons.place = self.place
         if row is None:
             self._card.image_id = ""
             return

@@ -12,36 +12,40 @@ from core.acquisition import FIRST_ROUND, OFFERED
 from core.labels import UNSURE
 from core.workspace import Suggestion
 from dashboard.actions import Actions
+from dashboard.inputs import Inputs
 from dashboard.state import SessionState
-from dashboard.views.class_buttons import ClassButtons
+from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import PictureCard
+from dashboard.views.shown import draw_when_shown
+
+REMEMBERED = 200  # answers that an undo can bring back
+SKIP = ("skip", "Skip  [S]", "Skip this picture")
 
 
 class QueuePane(pn.viewable.Viewer):
-    """One picture at a time; an answer labels it and brings the next."""
+    """One picture at a time; an answer labels it and brings the next, and an undo brings the picture back."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
+    inputs = param.ClassSelector(class_=Inputs)
+
+    tab = ""  # its name among the tabs
+    more_answers: tuple[tuple[str, str, str], ...] = (SKIP,)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._waiting: list[Suggestion] = []
+        self._answered: list[Suggestion] = []  # the last ones, in order; their labels may be on their way
+        self._returned: list[Suggestion] = []  # brought back by an undo, and not answered again
         self._asked = 0
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(300px, 34vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
-        self._buttons = ClassButtons(state=self.state, on_class=self.answer)
-        self._skip = pmui.Button(label="Skip (S)", variant="outlined", color="default", size="small", on_click=self.skip)
-        self._layout = pn.Column(
-            *self._head(),
-            self._card,
-            self._buttons,
-            self._words,
-            pn.Row(self._skip, *self._more_answers(), margin=0),
-            sizing_mode="stretch_both",
-            margin=8,
-        )
-        self.state.param.watch(self._draw, ["privacy_view", "reveal", "labels_version"])
-        self._draw()
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act, *self.more_answers)
+        self._layout = pn.Column(*self._head(), self._card, self._buttons, self._words, sizing_mode="stretch_both", margin=8)
+        self.state.param.watch(self._bring_back, "undone")
+        self.inputs.add(self.tab, self)
+        on = ["privacy_view", "reveal", "labels_version"]
+        draw_when_shown(self.state, self.draw, on, tab=self.tab)
 
     def _head(self) -> list[Any]:
         return []
@@ -56,45 +60,83 @@ class QueuePane(pn.viewable.Viewer):
         """Tell whether nothing is asked for."""
         return not self._waiting
 
-    def answer(self, class_name: str | None) -> None:
+    @property
+    def place(self) -> str:
+        """Return the place of the image that is asked for, "" for none."""
+        return f"{self.tab}/{self.current.id}" if self.current else ""
+
+    @property
+    def picture(self) -> str:
+        """Return the id of the picture that must be on the screen before an answer counts."""
+        return self.current.id if self.current else ""
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Answer the current image."""
+        if verb == "label" and class_name is not None:
+            self.answer(class_name)
+        elif verb == "skip":
+            self._go_on()
+            self._refill_if_empty()
+
+    def answer(self, class_name: str) -> None:
         """Label the current image and go on."""
-        if self.current is None:
-            return
-        self._give(self.current.row, class_name)
-        self.skip()
+        if self.current is not None:
+            self._give(self.current, class_name)
+            self._go_on()  # the next round is chosen once the label is kept
 
-    def _give(self, row: int, class_name: str | None) -> None:
-        self.actions.label_rows(np.array([row]), class_name, source="single", criterion=self._why())
+    def _give(self, asked: Suggestion, class_name: str | None, *, source: str = "single") -> None:
+        self.actions.label_rows(
+            np.array([asked.row]),
+            class_name,
+            source=source,
+            criterion=self._why(asked),
+            done=self._refill_if_empty,
+            failed=lambda: self._take_back([asked]),
+        )
 
-    def _more_answers(self) -> list[Any]:
-        return []
+    def _why(self, asked: Suggestion) -> dict[str, str]:
+        return {"strategy": asked.strategy}
 
-    def unsure(self) -> None:
-        """Leave the current image open, for good; only where that is an answer."""
-
-    def _why(self) -> dict[str, str]:
-        return {"strategy": self.current.strategy} if self.current else {}
-
-    def skip(self, *_: Any) -> None:
-        """Go on without a label."""
+    def _go_on(self) -> None:
         if self._waiting:
-            self._waiting.pop(0)
-        self._draw()
+            self._answered = [*self._answered[-REMEMBERED:], self._waiting.pop(0)]
+        self.draw()
+
+    def _refill_if_empty(self) -> None:
         if not self._waiting:
             self.refill()
+
+    def _bring_back(self, event: Any) -> None:
+        """Show again what this tab has answered and then taken back, in its old place."""
+        rows = set(event.new)
+        self._take_back([asked for asked in self._answered if asked.row in rows])
+
+    def _take_back(self, asked: list[Suggestion]) -> None:
+        if asked:
+            self._answered = [a for a in self._answered if a not in asked]
+            self._waiting = [*asked, *(w for w in self._waiting if w not in asked)]
+            self._asked = max(self._asked, len(self._waiting))
+            self._returned += asked
+            self.draw()
 
     def refill(self) -> None:
         """Fetch more images."""
         raise NotImplementedError
 
     def take(self, round_: list[Suggestion]) -> None:
-        """Show a new round."""
-        self._waiting, self._asked = list(round_), len(round_)
-        self._draw()
+        """Show a new round, behind what an undo has brought back meanwhile."""
+        returned = [w for w in self._waiting if w in self._returned]
+        self._waiting, self._returned = [*returned, *(s for s in round_ if s not in returned)], []
+        self._asked = len(self._waiting)
+        self.draw()
 
-    def _draw(self, *_: Any) -> None:
+    def draw(self) -> None:
+        """Show the image that is asked for."""
+        before = self.current
         self._waiting = self._still_open(self._waiting)
         current = self.current
+        if before is not None and before != current:
+            self._say_who_was_faster(before)
         self._card.param.update(
             image_id=current.id if current else "",
             next_id=self._waiting[1].id if len(self._waiting) > 1 else "",
@@ -103,7 +145,16 @@ class QueuePane(pn.viewable.Viewer):
             description=f"image asked for, {self.state.privacy_view}" if current else "no image is asked for",
         )
         self._words.object = html.escape(self._say()).replace("\n", "<br>")
-        self._buttons.disabled = self._skip.disabled = current is None
+        self._buttons.param.update(place=self.place, disabled=current is None)
+        if self.state.tab == self.tab:
+            self.state.asked = self.place
+
+    def _say_who_was_faster(self, asked: Suggestion) -> None:
+        space, row = self.state.workspace, asked.row
+        who, code = space.labelled_by(row), int(space.labels.codes[row])
+        if who not in (None, self.state.analyst) and code >= 0:
+            name = space.class_names[code]
+            self.actions.say(f"{who} has just labelled the picture that was here '{name}'; this is the next one.")
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
         """Drop what somebody else has answered meanwhile."""
@@ -120,6 +171,9 @@ class QueuePane(pn.viewable.Viewer):
 class SuggestionsPane(QueuePane):
     """Images that teach the model most, each with its reason."""
 
+    tab = "suggestions"
+    more_answers = (SKIP, ("unsure", "Unsure  [U]", "Keep it as unsure: not learned from, not asked for again"))
+
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
             label="Strategy", options=["auto", *OFFERED], value="auto", size="small", width=150, margin=(4, 6)
@@ -135,26 +189,18 @@ class SuggestionsPane(QueuePane):
         self.state.param.watch(self._follow_encoder, "encoder")
 
     def _follow_encoder(self, *_: Any) -> None:
+        self._returned = []
         self.take([])  # the other encoder asked for these
         if self.state.tab == "suggestions":
             self.refill()
 
-    def _more_answers(self) -> list[Any]:
-        self._unsure = pmui.Button(
-            label="Unsure (U)",
-            description="Keep it as unsure: not learned from, not asked for again",
-            variant="outlined",
-            color="default",
-            size="small",
-            on_click=lambda _: self.unsure(),
-        )
-        return [self._unsure]
-
-    def unsure(self) -> None:
-        """Keep the current image as unsure, and go on."""
-        if self.current is not None:
-            self.actions.label_rows(np.array([self.current.row]), None, source=UNSURE, criterion=self._why())
-            self.skip()
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Answer the current image; here it may also be left open for good."""
+        if verb == "unsure" and self.current is not None:
+            self._give(self.current, None, source=UNSURE)
+            self._go_on()
+        else:
+            super().act(verb, class_name)
 
     def refill(self) -> None:
         """Ask the workspace for a round with the labels as they are."""

@@ -11,16 +11,12 @@ import param
 from core.copying import one_of_each
 from core.labels import UNLABELLED
 from dashboard.actions import Actions
+from dashboard.inputs import KEYS
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
+from dashboard.views.shown import draw_when_shown
 
-KEYS = (
-    ("Z", "undo my last action"),
-    ("R held", "see the one picture under the mouse clear"),
-    ("Shift, Alt", "held while dragging: add, subtract"),
-    ("M", "more like the pinned picture, or like these"),
-    ("Esc", "select nothing"),
-)
+HERE = (KEYS["undo"], KEYS["reveal"], ("Shift, Alt", "held while dragging: add, subtract"), KEYS["more"], KEYS["nothing"])
 KEY = "font:12px monospace;padding:1px 6px;border:1px solid rgba(128,128,128,.6);border-radius:4px;place-self:start"
 
 
@@ -51,11 +47,10 @@ class SelectionPane(pn.viewable.Viewer):
         self._layout = pn.Column(
             self._words, self._more_like, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto"
         )
-        watch = self.state.param.watch
-        watch(self._on_selected, ["selected"])
-        watch(self._draw, ["labels_version", "probe_version", "copies"])
-        watch(self._follow, ["picked", "privacy_view", "reveal"])
-        self._draw()
+        self.state.param.watch(self._on_selected, ["selected"])
+        self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal"])
+        on = ["selected", "labels_version", "probe_version", "copies", "encoder"]
+        draw_when_shown(self.state, self._draw, on, tab="selection")
 
     def _on_picked(self, event: Any) -> None:
         self.state.picked = list(event.new)
@@ -70,7 +65,6 @@ class SelectionPane(pn.viewable.Viewer):
     def _on_selected(self, *_: Any) -> None:
         self._n_shown = PAGE
         self.state.picked = []
-        self._draw()
 
     def _follow(self, *_: Any) -> None:
         self._gallery.param.update(picked=self.state.picked, view=self.state.privacy_view, reveal=self.state.reveal)
@@ -132,7 +126,7 @@ class SelectionPane(pn.viewable.Viewer):
             return f'<div style="padding:16px 8px">{html.escape(space.missing_for_map())}</div>'
         keys = "".join(
             f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
-            for key, words in (*((c.key, f"label as {c.name}") for c in space.classes), *KEYS)
+            for key, words in (*((c.key, f"label as {c.name}") for c in space.classes), *HERE)
         )
         return (
             '<div style="padding:16px 8px"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '

@@ -71,6 +71,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._timer: Any = None
         self.state.param.watch(self._on_page, "page")
         self.state.param.watch(self._draw, "privacy_view")
+        self._on_page()
 
     def _chart(self, name: str) -> Any:
         def draw(data: tuple[np.ndarray, np.ndarray]) -> hv.Curve:
@@ -81,12 +82,12 @@ class TrainingPage(pn.viewable.Viewer):
 
         return draw
 
-    def _on_page(self, event: Any) -> None:
-        if event.new == "training" and self._timer is None:
+    def _on_page(self, *_: Any) -> None:
+        if self.state.page == "training" and self._timer is None:
             self.poll()
             if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
                 self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
-        elif event.new != "training" and self._timer is not None:
+        elif self.state.page != "training" and self._timer is not None:
             self._timer.stop()
             self._timer = None
 

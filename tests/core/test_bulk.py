@@ -74,11 +74,12 @@ def test_a_bulk_label_keeps_its_look_flips_what_was_wrong_and_is_undone_as_one(w
     assert space.labels.codes[more.shown[0]] == -1
 
     undone = space.undo(analyst="ann")
-    assert (undone.class_name, len(undone.rows)) == ("neutral", 38)
+    assert len(undone.rows) == 40  # with what was flipped, and what a look took out
+    assert undone.sentence == "Undone: 40 images, 'neutral' and 'footwear' and a cleared label."
     assert (space.labels.codes[rows] == -1).all()
     with pytest.raises(InputError, match="undone meanwhile"):
         further_look(space, bulk.token, rng=np.random.default_rng(1))
-    space.redo(undone.seq, analyst="ann")
+    space.redo(undone.actions[0].seq, analyst="ann")
     assert space.labels.n_labelled == 39
     assert bulk_labels(space)[bulk.token].stands
 

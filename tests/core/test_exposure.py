@@ -3,12 +3,16 @@ import pytest
 
 from core.errors import InputError
 from core.exposure import Exposure, Limits, Streak
-from core.seen import add_exposure, exposure, exposures, limits, set_limits
+from core.seen import Glance, add_exposures, exposure, exposures, limits, set_limits
+
+
+def add(workspace, analyst, views, seconds):
+    return add_exposures(workspace, {analyst: Glance.of(views, seconds)})[analyst]
 
 
 def test_what_was_seen_adds_up_by_analyst_and_outlives_a_restart(writable):
-    add_exposure(writable, "ann", {"clear": 2, "blurred": 30}, {"clear": 1.5, "blurred": 2.0})
-    add_exposure(writable, "ann", {"blurred-grey": 5, "grey": 1}, {"blurred-grey": 1.0, "grey": 0.5})
+    add(writable, "ann", {"clear": 2, "blurred": 30}, {"clear": 1.5, "blurred": 2.0})
+    add(writable, "ann", {"blurred-grey": 5, "grey": 1}, {"blurred-grey": 1.0, "grey": 0.5})
     writable.reload()
     ann = exposure(writable, "ann")
     assert dict(ann.views) == {"clear": 2, "grey": 1, "blurred": 35}
@@ -17,7 +21,7 @@ def test_what_was_seen_adds_up_by_analyst_and_outlives_a_restart(writable):
     assert [found.analyst for found in exposures(writable)] == ["ann"]
     for views, seconds in (({"naked": 1}, {}), ({"clear": -1}, {}), ({}, {"clear": 1e9}), ({}, {"clear": float("nan")})):
         with pytest.raises(InputError, match="reload the page"):
-            add_exposure(writable, "ann", views, seconds)
+            add(writable, "ann", views, seconds)
 
 
 def test_labels_per_clear_view_counts_what_stands_and_is_not_defined_without_a_clear_view(writable):
@@ -25,7 +29,7 @@ def test_labels_per_clear_view_counts_what_stands_and_is_not_defined_without_a_c
     undone = writable.label(np.arange(50, 60), "neutral", analyst="ann", source="lasso")
     writable.undo(undone.action.seq, analyst="ann")
     assert exposure(writable, "ann").labels_per_clear_view is None
-    add_exposure(writable, "ann", {"clear": 4}, {"clear": 2.0})
+    add(writable, "ann", {"clear": 4}, {"clear": 2.0})
     assert exposure(writable, "ann").labels_per_clear_view == 7.5
 
 

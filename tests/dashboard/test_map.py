@@ -12,10 +12,11 @@ from core.outlines import Outline
 from core.polygon import GridIndex
 from core.raster import Colouring
 from dashboard.coalesce import Coalesce
+from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
 from dashboard.views.components.class_list import legend_of
 from dashboard.views.components.gallery import Gallery
-from dashboard.views.components.keys import KeyPress, Keys
+from dashboard.views.components.keys import Keys
 from dashboard.views.map import MapPane
 
 N = 6_000
@@ -216,21 +217,19 @@ def test_hover_shows_the_nearest_picture_and_leaving_hides_it(pane, xy):
     assert (pane.overlay.tip, len(pane._hovered.data["x"])) == ({}, 0)
 
 
-def test_the_reveal_key_clears_the_tip_while_it_is_held(pane, state):
+def test_the_tip_is_clear_while_the_reveal_key_is_held(pane, state):
     assert pane.overlay.view == "blurred"
-    assert pane.on_key(KeyPress("r", True))
-    assert (state.reveal, pane.overlay.view) == (True, "clear")
-    pane.on_key(KeyPress("R", False, shift=True))
-    assert (state.reveal, pane.overlay.view) == (False, "blurred")
-    assert not pane.on_key(KeyPress("r", True, ctrl=True))  # reloads the page
-    assert not pane.on_key(KeyPress("1", True))
+    state.reveal = True
+    assert pane.overlay.view == "clear"
+    state.reveal = False
+    assert pane.overlay.view == "blurred"
     state.privacy_view = "grey"
     assert pane.overlay.view == "grey"
 
 
-def test_escape_clears_the_selection(pane, state):
+def test_nothing_is_selected_after_clearing(pane, state):
     drag(pane, box(0, 5, 0, 10))
-    assert pane.on_key(KeyPress("Escape", True))
+    pane.clear_selection()
     assert len(state.selected) == 0
     assert state.last_polygon is None
     assert not picture(pane._overlay).any()
@@ -356,10 +355,11 @@ def test_messages_of_the_components_reach_their_callbacks_and_the_models_build()
     pressed, pinned, more = [], [], []
     keys = Keys(on_key=pressed.append)
     gallery = Gallery(on_pin=pinned.append, on_more=lambda: more.append(True))
-    keys._handle_msg({"key": "a", "down": True, "shift": False, "ctrl": True, "alt": False})
+    seen = {"code": "KeyA", "place": "selection/3", "shown": ["ab"]}
+    keys._handle_msg({"key": "a", "down": True, "shift": False, "ctrl": True, "alt": False, **seen})
     gallery._handle_msg({"pin": 3})
     gallery._handle_msg({"more": True})
-    assert pressed == [KeyPress("a", True, ctrl=True)]
+    assert pressed == [Press("a", ctrl=True, code="KeyA", place="selection/3", shown=frozenset({"ab"}))]
     assert (pinned, more) == ([3], [True])
     for component in (keys, gallery):  # a callback must stay in Python: it once broke the whole page
         names = SimpleNamespace(**component.get_root().data.properties_with_values()).__dict__

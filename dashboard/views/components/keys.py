@@ -1,28 +1,23 @@
 """Keys of the whole page. Sees through shadow roots, is silent while somebody types text."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import panel as pn
 import param
 
-
-@dataclass(frozen=True)
-class KeyPress:
-    """One key that went down or up."""
-
-    key: str  # as the browser names it: "r", "R" with shift, "Escape"
-    down: bool
-    shift: bool = False
-    ctrl: bool = False  # also Cmd on a Mac
-    alt: bool = False
+from dashboard.inputs import Press
 
 
 class Keys(pn.custom.JSComponent):
-    """An invisible listener; put one on the page. Keys that were down when the window lost the focus go up."""
+    """An invisible listener; put one on the page. Keys that were down when the window lost the focus go up.
 
-    on_key: Callable[[KeyPress], None] = param.Parameter(doc="Called with each `KeyPress`.")
+    Each press carries `place`, and the pictures that picture cards have loaded. While the connection is away a press is
+    answered in the browser: it was not taken.
+    """
+
+    place = param.String(doc="What class keys act on, as the server names it.")
+    on_key: Callable[[Press], None] = param.Parameter(doc="Called with each `Press`.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_key": None}  # stays in Python
 
@@ -32,22 +27,39 @@ const TYPING = "input:not([type=button],[type=checkbox],[type=radio],[type=range
 const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"]);
 export function render({ model, el }) {
   const held = new Map();  // by place on the keyboard: a shift pressed meanwhile changes the name
-  const say = (key, down, event) => model.send_msg({ key, down, shift: !!event.shiftKey,
-    ctrl: !!(event.ctrlKey || event.metaKey), alt: !!event.altKey });
+  const lost = document.createElement("div");
+  lost.className = "lost";
+  lost.setAttribute("role", "alert");
+  lost.hidden = true;
+  el.append(lost);
+  let timer = null;
+  const refuse = key => {
+    lost.textContent = `No connection: the key ${key.toUpperCase()} was not taken. Press it again when the page is back.`;
+    lost.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => { lost.hidden = true; }, 6000);
+  };
+  const say = (key, code, down, event) => model.send_msg({ key, code, down, shift: !!event.shiftKey,
+    ctrl: !!(event.ctrlKey || event.metaKey), alt: !!event.altKey, place: model.place,
+    shown: [...(window.lassoscopeShown ?? new Map()).values()] });
   const onDown = event => {
     const target = event.composedPath()[0];
     if (event.repeat || event.isComposing || MODIFIERS.has(event.key)) return;
     if (target instanceof Element && target.closest(TYPING)) return;
+    if (document.documentElement.dataset.connection === "lost") {
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) refuse(event.key);
+      return;
+    }
     held.set(event.code, event.key);
-    say(event.key, true, event);
+    say(event.key, event.code, true, event);
   };
   const onUp = event => {
     if (!held.has(event.code)) return;
-    say(held.get(event.code), false, event);
+    say(held.get(event.code), event.code, false, event);
     held.delete(event.code);
   };
   const onBlur = () => {
-    for (const key of held.values()) say(key, false, {});
+    for (const [code, key] of held) say(key, code, false, {});
     held.clear();
   };
   document.addEventListener("keydown", onDown);
@@ -60,8 +72,14 @@ export function render({ model, el }) {
   });
 }
 """
-    _stylesheets = [":host { display: none; }"]
+    _stylesheets = [
+        """
+:host { position: fixed; left: 50%; bottom: 24px; transform: translateX(-50%); z-index: 2000; width: auto !important; }
+.lost { background: #b00020; color: #fff; font-size: 14px; padding: 10px 18px; border-radius: 8px; }
+.lost[hidden] { display: none; }
+"""
+    ]
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         if self.on_key is not None:
-            self.on_key(KeyPress(msg["key"], msg["down"], msg["shift"], msg["ctrl"], msg["alt"]))
+            self.on_key(Press.of(msg))

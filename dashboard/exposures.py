@@ -1,0 +1,49 @@
+"""What windows report of pictures seen, gathered and kept a few times a minute's worth at once, off the labels' thread."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from core.seen import Glance, add_exposures
+from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.exposures")
+GATHER_SECONDS = 0.5  # reports that arrive within this time are one transaction
+
+
+class ExposureKeeper:
+    """Adds reports to the workspace on a thread of its own, and publishes each analyst's day."""
+
+    def __init__(self, workspace: Workspace, publish: Callable[[tuple[str, str], object], None]) -> None:
+        self._workspace, self._publish = workspace, publish
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Glance] = {}
+        self._wanted, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
+        self._thread.start()
+
+    def add(self, analyst: str, glance: Glance) -> None:
+        """Take a report."""
+        with self._lock:
+            before = self._waiting.get(analyst)
+            self._waiting[analyst] = glance if before is None else before + glance
+        self._wanted.set()
+
+    def stop(self) -> None:
+        """Keep what was reported and end the thread."""
+        self._stopping.set()
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wanted.wait()
+            self._stopping.wait(GATHER_SECONDS)
+            self._wanted.clear()
+            with self._lock:
+                glances, self._waiting = self._waiting, {}
+            try:
+                for analyst, day in add_exposures(self._workspace, glances).items():
+                    self._publish(("exposure", analyst), day)
+            except Exception:  # counts must not end the server; the log has the trace
+                LOG.exception("exposures were not kept")

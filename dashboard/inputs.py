@@ -1,0 +1,122 @@
+"""The one table of keys and the one handler of what is pressed: a key or button acts on what it was pressed on, or not at all.
+
+The browser sends every press with the *place* it was made on (as the server last named it) and the pictures that were really
+loaded there. A press whose place is no more what is in view is refused with a sentence: four quick presses never label four
+pictures of which two were seen.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.catalog import ImageClass
+
+# verb -> (key, what it does), as the page tells it; class keys come from the workspace
+KEYS: dict[str, tuple[str, str]] = {
+    "undo": ("Z", "undo my last action"),
+    "reveal": ("R held", "see the one picture under the mouse clear"),
+    "more": ("M", "more like the pinned picture, or like these"),
+    "skip": ("S", "skip this picture"),
+    "unsure": ("U", "unsure: leave it open for good"),
+    "save": ("N", "keep these 25 as they stand"),
+    "nothing": ("Esc", "select nothing, or cancel"),
+}
+BY_KEY = {"z": "undo", "r": "reveal", "m": "more", "s": "skip", "u": "unsure", "n": "save", "escape": "nothing"}
+ANYWHERE = ("undo", "reveal", "more", "nothing")  # verbs that do not answer for one picture
+STALE = "The picture had changed when that key arrived, so nothing was done; press it again for what you see now."
+NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press again when you see it."
+
+
+@dataclass(frozen=True)
+class Press:
+    """One key that went down or up, or one button that was clicked."""
+
+    key: str  # as the browser names it: "r", "R" with shift, "Escape"; "" for a button
+    down: bool = True
+    shift: bool = False
+    ctrl: bool = False  # also Cmd on a Mac
+    alt: bool = False
+    code: str = ""  # the place on the keyboard: "Digit1", "KeyZ"
+    place: str = ""  # what was in view, as `SessionState.place` named it
+    shown: frozenset[str] = frozenset()  # ids of the pictures that were loaded in picture cards
+
+    @classmethod
+    def of(cls, msg: Mapping[str, Any]) -> "Press":
+        """Read what a component of the page sends; anything may come from a browser."""
+        seen = msg.get("shown") or ()
+        return cls(
+            key=str(msg.get("key", "")),
+            down=bool(msg.get("down", True)),
+            shift=bool(msg.get("shift", False)),
+            ctrl=bool(msg.get("ctrl", False)),
+            alt=bool(msg.get("alt", False)),
+            code=str(msg.get("code", "")),
+            place=str(msg.get("place", "")),
+            shown=frozenset(map(str, seen if isinstance(seen, list | tuple) else (seen,))),
+        )
+
+
+def meant(press: Press, classes: list[ImageClass]) -> tuple[str, str | None]:
+    """Return the verb a key stands for and, for "label", the class; ("", None) for none.
+
+    What the key says comes first; where that means nothing, its place on the keyboard does: the digits of a French keyboard
+    and the letters of a Cyrillic one are where those of a US keyboard are.
+    """
+    names = {c.key.lower(): c.name for c in classes}
+    said = press.key.lower()
+    for key in (said, _by_place(press)):
+        if key in names:
+            return "label", names[key]
+        if key in BY_KEY:
+            return BY_KEY[key], None
+    return "", None
+
+
+def _by_place(press: Press) -> str:
+    """Return what a US keyboard has where the key is, "" if the key says something itself."""
+    if len(press.key) > 1 and press.key not in ("Dead", "Process", "Unidentified"):
+        return ""  # "End", on a number pad without its numbers
+    for prefix in ("Digit", "Numpad"):
+        if press.code.startswith(prefix) and press.code.removeprefix(prefix).isdigit():
+            return press.code.removeprefix(prefix)
+    is_latin = press.key.isascii() and press.key.isalpha()
+    return press.code.removeprefix("Key").lower() if press.code.startswith("Key") and not is_latin else ""
+
+
+class Target(Protocol):
+    """What class keys and answers can act on: the selection, the pinned picture, a queue, a quick look."""
+
+    @property
+    def place(self) -> str:
+        """Its place now, "kind/...", or "" while it has nothing in view."""
+
+    @property
+    def picture(self) -> str:
+        """Id of the one picture that must have been on the screen, "" where there are many."""
+
+    def act(self, verb: str, class_name: str | None) -> None:
+        """Do what was asked for; verbs it does not know do nothing."""
+
+
+class Inputs:
+    """Sends each press to the target it was made on."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._targets: dict[str, Target] = {}
+
+    def add(self, kind: str, target: Target) -> None:
+        """Let a target take the presses made on places of its kind."""
+        self._targets[kind] = target
+
+    def act(self, press: Press, verb: str, class_name: str | None = None) -> None:
+        """Let the target in view do it, or say why not."""
+        target = self._targets.get(press.place.partition("/")[0])
+        if target is None:
+            return  # nothing on this page takes answers
+        if target.place != press.place:
+            self._say(STALE)
+        elif target.picture and target.picture not in press.shown:
+            self._say(NOT_SEEN)
+        else:
+            target.act(verb, class_name)

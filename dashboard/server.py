@@ -1,0 +1,127 @@
+"""What all tabs of one server share: workspace, hub, workers and threads. One per process."""
+
+import ctypes
+import gc
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from core.devices import pick_device
+from core.workspace import Workspace
+from dashboard.exposures import ExposureKeeper
+from dashboard.hub import Hub
+from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
+from dashboard.openings import Openings
+from dashboard.settings import Settings
+from dashboard.shared import Shared
+from dashboard.views.map import warm
+
+LOG = logging.getLogger("lassoscope")
+M_ARENA_MAX = -8  # of glibc's mallopt
+TIDY_SECONDS = 5.0
+
+
+class Tidier:
+    """Collects what closed tabs leave, some time after the last has closed: their models point at each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def request(self) -> None:
+        """Ask for it; asked for again meanwhile, it is done once."""
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(TIDY_SECONDS, self._tidy)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def stop(self) -> None:
+        """Forget what was asked for."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _tidy(self) -> None:
+        with self._lock:
+            self._timer = None
+        gc.collect()
+        try:
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed otherwise
+        except (AttributeError, OSError, TypeError):
+            LOG.debug("malloc_trim is not there")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What all tabs share."""
+
+    settings: Settings
+    workspace: Workspace
+    hub: Hub
+    refits: RefitWorker
+    pool: ThreadPoolExecutor  # one thread: label actions keep their order
+    asks: ThreadPoolExecutor  # one thread: what is asked for next; no label waits behind it
+    slow_pool: ThreadPoolExecutor  # one thread: what takes seconds
+    draw_pool: ThreadPoolExecutor
+    shared: Shared
+    exposures: ExposureKeeper
+    experiments: ExperimentJob
+    clusters: ClusterJob
+    openings: Openings
+    tidier: Tidier
+    device: str
+
+
+def start(settings: Settings) -> Server:
+    """Open the workspace and start what runs beside the event loop."""
+    _share_memory_between_threads()
+    workspace = Workspace(settings.workspace)
+    device = str(pick_device(settings.device))
+    hub, shared = Hub(), Shared(workspace)
+    warm()
+    server = Server(
+        settings=settings,
+        workspace=workspace,
+        hub=hub,
+        refits=RefitWorker(workspace, shared, hub.publish, device=device),
+        pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
+        asks=ThreadPoolExecutor(1, thread_name_prefix="asks"),
+        slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
+        draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
+        shared=shared,
+        exposures=ExposureKeeper(workspace, hub.publish),
+        experiments=ExperimentJob(workspace, hub.publish),
+        clusters=ClusterJob(workspace, hub.publish),
+        openings=Openings(workspace),
+        tidier=Tidier(),
+        device=device,
+    )
+    shared.grid()
+    server.refits.request()
+    gc.collect()
+    gc.freeze()  # libraries and workspace stay: no collection after a closed tab need walk them
+    return server
+
+
+def stop(server: Server) -> None:
+    """End the workers and close the workspace; everything acknowledged is on disk already."""
+    server.hub.close()
+    server.tidier.stop()
+    server.experiments.stop()
+    server.clusters.stop()
+    server.pool.shutdown(wait=True)
+    for pool in (server.asks, server.slow_pool, server.draw_pool):
+        pool.shutdown(wait=True, cancel_futures=True)
+    server.refits.stop()
+    server.exposures.stop()
+    server.workspace.close()
+
+
+def _share_memory_between_threads() -> None:
+    """Let glibc keep two heaps instead of one per thread: what closed tabs leave free is used again, not kept by each."""
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+    except (AttributeError, OSError, TypeError):  # another C library has other habits
+        LOG.debug("mallopt is not there")

@@ -1,0 +1,92 @@
+"""What windows show of one state of labels and probe, worked out once and handed to all. Safe to call from any thread."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.catalog import ImageClass
+from core.curves import NamedCurve
+from core.fitting import Fitted
+from core.labels import UNLABELLED, Labels
+from core.polygon import GridIndex
+from core.raster import Colouring
+from core.workspace import Workspace
+from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
+
+T = TypeVar("T")
+SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
+KEPT = 4  # results of each kind: windows that are a moment behind need not start over
+
+
+class Shared:
+    """Results by what they were made from; whoever asks first works them out while the others wait."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._kinds: dict[str, tuple[threading.Lock, OrderedDict[Hashable, Any]]] = {}
+
+    def once(self, kind: str, key: Hashable, work: Callable[[], T]) -> T:
+        """Return `work()` for a key, of this call or of an earlier one."""
+        with self._lock:
+            lock, known = self._kinds.setdefault(kind, (threading.Lock(), OrderedDict()))
+        with lock:
+            if key not in known:
+                known[key] = work()
+                while len(known) > KEPT:
+                    known.popitem(last=False)
+            found: T = known[key]
+            return found
+
+    def grid(self) -> GridIndex:
+        """Return the index over the current map."""
+        xy = self._workspace.xy
+        return self.once("grid", _Same(xy), lambda: GridIndex.build(xy))
+
+    def counts(self) -> dict[str, Any]:
+        """Return how many images are labelled, by class and half."""
+        space = self._workspace
+        return self.once("counts", (space.labels.version, space.n_images), space.label_counts)
+
+    def curves(self, gold_column: str | None) -> list[NamedCurve]:
+        """Return the precision-recall curves of the newest probe."""
+        space = self._workspace
+        key = (_Same(space.fitted), space.labels.version, _Same(space.sealed), gold_column)
+        return self.once("curves", key, lambda: space.curves(gold_column=gold_column))
+
+    def colouring(self, colour_by: str) -> Colouring:
+        """Return what point colour shows."""
+        labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
+        state: Hashable = labels.version if colour_by == "label" else _Same(fitted)
+        classes, n = tuple(space.classes), space.n_images
+        key = (state, classes, n)
+        return self.once(f"colouring {colour_by}", key, lambda: _colour(colour_by, labels, fitted, classes, n))
+
+
+def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int) -> Colouring:
+    common: dict[str, Any] = {"unlabelled": UNLABELLED_COLOUR}
+    if colour_by in ("label", "predicted"):
+        predicted = np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
+        codes = labels.codes if colour_by == "label" else predicted
+        palette, names = tuple(c.colour for c in classes), tuple(c.name for c in classes)
+        nothing = np.array([], np.float32)
+        return Colouring("categorical", codes, nothing, palette, names=names, low=0.0, high=1.0, **common)
+    values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
+    low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == "score" else (0.0, 1.0)
+    return Colouring("continuous", np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common)
+
+
+class _Same:
+    """A key that is equal to itself for the same object only, and keeps that object alive."""
+
+    def __init__(self, thing: object) -> None:
+        self._thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._thing is other._thing
+
+    def __hash__(self) -> int:
+        return id(self._thing)

@@ -1,0 +1,54 @@
+"""What is not on the screen costs nothing: panes are built when they are first shown, and drawn only while they are."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import panel as pn
+
+from dashboard.state import SessionState
+
+
+def draw_when_shown(
+    state: SessionState, draw: Callable[[], None], on: Sequence[str], *, page: str = "map", tab: str | None = None
+) -> None:
+    """Call `draw` now, and when one of the state's parameters `on` changes; later, where the pane is not on the screen."""
+    stale = True
+
+    def look(changed: bool) -> None:
+        nonlocal stale
+        stale = stale or changed
+        if stale and state.shows(page, tab):
+            stale = False
+            draw()
+
+    state.param.watch(lambda *_: look(True), list(on))
+    state.param.watch(lambda *_: look(False), ["page", "tab"])
+    look(True)
+
+
+class Later(pn.viewable.Viewer):
+    """Room for a pane that is built when its page and tab are first on the screen."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        build: Callable[[], pn.viewable.Viewer],
+        *,
+        page: str = "map",
+        tab: str | None = None,
+        **layout: Any,
+    ) -> None:
+        super().__init__()
+        self._state, self._build, self._where = state, build, (page, tab)
+        self.pane: pn.viewable.Viewer | None = None
+        self.room = pn.Column(sizing_mode="stretch_both", margin=0, **layout)
+        state.param.watch(self._follow, ["page", "tab"])
+        self._follow()
+
+    def _follow(self, *_: Any) -> None:
+        if self.pane is None and self._state.shows(*self._where):
+            self.pane = self._build()
+            self.room.objects = [self.pane]
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.room
