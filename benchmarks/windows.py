@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EVERY = 3.0  # s between two keys of one window
 MAP_SIZE = (590, 620)  # CSS px, of the map in a window of 1,280 x 720
 LABELLED = re.compile(r"· ([\d,]+) labelled")
+STUCK = 60.0  # s without a next picture after which a person presses again
 PATIENCE = 120.0  # s after the last key in which a window may still follow
 
 
@@ -221,7 +222,8 @@ async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[st
         while time.perf_counter() - start < seconds:
             await window.press("12"[len(window.keys) % 2])  # another class each time: the same sentence would be no news
             due += EVERY
-            while (window.keys[-1].shown is None or time.perf_counter() < due) and time.perf_counter() - start < seconds + 30:
+            patience = time.perf_counter() + STUCK
+            while time.perf_counter() < due or (window.keys[-1].shown is None and time.perf_counter() < patience):
                 await asyncio.sleep(0.02)
 
     await asyncio.gather(*map(work, windows))

@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -795,13 +795,16 @@ class Workspace:
                 self._fitted = fitted
         return fitted
 
-    def suggest(self, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0) -> list[Suggestion]:
+    def suggest(
+        self, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0, without: Collection[int] = ()
+    ) -> list[Suggestion]:
         """Choose teach-half images worth a label, unlabelled and distinct.
 
         Args:
             n: how many.
             strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and both sides are there, then uncertain.
             seed: the same seed and labels give the same picks.
+            without: rows that are not to be chosen, because somebody else is asked for them now.
         Raises:
             InputError: if the strategy is unknown, or needs a probe that is missing.
         """
@@ -817,6 +820,7 @@ class Workspace:
         if strategy not in STRATEGIES:
             raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
         free = (codes == UNLABELLED) & ~self.is_check & ~self._book.is_unsure()
+        free[list(without)] = False
         pool = Pool(
             rows=np.flatnonzero(free[: matrix.rows]),
             embeddings=lambda rows: embedded.standardisation.apply(matrix.take(rows)),

@@ -21,7 +21,7 @@ from core.clustering import ClusterSummary
 from core.clusters import Clustering
 from core.compare import Comparison, compare_encoders
 from core.copying import copies_of
-from core.errors import AppError
+from core.errors import AppError, InputError
 from core.experiment import Experiment, ExperimentConfig
 from core.exposure import PAUSE, Exposure, Limits, Streak
 from core.focus import draw_focus
@@ -82,20 +82,24 @@ class Actions:
         )
 
     def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None]) -> None:
-        with one_message(self._document):
-            if future.exception() is not None:
-                failed()
-            try:
-                done(future.result())
-            except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
-                self.say(str(error), error=True)
-            except Exception:
-                LOG.exception("action failed")
-                self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+        if future.exception() is not None:
+            failed()
+        try:
+            done(future.result())
+        except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
+            self.say(str(error), error=True)
+        except Exception:
+            LOG.exception("action failed")
+            self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
 
     def soon(self, draw: Callable[[], None]) -> None:
-        """Call `draw` when the tab's document is next free: Bokeh's models may be changed only then."""
-        self._document.add_next_tick_callback(draw)
+        """Call `draw` when the tab's document is next free, and send what it changes as one: before, no model may change."""
+
+        def all_at_once() -> None:
+            with one_message(self._document):
+                draw()
+
+        self._document.add_next_tick_callback(all_at_once)
 
     def say(self, sentence: str, *, error: bool = False) -> None:
         """Show one sentence in this tab."""
@@ -395,13 +399,36 @@ class Actions:
     # -- questions --
 
     def suggest(self, n: int, strategy: str, done: Callable[[list[Any]], None]) -> None:
-        """Ask for the next round of suggestions."""
-        self.run(partial(self.workspace.suggest, n, strategy=strategy), done, on=self._server.asks)
+        """Ask for the next round of suggestions, of pictures that no other window is asked for."""
+
+        def choose() -> list[Any]:
+            others = self._server.handout.elsewhere(self._document)
+            found = self.workspace.suggest(n, strategy=strategy, without=others)
+            self.hold([suggestion.row for suggestion in found])
+            return found
+
+        self.run(choose, done, on=self._server.asks)
+
+    def hold(self, rows: list[int]) -> None:
+        """Let this window be the one that is asked for these rows; none releases what it held."""
+        if rows:
+            self._server.handout.hold(self._document, rows)
+        else:
+            self._server.handout.release(self._document)
 
     def check_queue(self, purpose: str, n: int, done: Callable[[np.ndarray], None]) -> None:
-        """Ask for the next check-half images to read."""
-        verb = partial(checking.queue, self.workspace, purpose, n, analyst=self.state.analyst)
-        self.run(verb, done, on=self._server.asks)
+        """Ask for the next check-half images to read, that no other window is asked for."""
+
+        def find() -> np.ndarray:
+            others = self._server.handout.elsewhere(self._document)
+            found = checking.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
+            free = found[~np.isin(found, list(others))][:n]
+            if len(found) and not len(free):
+                raise InputError(f"The last {len(found):,} images are being read in other windows; look again in a minute.")
+            self.hold(free.tolist())
+            return free
+
+        self.run(find, done, on=self._server.asks)
 
     # -- the check half --
 

@@ -37,6 +37,7 @@ def build_page(server: Server) -> Any:
 
     def close(_context: Any) -> None:
         server.hub.unsubscribe(document)
+        server.handout.release(document)
         page.close()
         server.tidier.request()
 

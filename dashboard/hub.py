@@ -16,9 +16,9 @@ from bokeh.document import Document
 Topics = Mapping[Hashable, Any]
 Listener = Callable[[Topics], None]
 
-SHARE = 0.25  # of the event loop's time that telling windows may take
-SHORTEST, LONGEST = 0.25, 1.5  # s between two deliveries to one window
+SHARE = 0.3  # of the event loop's time that telling windows may take
 SMOOTHING = 0.2  # weight of the newest delivery in the mean of what one costs
+GONE = 30.0  # s after which a delivery that never ran is forgotten: its window has closed
 
 
 @dataclass(eq=False)
@@ -28,15 +28,13 @@ class _Mailbox:
     document: Document
     listener: Listener
     waiting: dict[Hashable, Any] = field(default_factory=dict)
-    rests_until: float = 0.0  # monotonic
-    on_its_way: bool = False  # a delivery is queued on the window's document
 
 
 class Hub:
     """Subscriptions of the open windows, by document."""
 
     def __init__(self) -> None:
-        self._boxes: dict[Document, _Mailbox] = {}
+        self._boxes: dict[Document, _Mailbox] = {}  # who waits longest comes first
         self._changed = threading.Condition()
         self._cost = 0.02  # s, mean of a delivery
         self._closed = False
@@ -73,28 +71,27 @@ class Hub:
         with self._changed:
             return len(self._boxes)
 
-    @property
-    def pause(self) -> float:
-        """Seconds that a window rests after a delivery: the more windows and the dearer a delivery, the longer."""
-        return min(max(len(self._boxes) * self._cost / SHARE, SHORTEST), LONGEST)
-
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._closed:
-                    return
-                now = time.monotonic()
-                wanted = [box for box in self._boxes.values() if box.waiting and not box.on_its_way]
-                due = [box for box in wanted if box.rests_until <= now]
-                if not due:
-                    self._changed.wait(min((box.rests_until - now for box in wanted), default=None))
-                    continue
-                for box in due:
-                    box.on_its_way = True
-            for box in due:
-                box.document.add_next_tick_callback(partial(self._deliver, box))
+        """Tell one window after the other, with rests in between in which the event loop is everybody's."""
+        while (box := self._next()) is not None:
+            delivered = threading.Event()
+            box.document.add_next_tick_callback(partial(self._deliver, box, delivered))
+            delivered.wait(GONE)
+            time.sleep(self._cost * (1 / SHARE - 1))
 
-    def _deliver(self, box: _Mailbox) -> None:
+    def _next(self) -> _Mailbox | None:
+        """Wait for a window that is to be told something; None once the hub is closed."""
+        with self._changed:
+            while True:
+                if self._closed:
+                    return None
+                box = next((box for box in self._boxes.values() if box.waiting), None)
+                if box is not None:
+                    self._boxes[box.document] = self._boxes.pop(box.document)  # to the end of the line
+                    return box
+                self._changed.wait()
+
+    def _deliver(self, box: _Mailbox, delivered: threading.Event) -> None:
         with self._changed:
             topics, box.waiting = box.waiting, {}
             gone = self._boxes.get(box.document) is not box
@@ -103,8 +100,5 @@ class Hub:
             if not gone:
                 box.listener(topics)
         finally:
-            now = time.monotonic()
-            with self._changed:
-                self._cost += SMOOTHING * (now - start - self._cost)
-                box.rests_until, box.on_its_way = now + self.pause, False
-                self._changed.notify()
+            self._cost += SMOOTHING * (time.monotonic() - start - self._cost)
+            delivered.set()

@@ -79,7 +79,7 @@ def _by_place(press: Press) -> str:
     for prefix in ("Digit", "Numpad"):
         if press.code.startswith(prefix) and press.code.removeprefix(prefix).isdigit():
             return press.code.removeprefix(prefix)
-    is_latin = press.key.isascii() and press.key.isalpha()
+    is_latin = len(press.key) == 1 and press.key.isascii() and press.key.isalpha()
     return press.code.removeprefix("Key").lower() if press.code.startswith("Key") and not is_latin else ""
 
 
@@ -101,13 +101,23 @@ class Target(Protocol):
 class Inputs:
     """Sends each press to the target it was made on."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str], None], soon: Callable[[Callable[[], None]], None]) -> None:
+        """Prepare.
+
+        Args:
+            say: shows a sentence.
+            soon: calls a function when the tab's document may be changed; a button's click comes at any moment.
+        """
+        self._say, self._soon = say, soon
         self._targets: dict[str, Target] = {}
 
     def add(self, kind: str, target: Target) -> None:
         """Let a target take the presses made on places of its kind."""
         self._targets[kind] = target
+
+    def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
+        """Do what a button says, as soon as the document may be changed."""
+        self._soon(lambda: self.act(press, verb, class_name))
 
     def act(self, press: Press, verb: str, class_name: str | None = None) -> None:
         """Let the target in view do it, or say why not."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.devices import pick_device
 from core.workspace import Workspace
 from dashboard.exposures import ExposureKeeper
+from dashboard.handout import Handout
 from dashboard.hub import Hub
 from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings
@@ -70,6 +71,7 @@ class Server:
     experiments: ExperimentJob
     clusters: ClusterJob
     openings: Openings
+    handout: Handout
     tidier: Tidier
     device: str
 
@@ -95,6 +97,7 @@ def start(settings: Settings) -> Server:
         experiments=ExperimentJob(workspace, hub.publish),
         clusters=ClusterJob(workspace, hub.publish),
         openings=Openings(workspace),
+        handout=Handout(),
         tidier=Tidier(),
         device=device,
     )

@@ -77,6 +77,7 @@ class BulkPane(pn.viewable.Viewer):
         draw_when_shown(self.state, self._on_bulk, ["bulk", "labels_version"])
         watch(lambda _: self._close(), "selected")
         watch(self._follow, ["privacy_view", "reveal"])
+        self._on_look()
 
     @staticmethod
     def _button(label: str, on_click: Any, *, variant: str = "text", color: str = "default") -> pmui.Button:

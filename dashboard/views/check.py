@@ -14,7 +14,7 @@ from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.reading import QueuePane
 
-BATCH = 50  # images fetched ahead; the order is fixed, so the size changes nothing
+BATCH = 10  # images fetched ahead, which no other window is asked for meanwhile
 GRID = 25  # images read at once
 TILE = 62  # px: five in a row
 PURPOSES = {
@@ -49,7 +49,7 @@ class CheckPane(QueuePane):
         classes = self.state.workspace.classes
         self._flagged = _choice("Clicked ones are", [c.name for c in classes if c.flagged])
         self._others = _choice("All others are", [c.name for c in classes if not c.flagged])
-        self._save = class_buttons([], self.inputs.act, ("save", "Save  [N]", "Keep these readings as they stand"))
+        self._save = class_buttons([], self.inputs.click, ("save", "Save  [N]", "Keep these readings as they stand"))
         self._asks = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 8))
         self._grid = pn.Column(
             self._gallery,

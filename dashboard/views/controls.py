@@ -63,7 +63,7 @@ class Controls(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.label(None),
         )
-        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act)
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click)
         copies = pmui.Checkbox.from_param(
             self.state.param.copies,
             label="Near-duplicates together",

@@ -7,7 +7,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, Line, Range1d
 from bokeh.plotting import figure
 
 from core.curves import NamedCurve
@@ -41,8 +41,8 @@ class CurvesPane(pn.viewable.Viewer):
         self._figure.xaxis.ticker.desired_num_ticks = self._figure.yaxis.ticker.desired_num_ticks = 5
         self._sources = {key: ColumnDataSource({"recall": [], "precision": []}) for key in CURVE_TITLES}
         for key, source in self._sources.items():
-            look = {"color": COLOURS[key], "line_dash": DASHES[key], "line_width": 2}
-            self._figure.line("recall", "precision", source=source, **look)
+            look = {"line_color": COLOURS[key], "line_dash": DASHES[key], "line_width": 2}
+            self._figure.add_glyph(source, Line(x="recall", y="precision", **look))
         pane = pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", margin=0)
         # Around the pane: Panel would hand `visible` itself on to Bokeh's figure, which knows no such thing.
         self._chart = pn.Column(pane, sizing_mode="stretch_width", margin=0, visible=False)

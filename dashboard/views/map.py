@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -16,10 +17,14 @@ from bokeh.models import (
     BoxSelectTool,
     ColumnDataSource,
     CustomJS,
+    ImageRGBA,
     LassoSelectTool,
+    MultiLine,
     PanTool,
     Range1d,
     ResetTool,
+    Scatter,
+    Text,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
@@ -62,6 +67,37 @@ else if (mouse.timer === null) {
 """
 
 
+# Pictures come deflated: one is 1.5 MB, mostly empty, and 20 windows would wait for each other's bytes. The sources that hold
+# them unpacked are not synchronised, so that nothing is sent back.
+UNPACK = """
+const { layers, alpha } = packed.data, targets = { base, overlay };
+const unpack = async bytes => new Response(
+  new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+const next = thing => thing.__newest = (thing.__newest ?? 0) + 1;  // what a newer frame has replaced is not shown any more
+const mine = layers.map(layer => next(targets[layer.name])), run = next(glyph);
+Promise.all(layers.map(layer => unpack(layer.bytes))).then(buffers => {
+  layers.forEach((layer, i) => {
+    const target = targets[layer.name];
+    if (target.__newest !== mine[i]) return;
+    const NDArray = target.data.image[0].constructor;
+    const image = new NDArray(new Uint32Array(buffers[i]), [layer.height, layer.width]);
+    target.data = { image: [image], x: [layer.x], y: [layer.y], dw: [layer.dw], dh: [layer.dh] };
+  });
+  if (glyph.__newest === run) glyph.global_alpha = alpha[0];
+});
+"""
+PACKING = 1  # zlib level: 5 ms a picture, to a twentieth
+
+
+def pack(picture: Picture, view: View, name: str) -> dict[str, Any]:
+    """Return one layer of a frame as the browser unpacks it."""
+    x0, x1, y0, y1 = view
+    height, width = picture.rgba.shape
+    packed = np.frombuffer(zlib.compress(np.ascontiguousarray(picture.rgba, "<u4").tobytes(), PACKING), np.uint8)
+    place = {"x": x0, "y": y0, "dw": x1 - x0, "dh": y1 - y0}
+    return {"name": name, "bytes": packed, "height": height, "width": width, **place}
+
+
 class MapPane(pn.viewable.Viewer):
     """Draws `state`; a lasso sets `selected` and `last_polygon`, a click sets `pinned`."""
 
@@ -77,7 +113,7 @@ class MapPane(pn.viewable.Viewer):
         self._before_tap: tuple[float, int | None] = (-math.inf, None)
         self._frames = 0
         self._painter = Painter()
-        self._coalesce = Coalesce(self.pool, self._painter.draw, lambda frame: self._on_document(partial(self._show, frame)))
+        self._coalesce = Coalesce(self.pool, self._paint, lambda painted: self._on_document(partial(self._show, *painted)))
         self.overlay = MapOverlay(view=self.state.privacy_view)
         self._build_figure()
         self._listen()
@@ -117,28 +153,33 @@ class MapPane(pn.viewable.Viewer):
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self.figure.toolbar.logo = None
-        nothing = self._columns(NOTHING, (0.0, 1.0, 0.0, 1.0))
-        self._base, self._overlay = ColumnDataSource(nothing), ColumnDataSource(dict(nothing))
-        place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
-        self._base_renderer = self.figure.image_rgba(source=self._base, **place)
-        self.figure.image_rgba(source=self._overlay, **place)
+        nothing = {"image": [NOTHING.rgba], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
+        base, overlay = (ColumnDataSource(dict(nothing), syncable=False) for _ in range(2))
+        place = {name: name for name in nothing}
+        add = self.figure.add_glyph  # not `figure.scatter`: its three further looks of every glyph are models of every page
+        glyph = ImageRGBA(**place, syncable=False)
+        add(base, glyph)
+        add(overlay, ImageRGBA(**place))
+        self._packed = ColumnDataSource({"layers": [], "alpha": []})
+        into = {"packed": self._packed, "base": base, "overlay": overlay, "glyph": glyph}
+        self._packed.js_on_change("data", CustomJS(args=into, code=UNPACK))
         self._dots = ColumnDataSource(dict(NO_DOTS))
-        self.figure.scatter(
-            "x", "y", source=self._dots, size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None
-        )
+        add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
         self._pinned, self._hovered = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []})
         for source, size in ((self._hovered, 14), (self._pinned, 20)):
             for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
-                self.figure.scatter("x", "y", source=source, size=size, fill_color=None, line_color=colour, line_width=width)
+                add(source, Scatter(size=size, fill_color=None, line_color=colour, line_width=width))
         self._lines, self._names = ColumnDataSource(dict(NO_LINES)), ColumnDataSource(dict(NO_NAMES))
-        place = {"xs": "xs", "ys": "ys", "source": self._lines}
-        self._halo = self.figure.multi_line(line_width=4, line_alpha="halo", **place)
-        self._outlines = self.figure.multi_line(line_width="width", **place)
+        self._halo = add(self._lines, MultiLine(line_width=4, line_alpha="halo"))
+        self._outlines = add(self._lines, MultiLine(line_width="width"))
         # A rim first, then the letters: Bokeh strokes a text's outline over its letters.
         self._rims, self._letters = (
-            self.figure.text(
-                "x", "y", text="name", source=self._names, text_align="center", text_baseline="bottom",
-                text_font_size="12px", text_font_style="bold", y_offset=-3,
+            add(
+                self._names,
+                Text(
+                    text="name", text_align="center", text_baseline="bottom", text_font_size="12px", text_font_style="bold",
+                    y_offset=-3,
+                ),
             )
             for _ in range(2)
         )  # fmt: skip
@@ -253,21 +294,20 @@ class MapPane(pn.viewable.Viewer):
             )
         )
 
-    @staticmethod
-    def _columns(picture: Picture, view: View) -> dict[str, Any]:
-        x0, x1, y0, y1 = view
-        return {"image": [picture.rgba], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+    def _paint(self, request: Request) -> tuple[Frame, dict[str, Any]]:
+        """Draw and pack, off the event loop."""
+        frame = self._painter.draw(request)
+        pictures = {"base": frame.base, "overlay": frame.overlay}
+        layers = [pack(picture, request.view, name) for name, picture in pictures.items() if picture is not None]
+        return frame, {"layers": layers, "alpha": [DIMMED if len(request.selected) else 1.0] * len(layers)}
 
-    def _show(self, frame: Frame) -> None:
+    def _show(self, frame: Frame, packed: dict[str, Any]) -> None:
         request = frame.request
         with one_message(self._document):  # one message: the browser never paints half a frame
-            if frame.base is not None:
-                self._base.data = self._columns(frame.base, request.view)
-            if frame.overlay is not None:
-                self._overlay.data = self._columns(frame.overlay, request.view)
+            if packed["layers"]:
+                self._packed.data = packed
             if frame.dots is not None:
                 self._dots.data = frame.dots
-            self._base_renderer.glyph.global_alpha = DIMMED if len(request.selected) else 1.0
             self._frames += 1
             self.overlay.facts = self.overlay.facts | {
                 "frame": self._frames,

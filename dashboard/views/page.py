@@ -46,7 +46,7 @@ class Page:
 
     def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor) -> None:
         self.state, self.actions = state, actions
-        self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True))
+        self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True), actions.soon)
         self._map = MapPane(state=state, pool=draw_pool)
         both = {"state": state, "actions": actions}
         with_inputs = {**both, "inputs": self._inputs}
@@ -56,11 +56,18 @@ class Page:
             "clusters": partial(ClustersPane, **both),
             "check": partial(CheckPane, **with_inputs),
         }
-        self._panes = {tab: Later(state, builders[tab], tab=tab) for tab in TABS}
+        self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, "map", tab)) for tab in TABS}
         self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in TABS), sizing_mode="stretch_both", margin=0)
         self._tabs.param.watch(self._on_tab, "active")
+        cards = (  # above the tabs; most visits never see most of them
+            (partial(Guide, **both), lambda: state.guide, "guide"),
+            (partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder"),
+            (partial(BulkPane, **with_inputs), lambda: state.look is not None, "look"),
+            (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
+        )
+        room = {"sizing_mode": "stretch_width", "styles": {"position": "static"}}  # what covers covers the whole column
         right = pn.Column(
-            Guide(**both), ReminderCard(state=state), BulkPane(**with_inputs), PinnedPicture(**with_inputs), self._tabs,
+            *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
@@ -70,7 +77,7 @@ class Page:
             "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW | NO_SELECTION)
         }
         for name, kind in FURTHER.items():
-            self._pages[name] = Later(state, partial(kind, **both), page=name, visible=False)
+            self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
         self._keys = Keys(on_key=self._on_key, place=state.place)
         state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
         self.template = pmui.Page(
@@ -103,6 +110,7 @@ class Page:
         self._map.close()
 
     def _on_page(self, event: Any) -> None:
+        self._let_go()
         for name, page in self._pages.items():
             room = page if name == "map" else page.room
             room.visible = event.new == name
@@ -114,8 +122,17 @@ class Page:
             self.state.param.update(pinned=None, asked=queue.place)  # a pinned picture would cover what is asked for
             if queue.needs_refill:
                 queue.refill()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let others be asked for what this tab's queue holds, while it is not on the screen."""
+        if not (self.state.shows("map") and self.state.tab in QUEUES):
+            self.actions.hold([])
 
     def _on_key(self, press: Press) -> None:
+        self.actions.soon(partial(self._do, press))  # a component's message comes without the document's lock
+
+    def _do(self, press: Press) -> None:
         verb, class_name = meant(press, self.state.workspace.classes)
         if verb == "reveal" and not (press.ctrl or press.alt):
             self.state.reveal = press.down

@@ -27,7 +27,7 @@ class PinnedPicture(pn.viewable.Viewer):
         super().__init__(**params)
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(240px, 28vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
-        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act)
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)
         more = pmui.Button(
             label="More like this  [M]",

@@ -40,7 +40,7 @@ class QueuePane(pn.viewable.Viewer):
         self._asked = 0
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(300px, 34vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
-        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.act, *self.more_answers)
+        self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click, *self.more_answers)
         self._layout = pn.Column(*self._head(), self._card, self._buttons, self._words, sizing_mode="stretch_both", margin=8)
         self.state.param.watch(self._bring_back, "undone")
         self.inputs.add(self.tab, self)
@@ -148,6 +148,7 @@ class QueuePane(pn.viewable.Viewer):
         self._buttons.param.update(place=self.place, disabled=current is None)
         if self.state.tab == self.tab:
             self.state.asked = self.place
+            self.actions.hold([asked.row for asked in self._waiting])
 
     def _say_who_was_faster(self, asked: Suggestion) -> None:
         space, row = self.state.workspace, asked.row

@@ -27,26 +27,32 @@ def draw_when_shown(
 
 
 class Later(pn.viewable.Viewer):
-    """Room for a pane that is built when its page and tab are first on the screen."""
+    """Room for a pane that is built when it is first wanted."""
 
     def __init__(
         self,
         state: SessionState,
         build: Callable[[], pn.viewable.Viewer],
         *,
-        page: str = "map",
-        tab: str | None = None,
+        wanted: Callable[[], bool],
+        on: Sequence[str] = ("page", "tab"),
         **layout: Any,
     ) -> None:
+        """Prepare.
+
+        Args:
+            build: makes the pane, once.
+            wanted: asked now and when one of the state's parameters `on` changes.
+        """
         super().__init__()
-        self._state, self._build, self._where = state, build, (page, tab)
+        self._build, self._wanted = build, wanted
         self.pane: pn.viewable.Viewer | None = None
-        self.room = pn.Column(sizing_mode="stretch_both", margin=0, **layout)
-        state.param.watch(self._follow, ["page", "tab"])
+        self.room = pn.Column(**{"sizing_mode": "stretch_both", "margin": 0, **layout})
+        state.param.watch(self._follow, list(on))
         self._follow()
 
     def _follow(self, *_: Any) -> None:
-        if self.pane is None and self._state.shows(*self._where):
+        if self.pane is None and self._wanted():
             self.pane = self._build()
             self.room.objects = [self.pane]
 

@@ -1,0 +1,86 @@
+"""Windows are told what happened: the newest of each topic, never their own, one window after the other."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dashboard.handout import LEASE_SECONDS, Handout
+from dashboard.hub import Hub
+
+
+class Loop:
+    """Stands in for the event loop of a Bokeh document: callbacks run one by one on one thread."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def add_next_tick_callback(self, callback):
+        self.pool.submit(callback)
+
+
+@pytest.fixture
+def loop():
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hub():
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+def wait_for(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen within 5 s")
+
+
+def test_every_window_but_the_one_that_acted_is_told_the_newest_of_each_topic(hub, loop):
+    heard = {name: [] for name in "abc"}
+    windows = {name: Loop(loop) for name in heard}
+    for name, window in windows.items():
+        hub.subscribe(window, heard[name].append)
+    held = threading.Event()
+    loop.submit(held.wait)  # the event loop is busy: what is published meanwhile is gathered
+    for number in range(50):
+        hub.publish("progress", number, but=windows["a"])
+    hub.publish(("said", "ann", 1), "first")
+    hub.publish(("said", "ann", 2), "second")  # another topic: no sentence is lost
+    held.set()
+    wait_for(lambda: all(heard[name] and heard[name][-1].get(("said", "ann", 2)) for name in "abc"))
+    assert [len(topics) for topics in heard.values()] == [1, 1, 1]
+    assert heard["b"][0] == {"progress": 49, ("said", "ann", 1): "first", ("said", "ann", 2): "second"}
+    assert "progress" not in heard["a"][0]
+
+
+def test_a_window_that_has_closed_is_told_nothing_and_stops_nobody(hub, loop):
+    heard = []
+    closed, open_ = Loop(loop), Loop(loop)
+    hub.subscribe(closed, lambda topics: 1 / 0)
+    hub.subscribe(open_, heard.append)
+    hub.publish("labels")
+    hub.unsubscribe(closed)
+    wait_for(lambda: heard)
+    assert len(hub) == 1
+
+
+def test_two_windows_are_never_asked_for_the_same_picture_and_a_lease_ends_by_itself():
+    now = [0.0]
+    handout = Handout(clock=lambda: now[0])
+    handout.hold("a", [1, 2])
+    handout.hold("b", [3])
+    assert handout.elsewhere("a") == {3}
+    assert handout.elsewhere("c") == {1, 2, 3}
+    handout.hold("a", [2])  # 1 is answered
+    now[0] = LEASE_SECONDS - 1
+    handout.hold("a", [2])  # and a is still there
+    now[0] = LEASE_SECONDS + 1
+    assert handout.elsewhere("c") == {2}
+    handout.release("a")
+    assert handout.elsewhere("c") == set()

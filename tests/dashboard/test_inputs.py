@@ -1,0 +1,81 @@
+"""A key or button acts on what it was pressed on, or not at all; keys are found by what they say or by where they are."""
+
+import pytest
+
+from core.catalog import ImageClass
+from dashboard.inputs import NOT_SEEN, STALE, Inputs, Press, meant
+
+CLASSES = [ImageClass("neutral", "#000000", "1", flagged=False), ImageClass("explicit", "#ffffff", "2", flagged=True)]
+
+
+class Queue:
+    place, picture = "suggestions/aa", "aa"
+
+    def __init__(self):
+        self.answers = []
+
+    def act(self, verb, class_name):
+        self.answers.append((verb, class_name))
+        self.place, self.picture = "suggestions/bb", "bb"  # the next one
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def inputs(said):
+    return Inputs(said.append, lambda do: do())
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "verb"),
+    [
+        ("1", "Digit1", ("label", "neutral")),
+        ("&", "Digit1", ("label", "neutral")),  # French: digits need shift
+        ("é", "Digit2", ("label", "explicit")),
+        ("1", "Numpad1", ("label", "neutral")),
+        ("End", "Numpad1", ("", None)),  # without Num Lock it is another key
+        ("z", "KeyZ", ("undo", None)),
+        ("Z", "KeyZ", ("undo", None)),
+        ("z", "KeyW", ("undo", None)),  # French: the key that says z
+        ("w", "KeyZ", ("", None)),  # French: the key in its place says w
+        ("я", "KeyZ", ("undo", None)),  # Russian
+        ("Dead", "KeyS", ("skip", None)),
+        ("Process", "KeyU", ("unsure", None)),  # an input method has it
+        ("Escape", "Escape", ("nothing", None)),
+        ("q", "KeyQ", ("", None)),
+        ("3", "Digit3", ("", None)),
+    ],
+)
+def test_a_key_means_what_it_says_or_else_what_its_place_says(key, code, verb):
+    assert meant(Press(key, code=code), CLASSES) == verb
+
+
+def test_four_quick_presses_on_one_picture_label_one_picture(inputs, said):
+    queue = Queue()
+    inputs.add("suggestions", queue)
+    for _ in range(4):
+        inputs.act(Press("1", place="suggestions/aa", shown=frozenset({"aa"})), "label", "neutral")
+    assert queue.answers == [("label", "neutral")]
+    assert said == [STALE] * 3
+
+
+def test_a_picture_that_is_not_on_the_screen_yet_takes_no_answer(inputs, said):
+    queue = Queue()
+    inputs.add("suggestions", queue)
+    inputs.act(Press("1", place="suggestions/aa"), "label", "neutral")
+    assert (queue.answers, said) == ([], [NOT_SEEN])
+
+
+def test_a_press_on_a_page_without_answers_does_nothing(inputs, said):
+    queue = Queue()
+    inputs.add("suggestions", queue)
+    inputs.act(Press("1", place="", shown=frozenset({"aa"})), "label", "neutral")
+    assert (queue.answers, said) == ([], [])
+
+
+def test_what_a_browser_sends_is_read_and_nothing_of_it_is_trusted_to_be_there():
+    assert Press.of({}) == Press("")
+    assert Press.of({"key": 1, "shown": "aa", "place": None}).shown == frozenset({"aa"})
