@@ -1,5 +1,6 @@
 """The header: what workspace this is, how far it is labelled, who labels, and the privacy and theme switches."""
 
+import html
 from typing import Any
 
 import panel as pn
@@ -20,12 +21,13 @@ class Header(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
-        one_line = {**white, "fontSize": "0.8rem", "whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"}
+        one_line = {"color": "#ffffff", "font-size": "0.8rem", "white-space": "nowrap"}
+        one_line |= {"overflow": "hidden", "text-overflow": "ellipsis"}
         # The counts give way where the window is narrow; everything else keeps its width.
-        self._counts = pmui.Typography(
-            object="", sx=one_line, margin=(0, 8), align="center", sizing_mode="stretch_width", styles={"min-width": "0"}
+        self._counts = pn.pane.HTML(
+            "", styles=one_line | {"min-width": "0"}, margin=(0, 8), align="center", sizing_mode="stretch_width"
         )
-        self._fitting = pmui.Typography(object="", sx=one_line, margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
         self._analyst = pmui.TextInput.from_param(
             self.state.param.analyst,
             label="",
@@ -73,7 +75,7 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()
-        self._counts.object = (
+        self._counts.object = html.escape(
             f"{workspace.name} · {workspace.n_images:,} images · {counts['labelled']:,} labelled "
             f"({counts['labelled_teach']:,} teach, {counts['labelled_check']:,} check)"
         )

@@ -70,7 +70,8 @@ else if (mouse.timer === null) {
 # Pictures come deflated: one is 1.5 MB, mostly empty, and 20 windows would wait for each other's bytes. The sources that hold
 # them unpacked are not synchronised, so that nothing is sent back.
 UNPACK = """
-const { layers, alpha } = packed.data, targets = { base, overlay };
+const plain = thing => thing instanceof Map ? Object.fromEntries(thing) : thing;  // Bokeh hands out either
+const { layers: sent, alpha } = plain(packed.data), targets = { base, overlay }, layers = [...sent].map(plain);
 const unpack = async bytes => new Response(
   new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
 const next = thing => thing.__newest = (thing.__newest ?? 0) + 1;  // what a newer frame has replaced is not shown any more
@@ -79,7 +80,7 @@ Promise.all(layers.map(layer => unpack(layer.bytes))).then(buffers => {
   layers.forEach((layer, i) => {
     const target = targets[layer.name];
     if (target.__newest !== mine[i]) return;
-    const NDArray = target.data.image[0].constructor;
+    const NDArray = plain(target.data).image[0].constructor;
     const image = new NDArray(new Uint32Array(buffers[i]), [layer.height, layer.width]);
     target.data = { image: [image], x: [layer.x], y: [layer.y], dw: [layer.dw], dh: [layer.dh] };
   });
@@ -163,6 +164,7 @@ class MapPane(pn.viewable.Viewer):
         self._packed = ColumnDataSource({"layers": [], "alpha": []})
         into = {"packed": self._packed, "base": base, "overlay": overlay, "glyph": glyph}
         self._packed.js_on_change("data", CustomJS(args=into, code=UNPACK))
+        self.figure.tags = [self._packed]  # nothing draws it: so that it is part of the page at all
         self._dots = ColumnDataSource(dict(NO_DOTS))
         add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
         self._pinned, self._hovered = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []})

@@ -21,7 +21,10 @@ class AnswerButtons(pn.custom.JSComponent):
 
     _esm = """
 export function render({ model, el }) {
-  const draw = () => el.replaceChildren(...model.buttons.map(entry => {
+  const row = document.createElement("div");
+  row.className = "row";
+  el.append(row);
+  const draw = () => row.replaceChildren(...model.buttons.map(entry => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = entry.label;
@@ -34,13 +37,14 @@ export function render({ model, el }) {
     return button;
   }));
   model.on(["buttons"], draw);
-  model.on("disabled", () => { for (const button of el.children) button.disabled = model.disabled; });
+  model.on("disabled", () => { for (const button of row.children) button.disabled = model.disabled; });
   draw();
 }
 """
     _stylesheets = [
         """
-:host { display: flex; flex-wrap: wrap; gap: 6px 8px; color: var(--mui-palette-text-primary, inherit); }
+:host { color: var(--mui-palette-text-primary, inherit); }
+.row { display: flex; flex-wrap: wrap; gap: 6px 8px; }
 button { font: 500 13px/1.75 Roboto, Helvetica, Arial, sans-serif; color: inherit; background: none; padding: 2px 9px;
          border: 1px solid rgba(128, 128, 128, .6); border-radius: 4px; cursor: pointer; }
 button:hover { background: rgba(128, 128, 128, .16); }
