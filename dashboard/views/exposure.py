@@ -65,6 +65,7 @@ class ReminderCard(pn.viewable.Viewer):
             visible=False,
         )
         self.state.param.watch(self._draw, "reminder")
+        self._draw()
 
     def _dismiss(self, *_: Any) -> None:
         self.state.reminder = ""
