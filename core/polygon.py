@@ -1,7 +1,8 @@
 """Which rows lie under a lasso, in a box or near the mouse: a grid over the map. numba kernels, numpy in and out.
 
 Whole grid cells inside the lasso are taken as they are, and only points in cells that an edge touches are tested one by
-one, so a lasso costs what its outline costs. A point counts as inside by the even-odd rule.
+one, so a lasso costs what its outline costs. A point is inside by the non-zero rule: whatever lies within any turn of the
+outline is inside, so a hand that draws more than once round, or a figure of eight, loses nothing.
 """
 
 from dataclasses import dataclass
@@ -59,32 +60,36 @@ def _clip(value, low, high):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _inside(x, y, px, py, edges, n_edges):  # type: ignore[no-untyped-def]
-    """Even-odd rule over the given edges; edge i runs from vertex i - 1 to i."""
-    inside = False
+    """Non-zero rule: true if the turns of the given edges round the point do not cancel out; edge i goes from vertex i - 1."""
+    turns = 0
     for k in range(n_edges):
         i = edges[k]
         j = i - 1  # -1 is the last vertex
         if (py[i] > y) != (py[j] > y) and x < (px[j] - px[i]) * (y - py[i]) / (py[j] - py[i]) + px[i]:
-            inside = not inside
-    return inside
+            turns += 1 if py[i] > y else -1
+    return turns != 0
 
 
 @njit(cache=True, nogil=True)
 def _classify(px, py, side):  # type: ignore[no-untyped-def]
     """Mark every cell out of, in or touched by the polygon; the polygon is in units of cells."""
     kind = np.zeros((side, side), np.uint8)
-    crossings = np.empty(len(px))
+    crossings, steps = np.empty(len(px)), np.empty(len(px), np.int64)
     for row in range(side):  # cells by their centres; those that an edge touches are marked again below
         y, n = row + 0.5, 0
         for i in range(len(px)):
             j = i - 1
             if (py[i] > y) != (py[j] > y):
                 crossings[n] = (px[j] - px[i]) * (y - py[i]) / (py[j] - py[i]) + px[i]
+                steps[n] = 1 if py[i] > y else -1
                 n += 1
-        sorted_ = np.sort(crossings[:n])
-        for pair in range(0, n - 1, 2):
-            for column in range(_clip(np.ceil(sorted_[pair] - 0.5), 0, side), side):
-                if column + 0.5 >= sorted_[pair + 1]:
+        order, turns = np.argsort(crossings[:n]), 0
+        for k in range(n - 1):
+            turns += steps[order[k]]
+            if turns == 0:
+                continue
+            for column in range(_clip(np.ceil(crossings[order[k]] - 0.5), 0, side), side):
+                if column + 0.5 >= crossings[order[k + 1]]:
                     break
                 kind[row, column] = _IN
     for i in range(len(px)):
@@ -236,7 +241,7 @@ class GridIndex:
         return np.where(at < 0, np.nan, self.xs[at]), np.where(at < 0, np.nan, self.ys[at])
 
     def lasso(self, xs: FloatArray, ys: FloatArray) -> IntArray:
-        """Return the rows inside a polygon (even-odd; closed by itself; NaN vertices are not allowed).
+        """Return the rows inside a polygon (non-zero rule; closed by itself; NaN vertices are not allowed).
 
         Args:
             xs, ys: (V,) map units.

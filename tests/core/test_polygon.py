@@ -10,12 +10,13 @@ from core.polygon import LASSO_MODES, GridIndex, combine
 
 
 def slow_inside(x, y, px, py):
-    inside = False
+    """Edges that go up to the right of the point against edges that go down there: equal numbers mean no turn round it."""
+    up, down = 0, 0
     for i in range(len(px)):
         j = i - 1
         if (py[i] > y) != (py[j] > y) and x < (px[j] - px[i]) * (y - py[i]) / (py[j] - py[i]) + px[i]:
-            inside = not inside
-    return inside
+            up, down = (up + 1, down) if py[i] > y else (up, down + 1)
+    return up != down
 
 
 def slow_lasso(xy, px, py):
@@ -50,6 +51,41 @@ def test_a_long_lasso_on_many_points_is_exact():
     found = GridIndex.build(xy).lasso(px, py)
     assert found.tolist() == slow_lasso(xy, px, py)
     assert 5_000 < len(found) < 35_000
+
+
+def turns_by_angle(x, y, px, py):
+    """How often the outline goes round the point: the angle under which it is seen, added up."""
+    angle = np.arctan2(np.append(py, py[0]) - y, np.append(px, px[0]) - x)
+    return round(float(np.diff(np.unwrap(angle)).sum() / (2 * np.pi)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_any_turn_of_the_outline_goes_round_is_inside(seed):
+    rng = np.random.default_rng(seed)
+    xy = rng.normal(size=(800, 2)).astype(np.float32)
+    px, py = rng.normal(size=(2, 25))  # crosses itself dozens of times, in both directions
+    turns = np.array([turns_by_angle(x, y, px, py) for x, y in xy.astype(float)])
+    assert GridIndex.build(xy).lasso(px, py).tolist() == np.flatnonzero(turns).tolist()
+    assert set(turns) > {0, 1, 2} or set(turns) > {0, -1, -2}  # overlaps were among them
+
+
+def circle(turns, wobble=0.0):
+    angle = np.linspace(0, 2 * np.pi * turns, int(60 * turns))
+    return (2 + wobble * angle) * np.cos(angle), (2 + wobble * angle) * np.sin(angle)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("outline", [circle(1), circle(1.3), circle(2), circle(2, 0.03), circle(3, -0.02)])
+def test_a_lasso_drawn_more_than_once_round_takes_everything_inside(outline, direction):
+    xy = np.random.default_rng(0).uniform(-1, 1, (2000, 2)).astype(np.float32)
+    px, py = outline
+    assert len(GridIndex.build(xy).lasso(px[::direction], py[::direction])) == 2000
+
+
+def test_a_figure_of_eight_takes_both_loops_and_nothing_else():
+    eight = np.array([(-2, -1), (2, 1), (2, -1), (-2, 1)], float).T
+    points = np.array([(-1.5, 0), (1.5, 0), (0, 0.9), (0, -0.9)], np.float32)
+    assert GridIndex.build(points).lasso(*eight).tolist() == [0, 1]
 
 
 @settings(max_examples=100, deadline=None)

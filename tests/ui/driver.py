@@ -104,7 +104,7 @@ def inside(xy: np.ndarray, geometry: dict) -> set[int]:
     for row, (x, y) in enumerate(xy.astype(float)):
         with np.errstate(all="ignore"):
             crosses = ((py > y) != (before_y > y)) & (x < (before_x - px) * (y - py) / (before_y - py) + px)
-        if crosses.sum() % 2:
+        if (crosses & (py > y)).sum() != (crosses & (py <= y)).sum():  # upward edges against downward ones
             found.add(row)
     return found
 
