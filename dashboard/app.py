@@ -10,11 +10,13 @@ import panel as pn
 
 from dashboard.actions import Actions
 from dashboard.hub import Topics
+from dashboard.login import Login
 from dashboard.routes import patterns
 from dashboard.server import Server, start, stop
 from dashboard.settings import Settings
 from dashboard.state import SessionState
 from dashboard.views.page import Page
+from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -31,6 +33,7 @@ def build_page(server: Server) -> Any:
         grid=server.shared.grid(),
         analyst=analyst or "analyst",
         device=server.device,
+        signed_in=bool(server.settings.password),
     )
     actions = Actions(state, server, document)
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
@@ -52,27 +55,37 @@ def build_page(server: Server) -> Any:
     return page.template
 
 
+def listen(server: Server) -> Any:
+    """Return Panel's server on the port, every route of it behind the wall; it answers once its event loop runs."""
+    settings = server.settings
+    login = Login(settings.password, settings.cookie_secret) if settings.password else None
+    routes = [*patterns(server.workspace, str(ASSETS)), *doors(login)]
+    panel_server = pn.serve(
+        {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
+        port=settings.port,
+        address=settings.address,
+        websocket_origin=settings.allowed_origins(),
+        extra_patterns=routes,
+        title="Lassoscope",
+        show=False,
+        start=False,
+        verbose=False,
+        use_xheaders=True,
+        unused_session_lifetime_milliseconds=KEEP_SESSION_MS,
+        **server_options(login),
+    )
+    raise_wall(panel_server._tornado, login=login, ours=[route[0] for route in routes], hosts=settings.host_names())
+    return panel_server
+
+
 def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    pn.extension(reconnect=True, disconnect_notification="Connection lost; what you did is safe. Reconnecting…")
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
+    pn.extension(reconnect=True)
     server = start(settings)
     try:
-        panel_server = pn.serve(
-            {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
-            port=settings.port,
-            address=settings.address,
-            websocket_origin=settings.allowed_origins(),
-            extra_patterns=patterns(server.workspace, str(ASSETS)),
-            title="Lassoscope",
-            show=False,
-            start=False,
-            verbose=False,
-            liveness=True,
-            use_xheaders=True,
-            unused_session_lifetime_milliseconds=KEEP_SESSION_MS,
-            **settings.login(),
-        )
+        panel_server = listen(server)
         _announce(settings, panel_server.port, open_browser)
         panel_server.run_until_shutdown()
     finally:

@@ -1,4 +1,4 @@
-"""Thumbnails, pictures and our static files, behind the same login as the page. No path is ever built from a request."""
+"""Thumbnails, pictures and our static files; `dashboard/wall.py` stands before them. No path is ever built from a request."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,23 +15,7 @@ ID = r"([0-9a-f]{32})"
 VIEW = "(" + "|".join(sorted(VIEWS, key=len, reverse=True)) + ")"
 
 
-class GuardedHandler(RequestHandler):
-    """A handler that answers 401 to whoever the page would send to the login."""
-
-    async def prepare(self) -> None:
-        """Check the login before anything else."""
-        provider = self.application.auth_provider  # type: ignore[attr-defined]
-        if provider.get_user is not None:
-            self.current_user = provider.get_user(self)
-        elif provider.get_user_async is not None:
-            self.current_user = await provider.get_user_async(self)
-        else:
-            return
-        if not self.current_user:
-            raise HTTPError(401)
-
-
-class WebpHandler(GuardedHandler):
+class WebpHandler(RequestHandler):
     """Serves one image in one privacy view; the work runs off the event loop."""
 
     def initialize(self, load: Callable[[str, str], bytes]) -> None:
@@ -46,12 +30,7 @@ class WebpHandler(GuardedHandler):
             raise HTTPError(404) from None
         self.set_header("Content-Type", "image/webp")
         self.set_header("Cache-Control", f"private, max-age={ONE_DAY}, immutable")  # an id names its bytes for ever
-        self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(content)
-
-
-class GuardedStaticHandler(GuardedHandler, StaticFileHandler):
-    """Our css and logo; tornado keeps the path inside the folder."""
 
 
 def patterns(workspace: Workspace, assets: str) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
@@ -59,5 +38,5 @@ def patterns(workspace: Workspace, assets: str) -> list[tuple[str, type[RequestH
     return [
         (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),
         (rf"/image/{VIEW}/{ID}", WebpHandler, {"load": workspace.picture}),
-        (r"/assets/(.*)", GuardedStaticHandler, {"path": assets}),
+        (r"/assets/(.*)", StaticFileHandler, {"path": assets}),
     ]

@@ -1,11 +1,11 @@
 """Everything the environment can set, in one table. The README's settings table is tested against it."""
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.errors import InputError
 
@@ -44,12 +44,9 @@ class Settings:
         named = [origin.strip() for origin in self.origins.split(",") if origin.strip()]
         return named or [f"{host}:{self.port}" for host in ("localhost", "127.0.0.1")]
 
-    def login(self) -> dict[str, Any]:
-        """Return Panel's login options: none without a password."""
-        if not self.password:
-            return {}
-        secret = self.cookie_secret or secrets.token_hex(32)  # a fresh one logs everybody out at a restart
-        return {"basic_auth": self.password, "cookie_secret": secret}
+    def host_names(self) -> set[str]:
+        """Return the names, without ports, under which a browser may open the server; those of this machine always are."""
+        return {urlsplit(f"//{origin}").hostname or "" for origin in self.allowed_origins()} | {self.address.lower()}
 
 
 def _parse(name: str, text: str, kind: type) -> Any:

@@ -29,6 +29,7 @@ class SessionState(param.Parameterized):
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
     shared: Shared = param.ClassSelector(class_=Shared, doc="What all tabs draw, worked out once.")
     analyst: str = param.String(default="analyst", doc="Who is named on labels given in this tab.")
+    signed_in: bool = param.Boolean(default=False, constant=True, doc="The analyst is who logged in, and nothing changes that.")
 
     encoder: str = param.String(default="", doc="The encoder this tab has drawn.")
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
@@ -79,6 +80,7 @@ class SessionState(param.Parameterized):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        self.param.analyst.constant = self.signed_in
         missing = self.workspace.missing_for_map()
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.guide = self.workspace.wants_guide(self.analyst)

@@ -12,6 +12,8 @@ from dashboard.state import PAGES, SessionState
 # pmui passes `sx` to the knob alone.
 WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.8rem; }"
 
+SIGNATURE = ":host { color: #ffffff; font-size: 0.8rem; white-space: nowrap; } a { color: #ffffff; margin-left: 0.5em; }"
+
 
 class Header(pn.viewable.Viewer):
     """Counts on the left, switches on the right."""
@@ -27,18 +29,8 @@ class Header(pn.viewable.Viewer):
         self._counts = pn.pane.HTML(
             "", styles=one_line | {"min-width": "0"}, margin=(0, 8), align="center", sizing_mode="stretch_width"
         )
-        self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
-        self._analyst = pmui.TextInput.from_param(
-            self.state.param.analyst,
-            label="",
-            placeholder="analyst",
-            size="small",
-            width=76,
-            margin=(0, 4),
-            align="center",
-            description="",
-            sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},
-        )
+self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
+        self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
             label="",
@@ -72,6 +64,28 @@ class Header(pn.viewable.Viewer):
         )
         self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
         self._draw()
+
+    def _signature(self) -> pn.viewable.Viewable:
+        """Say who labels: a field, or with a login the name that came with it, which nobody changes from a browser."""
+        if self.state.signed_in:
+            name = f'<span title="Who is named on your labels">{html.escape(self.state.analyst)}</span>'
+            return pn.pane.HTML(
+                f'{name} <a href="logout">Log out</a>',
+                stylesheets=[SIGNATURE],
+                margin=(0, 8),
+                align="center",
+            )
+        return pmui.TextInput.from_param(
+            self.state.param.analyst,
+            label="",
+            placeholder="analyst",
+            size="small",
+            width=76,
+            margin=(0, 4),
+            align="center",
+            description="",
+            sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},
+        )
 
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()

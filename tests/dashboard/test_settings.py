@@ -29,10 +29,9 @@ def test_origins_default_to_this_machine():
     assert named.allowed_origins() == ["a.example", "b.example:81"]
 
 
-def test_login_needs_a_password():
-    assert Settings().login() == {}
-    assert Settings(password="x", cookie_secret="s").login() == {"basic_auth": "x", "cookie_secret": "s"}
-    assert len(Settings(password="x").login()["cookie_secret"]) == 64
+def test_host_names_are_those_of_the_origins_and_the_address():
+    named = Settings(origins="Label.example, b.example:81, [fd00::1]:82", address="10.0.0.7").host_names()
+    assert named == {"label.example", "b.example", "fd00::1", "10.0.0.7"}
 
 
 def test_every_setting_is_in_the_readme():

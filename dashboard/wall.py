@@ -1,0 +1,178 @@
+"""The wall in front of every route: what is not named here does not exist, and what is named needs the login.
+
+It stands before the routes of Panel, Bokeh and ours in tornado's own routing, so a route that a new version of theirs brings
+stays closed until somebody opens it here.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.tornado import BokehTornado
+from bokeh.util.token import check_token_signature, get_session_id
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import OutputTransform, RequestHandler
+
+from dashboard.login import Login, LoginHandler, LoginProvider, LogoutHandler
+
+LIVENESS, LOGIN, LOGOUT, PAGE, SOCKET = "/liveness", "/login", "/logout", "/", "/ws"
+OPEN = {LIVENESS, LOGIN}  # without a login
+# What the page needs of Bokeh and Panel: scripts, styles and fonts. `/metadata`, `/autoload.js` (our page in other sites) and
+# `/components/MODULE/…` (which imports what a visitor names) are left out on purpose.
+THEIRS = (PAGE, SOCKET, "/favicon.ico", r"/static/(?:js|css|lib|extensions)/.+")
+HEADERS = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Panel makes scripts out of text, so inline ones may run; nothing comes from another site, and none may frame the page.
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "connect-src 'self' ws: wss: data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+}
+TOKEN_SECONDS = 7 * 86_400  # a page of last week still joins its session, if the server still has that
+LARGEST_BODY = 65_536  # bytes; forms are small, everything large comes through the websocket
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a request goes no further."""
+
+    status: int
+    words: str
+    location: str = ""
+
+
+class Wall(Matcher):
+    """Matches every request that may not pass; the others fall through to their routes."""
+
+    def __init__(self, application: BokehTornado, *, login: Login | None, ours: list[str], hosts: set[str]) -> None:
+        """Take the server's application, its login if it has one, the patterns of our routes and the host names it goes by."""
+        self._application, self._login, self._hosts = application, login, hosts | LOOPBACK
+        self._named = re.compile("|".join(f"(?:{pattern})" for pattern in [*THEIRS, *ours]))
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Return what the refusal needs, or None to let the request pass."""
+        refused = self._refusal(request)
+        return None if refused is None else {"target_kwargs": {"refused": refused}}
+
+    def _refusal(self, request: HTTPServerRequest) -> Refused | None:
+        path = request.path
+        if not self._named.fullmatch(path):
+            return Refused(404, "There is no such page.")
+        if request.method not in (("GET", "HEAD", "POST") if path == LOGIN else ("GET", "HEAD")):
+            return Refused(405, "This page can only be read.")
+        if path == LIVENESS:
+            return None
+        if (refused := self._from_elsewhere(request)) is not None:
+            return refused
+        if self._login is not None and path not in OPEN and self._login.user(request.cookies) is None:
+            if path not in (PAGE, LOGOUT):
+                return Refused(401, "Log in first.")
+            back = f"?next={quote(f'/?{request.query}', safe='')}" if request.query else ""
+            return Refused(302, "Log in first.", f"./login{back}")
+        if "Bokeh-Session-Id" in request.headers or {"bokeh-session-id", "bokeh-token"} & set(request.arguments):
+            return Refused(403, "A visitor does not choose the session; open the page without that argument.")
+        if path == SOCKET and not self._may_join(request):
+            return Refused(403, "This session has ended; reload the page.")
+        return None
+
+    def _from_elsewhere(self, request: HTTPServerRequest) -> Refused | None:
+        """Refuse what another site's page asks for behind its visitor's back."""
+        if self._login is None and request.host_name.strip("[]").lower() not in self._hosts:
+            # A site can give its own name this machine's address; with a login the cookie is missing then.
+            return Refused(403, "This server is not known by that name; set LASSOSCOPE_ORIGINS to the host:port you open.")
+        navigates = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+        if request.headers.get("Sec-Fetch-Site") == "cross-site" and not navigates and request.path != SOCKET:
+            return Refused(403, "Other sites may link to this page, and no more.")  # Bokeh checks a socket's origin
+        return None
+
+    def _may_join(self, request: HTTPServerRequest) -> bool:
+        """Tell whether a websocket asks for a page that this server made, still has, and made for the one who asks."""
+        token = request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
+        try:
+            if not check_token_signature(token, secret_key=self._application.secret_key, signed=True):
+                return False
+            session = self._application.get_session(PAGE, get_session_id(token))
+        except (ProtocolError, ValueError, KeyError, TypeError, AttributeError, AssertionError):
+            return False  # not a token, or of a server that was
+        if self._login is None:
+            return True
+        context = session.document.session_context
+        return context is not None and self._login.owner(context.request.cookies) == self._login.user(request.cookies)
+
+
+class RefusedHandler(RequestHandler):
+    """Answers with a status and a sentence, whatever the method."""
+
+    def initialize(self, refused: Refused) -> None:
+        """Take the reason."""
+        self.refused = refused
+
+    def prepare(self) -> None:
+        """Answer."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        if self.refused.location:
+            self.redirect(self.refused.location)
+            return
+        self.set_status(self.refused.status)
+        self.finish(self.refused.words + "\n")
+
+
+class LivenessHandler(RequestHandler):
+    """Says that the server answers, and does nothing else."""
+
+    def get(self) -> None:
+        """Answer the same few bytes whatever is asked."""
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"alive": True})
+
+    head = get
+
+
+class SafeHeaders(OutputTransform):
+    """Puts the headers that browsers need to keep other sites out on every answer."""
+
+    def __init__(self, request: HTTPServerRequest) -> None:
+        pass
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Add the headers."""
+        for name, value in HEADERS.items():
+            headers[name] = value
+        headers.pop("Server", None)
+        return status_code, headers, chunk
+
+
+def doors(login: Login | None) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """Return the routes of liveness and, if there is one, of the login."""
+    ways = [] if login is None else [(LOGIN, LoginHandler, {"login": login}), (LOGOUT, LogoutHandler, {"login": login})]
+    return [(LIVENESS, LivenessHandler, {}), *ways]
+
+
+def server_options(login: Login | None) -> dict[str, Any]:
+    """Return what Panel's server has to be told for the wall to hold."""
+    options: dict[str, Any] = {
+        "sign_sessions": True,  # by a key of this process: nobody makes up a session or wakes one of an earlier server
+        "secret_key": secrets.token_bytes(32),
+        "session_token_expiration": TOKEN_SECONDS,
+        "exclude_cookies": ["is_guest"],  # Panel takes whoever sends it for "guest", logged in or not
+        "http_server_kwargs": {"max_body_size": LARGEST_BODY, "body_timeout": 30.0, "idle_connection_timeout": 120.0},
+    }
+    if login is not None:
+        options |= {"auth_provider": LoginProvider(login), "cookie_secret": login.secret}
+    return options
+
+
+def raise_wall(application: BokehTornado, *, login: Login | None, ours: list[str], hosts: set[str]) -> None:
+    """Put the wall before all routes of `application`; call it before the first request."""
+    wall = Wall(application, login=login, ours=ours, hosts=hosts)
+    application.add_handlers(".*", [Rule(wall, RefusedHandler)])
+    application.add_transform(SafeHeaders)
