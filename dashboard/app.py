@@ -82,7 +82,7 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
-    pn.extension(reconnect=True)
+    pn.extension(reconnect=False)  # `Connection` finds the way back
     server = start(settings)
     try:
         panel_server = listen(server)

@@ -29,7 +29,7 @@ class Header(pn.viewable.Viewer):
         self._counts = pn.pane.HTML(
             "", styles=one_line | {"min-width": "0"}, margin=(0, 8), align="center", sizing_mode="stretch_width"
         )
-self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
         self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,

@@ -16,6 +16,7 @@ from dashboard.theme import page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
+from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.keys import Keys
 from dashboard.views.controls import Controls
@@ -66,6 +67,7 @@ class Page:
             (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
         )
         room = {"sizing_mode": "stretch_width", "styles": {"position": "static"}}  # what covers covers the whole column
+        state.param.watch(lambda event: setattr(self._tabs, "active", TABS.index(event.new)), "tab")
         right = pn.Column(
             *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
@@ -87,6 +89,7 @@ class Page:
                 pn.Column(
                     *(self._pages[name] for name in PAGES),
                     self._keys,
+                    Connection(state=state),
                     ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,

@@ -1,0 +1,46 @@
+"""Keeps the page working over a cut line and a restarted server: it goes on, or loads again in the same place."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+import param
+
+PLACE = ("page", "tab", "colour_by")  # of `SessionState`: where a page that loads again goes back to
+
+
+class Connection(pn.custom.JSComponent):
+    """An invisible keeper of the connection; put one on the page.
+
+    `<html data-connection>` is "ok" or "lost". While it is lost a banner says so. When the server answers again the page joins
+    its session and is drawn anew from it; if the session has ended, the page is loaded again and shows the same place.
+    """
+
+    state: Any = param.Parameter(doc="The tab's `SessionState`.")
+    place = param.Dict(default={}, doc="Where the page is now.")
+
+    _rename: ClassVar[dict[str, str | None]] = {"state": None}  # stays in Python
+    _esm = Path(__file__).with_suffix(".js")
+    _stylesheets = [":host { display: none; }"]
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.state.param.watch(self._note_place, list(PLACE))
+        self._note_place()
+
+    def _note_place(self, *_: Any) -> None:
+        self.place = {name: getattr(self.state, name) for name in PLACE}
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        if "beat" in msg:
+            self._send_msg({"beat": True})
+            return
+        place = msg.get("place")
+        if isinstance(place, dict):
+            pn.state.onload(partial(self._go_to, place))  # what changes before that would not be drawn
+
+    def _go_to(self, place: dict[str, Any]) -> None:
+        """Show a place; what is not one (it comes from a browser) is left out."""
+        known = {name: place.get(name) for name in PLACE}
+        self.state.param.update(**{name: value for name, value in known.items() if value in self.state.param[name].objects})
