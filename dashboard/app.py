@@ -1,7 +1,9 @@
 """The composition root: one page per browser tab, served from one server's shared parts."""
 
 import logging
+import socket
 import webbrowser
+from dataclasses import replace
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,8 @@ def build_page(server: Server) -> Any:
 def listen(server: Server) -> Any:
     """Return Panel's server on the port, every route of it behind the wall; it answers once its event loop runs."""
     settings = server.settings
+    if settings.port == 0:  # known beforehand, for a browser may only come from that port
+        settings = replace(settings, port=_free_port(settings.address))
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
     routes = [*patterns(server.workspace, str(ASSETS)), *doors(login)]
     panel_server = pn.serve(
@@ -90,6 +94,11 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
         panel_server.run_until_shutdown()
     finally:
         stop(server)
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _announce(settings: Settings, port: int, open_browser: bool) -> None:

@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,61 @@ class Server:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+class Line:
+    """The way between a browser and a server; `cut` ends it and `mend` opens it again, `swallow` loses all that is sent."""
+
+    def __init__(self, to: int = 0) -> None:
+        self.to, self.state, self.ends = to, "open", []
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        self.state = "cut"
+        for end in self.ends:
+            self._end(end)
+        self.ends = []
+
+    def swallow(self) -> None:
+        self.state = "swallowing"
+
+    def mend(self) -> None:
+        self.cut()  # what was under way is lost
+        self.state = "open"
+
+    def _accept(self) -> None:
+        while True:
+            near = self.door.accept()[0]
+            try:
+                if self.state == "cut":
+                    raise OSError
+                far = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                near.close()
+                continue
+            self.ends += [near, far]
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, from_: socket.socket, to: socket.socket) -> None:
+        try:
+            while data := from_.recv(65_536):
+                if self.state == "open":
+                    to.sendall(data)
+        except OSError:
+            pass
+        for end in (from_, to):
+            self._end(end)
+
+    def _end(self, end: socket.socket) -> None:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 CANVAS = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll('*')) {

@@ -1,0 +1,118 @@
+"""An open page in Chromium when its line is cut, and when the server is restarted or stays away."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from core.workspace import Workspace
+from tests.ui.driver import LEFT, RECORD_SELECTIONS, RIGHT, Line, Server, drag, expect_selected, facts, inside, without_copies
+
+pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture
+def lines():
+    return [Line(), Line()]
+
+
+@pytest.fixture
+def server(prepared, lines):
+    """A server that is reached over two lines, each with an address of its own; no label stands at first."""
+    with Workspace(prepared) as space:
+        for action, stands in space.history():
+            if stands:
+                space.undo(action.seq, analyst="test")
+    server = Server(prepared, LASSOSCOPE_ORIGINS=",".join(f"127.0.0.1:{line.port}" for line in lines))
+    for line in lines:
+        line.to = server.port
+    yield server
+    server.kill()
+
+
+def expect_connection(page, state):
+    expect(page.locator("html")).to_have_attribute("data-connection", state, timeout=40_000)
+
+
+@pytest.mark.parametrize("how", ["cut", "swallow"])
+def test_after_a_lost_line_the_page_goes_on_and_shows_what_happened_meanwhile(open_page, lines, how):
+    first, second = (open_page(line.url) for line in lines)
+    loads = []
+    for page in (first, second):
+        page.may_lose_server = True
+        page.on("load", lambda _: loads.append(1))
+        without_copies(page)
+    drag(first, LEFT)
+    expect(facts(first)).not_to_have_attribute("data-selected", "0", timeout=10_000)
+    selected = [facts(first).get_attribute(name) for name in ("data-selected", "data-idsum")]
+    getattr(lines[0], how)()
+    expect_connection(first, "lost")
+    expect(first.get_by_role("status").get_by_text("Connection lost; what you did is safe")).to_be_visible()
+    second.get_by_role("tab", name="Suggestions").click()
+    expect(second.get_by_text("1 of 10")).to_be_visible(timeout=15_000)
+    second.keyboard.press("1")
+    expect(second.get_by_text("1 labelled")).to_be_visible(timeout=10_000)
+    lines[0].mend()
+    expect_connection(first, "ok")
+    expect(first.get_by_role("status").get_by_text("Connection lost")).not_to_be_visible()
+    expect(first.get_by_text("1 labelled")).to_be_visible(timeout=10_000)
+    expect(facts(first)).to_have_attribute("data-selected", selected[0], timeout=10_000)
+    expect(facts(first)).to_have_attribute("data-idsum", selected[1])
+    first.evaluate(RECORD_SELECTIONS)
+    drag(first, RIGHT)
+    expect(facts(first)).not_to_have_attribute("data-idsum", selected[1], timeout=10_000)
+    expect_connection(second, "ok")
+    assert loads == []
+
+
+def test_after_a_restart_the_page_loads_once_and_shows_the_same_place(open_page, lines, server):
+    page = open_page(lines[0].url)
+    page.may_lose_server = True
+    loads = []
+    page.on("load", lambda _: loads.append(1))
+    page.get_by_role("tab", name="Check").click()
+    page.get_by_role("combobox", name="Colour by").first.click()
+    page.get_by_role("listbox").get_by_text("uncertainty").click()
+    page.get_by_role("button", name="History").click()
+    page.wait_for_timeout(1_000)
+    server.kill()
+    expect_connection(page, "lost")
+    page.wait_for_timeout(4_000)
+    assert loads == []  # nobody answers: the page stays as it is
+    server.start()
+    expect_connection(page, "ok")
+    assert len(loads) == 1
+    expect(page.get_by_role("button", name="History")).to_have_attribute("aria-pressed", "true", timeout=15_000)
+    page.get_by_role("button", name="Map").click()
+    expect(page.get_by_role("tab", name="Check")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("combobox", name="Colour by").first).to_have_text("uncertainty")
+    page.evaluate(RECORD_SELECTIONS)
+    with Workspace(server.folder, read_only=True) as space:
+        expect_selected(page, inside(space.xy, drag(page, LEFT)))
+    page.wait_for_timeout(12_000)  # two signs of life
+    assert len(loads) == 1
+
+
+def test_a_restart_that_ends_the_login_leads_through_it_to_the_same_place(browser, prepared):
+    server = Server(prepared, LASSOSCOPE_PASSWORD="secret words")
+    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    try:
+        page.goto(server.url)
+        for turn in range(2):
+            page.get_by_label("Your name").fill("Ann Example")
+            page.get_by_label("Password").fill("secret words")
+            page.get_by_role("button", name="Log in").click()
+            expect(page.get_by_text("Ann Example")).to_be_visible(timeout=30_000)
+            if turn == 0:
+                page.wait_for_timeout(1_000)
+                page.get_by_role("button", name="History").click()
+                page.wait_for_timeout(1_000)
+                server.kill()
+                server.start()
+                expect(page).to_have_url(re.compile("/login"), timeout=40_000)
+        expect(page.get_by_role("button", name="History")).to_have_attribute("aria-pressed", "true", timeout=15_000)
+        page.get_by_role("link", name="Log out").click()
+        expect(page.get_by_label("Password")).to_be_visible(timeout=10_000)
+    finally:
+        page.context.close()
+        server.kill()
