@@ -89,7 +89,10 @@ class Line:
 
     def _accept(self) -> None:
         while True:
-            near = self.door.accept()[0]
+            try:
+                near = self.door.accept()[0]
+            except OSError:  # closed
+                return
             try:
                 if self.state == "cut":
                     raise OSError
@@ -110,6 +113,7 @@ class Line:
             pass
         for end in (from_, to):
             self._end(end)
+        from_.close()  # the other direction closes the other end
 
     def _end(self, end: socket.socket) -> None:
         with suppress(OSError):

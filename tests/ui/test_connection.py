@@ -13,7 +13,11 @@ pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 @pytest.fixture
 def lines():
-    return [Line(), Line()]
+    lines = [Line(), Line()]
+    yield lines
+    for line in lines:
+        line.cut()
+        line.door.close()
 
 
 @pytest.fixture
