@@ -20,6 +20,7 @@ from tornado.web import RequestHandler
 from core.workspace import Workspace
 from dashboard import app
 from dashboard.settings import Settings
+from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.header import Header
 from dashboard.wall import HEADERS
@@ -258,9 +259,9 @@ def test_a_name_that_cannot_stand_on_a_label_is_not_taken(site, name):
     "way",
     [
         "https://host.example", "//host.example", "///host.example", "/\\host.example", "\\\\host.example",
-        "javascript:alert(1)", "%2f%2fhost.example", "/%2fhost.example", "/%5chost.example", " //host.example", "\t//host.example",
-        "http:host.example", "/\t/host.example", "https:///host.example", "//host.example/?a=b", "@host.example",
-        "/?x=https://host.example", "/?a\r\nSet-Cookie: user=x", "//[", "data:text/html,x",
+        "javascript:alert(1)", "%2f%2fhost.example", "/%2fhost.example", "/%5chost.example", " //host.example",
+        "\t//host.example", "http:host.example", "/\t/host.example", "https:///host.example", "//host.example/?a=b",
+        "@host.example", "/?x=https://host.example", "/?a\r\nSet-Cookie: user=x", "//[", "data:text/html,x",
     ],
 )  # fmt: skip
 def test_a_login_never_leads_to_another_site(site, way):
@@ -354,7 +355,7 @@ def test_nobody_is_led_into_a_session_of_another(site):
 
 
 def test_with_a_login_nothing_that_a_browser_sends_changes_the_analyst(space):
-    state = SessionState(workspace=space, analyst="ann", signed_in=True)
+    state = SessionState(workspace=space, shared=Shared(space), analyst="ann", signed_in=True)
     header = Header(state=state).__panel__()
     with pytest.raises(TypeError, match="constant"):
         state.analyst = "bob"
@@ -363,7 +364,7 @@ def test_with_a_login_nothing_that_a_browser_sends_changes_the_analyst(space):
 
 
 def test_without_a_login_the_analyst_writes_a_name(space):
-    state = SessionState(workspace=space, analyst="ann")
+    state = SessionState(workspace=space, shared=Shared(space), analyst="ann")
     (field,) = Header(state=state).__panel__().select(pmui.TextInput)
     field.value = "bob"
     assert state.analyst == "bob"
