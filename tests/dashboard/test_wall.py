@@ -357,7 +357,7 @@ def test_nobody_is_led_into_a_session_of_another(site):
 def test_with_a_login_nothing_that_a_browser_sends_changes_the_analyst(space):
     state = SessionState(workspace=space, shared=Shared(space), analyst="ann", signed_in=True)
     header = Header(state=state).__panel__()
-    with pytest.raises(TypeError, match="constant"):
+    with pytest.raises(TypeError, match="Constant parameter"):
         state.analyst = "bob"
     assert not list(header.select(pmui.TextInput))
     assert any("ann" in str(pane.object) for pane in header.select(pn.pane.HTML))
