@@ -128,9 +128,10 @@ def further_look(workspace: Workspace, token: str, *, rng: np.random.Generator) 
     """Choose what else to look at in a bulk label.
 
     Raises:
-        InputError: if there is no such bulk label, it was undone, or all of it was looked at.
+        InputError: if there is no such bulk label, it was undone, all of it was looked at, or its class has left the list.
     """
     bulk = _standing(workspace, token)
+    _check_classes(workspace, bulk.purity.class_name)
     shown = draw_look(bulk.rows, bulk.looked, rng)
     if not len(shown):
         raise InputError(f"All {len(bulk.rows):,} images of this label were looked at; there is nothing more to see.")
@@ -169,17 +170,17 @@ def label_bulk(
         InputError: if a class is unknown or nothing is left to label.
     """
     _check_classes(workspace, class_name, seen.wrong_class)
-    asked = np.unique(rows)
-    open_ = workspace.open_to_bulk(asked)
-    seen = _within(seen, open_)
-    right = np.setdiff1d(open_, seen.wrong)
-    if not len(right):
-        raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
-    token = secrets.token_hex(8)
-    drafts = _looks(workspace, token, class_name, seen, analyst)
-    told = criterion | {"bulk": token, "images": len(open_)}
-    drafts.append(ActionDraft("label", analyst, source, right, class_name, told, workspace.guideline))
-    action = workspace.commit(drafts)[-1]
+    asked, token = np.unique(rows), secrets.token_hex(8)
+    with workspace.alone():  # nobody reads one of these in Check meanwhile
+        open_ = workspace.open_to_bulk(asked)
+        seen = _within(seen, open_)
+        right = np.setdiff1d(open_, seen.wrong)
+        if not len(right):
+            raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
+        drafts = _looks(workspace, token, class_name, seen, analyst)
+        told = criterion | {"bulk": token, "images": len(open_)}
+        drafts.append(ActionDraft("label", analyst, source, right, class_name, told, workspace.guideline))
+        action = workspace.commit(drafts)[-1]
     return workspace.label_result(action, n_kept=len(asked) - len(open_)), bulk_labels(workspace)[token]
 
 
@@ -192,7 +193,8 @@ def look_again(workspace: Workspace, token: str, *, seen: Seen, analyst: str) ->
     _check_classes(workspace, seen.wrong_class)
     bulk = _standing(workspace, token)
     seen = _within(seen, np.setdiff1d(bulk.rows, bulk.looked))
-    workspace.commit(_looks(workspace, token, bulk.purity.class_name, seen, analyst, given=True))
+    with workspace.alone():
+        workspace.commit(_looks(workspace, token, bulk.purity.class_name, seen, analyst, given=True))
     return bulk_label(workspace, token)
 
 

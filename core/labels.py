@@ -16,7 +16,9 @@ from core.errors import InputError
 UNLABELLED = -1
 UNSURE = "unsure"  # the source of an action that leaves an image open: kept, never trained on, not asked for again
 LOOK = "look"  # the kind of an action that tells which images of a bulk label were looked at
-EVIDENCE_SOURCES = frozenset({"check", "import"})  # bulk and hand-picked labels on check images are no random sample
+EVIDENCE_RANKS = {"import": 1, "check": 2}  # bulk and hand-picked labels on check images are no random sample
+READ_RANK = EVIDENCE_RANKS["check"]  # nothing but undo and a decision between two readings changes these
+EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ class LabelBook:
         self.labels = Labels(action.seq, codes, givers)
 
     def _code(self, action: Action) -> int:
-        return UNLABELLED if action.class_name is None else self._codes_by_name[action.class_name]
+        """Return the code of an action's class; UNLABELLED where it has none, or the class has left the list since."""
+        return UNLABELLED if action.class_name is None else self._codes_by_name.get(action.class_name, UNLABELLED)
 
-    @staticmethod
-    def _giver(action: Action) -> int:
-        return action.seq if action.class_name is not None or action.source == UNSURE else 0
+    def _giver(self, action: Action) -> int:
+        return action.seq if self._code(action) != UNLABELLED or action.source == UNSURE else 0
 
     def _replay(self, rows: IntArray, codes: IntArray, givers: IntArray) -> None:
         """Recompute the given rows from the newest active action that names each."""
@@ -115,6 +117,16 @@ class LabelBook:
         if token is None:
             return [seq]
         return [other for other in self._active if tie_of(self._actions[other]) == token]
+
+    def decided_at(self, rows: IntArray) -> list[str]:
+        """Return when each image got what it carries now, its being cleared included: ISO 8601 UTC; "" = never touched."""
+        found = {int(row): "" for row in rows}
+        for seq, stands in self._active.items():
+            action = self._actions[seq]
+            for row in action.rows.tolist() if stands else ():
+                if row in found:
+                    found[row] = action.at
+        return [found[row] for row in rows.tolist()]
 
     def newest_active(self, analyst: str | None = None) -> int | None:
         """Return the newest label action that stands (of one analyst, if named), or None."""

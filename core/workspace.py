@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.acquisition import FIRST_ROUND, STRATEGIES, Pool, automatic
 from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
 from core.catalog import Action, ActionDraft, Catalog, ImageClass
 from core.check_set import CheckSet
+from core.class_names import check_class_list, hint, meant
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.embedded import Embedded
 from core.errors import InputError, WorkspaceError
@@ -23,13 +25,14 @@ from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, s
 from core.halves import in_live_part
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
-from core.labelfiles import LabelLine, read_label_drafts, write_label_lines
-from core.labels import EVIDENCE_SOURCES, UNLABELLED, UNSURE, LabelBook, Labels
+from core.labelfiles import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
+from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels
 from core.learning import LearningCurve, learning_curve, thinned
 from core.probe import flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
+from core.wording import counted
 
 DEFAULT_CLASSES = (
     ImageClass("neutral", "#0072b2", "1", flagged=False),
@@ -72,23 +75,30 @@ class LabelResult:
     @property
     def sentence(self) -> str:
         """Say it to the person."""
-        kept = f" {self.n_kept:,} check images keep what was read." if self.n_kept else ""
+        keep = (
+            f" {counted(self.n_kept, 'check image')} keep{'s' if self.n_kept == 1 else ''} what was read."
+            if self.n_kept
+            else ""
+        )
         before = "".join(f" {r.n:,} had been labelled '{r.class_name}' by {r.analyst}." for r in self.replaced)
         return self._did() + kept + before
 
     def _did(self) -> str:
         name, n = self.action.class_name, len(self.action.rows)
         if self.action.source == UNSURE:
-            return f"{n:,} image kept as unsure: not learned from, and not asked for again."
+            return f"{counted(n, 'image')} kept as unsure: not learned from, and not asked for again."
         if name is None:
-            return f"Cleared the label of {n:,} images."
+            return f"Cleared the label of {counted(n, 'image')}."
         if self.action.source == "check":
-            return f"{n:,} check-half image{'s' if n > 1 else ''} read as '{name}'."
+            return f"{counted(n, 'check-half image')} read as '{name}'."
         if not self.n_check:
-            return f"Labelled {n:,} '{name}': the model learns from all of them."
+            return f"Labelled {n:,} '{name}': the model learns from {'it' if n == 1 else 'all of them'}."
+        if not self.n_teach:
+            them = "it is" if n == 1 else "all of them are"
+            return f"Labelled {n:,} '{name}': {them} in the check half, coloured on the map but not learned from."
         return (
-            f"Labelled {n:,} '{name}': the model learns from {self.n_teach:,}; {self.n_check:,} are in the check half, "
-            "coloured on the map but not learned from."
+            f"Labelled {n:,} '{name}': the model learns from {self.n_teach:,}; {self.n_check:,} "
+            f"{'is' if self.n_check == 1 else 'are'} in the check half, coloured on the map but not learned from."
         )
 
 
@@ -109,11 +119,37 @@ class Reversal:
         """Say it to the person."""
         n = len(self.rows)
         names = " and ".join(f"'{name}'" if name else "a cleared label" for name in dict.fromkeys(self._names()))
-        return f"{'Undone' if self.kind == 'undo' else 'Redone'}: {n:,} image{'s' if n != 1 else ''}, {names}."
+        return f"{'Undone' if self.kind == 'undo' else 'Redone'}: {counted(n, 'image')}, {names}."
 
     def _names(self) -> list[str | None]:
         by_size = sorted(self.actions, key=lambda action: -len(action.rows))
         return ["unsure" if action.source == UNSURE else action.class_name for action in by_size]
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What a label file came to, in images."""
+
+    actions: list[Action]
+    n_taken: int
+    n_same: int  # carry that label already
+    n_kept: int  # were read in Check, and keep that
+    n_older: int  # carry something newer
+
+    @property
+    def sentence(self) -> str:
+        """Say it to the person."""
+        words = [f"{counted(self.n_taken, 'label')} taken in."]
+        if self.n_same:
+            words.append(f"{counted(self.n_same, 'image')} had that label already.")
+        if self.n_kept:
+            words.append(f"{counted(self.n_kept, 'image')} keep{'s' if self.n_kept == 1 else ''} what was read in Check.")
+        if self.n_older:
+            words.append(
+                f"{counted(self.n_older, 'line')} left out: older than what stands here (without a time column the file is "
+                "taken as today's)."
+            )
+        return " ".join(words)
 
 
 class Workspace:
@@ -265,18 +301,19 @@ class Workspace:
         return self.catalog.row_of_id(image_id)
 
     def set_classes(self, classes: Sequence[ImageClass]) -> None:
-        """Replace the class list; classes that carry labels must stay.
+        """Replace the class list; classes whose labels stand must stay, those whose labels were cleared or undone may go.
 
         Raises:
-            InputError: if a used class is missing, or a name or key is doubled.
+            InputError: if a class that is needed is missing, or a name or key cannot be used (`check_class_list`).
         """
-        names, keys = [c.name for c in classes], [c.key for c in classes]
-        if len(set(names)) < len(names) or len(set(keys)) < len(keys) or not all(names):
-            raise InputError(f"Classes need different names and keys, got {', '.join(names)}; rename the doubled ones.")
-        used = {a.class_name for a in self._book.history() if a.kind == "label" and a.class_name is not None}
-        if lost := sorted(used - set(names)):
-            raise InputError(f"The class '{lost[0]}' carries labels; keep it in the list, or clear its labels first.")
+        check_class_list(classes)
+        names = [c.name for c in classes]
         with self._lock:
+            counts = dict(zip(self.class_names, self.labels.counts(len(self.classes)), strict=True))
+            if lost := [name for name in self.class_names if counts[name] and name not in names]:
+                n, renamed = counts[lost[0]], meant(lost[0], names)
+                what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear them first"
+                raise InputError(f"The class '{lost[0]}' carries {n:,} label{'s' if n > 1 else ''}; {what}.")
             self.catalog.set_classes(classes)
             self.reload()
             self._fitted = None
@@ -566,13 +603,13 @@ class Workspace:
     ) -> LabelResult:
         """Give one class (None clears) to images; on return it is on disk.
 
-        A check image that was read keeps its reading: whoever gives labels elsewhere sees scores, and could make the check
-        half say what the model says.
+        A check image that was read keeps its reading (`open_to`).
 
         Args:
             rows: (K,) rows, K >= 1.
             source: single | lasso | cluster | check | import; or "unsure", with class None: looked at and left open.
-            criterion: the polygon [[x, y], ...] in map units, or what else chose the images.
+            criterion: the polygon [[x, y], ...] in map units, or what else chose the images; with "adjudicates" it decides
+                between two readings.
         Raises:
             InputError: if there are no rows, the class is unknown, or all of them keep their reading.
         """
@@ -582,16 +619,18 @@ class Workspace:
         if rows[0] < 0 or rows[-1] >= self.n_images:
             raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}.")
         if class_name is not None and class_name not in self.class_names:
-            raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(self.class_names)}.")
+            known = ", ".join(self.class_names)
+            raise InputError(
+                f"There is no class '{class_name}'{hint([class_name], self.class_names)}; the classes are {known}."
+            )
         if source == UNSURE and class_name is not None:
             raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
-        asked = len(rows)
+        draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
         with self._lock:
-            rows = rows if source in EVIDENCE_SOURCES else self.open_to_bulk(rows)
-            draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)
-            replaced = self._replaced(rows, class_name, analyst)
+            draft = replace(draft, rows=self._open_rows(draft))
+            replaced = self._replaced(draft.rows, class_name, analyst)
             action = self.commit([draft])[0]
-        return self.label_result(action, n_kept=asked - len(rows), replaced=replaced)
+        return self.label_result(action, n_kept=len(rows) - len(draft.rows), replaced=replaced)
 
     def read_together(self, readings: Mapping[str, IntArray], *, analyst: str, criterion: Mapping[str, Any]) -> list[Action]:
         """Keep readings of several check images, by class, as one: committed together and undone together.
@@ -633,16 +672,48 @@ class Workspace:
                 counts[key] = counts.get(key, 0) + int(n)
         return tuple(Replaced(*key, n) for key, n in sorted(counts.items()))
 
+    def alone(self) -> AbstractContextManager[Any]:
+        """Let nobody else label between questions and the commit that follows from their answers."""
+        return self._lock
+
+    def _keeps(self, draft: ActionDraft) -> BoolArray:
+        """Tell which images of a label keep what was read of them, (K,) bool: the one rule for every road to a label.
+
+        A reading of Check is changed by nothing but undo and the decision between two readings; other evidence (imported)
+        by a reading or a newer import. Whoever gives labels elsewhere sees scores, and could make the check half say what
+        the model says.
+        """
+        if "adjudicates" in (draft.criterion or {}):
+            return np.zeros(len(draft.rows), bool)
+        stands = self._evidence_ranks(draft.rows)
+        return (stands == READ_RANK) | (EVIDENCE_RANKS.get(draft.source, 0) < stands)
+
+    def _evidence_ranks(self, rows: IntArray) -> IntArray:
+        """Return how strong the evidence is that images carry, (K,) int64: 0 where there is none."""
+        labels = self.labels
+        givers, place = np.unique(labels.actions[rows], return_inverse=True)
+        ranks = np.array([EVIDENCE_RANKS.get(self._book.action(seq).source, 0) if seq else 0 for seq in givers.tolist()], int)
+        return np.where(self.is_check[rows] & (labels.codes[rows] != UNLABELLED), ranks[place], 0)
+
     def open_to_bulk(self, rows: IntArray) -> IntArray:
-        """Leave out the check images that were read.
+        """Leave out the check images that keep what was read of them against labels of other tools.
 
         Raises:
             InputError: if none is left.
         """
-        left = rows[~self.evidence()[rows]]
+        return self._open_rows(ActionDraft("label", "", "lasso", rows))
+
+    def _open_rows(self, draft: ActionDraft) -> IntArray:
+        left = draft.rows[~self._keeps(draft)]
         if not len(left):
-            what = "This image was" if len(rows) == 1 else f"These {len(rows):,} images were"
-            raise InputError(f"{what} read in Check and keep that label; to change it, undo it on the History page.")
+            which = f"all {len(draft.rows):,} of these were read"
+            if len(draft.rows) == 1:
+                row = int(draft.rows[0])
+                which = f"this one was read as '{self.class_names[int(self.labels.codes[row])]}' by {self.labelled_by(row)}"
+            raise InputError(
+                f"Images that were read in Check keep that label, and {which}; to change it, undo the reading on the History "
+                "page."
+            )
         return left
 
     def label_result(self, action: Action, *, n_kept: int = 0, replaced: tuple[Replaced, ...] = ()) -> LabelResult:
@@ -666,8 +737,16 @@ class Workspace:
         self.catalog.set_setting("guideline", name.strip())
 
     def commit(self, drafts: Sequence[ActionDraft]) -> list[Action]:
-        """Append checked actions, all or none: to the catalog, then to what is in memory."""
+        """Append checked actions, all or none: to the catalog, then to what is in memory.
+
+        Raises:
+            InputError: if a label would change what was read in Check (`_keeps`).
+        """
         with self._lock:  # disk first: what memory shows has been acknowledged
+            if any(draft.kind == "label" and self._keeps(draft).any() for draft in drafts):
+                raise InputError(
+                    "Some of these images were read in Check meanwhile and keep that label; do the same once more."
+                )
             actions = self.catalog.append_actions(drafts)
             for action in actions:
                 self._book.apply(action)
@@ -695,6 +774,12 @@ class Workspace:
 
     def _reverse(self, kind: str, seq: int, analyst: str) -> Reversal:
         self._book.check_target(kind, seq)
+        name = self._book.action(seq).class_name
+        if kind == "redo" and name is not None and name not in self.class_names:
+            raise InputError(
+                f"Action {seq} gave the class '{name}', which is not in the list any more; add it with 'lassoscope classes', "
+                "then redo this."
+            )
         nothing = np.array([], np.int64)
         tied = [other for other in self._book.together(seq) if self._book.active[other] == (kind == "undo")]
         self.commit([ActionDraft(kind, analyst, "single", nothing, guideline=self.guideline, target=t) for t in tied])
@@ -705,32 +790,62 @@ class Workspace:
         with self._lock:
             return [(action, self._book.active.get(action.seq)) for action in self._book.history()]
 
-    def import_labels(self, file: Path, *, analyst: str) -> list[Action]:
+    def import_labels(self, file: Path, *, analyst: str) -> ImportResult:
         """Take labels from a CSV or Parquet file, all or none.
 
+        What was read in Check is kept (`_keeps`), and so is what is newer than the file's line.
+
         Raises:
-            InputError: if a line names an unknown image, class, time or source.
+            InputError: if a line names an unknown image, class, time or source, or lines contradict each other.
         """
         names = self.catalog.rows_by_name()
         roots = [Path(root) for root in self.catalog.setting("sources", [])]
 
         def row_of(name: str) -> int | None:
-            tries = [name, str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
+            if name in names:
+                return names[name]
+            tries = [str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
             return next((names[t] for t in tries if t in names), None)
 
-        drafts = read_label_drafts(file, row_of=row_of, class_names=self.class_names, analyst=analyst, guideline=self.guideline)
-        return self.commit(drafts)
+        found = settle(read_file_labels(file, row_of=row_of, class_names=self.class_names, analyst=analyst), file)
+        with self._lock:
+            verdicts = self._weigh(found)
+            taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == "taken"]
+            actions = self.commit(drafts_of(taken, file, guideline=self.guideline))
+        counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in ("taken", "same", "kept", "older")}
+        return ImportResult(actions, **counts)
+
+    def _weigh(self, found: Sequence[FileLabel]) -> list[str]:
+        """Hold each line of a file against what its image carries: "taken", "same", "kept" (was read) or "older"."""
+        rows = np.array([label.row for label in found], np.int64)
+        ranks, codes = self._evidence_ranks(rows).tolist(), self.labels.codes[rows].tolist()
+        since = self._book.decided_at(rows)
+        verdicts = []
+        for label, stands, code, at in zip(found, ranks, codes, since, strict=True):
+            mine = EVIDENCE_RANKS.get(label.source, 0) if self.is_check[label.row] else 0
+            if code != UNLABELLED and self.class_names[code] == label.class_name and mine <= stands:
+                verdicts.append("same")
+            elif stands == READ_RANK or mine < stands:
+                verdicts.append("kept")
+            else:
+                verdicts.append("older" if label.at and label.at < at else "taken")
+        return verdicts
 
     def export_labels(self, file: Path) -> int:
-        """Write the labels as they stand, one line per labelled image, and return how many."""
+        """Write the labels as they stand, one line per labelled image, and return how many.
+
+        Raises:
+            InputError: if the file is a folder or neither .csv nor .parquet.
+        """
         labels = self.labels
         rows = np.flatnonzero(labels.codes != UNLABELLED)
         givers = {int(seq): self._book.action(int(seq)) for seq in np.unique(labels.actions[rows])}
+        paths = self.catalog.image_paths(0, self.n_images)
         lines = []
-        for row in rows:
+        for row in rows.tolist():
             giver = givers[int(labels.actions[row])]
             class_name = self.class_names[int(labels.codes[row])]
-            lines.append(LabelLine(self.image_id(int(row)), class_name, giver.analyst, giver.at, giver.source))
+            lines.append(LabelLine(self.image_id(row), paths[row], class_name, giver.analyst, giver.at, giver.source))
         write_label_lines(file, lines)
         return len(lines)
 

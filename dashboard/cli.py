@@ -8,11 +8,13 @@ import typer
 
 from core.acquisition import FIRST_ROUND, OFFERED, STRATEGIES
 from core.catalog import ImageClass
+from core.class_names import check_class_list
 from core.curves import NamedCurve
 from core.errors import InputError, WorkspaceError
 from core.experiment import BUDGETS, FEATURES
 from core.metrics import precision_at_recall
 from core.operating import figures_record
+from core.wording import counted
 from core.workspace import Workspace
 from dashboard.console import bars, finish, progress, sentences
 from dashboard.settings import Settings
@@ -374,11 +376,12 @@ def parse_classes(text: str) -> list[ImageClass]:
     from dashboard.theme import CLASS_PALETTE
 
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if not 2 <= len(names) <= 9:
-        raise InputError(f"Classes need 2 to 9 names, got {len(names)}; separate them by commas.")
-    return [
-        ImageClass(name.rstrip("*"), CLASS_PALETTE[i], str(i + 1), flagged=name.endswith("*")) for i, name in enumerate(names)
+    found = [
+        ImageClass(name.rstrip("* "), CLASS_PALETTE[i % len(CLASS_PALETTE)], str(i + 1), flagged=name.endswith("*"))
+        for i, name in enumerate(names)
     ]
+    check_class_list(found)
+    return found
 
 
 @labels_app.command("import")
@@ -389,13 +392,13 @@ def labels_import(
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Take labels from a file, all or none; images are named by id or path."""
+    """Take labels from a file, all or none; images are named by id or path. What was read in Check is kept."""
     with Workspace(workspace) as space:
-        actions = space.import_labels(file, analyst=analyst or getpass.getuser())
-        n = sum(len(a.rows) for a in actions)
+        result = space.import_labels(file, analyst=analyst or getpass.getuser())
         summary = space.summary()
-    sentence = f"{n:,} labels taken in: {summary['labelled_teach']:,} teach, {summary['labelled_check']:,} in the check half."
-    finish(sentence, {"imported": n, **summary}, as_json=json)
+    now = f"Labelled now: {summary['labelled_teach']:,} in the teach half, {summary['labelled_check']:,} in the check half."
+    counts = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
+    finish(f"{result.sentence} {now}", counts | summary, as_json=json)
 
 
 @labels_app.command("export")
@@ -405,10 +408,10 @@ def labels_export(
     workspace: WorkspaceOption,
     json: JsonOption = False,
 ) -> None:
-    """Write the labels as they stand: image, class, analyst, time, source."""
+    """Write the labels as they stand: image, path, class, analyst, time, source."""
     with Workspace(workspace, read_only=True) as space:
         n = space.export_labels(file)
-    finish(f"{n:,} labels written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
+    finish(f"{counted(n, 'label')} written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
 
 
 @app.command()
