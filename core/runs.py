@@ -21,6 +21,7 @@ from core.images import decode, treat, webp
 
 SILENT_SECONDS = 120.0  # a run that has said nothing for so long is not running
 STATES = ("running", "finished", "stopped", "failed")
+BROKEN = "broken"  # its files cannot be read
 FIGURES = ("loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")
 
 
@@ -29,7 +30,7 @@ class RunRecord:
     """One run as its folder tells it."""
 
     name: str  # the folder's: when it started
-    state: str  # one of STATES
+    state: str  # one of STATES, or BROKEN
     settings: Mapping[str, Any]
     figures: Mapping[str, list[float]]  # by name, as long as `step`; NaN = not measured
     step: list[int]
@@ -92,7 +93,10 @@ class RunLog:
 
 
 def read_runs(folder: Path, *, most: int = 20) -> list[RunRecord]:
-    """Read the newest runs below `folder`, newest first; a folder that is being made is passed over."""
+    """Read the newest runs below `folder`, newest first; a folder that is being made is passed over.
+
+    A run whose files cannot be read is there as BROKEN, without figures; it stands in the way of no other.
+    """
     if not folder.is_dir():
         return []
     found = (_read(path) for path in sorted((p for p in folder.iterdir() if p.is_dir()), reverse=True)[:most])
@@ -117,36 +121,47 @@ def treated_views(record: RunRecord, view: str) -> bytes:
 
 def _read(folder: Path) -> RunRecord | None:
     try:
-        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = (folder / "run.json").read_bytes()
+    except OSError:
         return None
+    try:
+        return _record(folder, json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError, OSError):
+        nothing: dict[str, list[float]] = {name: [] for name in FIGURES}
+        return RunRecord(folder.name, BROKEN, {}, nothing, [], 0, collapsed=False, views=None, tile=0)
+
+
+def _record(folder: Path, about: Any) -> RunRecord:
     file = folder / "metrics.jsonl"
-    lines = _lines(file)
-    state = about["state"]
+    lines, state, settings = _lines(file), about["state"], dict(about["settings"])
+    if state not in STATES:
+        raise ValueError(state)
     newest = max(path.stat().st_mtime for path in (folder / "run.json", file) if path.exists())
     if state == "running" and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
         state = "stopped"  # killed, most likely: --resume goes on
-    figures = {name: [math.nan if line.get(name) is None else float(line[name]) for line in lines] for name in FIGURES}
+    views = folder / "views.webp"
     return RunRecord(
         name=folder.name,
         state=state,
-        settings=about["settings"],
-        figures=figures,
+        settings=settings,
+        figures={name: [line[name] for line in lines] for name in FIGURES},
         step=[int(line["step"]) for line in lines],
         steps=int(lines[-1]["steps"]) if lines else 0,
-        collapsed=bool(lines and lines[-1].get("collapsed")),
-        views=folder / "views.webp" if "tile" in about else None,
+        collapsed=bool(lines and lines[-1]["collapsed"]),
+        views=views if "tile" in about and views.is_file() else None,
         tile=int(about.get("tile", 0)),
     )
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
+def _lines(file: Path) -> list[dict[str, float]]:
+    """Read the figures of each step; a line that a kill has torn, or that holds none, is passed over."""
     found = []
-    for text in file.read_text(encoding="utf-8").splitlines():
+    for text in file.read_bytes().splitlines() if file.exists() else []:
         try:
-            found.append(json.loads(text))
-        except ValueError:  # the last line of a killed writer
+            line = json.loads(text)
+            figures = {name: math.nan if line.get(name) is None else float(line[name]) for name in FIGURES}
+            counts = {name: int(line[name]) for name in ("step", "steps")}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             continue
+        found.append(figures | counts | {"collapsed": bool(line.get("collapsed"))})
     return found

@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+MOST_DIGITS = 10  # of a number that is typed
 EMBEDDED = "fashion"  # the demo data set that needs no network
 labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
@@ -456,7 +457,7 @@ def experiment(
     """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
     from core.experiment import ExperimentConfig, run_experiment
     from core.study_report import conclude, paired_table, summarise
-    from dashboard.report import write_report
+    from dashboard.report import about, write_report
 
     config = ExperimentConfig(
         gold=gold,
@@ -476,7 +477,7 @@ def experiment(
         "table": summarise(found.results),
         "paired": paired_table(found.results),
     }
-    finish(f"{words}\nReport: {report}", result, as_json=json)
+    finish(f"{about(found)}\n{words}\nReport: {report}", result, as_json=json)
 
 
 def _names(text: str) -> list[str]:
@@ -484,8 +485,8 @@ def _names(text: str) -> list[str]:
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
-        raise InputError(f"A budget is a number of labels, got '{text}'; write for example 10,50,100.")
+    if not (text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS):
+        raise InputError(f"A budget is a number of labels, got '{text[:40]}'; write for example 10,50,100.")
     return int(text)
 
 

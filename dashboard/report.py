@@ -149,7 +149,15 @@ def about(experiment: Experiment) -> str:
     return (
         f"{experiment.n_images:,} images, {share:.1%} of them flagged ({config.gold} = {', '.join(config.flagged)}), encoder "
         f"{experiment.encoder}, {seeds}; each seed halves the images into a pool to label and a test set."
+        + _left_out(experiment)
     )
+
+
+def _left_out(experiment: Experiment) -> str:
+    if not experiment.left_out:
+        return ""
+    budgets = ", ".join(f"{budget:,}" for budget in experiment.left_out)
+    return f" Left out, as the pool holds fewer images: {budgets} labels."
 
 
 def _bokeh() -> str:

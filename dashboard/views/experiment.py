@@ -1,5 +1,6 @@
 """The Experiment page: start a label-efficiency study, follow it from its files, lay two beside each other."""
 
+import contextlib
 import html
 import io
 from pathlib import Path
@@ -10,8 +11,10 @@ import panel_material_ui as pmui
 import param
 
 from core.acquisition import STRATEGIES
-from core.experiment import FEATURES, Experiment, ExperimentConfig, read_experiment
+from core.errors import WorkspaceError
+from core.experiment import FEATURES, BrokenRun, Experiment, ExperimentConfig, read_experiment
 from core.study_report import FEATURE_TITLES, conclude
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.report import about, every_row_html, learning_figure, precision_recall_figure, tables_html
 from dashboard.state import SessionState
@@ -40,7 +43,7 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._seen: dict[Path, tuple[tuple[int, int], Experiment]] = {}
+        self._seen: dict[Path, tuple[tuple[int, ...], Experiment | BrokenRun]] = {}
         self._drawn: tuple[Any, ...] = ()
         columns = self.state.workspace.catalog.gold_columns()
         likely = "label" if "label" in columns else next(iter(columns), None)
@@ -63,6 +66,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[STYLE])
         self._charts = pn.Column(width=600)
         self._every = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8), stylesheets=[STYLE])
+        self._broken = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._form = pmui.Card(
             pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._start),
             title="New study",
@@ -74,6 +78,7 @@ class ExperimentPage(pn.viewable.Viewer):
             self._form if columns else pn.pane.HTML(NO_GOLD, margin=8),
             MessageLine(state=self.state, page="experiment"),
             pn.Row(self._run, self._beside, self._save),
+            self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),
             self._every,
             sizing_mode="stretch_both",
@@ -121,7 +126,9 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def poll(self) -> None:
         """Read the list of runs again, and the shown one where its files have grown."""
-        found = {self._title(run): run.folder for run in map(self._read, self.state.workspace.experiment_folders())}
+        runs = [self._read(folder) for folder in self.state.workspace.experiment_folders()]
+        found = {self._title(run): run.folder for run in runs if isinstance(run, Experiment)}
+        self._name_broken([run for run in runs if isinstance(run, BrokenRun)])
         if found != self._run.options:
             if not self._run.options:  # on the first look: what is there matters more than the form
                 self._form.collapsed = bool(found)
@@ -133,12 +140,23 @@ class ExperimentPage(pn.viewable.Viewer):
             self._beside.param.update(options={NONE: None} | found, value=beside, visible=len(found) > 1)
         self._draw()
 
-    def _read(self, folder: Path) -> Experiment:
-        """Read a run; what has not grown since the last look is not parsed again."""
-        file = folder / "results.jsonl"
-        mark = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else (0, 0)
+    def _name_broken(self, broken: list[BrokenRun]) -> None:
+        said = "".join(f"<li>{html.escape(run.reason)}</li>" for run in broken)
+        text = f"<details><summary>{counted(len(broken), 'study', 'studies')} cannot be read</summary><ul>{said}</ul></details>"
+        self._broken.param.update(object=text if broken else "", visible=bool(broken))
+
+    def _read(self, folder: Path) -> Experiment | BrokenRun:
+        """Read a run; what has not changed since the last look is not parsed again."""
+        mark: tuple[int, ...] = ()
+        for name in ("run.json", "results.jsonl"):
+            with contextlib.suppress(OSError):
+                found = (folder / name).stat()
+                mark = (*mark, found.st_size, found.st_mtime_ns)
         if folder not in self._seen or self._seen[folder][0] != mark:
-            self._seen[folder] = (mark, read_experiment(folder))
+            try:
+                self._seen[folder] = (mark, read_experiment(folder))
+            except WorkspaceError as error:
+                self._seen[folder] = (mark, BrokenRun(folder, str(error)))
         return self._seen[folder][1]
 
     @staticmethod
@@ -152,6 +170,11 @@ class ExperimentPage(pn.viewable.Viewer):
             return
         run = self._read(self._run.value)
         beside = None if self._beside.value in (None, self._run.value) else self._read(self._beside.value)
+        if isinstance(run, BrokenRun):  # it broke while it was shown; the next look at the list drops it
+            self._words.object = html.escape(run.reason)
+            self._charts.objects, self._every.object, self._save.visible = [], "", False
+            return
+        beside = None if isinstance(beside, BrokenRun) else beside
         now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.actions.experiment_running)
         if now == self._drawn:
             return
@@ -175,9 +198,8 @@ class ExperimentPage(pn.viewable.Viewer):
             self._charts.objects, self._every.object = [], ""
 
     def _report(self) -> io.BytesIO | None:
-        if self._run.value is None:
-            return None
-        return io.BytesIO(self.actions.experiment_report(self._read(self._run.value)))
+        run = None if self._run.value is None else self._read(self._run.value)
+        return io.BytesIO(self.actions.experiment_report(run)) if isinstance(run, Experiment) else None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -13,7 +13,8 @@ import param
 from holoviews.streams import Pipe
 from PIL import Image
 
-from core.runs import RunRecord
+from core.errors import InputError
+from core.runs import BROKEN, RunRecord
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.encoders import EncodersPane
@@ -118,7 +119,11 @@ class TrainingPage(pn.viewable.Viewer):
             measured = np.isfinite(values)
             pipe.send((np.array(record.step, np.float64)[measured], values[measured]))
         if record.views is not None:
-            treated = self.state.workspace.training_views(record, self.state.privacy_view)
+            try:
+                treated = self.state.workspace.training_views(record, self.state.privacy_view)
+            except InputError as error:
+                self._views.visible, self._views_words.object = False, html.escape(str(error))
+                return
             self._views.object = Image.open(io.BytesIO(treated))
             self._views_words.object = "Sample views: the image, the target, the random view, focal views."
 
@@ -128,6 +133,8 @@ class TrainingPage(pn.viewable.Viewer):
 
 def say(record: RunRecord) -> str:
     """Say how a run stands, as HTML; a collapse first."""
+    if record.state == BROKEN:
+        return f"<b>{record.state}</b>: the files in training/{html.escape(record.name)} cannot be read; the other runs can."
     if not record.step:
         return f"<b>{record.state}</b>: no step yet."
     done, rate = record.step[-1], record.figures["images_per_second"][-1]

@@ -52,6 +52,26 @@ def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_ove
     assert (record.state, record.step) == ("stopped", [20])
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "state"),
+    [
+        ("run.json", b"", "broken"),
+        ("run.json", b"[]", "broken"),
+        ("run.json", b"{}", "broken"),
+        ("run.json", b'{"state": "happy", "settings": {}}', "broken"),
+        ("run.json", b"\xff", "broken"),
+        ("metrics.jsonl", b"5\n[]\n{}\n\xff\n" + b'{"step": "x", "steps": 1}\n', "running"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(tmp_path, log, file, content, state):
+    log.add(LINE)
+    bad = RunLog(tmp_path, {}, out=tmp_path / "w.safetensors")
+    (bad.folder / file).write_bytes(content)
+    newest, other = read_runs(tmp_path)
+    assert (newest.name, newest.state, newest.step) == (bad.folder.name, state, [])
+    assert (other.state, other.step) == ("running", [20])
+
+
 def test_tensorboard_can_read_the_figures(log):
     from tensorboardX.proto.event_pb2 import Event
 

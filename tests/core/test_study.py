@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, balanced_ac
 
 from core.acquisition import STRATEGIES
 from core.errors import InputError
-from core.experiment import BUDGETS, ExperimentConfig, read_experiment, run_experiment, run_task
+from core.experiment import BUDGETS, ExperimentConfig, read_experiment, read_experiments, run_experiment, run_task
 from core.study import Simulation, split
 from core.study_report import conclude, difference, pairs, summarise
 from core.workspace import Workspace
@@ -184,8 +186,101 @@ def test_the_report_is_one_file_that_fetches_nothing(prepared):
         ({"budgets": (20, 10)}, "Budgets must rise"),
         ({"flagged": ("copyright", "footwear", "neutral")}, "20 flagged and 20 other"),
         ({"seeds": 0}, "a seed at least"),
+        ({"seeds": 10**9}, "1,000 seeds at most"),
+        ({"budgets": (5_000,)}, r"smallest budget is 5,000 labels, but half of the 400 images .* a budget of \d+ or less"),
+        ({"features": ("encoder", "encoder")}, "'encoder' is named twice"),
+        ({"strategies": ("random", "random")}, "'random' is named twice"),
+        ({"flagged": ("Footwear",)}, "'Footwear' is probably 'footwear'"),
     ],
 )
-def test_what_cannot_be_studied_is_said_in_a_sentence(prepared, change, said):
+def test_what_cannot_be_studied_is_said_in_a_sentence_and_leaves_nothing(prepared, change, said):
+    folder = prepared / "experiments"
+    before = sorted(folder.iterdir()) if folder.exists() else []
     with Workspace(prepared, read_only=True) as space, pytest.raises(InputError, match=said):
         run_experiment(space, ExperimentConfig(**(vars(CONFIG) | {"budgets": BUDGETS} | change)), workers=1)
+    assert (sorted(folder.iterdir()) if folder.exists() else []) == before
+
+
+QUICK = ExperimentConfig("label", ("footwear",), ("random",), (10, 9_999), 2, ("encoder",))
+
+
+def test_a_split_that_judges_on_one_side_only_is_refused(prepared):
+    with Workspace(prepared, read_only=True) as space:
+        space.groups = np.zeros(space.n_images, np.int64)  # all images are copies of each other
+        with pytest.raises(InputError, match="near-duplicates stay together"):
+            run_experiment(space, QUICK, workers=1)
+
+
+BROKEN = {
+    "run.json": ["", "5", "[]", "{}", '{"config": {"gold": "label"}}', '{"config": {"gold": "l", "flagged": ["a"]}}', "\udcff"],
+    "results.jsonl": [
+        "5\n",
+        "[]\n",
+        "{}\n",
+        "[1]\n",
+        '[{"features": "encoder"}]\n',
+        '[{"features": "x", "seed": 0}]\n',
+        "\udcff",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def half_done(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("half") / "w"
+    shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("experiments", "images", "*.lock"))
+    with Workspace(folder, read_only=True) as space:
+        run_experiment(space, QUICK, workers=1, stop=lambda: True)
+    return folder
+
+
+@pytest.fixture
+def quick(half_done, tmp_path):
+    """A workspace with one half-done study."""
+    with Workspace(shutil.copytree(half_done, tmp_path / "w"), read_only=True) as space:
+        yield space, read_experiment(space.experiment_folders()[0])
+
+
+def test_budgets_above_the_smallest_pool_are_left_out_and_said(quick):
+    from dashboard.report import about
+
+    _, part = quick
+    assert (part.config.budgets, part.left_out) == ((10,), (9_999,))
+    assert {line["budget"] for line in part.results} == {10}
+    assert about(part).endswith("Left out, as the pool holds fewer images: 9,999 labels.")
+
+
+def test_runs_that_cannot_be_read_are_named_and_stand_in_the_way_of_no_other(quick):
+    space, part = quick
+    wrong = {}
+    for file, contents in BROKEN.items():
+        for number, content in enumerate(contents):
+            bad = part.folder.with_name(f"2099-{file}-{number}")
+            shutil.copytree(part.folder, bad)
+            (bad / file).write_bytes(content.encode("utf-8", "surrogateescape"))
+            wrong[bad] = file
+    lost = part.folder.with_name("20990101-000000-000000")
+    shutil.copytree(part.folder, lost)
+    (lost / "answers.npz").unlink()
+    runs, broken = read_experiments(space.experiment_folders())
+    assert {run.folder for run in broken} == {folder for folder, file in wrong.items() if file == "run.json"}
+    assert all(str(run.folder) in run.reason for run in broken)
+    assert {run.folder: run.done for run in runs} == {part.folder: 1, lost: 1} | {
+        folder: 0
+        for folder, file in wrong.items()
+        if file == "results.jsonl"  # what is no result is done again
+    }
+    for folder in wrong:
+        if wrong[folder] == "results.jsonl":
+            shutil.rmtree(folder)
+    (part.folder / "encoder.npy").write_bytes(b"torn")  # worked out again
+    found = run_experiment(space, QUICK, workers=1)
+    assert (found.folder, found.finished) == (part.folder, True)
+
+
+def test_a_run_that_could_not_begin_leaves_no_folder(quick, monkeypatch):
+    space, part = quick
+    monkeypatch.setattr("core.experiment._features", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_experiment(space, replace(QUICK, seeds=3), workers=1)
+    assert space.experiment_folders() == [part.folder]
