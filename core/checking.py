@@ -5,6 +5,7 @@ flagged) says nothing of the scores, so a set may be read on for as long as one 
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +20,12 @@ from core.fitting import score_with
 from core.focus import focus_draws, focus_rows, inclusion
 from core.operating import PointFigures, Range, Sample, binomial_range, figures_at
 from core.promise import MIN_FLAGGED, certify, look_alpha
+from core.wording import counted, target
 from core.workspace import LabelResult, Workspace
 
+LOG = logging.getLogger("lassoscope.checking")
 SECOND_SHARE = 0.1  # of the other check labels; flagged ones are all read twice
+LEAST, MOST = 0.5, 0.999  # of a recall or a confidence to promise
 DRIFT_LEVEL = 0.01  # of Fisher's exact test between owed and earlier labels
 
 
@@ -81,16 +85,36 @@ class CheckStatus:
     n_total: int  # images the set could grow to
     look: int  # number of the next one
     alpha: float  # its error
+    later_alpha: float  # error of the look that comes with more labels
     known: Reveal | None  # the opening of this very model and batch: looking again is free
     missing: str  # why it cannot be opened now; "" if it can
+
+    @property
+    def n_left(self) -> int:
+        """Count the images the set can still ask for."""
+        return self.n_total - self.n
+
+    @property
+    def planned(self) -> int:
+        """Count the images to read before an opening: as planned, or all there are."""
+        return min(self.check_set.size, self.n_total)
 
 
 # -- state --
 
 
 def reveals(workspace: Workspace) -> list[Reveal]:
-    """Return every opening, newest first."""
-    return [_reveal_of(known) for known in workspace.catalog.reveals()]
+    """Return every opening that can be read, newest first; one that cannot stands in the way of no other."""
+    found = (_readable(known) for known in workspace.catalog.reveals())
+    return [opened for opened in found if opened is not None]
+
+
+def _readable(known: Mapping[str, Any]) -> Reveal | None:
+    try:
+        return _reveal_of(known)
+    except (KeyError, TypeError, ValueError):  # its place in the counter of looks stays taken: `status` reads the catalog
+        LOG.warning("opening %s cannot be read and is passed over", known.get("number"))
+        return None
 
 
 def _reveal_of(known: Mapping[str, Any]) -> Reveal:
@@ -142,13 +166,13 @@ def status(workspace: Workspace) -> CheckStatus:
     """Say how far the current set is read and what opening it would cost."""
     batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
     mine = [r for r in workspace.catalog.reveals() if r["check_set"] == terms.number]
-    known, look = None, 1 + max((r["look"] for r in mine), default=0)
+    known, later = None, 1 + max((r["look"] for r in mine), default=0)
     if fitted is not None and fitted.version:
         model, key = _model_key(workspace, fitted.version), _batch_key(batch)
-        known = next((_reveal_of(r) for r in mine if r["key"] == f"{model}/{key}"), None)
+        known = next((_readable(r) for r in mine if r["key"] == f"{model}/{key}"), None)
         watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/")]
-        look = watched[0] if watched else look
-    look = known.look if known else look
+        later = watched[0] if watched else later
+    look = known.look if known else later
     return CheckStatus(
         check_set=terms,
         n=len(batch.rows),
@@ -158,6 +182,7 @@ def status(workspace: Workspace) -> CheckStatus:
         n_total=batch.n_total,
         look=look,
         alpha=look_alpha(look, 1 - terms.confidence),
+        later_alpha=look_alpha(later, 1 - terms.confidence),
         known=known,
         missing=_missing(workspace, batch),
     )
@@ -165,18 +190,22 @@ def status(workspace: Workspace) -> CheckStatus:
 
 def _missing(workspace: Workspace, batch: _Batch) -> str:
     terms, n, n_flagged = workspace.check_set, len(batch.rows), int(batch.flagged.sum())
+    if not batch.n_total and (missing := workspace.missing_for_check()):
+        return missing
     if workspace.fitted is None or workspace.fitted.probe.flagged_weights is None:
-        return workspace.missing_for_probe() or "There is no model to judge yet: label a flagged and another image to teach it."
-    if batch.n_owed and n < terms.size:
+        return workspace.missing_for_score() or "There is no model to judge yet; run 'lassoscope fit'."
+    planned = min(terms.size, batch.n_total)
+    if batch.n_owed and n < planned:
+        come = "is owed a label and comes" if batch.n_owed == 1 else "are owed a label (skipped, or added later) and come"
         return (
-            f"{batch.n_owed:,} images are owed a label (skipped, or added later) and come first in the Check queue; "
-            f"{n:,} of {terms.size:,} are read without a hole."
+            f"{counted(batch.n_owed, 'image')} {come} first in the Check queue; {n:,} of {planned:,} are read without a hole."
         )
-    if n < terms.size and n < batch.n_total:
-        return f"{n:,} of the planned {terms.size:,} check images are read; read {terms.size - n:,} more in Check first."
+    if n < planned:
+        return f"{n:,} of the planned {counted(planned, 'check image')} are read; read {planned - n:,} more in Check first."
     if n_flagged < MIN_FLAGGED:
         names = " or ".join(f"'{name}'" for name in workspace.flagged_names)
-        return f"Only {n_flagged} of {n:,} check images are {names}; to open it needs {MIN_FLAGGED} at least. Read on in Check."
+        on = "Read on in Check." if n < batch.n_total else "All there are were read: ingest more images."
+        return f"Only {n_flagged} of {counted(n, 'check image')} are {names}; to open it needs {MIN_FLAGGED} at least. {on}"
     return ""
 
 
@@ -238,7 +267,7 @@ def change_terms(
     """Change what the next opening asks for.
 
     Args:
-        recall: to be promised, in (0, 1); another one is another look.
+        recall: to be promised, in [0.5, 0.999]; another one is another look.
         confidence: of all promises from the set, and
         live: both fixed once the set was opened.
         size: images to read before the set may be opened.
@@ -254,14 +283,14 @@ def change_terms(
         live=before.live if live is None else live,
     )
     for name, value in (("recall", after.recall), ("confidence", after.confidence)):
-        if not 0.5 <= value < 1:
-            raise InputError(f"The {name} to promise must be from 0.5 to below 1, got {value:g}; 0.9 and 0.95 are usual.")
+        if not LEAST <= value <= MOST:
+            raise InputError(f"The {name} to promise must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
     if after.size < 1:
-        raise InputError(f"A check set needs 1 image at least, got {after.size}.")
+        raise InputError(f"A check set needs 1 image at least, got {after.size:,}.")
     opened = any(r["check_set"] == before.number for r in workspace.catalog.reveals())
     if opened and (after.confidence, after.live) != (before.confidence, before.live):
         raise InputError(
-            f"This check set was opened with {before.confidence:.0%} confidence{', watched live' if before.live else ''}; "
+            f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
             "that cannot change any more. Start a new check set for other terms."
         )
     workspace.set_check_set(after)
@@ -277,8 +306,9 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
     terms = workspace.check_set
     if not any(r["check_set"] == terms.number for r in workspace.catalog.reveals()):
         raise InputError("The current check set was never opened; open it, or read on, before another is started.")
-    read = np.flatnonzero(workspace.evidence() & workspace.sealed)
-    after = float(workspace.check_order[read].max())
+    seen = [r.rows for r in reveals(workspace) if r.check_set == terms.number]  # also where readings were undone since
+    used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
+    after = float(workspace.check_order[used].max(initial=terms.after))
     if not (workspace.sealed & (workspace.check_order > after)).any():
         raise InputError("All sealed check images are used up; add images before another check set is started.")
     begun = replace(terms, number=terms.number + 1, after=after, started_by=analyst, started_at=now())
@@ -312,9 +342,33 @@ def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sampl
     if not len(extra):
         return uniform
     chance = inclusion(workspace, draws, n_uniform=opened.n, n_frame=opened.frame)
-    flagged = np.isin(workspace.labels.codes[extra], workspace.flagged_codes)
+    flagged = np.isin(workspace.labels.codes[extra], flagged_then(workspace, opened))
     weights = 1 / chance[np.concatenate([opened.rows, extra])]
     return replace(uniform, extra_scores=scores[extra].astype(np.float64), extra_flagged=flagged, weights=weights)
+
+
+def flagged_then(workspace: Workspace, opened: Reveal) -> list[int]:
+    """Return today's codes of the classes that were flagged at an opening."""
+    return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
+
+
+def left_to_read(workspace: Workspace, opened: Reveal) -> int:
+    """Count the images that a later look could add to an opening's labels; none once another set has begun."""
+    if opened.check_set != workspace.check_set.number:
+        return 0
+    frame = workspace.matrix.rows if workspace.matrix else 0
+    return max(int(workspace.sealed[:frame].sum()) - opened.n, 0)
+
+
+def read_since(workspace: Workspace, opened: Reveal) -> int:
+    """Count the sealed check labels that stand now and that an opening has not seen, or has seen otherwise."""
+    now_ = np.flatnonzero(workspace.evidence() & workspace.sealed)
+    if opened.check_set != workspace.check_set.number:
+        return 0
+    then = dict(zip(opened.rows.tolist(), opened.flagged.tolist(), strict=True))
+    codes = flagged_then(workspace, opened)
+    flagged = np.isin(workspace.labels.codes[now_], codes)
+    return sum(then.get(row) != mark for row, mark in zip(now_.tolist(), flagged.tolist(), strict=True))
 
 
 def promised_figures(opened: Reveal, sample: Sample) -> PointFigures | None:
@@ -462,8 +516,10 @@ def save_point(workspace: Workspace, name: str, threshold: float, opened: Reveal
         InputError: if the name is empty or taken, or the threshold is no number.
     """
     name = name.strip()
-    if not name or name in {point.name for point in points(workspace)}:
-        raise InputError(f"An operating point needs a name of its own, got '{name}'; choose another.")
+    if not name:
+        raise InputError("An operating point needs a name, got none; type one beside Save.")
+    if name in {point.name for point in points(workspace)}:
+        raise InputError(f"There is an operating point '{name}' already; it needs a name of its own, choose another.")
     if not np.isfinite(threshold):
         raise InputError(f"A threshold is a finite score, got {threshold}.")
     workspace.catalog.add_point(name, opened.number, float(threshold), analyst)

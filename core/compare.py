@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
-from core.fitting import fit_and_score, missing_for_probe
+from core.fitting import fit_and_score, missing_for_score
 from core.labels import UNLABELLED
 from core.workspace import CURVE_TITLES, Workspace
 
@@ -30,7 +30,7 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
     found = []
     for encoder in workspace.encoders():
         name = encoder["name"]
-        missing = missing_for_probe(codes[rows], workspace.class_names)
+        missing = missing_for_score(codes[rows], workspace.class_names, workspace.flagged_codes)
         if encoder["embedded"] < n:
             missing = f"{name} has embedded {encoder['embedded']:,} of {n:,} images; run 'lassoscope embed' with it."
         if missing:

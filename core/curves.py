@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.arrays import BoolArray, FloatArray
 from core.metrics import PRCurve, pr_curve
+from core.wording import counted
 
 MIN_FLAGGED = 5  # below, counts only: no curve is drawn
 MIN_FLAGGED_AP = 20  # below, average precision is not defined on sampled labels
@@ -18,6 +19,7 @@ class NamedCurve:
     curve: PRCurve | None
     missing: str
     show_average_precision: bool
+    note: str = ""  # what else has to be said of it
 
 
 def named_curve(
@@ -35,6 +37,6 @@ def named_curve(
     n_flagged, n_other = int(flagged.sum()), int((~flagged).sum())
     if n_flagged < min_flagged or not n_other:
         need = f"at least {min_flagged} flagged and 1 other"
-        missing = f"{title}: not defined yet, {n_flagged} flagged and {n_other} other labels; it needs {need}."
+        missing = f"{title}: not defined yet, {n_flagged:,} flagged and {counted(n_other, 'other label')}; it needs {need}."
         return NamedCurve(key, title, None, missing, show_average_precision=False)
     return NamedCurve(key, title, pr_curve(scores, flagged), "", n_flagged >= min_flagged_ap)

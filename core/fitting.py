@@ -55,6 +55,33 @@ def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
     return f"No probe yet: all teach-half labels are '{only}'; label at least one image of another class."
 
 
+def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes: Sequence[int]) -> str:
+    """Say what is missing before a probe can score how likely an image is flagged; "" if nothing is.
+
+    Args:
+        codes: of the teach half's labels.
+    """
+    if missing := missing_for_probe(codes, class_names):
+        return missing
+    if not flagged_codes:
+        example = ",".join([*class_names[:-1], f"{class_names[-1]}*"])
+        return (
+            "No class is flagged, so there is nothing to score, to find or to promise: a star marks flagged classes, for "
+            f"example 'lassoscope classes --set {example}'."
+        )
+    names = ", ".join(f"'{class_names[code]}'" for code in flagged_codes)
+    if len(flagged_codes) == len(class_names):
+        return (
+            "Every class is flagged, so there is nothing to tell apart: leave one without a star in 'lassoscope classes --set'."
+        )
+    flagged = np.isin(codes[codes != UNLABELLED], flagged_codes)
+    if not flagged.any():
+        return f"No score yet: no teach-half label is of a flagged class ({names}); label at least one such image."
+    if flagged.all():
+        return f"No score yet: all teach-half labels are of flagged classes ({names}); label at least one other image."
+    return ""
+
+
 def score_with(weights: bytes, matrix: Matrix) -> FloatArray:
     """Score all rows by a stored probe, exactly as `fit_and_score` did when it was new.
 

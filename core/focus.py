@@ -70,7 +70,7 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
     """
     fitted, terms = workspace.fitted, workspace.check_set
     if fitted is None or fitted.probe.flagged_weights is None or not fitted.version:
-        raise InputError(workspace.missing_for_probe() or "There is no model to follow yet: label images to teach it first.")
+        raise InputError(workspace.missing_for_score() or "There is no model to follow yet: label images to teach it first.")
     n_frame = workspace.matrix.rows if workspace.matrix else 0
     begin = max(terms.after, 0.0)
     until = begin + REACH * (1 - begin)

@@ -1,5 +1,6 @@
 """What a threshold does, from uniform check labels: shares with their ranges, counts per 1,000, costs. numpy and core only."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,7 +90,8 @@ class Sample:
             effective = float(w.sum() ** 2 / (w**2).sum())
         inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # at 0 or 1 a logit says nothing
         low, high = average_precision_interval(inside, effective)
-        return Range(self.curve.average_precision, low, max(high, self.curve.average_precision))
+        value = self.curve.average_precision
+        return Range(value, min(low, value), max(high, value))
 
     @property
     def prevalence(self) -> Range:
@@ -125,8 +127,8 @@ class PointFigures:
     labels_above: int
     left_up: float  # 95% upper limit of the share of flagged images among those left up
     reviewed: float  # per 1,000 images, counted
-    caught: Range  # per 1,000 images
-    missed: Range
+    caught: Range  # per 1,000 images, at most `reviewed`; the value is NaN where no check label lies on that side
+    missed: Range  # per 1,000 images, at most what is left up; caught + missed is the prevalence by the same estimate
 
 
 def figures_at(sample: Sample, threshold: float) -> PointFigures:
@@ -137,28 +139,42 @@ def figures_at(sample: Sample, threshold: float) -> PointFigures:
         threshold: flag scores >= it.
     """
     above = sample.scores >= threshold
-    caught, n, n_flagged = int((above & sample.flagged).sum()), sample.n, sample.n_flagged
-    missed = n_flagged - caught
+    caught, n_flagged = int((above & sample.flagged).sum()), sample.n_flagged
+    missed, n_below = n_flagged - caught, int((~above).sum())
     everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one at or above: the band falls with t
-    n_above = sample.counted_above(threshold)
-
-    def per_1000(x: int) -> Range:
-        found = binomial_range(x, n)
-        return Range(1000 * found.value, 1000 * found.low, 1000 * found.high)
-
+    n_above, n_pool = sample.counted_above(threshold), len(sample.pool)
+    share = n_above / n_pool
+    labels_above, found_above = int((sample.all_scores >= threshold).sum()), _share_above(sample, threshold)
     return PointFigures(
         threshold=threshold,
         n_above=n_above,
-        share_above=n_above / len(sample.pool),
+        share_above=share,
         recall=binomial_range(caught, n_flagged),
         recall_everywhere=float(everywhere[-1]) if len(everywhere) else 0.0,
-        precision=_precision(sample, threshold),
-        labels_above=int((sample.all_scores >= threshold).sum()),
-        left_up=upper_limit(missed, int((~above).sum()), ALPHA),
-        reviewed=1000 * n_above / len(sample.pool),
-        caught=per_1000(caught),
-        missed=per_1000(missed),
+        precision=found_above if labels_above >= FEWEST_ABOVE else None,
+        labels_above=labels_above,
+        left_up=upper_limit(missed, n_below, ALPHA) if n_above < n_pool else 0.0,
+        reviewed=1000 * share,
+        caught=_per_1000(found_above, share),
+        missed=_per_1000(_share_of_labels(missed, n_below), 1 - share),
     )
+
+
+def _share_of_labels(x: int, n: int) -> Range:
+    """Return x of n labels with its range; without a label anything may be, and NaN is the estimate."""
+    return binomial_range(x, n) if n else Range(math.nan, 0.0, 1.0)
+
+
+def _per_1000(found: Range, share: float) -> Range:
+    """Return how many of 1,000 images are flagged on a side that holds a share of the pool, which is counted.
+
+    Post-stratified by the side of the threshold: the side's size is counted on all scores, only the share of flagged images
+    in it comes from labels. Given how many labels lie on the side, they are a random sample of it, so the range holds as
+    Clopper-Pearson's does. Source: Holt & Smith 1979.
+    """
+    if not share:
+        return Range(0.0, 0.0, 0.0)
+    return Range(1000 * share * found.value, 1000 * share * found.low, 1000 * share * found.high)
 
 
 def figures_record(figures: PointFigures) -> dict[str, Any]:
@@ -181,13 +197,11 @@ def figures_record(figures: PointFigures) -> dict[str, Any]:
     }
 
 
-def _precision(sample: Sample, threshold: float) -> Range | None:
-    above = sample.all_scores >= threshold
-    if above.sum() < FEWEST_ABOVE:
-        return None
-    flagged = sample.all_flagged
-    if sample.weights is None:
-        return binomial_range(int((above & flagged).sum()), int(above.sum()))
+def _share_above(sample: Sample, threshold: float) -> Range:
+    """Return the share of flagged images among those at or above a threshold; the value is NaN without a label there."""
+    above, flagged = sample.all_scores >= threshold, sample.all_flagged
+    if sample.weights is None or not above.any():
+        return _share_of_labels(int((above & flagged).sum()), int(above.sum()))
     sums = [(sample.weights[side].sum(), (sample.weights[side] ** 2).sum()) for side in (above & flagged, above & ~flagged)]
     most = float(sample.weights.max())
     low, high = ratio_limits(*sums[0], *sums[1], most_a=most, most_b=most, alpha=LIMIT)
@@ -214,13 +228,15 @@ def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> f
         review: cost of looking at one image that is flagged.
     """
     thresholds = sample.curve.thresholds
-    missed = np.array([(sample.flagged & (sample.scores < t)).sum() for t in thresholds]) / sample.n
     above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)
-    return float(thresholds[np.argmin(miss * missed + review * above)])
+    below = [sample.scores < threshold for threshold in thresholds]
+    # Where no label lies below, nothing is known of what is left up: it is taken to be like everything.
+    share = np.array([sample.flagged[side].mean() if side.any() else sample.prevalence.value for side in below])
+    return float(thresholds[np.argmin(miss * share * (1 - above) + review * above)])
 
 
 def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
-    """Return what 1,000 images cost at a threshold: misses estimated, reviews counted."""
+    """Return what 1,000 images cost at a threshold: misses estimated (NaN where nothing is known), reviews counted."""
     reviews = review * figures.reviewed
     return Range(*(reviews + miss * value for value in (figures.missed.value, figures.missed.low, figures.missed.high)))
 
@@ -240,7 +256,7 @@ def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = 
     Args:
         recall, alpha, live: as for `certify`, of the next look.
     """
-    expected = int(sample.n_flagged * (1 + n_more / sample.n))
+    expected = int(sample.n_flagged * (1 + n_more / sample.n) + 1e-9)
     misses = misses_allowed(expected, recall, alpha, live=live)
     if misses < 0:
         return MoreBought(n_more, None, 1.0)

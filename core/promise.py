@@ -92,10 +92,13 @@ def certify(flagged_scores: Sequence[float] | FloatArray, recall: float, alpha: 
 
 def flagged_needed(misses: int, recall: float, alpha: float, *, live: bool = False) -> int:
     """Return the fewest flagged check labels that allow the promise with so many misses."""
-    n = misses + 1
-    while not passes(misses, n, recall, alpha, live=live):
-        n += 1
-    return n
+    few, many = misses, 2 * misses + 2  # `few` does not pass, `many` will
+    while not passes(misses, many, recall, alpha, live=live):
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if passes(misses, middle, recall, alpha, live=live) else (middle, many)
+    return many
 
 
 def misses_to_plan(miss_rate: float, recall: float, alpha: float, *, live: bool = False, most: int = 50) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from core.images import Uint8Array, load_square
 from core.ingest import Found, list_folder, list_manifest
 from core.reading import read_sound
 from core.uncertainty import probability
+from core.wording import counted, target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 ROWS = 512  # images a part: a kill loses a few seconds
 FLAG, LEAVE, NOT_SCORED = "flag", "leave", ""
 DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
+FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
 PARQUET = (".parquet", ".pq")
 
 
@@ -173,35 +176,44 @@ def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, A
         "threshold": bundle.threshold,
         "calibrated": bundle.record["calibration"] is not None,
         "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
-        "promise": promise_words(bundle, drifted=p < DRIFT_LEVEL, distance=distance, p=p),
+        "promise": f"{promise_words(bundle)} {drift_words(len(scores), distance, p)}",
     }
 
 
 def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
-    """Compare new scores with those of the images the promise was made for.
+    """Compare new scores with those of the images the bundle was made from.
 
     Returns:
-        distance and p-value of the two-sample Kolmogorov-Smirnov test; (0, 1) without a new score.
+        distance and p-value of the two-sample Kolmogorov-Smirnov test; NaN below `FEWEST_TO_COMPARE` scores.
     """
     from scipy.stats import ks_2samp
 
-    if not len(scores):
-        return 0.0, 1.0
+    if len(scores) < FEWEST_TO_COMPARE:
+        return math.nan, math.nan
     found = ks_2samp(scores, frame_quantiles(bundle))
     return float(found.statistic), float(found.pvalue)
 
 
-def promise_words(bundle: Bundle, *, drifted: bool, distance: float, p: float) -> str:
-    """Say what the promise has to do with these images: nothing, and whether they even look alike."""
+def promise_words(bundle: Bundle) -> str:
+    """Say what the promise has to do with these images: nothing."""
     held = bundle.record["promise"]
-    test = f"Kolmogorov-Smirnov distance {distance:.2f}, p = {p:.2g}"
     if held is None:
-        words = "This bundle carries no promise."
-    else:
-        words = (
-            f"The promise of {100 * held['recall']:.4g}% recall was made for the {held['frame']:,} images of "
-            f"'{bundle.record['workspace']}' on {held['at'][:10]}; it does not cover others, so nothing is promised here."
+        return "This bundle carries no promise."
+    return (
+        f"The promise of {target(held['recall'])} recall was made for the {counted(held['frame'], 'image')} of "
+        f"'{bundle.record['workspace']}' on {held['at'][:10]}; it does not cover others, so nothing is promised here."
+    )
+
+
+def drift_words(n: int, distance: float, p: float) -> str:
+    """Say whether n new scores look like those of the images the bundle was made from."""
+    if not n:
+        return "No image was scored, so nothing can be said of how they compare."
+    if n < FEWEST_TO_COMPARE:
+        return (
+            f"{counted(n, 'score')} {'is' if n == 1 else 'are'} too few to say whether they look like those it was made from."
         )
-    if drifted:
-        return f"{words} These scores are distributed otherwise ({test}): make a fresh check set from images like these."
-    return f"{words} These scores look like the ones it was made from ({test})."
+    test = f"Kolmogorov-Smirnov distance {distance:.2f}, p = {p:.2g}"
+    if p < DRIFT_LEVEL:
+        return f"These scores are distributed otherwise ({test}): make a fresh check set from images like these."
+    return f"These scores look like the ones it was made from ({test})."

@@ -1,4 +1,8 @@
-"""Small words that every sentence needs. Imports nothing."""
+"""Numbers in sentences: counts with their nouns, shares that are never rounded to all or nothing. Imports math only."""
+
+import math
+
+UNKNOWN = "not known"
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
@@ -8,3 +12,52 @@ def counted(n: int, noun: str, plural: str = "") -> str:
         plural: where it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def percent(share: float, *, down: bool = False, up: bool = False) -> str:
+    """Say a share with two or three digits, rounded to the nearest, down or up; NaN is not known.
+
+    Rounded to the nearest, what is not all is never said to be 100%, nor what is something 0%.
+    """
+    if math.isnan(share):
+        return UNKNOWN
+    if share in (0, 1):
+        return f"{share:.0%}"
+    x = 100 * share
+    decimals = 0 if 9.95 <= x <= 99 else 1 if x >= 0.995 else 2 if x >= 0.0995 else 3
+    rounded = _rounded(x, decimals, most=100, down=down, up=up)
+    return "100%" if rounded >= 100 else "0%" if rounded <= 0 else f"{rounded:.{decimals}f}%"
+
+
+def fraction(share: float, *, down: bool = False, up: bool = False) -> str:
+    """Say a share as a number with three decimals, rounded as `percent` does."""
+    if math.isnan(share):
+        return UNKNOWN
+    if share in (0, 1):
+        return f"{share:.3f}"
+    return f"{_rounded(share, 3, most=1, down=down, up=up):.3f}"
+
+
+def _rounded(x: float, decimals: int, *, most: int, down: bool, up: bool) -> float:
+    scale = 10**decimals
+    if down:
+        return math.floor(x * scale + 1e-9) / scale
+    if up:
+        return math.ceil(x * scale - 1e-9) / scale
+    return min(max(round(x * scale), 1), most * scale - 1) / scale
+
+
+def target(share: float) -> str:
+    """Say a share that somebody has set, with as many digits as it has: 0.995 is 99.5%."""
+    return f"{100 * share:.4g}%"
+
+
+def signed(x: float, decimals: int = 2) -> str:
+    """Say a number with its sign; what rounds to zero has none."""
+    text = f"{x:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def per_thousand(x: float) -> str:
+    """Say how many of 1,000: whole images, tenths below ten."""
+    return UNKNOWN if math.isnan(x) else f"{x:.1f}" if 0 < x < 9.95 else f"{x:,.0f}"

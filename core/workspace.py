@@ -21,7 +21,7 @@ from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.embedded import Embedded
 from core.errors import InputError, WorkspaceError
 from core.files import atomic_path
-from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, score_images
+from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, missing_for_score, score_images
 from core.halves import in_live_part
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
@@ -32,7 +32,7 @@ from core.probe import flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
-from core.wording import counted
+from core.wording import counted, percent
 
 DEFAULT_CLASSES = (
     ImageClass("neutral", "#0072b2", "1", flagged=False),
@@ -869,8 +869,66 @@ class Workspace:
         """Say what is missing before there can be a probe; "" if nothing is."""
         if self.matrix is None:
             return "No probe yet: the images have no embeddings; run 'lassoscope embed'."
+        if missing := self.missing_for_teaching():
+            return missing
         codes = self.labels.codes
         return missing_for_probe(codes[self._teach_rows(codes, self.matrix)], self.class_names)
+
+    def missing_for_score(self) -> str:
+        """Say what is missing before images have a score of being flagged; "" if nothing is."""
+        if missing := self.missing_for_probe():
+            return missing
+        codes = self.labels.codes
+        taught = codes[self._teach_rows(codes, self._embedded.need_matrix())]
+        return missing_for_score(taught, self.class_names, self.flagged_codes)
+
+    def missing_for_teaching(self) -> str:
+        """Say why no image can teach the model; "" if some can."""
+        if not self.n_images:
+            return "There are no images; run 'lassoscope ingest SOURCE' first."
+        if self.is_check.all():
+            return (
+                f"{self._all_images('check')}, from which the model never learns, so there is nothing to label for it; ingest "
+                "more images, not copies of these: about half of them will be in the teach half."
+            )
+        return ""
+
+    def missing_for_suggestions(self) -> str:
+        """Say why no image can be suggested; "" if some can."""
+        if missing := self.missing_for_teaching():
+            return missing
+        rows = self.matrix.rows if self.matrix else 0
+        free = (self.labels.codes == UNLABELLED) & ~self.is_check & ~self._book.is_unsure()
+        if free[:rows].any():
+            return ""
+        n_teach = counted(int((~self.is_check).sum()), "image")
+        if free.any():
+            return "The images that are still without a label have no embeddings; run 'lassoscope embed'."
+        return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is kept as unsure."
+
+    def missing_for_check(self, *, live: bool = False) -> str:
+        """Say why no image of the check half can be read; "" if some can, or all were.
+
+        Args:
+            live: of those that live curves may use, instead of those sealed for the promise.
+        """
+        if not self.n_images:
+            return "There are no images; run 'lassoscope ingest SOURCE' first."
+        if not self.is_check.any():
+            return (
+                f"{self._all_images('teach')}, so there is nothing to read for a curve or a promise; ingest more images, not "
+                "copies of these: about half of them will be in the check half."
+            )
+        if not (self._live_part if live else self.sealed).any():
+            purpose = "live curves" if live else "a promise"
+            return f"None of the {counted(int(self.is_check.sum()), 'check image')} is kept for {purpose}; ingest more images."
+        return ""
+
+    def _all_images(self, half: str) -> str:
+        if self.n_images == 1:
+            return f"The only image is in the {half} half"
+        kept = " (near-duplicates stay together)" if self.n_copies else ""
+        return f"All {self.n_images:,} images are in the {half} half{kept}"
 
     def refit(self, *, device: str = "cpu", save: bool = True) -> Fitted | None:
         """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
@@ -901,7 +959,8 @@ class Workspace:
                 device=device,
             )
         names = [classes[code].name for code in probe.class_codes]
-        record = {"n_labels": probe.n_labels, "classes": names, "inputs": inputs}
+        flagged = [c.name for c in classes if c.flagged]
+        record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
         if save and not version:
             version = self.catalog.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
         fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
@@ -920,6 +979,8 @@ class Workspace:
             strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and both sides are there, then uncertain.
             seed: the same seed and labels give the same picks.
             without: rows that are not to be chosen, because somebody else is asked for them now.
+        Returns:
+            at most n; fewer, or none, where no more are left (`missing_for_suggestions` says why).
         Raises:
             InputError: if the strategy is unknown, or needs a probe that is missing.
         """
@@ -934,6 +995,8 @@ class Workspace:
             strategy = automatic(len(labelled), has_score=score is not None)
         if strategy not in STRATEGIES:
             raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
+        if STRATEGIES[strategy].needs == "score" and score is None and (missing := self.missing_for_score()):
+            raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
         free = (codes == UNLABELLED) & ~self.is_check & ~self._book.is_unsure()
         free[list(without)] = False
         pool = Pool(
@@ -954,10 +1017,12 @@ class Workspace:
         from core.uncertainty import probability
 
         p = float(probability(np.array(self._fitted.score[row], np.float64)))
-        return f"{reason} ({p:.0%} likely flagged, says the probe)"
+        return f"{reason} ({percent(p)} likely flagged, says the probe)"
 
     def missing_side(self) -> str:
         """Say which side, "flagged" or "other", no teach-half label is on yet; "" if both have one, or there is none."""
+        if not 0 < len(self.flagged_codes) < len(self.classes):
+            return ""  # no label could bring the other side
         codes = self.labels.codes[~self.is_check]
         flagged = np.isin(codes[codes != UNLABELLED], self.flagged_codes)
         return "" if not len(flagged) or 0 < flagged.sum() < len(flagged) else "other" if flagged.all() else "flagged"
@@ -1001,6 +1066,11 @@ class Workspace:
             self._gold[column] = codes
         return self._gold[column]
 
+    def gold_values_without_class(self, column: str) -> dict[str, int]:
+        """Return the values of a gold column that name no class, sorted, with the images that have each."""
+        values = self.catalog.gold(column)[1]
+        return {value: values.count(value) for value in sorted(set(values) - set(self.class_names))}
+
     def gold_values(self, column: str) -> list[str]:
         """Return the different values of a gold column, sorted."""
         return sorted(set(self.catalog.gold(column)[1]))
@@ -1017,7 +1087,7 @@ class Workspace:
         """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named."""
         fitted, codes = self._fitted, self.labels.codes
         if fitted is None or fitted.probe.flagged_weights is None:
-            missing = self.missing_for_probe() or "No curve yet: label at least one flagged and one other image."
+            missing = self.missing_for_score() or "No curve yet: the labels are newer than the probe; it is on its way."
             return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
         scored = ~np.isnan(fitted.score)
         evidence = self.watched() & scored
@@ -1029,11 +1099,28 @@ class Workspace:
         if not evidence.any():
             curves[1] = replace(curves[1], missing=self._missing_for_check_curve())
         if gold_column:
-            gold = self.gold(gold_column)
-            curves.append(self._curve("gold", gold, self.is_check & (gold != UNLABELLED) & scored, fitted.score))
+            curves.append(self._gold_curve(gold_column, scored, fitted.score))
         return curves
 
+    def _gold_curve(self, column: str, scored: BoolArray, score: FloatArray) -> NamedCurve:
+        gold, title = self.gold(column), CURVE_TITLES["gold"]
+        values, no_class = self.gold_values(column), self.gold_values_without_class(column)
+        near = hint(no_class, self.class_names)
+        if values and len(no_class) == len(values):
+            missing = (
+                f"{title}: none of the values of '{column}' is a class: {_listed(values)}{near}; the classes are "
+                f"{', '.join(self.class_names)}. Write the values as the classes, or set classes with 'lassoscope classes'."
+            )
+            return NamedCurve("gold", title, None, missing, show_average_precision=False)
+        curve = self._curve("gold", gold, self.is_check & (gold != UNLABELLED) & scored, score)
+        if not no_class:
+            return curve
+        n = counted(sum(no_class.values()), "image")
+        return replace(curve, note=f"without {n} whose '{column}' is no class: {_listed(list(no_class))}{near}")
+
     def _missing_for_check_curve(self) -> str:
+        if missing := self.missing_for_check(live=True):
+            return f"{CURVE_TITLES['check']}: {missing[0].lower()}{missing[1:]}"
         n_sealed = int((self.evidence() & self.sealed).sum())
         sealed = f" ({n_sealed:,} are read and sealed for the promise, see Operating point)" if n_sealed else ""
         return f"{CURVE_TITLES['check']}: read some in Check, 'for live curves'{sealed}."
@@ -1047,7 +1134,11 @@ class Workspace:
         flagged = np.isin(codes[rows], self.flagged_codes)
         if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
             return None
-        newest = {record["n_labels"]: version for version, record in self.catalog.probe_records(embedded.encoder)}
+        newest = {  # what was fitted to find other classes is not judged on these
+            record["n_labels"]: version
+            for version, record in self.catalog.probe_records(embedded.encoder)
+            if record.get("flagged", self.flagged_names) == self.flagged_names
+        }
         counts = sorted(newest)
         x = embedded.matrix.take(rows)
         rounds, scores = [], []
@@ -1111,6 +1202,10 @@ CURVE_TITLES = {
     "check": "Check half, not learned from",
     "gold": "Exact, gold labels",
 }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name[:60]}'" for name in names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def _shifted(on_progress: Progress, done_before: int, total: int) -> Progress:

@@ -10,11 +10,11 @@ from core.acquisition import FIRST_ROUND, OFFERED, STRATEGIES
 from core.catalog import ImageClass
 from core.class_names import check_class_list
 from core.curves import NamedCurve
-from core.errors import InputError, WorkspaceError
+from core.errors import AppError, InputError, WorkspaceError
 from core.experiment import BUDGETS, FEATURES
 from core.metrics import precision_at_recall
 from core.operating import figures_record
-from core.wording import counted
+from core.wording import counted, percent, target
 from core.workspace import Workspace
 from dashboard.console import bars, finish, progress, sentences
 from dashboard.settings import Settings
@@ -255,7 +255,7 @@ def clusters(
         if group is not None:
             told = {"images": [space.image_id(int(r)) for r in group.rows], "clusters": group.clusters.get(grain, [])}
     lines = [
-        f"{row.name}: {row.size:,} images, {row.labelled:.0%} labelled, {row.text:.0%} text on dark"
+        f"{row.name}: {counted(row.size, 'image')}, {percent(row.labelled)} labelled, text on dark {percent(row.text)}"
         + (f"; {titles[row.name]}" if titles.get(row.name) else "")
         for row in rows
     ]
@@ -437,8 +437,10 @@ def suggest(
             }
             for s in space.suggest(n, strategy=strategy, seed=seed)
         ]
+        missing = "" if picks else space.missing_for_suggestions()
     lines = [f"{p['path']}  ({p['strategy']}: {p['reason']})" for p in picks]
-    finish("\n".join([*lines, f"{len(picks)} images suggested."]), {"suggestions": picks}, as_json=json)
+    said = missing or f"{counted(len(picks), 'image')} suggested."
+    finish("\n".join([*lines, said]), {"suggestions": picks, "missing": missing}, as_json=json)
 
 
 @app.command()
@@ -500,6 +502,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
         fitted = space.refit(device=str(pick_device(device)))
         if fitted is None:
             raise WorkspaceError(space.missing_for_probe())
+        unscored = space.missing_for_score()
         names = [space.class_names[code] for code in fitted.probe.class_codes]
         result = {
             "probe": fitted.version,
@@ -509,6 +512,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
             "scored": len(fitted.score),
         }
     sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
+    sentence = f"{sentence} {unscored}".strip()
     finish(sentence, result, as_json=json)
 
 
@@ -530,18 +534,19 @@ def curves(
         found = space.curves(gold_column=gold or None)
         n_labels = space.fitted.probe.n_labels if space.fitted else 0
         records = [_curve_record(named) for named in found] + _opened_curves(space)
-    sentence = "\n".join(describe_curve(named) for named in found)
+    sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # one reason for all is said once
     finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
 
 def _curve_record(named: NamedCurve) -> dict[str, Any]:
     if named.curve is None:
-        return {"key": named.key, "title": named.title, "missing": named.missing}
+        return {"key": named.key, "title": named.title, "missing": named.missing, "note": named.note}
     recall, precision, thresholds = named.curve.thinned()
     at90, threshold = precision_at_recall(named.curve, 0.9)
     return {
         "key": named.key,
         "title": named.title,
+        "note": named.note,
         "n": named.curve.n,
         "n_flagged": named.curve.n_flagged,
         "average_precision": named.curve.average_precision if named.show_average_precision else None,
@@ -560,12 +565,16 @@ def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
     opened = next(iter(reveals(space)), None)
     if opened is None:
         return []
-    sample = sample_of(space, opened, frozen_scores(space, opened))
+    title = f"Opening {opened.number}, check set {opened.check_set}"
+    try:
+        sample = sample_of(space, opened, frozen_scores(space, opened))
+    except AppError as error:  # what it was made with is lost; the other curves stand
+        return [{"key": "opened", "title": title, "missing": str(error)}]
     average, limits, curve = sample.average_precision, sample.limits, sample.curve
     pessimistic_recall, pessimistic_precision = sample.pessimistic
     record = {
         "key": "opened",
-        "title": f"Opening {opened.number}, check set {opened.check_set}",
+        "title": title,
         "n": curve.n,
         "n_flagged": curve.n_flagged,
         "average_precision": average.value if average else None,
@@ -654,7 +663,7 @@ def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -
         "misses": opened.misses,
         "frame": opened.frame,
         "figures": None if figures is None else figures_record(figures),
-        "sentences": [*promise_words(opened, figures, sample), *below],
+        "sentences": [*promise_words(opened, figures, sample, left=checking.left_to_read(space, opened)), *below],
     }
 
 
@@ -668,7 +677,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
-    from core.bundle import export_bundle
+    from core.bundle import exactly, export_bundle
 
     with Workspace(workspace, read_only=True) as space:
         if threshold is not None:
@@ -677,8 +686,11 @@ def export(
     held = record["promise"]
     words = "without a promise"
     if held is not None and held["covers_this_threshold"]:
-        words = f"with the promise of {100 * held['recall']:.4g}% recall"
-    sentence = f"Bundle {record['version']} written to {folder}: flag scores ≥ {record['threshold']:g}, {words}."
+        words = f"with the promise of {target(held['recall'])} recall"
+    elif held is not None:
+        words = f"which the promise of opening {held['number']} does not cover"
+    rule = f"flag scores ≥ {exactly(record['threshold'])}"
+    sentence = f"Bundle {record['version']} written to {folder}: {record['chosen']}; {rule}, {words}."
     slim = {key: value for key, value in record.items() if key != "score_quantiles"}
     finish(sentence, {"folder": str(folder), **slim}, as_json=json)
 
@@ -701,7 +713,8 @@ def score(
     with progress("score") as on_progress:
         result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
     lines = [f"  not scored {p['path']}: {p['problem']}" for p in result["problems"]]
-    counts = f"{result['scored']:,} images scored, {result['flagged']:,} flagged, {len(result['problems']):,} files not scored."
+    counts = f"{counted(result['scored'], 'image')} scored, {result['flagged']:,} flagged, "
+    counts += f"{counted(len(result['problems']), 'file')} not scored."
     calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
     finish("\n".join([*lines, f"{counts} Table: {out}", result["promise"]]) + calibrated, result, as_json=json)
 

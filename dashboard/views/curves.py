@@ -91,4 +91,5 @@ def describe_curve(named: NamedCurve) -> str:
     figure = "AP not defined below 20 flagged"
     if named.show_average_precision:
         figure = f"AP {named.curve.average_precision:.3f}"
-    return f"{named.title}: {figure} ({named.curve.n_flagged:,}/{named.curve.n:,} flagged)"
+    note = f"; {named.note}" if named.note else ""
+    return f"{named.title}: {figure} ({named.curve.n_flagged:,}/{named.curve.n:,} flagged){note}"
