@@ -183,10 +183,18 @@ def left_up_words(figures: PointFigures, what: str) -> str:
 
 def per_1000(figures: PointFigures) -> list[tuple[str, str, str]]:
     """Say what 1,000 images come to: name, figure, and how it is known, of reviewed, caught and missed."""
-    words = [("reviewed", per_thousand(figures.reviewed), "counted")]
-    for name, found in (("caught", figures.caught), ("missed", figures.missed)):
-        words.append((name, per_thousand(found.value), f"{per_thousand(found.low)} to {per_thousand(found.high)}"))
-    return words
+    reviewed = per_thousand(figures.reviewed)
+    most = reviewed if figures.caught.high > figures.reviewed - 1 else per_thousand(figures.caught.high, up=True)
+    caught, missed = figures.caught, figures.missed
+    return [
+        ("reviewed", reviewed, "counted"),
+        ("caught", per_thousand(caught.value), f"{per_thousand(caught.low, down=True)} to {most}"),
+        (
+            "missed",
+            per_thousand(missed.value),
+            f"{per_thousand(missed.low, down=True)} to {per_thousand(missed.high, up=True)}",
+        ),
+    ]
 
 
 def at_handle(opened: Reveal, figures: PointFigures, sample: Sample, *, left: int) -> list[str]:
@@ -285,7 +293,7 @@ def footer(opened: Reveal, status: CheckStatus, *, n_images: int, tie: tuple[flo
             f"Images added since the look before are flagged more or less often than the earlier ones (Fisher's exact test, "
             f"p = {drift:.2g}): start a fresh check set."
         )
-    if tie[1] > TIED * opened.frame:
+    if tie[1] > max(1, TIED * opened.frame):
         words.append(f"{tie[1]:,} images share the score {tie[0] + 0.0:.4g}; they are flagged or left up together.")
     return [word for word in words if word]
 

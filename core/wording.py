@@ -58,6 +58,10 @@ def signed(x: float, decimals: int = 2) -> str:
     return text[1:] if float(text) == 0 else text
 
 
-def per_thousand(x: float) -> str:
-    """Say how many of 1,000: whole images, tenths below ten."""
-    return UNKNOWN if math.isnan(x) else f"{x:.1f}" if 0 < x < 9.95 else f"{x:,.0f}"
+def per_thousand(x: float, *, down: bool = False, up: bool = False) -> str:
+    """Say how many of 1,000, rounded to the nearest, down or up: whole images, tenths below ten."""
+    if math.isnan(x):
+        return UNKNOWN
+    scale = 10 if 0 < x < 9.95 else 1
+    whole = math.floor(x * scale + 1e-9) if down else math.ceil(x * scale - 1e-9) if up else round(x * scale)
+    return f"{whole / scale:.1f}" if scale > 1 else f"{whole:,}"
