@@ -75,7 +75,7 @@ class LabelResult:
     @property
     def sentence(self) -> str:
         """Say it to the person."""
-        keep = (
+        kept = (
             f" {counted(self.n_kept, 'check image')} keep{'s' if self.n_kept == 1 else ''} what was read."
             if self.n_kept
             else ""
