@@ -4,10 +4,12 @@ Every method is one transaction. Label actions are append-only: undo is an actio
 """
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.errors import WorkspaceError
+from core.database import SqliteFile, read_only_sentence
+from core.errors import DamageError, ReadOnlyError, WorkspaceError
 from core.halves import check_order, in_check_half
 from core.schema import (
     ACTION_IMAGES,
@@ -36,9 +39,11 @@ from core.schema import (
     REVEALS,
     SCHEMA_VERSION,
     SECOND_READINGS,
+    SETTING_TYPES,
     SETTINGS,
     TEXT_FIGURES,
 )
+from core.troubles import WHAT_TO_DO, translated
 
 
 @dataclass(frozen=True)
@@ -129,71 +134,109 @@ class ImageColumns:
     groups: IntArray  # (N,) int64: the row of the first image of its near-duplicate group, its own where it is alone
 
 
+ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", "criterion", "guideline", "target")
+
+
 def now() -> str:
     """Return the present moment as ISO 8601 UTC with microseconds."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
 
 
-def _on_sqlite_connect(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    # FULL: a label that was acknowledged survives a power cut, not only a kill.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
 class Catalog:
     """Typed verbs over the catalog's tables; safe to call from several threads."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url)
-        if self.engine.dialect.name == "sqlite":
-            sa.event.listen(self.engine, "connect", _on_sqlite_connect)
-        try:
-            METADATA.create_all(self.engine)
-            found = self.setting("schema", SCHEMA_VERSION)
-        except sa.exc.DatabaseError as error:
-            raise WorkspaceError(
-                f"The catalog at {url} cannot be read ({error.orig}); restore a copy or choose another workspace."
-            ) from error
+    def __init__(self, engine: sa.Engine, *, where: str, read_only: bool = False, file: SqliteFile | None = None) -> None:
+        """Take a database that SQLAlchemy reaches; `in_folder` opens a workspace's own.
+
+        Args:
+            where: how errors name it.
+            read_only: nothing is written, not even tables that are missing; those are empty.
+            file: closed with the catalog.
+        Raises:
+            DamageError: if it cannot be read.
+            WorkspaceError: if it has another schema.
+        """
+        self.engine, self.where, self._read_only, self._file = engine, where, read_only, file
+        if not read_only:
+            with translated(where):
+                METADATA.create_all(engine)
+        found = self.setting("schema", SCHEMA_VERSION)
         if found != SCHEMA_VERSION:
             raise WorkspaceError(
                 f"The catalog has schema {found}, this program reads {SCHEMA_VERSION}; use the matching version."
             )
 
     @classmethod
-    def in_folder(cls, folder: Path) -> "Catalog":
-        """Open (or create) `catalog.sqlite` inside a workspace folder."""
-        return cls(f"sqlite:///{folder / 'catalog.sqlite'}")
+    def in_folder(cls, folder: Path, *, read_only: bool = False) -> "Catalog":
+        """Open (or for writing create) `catalog.sqlite` inside a workspace folder."""
+        return cls.of_file(folder / "catalog.sqlite", read_only=read_only)
+
+    @classmethod
+    def of_file(cls, path: Path, *, read_only: bool = False) -> "Catalog":
+        """Open (or for writing create) an SQLite file; its name may hold any character."""
+        file = SqliteFile(path, read_only=read_only)
+        engine = sa.create_engine("sqlite://", creator=file.connect, poolclass=sa.QueuePool)
+        if read_only:
+            sa.event.listen(engine, "connect", _fill_in_tables)
+        try:
+            return cls(engine, where=str(path), read_only=read_only, file=file)
+        except WorkspaceError:
+            engine.dispose()
+            file.close()
+            raise
 
     def initialise(self, settings: Mapping[str, Any], classes: Sequence[ImageClass]) -> None:
-        """Write the first settings and classes of a new workspace."""
-        for key, value in {"schema": SCHEMA_VERSION, **settings}.items():
-            self.set_setting(key, value)
-        self.set_classes(classes)
+        """Write the first settings and classes of a new workspace, all or none."""
+        values = [{"key": key, "value": value} for key, value in {"schema": SCHEMA_VERSION, **settings}.items()]
+        with self._write() as connection:
+            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key.in_([value["key"] for value in values])))
+            _insert(connection, SETTINGS, values)
+            _replace_classes(connection, classes)
 
     def close(self) -> None:
         """Close all connections; SQLite folds its write-ahead log into the file."""
         self.engine.dispose()
+        if self._file is not None:
+            self._file.close()
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with self.engine.connect() as connection:
+        with translated(self.where), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        if self._read_only:
+            raise ReadOnlyError(read_only_sentence(Path(self.where).parent))
+        with translated(self.where), self.engine.begin() as connection:
             yield connection
 
     # -- settings --
 
     def setting(self, key: str, default: Any = None) -> Any:
-        """Return a stored setting, or `default`."""
+        """Return a stored setting, or `default`.
+
+        Raises:
+            DamageError: if it is not what such a setting holds.
+        """
         with self._read() as connection:
             found = connection.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.key == key)).first()
-        return default if found is None else found[0]
+        if found is None:
+            return default
+        if not isinstance(found[0], SETTING_TYPES.get(key, object)):
+            raise DamageError(f"{self.where} is damaged (the setting '{key}' is {found[0]!r}); {WHAT_TO_DO}.")
+        return found[0]
 
     def set_setting(self, key: str, value: Any) -> None:
         """Store a JSON value under `key`."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))
             connection.execute(sa.insert(SETTINGS).values(key=key, value=value))
+
+    def drop_setting(self, key: str) -> None:
+        """Forget a setting."""
+        with self._write() as connection:
+            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))
 
     # -- images --
 
@@ -238,7 +281,7 @@ class Catalog:
         start = self.n_images()
         ids, groups = [image.id for image in images], [image.group for image in images]
         check, order = in_check_half(groups, salt=salt), check_order(ids, salt=salt)
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             query = sa.select(IMAGES.c.group, IMAGES.c.is_check).where(IMAGES.c.group.in_(set(groups)))
             known = dict(connection.execute(query).all())  # a joined group may have changed it
             check = np.array([known.get(group, mine) for group, mine in zip(groups, check.tolist(), strict=True)], bool)
@@ -284,7 +327,7 @@ class Catalog:
         """Return the in-memory columns of all images, in row order."""
         with self._read() as connection:
             query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order).order_by(IMAGES.c.row)
-            found = connection.execute(query).fetchall()
+            found = _plain(connection, query)
             several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
             query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
             grouped: Sequence[Any] = connection.execute(query).fetchall()
@@ -297,7 +340,7 @@ class Catalog:
 
     def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[str, int], Mapping[str, float]]]) -> None:
         """Add to what analysts saw on a day, {analyst: (views by level, seconds by level)}, all or none."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             for analyst, (views, seconds) in sorted(seen.items()):
                 for level in sorted({*views, *seconds}):
                     mine = (EXPOSURES.c.analyst == analyst) & (EXPOSURES.c.day == day) & (EXPOSURES.c.level == level)
@@ -316,15 +359,15 @@ class Catalog:
         """Return the figure of text on dark of every image, (N,) float32 in [0, 1]; NaN where it is not known yet."""
         figures = np.full(n_images, np.nan, np.float32)
         with self._read() as connection:
-            found = connection.execute(sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure)).fetchall()
+            found = _plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
         if found:
-            rows, values = zip(*found, strict=True)
-            figures[list(rows)] = values
+            known = np.array(found, np.float64)
+            figures[known[:, 0].astype(np.int64)] = known[:, 1]
         return figures
 
     def set_text_figures(self, figures: Mapping[int, float]) -> None:
         """Keep figures of text on dark by row."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             values = [{"row": row, "figure": figure} for row, figure in figures.items()]
             connection.execute(sa.insert(TEXT_FIGURES).prefix_with("OR REPLACE"), values)
 
@@ -335,12 +378,12 @@ class Catalog:
 
     def set_words(self, row: int, words: str) -> None:
         """Keep what was read in an image."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             connection.execute(sa.insert(IMAGE_WORDS).prefix_with("OR REPLACE"), [{"row": row, "words": words, "at": now()}])
 
     def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
         """Give images another near-duplicate group and whole groups a half, and keep how far the search came, all or none."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             firsts = sorted(set(joined.values()))
             ids = dict(_by_rows(connection, IMAGES.c.id, firsts))
             for row, first in joined.items():
@@ -381,10 +424,16 @@ class Catalog:
     def rows_by_name(self) -> dict[str, int]:
         """Map every id and every known file path to its row."""
         with self._read() as connection:
-            rows = {r.id: int(r.row) for r in connection.execute(sa.select(IMAGES.c.id, IMAGES.c.row))}
-            for path, image_id in connection.execute(sa.select(PATHS.c.path, PATHS.c.image_id)):
+            rows: dict[str, int] = dict(_plain(connection, sa.select(IMAGES.c.id, IMAGES.c.row)))
+            for path, image_id in _plain(connection, sa.select(PATHS.c.path, PATHS.c.image_id)):
                 rows[path] = rows[image_id]
         return rows
+
+    def files(self) -> list[PathRecord]:
+        """Return every file that held a known image, with its size and time when it was read."""
+        with self._read() as connection:
+            query = sa.select(PATHS.c.path, PATHS.c.image_id, PATHS.c.n_bytes, PATHS.c.mtime_ns)
+            return [PathRecord(*found) for found in _plain(connection, query.order_by(PATHS.c.path))]
 
     def rejected(self) -> list[Rejected]:
         """Return the rejected files by path."""
@@ -399,7 +448,7 @@ class Catalog:
             for path in gold.keys() & rows.keys()
             for column, value in gold[path].items()
         ]
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             if values:
                 connection.execute(sa.insert(GOLD).prefix_with("OR REPLACE"), values)
 
@@ -425,16 +474,15 @@ class Catalog:
 
     def set_classes(self, classes: Sequence[ImageClass]) -> None:
         """Replace the class list."""
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(CLASSES))
-            _insert(connection, CLASSES, [{"position": i, **vars(c)} for i, c in enumerate(classes)])
+        with self._write() as connection:
+            _replace_classes(connection, classes)
 
     # -- actions --
 
     def append_actions(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions and their images, all or none; when this returns, they are on disk."""
         appended = []
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             for draft in drafts:
                 values = {**vars(draft), "id": uuid.uuid4().hex, "at": draft.at or now()}
                 rows = np.asarray(values.pop("rows"), np.int64)
@@ -445,19 +493,27 @@ class Catalog:
 
     def actions(self) -> list[Action]:
         """Return every action in the order it was taken."""
+        columns = [ACTIONS.c[name] for name in ACTION_COLUMNS]
         with self._read() as connection:
-            found = connection.execute(sa.select(ACTIONS).order_by(ACTIONS.c.seq)).mappings().fetchall()
-            query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row).order_by(ACTION_IMAGES.c.action)
-            pairs = np.array(connection.execute(query).fetchall(), np.int64).reshape(-1, 2)
-        starts = np.searchsorted(pairs[:, 0], [a["seq"] for a in found], side="left")
-        stops = np.searchsorted(pairs[:, 0], [a["seq"] for a in found], side="right")
-        return [Action(**a, rows=pairs[i:j, 1]) for a, i, j in zip(found, starts, stops, strict=True)]
+            found = _plain(connection, sa.select(*columns).order_by(ACTIONS.c.seq))
+            query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)
+            pairs = _integers(_plain(connection, query.order_by(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)), 2)
+            seqs = np.fromiter((values[0] for values in found), np.int64, len(found))
+            starts = np.searchsorted(pairs[:, 0], seqs, side="left").tolist()
+            stops = np.searchsorted(pairs[:, 0], seqs, side="right").tolist()
+            rows = np.ascontiguousarray(pairs[:, 1])
+            return [
+                Action(seq, id_, kind, name, analyst, at, source, _json(criterion), guideline, target, rows[i:j])
+                for (seq, id_, kind, name, analyst, at, source, criterion, guideline, target), i, j in zip(
+                    found, starts, stops, strict=True
+                )
+            ]
 
     # -- encoders, projections, probes --
 
     def add_encoder(self, name: str, dim: int, record: Mapping[str, Any]) -> None:
         """Remember an encoder (once)."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             if connection.execute(sa.select(ENCODERS.c.name).where(ENCODERS.c.name == name)).first() is None:
                 connection.execute(sa.insert(ENCODERS).values(name=name, dim=dim, record=dict(record), at=now()))
 
@@ -468,7 +524,7 @@ class Catalog:
 
     def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
         """Commit one embedding part; a part that is not named here does not exist."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             connection.execute(sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file))
 
     def parts(self, encoder: str) -> list[tuple[int, int, str]]:
@@ -479,7 +535,7 @@ class Catalog:
 
     def add_projection(self, encoder: str, n_rows: int, file: str, record: Mapping[str, Any]) -> int:
         """Commit a projection and return its version."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             values = {"encoder": encoder, "n_rows": n_rows, "file": file, "record": dict(record), "at": now()}
             return _inserted_key(connection, sa.insert(PROJECTIONS).values(**values))
 
@@ -489,7 +545,7 @@ class Catalog:
 
     def add_probe(self, encoder: str, through_action: int, record: Mapping[str, Any], weights: bytes) -> int:
         """Commit a probe and return its version."""
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             values = {"encoder": encoder, "through_action": through_action, "record": dict(record), "weights": weights}
             return _inserted_key(connection, sa.insert(PROBES).values(**values, at=now()))
 
@@ -518,7 +574,7 @@ class Catalog:
     def add_reveal(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
         """Commit an opening of a check set and return its number."""
         values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             return _inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
 
     def reveals(self) -> list[dict[str, Any]]:
@@ -528,7 +584,7 @@ class Catalog:
     def add_second_reading(self, row: int, class_name: str, analyst: str, guideline: str) -> None:
         """Commit a second analyst's reading of a check image (one an image)."""
         values = {"row": row, "class_name": class_name, "analyst": analyst, "guideline": guideline, "at": now()}
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             connection.execute(sa.insert(SECOND_READINGS).values(**values))
 
     def second_readings(self) -> list[dict[str, Any]]:
@@ -538,7 +594,7 @@ class Catalog:
     def add_point(self, name: str, reveal: int, threshold: float, analyst: str) -> None:
         """Commit an operating point."""
         values = {"name": name, "reveal": reveal, "threshold": threshold, "analyst": analyst, "at": now()}
-        with self.engine.begin() as connection:
+        with self._write() as connection:
             connection.execute(sa.insert(OPERATING_POINTS).values(**values))
 
     def points(self) -> list[dict[str, Any]]:
@@ -554,6 +610,38 @@ class Catalog:
             query = sa.select(table).where(table.c.encoder == encoder).order_by(table.c.version.desc()).limit(1)
             found = connection.execute(query).mappings().first()
         return dict(found) if found else None
+
+
+def _plain(connection: sa.Connection, query: sa.Select[Any]) -> list[Any]:
+    """Return rows as the driver gives them: for hundreds of thousands, SQLAlchemy's own rows cost most of the time."""
+    cursor = connection.execute(query).cursor
+    assert cursor is not None  # noqa: S101  a select returns rows
+    return list(cursor.fetchall())
+
+
+def _integers(found: list[Any], width: int) -> IntArray:
+    """Return rows of integers as (K, width) int64."""
+    return np.fromiter(chain.from_iterable(found), np.int64, width * len(found)).reshape(-1, width)
+
+
+def _json(value: Any) -> Any:
+    """Read a JSON column as the driver gives it: text in SQLite, ready values in databases that know JSON."""
+    return None if value in (None, "null") else json.loads(value) if isinstance(value, str) else value
+
+
+def _fill_in_tables(connection: Any, _record: object) -> None:
+    """Stand in for the tables that a catalog made by an older version lacks, for this connection alone, and write nothing."""
+    known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in METADATA.sorted_tables:
+        if table.name not in known:
+            columns = ", ".join(f'"{column.name}"' for column in table.columns)
+            connection.execute(f'CREATE TEMP TABLE "{table.name}" ({columns})')
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _replace_classes(connection: sa.Connection, classes: Sequence[ImageClass]) -> None:
+    connection.execute(sa.delete(CLASSES))
+    _insert(connection, CLASSES, [{"position": i, **vars(c)} for i, c in enumerate(classes)])
 
 
 def _by_rows(connection: sa.Connection, column: Any, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:

@@ -10,7 +10,7 @@ from core.clusters import GRAINS, NOISE, Clustering, find_clusters, named_cluste
 from core.diversity import medoids
 from core.embedded import Embedded
 from core.errors import InputError
-from core.files import atomic_path
+from core.files import atomic_path, read_array
 from core.labels import UNLABELLED
 from core.outlines import Outline, outline
 from core.text import ON_DARK
@@ -86,7 +86,11 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     is_current = map_ is not None and map_["version"] == record["projection"]
     if not any_map and not (is_current and "pictures" in record):  # not kept by older versions: to be found again
         return None
-    known = np.load(workspace.folder / record["file"], allow_pickle=False)[list(GRAINS).index(grain)]
+    kept = read_array(workspace.folder / record["file"], shape=(len(GRAINS), None), kind="i")
+    if kept is None or kept.shape[1] > workspace.n_images:  # lost: to be found again; no new one gets the name of an old one
+        nothing = np.full(workspace.n_images, NOISE, np.int32)
+        return Clustering(grain, nothing, (), record["next"][grain]) if any_map else None
+    known = kept[list(GRAINS).index(grain)]
     codes = np.full(workspace.n_images, NOISE, np.int32)
     codes[: len(known)] = known
     pictures = tuple(np.array(rows, np.int64) for rows in record.get("pictures", {}).get(grain, ()))

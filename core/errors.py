@@ -17,6 +17,14 @@ class WorkspaceError(AppError):
     """The workspace folder is missing, in use by another process, or not at the stage the verb needs."""
 
 
+class ReadOnlyError(WorkspaceError):
+    """Something would have to be written where nothing can be."""
+
+
+class DamageError(WorkspaceError):
+    """A file of the workspace cannot be read as what it should be."""
+
+
 class EncoderError(AppError):
     """An encoder's weights are unknown, unreadable, or do not fit the embeddings they are used with."""
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, flushed to disk, then renamed. Standard library only."""
+"""Files that are either whole or absent: written aside, flushed to disk, then renamed. Standard library and numpy only."""
 
 import contextlib
 import json
@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -58,3 +60,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def read_array(path: Path, *, shape: tuple[int | None, ...], kind: str) -> "np.ndarray[Any, Any] | None":
+    """Read a .npy file that can be made again; None if it is missing, damaged, or not what it should be.
+
+    Args:
+        shape: wanted; None for any length.
+        kind: numpy's letter, "f" or "i".
+    """
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError):
+        return None
+    if not isinstance(found, np.ndarray) or found.dtype.kind != kind or found.ndim != len(shape):
+        return None
+    fits = all(wanted in (None, length) for wanted, length in zip(shape, found.shape, strict=True))
+    return found if fits else None

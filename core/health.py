@@ -1,13 +1,18 @@
-"""What `lassoscope doctor` reports: the machine, and whether a workspace's files are all there."""
+"""What `lassoscope doctor` reports: the machine, and what of a workspace is lost, damaged or behind. Only looks."""
 
 import os
 import platform
 from importlib.metadata import version
 from typing import Any
 
+from core.creation import catalog_file
+from core.embedded import lost_parts
+from core.repair import are_clusters_lost
+from core.salvage import check_catalog
 from core.workspace import Workspace
 
 PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "datashader", "panel", "holoviews", "bokeh")
+REPAIR = "run 'lassoscope doctor --repair'"
 
 
 def machine_report() -> dict[str, Any]:
@@ -20,19 +25,77 @@ def machine_report() -> dict[str, Any]:
 
 
 def workspace_report(workspace: Workspace) -> list[str]:
-    """Return one sentence per problem: a file the catalog names and the disk lacks, or a stage that is behind."""
+    """Return one sentence per problem: what is damaged or lost, and a stage that is behind."""
+    return [
+        *_catalog_problems(workspace),
+        *_thumbnail_problems(workspace),
+        *_file_problems(workspace),
+        *_encoder_problems(workspace),
+        *_stage_problems(workspace),
+    ]
+
+
+def _catalog_problems(workspace: Workspace) -> list[str]:
+    problems = list(workspace.damage)
+    damage = "" if problems else check_catalog(catalog_file(workspace.folder))
+    if damage:
+        problems.append(f"The catalog is damaged ({damage}); {REPAIR}, or restore a copy.")
+    if workspace.catalog.setting("salt") is None:
+        problems.append(f"The number that puts new images into halves is lost; {REPAIR}.")
+    if unknown := workspace.unknown_classes():
+        problems.append(f"Labels name the classes {', '.join(unknown)}, which are not in the list; {REPAIR}.")
+    return problems
+
+
+def _thumbnail_problems(workspace: Workspace) -> list[str]:
+    if workspace.thumbnails.damage:
+        return [workspace.thumbnails.damage]
+    missing = workspace.n_images - workspace.thumbnails.count()
+    return [f"{missing:,} thumbnails are missing; {REPAIR}, which makes them from the files."] if missing > 0 else []
+
+
+def _file_problems(workspace: Workspace) -> list[str]:
+    """Count images none of whose files is as it was when it was taken in."""
+    sound: set[str] = set()
+    changed: set[str] = set()
+    known: set[str] = set()
+    for record in workspace.catalog.files():
+        known.add(record.image_id)
+        try:
+            found = os.stat(record.path)
+        except (OSError, ValueError):
+            continue
+        is_same = (found.st_size, found.st_mtime_ns) == (record.n_bytes, record.mtime_ns)
+        (sound if is_same else changed).add(record.image_id)
+    gone, changed = known - sound - changed, changed - sound
     problems = []
-    encoder = workspace.encoder_name
-    for _, _, file in workspace.catalog.parts(encoder) if encoder else []:
-        if not (workspace.folder / file).is_file():
-            problems.append(f"The embedding part {file} is missing; restore it from a copy.")
-    if missing := workspace.n_images - workspace.thumbnails.count():
-        problems.append(f"{missing:,} thumbnails are missing; restore thumbnails.sqlite from a copy.")
-    summary = workspace.summary()
-    if summary["embedded"] < summary["images"]:
+    if gone:
+        problems.append(
+            f"The files of {len(gone):,} images are gone; put them back, or run 'lassoscope ingest' where they are."
+        )
+    if changed:
+        problems.append(f"The files of {len(changed):,} images have changed since they were taken in; ingest them again.")
+    return problems
+
+
+def _encoder_problems(workspace: Workspace) -> list[str]:
+    problems = [said for said in (workspace.current.lost_parts, workspace.current.lost_map) if said]
+    for known in workspace.catalog.encoders():
+        parts, name = workspace.catalog.parts(known["name"]), known["name"]
+        if name != workspace.encoder_name and lost_parts(workspace.folder, parts):
+            problems.append(f"Embeddings by {name} are lost; {REPAIR}.")
+    if are_clusters_lost(workspace):
+        problems.append("The clusters of the map are lost; run 'lassoscope clusters' to find them again.")
+    return problems
+
+
+def _stage_problems(workspace: Workspace) -> list[str]:
+    summary, current = workspace.summary(), workspace.current
+    problems = []
+    if summary["embedded"] < summary["images"] and not current.lost_parts:
         behind = summary["images"] - summary["embedded"]
         problems.append(f"{behind:,} images have no embedding; run 'lassoscope embed'.")
-    if summary["projected"] < summary["embedded"]:
+    if summary["projected"] < summary["embedded"] and not current.lost_map:
         behind = summary["embedded"] - summary["projected"]
         problems.append(f"{behind:,} embedded images are not on the map; run 'lassoscope project'.")
     return problems

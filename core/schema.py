@@ -4,6 +4,21 @@ import sqlalchemy as sa
 
 SCHEMA_VERSION = 1
 METADATA = sa.MetaData()
+# What a setting holds; one that holds something else was damaged. Others may hold anything.
+SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
+    "schema": int,
+    "name": str,
+    "salt": str,
+    "guideline": str,
+    "encoder": (str, type(None)),
+    "check_set": dict,
+    "sources": list,
+    "copies": dict,
+    "clusters": dict,
+    "notices": dict,
+    "guide_dismissed_by": list,
+    "limits": dict,
+}
 
 SETTINGS = sa.Table("settings", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))
 IMAGES = sa.Table(

@@ -72,24 +72,14 @@ def exposures(workspace: Workspace) -> list[Exposure]:
     for found in workspace.catalog.exposures():
         views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
         views[found["level"]], seconds[found["level"]] = found["views"], found["seconds"]
-    labels = _labels(workspace)
+    labels = workspace.labelled_on()
     return [Exposure(*key, views, seconds, labels.get(key, 0)) for key, (views, seconds) in by_day.items()]
 
 
 def exposure(workspace: Workspace, analyst: str) -> Exposure:
     """Return what an analyst has seen today."""
     mine = [seen for seen in exposures(workspace) if (seen.analyst, seen.day) == (analyst, today())]
-    return mine[0] if mine else Exposure(analyst, today(), labels=_labels(workspace).get((analyst, today()), 0))
-
-
-def _labels(workspace: Workspace) -> dict[tuple[str, str], int]:
-    """Count the images in label actions that stand, by analyst and day; imports and cleared labels do not count."""
-    counts: dict[tuple[str, str], int] = {}
-    for action, stands in workspace.history():
-        if stands and action.class_name is not None and action.source != "import":
-            key = (action.analyst, action.at[:10])
-            counts[key] = counts.get(key, 0) + len(action.rows)
-    return counts
+    return mine[0] if mine else Exposure(analyst, today(), labels=workspace.labelled_on().get((analyst, today()), 0))
 
 
 def limits(workspace: Workspace, analyst: str) -> Limits:

@@ -49,7 +49,7 @@ class Matrix:
         """
         if not parts:
             raise WorkspaceError("There are no embeddings; run 'lassoscope embed' first.")
-        self._parts = [_map(path) for path in parts]
+        self._parts = [map_part(path) for path in parts]
         self.dim = int(self._parts[0].shape[1])
         if any(part.shape[1] != self.dim for part in self._parts):
             raise WorkspaceError("The embedding parts differ in width; run 'lassoscope embed' again.")
@@ -121,7 +121,12 @@ class Matrix:
         return (mean + shift.double()).numpy(), variance.sqrt().numpy()
 
 
-def _map(path: Path) -> FloatArray:
+def map_part(path: Path) -> FloatArray:
+    """Map one part file, (n, D) float16.
+
+    Raises:
+        WorkspaceError: if it is missing, torn, or no such part.
+    """
     try:
         # "c": copy on write; torch warns about memory it may not write to, and nothing here writes.
         part = np.load(path, mmap_mode="c", allow_pickle=False)

@@ -1,9 +1,10 @@
 """The workspace: one data set and all work on it. Each use case is one verb; page and tests call nothing else."""
 
 import secrets
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,20 +18,24 @@ from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
 from core.catalog import Action, ActionDraft, Catalog, ImageClass
 from core.check_set import CheckSet
 from core.class_names import check_class_list, hint, meant
+from core.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
-from core.embedded import Embedded
-from core.errors import InputError, WorkspaceError
+from core.database import need_writable, read_only_sentence
+from core.embedded import Embedded, lost_parts
+from core.errors import DamageError, InputError, ReadOnlyError, WorkspaceError
 from core.files import atomic_path
 from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, missing_for_score, score_images
 from core.halves import in_live_part
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
-from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels
+from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels, with_lost_classes
 from core.learning import LearningCurve, learning_curve, thinned
 from core.probe import flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
+from core.salvage import finish_repair, salvage_catalog
 from core.thumbnails import ThumbnailStore
+from core.troubles import WHAT_TO_DO
 from core.vectors import Matrix, write_part
 from core.wording import counted, percent
 
@@ -158,49 +163,103 @@ class Workspace:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         """Open an existing workspace; use `create` for a new one.
 
+        Args:
+            read_only: nothing is written, and nothing need be writable; what a damaged catalog has left is shown.
         Raises:
+            ReadOnlyError: if it is to be written to and cannot.
+            DamageError: if its catalog is damaged: for reading only where nothing of it can be read.
             WorkspaceError: if it does not exist, or another process has it open for writing.
         """
-        if not (folder / "catalog.sqlite").is_file():
+        state = state_of(folder)
+        if state == MISSING:
             raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
-        self.folder = folder
-        self._process_lock: FileLock | None = None
-        if not read_only:
-            self._process_lock = FileLock(folder / "workspace.lock")
-            try:
-                self._process_lock.acquire(timeout=0)
-            except Timeout:
-                raise WorkspaceError(
-                    f"Another process has {folder} open for writing (a server?); stop it, or do this in its page."
-                ) from None
-        self.catalog = Catalog.in_folder(folder)
-        self.thumbnails = ThumbnailStore(folder / "thumbnails.sqlite")
+        if state == UNFINISHED:
+            raise WorkspaceError(
+                f"The workspace in {folder} is empty: its creation was cut off; run 'lassoscope ingest SOURCE' to go on."
+            )
+        self.folder, self.writable = folder, not read_only
+        self.damage: list[str] = []  # what cannot be read, one sentence each; `core.health` looks further
+        self._process_lock = None if read_only else locked(folder)
+        self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.RLock()
         self._treated = lru_cache(maxsize=4_096)(self._treat)
         self._fitted: Fitted | None = None
-        self.reload()
+        with ExitStack() as undone:
+            undone.callback(self._let_go)
+            if not read_only:
+                finish_repair(folder)
+            self._open_catalog()
+            undone.callback(self.catalog.close)
+            self.thumbnails = ThumbnailStore(folder / "thumbnails.sqlite", read_only=read_only)
+            undone.pop_all()
+
+    def _open_catalog(self) -> None:
+        """Open the catalog and read it; of a damaged one, for reading, what can be read of it."""
+        self.catalog = Catalog.of_file(catalog_file(self.folder), read_only=not self.writable)
+        try:
+            self.reload()
+        except DamageError as error:
+            self.catalog.close()
+            if self.writable:
+                raise
+            self.catalog = self._salvage(error)
+            self.reload()
+        except Exception:
+            self.catalog.close()
+            raise
+
+    def _salvage(self, error: DamageError) -> Catalog:
+        self._salvaged = tempfile.TemporaryDirectory(prefix="lassoscope-")
+        sound = Path(self._salvaged.name) / "catalog.sqlite"
+        found = salvage_catalog(catalog_file(self.folder), sound)
+        self.damage.append(f"{str(error).rstrip('.')}. {found.sentence}")
+        return Catalog.of_file(sound, read_only=True)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Workspace":
+        """Open a workspace for writing where that can be done, else for reading: `writable` and `damage` say which and why.
+
+        Raises:
+            WorkspaceError: if it does not exist, or another process has it open for writing.
+        """
+        try:
+            return cls(folder)
+        except (ReadOnlyError, DamageError):
+            return cls(folder, read_only=True)
 
     @classmethod
     def create(
         cls, folder: Path, *, name: str = "", classes: Sequence[ImageClass] = DEFAULT_CLASSES, salt: str | None = None
     ) -> "Workspace":
-        """Open the workspace in `folder`, making it first if there is none."""
-        if not (folder / "catalog.sqlite").is_file():
+        """Open the workspace in `folder`, making it first if there is none, or only a beginning of one."""
+        if state_of(folder) != THERE:
             folder.mkdir(parents=True, exist_ok=True)
-            catalog = Catalog.in_folder(folder)
-            catalog.initialise(
-                {"name": name or folder.resolve().name, "salt": salt or secrets.token_hex(8), "guideline": "v1"},
-                classes,
-            )
-            catalog.close()
+            with locked(folder):  # two processes that create one at once make one
+                if state_of(folder) != THERE:
+                    settings = {"name": name or folder.resolve().name, "salt": salt or secrets.token_hex(8)}
+                    create_catalog(folder, settings | {"guideline": "v1"}, classes)
         return cls(folder)
+
+    def need_writable(self) -> None:
+        """Make sure that what takes long does not end in vain.
+
+        Raises:
+            ReadOnlyError: if nothing can be written to this workspace.
+        """
+        if not self.writable:
+            raise ReadOnlyError(f"{self.damage[0]}" if self.damage else read_only_sentence(self.folder))
 
     def close(self) -> None:
         """Close the files and let other processes in."""
         self.thumbnails.close()
         self.catalog.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._process_lock is not None:
             self._process_lock.release()
+        if self._salvaged is not None:
+            self._salvaged.cleanup()
 
     def __enter__(self) -> "Workspace":
         return self
@@ -214,16 +273,29 @@ class Workspace:
         """Read everything that is kept in memory from disk again."""
         with self._lock:
             self.name: str = self.catalog.setting("name", self.folder.name)
-            self.classes = self.catalog.classes()
+            actions = self.catalog.actions()
             columns = self.catalog.image_columns()
             self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
             self.groups = columns.groups
             self._live_part = self.is_check & in_live_part(self.check_order[self.groups])
-            self._take_check_set(CheckSet(**self.catalog.setting("check_set", {})))
-            self._book = LabelBook(len(self.ids), self.class_names, self.catalog.actions())
+            self._take_check_set(self._kept_check_set())
+            self.classes = with_lost_classes(self.catalog.classes(), actions, n_images=len(self.ids))
+            self._book = LabelBook(len(self.ids), self.class_names, actions)
             self._gold: dict[str, IntArray] = {}
             self._text: FloatArray | None = None
             self._open_encoder(self.catalog.setting("encoder"))
+
+    def unknown_classes(self) -> list[str]:
+        """Return the classes that labels carry and the catalog's list has lost; they count as not flagged."""
+        kept = {c.name for c in self.catalog.classes()}
+        return [name for name in self.class_names if name not in kept]
+
+    def _kept_check_set(self) -> CheckSet:
+        kept = self.catalog.setting("check_set", {})
+        try:
+            return CheckSet(**kept)
+        except TypeError as error:
+            raise DamageError(f"{self.catalog.where} is damaged (the setting 'check_set': {error}); {WHAT_TO_DO}.") from None
 
     def _take_check_set(self, check_set: CheckSet) -> None:
         self.check_set = check_set
@@ -321,13 +393,19 @@ class Workspace:
     # -- images to map --
 
     def ingest(self, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
-        """Take in a folder tree or a manifest; what was seen before is skipped."""
+        """Take in a folder tree or a manifest; what was seen before is skipped, but for thumbnails that are lost."""
+        self.need_writable()
+        if self.thumbnails.damage:
+            self.thumbnails.renew()
         result = ingest(source, self.catalog, self.thumbnails, workers=workers, on_progress=on_progress)
         sources = self.catalog.setting("sources", [])
         root = str((source if source.is_dir() else source.parent).resolve())
         if root not in sources:
             self.catalog.set_setting("sources", [*sources, root])
         self.reload()
+        from core.repair import restore_thumbnails
+
+        restore_thumbnails(self)
         return result
 
     def embed(
@@ -339,7 +417,7 @@ class Workspace:
         on_progress: Progress = ignore,
         on_copies: Progress = ignore,
     ) -> dict[str, Any]:
-        """Embed every image that has no embedding yet, part by part, and make this encoder the current one.
+        """Embed every image that has no embedding yet or whose part is lost, part by part; make this encoder the current one.
 
         Args:
             encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current one, or where
@@ -354,6 +432,7 @@ class Workspace:
         """
         from core.encoder import DEFAULT_ENCODER, ENCODERS, embed, load_encoder
 
+        self.need_writable()
         if not self.n_images:
             raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
         if encoder is None:
@@ -363,22 +442,20 @@ class Workspace:
         is_file = encoder not in ENCODERS and Path(encoder).is_file()
         source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
         self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
-        done = max((stop for _, stop, _ in self.catalog.parts(loaded.name)), default=0)
-        first = done
+        todo = self._parts_to_make(loaded.name)
+        done, total = 0, sum(stop - start for _, start, stop, _ in todo)
         folder = self.folder / "embeddings" / loaded.name
-        while done < self.n_images:
-            stop = min(done + PART_ROWS, self.n_images)
-            paths = [Path(p) for p in self.catalog.image_paths(done, stop)]
-            position = len(self.catalog.parts(loaded.name))
+        for position, start, stop, is_new in todo:
             blocks = embed(
-                paths,
+                [Path(p) for p in self.catalog.image_paths(start, stop)],
                 loaded,
-                fallback=self._thumbnail_from(done),
-                on_progress=_shifted(on_progress, done - first, self.n_images - first),
+                fallback=self._thumbnail_from(start),
+                on_progress=_shifted(on_progress, done, total),
             )
             file = write_part(folder, position, np.concatenate(list(blocks)))
-            self.catalog.add_part(loaded.name, position, done, stop, str(file.relative_to(self.folder)))
-            done = stop
+            if is_new:
+                self.catalog.add_part(loaded.name, position, start, stop, str(file.relative_to(self.folder)))
+            done += stop - start
         self.catalog.set_setting("encoder", loaded.name)
         with self._lock:
             self._open_encoder(loaded.name)
@@ -388,11 +465,20 @@ class Workspace:
         find_copies(self, on_progress=on_copies)
         return {
             "encoder": loaded.name,
-            "embedded": done - first,
+            "embedded": done,
             "images": self.n_images,
             "near_duplicates": self.n_copies,
             **loaded.describe(),
         }
+
+    def _parts_to_make(self, encoder: str) -> list[tuple[int, int, int, bool]]:
+        """Return (position, first row, row behind the last, is it new) of an encoder's parts that are lost or missing."""
+        known = self.catalog.parts(encoder)
+        todo = [(position, *known[position][:2], False) for position in lost_parts(self.folder, known)]
+        first = max((stop for _, stop, _ in known), default=0)
+        starts = range(first, self.n_images, PART_ROWS)
+        new = [(len(known) + i, start, min(start + PART_ROWS, self.n_images), True) for i, start in enumerate(starts)]
+        return todo + new
 
     @property
     def n_copies(self) -> int:
@@ -466,6 +552,9 @@ class Workspace:
         """
         from core.projection import project
 
+        self.need_writable()
+        if self._embedded.lost_parts:  # a map of the others would leave these out
+            raise WorkspaceError(self._embedded.lost_parts)
         matrix, encoder = self._embedded.need_matrix(), self.encoder_name
         found = project(matrix.take(np.arange(matrix.rows)), seed=seed, on_epoch=on_progress)
         stem = f"projection/{secrets.token_hex(6)}"
@@ -489,6 +578,8 @@ class Workspace:
 
     def missing_for_map(self) -> str:
         """Say what is missing before images can be seen on the map; "" if nothing is."""
+        if lost := self._embedded.lost_parts or self._embedded.lost_map:
+            return f"No whole map: {lost[0].lower()}{lost[1:]}"
         if not self.n_images:
             return (
                 "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
@@ -533,6 +624,8 @@ class Workspace:
     def _treat(self, image_id: str, view: str) -> bytes:
         stored = self.thumbnails.get(image_id)
         if stored is None:
+            if self.row_of(image_id) is not None:
+                raise InputError(f"The thumbnail of image {image_id} is lost; run 'lassoscope doctor --repair'.")
             raise InputError(f"There is no image {image_id} in this workspace.")
         return stored if view == "clear" else webp(treat(decode(stored), view))
 
@@ -748,8 +841,7 @@ class Workspace:
                     "Some of these images were read in Check meanwhile and keep that label; do the same once more."
                 )
             actions = self.catalog.append_actions(drafts)
-            for action in actions:
-                self._book.apply(action)
+            self._book.apply_all(actions)
         return actions
 
     def undo(self, seq: int | None = None, *, analyst: str) -> Reversal:
@@ -789,6 +881,11 @@ class Workspace:
         """Return every action, newest first, with whether a label action stands (None for undo and redo)."""
         with self._lock:
             return [(action, self._book.active.get(action.seq)) for action in self._book.history()]
+
+    def labelled_on(self) -> Mapping[tuple[str, str], int]:
+        """Return the images in label actions that stand, by (analyst, day); imports and cleared labels do not count."""
+        with self._lock:
+            return dict(self._book.labelled_on())
 
     def import_labels(self, file: Path, *, analyst: str) -> ImportResult:
         """Take labels from a CSV or Parquet file, all or none.
@@ -867,6 +964,8 @@ class Workspace:
 
     def missing_for_probe(self) -> str:
         """Say what is missing before there can be a probe; "" if nothing is."""
+        if self.matrix is None and self._embedded.lost_parts:
+            return self._embedded.lost_parts
         if self.matrix is None:
             return "No probe yet: the images have no embeddings; run 'lassoscope embed'."
         if missing := self.missing_for_teaching():
@@ -961,7 +1060,7 @@ class Workspace:
         names = [classes[code].name for code in probe.class_codes]
         flagged = [c.name for c in classes if c.flagged]
         record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
-        if save and not version:
+        if save and self.writable and not version:
             version = self.catalog.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
         fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
         with self._lock:
@@ -1195,6 +1294,26 @@ class Workspace:
             **self.label_counts(),
             "check_read": len(self.check_read()),
         }
+
+
+def locked(folder: Path) -> FileLock:
+    """Return a workspace's lock, taken: its holder is the one process that writes.
+
+    Raises:
+        ReadOnlyError: if the folder cannot be written.
+        WorkspaceError: if another process holds it.
+    """
+    need_writable(folder)
+    lock = FileLock(folder / "workspace.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkspaceError(
+            f"Another process has {folder} open for writing (a server?); stop it, or do this in its page."
+        ) from None
+    except PermissionError:
+        raise ReadOnlyError(read_only_sentence(folder)) from None
+    return lock
 
 
 CURVE_TITLES = {

@@ -1,0 +1,204 @@
+"""What can be made again of a damaged workspace, and what cannot. `core.health` says what is wrong."""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.arrays import Progress, ignore
+from core.clustering import cluster, clustering
+from core.clusters import GRAINS
+from core.creation import THERE, state_of
+from core.embedded import lost_parts
+from core.errors import AppError, WorkspaceError
+from core.reading import read_file
+from core.salvage import check_catalog, finish_repair, repair_catalog
+from core.workspace import Workspace, locked
+
+BATCH = 256  # thumbnails between two commits
+OLD = 3_600.0  # s; a file that is written aside by a process without the workspace's lock (train, export) is younger
+
+
+@dataclass
+class Repair:
+    """What came of it, sentences."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what cannot be made, and what to do
+
+
+def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore) -> Repair:
+    """Make again what can be made; nothing that can be read is lost, and a damaged catalog is kept beside the new one.
+
+    Args:
+        device: for lost embeddings.
+        on_progress: told (images done, images) of lost embeddings.
+    Raises:
+        WorkspaceError: if there is no workspace, another process has it open, or nothing of its catalog can be read.
+    """
+    came = Repair()
+    if state_of(folder) != THERE:
+        raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
+    with locked(folder):
+        finish_repair(folder)
+        if check_catalog(folder / "catalog.sqlite"):
+            found = repair_catalog(folder)
+            came.done.append(f"The catalog was damaged and is made again; the damaged one is kept beside it. {found.sentence}")
+        came.done += _remove_leftovers(folder)
+    with Workspace(folder) as space:
+        _renew_records(space, came)
+        _renew_thumbnails(space, came)
+        _renew_embeddings(space, came, device, on_progress)
+        _renew_map(space, came)
+    return came
+
+
+def _remove_leftovers(folder: Path) -> list[str]:
+    """Remove what processes that were killed had written aside."""
+    own = [path for pattern in ("", "embeddings/*/", "projection/", "clusters/") for path in folder.glob(f"{pattern}.*.part*")]
+    others = [path for pattern in ("models/", "exports/**/", "experiments/*/") for path in folder.glob(f"{pattern}.*.part")]
+    old = [path for path in own + others if path.is_file() and (path in own or time.time() - path.stat().st_mtime > OLD)]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return [f"{len(old):,} files that were never finished are removed."] if old else []
+
+
+# -- the catalog's records --
+
+
+def _renew_records(space: Workspace, came: Repair) -> None:
+    catalog = space.catalog
+    if catalog.setting("salt") is None:  # the halves of known images are kept with them; new ones need some salt
+        catalog.set_setting("salt", secrets.token_hex(8))
+        came.done.append("New images are put into halves by a new random number; known ones keep theirs.")
+    if unknown := space.unknown_classes():
+        catalog.set_classes(space.classes)
+        came.done.append(
+            f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
+        )
+        space.reload()
+    lost_set = catalog.setting("check_set") is None and bool(catalog.reveals())
+    if lost_set:
+        last = float(space.check_order[space.check_read()].max(initial=-1.0))
+        number = 1 + max(int(opened["check_set"]) for opened in catalog.reveals())
+        space.set_check_set(replace(space.check_set, number=number, after=last))
+        came.done.append(f"The terms of the check set are lost; set {number} begins behind all images that were read.")
+
+
+# -- thumbnails --
+
+
+def restore_thumbnails(space: Workspace) -> tuple[int, int]:
+    """Make the thumbnails that are missing from files that still hold their images.
+
+    Returns:
+        how many were made, and how many cannot be: no file has their image's content any more.
+    """
+    if space.thumbnails.count() >= space.n_images:
+        return 0, 0
+    missing = {name.decode() for name in space.ids} - space.thumbnails.ids()
+    files: dict[str, list[str]] = {}
+    for record in space.catalog.files():
+        if record.image_id in missing:
+            files.setdefault(record.image_id, []).append(record.path)
+    made = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in _batches(sorted(files.items())):
+            found = [pair for pair in pool.map(_thumbnail, batch) if pair is not None]
+            space.thumbnails.put_many(found)
+            made += len(found)
+    return made, len(missing) - made
+
+
+def _batches(items: list[tuple[str, list[str]]]) -> Iterator[list[tuple[str, list[str]]]]:
+    yield from (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _thumbnail(wanted: tuple[str, list[str]]) -> tuple[str, bytes] | None:
+    """Return an image's thumbnail from the first of its files that still has its content."""
+    image_id, paths = wanted
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                same = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest() == image_id
+        except OSError:
+            continue
+        read = read_file(path) if same else None
+        if read is not None and read.id == image_id:
+            return image_id, read.thumbnail
+    return None
+
+
+def _renew_thumbnails(space: Workspace, came: Repair) -> None:
+    if space.thumbnails.damage:
+        kept = space.thumbnails.renew()
+        came.done.append(
+            f"thumbnails.sqlite was damaged; {kept:,} thumbnails could be read, the file is kept beside the new one."
+        )
+    made, gone = restore_thumbnails(space)
+    if made:
+        came.done.append(f"{made:,} thumbnails are made again.")
+    if gone:
+        came.left.append(
+            f"{gone:,} thumbnails cannot be made: the files are gone or changed; restore thumbnails.sqlite or the files."
+        )
+
+
+# -- embeddings, map, clusters --
+
+
+def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: Progress) -> None:
+    current = space.encoder_name
+    for known in space.encoders():
+        name = known["name"]
+        if not lost_parts(space.folder, space.catalog.parts(name)):
+            continue
+
+        def embed_again(known: dict[str, object] = known) -> str:
+            record = known["record"]
+            assert isinstance(record, dict)  # noqa: S101  encoders keep one
+            result = space.embed(record.get("source"), size=record.get("asked_size"), device=device, on_progress=on_progress)
+            if result["encoder"] != known["name"]:
+                raise WorkspaceError(f"its weights have changed: they are {result['encoder']} now")
+            return f"{result['embedded']:,} images are embedded again with {known['name']}."
+
+        _try(came, f"The lost embeddings by {name}", embed_again)
+    if current is not None and space.encoder_name != current:
+        space.use_encoder(current)
+
+
+def _renew_map(space: Workspace, came: Repair) -> None:
+    current = space.current
+    if current.lost_map and not current.lost_parts:
+        record = space.catalog.latest_projection(str(space.encoder_name))
+        seed = int(record["record"].get("seed", 0)) if record else 0
+
+        def project_again() -> str:
+            return f"The map of {space.project(seed=seed)['images']:,} images is made again."
+
+        _try(came, "The map", project_again)
+    if are_clusters_lost(space):
+
+        def find_again() -> str:
+            return f"The {sum(len(found.names) for found in cluster(space).values()):,} clusters are found again."
+
+        _try(came, "The clusters", find_again)
+
+
+def _try(came: Repair, what: str, verb: Callable[[], str]) -> None:
+    try:
+        came.done.append(verb())
+    except AppError as error:
+        came.left.append(f"{what} cannot be made again: {error}")
+
+
+def are_clusters_lost(space: Workspace) -> bool:
+    """Tell whether clusters of the current map were kept and cannot be read."""
+    kept, current = space.catalog.setting("clusters"), space.projection
+    if kept is None or current is None or kept["projection"] != current["version"]:
+        return False
+    return any(clustering(space, grain) is None for grain in GRAINS)
