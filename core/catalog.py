@@ -481,15 +481,19 @@ class Catalog:
 
     def append_actions(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions and their images, all or none; when this returns, they are on disk."""
-        appended = []
         with self._write() as connection:
-            for draft in drafts:
-                values = {**vars(draft), "id": uuid.uuid4().hex, "at": draft.at or now()}
-                rows = np.asarray(values.pop("rows"), np.int64)
-                seq = _inserted_key(connection, sa.insert(ACTIONS).values(**values))
-                _insert(connection, ACTION_IMAGES, [{"action": seq, "row": row} for row in rows.tolist()])
-                appended.append(Action(seq=seq, rows=rows, **values))
-        return appended
+            first = 1 + int(connection.scalar(sa.select(sa.func.max(ACTIONS.c.seq))) or 0)  # one process writes
+            values = [
+                {**vars(draft), "seq": seq, "id": uuid.uuid4().hex, "at": draft.at or now()}
+                for seq, draft in enumerate(drafts, start=first)
+            ]
+            rows = [np.asarray(value.pop("rows"), np.int64) for value in values]
+            _insert(connection, ACTIONS, values)
+            pairs = [
+                {"action": v["seq"], "row": row} for v, mine in zip(values, rows, strict=True) for row in mine.tolist()
+            ]
+            _insert(connection, ACTION_IMAGES, pairs)
+        return [Action(**value, rows=mine) for value, mine in zip(values, rows, strict=True)]
 
     def actions(self) -> list[Action]:
         """Return every action in the order it was taken."""

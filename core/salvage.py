@@ -190,7 +190,8 @@ def _is_sound(table: sa.Table, row: tuple[Any, ...]) -> bool:
                 return False
         elif isinstance(column.type, sa.JSON):
             try:
-                values[column.name] = json.loads(value)
+                # SQLite keeps a JSON number as a number.
+                values[column.name] = value if isinstance(value, int | float) else json.loads(value)
             except (ValueError, TypeError):
                 return False
         elif not isinstance(value, _KINDS[type(column.type)]):
