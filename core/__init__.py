@@ -1,1 +1,5 @@
 """Lassoscope's computation: no user interface is imported from here."""
+
+from core.caches import provide_caches
+
+provide_caches()

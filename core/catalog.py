@@ -489,9 +489,7 @@ class Catalog:
             ]
             rows = [np.asarray(value.pop("rows"), np.int64) for value in values]
             _insert(connection, ACTIONS, values)
-            pairs = [
-                {"action": v["seq"], "row": row} for v, mine in zip(values, rows, strict=True) for row in mine.tolist()
-            ]
+            pairs = [{"action": v["seq"], "row": row} for v, mine in zip(values, rows, strict=True) for row in mine.tolist()]
             _insert(connection, ACTION_IMAGES, pairs)
         return [Action(**value, rows=mine) for value, mine in zip(values, rows, strict=True)]
 

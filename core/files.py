@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, flushed to disk, then renamed. Standard library and numpy only."""
+"""Files that are either whole or absent: written aside, flushed to disk, then renamed. Imports numpy only."""
 
 import contextlib
 import json
@@ -11,15 +11,28 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import InputError
+
+NAME_KEPT = 40  # characters
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and renamed to `path`, on error removed.
 
-    A reader, or the same program after a kill -9, sees the old file or the new one and never a part.
+    A reader, or the same program after a kill -9, sees the old file or the new one and never a part. A link is followed.
+
+    Raises:
+        InputError: if something is there that is no file: a folder, a device.
     """
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and a file is to be written; name a file.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file and is left as it is; name another file.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # Of a long name only the beginning: the whole one may be as long as a name can be.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:NAME_KEPT]}.", suffix=".part")
     os.close(handle)
     aside = Path(name)
     try:

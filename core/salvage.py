@@ -25,6 +25,7 @@ from core.troubles import translated
 SMALLEST_ROW = 8  # bytes a row takes in its page at least
 WRITTEN_AT_ONCE = 10_000  # rows
 LOST = "lost"  # how the id of an image begins whose record is lost with its id
+IMAGE_COLUMNS = ("row", "id", "path", "width", "height", "n_bytes", "format", "hash", "group", "is_check", "check_order")
 REPAIRED = "catalog.repaired.sqlite"
 
 
@@ -161,13 +162,14 @@ def _fill_gaps(source: sqlite3.Connection, target: sa.Connection) -> None:
     found = target.exec_driver_sql("SELECT value FROM settings WHERE key = 'salt'").fetchone()
     salt = json.loads(found[0]) if found else ""
     names = [ids.get(row, f"{LOST}{row:0{32 - len(LOST)}d}") for row in missing]
-    files = dict(target.exec_driver_sql("SELECT image_id, min(path) FROM paths GROUP BY image_id").fetchall())
+    files: dict[str, str] = dict(target.exec_driver_sql("SELECT image_id, min(path) FROM paths GROUP BY image_id").fetchall())
     order, check = check_order(names, salt=salt).tolist(), in_check_half(names, salt=salt).tolist()
     values = [
         (row, name, files.get(name, ""), 0, 0, 0, "", "0" * 64, name, name in files and is_check, place)
         for row, name, is_check, place in zip(missing, names, check, order, strict=True)
     ]
-    target.exec_driver_sql(f"INSERT INTO images VALUES ({', '.join('?' * 11)})", values)
+    columns = ", ".join(f'"{name}"' for name in IMAGE_COLUMNS)
+    target.exec_driver_sql(f"INSERT INTO images ({columns}) VALUES ({', '.join('?' * len(IMAGE_COLUMNS))})", values)
 
 
 def _ids_by_row(source: sqlite3.Connection) -> dict[int, str]:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from core.database import SqliteFile, read_only_sentence
 from core.errors import DamageError, ReadOnlyError
@@ -81,7 +82,7 @@ class ThumbnailStore:
         """Return the ids of all images that have a thumbnail."""
         return {name for (name,) in self._query("SELECT id FROM thumbnails")}
 
-    def _query(self, query: str, *values: str) -> list[tuple[bytes | str | int, ...]]:
+    def _query(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         if self.damage or self._is_missing:
             return []
         try:

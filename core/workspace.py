@@ -240,6 +240,12 @@ class Workspace:
                     create_catalog(folder, settings | {"guideline": "v1"}, classes)
         return cls(folder)
 
+    def notes(self) -> list[str]:
+        """Return what whoever looks at this workspace has to know: that nothing can be written, what is damaged or lost."""
+        read_only = [] if self.writable or self.damage else [read_only_sentence(self.folder)]
+        found = [*read_only, *self.damage, self.thumbnails.damage, self._embedded.lost_parts, self._embedded.lost_map]
+        return [said for said in found if said]
+
     def need_writable(self) -> None:
         """Make sure that what takes long does not end in vain.
 

@@ -1,16 +1,19 @@
 """The composition root: one page per browser tab, served from one server's shared parts."""
 
+import errno
 import logging
+import os
 import socket
 import webbrowser
 from dataclasses import replace
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 import panel as pn
 
+from core.errors import InputError
 from dashboard.actions import Actions
+from dashboard.console import this_user
 from dashboard.hub import Topics
 from dashboard.login import Login
 from dashboard.routes import patterns
@@ -22,13 +25,17 @@ from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+PORT_TROUBLES = {
+    errno.EADDRINUSE: "; stop the program that has it, or choose another with --port (0 takes a free one)",
+    errno.EACCES: "; choose one from 1024 on with --port",
+}
 KEEP_SESSION_MS = 300_000  # a laptop that slept for five minutes finds its tab as it was
 
 
 def build_page(server: Server) -> Any:
     """Build the page of one tab and keep it in step with the others until it closes."""
     document = pn.state.curdoc
-    analyst = pn.state.user if server.settings.password else (server.settings.analyst or getuser())
+    analyst = pn.state.user if server.settings.password else (server.settings.analyst or this_user())
     state = SessionState(
         workspace=server.workspace,
         shared=server.shared,
@@ -82,11 +89,34 @@ def listen(server: Server) -> Any:
     return panel_server
 
 
+def need_port(settings: Settings) -> None:
+    """Make sure that the port can be had, before a workspace is opened for it.
+
+    Raises:
+        InputError: if another program has it, this user may not have it, or the machine has no such address.
+    """
+    try:
+        found = socket.getaddrinfo(settings.address or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, place in found:
+            with socket.socket(family, kind, protocol) as tried:
+                if os.name == "posix":  # as the server does: a port that was closed a moment ago is free
+                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                tried.bind(place)
+                tried.listen()
+    except (OSError, UnicodeError) as error:
+        said = PORT_TROUBLES.get(getattr(error, "errno", None) or 0, "; --address 127.0.0.1 is this machine alone")
+        what = getattr(error, "strerror", None) or "no such address"
+        raise InputError(f"Port {settings.port} at {settings.address} cannot be had ({what}){said}.") from None
+
+
 def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
     pn.extension(reconnect=False)  # `Connection` finds the way back
+    need_port(settings)
     server = start(settings)
     try:
         panel_server = listen(server)

@@ -1,6 +1,6 @@
 """The command line. Every command shows progress, ends with a sentence, or with --json prints one JSON object."""
 
-import getpass
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,8 @@ from core.metrics import precision_at_recall
 from core.operating import figures_record
 from core.wording import counted, percent, target
 from core.workspace import Workspace
-from dashboard.console import bars, finish, progress, sentences
-from dashboard.settings import Settings
+from dashboard.console import bars, finish, progress, sentences, this_user, warn
+from dashboard.settings import MOST_PORT, Settings
 
 if TYPE_CHECKING:
     from core.checking import CheckStatus, Reveal
@@ -34,16 +34,43 @@ EMBEDDED = "fashion"  # the demo data set that needs no network
 labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
 
+
+def path_of(text: str | Path) -> Path:
+    """Take a path that is typed; an empty one, as from a variable that is not set, would be the current folder."""
+    if not str(text).strip() or "\0" in str(text):
+        raise typer.BadParameter("a path is needed, got nothing; the current folder is '.'.")
+    return Path(text)
+
+
+def finite(text: str | float) -> float:
+    """Take a number that is typed; NaN and infinity are none."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise typer.BadParameter(f"a number is needed, got {str(text)[:40]!r}.")
+    return found
+
+
+# What an option may hold; the rest of `typer.Option` and `typer.Argument` says what it is for.
+PATH: dict[str, Any] = {"parser": path_of, "metavar": "PATH"}
+NUMBER: dict[str, Any] = {"parser": finite, "metavar": "NUMBER"}
+WORKERS: dict[str, Any] = {"min": 1, "max": 256}
+EPOCHS: dict[str, Any] = {"min": 1, "max": 1_000_000}
+SEED: dict[str, Any] = {"min": 0, "max": 2**32 - 1}  # numpy's
 WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", help="Folder of the workspace.")
+    Path, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", **PATH, help="Folder of the workspace.")
 ]
 MaybeWorkspace = Annotated[
-    Path | None, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", help="Folder of the workspace.")
+    Path | None, typer.Option("--workspace", "-w", envvar="LASSOSCOPE_WORKSPACE", **PATH, help="Folder of the workspace.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout instead of a sentence.")]
 AnalystOption = Annotated[str, typer.Option("--analyst", envvar="LASSOSCOPE_ANALYST", help="Who is named on labels.")]
 DeviceOption = Annotated[str, typer.Option(envvar="LASSOSCOPE_DEVICE", help="auto, cpu, cuda or cuda:N.")]
-PortOption = Annotated[int | None, typer.Option(envvar="PORT", help="Port; 0 takes a free one.  [default: 5006]")]
+PortOption = Annotated[
+    int | None, typer.Option(min=0, max=MOST_PORT, envvar="PORT", help="Port; 0 takes a free one.  [default: 5006]")
+]
 AddressOption = Annotated[str | None, typer.Option(envvar="LASSOSCOPE_ADDRESS", help="Address.  [default: 127.0.0.1]")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
 
@@ -63,7 +90,7 @@ def demo(
     dataset: Annotated[
         str, typer.Option(help="fashion (embedded, offline), or cifar10, caltech101, pets (downloaded).")
     ] = EMBEDDED,
-    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="Default: workspaces/demo.")] = None,
+    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", **PATH, help="Default: workspaces/demo.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -114,9 +141,9 @@ def _is_ready(folder: Path) -> bool:
 @app.command()
 @sentences
 def ingest(
-    source: Annotated[Path, typer.Argument(help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
     workspace: WorkspaceOption,
-    workers: Annotated[int | None, typer.Option(help="Decoding workers.  [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding workers.  [default: all cores]")] = None,
     json: JsonOption = False,
 ) -> None:
     """Take images in. Files that cannot be used are listed with the reason; the rest goes on."""
@@ -142,17 +169,21 @@ def ingest(
 def train(
     workspace: WorkspaceOption,
     preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images.  [default: the preset's]")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings that replace the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(**EPOCHS, help="Passes over the images.  [default: the preset's]")] = None,
+    config: Annotated[Path | None, typer.Option(**PATH, help="YAML file with settings that replace the preset's.")] = None,
     set_to: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, such as batch_size=64; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
+    out: Annotated[Path | None, typer.Option(**PATH, help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped or killed.")] = False,
     device: DeviceOption = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="GPUs (or CPU processes) of this machine that share each batch.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines; started by the cluster, as Lightning documents it.")] = 1,
-    checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs between two versions of the weights file.")] = 100,
+    devices: Annotated[
+        int, typer.Option(min=1, max=1_024, help="GPUs (or CPU processes) of this machine that share each batch.")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Machines; started by the cluster, as Lightning documents it.")
+    ] = 1,
+    checkpoint_epochs: Annotated[int, typer.Option(**EPOCHS, help="Epochs between two versions of the weights file.")] = 100,
     json: JsonOption = False,
 ) -> None:
     """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
@@ -197,7 +228,7 @@ def embed(
             ".pth.tar). The current one if not given; msn-tiny-64 at first."
         ),
     ] = None,
-    size: Annotated[int | None, typer.Option(min=8, help="Input size in px; for public weights only.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, max=2_048, help="Input size in px; for public weights only.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -211,7 +242,7 @@ def embed(
 @sentences
 def project(
     workspace: WorkspaceOption,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
+    seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Lay the images out on a map with UMAP."""
@@ -388,14 +419,17 @@ def parse_classes(text: str) -> list[ImageClass]:
 @labels_app.command("import")
 @sentences
 def labels_import(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: image, class, and if known analyst, time, source.")],
+    file: Annotated[
+        Path,
+        typer.Argument(**PATH, help="CSV or Parquet: image, class, and if known analyst, time, source."),
+    ],
     workspace: WorkspaceOption,
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
     """Take labels from a file, all or none; images are named by id or path. What was read in Check is kept."""
     with Workspace(workspace) as space:
-        result = space.import_labels(file, analyst=analyst or getpass.getuser())
+        result = space.import_labels(file, analyst=analyst or this_user())
         summary = space.summary()
     now = f"Labelled now: {summary['labelled_teach']:,} in the teach half, {summary['labelled_check']:,} in the check half."
     counts = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
@@ -405,13 +439,14 @@ def labels_import(
 @labels_app.command("export")
 @sentences
 def labels_export(
-    file: Annotated[Path, typer.Argument(help="CSV, or Parquet by its suffix.")],
+    file: Annotated[Path, typer.Argument(**PATH, help="CSV, or Parquet by its suffix.")],
     workspace: WorkspaceOption,
     json: JsonOption = False,
 ) -> None:
     """Write the labels as they stand: image, path, class, analyst, time, source."""
     with Workspace(workspace, read_only=True) as space:
         n = space.export_labels(file)
+        warn(space.damage)
     finish(f"{counted(n, 'label')} written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
 
 
@@ -419,9 +454,9 @@ def labels_export(
 @sentences
 def suggest(
     workspace: WorkspaceOption,
-    n: Annotated[int, typer.Option("--n", help="How many.")] = FIRST_ROUND,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = FIRST_ROUND,
     strategy: Annotated[str, typer.Option(help=f"auto, {', '.join(OFFERED)}.")] = "auto",
-    seed: Annotated[int, typer.Option(help="The same seed and labels give the same picks.")] = 0,
+    seed: Annotated[int, typer.Option(**SEED, help="The same seed and labels give the same picks.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Name the images whose labels would teach the model most."""
@@ -449,11 +484,11 @@ def experiment(
     workspace: WorkspaceOption,
     gold: Annotated[str, typer.Option(help="Column of the manifest that knows the answers.")],
     flagged: Annotated[str, typer.Option(help="Its values that count as flagged, comma-separated.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Random splits; more give narrower intervals.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Random splits; more give narrower intervals.")] = 20,
     strategies: Annotated[str, typer.Option(help="Comma-separated; all if not given.")] = ",".join(STRATEGIES),
     budgets: Annotated[str, typer.Option(help="Numbers of labels, rising.")] = ",".join(map(str, BUDGETS)),
     features: Annotated[str, typer.Option(help="encoder, untrained and pixels, or some of them.")] = ",".join(FEATURES),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core if not given.")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Processes; one per core if not given.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
@@ -594,9 +629,14 @@ def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
 @sentences
 def promise(
     workspace: WorkspaceOption,
-    recall: Annotated[float | None, typer.Option(help="To be promised.  [default: as set before; 0.9 at first]")] = None,
-    confidence: Annotated[float | None, typer.Option(help="Of all looks together.  [default: as set; 0.95]")] = None,
-    size: Annotated[int | None, typer.Option(help="Check images to read before the set may be opened.  [100]")] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(**NUMBER, help="To be promised.  [default: as set before; 0.9 at first]"),
+    ] = None,
+    confidence: Annotated[float | None, typer.Option(**NUMBER, help="Of all looks together.  [default: as set; 0.95]")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="Check images to read before the set may be opened.  [100]")
+    ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set: a look that counts.")] = False,
     new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
     analyst: AnalystOption = "",
@@ -606,7 +646,7 @@ def promise(
     from core import checking
     from core.operating_words import closed
 
-    who = analyst or getpass.getuser()
+    who = analyst or this_user()
     asked = (recall, confidence, size) != (None, None, None)
     with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
         if new_set:
@@ -670,10 +710,12 @@ def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -
 @app.command()
 @sentences
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; an older bundle in it is replaced.")],
+    folder: Annotated[Path, typer.Argument(**PATH, help="Folder to write; an older bundle in it is replaced.")],
     workspace: WorkspaceOption,
     point: Annotated[str | None, typer.Option(help="Operating point.  [default: the one in force, else the promise]")] = None,
-    threshold: Annotated[float | None, typer.Option(help="A threshold for the newest model, without a promise.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(**NUMBER, help="A threshold for the newest model, without a promise.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
@@ -698,11 +740,11 @@ def export(
 @app.command()
 @sentences
 def score(
-    bundle: Annotated[Path, typer.Argument(help="Folder that 'lassoscope export' wrote.")],
-    source: Annotated[Path, typer.Argument(help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
-    out: Annotated[Path, typer.Option(help="Table to write, .csv or .parquet.")],
+    bundle: Annotated[Path, typer.Argument(**PATH, help="Folder that 'lassoscope export' wrote.")],
+    source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    out: Annotated[Path, typer.Option(**PATH, help="Table to write, .csv or .parquet.")],
     device: DeviceOption = "auto",
-    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads.  [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding threads.  [default: all cores]")] = None,
     json: JsonOption = False,
 ) -> None:
     """Score new images with a bundle; needs no workspace. Stopped, the same command goes on."""
@@ -721,14 +763,27 @@ def score(
 
 @app.command()
 @sentences
-def doctor(workspace: MaybeWorkspace = None, json: JsonOption = False) -> None:
-    """Report the device, the versions and the health of a workspace."""
+def doctor(
+    workspace: MaybeWorkspace = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Make again what is lost and can be made.")] = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Report the device, the versions and the health of a workspace; with --repair make again what can be made."""
     from core.health import machine_report, workspace_report
+    from core.repair import repair as repair_workspace
 
+    if repair and workspace is None:
+        raise InputError("--repair needs a workspace; name it with --workspace.")
     report: dict[str, Any] = {"machine": machine_report()}
     lines = [f"{name}: {value}" for name, value in report["machine"].items()]
     problems: list[str] = []
     if workspace is not None:
+        if repair:
+            with progress("embed") as on_progress:
+                came = repair_workspace(workspace, device=device, on_progress=on_progress)
+            report |= {"repaired": came.done, "not_repaired": came.left}
+            lines += [f"repaired: {said}" for said in came.done] + [f"not repaired: {said}" for said in came.left]
         with Workspace(workspace, read_only=True) as space:
             report["workspace"] = space.summary()
             problems = workspace_report(space)

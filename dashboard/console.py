@@ -1,10 +1,13 @@
 """How a command talks: progress on stderr, one sentence or one JSON object on stdout, errors as one sentence."""
 
+import contextlib
 import functools
+import getpass
 import json
+import logging
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec
 
 import typer
@@ -14,11 +17,12 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 from core.arrays import Progress as OnProgress
-from core.errors import AppError
 from core.files import plain
+from core.troubles import sentence_of
 
 P = ParamSpec("P")
 FAILED = 1
+LOG = logging.getLogger("lassoscope")
 ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -30,7 +34,7 @@ class _Rate(TextColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
-@contextmanager
+@contextlib.contextmanager
 def bars(*stages: str) -> Iterator[tuple[OnProgress, ...]]:
     """Draw a bar with rate and remaining time on stderr per stage, each from its first report of (done, total) on."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
@@ -43,7 +47,7 @@ def bars(*stages: str) -> Iterator[tuple[OnProgress, ...]]:
         yield tuple(functools.partial(report, task) for task in tasks)
 
 
-@contextmanager
+@contextlib.contextmanager
 def progress(what: str) -> Iterator[OnProgress]:
     """Draw the bar of a verb that has one stage."""
     with bars(what) as (report,):
@@ -57,17 +61,43 @@ def finish(sentence: str, result: dict[str, Any], *, as_json: bool) -> None:
 
 
 def sentences(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors of a command into one sentence on stderr and exit code 1; Ctrl-C into 130."""
+    """Turn expected errors of a command into one sentence on stderr and exit code 1; Ctrl-C into 130.
+
+    Expected are our own and those of the machine (`core.troubles`); anything else is a bug and keeps its traceback.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except AppError as error:
-            ERRORS.print(f"lassoscope: {error}", markup=False)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read us has enough, as `head` does
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
             ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there (train: with --resume).")
             raise typer.Exit(130) from None
+        except Exception as error:
+            said = sentence_of(error)
+            if said is None:
+                raise
+            LOG.debug("a trouble of the machine", exc_info=True)
+            ERRORS.print(f"lassoscope: {said}", markup=False)
+            raise typer.Exit(FAILED) from None
 
     return run
+
+
+def warn(said: Iterable[str]) -> None:
+    """Tell what the person has to know beside the result, on stderr."""
+    for sentence in said:
+        ERRORS.print(f"lassoscope: {sentence}", markup=False)
+
+
+def this_user() -> str:
+    """Return the name of whoever runs this; "analyst" where the machine has none, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "analyst"

@@ -79,7 +79,9 @@ class Server:
 def start(settings: Settings) -> Server:
     """Open the workspace and start what runs beside the event loop."""
     _share_memory_between_threads()
-    workspace = Workspace(settings.workspace)
+    workspace = Workspace.open(settings.workspace)
+    for said in workspace.notes():
+        LOG.warning("%s", said)
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
     warm()

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from core.errors import InputError
 
+MOST_PORT = 65_535
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,7 +30,7 @@ class Settings:
         """Read the environment; an override that is not None wins.
 
         Raises:
-            InputError: if a number is none.
+            InputError: if a number is none, or no port.
         """
         values: dict[str, Any] = {}
         for f in fields(cls):
@@ -37,7 +39,10 @@ class Settings:
                 values[f.name] = overrides[f.name]
             elif text:
                 values[f.name] = _parse(f.metadata["env"], text, type(f.default))
-        return cls(**values)
+        found = cls(**values)
+        if not 0 <= found.port <= MOST_PORT:
+            raise InputError(f"The port is {found.port}; it needs a number from 0 (any free one) to {MOST_PORT}.")
+        return found
 
     def allowed_origins(self) -> list[str]:
         """Return the hosts a browser may come from: the ones named, or this machine under the served port."""
