@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.database import SqliteFile, read_only_sentence
-from core.errors import DamageError, ReadOnlyError, WorkspaceError
+from core.errors import WHAT_TO_DO, DamageError, ReadOnlyError, WorkspaceError
 from core.halves import check_order, in_check_half
 from core.schema import (
     ACTION_IMAGES,
@@ -43,7 +43,7 @@ from core.schema import (
     SETTINGS,
     TEXT_FIGURES,
 )
-from core.troubles import WHAT_TO_DO, translated
+from core.troubles import sound, translated
 
 
 @dataclass(frozen=True)
@@ -324,19 +324,25 @@ class Catalog:
             _insert(connection, REJECTED, [vars(record) for record in rejected])
 
     def image_columns(self) -> ImageColumns:
-        """Return the in-memory columns of all images, in row order."""
-        with self._read() as connection:
-            query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order).order_by(IMAGES.c.row)
+        """Return the in-memory columns of all images, in row order.
+
+        Raises:
+            DamageError: if a row is missing, or holds what it cannot.
+        """
+        with self._read() as connection, sound(self.where):
+            query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order, IMAGES.c.row).order_by(IMAGES.c.row)
             found = _plain(connection, query)
             several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
             query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
             grouped: Sequence[Any] = connection.execute(query).fetchall()
-        ids, check, order = zip(*found, strict=True) if found else ((), (), ())
-        groups = np.arange(len(ids))
-        first: dict[str, int] = {}
-        for name, row in grouped:
-            groups[row] = first.setdefault(name, row)
-        return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
+            ids, check, order, rows = zip(*found, strict=True) if found else ((), (), (), ())
+            if found and (rows[0], rows[-1]) != (0, len(found) - 1):
+                raise ValueError("images are missing")
+            groups = np.arange(len(ids))
+            first: dict[str, int] = {}
+            for name, row in grouped:
+                groups[row] = first.setdefault(name, row)
+            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
 
     def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[str, int], Mapping[str, float]]]) -> None:
         """Add to what analysts saw on a day, {analyst: (views by level, seconds by level)}, all or none."""
@@ -493,13 +499,19 @@ class Catalog:
             _insert(connection, ACTION_IMAGES, pairs)
         return [Action(**value, rows=mine) for value, mine in zip(values, rows, strict=True)]
 
-    def actions(self) -> list[Action]:
-        """Return every action in the order it was taken."""
+    def actions(self, *, n_images: int | None = None) -> list[Action]:
+        """Return every action in the order it was taken.
+
+        Raises:
+            DamageError: if one names a row that none of the `n_images` has.
+        """
         columns = [ACTIONS.c[name] for name in ACTION_COLUMNS]
-        with self._read() as connection:
+        with self._read() as connection, sound(self.where):
             found = _plain(connection, sa.select(*columns).order_by(ACTIONS.c.seq))
             query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)
             pairs = _integers(_plain(connection, query.order_by(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)), 2)
+            if n_images is not None and len(pairs) and not 0 <= pairs[:, 1].min() <= pairs[:, 1].max() < n_images:
+                raise ValueError("labels name images that are missing")
             seqs = np.fromiter((values[0] for values in found), np.int64, len(found))
             starts = np.searchsorted(pairs[:, 0], seqs, side="left").tolist()
             stops = np.searchsorted(pairs[:, 0], seqs, side="right").tolist()
@@ -556,20 +568,27 @@ class Catalog:
         return self._latest(PROBES, encoder)
 
     def probe_records(self, encoder: str) -> list[tuple[int, dict[str, Any]]]:
-        """Return (version, record) of every probe of an encoder, oldest first."""
+        """Return (version, record) of every probe of an encoder, oldest first; one whose record is damaged is left out."""
         with self._read() as connection:
             query = sa.select(PROBES.c.version, PROBES.c.record).where(PROBES.c.encoder == encoder).order_by(PROBES.c.version)
-            return [(int(found.version), dict(found.record)) for found in connection.execute(query)]
+            found = [(int(version), _json_or_none(record)) for version, record in _plain(connection, query)]
+        return [(version, record) for version, record in found if isinstance(record, dict)]
 
     def probe_record(self, version: int) -> dict[str, Any]:
         """Return the record of a probe."""
         with self._read() as connection:
-            return dict(connection.execute(sa.select(PROBES.c.record).where(PROBES.c.version == version)).scalar_one())
+            return dict(self._of_probe(connection, PROBES.c.record, version))
 
     def probe_weights(self, version: int) -> bytes:
         """Return the weights of a probe, as `Probe.to_bytes` made them."""
         with self._read() as connection:
-            return bytes(connection.execute(sa.select(PROBES.c.weights).where(PROBES.c.version == version)).scalar_one())
+            return bytes(self._of_probe(connection, PROBES.c.weights, version))
+
+    def _of_probe(self, connection: sa.Connection, column: sa.Column[Any], version: int) -> Any:
+        found = connection.execute(sa.select(column).where(PROBES.c.version == version)).scalar()
+        if found is None:
+            raise DamageError(f"The model {version} is lost: {self.where} was damaged; restore a copy to see what it gave.")
+        return found
 
     # -- the check half: openings, second readings, operating points --
 
@@ -629,6 +648,13 @@ def _integers(found: list[Any], width: int) -> IntArray:
 def _json(value: Any) -> Any:
     """Read a JSON column as the driver gives it: text in SQLite, ready values in databases that know JSON."""
     return None if value in (None, "null") else json.loads(value) if isinstance(value, str) else value
+
+
+def _json_or_none(value: Any) -> Any:
+    try:
+        return _json(value)
+    except ValueError:
+        return None
 
 
 def _fill_in_tables(connection: Any, _record: object) -> None:

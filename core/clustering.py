@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
         "next": {grain: c.next_number for grain, c in found.items()},
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
-    before = workspace.catalog.setting("clusters")
+    before = kept_record(workspace)
     workspace.catalog.set_setting("clusters", record)
     if before is not None:
         (workspace.folder / before["file"]).unlink(missing_ok=True)
@@ -80,7 +81,7 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     """
     if grain not in GRAINS:
         raise InputError(f"There is no grain '{grain}'; choose {', '.join(GRAINS)}.")
-    record, map_ = workspace.catalog.setting("clusters"), workspace.projection
+    record, map_ = kept_record(workspace), workspace.projection
     if record is None:
         return None
     is_current = map_ is not None and map_["version"] == record["projection"]
@@ -95,6 +96,14 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     codes[: len(known)] = known
     pictures = tuple(np.array(rows, np.int64) for rows in record.get("pictures", {}).get(grain, ()))
     return Clustering(grain, codes, tuple(record["names"][grain]), record["next"][grain], pictures)
+
+
+def kept_record(workspace: Workspace) -> dict[str, Any] | None:
+    """Return what is kept of the newest clusters beside their file; None if nothing is, or it is damaged."""
+    record = workspace.catalog.setting("clusters")
+    if record is None or not {"file", "projection", "names", "next"} <= record.keys():
+        return None
+    return dict(record) if all(set(GRAINS) <= set(record[key]) for key in ("names", "next")) else None
 
 
 def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:

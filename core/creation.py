@@ -14,6 +14,7 @@ from core.schema import METADATA
 from core.troubles import translated
 
 THERE, MISSING, UNFINISHED = "there", "missing", "unfinished"
+HEADER = b"SQLite format 3\0"
 WORK = ("images", "actions", "rejected", "paths")  # tables that are empty in a catalog nobody has worked with
 
 
@@ -57,6 +58,10 @@ def _state_inside(path: Path, folder: Path) -> str:
             has_work = any(_has_rows(connection, name) for name in WORK if name in tables)
             is_whole = {"settings", "classes"} <= tables and _has_rows(connection, "classes") and _has_salt(connection)
             connection.close()
+    except DamageError:
+        if not _has_header(path):
+            raise
+        return THERE  # some of it may be readable: who opens it tells how much
     finally:
         file.close()
     if not tables & set(METADATA.tables) and tables:
@@ -66,6 +71,11 @@ def _state_inside(path: Path, folder: Path) -> str:
     if work := _other_work(folder):
         raise DamageError(f"{path} holds no images, and {folder} holds {work}; restore the file from a copy.")
     return UNFINISHED
+
+
+def _has_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER
 
 
 def _has_rows(connection: sqlite3.Connection, table: str) -> bool:

@@ -39,10 +39,14 @@ def read_only_sentence(folder: Path) -> str:
 
 
 class SqliteFile:
-    """One SQLite file and the way its connections are made; the way is chosen at the first one."""
+    """One SQLite file and the way its connections are made; the way is chosen at the first one.
 
-    def __init__(self, path: Path, *, read_only: bool, page_bytes: int | None = None) -> None:
+    Of a damaged file (`damaged`) SQLite is told to read on where its length and its header disagree.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, page_bytes: int | None = None, damaged: bool = False) -> None:
         self.path, self.read_only = path, read_only
+        self._pragmas = ("temp_store=MEMORY", "writable_schema=ON") if damaged else ("temp_store=MEMORY",)
         self._page_bytes = page_bytes  # of a file that is made now
         self._uri = ""
         self._copy: tempfile.TemporaryDirectory[str] | None = None
@@ -96,11 +100,14 @@ class SqliteFile:
             shutil.copyfile(_beside(self.path, "-wal"), _beside(copy, "-wal"))
         return copy
 
-    @staticmethod
-    def _reader(uri: str) -> sqlite3.Connection:
+    def _reader(self, uri: str) -> sqlite3.Connection:
         connection = _open(uri)
-        _set(connection, ("temp_store=MEMORY",))
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it opens the file, and fails where it cannot
+        _set(connection, self._pragmas)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it opens the file, and fails where it cannot
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
 

@@ -85,6 +85,13 @@ def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:
     return [position for position, width in enumerate(widths) if width != usual or not width]
 
 
+def spoilt_parts(folder: Path, parts: Sequence[Part]) -> list[str]:
+    """Return the files of parts that can be read and hold NaN or infinity; reads all of them."""
+    lost = set(lost_parts(folder, parts))
+    sound = [part for position, part in enumerate(parts) if position not in lost]
+    return [file for _, _, file in sound if not np.isfinite(map_part(folder / file)).all()]
+
+
 def _width(folder: Path, part: Part) -> int:
     start, stop, file = part
     try:

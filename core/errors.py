@@ -1,5 +1,7 @@
 """Errors a person can act on: each message is one sentence that says what was got, what is needed and what to do."""
 
+WHAT_TO_DO = "run 'lassoscope doctor --repair', which keeps what can still be read, or restore a copy"  # where damage was met
+
 
 class AppError(Exception):
     """Base of every expected error; the command line and the page print its message and nothing else."""

@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from core.creation import catalog_file
-from core.embedded import lost_parts
+from core.embedded import lost_parts, spoilt_parts
+from core.errors import DamageError
 from core.repair import are_clusters_lost
 from core.salvage import check_catalog
 from core.workspace import Workspace
@@ -26,13 +27,21 @@ def machine_report() -> dict[str, Any]:
 
 def workspace_report(workspace: Workspace) -> list[str]:
     """Return one sentence per problem: what is damaged or lost, and a stage that is behind."""
-    return [
-        *_catalog_problems(workspace),
-        *_thumbnail_problems(workspace),
-        *_file_problems(workspace),
-        *_encoder_problems(workspace),
-        *_stage_problems(workspace),
-    ]
+    problems: list[str] = []
+    for look in (_catalog_problems, _thumbnail_problems, _file_problems, _encoder_problems, _stage_problems):
+        try:
+            problems += look(workspace)
+        except DamageError as error:  # the other looks may still tell something
+            problems.append(str(error))
+    return list(dict.fromkeys(problems))
+
+
+def summary(workspace: Workspace) -> dict[str, Any]:
+    """Return the workspace's figures, as far as they can be read."""
+    try:
+        return workspace.summary()
+    except DamageError:
+        return {"workspace": workspace.name, "folder": str(workspace.folder), "images": workspace.n_images}
 
 
 def _catalog_problems(workspace: Workspace) -> list[str]:
@@ -84,6 +93,10 @@ def _encoder_problems(workspace: Workspace) -> list[str]:
         parts, name = workspace.catalog.parts(known["name"]), known["name"]
         if name != workspace.encoder_name and lost_parts(workspace.folder, parts):
             problems.append(f"Embeddings by {name} are lost; {REPAIR}.")
+        if spoilt_parts(workspace.folder, parts):
+            problems.append(f"Embeddings by {name} are damaged (they hold NaN); {REPAIR}.")
+    if other := workspace.other_encoder():
+        problems.append(f"Which encoder was in use is lost; {REPAIR} or 'lassoscope encoders --use {other}'.")
     if are_clusters_lost(workspace):
         problems.append("The clusters of the map are lost; run 'lassoscope clusters' to find them again.")
     return problems

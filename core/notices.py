@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from core.arrays import IntArray, Progress, ignore
-from core.clustering import clustering, text_share
+from core.clustering import clustering, kept_record, text_share
 from core.clusters import GRAINS, Clustering
 from core.ocr import can_read, read_words
 from core.text import ON_DARK, grey_of, text_net
@@ -28,6 +28,7 @@ SINGLE = 0.9  # their least figure
 LEGIBLE = 160  # px of the longer side from which on 9 of 10 notices are read right; at 64 px it is 2 of 10
 TITLE_WORDS = 6
 BATCH = 2_048  # thumbnails looked at between two commits
+KEPT = {"of", "read", "titles", "clusters", "unread", "singles"}  # keys of what is kept of them
 # What notices say, without accents and spaces: OCR loses both. The first is how a title names it.
 PHRASES = {
     "all rights reserved": ("allrightsreserved", "rightsreserved"),
@@ -165,7 +166,7 @@ def notices_sentence(found: Notices) -> str:
 
 
 def _version(workspace: Workspace) -> dict[str, str]:
-    return {"of": (workspace.catalog.setting("clusters") or {}).get("file", "")}
+    return {"of": (kept_record(workspace) or {}).get("file", "")}
 
 
 def _singles(workspace: Workspace, inside: IntArray) -> IntArray:
@@ -189,7 +190,7 @@ def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[i
 def notices(workspace: Workspace) -> Notices | None:
     """Return the group of copyright notices as it was found last; None if it was not, or other clusters were found since."""
     record = workspace.catalog.setting("notices")
-    if record is None or record["of"] != _version(workspace)["of"]:
+    if record is None or not record.keys() >= KEPT or record["of"] != _version(workspace)["of"]:
         return None
     parts = [np.array(record["singles"], np.int64)]
     for grain, found in _clusterings(workspace).items():

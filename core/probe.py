@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.errors import InputError, ShapeError
+from core.errors import WHAT_TO_DO, DamageError, InputError, ShapeError
 
 NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck fit
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
@@ -53,22 +53,30 @@ def flagged_column(data: bytes) -> tuple[FloatArray, float] | None:
 
 
 def probe_from_bytes(data: bytes) -> Probe:
-    """Read back what `Probe.to_bytes` made."""
+    """Read back what `Probe.to_bytes` made.
+
+    Raises:
+        DamageError: if it is something else.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    length = int.from_bytes(data[:8], "little")
-    record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
-    tensors, codes = load(data), tuple(record["class_codes"])
-    weights, bias, k = tensors["weights"], tensors["bias"], len(codes)
-    has_flagged = record["flagged"]
-    return Probe(
-        codes,
-        weights[:, :k],
-        bias[:k],
-        flagged_weights=weights[:, k] if has_flagged else None,
-        flagged_bias=float(bias[k]) if has_flagged else math.nan,
-        n_labels=record["n_labels"],
-    )
+    try:
+        length = int.from_bytes(data[:8], "little")
+        record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
+        tensors, codes = load(data), tuple(record["class_codes"])
+        weights, bias, k = tensors["weights"], tensors["bias"], len(codes)
+        has_flagged = record["flagged"]
+        return Probe(
+            codes,
+            weights[:, :k],
+            bias[:k],
+            flagged_weights=weights[:, k] if has_flagged else None,
+            flagged_bias=float(bias[k]) if has_flagged else math.nan,
+            n_labels=record["n_labels"],
+        )
+    except (ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
+        raise DamageError(f"A model's weights are damaged ({error}); {WHAT_TO_DO}.") from None
 
 
 def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "cpu") -> tuple[FloatArray, float]:

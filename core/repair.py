@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.arrays import Progress, ignore
-from core.clustering import cluster, clustering
+from core.clustering import cluster, clustering, kept_record
 from core.clusters import GRAINS
 from core.creation import THERE, state_of
-from core.embedded import lost_parts
+from core.embedded import lost_parts, spoilt_parts
 from core.errors import AppError, WorkspaceError
 from core.reading import read_file
 from core.salvage import check_catalog, finish_repair, repair_catalog
@@ -75,6 +75,9 @@ def _renew_records(space: Workspace, came: Repair) -> None:
     if catalog.setting("salt") is None:  # the halves of known images are kept with them; new ones need some salt
         catalog.set_setting("salt", secrets.token_hex(8))
         came.done.append("New images are put into halves by a new random number; known ones keep theirs.")
+    if encoder := space.other_encoder():
+        space.use_encoder(encoder)
+        came.done.append(f"Which encoder was in use is lost; it is {encoder} again.")
     if unknown := space.unknown_classes():
         catalog.set_classes(space.classes)
         came.done.append(
@@ -155,7 +158,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
     current = space.encoder_name
     for known in space.encoders():
         name = known["name"]
-        if not lost_parts(space.folder, space.catalog.parts(name)):
+        if not _spoil(space, name) and not lost_parts(space.folder, space.catalog.parts(name)):
             continue
 
         def embed_again(known: dict[str, object] = known) -> str:
@@ -169,6 +172,14 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
         _try(came, f"The lost embeddings by {name}", embed_again)
     if current is not None and space.encoder_name != current:
         space.use_encoder(current)
+
+
+def _spoil(space: Workspace, encoder: str) -> int:
+    """Remove the parts that hold what is no number, so that they count as lost; return how many."""
+    bad = spoilt_parts(space.folder, space.catalog.parts(encoder))
+    for file in bad:
+        (space.folder / file).unlink()
+    return len(bad)
 
 
 def _renew_map(space: Workspace, came: Repair) -> None:
@@ -198,7 +209,9 @@ def _try(came: Repair, what: str, verb: Callable[[], str]) -> None:
 
 def are_clusters_lost(space: Workspace) -> bool:
     """Tell whether clusters of the current map were kept and cannot be read."""
-    kept, current = space.catalog.setting("clusters"), space.projection
-    if kept is None or current is None or kept["projection"] != current["version"]:
+    kept, current = kept_record(space), space.projection
+    if kept is None or current is None:
+        return space.catalog.setting("clusters") is not None and current is not None
+    if kept["projection"] != current["version"]:
         return False
     return any(clustering(space, grain) is None for grain in GRAINS)

@@ -10,16 +10,18 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from core.check_set import CheckSet
 from core.database import SqliteFile, free_name, set_aside
 from core.errors import DamageError
 from core.files import atomic_path, fsync_folder
 from core.halves import check_order, in_check_half
-from core.schema import METADATA, SCHEMA_VERSION, SETTING_TYPES
+from core.schema import METADATA, SCHEMA_VERSION, SETTING_TYPES, Record
 from core.troubles import translated
 
 SMALLEST_ROW = 8  # bytes a row takes in its page at least
@@ -91,15 +93,13 @@ def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
         DamageError: if nothing can be read: its first page is gone.
     """
     found = Salvaged()
-    file = SqliteFile(damaged, read_only=True)
+    file = SqliteFile(damaged, read_only=True, damaged=True)
     engine = sa.create_engine("sqlite://", creator=SqliteFile(target, read_only=False).connect, poolclass=sa.QueuePool)
     try:
-        with translated(str(damaged)):
-            source = file.connect()
-            known = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        source, known = _source(file)
         METADATA.create_all(engine)
         with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # what names a lost row goes at the end
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # what names a lost record is seen to at the end
             for table in METADATA.sorted_tables:
                 if table.name in known:
                     _copy_table(source, connection, table, found)
@@ -112,6 +112,15 @@ def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
         engine.dispose()
         file.close()
     return found
+
+
+def _source(file: SqliteFile) -> tuple[sqlite3.Connection, set[str]]:
+    try:
+        source = file.connect()
+        known = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError as error:
+        raise DamageError(f"Nothing can be read of {file.path} ({error}); restore a copy.") from None
+    return source, known
 
 
 def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Table, found: Salvaged) -> None:
@@ -127,21 +136,39 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Tab
             found.rows += len(kept)
             kept.clear()
 
-    for row in read_rows(source, table.name, columns):
-        if row is None or not _is_sound(table, row):
+    rows = chain(read_rows(source, table.name, columns), _from_key(source, table))
+    for row in rows:
+        mended = None if row is None else _mended(table, row)
+        if mended is None:
             found.lost[table.name] = found.lost.get(table.name, 0) + 1
             continue
-        kept.append(row)
+        kept.append(mended)
         if len(kept) == WRITTEN_AT_ONCE:
             write()
     write()
 
 
+def _from_key(source: sqlite3.Connection, table: sa.Table) -> Iterator[tuple[Any, ...]]:
+    """Read a table all of whose columns are its key from the key's index, as far as it goes from either end."""
+    names = [column.name for column in table.columns]
+    if {column.name for column in table.primary_key} != set(names):
+        return
+    index = f"sqlite_autoindex_{table.name}_1"
+    for direction in ("", " DESC"):
+        order = ", ".join(f'"{name}"{direction}' for name in names)
+        asked = ", ".join(f'"{name}"' for name in names)
+        try:
+            yield from source.execute(f'SELECT {asked} FROM "{table.name}" INDEXED BY "{index}" ORDER BY {order}')
+            return
+        except sqlite3.DatabaseError:
+            continue
+
+
 def _drop_orphans(target: sa.Connection, found: Salvaged) -> None:
-    while orphans := target.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
-        for table, rowid, *_ in orphans:
-            target.exec_driver_sql(f'DELETE FROM "{table}" WHERE rowid = ?', (rowid,))
-            found.lost[table] = found.lost.get(table, 0) + 1
+    """Drop what names a lost label action. An opening of a check set stays without its model: it was a look, and counts."""
+    dropped = target.exec_driver_sql("DELETE FROM action_images WHERE action NOT IN (SELECT seq FROM actions)").rowcount
+    if dropped:
+        found.lost["action_images"] = found.lost.get("action_images", 0) + dropped
 
 
 def _fill_gaps(source: sqlite3.Connection, target: sa.Connection) -> None:
@@ -182,24 +209,43 @@ def _ids_by_row(source: sqlite3.Connection) -> dict[int, str]:
     return found
 
 
-def _is_sound(table: sa.Table, row: tuple[Any, ...]) -> bool:
-    """Tell whether a row holds what its table may hold: damaged pages give rows of the wrong kinds, too."""
-    values = dict(zip([column.name for column in table.columns], row, strict=True))
-    for column in table.columns:
-        value = values[column.name]
-        if value is None:
-            if not column.nullable:
-                return False
-        elif isinstance(column.type, sa.JSON):
-            try:
-                # SQLite keeps a JSON number as a number.
-                values[column.name] = value if isinstance(value, int | float) else json.loads(value)
-            except (ValueError, TypeError):
-                return False
-        elif not isinstance(value, _KINDS[type(column.type)]):
-            return False
+def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return a row as its table may hold it, None if it cannot: damaged pages give rows of the wrong kinds, too."""
+    values = []
+    for column, value in zip(table.columns, row, strict=True):
+        fits, better = _fitting(column, value)
+        if not fits and not column.nullable:
+            return None
+        values.append(better if fits else None)
     if table.name == "settings":
-        return isinstance(values["value"], SETTING_TYPES.get(values["key"], object))
+        key, value = values
+        known = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(known, SETTING_TYPES.get(str(key), object)) or (key == "check_set" and not _are_terms(known)):
+            return None
+    return tuple(values)
+
+
+def _fitting(column: sa.Column[Any], value: Any) -> tuple[bool, Any]:
+    """Tell whether a value fits a column, and return it, or of a text of the wrong kind what it reads as."""
+    if value is None:
+        return column.nullable or False, None
+    if isinstance(column.type, sa.JSON | Record):
+        try:
+            # SQLite keeps a JSON number as a number.
+            known = value if isinstance(value, int | float) else json.loads(value)
+        except (ValueError, TypeError):
+            return False, None
+        return not isinstance(column.type, Record) or isinstance(known, dict), value
+    if isinstance(column.type, sa.Text) and isinstance(value, bytes | int | float):
+        return True, value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return isinstance(value, _KINDS[type(column.type)]), value
+
+
+def _are_terms(known: Any) -> bool:
+    try:
+        CheckSet.of(known)
+    except ValueError:
+        return False
     return True
 
 
@@ -214,30 +260,57 @@ _KINDS: dict[type, type | tuple[type, ...]] = {
 
 
 def check_catalog(path: Path) -> str:
-    """Read every page of a catalog; return what SQLite says is wrong, "" if nothing is."""
+    """Read every page and record of a catalog; return what is wrong, "" if nothing is."""
     file = SqliteFile(path, read_only=True)
     try:
-        connection = file.connect()
-        said = [words for (words,) in connection.execute("PRAGMA integrity_check(1)")]
-        if said == ["ok"]:
-            _check_records(connection)
-        connection.close()
-    except (sqlite3.Error, DamageError) as error:
+        with translated(path.name):
+            connection = file.connect()
+            said = [words for (words,) in connection.execute("PRAGMA integrity_check(1)")]
+            said = said if said != ["ok"] else list(islice(_bad_records(connection), 1))
+            connection.close()
+    except DamageError as error:
         return str(error)
     finally:
         file.close()
-    return "" if said == ["ok"] else said[0].replace("\n", " ")
+    return said[0].replace("\n", " ") if said else ""
 
 
-def _check_records(connection: sqlite3.Connection) -> None:
+def _bad_records(connection: sqlite3.Connection) -> Iterator[str]:
     known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in METADATA.sorted_tables:
-        names = [column.name for column in table.columns]
-        if table.name not in known or not any(isinstance(column.type, sa.JSON) for column in table.columns):
-            continue
-        for row in connection.execute(f'SELECT {", ".join(chr(34) + n + chr(34) for n in names)} FROM "{table.name}"'):
-            if not _is_sound(table, row):
-                raise DamageError(f"a record of {table.name} holds what it cannot: {str(row)[:80]}")
+        if table.name in known:
+            wrong = " OR ".join(f"NOT ({_sql_fits(column)})" for column in table.columns)
+            if connection.execute(f'SELECT 1 FROM "{table.name}" WHERE {wrong} LIMIT 1').fetchone():
+                yield f"a record of {table.name} holds what it cannot"
+    if "settings" in known:
+        for row in connection.execute("SELECT key, value FROM settings"):
+            if _mended(METADATA.tables["settings"], row) != row:
+                yield f"the setting {row[0]!r} holds what it cannot"
+    rows = connection.execute("SELECT count(*), min(row), max(row) FROM images").fetchone() if "images" in known else (0, 0, 0)
+    if rows[0] and rows[1:] != (0, rows[0] - 1):
+        yield "images are missing"
+
+
+def _sql_fits(column: sa.Column[Any]) -> str:
+    """Return the condition under which SQLite holds in a column what belongs there; `_fitting` says the same of one value."""
+    name, kind = f'"{column.name}"', column.type
+    if isinstance(kind, Record):
+        fits = f"CASE WHEN json_valid({name}) THEN json_type({name}) = 'object' ELSE 0 END"
+    elif isinstance(kind, sa.JSON):
+        fits = f"json_valid({name})"
+    else:
+        fits = f"typeof({name}) IN ({_SQL_KINDS[type(kind)]})"
+    return f"({name} IS NULL OR {fits})" if column.nullable else f"({name} IS NOT NULL AND {fits})"
+
+
+_SQL_KINDS: dict[type, str] = {
+    sa.Text: "'text'",
+    sa.Integer: "'integer'",
+    sa.BigInteger: "'integer'",
+    sa.Boolean: "'integer'",
+    sa.Float: "'real', 'integer'",
+    sa.LargeBinary: "'blob'",
+}
 
 
 def repair_catalog(folder: Path) -> Salvaged:
@@ -284,7 +357,7 @@ def finish_repair(folder: Path) -> None:
 
 def salvage_thumbnails(damaged: Path) -> list[tuple[str, bytes]]:
     """Set a damaged thumbnails file aside, and return (id, WebP) of the thumbnails that can be read of it."""
-    file = SqliteFile(set_aside(damaged), read_only=True)
+    file = SqliteFile(set_aside(damaged), read_only=True, damaged=True)
     try:
         connection = file.connect()
         rows = [row for row in read_rows(connection, "thumbnails", ["id", "webp"]) if row is not None]

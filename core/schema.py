@@ -1,9 +1,28 @@
 """The catalog's tables. A change of one needs a new SCHEMA_VERSION and a migration in core/catalog.py."""
 
+from typing import Any
+
 import sqlalchemy as sa
+
+from core.errors import WHAT_TO_DO, DamageError
 
 SCHEMA_VERSION = 1
 METADATA = sa.MetaData()
+
+
+class Record(sa.types.TypeDecorator[dict[str, Any]]):
+    """A JSON object; what is none was damaged."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dict[str, Any]:
+        """Return the object."""
+        if not isinstance(value, dict):
+            raise DamageError(f"A record of the catalog is damaged (it holds {str(value)[:40]!r}); {WHAT_TO_DO}.")
+        return value
+
+
 # What a setting holds; one that holds something else was damaged. Others may hold anything.
 SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -93,7 +112,7 @@ ENCODERS = sa.Table(
     METADATA,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("dim", sa.Integer, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("record", Record, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
 PARTS = sa.Table(
@@ -112,7 +131,7 @@ PROJECTIONS = sa.Table(
     sa.Column("encoder", sa.Text, nullable=False),
     sa.Column("n_rows", sa.Integer, nullable=False),
     sa.Column("file", sa.Text, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("record", Record, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
 REVEALS = sa.Table(
@@ -125,7 +144,7 @@ REVEALS = sa.Table(
     sa.Column("probe", sa.Integer, sa.ForeignKey("probes.version"), nullable=False),
     sa.Column("analyst", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("record", Record, nullable=False),
     sa.UniqueConstraint("check_set", "key"),
 )
 SECOND_READINGS = sa.Table(
@@ -152,7 +171,7 @@ PROBES = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("encoder", sa.Text, nullable=False),
     sa.Column("through_action", sa.Integer, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("record", Record, nullable=False),
     sa.Column("weights", sa.LargeBinary, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )

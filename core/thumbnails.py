@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.database import SqliteFile, read_only_sentence
-from core.errors import DamageError, ReadOnlyError
+from core.errors import WHAT_TO_DO, DamageError, ReadOnlyError
 from core.salvage import salvage_thumbnails
 from core.troubles import translated
 
@@ -28,11 +28,14 @@ class ThumbnailStore:
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self.damage = ""  # "" = none was met so far
-        self._is_missing = read_only and not path.is_file()
+        self._is_missing = read_only and not path.exists()
         if not self._is_missing:
             self._try_out()
 
     def _try_out(self) -> None:
+        if self.path.is_dir():
+            self.damage = f"{self.path} is a folder, and holds no thumbnails; {WHAT_TO_DO}."
+            return
         try:
             with translated(str(self.path)):
                 connection = self._connection()

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from core.errors import AppError, DamageError, ReadOnlyError, WorkspaceError
+from core.errors import WHAT_TO_DO, AppError, DamageError, ReadOnlyError, WorkspaceError
 
-WHAT_TO_DO = "run 'lassoscope doctor --repair', which keeps what can still be read, or restore a copy"
 FULL = "The disk is full; make room and run the same command again: what was finished is kept, and it goes on from there."
 OS_SENTENCES = {
     errno.ENOSPC: FULL,
@@ -116,3 +115,16 @@ def translated(where: str) -> Iterator[None]:
         raise told from error
     except json.JSONDecodeError as error:
         raise DamageError(f"{where} is damaged (a record is no JSON: {error}); {WHAT_TO_DO}.") from error
+
+
+@contextmanager
+def sound(where: str) -> Iterator[None]:
+    """Take values of a database that do not fit into arrays for what they are.
+
+    Raises:
+        DamageError: if the body meets one.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+        raise DamageError(f"{where} is damaged and cannot be read ({error}); {WHAT_TO_DO}.") from error

@@ -22,7 +22,7 @@ from core.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catal
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.database import need_writable, read_only_sentence
 from core.embedded import Embedded, lost_parts
-from core.errors import DamageError, InputError, ReadOnlyError, WorkspaceError
+from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, WorkspaceError
 from core.files import atomic_path
 from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, missing_for_score, score_images
 from core.halves import in_live_part
@@ -31,11 +31,10 @@ from core.ingest import IngestResult, ingest
 from core.labelfiles import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
 from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels, with_lost_classes
 from core.learning import LearningCurve, learning_curve, thinned
-from core.probe import flagged_column, probe_from_bytes
+from core.probe import Probe, flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
 from core.salvage import finish_repair, salvage_catalog
 from core.thumbnails import ThumbnailStore
-from core.troubles import WHAT_TO_DO
 from core.vectors import Matrix, write_part
 from core.wording import counted, percent
 
@@ -195,14 +194,17 @@ class Workspace:
 
     def _open_catalog(self) -> None:
         """Open the catalog and read it; of a damaged one, for reading, what can be read of it."""
-        self.catalog = Catalog.of_file(catalog_file(self.folder), read_only=not self.writable)
         try:
-            self.reload()
+            self.catalog = Catalog.of_file(catalog_file(self.folder), read_only=not self.writable)
+            self._reload_or_close()
         except DamageError as error:
-            self.catalog.close()
             if self.writable:
                 raise
             self.catalog = self._salvage(error)
+            self._reload_or_close()
+
+    def _reload_or_close(self) -> None:
+        try:
             self.reload()
         except Exception:
             self.catalog.close()
@@ -279,12 +281,12 @@ class Workspace:
         """Read everything that is kept in memory from disk again."""
         with self._lock:
             self.name: str = self.catalog.setting("name", self.folder.name)
-            actions = self.catalog.actions()
             columns = self.catalog.image_columns()
             self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
             self.groups = columns.groups
             self._live_part = self.is_check & in_live_part(self.check_order[self.groups])
             self._take_check_set(self._kept_check_set())
+            actions = self.catalog.actions(n_images=len(self.ids))
             self.classes = with_lost_classes(self.catalog.classes(), actions, n_images=len(self.ids))
             self._book = LabelBook(len(self.ids), self.class_names, actions)
             self._gold: dict[str, IntArray] = {}
@@ -297,10 +299,9 @@ class Workspace:
         return [name for name in self.class_names if name not in kept]
 
     def _kept_check_set(self) -> CheckSet:
-        kept = self.catalog.setting("check_set", {})
         try:
-            return CheckSet(**kept)
-        except TypeError as error:
+            return CheckSet.of(self.catalog.setting("check_set", {}))
+        except ValueError as error:
             raise DamageError(f"{self.catalog.where} is damaged (the setting 'check_set': {error}); {WHAT_TO_DO}.") from None
 
     def _take_check_set(self, check_set: CheckSet) -> None:
@@ -513,6 +514,11 @@ class Workspace:
                 found.append(known | {"embedded": embedded, "mapped": mapped, "current": current})
         return found
 
+    def other_encoder(self) -> str | None:
+        """Return the newest encoder with embeddings where none, or an unknown one, is the current one; else None."""
+        known = [encoder["name"] for encoder in self.encoders()]
+        return known[-1] if known and self.encoder_name not in known else None
+
     def use_encoder(self, name: str) -> None:
         """Make another encoder's embeddings and map the current ones; labels belong to images and stay.
 
@@ -562,7 +568,10 @@ class Workspace:
         if self._embedded.lost_parts:  # a map of the others would leave these out
             raise WorkspaceError(self._embedded.lost_parts)
         matrix, encoder = self._embedded.need_matrix(), self.encoder_name
-        found = project(matrix.take(np.arange(matrix.rows)), seed=seed, on_epoch=on_progress)
+        x = matrix.take(np.arange(matrix.rows))
+        if not np.isfinite(x).all():
+            raise DamageError(f"Embeddings by {encoder} are damaged (they hold NaN); {WHAT_TO_DO}.")
+        found = project(x, seed=seed, on_epoch=on_progress)
         stem = f"projection/{secrets.token_hex(6)}"
         for suffix, array in ((".npy", found.xy), ("-neighbours.npy", found.neighbour_rows)):
             with atomic_path(self.folder / f"{stem}{suffix}") as aside, aside.open("wb") as file:
@@ -1049,9 +1058,9 @@ class Workspace:
         rows = self._teach_rows(labels.codes, embedded.matrix)
         flagged_codes = [code for code, c in enumerate(classes) if c.flagged]
         inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
-        newest, version = self.catalog.latest_probe(str(embedded.encoder)), 0
-        if newest is not None and newest["record"].get("inputs") == inputs:  # a label of the check half makes no new model
-            version, probe = newest["version"], probe_from_bytes(newest["weights"])
+        version, kept = self._kept_probe(str(embedded.encoder), inputs)
+        if kept is not None:  # a label of the check half makes no new model
+            probe = kept
             score, uncertainty, predicted = score_images(probe, embedded.matrix, n_images=self.n_images)
         else:
             probe, score, uncertainty, predicted = fit_and_score(
@@ -1073,6 +1082,16 @@ class Workspace:
             if embedded is self._embedded:  # else another encoder was chosen meanwhile, and its refit is on the way
                 self._fitted = fitted
         return fitted
+
+    def _kept_probe(self, encoder: str, inputs: str) -> tuple[int, Probe | None]:
+        """Return the newest probe and its version if it was fitted on these inputs and can be read, else (0, None)."""
+        try:
+            newest = self.catalog.latest_probe(encoder)
+            if newest is not None and newest["record"].get("inputs") == inputs:
+                return newest["version"], probe_from_bytes(newest["weights"])
+        except DamageError:  # of what is fitted again in a second; doctor tells of it
+            pass
+        return 0, None
 
     def suggest(
         self, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0, without: Collection[int] = ()
@@ -1242,13 +1261,16 @@ class Workspace:
         newest = {  # what was fitted to find other classes is not judged on these
             record["n_labels"]: version
             for version, record in self.catalog.probe_records(embedded.encoder)
-            if record.get("flagged", self.flagged_names) == self.flagged_names
+            if "n_labels" in record and record.get("flagged", self.flagged_names) == self.flagged_names
         }
         counts = sorted(newest)
         x = embedded.matrix.take(rows)
         rounds, scores = [], []
         for place in thinned(counts):
-            column = flagged_column(self.catalog.probe_weights(newest[counts[place]]))
+            try:
+                column = flagged_column(self.catalog.probe_weights(newest[counts[place]]))
+            except DamageError:  # one lost model of many leaves one point less
+                continue
             if column is not None:
                 rounds.append(counts[place])
                 scores.append(x @ column[0] + column[1])
@@ -1296,7 +1318,7 @@ class Workspace:
             "embedded": self.matrix.rows if self.matrix else 0,
             "encoder": self.encoder_name,
             "projected": int(np.isfinite(self.xy[:, 0]).sum()),
-            "trustworthiness": self.projection["record"]["trustworthiness"] if self.projection else None,
+            "trustworthiness": self.projection["record"].get("trustworthiness") if self.projection else None,
             **self.label_counts(),
             "check_read": len(self.check_read()),
         }

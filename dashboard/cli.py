@@ -770,7 +770,7 @@ def doctor(
     json: JsonOption = False,
 ) -> None:
     """Report the device, the versions and the health of a workspace; with --repair make again what can be made."""
-    from core.health import machine_report, workspace_report
+    from core.health import machine_report, summary, workspace_report
     from core.repair import repair as repair_workspace
 
     if repair and workspace is None:
@@ -785,7 +785,7 @@ def doctor(
             report |= {"repaired": came.done, "not_repaired": came.left}
             lines += [f"repaired: {said}" for said in came.done] + [f"not repaired: {said}" for said in came.left]
         with Workspace(workspace, read_only=True) as space:
-            report["workspace"] = space.summary()
+            report["workspace"] = summary(space)
             problems = workspace_report(space)
         report["problems"] = problems
         lines += [f"{name}: {value}" for name, value in report["workspace"].items()]
