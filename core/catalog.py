@@ -26,6 +26,7 @@ from core.schema import (
     CLASSES,
     ENCODERS,
     EXPOSURES,
+    FRAMES,
     GOLD,
     IMAGE_WORDS,
     IMAGES,
@@ -44,6 +45,7 @@ from core.schema import (
     TEXT_FIGURES,
 )
 from core.troubles import sound, translated
+from core.visits import ImageFiles, Visit
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class ImageRecord:
     group: str  # id of the first image of its near-duplicate group
     gold: Mapping[str, str] = field(default_factory=dict)  # manifest columns, for the experiment only
     text: float | None = None  # figure of text on dark, in [0, 1]; None = not known yet
+    frames: int = 1  # of a moving or many-page picture, as far as they were counted
+    frames_shown: int = 1
+    all_frames_seen: bool = True
 
 
 @dataclass(frozen=True)
@@ -275,8 +280,23 @@ class Catalog:
             query = sa.select(IMAGES.c.id, IMAGES.c.hash, IMAGES.c.group).order_by(IMAGES.c.row)
             return [(a, b, c) for a, b, c in connection.execute(query)]
 
-    def add_batch(self, images: Sequence[ImageRecord], paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> None:
-        """Add images (they get the next rows, in order), their files and the rejected files, all or none."""
+    def add_batch(
+        self,
+        images: Sequence[ImageRecord],
+        paths: Sequence[PathRecord],
+        rejected: Sequence[Rejected],
+        *,
+        gold: Sequence[tuple[str, str, str]] = (),
+        moved: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Add images (they get the next rows, in order), their files and the rejected files, all or none.
+
+        Args:
+            gold: (image id, column, value), replacing what is kept.
+            moved: image id -> path of known images whose own file is not there any more.
+        Returns:
+            the ids of known images that have no file any more, because something else lies at its path now.
+        """
         salt = self.setting("salt", "")
         start = self.n_images()
         ids, groups = [image.id for image in images], [image.group for image in images]
@@ -285,43 +305,37 @@ class Catalog:
             query = sa.select(IMAGES.c.group, IMAGES.c.is_check).where(IMAGES.c.group.in_(set(groups)))
             known = dict(connection.execute(query).all())  # a joined group may have changed it
             check = np.array([known.get(group, mine) for group, mine in zip(groups, check.tolist(), strict=True)], bool)
-            _insert(
-                connection,
-                IMAGES,
-                [
-                    {
-                        "row": start + i,
-                        "id": image.id,
-                        "path": image.path,
-                        "width": image.width,
-                        "height": image.height,
-                        "n_bytes": image.n_bytes,
-                        "format": image.format,
-                        "hash": image.hash,
-                        "group": image.group,
-                        "is_check": bool(check[i]),
-                        "check_order": float(order[i]),
-                    }
-                    for i, image in enumerate(images)
-                ],
-            )
-            _insert(
-                connection,
-                GOLD,
-                [
-                    {"row": start + i, "column": column, "value": value}
-                    for i, image in enumerate(images)
-                    for column, value in image.gold.items()
-                ],
-            )
+            rows = [
+                {
+                    "row": start + i,
+                    "id": image.id,
+                    "path": image.path,
+                    "width": image.width,
+                    "height": image.height,
+                    "n_bytes": image.n_bytes,
+                    "format": image.format,
+                    "hash": image.hash,
+                    "group": image.group,
+                    "is_check": bool(check[i]),
+                    "check_order": float(order[i]),
+                }
+                for i, image in enumerate(images)
+            ]
+            _insert(connection, IMAGES, rows)
+            moving = [
+                {"row": start + i, "frames": image.frames, "shown": image.frames_shown, "all_seen": image.all_frames_seen}
+                for i, image in enumerate(images)
+                if image.frames > 1
+            ]
+            _insert(connection, FRAMES, moving)
             figures = [{"row": start + i, "figure": image.text} for i, image in enumerate(images) if image.text is not None]
             _insert(connection, TEXT_FIGURES, figures)
-            touched = [{"seen": path} for path in [*(p.path for p in paths), *(r.path for r in rejected)]]
-            for table in (PATHS, REJECTED):  # a file that changed since its last visit has one verdict, the newest
-                if touched:
-                    connection.execute(sa.delete(table).where(table.c.path == sa.bindparam("seen")), touched)
-            _insert(connection, PATHS, [vars(record) for record in paths])
-            _insert(connection, REJECTED, [vars(record) for record in rejected])
+            _replace_gold(connection, [(i.id, column, value) for i in images for column, value in i.gold.items()])
+            _replace_gold(connection, gold)
+            lost = _replace_paths(connection, paths, rejected)
+            for image_id, path in (moved or {}).items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image_id).values(path=path))
+        return lost
 
     def image_columns(self) -> ImageColumns:
         """Return the in-memory columns of all images, in row order.
@@ -411,6 +425,36 @@ class Catalog:
             raise WorkspaceError(f"There is no image in row {row}; the workspace has {self.n_images()} images.")
         return dict(found)
 
+    def image_files(self, rows: Sequence[int]) -> list[ImageFiles]:
+        """Return of each image the files that held it when they were last seen, its own path first."""
+        found: dict[int, tuple[str, str, list[Visit]]] = {}
+        columns = (IMAGES.c.row, IMAGES.c.id, IMAGES.c.path.label("own"), PATHS.c.path, PATHS.c.n_bytes, PATHS.c.mtime_ns)
+        query = sa.select(*columns).outerjoin(PATHS, PATHS.c.image_id == IMAGES.c.id).order_by(PATHS.c.path)
+        with self._read() as connection:
+            for row, image_id, own, path, n_bytes, mtime_ns in _in_parts(connection, query, IMAGES.c.row, list(map(int, rows))):
+                visits = found.setdefault(row, (image_id, own, []))[2]
+                if path is not None:
+                    visits.insert(0 if path == own else len(visits), Visit(path, n_bytes, mtime_ns))
+        return [ImageFiles(image_id, own, tuple(visits)) for image_id, own, visits in (found[int(row)] for row in rows)]
+
+    def frames(self, row: int) -> tuple[int, int]:
+        """Return how many frames an image's file has and how many of them are shown, (1, 1) for a still."""
+        with self._read() as connection:
+            if not sa.inspect(connection).has_table(FRAMES.name):  # an older workspace that may not be written
+                return 1, 1
+            found = connection.execute(sa.select(FRAMES.c.frames, FRAMES.c.shown).where(FRAMES.c.row == row)).first()
+        return (1, 1) if found is None else (int(found[0]), int(found[1]))
+
+    def known_ids(self, paths: Sequence[str]) -> dict[str, str]:
+        """Return path -> image id of those of these files that held an image when they were last seen."""
+        with self._read() as connection:
+            return dict(_image_ids(connection, paths))
+
+    def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return image id -> row of those that are known."""
+        with self._read() as connection:
+            return dict(_in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
+
     def image_paths(self, start: int, stop: int) -> list[str]:
         """Return the path of each image in rows [start, stop)."""
         with self._read() as connection:
@@ -445,18 +489,6 @@ class Catalog:
         """Return the rejected files by path."""
         with self._read() as connection:
             return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
-
-    def set_gold(self, gold: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep the newest gold labels, {path: {column: value}}, of images that are known; other paths are passed over."""
-        rows = self.rows_by_name() if gold else {}
-        values = [
-            {"row": rows[path], "column": column, "value": value}
-            for path in gold.keys() & rows.keys()
-            for column, value in gold[path].items()
-        ]
-        with self._write() as connection:
-            if values:
-                connection.execute(sa.insert(GOLD).prefix_with("OR REPLACE"), values)
 
     def gold_columns(self) -> list[str]:
         """Return the names of the manifest columns kept as gold labels."""
@@ -670,6 +702,51 @@ def _fill_in_tables(connection: Any, _record: object) -> None:
 def _replace_classes(connection: sa.Connection, classes: Sequence[ImageClass]) -> None:
     connection.execute(sa.delete(CLASSES))
     _insert(connection, CLASSES, [{"position": i, **vars(c)} for i, c in enumerate(classes)])
+
+
+def _in_parts(connection: sa.Connection, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> Iterator[Any]:
+    for start in range(0, len(values), 500):  # SQLite takes a limited number of parameters
+        yield from connection.execute(query.where(column.in_(values[start : start + 500]))).tuples()
+
+
+def _image_ids(connection: sa.Connection, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return _in_parts(connection, sa.select(PATHS.c.path, PATHS.c.image_id), PATHS.c.path, paths)
+
+
+def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]]) -> None:
+    """Keep gold values of images, the last of several for one."""
+    ids = sorted({image_id for image_id, _, _ in gold})
+    rows = dict(_in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
+    values = [{"row": rows[image_id], "column": column, "value": value} for image_id, column, value in gold]
+    if values:
+        connection.execute(sa.insert(GOLD).prefix_with("OR REPLACE"), values)
+
+
+def _replace_paths(connection: sa.Connection, paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> list[str]:
+    """Give every file its newest verdict; an image whose own path holds something else now gets another path, or none.
+
+    Returns:
+        the ids of the images that have none.
+    """
+    now_there = {record.path: record.image_id for record in paths}
+    touched = [*now_there, *(record.path for record in rejected)]
+    before = dict(_image_ids(connection, touched))
+    for table in (PATHS, REJECTED):
+        if touched:
+            connection.execute(sa.delete(table).where(table.c.path == sa.bindparam("seen")), [{"seen": p} for p in touched])
+    _insert(connection, PATHS, [vars(record) for record in paths])
+    _insert(connection, REJECTED, [vars(record) for record in rejected])
+    lost = []
+    for path, image_id in before.items():
+        if now_there.get(path) == image_id:
+            continue
+        others = sa.select(PATHS.c.path).where(PATHS.c.image_id == image_id).order_by(PATHS.c.path).limit(1)
+        other = connection.scalar(others)
+        mine = (IMAGES.c.id == image_id) & (IMAGES.c.path == path)
+        connection.execute(sa.update(IMAGES).where(mine).values(path=other or ""))
+        if other is None:
+            lost.append(image_id)
+    return lost
 
 
 def _by_rows(connection: sa.Connection, column: Any, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:

@@ -76,18 +76,28 @@ def likeness(a: FloatArray, b: FloatArray) -> float:
     Args:
         a, b: (SIDE, SIDE) float32, the second part of what `detail` returns.
     """
+    return laid_over(a, b)[0]
+
+
+def laid_over(a: FloatArray, b: FloatArray) -> tuple[float, tuple[float, float, float, float], bool]:
+    """Find the crop of one picture under which it is likest the other.
+
+    Args:
+        a, b: (SIDE, SIDE) float32, the second part of what `detail` returns.
+    Returns:
+        the correlation in [-1, 1]; what is cut off, as shares of top, bottom, left and right; whether it is cut off `b`.
+    """
     steps = np.arange(0, LARGEST_CROP + 1e-9, COARSE)
     edges = tuple((round(float(low), 4), round(float(high), 4)) for low in steps for high in steps)
     half = [x.reshape(COARSE_SIDE, 2, COARSE_SIDE, 2).mean(axis=(1, 3)) for x in (a, b)]
     there, back = _search(half[0], half[1], edges, edges), _search(half[1], half[0], edges, edges)
-    (best, rows, columns), whole, part = (there, a, b) if there[0] >= back[0] else (back, b, a)
-    if best < WORTH_A_LOOK:
-        return best
-    found = -1.0
-    for _ in range(2):  # rows, then columns, twice: within .0004 of all 625 together
+    of_b = there[0] < back[0]
+    (best, rows, columns), whole, part = (back, b, a) if of_b else (there, a, b)
+    found = best if best < WORTH_A_LOOK else -1.0
+    for _ in range(2 * (best >= WORTH_A_LOOK)):  # rows, then columns, twice: within .0004 of all 625 together
         _, rows, _ = _search(whole, part, _around(rows), (columns,))
         found, _, columns = _search(whole, part, (rows,), _around(columns))
-    return found
+    return found, (*rows, *columns), of_b
 
 
 def _around(edge: tuple[float, float]) -> tuple[tuple[float, float], ...]:

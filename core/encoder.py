@@ -3,7 +3,7 @@
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from core.arrays import FloatArray, Progress, ignore
 from core.backbone import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors, save_tensors
 from core.devices import bf16_pays, one_thread_each, pick_device
-from core.errors import EncoderError, InputError, ShapeError
-from core.images import load_square
+from core.errors import EncoderError, InputError, ShapeError, UnavailableError
+from core.originals import Pictures
 from core.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -211,6 +211,37 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
     return _from_file(path, on)
 
 
+def load_again(name: str, record: Mapping[str, Any], *, models: Path, device: str = "auto") -> tuple[Encoder, dict[str, Any]]:
+    """Return the very encoder that made embeddings, and where it came from.
+
+    Args:
+        name: of the encoder.
+        record: what `Encoder.describe` told of it then; of older workspaces without its source.
+        models: a folder where weights files may lie.
+    Raises:
+        EncoderError: if its weights are nowhere, or others by now.
+    """
+    stem = name.rpartition("-")[0]
+    sources = [(record["source"], record.get("asked_size"))] if record.get("source") else []
+    sources += [(stem, None)] if stem in ENCODERS else []
+    sources += [(str(file), None) for file in sorted(models.glob("*.safetensors")) if _safe_name(file.stem) == stem]
+    if (hub := str(record.get("data", "")).removesuffix(" on the Hugging Face hub")) != record.get("data", ""):
+        sources.append((f"hf:{hub}", record.get("input_size")))
+    if str(record.get("method", "")).startswith("timm "):
+        sources.append((f"timm:{record['method'].removeprefix('timm ')}", record.get("input_size")))
+    for source, size in sources:
+        try:
+            loaded = load_encoder(source, device=device, size=size)
+        except (EncoderError, UnavailableError):
+            continue
+        if loaded.name == name:
+            return loaded, {"source": source, "asked_size": size}
+    raise EncoderError(
+        f"The images were embedded with '{name}', and its weights are not where they were, or others by now; name them, or "
+        "another encoder that embeds all images anew, with --encoder."
+    )
+
+
 def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "encoder"
 
@@ -340,39 +371,37 @@ DEFAULT_ENCODER = "msn-tiny-64"  # for users' own images, offline
 
 
 def embed(
-    paths: Sequence[Path],
+    pictures: Pictures,
     encoder: Encoder,
     *,
     batch_size: int = 256,
     workers: int | None = None,
-    fallback: Callable[[int], bytes] | None = None,
     on_progress: Progress = ignore,
 ) -> Iterator[FloatArray]:
-    """Embed image files. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
+    """Embed N pictures. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
 
     Args:
-        paths: N files.
+        pictures: of a workspace (`core.originals.Originals`) or of files (`FilePictures`).
         encoder: to embed with.
         batch_size: images a block.
         workers: threads, None for one per core.
-        fallback: position in `paths` -> an encoded picture, taken if the file has gone or broken since the ingest.
         on_progress: told (embedded, N) after each block.
     Yields:
-        (n, dim) float32 blocks in the order of `paths`, all but the last `batch_size` long.
+        (n, dim) float32 blocks in the order of `pictures`, all but the last `batch_size` long.
     Raises:
-        InputError: if a file cannot be read and there is no fallback for it.
+        InputError: if a picture cannot be read.
     """
     if batch_size < 1:
         raise InputError(f"A batch needs 1 image at least, got {batch_size}.")
 
     def decoded(positions: range) -> np.ndarray[Any, Any]:
-        return np.stack([_load(paths[p], encoder.input_size, fallback, p) for p in positions])
+        return pictures.load(positions, encoder.input_size)
 
     def embedded(positions: range) -> FloatArray:
         return encoder.encode(decoded(positions))
 
     step = min(encoder.rows_at_once, MOST_DECODED) if encoder.on_cpu else CHUNK
-    done, total = 0, len(paths)
+    done, total = 0, len(pictures)
     blocks = deque(range(start, min(start + batch_size, total)) for start in range(0, total, batch_size))
     with one_thread_each(workers or (None if encoder.on_cpu else os.cpu_count())) as pool:
         waiting: deque[list[Future[np.ndarray[Any, Any]]]] = deque()
@@ -388,13 +417,3 @@ def embed(
                 yield pieces if encoder.on_cpu else encoder.encode(pieces)
         finally:  # also when the reader stops early: what nobody waits for is not decoded
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _load(path: Path, size: int, fallback: Callable[[int], bytes] | None, position: int) -> np.ndarray[Any, Any]:
-    """Decode one file, or what stands in for it, to (3, size, size) uint8."""
-    try:
-        return load_square(path, size)
-    except (InputError, OSError) as error:
-        if fallback is None:
-            raise InputError(f"{path} cannot be read: {error}; ingest the folder again.") from None
-        return load_square(fallback(position), size)

@@ -292,25 +292,20 @@ def _has_features(folder: Path, name: str, n: int) -> bool:
 def _features(workspace: Workspace, name: str, rows: IntArray) -> FloatArray:
     if name == "encoder":
         return workspace.embedded(str(workspace.encoder_name)).need_matrix().take(rows)
-    paths = workspace.catalog.image_paths(0, workspace.n_images)
-    chosen = [Path(paths[row]) for row in rows]
-
-    def fallback(position: int) -> bytes:
-        return workspace.thumbnail(workspace.image_id(int(rows[position])), "clear")
-
+    originals = workspace.originals(rows)
     if name == "pixels":
         from sklearn.decomposition import PCA
 
         from core.pixels import FilePixels
 
-        pixels = FilePixels(chosen, PIXEL_SIDE, fallback=fallback).take(np.arange(len(rows))).numpy()
+        pixels = FilePixels(originals, PIXEL_SIDE).take(np.arange(len(rows))).numpy()
         flat = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
         dim = min(PIXEL_DIM, len(flat) - 1)
         return np.asarray(PCA(dim, svd_solver="randomized", random_state=0).fit_transform(flat), np.float32)
     from core.encoder import embed, untrained_like
 
     record = next(e["record"] for e in workspace.encoders() if e["name"] == workspace.encoder_name)
-    return np.concatenate(list(embed(chosen, untrained_like(record), fallback=fallback)))
+    return np.concatenate(list(embed(originals, untrained_like(record))))
 
 
 def _standardised(x: FloatArray) -> FloatArray:

@@ -2,9 +2,8 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor
 
 from core.arrays import IntArray
-from core.errors import InputError, ShapeError
-from core.images import load_square
+from core.errors import ShapeError
+from core.originals import Pictures
 
 AHEAD = 3  # batches decoded while one is learned from
 CHUNK = 16  # images a decoding task takes
@@ -79,33 +78,19 @@ def as_pixels(images: "Uint8Array | Tensor | Pixels") -> Pixels:
 class FilePixels:
     """Images that do not fit into memory: decoded when they are needed, some batches ahead."""
 
-    def __init__(self, paths: Sequence[Path], side: int, *, fallback: Callable[[int], bytes] | None = None) -> None:
-        """Name the files.
-
-        Args:
-            paths: N image files.
-            side: px they are brought to.
-            fallback: row -> an encoded picture, taken if a file has gone or broken.
-        """
-        self._paths, self.side, self._fallback = paths, side, fallback
+    def __init__(self, pictures: Pictures, side: int) -> None:
+        """Name N pictures, and the px they are brought to."""
+        self._pictures, self.side = pictures, side
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._pictures)
 
     def to(self, _device: torch.device) -> "FilePixels":
         """Return them as they are; batches travel one by one."""
         return self
 
     def _load(self, rows: IntArray) -> Uint8Array:
-        return np.stack([self._load_one(int(row)) for row in rows])
-
-    def _load_one(self, row: int) -> Uint8Array:
-        try:
-            return load_square(self._paths[row], self.side)
-        except InputError:
-            if self._fallback is None:
-                raise
-            return load_square(self._fallback(row), self.side)
+        return self._pictures.load(rows.tolist(), self.side)
 
     def take(self, rows: IntArray) -> Tensor:
         """Decode some; (n, 3, side, side) uint8."""

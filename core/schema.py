@@ -78,6 +78,14 @@ GOLD = sa.Table(
     sa.Column("column", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+FRAMES = sa.Table(  # of moving and many-page images; others have no line here
+    "frames",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("shown", sa.Integer, nullable=False),
+    sa.Column("all_seen", sa.Boolean, nullable=False),
+)
 CLASSES = sa.Table(
     "classes",
     METADATA,

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from core.arrays import FloatArray, Progress, ignore
 from core.bundle import Bundle, frame_quantiles
 from core.errors import InputError
 from core.files import atomic_path, write_json_atomic
-from core.images import Uint8Array, load_square
-from core.ingest import Found, list_folder, list_manifest
-from core.reading import read_sound
+from core.images import Uint8Array
+from core.ingest import Found, list_source
+from core.reading import prepare, read_square
 from core.uncertainty import probability
 from core.wording import counted, target
+from core.workers import CrashedError, TookTooLongError, Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def score_source(
 
     Args:
         out: .csv, or .parquet; written whole at the end. Until then the parts lie in OUT.parts, and the same command goes on.
-        workers: decoding threads, all cores if None.
+        workers: decoding processes, all cores if None.
     Returns:
         counts, the files that could not be scored, and what is said of promise and drift.
     Raises:
@@ -49,19 +50,17 @@ def score_source(
     """
     if out.suffix.lower() not in (".csv", *PARQUET):
         raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name such a file.")
-    files = list_folder(source) if source.is_dir() else list_manifest(source)
-    if not files:
-        raise InputError(f"{source} holds no files; name a folder with images, or a manifest with a column 'path'.")
+    files = list(list_source(source).files)
     parts = _open_parts(bundle, files, out)
     batches = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
     todo = [number for number in range(len(batches)) if not _part(parts, number).exists()]
     resumed = len(batches) - len(todo)
     done = sum(len(batches[number]) for number in range(len(batches)) if number not in set(todo))
     on_progress(done, len(files))
-    with ThreadPoolExecutor(workers or os.cpu_count(), thread_name_prefix="decode") as pool:
+    with Workers(workers, prepare=prepare) as pool:  # strangers' files: as bounded as at an ingest
         ahead = _decode(pool, batches[todo[0]], bundle) if todo else []
         for place, number in enumerate(todo):
-            read = [task.result() for task in ahead]
+            read = [_result(task) for task in ahead]
             ahead = _decode(pool, batches[todo[place + 1]], bundle) if place + 1 < len(todo) else []
             with atomic_path(_part(parts, number)) as aside:
                 _table(bundle, batches[number], read).to_parquet(aside, index=False)
@@ -98,22 +97,20 @@ def _part(parts: Path, number: int) -> Path:
     return parts / f"part-{number:06d}.parquet"
 
 
-def _decode(pool: ThreadPoolExecutor, files: list[Found], bundle: Bundle) -> list[Any]:
+def _decode(pool: Workers, files: list[Found], bundle: Bundle) -> list[Future[Any] | str]:
     side = bundle.encoder.input_size
-    return [pool.submit(_load, file, side) for file in files]
+    return [file.reason or pool.submit(read_square, file.path, side) for file in files]
 
 
-def _load(file: Found, side: int) -> Uint8Array | str:
+def _result(task: Future[Any] | str) -> Uint8Array | str:
     """Return an image as (3, side, side) uint8, or why there is none."""
-    if file.reason:
-        return file.reason
+    if isinstance(task, str):
+        return task
     try:
-        content, _ = read_sound(file.path, os.stat(file.path))
-        return load_square(content, side)
-    except InputError as error:
-        return str(error)
-    except (OSError, MemoryError) as error:
-        return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
+        answer: Uint8Array | str = task.result()
+        return answer
+    except (TookTooLongError, CrashedError) as error:
+        return f"decoding it {error}"
 
 
 def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> "pd.DataFrame":

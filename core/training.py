@@ -169,8 +169,8 @@ def pixels_of(workspace: Workspace, side: int, *, most_bytes: int = MOST_IN_MEMO
     """
     from core.pixels import FilePixels, MemoryPixels
 
-    paths = [Path(path) for path in workspace.catalog.image_paths(0, workspace.n_images)]
-    files = FilePixels(paths, side, fallback=lambda row: workspace.thumbnail(workspace.image_id(row), "clear"))
-    if len(paths) * 3 * side**2 > most_bytes:
+    originals = workspace.originals()
+    files = FilePixels(originals, side)
+    if len(originals) * 3 * side**2 > most_bytes:
         return files
-    return MemoryPixels(files.take(np.arange(len(paths))))
+    return MemoryPixels(files.take(np.arange(len(originals))))

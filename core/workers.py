@@ -1,8 +1,28 @@
-"""What every worker process does first."""
+"""Worker processes: ended with their parent, bounded in memory and time, one thing at a time each."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from core.errors import AppError
+
+SECONDS = 60.0  # that one call may take; the slowest picture of 100 megapixels takes 5 here
+MEMORY = 1_300  # MB that a worker may take over what it has when it starts: `core.images.MOST_MEMORY` and what is around it
+
+
+class TookTooLongError(AppError):
+    """A call took longer than it may; its process was ended."""
+
+
+class CrashedError(AppError):
+    """A call ended its process, twice."""
 
 
 def end_with_parent() -> None:
@@ -15,3 +35,146 @@ def end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def bound_memory(megabytes: int) -> None:
+    """Let this process take no more than this over what it has now, where the system can (Linux); else do nothing."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        with open("/proc/self/status", encoding="ascii") as status:
+            now = next(int(line.split()[1]) * 1_024 for line in status if line.startswith("VmData"))
+        resource.setrlimit(resource.RLIMIT_DATA, (now + megabytes * 2**20, resource.RLIM_INFINITY))
+
+
+def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> None:
+    """Answer calls until the other end closes."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who ends this process
+    prepare()
+    bound_memory(memory)
+    while True:
+        try:
+            function, arguments = calls.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: Any = (function(*arguments), None)
+        except BaseException as error:  # handed to the caller, who knows what to make of it
+            answer = (None, error)
+        calls.send(answer)
+
+
+class _Process:
+    """One worker process and the way to it."""
+
+    def __init__(self, memory: int, prepare: Callable[[], object]) -> None:
+        context = multiprocessing.get_context("spawn")  # not fork: the caller may be a server with threads
+        self._calls, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, memory, prepare), daemon=True)
+        self._process.start()
+        there.close()
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
+        """Run a function there.
+
+        Raises:
+            TookTooLongError: after `seconds`.
+            EOFError, OSError: if the process ends before it answers.
+        """
+        self._calls.send((function, arguments))
+        if not self._calls.poll(seconds):
+            raise TookTooLongError(f"took more than {seconds:.0f} seconds")
+        answer, error = self._calls.recv()
+        if error is not None:
+            raise error
+        return answer
+
+    def kill(self) -> None:
+        """End the process, whatever it does; a thread that waits for its answer gets `EOFError`."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """End the process and let go of it; no thread may wait for its answer any more."""
+        self._calls.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+class Workers:
+    """A pool that survives what is done in it: each call has a process to itself, with a limit of memory and of time.
+
+    A call that ends its process is tried once more in another (the process may have been killed from outside).
+    """
+
+    def __init__(
+        self,
+        n: int | None = None,
+        *,
+        prepare: Callable[[], object] = int,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+    ) -> None:
+        """Make ready for n calls at a time, one per core if None; processes start with the first calls.
+
+        Args:
+            prepare: a function of a module that each process calls first; what it takes does not count as a call's memory.
+            seconds: the most a call may take.
+            memory: MB, the most it may take over what the process has when it is prepared.
+        """
+        self._start = partial(_Process, memory, prepare)
+        self._seconds, self._closing = seconds, False
+        self._threads = ThreadPoolExecutor(n or os.cpu_count() or 1, thread_name_prefix="worker")
+        self._mine = threading.local()
+        self._all: set[_Process] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        with self._lock:
+            self._closing = True
+            for process in self._all if error is not None else ():  # nobody waits for what is being done
+                process.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for process in self._all:
+            process.end()
+        self._all.clear()
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Run a function of a module in a worker process.
+
+        Returns:
+            a future; its `result` raises `TookTooLongError`, `CrashedError`, or what the function raises.
+        """
+        return self._threads.submit(self._call, function, arguments)
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        for _ in range(2):
+            process = self._process()
+            try:
+                return process.call(function, arguments, self._seconds)
+            except (EOFError, ConnectionError):
+                self._forget(process)
+            except TookTooLongError:
+                self._forget(process)
+                raise
+        raise CrashedError("ended its process")
+
+    def _process(self) -> _Process:
+        if getattr(self._mine, "process", None) is None:
+            with self._lock:
+                if self._closing:
+                    raise CrashedError("the pool is closed")
+                self._mine.process = self._start()
+                self._all.add(self._mine.process)
+        process: _Process = self._mine.process
+        return process
+
+    def _forget(self, process: _Process) -> None:
+        self._mine.process = None
+        with self._lock:
+            self._all.discard(process)
+        process.end()

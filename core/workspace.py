@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,11 +31,13 @@ from core.ingest import IngestResult, ingest
 from core.labelfiles import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
 from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels, with_lost_classes
 from core.learning import LearningCurve, learning_curve, thinned
+from core.originals import Originals
 from core.probe import Probe, flagged_column, probe_from_bytes
 from core.runs import RunRecord, read_runs, treated_views
 from core.salvage import finish_repair, salvage_catalog
 from core.thumbnails import ThumbnailStore
 from core.vectors import Matrix, write_part
+from core.visits import read_original
 from core.wording import counted, percent
 
 DEFAULT_CLASSES = (
@@ -404,7 +406,7 @@ class Workspace:
         self.need_writable()
         if self.thumbnails.damage:
             self.thumbnails.renew()
-        result = ingest(source, self.catalog, self.thumbnails, workers=workers, on_progress=on_progress)
+        result = ingest(source, self.catalog, self.thumbnails, workspace=self.folder, workers=workers, on_progress=on_progress)
         sources = self.catalog.setting("sources", [])
         root = str((source if source.is_dir() else source.parent).resolve())
         if root not in sources:
@@ -433,36 +435,36 @@ class Workspace:
             size: input size in px, for public weights only.
             on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows.
         Returns:
-            the encoder's name and description and how many images were embedded now.
+            the encoder's name and description, how many images were embedded now, and how many of them from thumbnails.
         Raises:
             WorkspaceError: if there are no images.
+            EncoderError: if the current encoder is asked for and its weights are gone.
         """
-        from core.encoder import DEFAULT_ENCODER, ENCODERS, embed, load_encoder
+        from core.encoder import DEFAULT_ENCODER, ENCODERS, embed, load_again, load_encoder
 
         self.need_writable()
         if not self.n_images:
             raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
-        if encoder is None:
-            current: dict[str, Any] = next((known["record"] for known in self.encoders() if known["current"]), {})
-            encoder, size = current.get("source", DEFAULT_ENCODER), size or current.get("asked_size")
-        loaded = load_encoder(encoder, device=device, size=size)
-        is_file = encoder not in ENCODERS and Path(encoder).is_file()
-        source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
+        current = next((known for known in self.encoders() if known["current"]), None)
+        if encoder is None and size is None and current is not None:
+            models = self.folder / "models"
+            loaded, source = load_again(current["name"], current["record"], models=models, device=device)
+        else:
+            encoder = encoder or (current["record"].get("source") if current is not None else None) or DEFAULT_ENCODER
+            loaded = load_encoder(encoder, device=device, size=size)
+            is_file = encoder not in ENCODERS and Path(encoder).is_file()
+            source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
         self.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
         todo = self._parts_to_make(loaded.name)
-        done, total = 0, sum(stop - start for _, start, stop, _ in todo)
+        done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
         folder = self.folder / "embeddings" / loaded.name
         for position, start, stop, is_new in todo:
-            blocks = embed(
-                [Path(p) for p in self.catalog.image_paths(start, stop)],
-                loaded,
-                fallback=self._thumbnail_from(start),
-                on_progress=_shifted(on_progress, done, total),
-            )
+            originals = self.originals(np.arange(start, stop))
+            blocks = embed(originals, loaded, on_progress=_shifted(on_progress, done, total))
             file = write_part(folder, position, np.concatenate(list(blocks)))
             if is_new:
                 self.catalog.add_part(loaded.name, position, start, stop, str(file.relative_to(self.folder)))
-            done += stop - start
+            done, small = done + stop - start, small + originals.n_thumbnails
         self.catalog.set_setting("encoder", loaded.name)
         with self._lock:
             self._open_encoder(loaded.name)
@@ -473,6 +475,7 @@ class Workspace:
         return {
             "encoder": loaded.name,
             "embedded": done,
+            "from_thumbnails": small,
             "images": self.n_images,
             "near_duplicates": self.n_copies,
             **loaded.describe(),
@@ -491,12 +494,6 @@ class Workspace:
     def n_copies(self) -> int:
         """Count the images that are near-duplicates of an older one."""
         return int((self.groups != np.arange(self.n_images)).sum())
-
-    def _thumbnail_from(self, start: int) -> Callable[[int], bytes]:
-        def thumbnail(position: int) -> bytes:
-            return self.thumbnail(self.image_id(start + position), "clear")
-
-        return thumbnail
 
     def encoders(self) -> list[dict[str, Any]]:
         """Return the encoders this workspace has embeddings of, oldest first.
@@ -644,6 +641,14 @@ class Workspace:
             raise InputError(f"There is no image {image_id} in this workspace.")
         return stored if view == "clear" else webp(treat(decode(stored), view))
 
+    def originals(self, rows: IntArray | None = None) -> Originals:
+        """Return images as their own files hold them, or where those are gone or changed their thumbnails.
+
+        Args:
+            rows: which, all if None.
+        """
+        return Originals(self.catalog, self.thumbnails, np.arange(self.n_images) if rows is None else rows)
+
     def picture(self, image_id: str, view: str) -> bytes:
         """Return an image large enough to read, as WebP; its thumbnail if the file is gone or changed.
 
@@ -653,9 +658,12 @@ class Workspace:
         row = self.row_of(image_id)
         if row is None:
             raise InputError(f"There is no image {image_id} in this workspace.")
+        content = read_original(self.catalog.image_files([row])[0])
         try:
-            image = decode(Path(self.catalog.image(row)["path"]), max_side=PICTURE_SIDE)
-        except InputError:
+            image = decode(content, max_side=PICTURE_SIDE) if content is not None else None
+        except InputError:  # it was taken once, by other rules
+            image = None
+        if image is None:
             return self.thumbnail(image_id, view)
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         return webp(treat(image, view))
@@ -681,7 +689,8 @@ class Workspace:
         score = float(fitted.score[row]) if fitted and row < len(fitted.score) else float("nan")
         return {
             "id": record["id"],
-            "file": Path(record["path"]).name,
+            "file": Path(record["path"]).name or "its file is gone",
+            "frames": self.catalog.frames(row)[0],
             "width": record["width"],
             "height": record["height"],
             "half": "check" if self.is_check[row] else "teach",

@@ -1,0 +1,120 @@
+"""Lay two pictures over each other and look for a place where they differ. Pillow, numpy and scipy.
+
+A hash, or a correlation of the whole, says that two pages are alike though a line, a name or a number is another one. Here
+the worst place decides. Measured (pages of text, notices, photos; JPEG q30 to WebP, half to 1.5 times the size): copies differ
+by at most 8 grey levels (root mean square of the worst 16 px), one digit on a page of 1,000 px by 9 and more.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from core.arrays import FloatArray
+
+SIDE = 640  # px at which pictures are compared, or what the smaller one has
+CELLS = 8  # a side, of the grid in which colours are compared
+COLOUR, PLAIN_COLOUR = 40.0, 12.0  # levels that a cell's mean colour may differ by; of pictures with little in them
+LITTLE = 0.12  # share of a picture that shows anything; below, only what it shows in full size proves something
+APART, APART_CROPPED = 8.0, 11.0  # grey levels in the worst place; laid over a crop, edges are a fraction of a px off
+SHARE, SHARE_CROPPED = 0.4, 0.2  # of what is in that place
+WINDOW, SHARP, BROAD = 16, 1.0, 8.0  # px: of a place, and of the blurs that leave out noise and light
+FAINT = 16.0  # squared grey levels that count as nothing
+
+Edges = tuple[float, float, float, float]  # share of a picture cut off at top, bottom, left, right
+
+
+def colours_part(a: Image.Image, b: Image.Image) -> bool:
+    """Tell whether two RGB pictures are of different colour anywhere, in an 8 x 8 grid."""
+    cells = [np.asarray(x.resize((CELLS, CELLS), Image.Resampling.BOX), np.float32) for x in (a, b)]
+    limit = PLAIN_COLOUR if shows_little(a) or shows_little(b) else COLOUR
+    return bool(np.abs(cells[0] - cells[1]).max() > limit)
+
+
+def shows_little(image: Image.Image) -> bool:
+    """Tell whether most of a picture is plain: frames, covers, pages with a line."""
+    from scipy.ndimage import uniform_filter
+
+    small = image.convert("L").resize((128, 128), Image.Resampling.BICUBIC)
+    detail = _detail(np.asarray(small, np.float32), 5.0)
+    return float((uniform_filter(detail**2, WINDOW) > FAINT).mean()) < LITTLE
+
+
+def places_part(a: Image.Image, b: Image.Image, *, cropped: Edges | None = None) -> bool:
+    """Tell whether two RGB pictures of one framing differ in some place.
+
+    Args:
+        cropped: what of `a` is cut off in `b`, roughly; None if they show the same. It is looked for more closely here.
+    """
+    from scipy.ndimage import gaussian_filter, uniform_filter
+
+    grey = [image.convert("L") for image in (a, b)]
+    side = min(max(a.size), max(b.size), SIDE)
+    size = _fitted(b.size if cropped else a.size, side)
+    edges = (0.0, 0.0, 0.0, 0.0) if cropped is None else _closest(grey[0], grey[1], cropped, size)
+    over, under = (gaussian_filter(x, SHARP) for x in (_cut(grey[0], edges, size), _cut(grey[1], (0, 0, 0, 0), size)))
+    first, second = _detail(over, BROAD), _detail(under, BROAD)
+    window = max(6, min(WINDOW, side // 8))
+    energies = [np.maximum(uniform_filter(x * x, window), 0) for x in (first, second, first - second)]
+    if cropped is not None:  # the outermost is a guess
+        rim = min(window // 2, min(size) // 4)
+        energies = [x[rim : len(x) - rim, rim : x.shape[1] - rim] for x in energies]
+    apart, share = (APART, SHARE) if cropped is None else (APART_CROPPED, SHARE_CROPPED)
+    here, there, difference = energies
+    in_share = difference > share * (np.maximum(here, there) + FAINT)
+    if cropped is None:  # either is enough: with nothing moved, nothing else explains it
+        return bool(np.sqrt(difference.max()) > apart or (in_share & (difference > (apart / 2) ** 2)).any())
+    return bool((in_share & (difference > apart**2)).any())
+
+
+def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    scale = side / max(size)
+    return max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
+
+
+def _detail(x: FloatArray, blur: float) -> FloatArray:
+    from scipy.ndimage import gaussian_filter
+
+    return x - gaussian_filter(x, blur)
+
+
+def _cut(image: Image.Image, edges: Edges, size: tuple[int, int]) -> FloatArray:
+    top, bottom, left, right = edges
+    box = (left * image.width, top * image.height, (1 - right) * image.width, (1 - bottom) * image.height)
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box), np.float32)
+
+
+def _closest(whole: Image.Image, part: Image.Image, start: Edges, size: tuple[int, int]) -> Edges:
+    """Find the crop of one picture that looks most like another, edge by edge, to a twentieth of a percent."""
+    from scipy.ndimage import gaussian_filter
+
+    small = _fitted(size, min(max(size), 224))
+    near = whole.resize((round(small[0] * 1.1), round(small[1] * 1.1)), Image.Resampling.LANCZOS)
+    wanted = _unit(_detail(gaussian_filter(_cut(part, (0, 0, 0, 0), small), SHARP), 6.0))
+
+    def likeness(edges: Sequence[float]) -> float:
+        top, bottom, left, right = edges
+        return float(
+            (_unit(_detail(gaussian_filter(_cut(near, (top, bottom, left, right), small), SHARP), 6.0)) * wanted).sum()
+        )
+
+    best = max((start, (0.0, 0.0, 0.0, 0.0)), key=likeness)
+    found = likeness(best)
+    for step in (0.008, 0.004, 0.002, 0.001, 0.0005):
+        for _ in range(3):
+            before = found
+            for edge in range(4):
+                for offset in (-step, step):
+                    moved = [*best]
+                    moved[edge] = max(0.0, moved[edge] + offset)
+                    value = likeness(moved)
+                    if value > found + 1e-5:
+                        found, best = value, (moved[0], moved[1], moved[2], moved[3])
+            if found == before:
+                break
+    return best
+
+
+def _unit(x: FloatArray) -> FloatArray:
+    centred = x - x.mean()
+    return np.asarray(centred / max(float(np.sqrt((centred**2).sum())), 1e-6), np.float32)
