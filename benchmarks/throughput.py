@@ -19,6 +19,7 @@ import torch
 
 from core.encoder import embed, load_encoder
 from core.images import load_square
+from core.originals import FilePictures
 
 REPEATS, BATCH = 5, 256
 
@@ -50,7 +51,7 @@ def main() -> None:
         with ThreadPoolExecutor(cores) as pool:
             pixels = np.stack(list(pool.map(lambda path, side=side: load_square(path, side), paths)))
             works: dict[str, Callable[[], object]] = {
-                "files": lambda encoder=encoder: list(embed(paths, encoder, batch_size=BATCH)),
+                "files": lambda encoder=encoder: list(embed(FilePictures(paths), encoder, batch_size=BATCH)),
                 "bare": lambda encoder=encoder, pixels=pixels: [
                     encoder.forward(torch.from_numpy(pixels[i : i + BATCH])) for i in range(0, len(pixels), BATCH)
                 ],

@@ -706,7 +706,7 @@ def _replace_classes(connection: sa.Connection, classes: Sequence[ImageClass]) -
 
 def _in_parts(connection: sa.Connection, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> Iterator[Any]:
     for start in range(0, len(values), 500):  # SQLite takes a limited number of parameters
-        yield from connection.execute(query.where(column.in_(values[start : start + 500]))).tuples()
+        yield from connection.execute(query.where(column.in_(values[start : start + 500])))
 
 
 def _image_ids(connection: sa.Connection, paths: Sequence[str]) -> Iterator[tuple[str, str]]:

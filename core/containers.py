@@ -245,7 +245,8 @@ def _check_page(content: bytes, order: str, big: bool, start: int) -> list[int]:
     first, size = start + (8 if big else 2), 20 if big else 12
     if count > 65_535 or first + count * size > len(content):
         raise InputError("it is damaged (a TIFF page that claims more tags than the file holds)")
-    total, further = 0, []
+    total = 0
+    further: list[int] = []
     for number in range(count):
         tag, kind, values = struct.unpack_from(order + ("HHQ" if big else "HHI"), content, first + number * size)
         if tag in _TIFF_FURTHER:

@@ -1,15 +1,18 @@
 """Near-duplicates that a hash does not find: embedding neighbours, looked at pixel by pixel. Takes the workspace."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 
 import numpy as np
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
-from core.copies import SAME, copy_likeness, detail, stands_out
+from core.copies import SAME, copy_likeness, detail, laid_over, stands_out
 from core.errors import InputError
+from core.images import decode
 from core.labels import UNLABELLED
+from core.overlay import colours_part, places_part, shows_little
+from core.reading import seen_of
 from core.workspace import Workspace
 
 AROUND = 8  # near neighbours that a copy has to stand out from
@@ -140,7 +143,25 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
             for row in (a, b)
         )
 
-    return pairs[[place for place in close.tolist() if copies(place)]]
+    likely = [place for place in close.tolist() if copies(place)]
+    with ThreadPoolExecutor(2) as pool:
+        same = list(pool.map(lambda place: _are_one(workspace, pairs[place].tolist(), of), likely))
+    return pairs[[place for place, one in zip(likely, same, strict=True) if one]]
+
+
+def _are_one(workspace: Workspace, pair: Sequence[int], of: Callable[[int], FloatArray]) -> bool:
+    """Look at two pictures in full size: whatever they share, in one place they may say something else.
+
+    Where a file is gone the thumbnails have to do, and prove nothing of pictures with little in them.
+    """
+    thumbnails = [decode(workspace.thumbnail(workspace.image_id(row), "clear")) for row in pair]
+    whole = [seen_of(image) for image in workspace.catalog.image_files(pair)]
+    _, cropped, of_second = laid_over(of(pair[0])[1], of(pair[1])[1])
+    if whole[0] is None or whole[1] is None:
+        first, second = (thumbnails[1], thumbnails[0]) if of_second else (thumbnails[0], thumbnails[1])
+        return not any(map(shows_little, thumbnails)) and not colours_part(first, second, cut=cropped)
+    first, second = (whole[1], whole[0]) if of_second else (whole[0], whole[1])
+    return not places_part(first, second) or not places_part(first, second, cropped=cropped)
 
 
 def _short_side(workspace: Workspace, row: int) -> int:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from core.errors import InputError
 
 NAME_KEPT = 40  # characters
+# Control characters, line and paragraph separators, marks that turn the direction of writing, lone surrogates.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 @contextlib.contextmanager
@@ -54,6 +57,11 @@ def fsync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def shown(text: str) -> str:
+    """Return text as one line that a terminal only shows: what would steer it is escaped."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def write_json_atomic(path: Path, content: Any) -> None:

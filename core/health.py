@@ -8,6 +8,7 @@ from typing import Any
 from core.creation import catalog_file
 from core.embedded import lost_parts, spoilt_parts
 from core.errors import DamageError
+from core.originals import file_problems
 from core.repair import are_clusters_lost
 from core.salvage import check_catalog
 from core.workspace import Workspace
@@ -64,27 +65,7 @@ def _thumbnail_problems(workspace: Workspace) -> list[str]:
 
 
 def _file_problems(workspace: Workspace) -> list[str]:
-    """Count images none of whose files is as it was when it was taken in."""
-    sound: set[str] = set()
-    changed: set[str] = set()
-    known: set[str] = set()
-    for record in workspace.catalog.files():
-        known.add(record.image_id)
-        try:
-            found = os.stat(record.path)
-        except (OSError, ValueError):
-            continue
-        is_same = (found.st_size, found.st_mtime_ns) == (record.n_bytes, record.mtime_ns)
-        (sound if is_same else changed).add(record.image_id)
-    gone, changed = known - sound - changed, changed - sound
-    problems = []
-    if gone:
-        problems.append(
-            f"The files of {len(gone):,} images are gone; put them back, or run 'lassoscope ingest' where they are."
-        )
-    if changed:
-        problems.append(f"The files of {len(changed):,} images have changed since they were taken in; ingest them again.")
-    return problems
+    return file_problems(workspace.catalog, workspace.n_images)
 
 
 def _encoder_problems(workspace: Workspace) -> list[str]:

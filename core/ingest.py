@@ -371,10 +371,11 @@ def list_manifest(file: Path) -> Source:
     paths = find_column(table, PATH_COLUMNS)
     if paths is None:
         raise InputError(_without_paths(file, [str(column) for column in table.columns], root))
-    golds = [str(column) for column in table.columns if column != paths]
+    answers = find_column(table, ("label",))
+    golds = {str(c): "label" if c == answers else str(c) for c in table.columns if c != paths}  # 'Label' is no other column
     found: dict[str, Found] = {}
     for line in table.to_dict("records"):
-        gold = {column: str(line[column]) for column in golds if line[column]}
+        gold = {name: str(line[column]) for column, name in golds.items() if line[column]}
         named = _inspect_named(str(line[paths]), root, gold)
         before = found.get(named.path)
         found[named.path] = named if before is None else _both(before, named)
@@ -395,7 +396,7 @@ def _both(first: Found, second: Found) -> Found:
 
 
 def _path_of(text: str, root: Path) -> Path:
-    """Return the file that a manifest means; backslashes are separators, as Windows writes them, unless such a file is there."""
+    """Return the file that a manifest means; backslashes are separators, as on Windows, unless there is such a file."""
     path = Path(text) if os.path.isabs(text) else Path(os.path.normpath(root / text))
     if "\\" in text and "\0" not in text and not _is_there(path):
         return Path(os.path.normpath(root / text.replace("\\", "/")))

@@ -69,9 +69,12 @@ _REASONS = {
 }
 # Files that lie beside pictures and say something about them; a picture under such a name is a picture all the same.
 _SIDECAR_NAMES = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "license", "readme", "copying", "makefile"}
-_SIDECAR_SUFFIXES = set(
-    [".json", ".jsonl", ".ndjson", ".txt", ".xml", ".csv", ".tsv", ".md", ".xmp", ".yaml", ".yml", ".ini", ".log", ".db", ".html", ".htm", ".css", ".js", ".aae", ".thm", ".dop", ".pp3", ".url", ".lnk", ".webloc", ".nfo", ".sfv", ".md5", ".sha1", ".sha256", ".parquet", ".pq", ".npy", ".npz", ".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock", ".py", ".toml", ".bib"]
-)
+_SIDECAR_SUFFIXES = {
+    *(".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".parquet", ".pq", ".npy", ".npz", ".db", ".sqlite"),  # tables
+    *(".txt", ".md", ".html", ".htm", ".css", ".js", ".log", ".nfo", ".bib", ".yaml", ".yml", ".toml", ".ini", ".py"),  # texts
+    *(".xmp", ".aae", ".thm", ".dop", ".pp3"),  # settings of cameras and developers
+    *(".url", ".lnk", ".webloc", ".sfv", ".md5", ".sha1", ".sha256", ".lock"),
+}
 
 
 def kind_of(head: bytes) -> str:

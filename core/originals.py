@@ -1,4 +1,4 @@
-"""What images look like: from their own files as long as those are theirs, else from their thumbnails. Takes catalog and store."""
+"""What images look like: by their own files as long as those are theirs, else by their thumbnails. Takes the catalog."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -16,17 +16,25 @@ SIDE = 640  # px at which pictures are compared, or what the smaller one has
 CELLS = 8  # a side, of the grid in which colours are compared
 COLOUR, PLAIN_COLOUR = 40.0, 12.0  # levels that a cell's mean colour may differ by; of pictures with little in them
 LITTLE = 0.12  # share of a picture that shows anything; below, only what it shows in full size proves something
-APART, APART_CROPPED = 8.0, 11.0  # grey levels in the worst place; laid over a crop, edges are a fraction of a px off
+APART, APART_CROPPED = 8.0, 14.0  # grey levels in the worst place; laid over a crop, edges are a fraction of a px off
 SHARE, SHARE_CROPPED = 0.4, 0.2  # of what is in that place
 WINDOW, SHARP, BROAD = 16, 1.0, 8.0  # px: of a place, and of the blurs that leave out noise and light
+TINY = 48  # px; a smaller picture has no places, and the whole was compared already
 FAINT = 16.0  # squared grey levels that count as nothing
 
 Edges = tuple[float, float, float, float]  # share of a picture cut off at top, bottom, left, right
 
 
-def colours_part(a: Image.Image, b: Image.Image) -> bool:
-    """Tell whether two RGB pictures are of different colour anywhere, in an 8 x 8 grid."""
-    cells = [np.asarray(x.resize((CELLS, CELLS), Image.Resampling.BOX), np.float32) for x in (a, b)]
+def colours_part(a: Image.Image, b: Image.Image, *, cut: Edges = (0.0, 0.0, 0.0, 0.0)) -> bool:
+    """Tell whether two RGB pictures are of different colour anywhere, in an 8 x 8 grid.
+
+    Args:
+        cut: what of `a` is left out.
+    """
+    top, bottom, left, right = cut
+    box = (left * a.width, top * a.height, (1 - right) * a.width, (1 - bottom) * a.height)
+    grid, way = (CELLS, CELLS), Image.Resampling.BOX
+    cells = [np.asarray(x, np.float32) for x in (a.resize(grid, way, box=box), b.resize(grid, way))]
     limit = PLAIN_COLOUR if shows_little(a) or shows_little(b) else COLOUR
     return bool(np.abs(cells[0] - cells[1]).max() > limit)
 
@@ -41,7 +49,7 @@ def shows_little(image: Image.Image) -> bool:
 
 
 def places_part(a: Image.Image, b: Image.Image, *, cropped: Edges | None = None) -> bool:
-    """Tell whether two RGB pictures of one framing differ in some place.
+    """Tell whether two RGB pictures of one framing differ in some place, in colour or in what is there.
 
     Args:
         cropped: what of `a` is cut off in `b`, roughly; None if they show the same. It is looked for more closely here.
@@ -52,6 +60,10 @@ def places_part(a: Image.Image, b: Image.Image, *, cropped: Edges | None = None)
     side = min(max(a.size), max(b.size), SIDE)
     size = _fitted(b.size if cropped else a.size, side)
     edges = (0.0, 0.0, 0.0, 0.0) if cropped is None else _closest(grey[0], grey[1], cropped, size)
+    if colours_part(a, b, cut=edges):
+        return True
+    if side < TINY:
+        return False
     over, under = (gaussian_filter(x, SHARP) for x in (_cut(grey[0], edges, size), _cut(grey[1], (0, 0, 0, 0), size)))
     first, second = _detail(over, BROAD), _detail(under, BROAD)
     window = max(6, min(WINDOW, side // 8))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.msn_model import Msn, MsnConfig
+    from core.originals import Originals
     from core.pixels import Pixels
 
 MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
@@ -63,7 +64,8 @@ def train_on_workspace(
     if state.exists() and not resume and first_process():
         raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")
     config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
-    images = pixels_of(workspace, config.architecture.input_size)
+    originals = workspace.originals()
+    images = pixels_of(originals, config.architecture.input_size)
     last: list[StepMetrics] = []
     log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
     if log is not None:
@@ -94,7 +96,8 @@ def train_on_workspace(
             watch=_watch(workspace, images),
         )
     figures = vars(last[0]) | {"collapsed": last[0].collapsed} if last else {}
-    return {**figures, "out": str(out), "images": len(images), "steps": result.steps, "finished": result.finished}
+    small = {"from_thumbnails": originals.n_thumbnails}
+    return {**figures, **small, "out": str(out), "images": len(images), "steps": result.steps, "finished": result.finished}
 
 
 def first_process() -> bool:
@@ -160,8 +163,8 @@ def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | 
     return measure
 
 
-def pixels_of(workspace: Workspace, side: int, *, most_bytes: int = MOST_IN_MEMORY) -> "Pixels":
-    """Return every image of a workspace; a file that is gone is replaced by its thumbnail.
+def pixels_of(originals: "Originals", side: int, *, most_bytes: int = MOST_IN_MEMORY) -> "Pixels":
+    """Return the images of a workspace as training takes them.
 
     Args:
         side: px.
@@ -169,7 +172,6 @@ def pixels_of(workspace: Workspace, side: int, *, most_bytes: int = MOST_IN_MEMO
     """
     from core.pixels import FilePixels, MemoryPixels
 
-    originals = workspace.originals()
     files = FilePixels(originals, side)
     if len(originals) * 3 * side**2 > most_bytes:
         return files

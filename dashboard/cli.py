@@ -12,8 +12,10 @@ from core.class_names import check_class_list
 from core.curves import NamedCurve
 from core.errors import AppError, InputError, WorkspaceError
 from core.experiment import BUDGETS, FEATURES
+from core.files import shown
 from core.metrics import precision_at_recall
 from core.operating import figures_record
+from core.originals import thumbnails_sentence
 from core.wording import counted, percent, target
 from core.workspace import Workspace
 from dashboard.console import bars, finish, progress, sentences, this_user, warn
@@ -157,11 +159,16 @@ def ingest(
             "duplicates": result.duplicates,
             "rejected": len(rejected),
             "rejections": rejected,
+            "passed_over": result.passed_over,
+            "found_again": result.followed,
+            "files_gone": result.lost,
+            "moving": result.moving,
+            "contradicting_answers": result.contradictions,
+            "columns_left_out": result.left_out,
             "images": space.n_images,
         }
-    sentence = f"{result.added:,} images taken in, {len(rejected):,} files rejected, {result.already:,} known before."
-    lines = [f"  rejected {r['path']}: {r['reason']}" for r in rejected]
-    finish("\n".join([*lines, sentence]), summary, as_json=json)
+    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in rejected]
+    finish("\n".join([*lines, result.sentence]), summary, as_json=json)
 
 
 @app.command()
@@ -213,7 +220,8 @@ def train(
             checkpoint_epochs=checkpoint_epochs,
             on_progress=on_progress,
         )
-    sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}."
+    small = thumbnails_sentence(result["from_thumbnails"], result["images"])
+    sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}. {small}".strip()
     finish(sentence, result, as_json=json)
 
 
@@ -235,7 +243,8 @@ def embed(
     """Embed every image that has no embedding yet; resumes where it stopped."""
     with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
         result = space.embed(encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
-    finish(f"{result['embedded']:,} images embedded with {result['encoder']}.", result, as_json=json)
+    sentence = f"{result['embedded']:,} images embedded with {result['encoder']}."
+    finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
 
 
 @app.command()
@@ -312,7 +321,8 @@ def find(
         rows = search_words(space, words)
         paths = [str(space.catalog.image(int(row))["path"]) for row in rows]
         ids = [space.image_id(int(row)) for row in rows]
-    finish("\n".join([*paths, f"{len(paths)} images say '{words}'."]), {"words": words, "images": ids}, as_json=json)
+    lines = [shown(path) or "(its file is gone)" for path in paths]
+    finish("\n".join([*lines, f"{len(paths)} images say '{shown(words)}'."]), {"words": words, "images": ids}, as_json=json)
 
 
 @app.command()
@@ -473,7 +483,7 @@ def suggest(
             for s in space.suggest(n, strategy=strategy, seed=seed)
         ]
         missing = "" if picks else space.missing_for_suggestions()
-    lines = [f"{p['path']}  ({p['strategy']}: {p['reason']})" for p in picks]
+    lines = [f"{shown(p['path']) or p['id']}  ({p['strategy']}: {p['reason']})" for p in picks]
     said = missing or f"{counted(len(picks), 'image')} suggested."
     finish("\n".join([*lines, said]), {"suggestions": picks, "missing": missing}, as_json=json)
 
@@ -754,7 +764,7 @@ def score(
     loaded = load_bundle(bundle, device=device)
     with progress("score") as on_progress:
         result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
-    lines = [f"  not scored {p['path']}: {p['problem']}" for p in result["problems"]]
+    lines = [f"  not scored {shown(p['path'])}: {shown(p['problem'])}" for p in result["problems"]]
     counts = f"{counted(result['scored'], 'image')} scored, {result['flagged']:,} flagged, "
     counts += f"{counted(len(result['problems']), 'file')} not scored."
     calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."

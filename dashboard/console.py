@@ -17,7 +17,7 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 from core.arrays import Progress as OnProgress
-from core.files import plain
+from core.files import STEERING, plain, shown
 from core.troubles import sentence_of
 
 P = ParamSpec("P")
@@ -55,9 +55,32 @@ def progress(what: str) -> Iterator[OnProgress]:
 
 
 def finish(sentence: str, result: dict[str, Any], *, as_json: bool) -> None:
-    """End a command: the sentence, or the result as one JSON object (NaN becomes null)."""
-    text = json.dumps(plain(result), ensure_ascii=False, allow_nan=False) if as_json else sentence
-    sys.stdout.write(text + "\n")
+    """End a command: the sentence, or the result as one JSON object (NaN becomes null).
+
+    Works in any terminal: what its encoding lacks is escaped, and what would steer it, too.
+    """
+    if as_json:
+        text = _in_json(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
+    else:
+        text = "\n".join(shown(line) for line in sentence.split("\n"))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if as_json:  # stays JSON, whatever the encoding
+        text = "".join(c if _fits(c, encoding) else json.dumps(c)[1:-1] for c in text) if not _fits(text, encoding) else text
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _in_json(text: str) -> str:
+    """Escape what steers a terminal as JSON does; such characters stand inside of strings only."""
+    return STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def sentences(command: Callable[P, None]) -> Callable[P, None]:
@@ -83,7 +106,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             if said is None:
                 raise
             LOG.debug("a trouble of the machine", exc_info=True)
-            ERRORS.print(f"lassoscope: {said}", markup=False)
+            ERRORS.print(f"lassoscope: {shown(said)}", markup=False)
             raise typer.Exit(FAILED) from None
 
     return run
@@ -92,7 +115,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
 def warn(said: Iterable[str]) -> None:
     """Tell what the person has to know beside the result, on stderr."""
     for sentence in said:
-        ERRORS.print(f"lassoscope: {sentence}", markup=False)
+        ERRORS.print(f"lassoscope: {shown(sentence)}", markup=False)
 
 
 def this_user() -> str:

@@ -16,6 +16,7 @@ from core.backbone import Architecture, load_backbone, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.msn import MsnConfig, MsnRun, StepMetrics, schedule, spread, train
 from core.msn_model import Msn, initial_backbone, keep_tokens, parameter_groups
+from core.originals import FilePictures
 from core.pixels import FilePixels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -273,7 +274,7 @@ def test_images_read_again_each_epoch_teach_what_images_in_memory_do(images, tmp
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
     spare = {5: paths[5].read_bytes()}
     paths[5].unlink()  # gone since the ingest
-    files = FilePixels(paths, 16, fallback=spare.__getitem__)
+    files = FilePixels(FilePictures(paths, fallback=spare.__getitem__), 16)
     train(images, CONFIG, out=tmp_path / "memory.safetensors", device="cpu")
     train(files, CONFIG, out=tmp_path / "files.safetensors", device="cpu")
     (meta, whole), (_, read) = (read_tensors(tmp_path / f"{name}.safetensors") for name in ("memory", "files"))
