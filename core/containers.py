@@ -81,6 +81,8 @@ def lean_png(content: bytes) -> tuple[bytes, int]:
             raise InputError(f"it is damaged (its part {_name(name)} is not what was written)")
         if name[:1].isupper() and name not in _PNG_CRITICAL:
             raise InputError(f"it is damaged (nobody knows its part {_name(name)})")
+        if name == b"tRNS" and kept:
+            data = _clear_grey(bytes(kept[0][1]), data)
         if sound and name in _PNG_KEPT and not _too_large(name, data):
             kept.append((name, data))
         if name == b"IEND":
@@ -115,6 +117,14 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, bool | None
 def _chunk(name: bytes, data: bytes | memoryview) -> bytes:
     checksum = zlib.crc32(data, zlib.crc32(name))
     return b"".join((struct.pack(">I", len(data)), name, data, struct.pack(">I", checksum)))
+
+
+def _clear_grey(header: bytes, data: memoryview) -> memoryview:
+    """Say the transparent level of a grey PNG of 2 or 4 bits as Pillow compares it, among 256 levels."""
+    if len(header) != 13 or header[9] != 0 or header[8] not in (2, 4) or len(data) != 2:
+        return data
+    (level,) = struct.unpack(">H", data)
+    return memoryview(struct.pack(">H", level * 255 // (2 ** header[8] - 1)))
 
 
 def _too_large(name: bytes, data: memoryview) -> bool:
