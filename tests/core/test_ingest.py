@@ -8,18 +8,21 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from core import ingest as ingest_module
 from core.cards import render_card
 from core.catalog import Catalog
 from core.errors import InputError
 from core.groups import Grouper, perceptual_hash
 from core.images import decode, load_square, treat
 from core.ingest import list_folder
+from core.workers import CrashedError, TookTooLongError
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +56,6 @@ def hostile(folder: Path) -> int:
     for name, content in good.items():
         for share in (0.05, 0.3, 0.6):
             files[f"cut-{share}{suffix[name]}"] = content[: int(len(content) * share)]
-        wrong = ".png" if name != "PNG" else ".jpg"
-        files[f"wrong-{name}{wrong}"] = content
         files[f"empty{suffix[name]}"] = b""
         files[f"text-{name}{suffix[name]}"] = b"<html><script>alert(1)</script></html>" * 9
         files[f"noise-{name}{suffix[name]}"] = np.random.default_rng(0).bytes(3_000)
@@ -65,7 +66,13 @@ def hostile(folder: Path) -> int:
     files["program.exe"] = b"MZ" + bytes(500)
     files["archive.jpg"] = b"PK\x03\x04" + bytes(300)
     files["notes.txt"] = b"not an image"
-    files["no_suffix"] = good["PNG"]
+    files["film.jpg"] = b"\0\0\0\x18ftypmp42" + bytes(300)
+    files["page.jpg"] = b"<!doctype html><html>404</html>"
+    files["paper.png"] = b"%PDF-1.7"
+    files["stub.png"] = good["PNG"][:33]
+    files["stub.jpg"] = good["JPEG"][:4]
+    files["stub.gif"] = good["GIF"][:13]
+    files["ring.tif"] = b"II*\0\x08\0\0\0\0\0\x08\0\0\0"
     files["line\nbreak.jpg"] = b"x"
     files["<script>.png"] = b"x"
     for name, content in files.items():
@@ -90,7 +97,8 @@ def test_fifty_hostile_files_are_rejected_with_a_reason_and_good_ones_get_in(tmp
     with Workspace.create(tmp_path / "w") as space:
         result = space.ingest(source, workers=2)
         assert result.added == 12
-        assert len(result.rejected) == n_hostile
+        assert len(result.rejected) == n_hostile - 1
+        assert result.passed_over == {".txt": 1}  # notes beside pictures are no news
         assert all(reason and "\n" not in reason for _, reason in result.rejected)
         assert all(space.thumbnails.get(i.decode()) for i in space.ids)
         again = space.ingest(source, workers=2)
@@ -181,7 +189,7 @@ def test_manifest_gives_gold_and_keeps_inside(tmp_path):
     with Workspace(tmp_path / "w") as space:
         assert space.ingest(tmp_path / "later.csv", workers=1).already == 1
         assert [space.catalog.gold(column)[1] for column in ("label", "kind")] == [["lion"], ["wild"]]
-    (tmp_path / "bad.csv").write_text("file\na.png\n")
+    (tmp_path / "bad.csv").write_text("name\nx\n")
     with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs 'path'"):
         space.ingest(tmp_path / "bad.csv")
 
@@ -296,3 +304,148 @@ def test_links_inside_are_other_names_and_loops_end(tmp_path):
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
     found = list_folder(tmp_path)
     assert [(Path(f.path).name, f.reason) for f in found] == [("b.png", ""), ("a.png", "")]
+
+
+def test_pictures_get_in_whatever_they_are_called(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    named = {"a.png": "JPEG", "b.jpg": "WEBP", "0a1b2c": "PNG", "d.jpg_large": "JPEG", "e.avif": "AVIF", "f.txt": "GIF"}
+    for number, (name, format_) in enumerate(named.items()):
+        (source / name).write_bytes(encoded(picture(number), format_))
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(source, workers=1)
+        assert (result.added, result.rejected, result.passed_over) == (6, [], {})
+        formats = {Path(r["path"]).name: r["format"] for r in (space.catalog.image(row) for row in range(6))}
+        assert formats == named
+
+
+def test_companions_of_pictures_are_one_count_but_what_a_manifest_names_is_a_line(tmp_path):
+    source = tmp_path / "s"
+    source.mkdir()
+    for number in range(3):
+        (source / f"{number}.png").write_bytes(encoded(picture(number), "PNG"))
+        (source / f"{number}.json").write_text("{}")
+        (source / f"._{number}.png").write_bytes(b"\0\5\x16\7" + bytes(50))
+    (source / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(50))
+    (source / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(50))
+    with Workspace.create(tmp_path / "w") as space:
+        for already in (0, 3):
+            result = space.ingest(source, workers=1)
+            assert result.passed_over == {"._*": 3, ".json": 3, ".DS_Store": 1}
+            assert [Path(path).name for path, _ in result.rejected] == ["film.mp4"]
+            assert result.added + already == 3
+        assert "7 files beside them are no pictures (3 ._*, 3 .json, 1 .DS_Store)" in result.sentence
+        (source / "m.csv").write_text("path\n0.json\n")
+        result = space.ingest(source / "m.csv", workers=1)
+        assert [reason for _, reason in result.rejected] == ["it is text, not a picture"]
+
+
+def test_a_workspace_in_its_source_takes_none_of_its_own_files(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(picture(1), "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        (tmp_path / "w" / "exports").mkdir()
+        (tmp_path / "w" / "exports" / "x.json").write_text("{}")
+        result = space.ingest(tmp_path, workers=1)
+        assert (result.added, result.rejected, result.passed_over) == (1, [], {})
+
+
+def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").write_bytes(encoded(picture(1), "PNG"))
+    lines = ["File_Name;Label", "sub\\a.png;x", "C:\\b.png;x", "https://e.org/c.png;x"]
+    (tmp_path / "m.csv").write_text("\r\n".join(lines))
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(tmp_path / "m.csv", workers=1)
+        assert result.added == 1
+        assert space.catalog.gold("label")[1] == ["x"]
+        assert [reason.split(";")[0] for _, reason in result.rejected] == [
+            "it is a path on a Windows drive",
+            "it is a web address",
+        ]
+        (tmp_path / "bare.csv").write_text("sub/a.png\nsub/b.png\n")
+        with pytest.raises(InputError, match="put a line with column names above it"):
+            space.ingest(tmp_path / "bare.csv")
+
+
+def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_is_said(tmp_path):
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name == "d"), "PNG"))
+    (tmp_path / "m.csv").write_text("path,label,kind\na.png,,\nb.png,cat,x\nc.png,dog,x\nd.png,cow,\nd.png,cow,y\n")
+    with Workspace.create(tmp_path / "w") as space:
+        for _ in range(2):  # also when all are known
+            result = space.ingest(tmp_path / "m.csv", workers=2)
+            assert space.catalog.gold("label")[1] == ["cat", "cow"]
+            assert space.catalog.gold("kind")[1] == ["x", "y"]
+            assert result.contradictions == 1
+        assert "1 images have more than one answer" in result.sentence
+    (tmp_path / "m.csv").write_text("path,label\nd.png,cow\nd.png,hen\n")
+    with Workspace(tmp_path / "w") as space:
+        assert space.ingest(tmp_path / "m.csv", workers=1).contradictions == 1
+
+
+def test_a_slow_file_and_one_that_crashes_its_reader_are_rejected_and_the_rest_goes_on(tmp_path, monkeypatch):
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(encoded(picture(number), "PNG"))
+    ends = {"1.png": TookTooLongError("took more than 60 seconds"), "2.png": CrashedError("ended its process")}
+
+    class Fails(ingest_module.Workers):
+        def submit(self, function, *arguments):
+            name = Path(arguments[0]).name if isinstance(arguments[0], str) else ""
+            if name in ends:
+                future = Future()
+                future.set_exception(ends[name])
+                return future
+            return super().submit(function, *arguments)
+
+    monkeypatch.setattr(ingest_module, "Workers", Fails)
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(tmp_path, workers=1)
+        assert result.added == 2
+        assert [(Path(path).name, reason) for path, reason in result.rejected] == [
+            ("1.png", "decoding it took more than 60 seconds"),
+            ("2.png", "decoding it ended its process"),
+        ]
+        assert space.ingest(tmp_path, workers=1).already == 4  # and they are not tried again
+
+
+def test_moving_pictures_are_counted_and_said(tmp_path):
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("blue", "red", "green")]
+    (tmp_path / "a.gif").write_bytes(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50))
+    (tmp_path / "b.png").write_bytes(encoded(picture(1), "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        result = space.ingest(tmp_path, workers=1)
+        assert result.moving == 1
+        assert "1 moving or many-page pictures are judged by up to four of their frames" in result.sentence
+        assert space.catalog.frames(0) == (3, 3)
+        assert space.catalog.frames(1) == (1, 1)
+        assert space.describe(0)["frames"] == 3
+        picture_ = Image.open(io.BytesIO(space.picture(space.image_id(0), "clear"))).convert("RGB")
+        assert {max(range(3), key=colour.__getitem__) for _, colour in picture_.getcolors(10_000) if min(colour) < 99} == {
+            0,
+            1,
+            2,
+        }
+
+
+def test_more_plain_and_written_pages_than_a_hash_tells_apart_are_images_of_their_own(tmp_path):
+    font = ImageFont.load_default(20)
+    words = ["alpha beta", "gamma delta", "gamma delto", "page 1", "page 2", "page 3"]
+    for number, line in enumerate(words):
+        page = Image.new("RGB", (400, 500), "white")
+        ImageDraw.Draw(page).text((40, 200), line, fill="black", font=font)
+        (tmp_path / f"page-{number}.png").write_bytes(encoded(page, "PNG"))
+        (tmp_path / f"page-{number}.webp").write_bytes(encoded(page.resize((300, 375)), "WEBP", quality=60))
+    for colour in ("red", "blue", "white", "black"):
+        (tmp_path / f"{colour}.png").write_bytes(encoded(Image.new("RGB", (90, 60), colour), "PNG"))
+    for angle in (0, 90, 180):
+        slope = Image.linear_gradient("L").rotate(angle)
+        (tmp_path / f"slope-{angle}.png").write_bytes(encoded(slope, "PNG"))
+    with Workspace.create(tmp_path / "w") as space:
+        space.ingest(tmp_path, workers=2)
+        names = [Path(path).name for path in space.catalog.image_paths(0, space.n_images)]
+        groups = dict(zip(names, space.groups.tolist(), strict=True))
+        assert len({group for name, group in groups.items() if not name.startswith("page")}) == 7
+        assert len({groups[f"page-{number}.png"] for number in range(6)}) == 6
+        assert all(groups[f"page-{number}.png"] == groups[f"page-{number}.webp"] for number in range(6))
+        space.embed("pixels-pca", device="cpu")  # and by their embeddings no more
+        assert len(set(space.groups.tolist())) == 13

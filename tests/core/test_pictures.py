@@ -1,4 +1,4 @@
-"""What a browser shows is what is taken and seen: by content, in its colours, upright, on white, all frames; at a bounded cost."""
+"""What a browser shows is what is taken and seen: by content, in its colours, upright, on white, all frames, bounded."""
 
 import io
 import struct
@@ -323,7 +323,7 @@ def test_a_claim_of_too_many_pixels_or_too_much_memory_is_refused():
         look(claiming(15_000, 16_000, end=True))
     webp = bytearray(encoded(picture(), "WEBP", lossless=True))
     webp[21:25] = struct.pack("<I", (16_000 - 1) | (16_000 - 1) << 14)  # of a VP8L header
-    with pytest.raises(InputError, match="MB of memory|megapixels|damaged"):
+    with pytest.raises(InputError, match=r"MB of memory|megapixels|damaged"):
         look(bytes(webp))
 
 
