@@ -1,6 +1,7 @@
 """A small real workspace that several test files copy: 400 demo images, embedded, without labels and without a map."""
 
 import shutil
+from concurrent.futures import Future
 
 import pytest
 
@@ -16,6 +17,33 @@ def demo_400(tmp_path_factory):
         space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
         space.embed("msn-demo", device="cpu")
     return folder
+
+
+class InProcess:
+    """What `core.workers.Workers` does, here and now: for tests whose files are harmless and whose question is another."""
+
+    def __init__(self, *_args, **_options):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, function, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Read files in this process: starting another takes half a second."""
+    monkeypatch.setattr("core.ingest.Workers", InProcess)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from core.health import workspace_report
 from core.originals import count_files, thumbnails_sentence
 from core.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 
 def picture(seed, size=(320, 240)):
     rng = np.random.default_rng(seed)

@@ -136,6 +136,7 @@ def test_blur_takes_the_content_and_unknown_views_are_said():
         treat(stripes, "naked")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_copies_share_a_group_and_the_same_bytes_are_one_image(tmp_path):
     source = tmp_path / "s"
     source.mkdir()
@@ -177,6 +178,7 @@ def test_different_pictures_do_not_share_a_hash():
     assert len(perceptual_hash(picture(1))) == 64
 
 
+@pytest.mark.usefixtures("in_process")
 def test_manifest_gives_gold_and_keeps_inside(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(picture(1), "PNG"))
     (tmp_path / "m.csv").write_text("path,label\na.png,cat\nmissing.png,dog\n../../etc/passwd,x\n")
@@ -264,6 +266,7 @@ def test_readers_end_with_a_killed_parent_and_a_killed_reader_ends_nothing(tmp_p
         assert space.n_images == 600
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_hostile_manifest_is_rejected_line_by_line(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -282,6 +285,7 @@ def test_a_hostile_manifest_is_rejected_line_by_line(tmp_path):
         assert any("behind a link" in reason for _, reason in result.rejected)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_an_escaped_name_that_equals_another_file_is_no_crash(tmp_path):
     source = tmp_path / "s"
     source.mkdir()
@@ -306,6 +310,7 @@ def test_links_inside_are_other_names_and_loops_end(tmp_path):
     assert [(Path(f.path).name, f.reason) for f in found] == [("b.png", ""), ("a.png", "")]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_pictures_get_in_whatever_they_are_called(tmp_path):
     source = tmp_path / "s"
     source.mkdir()
@@ -319,6 +324,7 @@ def test_pictures_get_in_whatever_they_are_called(tmp_path):
         assert formats == named
 
 
+@pytest.mark.usefixtures("in_process")
 def test_companions_of_pictures_are_one_count_but_what_a_manifest_names_is_a_line(tmp_path):
     source = tmp_path / "s"
     source.mkdir()
@@ -340,6 +346,7 @@ def test_companions_of_pictures_are_one_count_but_what_a_manifest_names_is_a_lin
         assert [reason for _, reason in result.rejected] == ["it is text, not a picture"]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_workspace_in_its_source_takes_none_of_its_own_files(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(picture(1), "PNG"))
     with Workspace.create(tmp_path / "w") as space:
@@ -349,6 +356,7 @@ def test_a_workspace_in_its_source_takes_none_of_its_own_files(tmp_path):
         assert (result.added, result.rejected, result.passed_over) == (1, [], {})
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.png").write_bytes(encoded(picture(1), "PNG"))
@@ -367,6 +375,7 @@ def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
             space.ingest(tmp_path / "bare.csv")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_is_said(tmp_path):
     for name in "abcd":
         (tmp_path / f"{name}.png").write_bytes(encoded(picture(name == "d"), "PNG"))
@@ -408,6 +417,7 @@ def test_a_slow_file_and_one_that_crashes_its_reader_are_rejected_and_the_rest_g
         assert space.ingest(tmp_path, workers=1).already == 4  # and they are not tried again
 
 
+@pytest.mark.usefixtures("in_process")
 def test_moving_pictures_are_counted_and_said(tmp_path):
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("blue", "red", "green")]
     (tmp_path / "a.gif").write_bytes(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50))
@@ -427,6 +437,7 @@ def test_moving_pictures_are_counted_and_said(tmp_path):
         }
 
 
+@pytest.mark.usefixtures("in_process")
 def test_more_plain_and_written_pages_than_a_hash_tells_apart_are_images_of_their_own(tmp_path):
     font = ImageFont.load_default(20)
     words = ["alpha beta", "gamma delta", "gamma delto", "page 1", "page 2", "page 3"]
