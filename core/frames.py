@@ -28,32 +28,33 @@ class Frames:
     image: Image.Image  # RGB: the first frame, or the mosaic
     n: int  # frames of the file as far as they were counted
     shown: int  # frames in the image, 1 for a still
-    all_seen: bool  # False: the budget ended before the frames did
+    all_seen: bool  # False: there were too many to look at all
 
 
-def look_through(first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None) -> Frames:
+def look_through(
+    first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None, sampled: bool = False
+) -> Frames:
     """Choose the frames that differ most, the first always among them.
 
     Args:
         first: RGB.
         others: the following frames, RGB; may raise where the file is damaged, and what came before counts.
         n_known: how many frames the file says it has, None if it does not say.
+        sampled: `others` are some of them only.
     """
-    picks, n, spent = _Picks(first), 1, first.width * first.height
-    all_seen = True
-    while True:
-        if n >= MOST_FRAMES or spent > MOST_PIXELS:
-            all_seen = n_known is not None and n >= n_known
-            break
+    picks, n, spent, ended = _Picks(first), 1, first.width * first.height, False
+    while n < MOST_FRAMES and spent <= MOST_PIXELS and not ended:
         try:
             frame = next(others)
         except Exception:  # the end, or damage: a browser shows the frames before it
-            break
-        picks.add(frame)
-        n, spent = n + 1, spent + frame.width * frame.height
+            ended = True
+        else:
+            picks.add(frame)
+            n, spent = n + 1, spent + frame.width * frame.height
     tiles = picks.tiles
     image = first if len(tiles) == 1 else mosaic(tiles)
-    return Frames(image, max(n, n_known or 0) if not all_seen else n, len(tiles), all_seen)
+    all_seen = ended and not sampled
+    return Frames(image, n if all_seen else max(n, n_known or 0), len(tiles), all_seen)
 
 
 class _Picks:

@@ -25,6 +25,7 @@ THUMBNAIL_SIDE = 128  # px
 WEBP_QUALITY = 80
 BLUR_SHARE = 1 / 12  # of the longer side: what a picture shows is gone, where its masses lie is not
 MOVING = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # a JPEG's or HEIC's further pictures are no frames, and nobody shows them
+MOST_PAGES = 64  # of a TIFF that are looked at
 SMALL_PAGE = 1 | 4  # TIFF: a page that is another one reduced, or a mask of it
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -121,7 +122,9 @@ def _look(content: bytes, kind: str, max_side: int | None) -> Sight:
         if kind not in MOVING:
             return Sight(first, width, height, kind)
         n_known = None if kind == "GIF" else int(getattr(opened, "n_frames", 1))
-        frames = look_through(first, _frames(opened, kind, n_known, orientation, shrink), n_known=n_known)
+        sampled = kind == "TIFF" and (n_known or 0) > MOST_PAGES + 1
+        others = _frames(opened, kind, n_known, orientation, shrink)
+        frames = look_through(first, others, n_known=n_known, sampled=sampled)
     return Sight(frames.image, width, height, kind, frames.n, frames.shown, frames.all_seen)
 
 
@@ -210,7 +213,7 @@ def _frames(opened: Image.Image, kind: str, n_known: int | None, orientation: in
     """Yield the frames after the first, until there are none or one is damaged."""
     numbers: Any = range(1, 2**31)
     if kind == "TIFF" and n_known is not None:  # pages are read one without the other, so a spread of many will do
-        numbers = spread(n_known, 64)
+        numbers = spread(n_known, MOST_PAGES)
     elif n_known is not None:
         numbers = range(1, n_known)
     for number in numbers:

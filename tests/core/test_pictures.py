@@ -281,6 +281,13 @@ def test_frames_without_a_difference_are_a_still_and_small_pages_of_a_tiff_are_n
     assert look(moving("TIFF", [page, thumbnail])).frames_shown == 1
 
 
+def test_of_very_many_pages_a_spread_is_looked_at_and_it_is_known():
+    pages = [Image.new("L", (8, 8), number % 250) for number in range(200)]
+    seen = look(moving("TIFF", pages))
+    assert (seen.frames, seen.frames_shown, seen.all_frames_seen) == (200, SHOWN, False)
+    assert look(moving("TIFF", pages[:30])).all_frames_seen
+
+
 def test_a_moving_picture_whose_end_is_missing_shows_what_is_there():
     content = moving("GIF", [picture(n) for n in range(6)], duration=50)
     seen = look(content[: int(len(content) * 0.7)])
