@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
+from core.errors import InputError
 from core.metrics import PRCurve, PRLimits, average_precision_interval, pessimistic_curve, pr_curve, pr_limits, ratio_limits
 from core.promise import ALPHA, lower_limit, misses_allowed, upper_limit
 
@@ -208,14 +209,29 @@ def _share_above(sample: Sample, threshold: float) -> Range:
     return Range(float(sums[0][0] / (sums[0][0] + sums[1][0])), float(low), float(high))
 
 
+def _check_share(what: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise InputError(f"A {what} is from 0 to 1, got {share:g}; 0.9 is 90%.")
+
+
 def threshold_for_recall(sample: Sample, recall: float) -> float:
-    """Return the highest labelled score with at least this recall in the sample: an estimate, not a promise."""
+    """Return the highest labelled score with at least this recall in the sample: an estimate, not a promise.
+
+    Raises:
+        InputError: if the recall is not in [0, 1].
+    """
+    _check_share("recall", recall)
     scores = np.sort(sample.scores[sample.flagged])
     return float(scores[min(int((1 - recall) * len(scores) + 1e-9), len(scores) - 1)])
 
 
 def threshold_for_precision(sample: Sample, precision: float) -> float | None:
-    """Return the lowest labelled score with at least this precision in the sample, None if there is none."""
+    """Return the lowest labelled score with at least this precision in the sample, None if there is none.
+
+    Raises:
+        InputError: if the precision is not in [0, 1].
+    """
+    _check_share("precision", precision)
     enough = np.flatnonzero(sample.curve.precision >= precision - 1e-12)
     return float(sample.curve.thresholds[enough[-1]]) if len(enough) else None
 

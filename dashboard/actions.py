@@ -1,7 +1,6 @@
 """What a click or key does. The one place where errors become messages, and where work leaves the event loop."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -484,17 +483,30 @@ class Actions:
         verb = partial(checking.put_in_force, self.workspace, name, analyst=self.state.analyst)
         self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
 
-    def export_bundle(self, done: Callable[[Path], None], *, failed: Callable[[], None]) -> None:
-        """Write the bundle of the point in force (else of the newest promise) as a ZIP file inside the workspace."""
+    def export_bundle(
+        self,
+        done: Callable[[Path, str], None],
+        *,
+        failed: Callable[[], None],
+        threshold: float | None = None,
+        opened: Reveal | None = None,
+    ) -> None:
+        """Write a bundle as a ZIP file inside the workspace.
 
-        def export() -> Path:
-            from core.bundle import export_bundle
+        Args:
+            done: told the file, and what it is of in words.
+            threshold, opened: what is shown, without a name; None for the point in force, else the newest promise.
+        """
 
-            folder = self.workspace.folder / "exports" / "bundle"
-            record = export_bundle(self.workspace, folder)
-            return Path(shutil.make_archive(str(folder.with_name(f"bundle-{record['version']}")), "zip", folder))
+        def export() -> tuple[Path, str]:
+            from core.bundle import exactly, export_zip
 
-        self.run(export, done, on=self._server.slow_pool, failed=failed)
+            file, record = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
+            held = record["promise"]
+            covered = "" if held is None or held["covers_this_threshold"] else "; its promise does not cover this threshold"
+            return file, f"{record['chosen']}, score ≥ {exactly(record['threshold'])}{covered}"
+
+        self.run(export, lambda found: done(*found), on=self._server.slow_pool, failed=failed)
 
     def _announce(self, sentence: str) -> None:
         if sentence:

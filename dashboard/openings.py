@@ -1,19 +1,24 @@
 """What the Operating point page shows of an opening, worked out once and shared by all tabs."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core import checking
 from core.arrays import FloatArray
 from core.checking import CheckStatus, OperatingPoint, Reveal
+from core.errors import AppError, InputError
 from core.labels import UNLABELLED
 from core.metrics import PRCurve, pr_curve
 from core.operating import Sample
 from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.bundle import Choice
 
 KEPT = 2  # openings whose scores stay in memory: 4 MB a million images each
 
@@ -31,6 +36,23 @@ class OpeningView:
     drift: float | None
     points: tuple[OperatingPoint, ...]
     in_force: dict[str, str]
+    left: int  # images that a later look could add to the shown opening's labels
+    n_since: int  # sealed labels read or changed since it
+    export: "Choice | None"  # what a bundle would be of; None = nothing to export
+    problem: str = ""  # why the opening cannot be shown
+
+
+def fingerprint(view: OpeningView) -> bytes:
+    """Name what the charts draw: an opening's labels, focus labels that came since, and the naive curve."""
+    drawn = hashlib.blake2b(str(view.opened.number if view.opened else None).encode(), digest_size=16)
+    if view.sample is not None:
+        labels, weights = (view.sample.all_scores, view.sample.all_flagged), view.sample.weights
+        for values in (*labels, *([] if weights is None else [weights])):
+            drawn.update(np.ascontiguousarray(values).tobytes())
+    if view.naive is not None:
+        for values in (view.naive.thresholds, view.naive.precision, view.naive.recall):
+            drawn.update(np.ascontiguousarray(values).tobytes())
+    return drawn.digest()
 
 
 class Openings:
@@ -52,17 +74,28 @@ class Openings:
             "opened": opened,
             "points": tuple(checking.points(workspace)),
             "in_force": checking.in_force(workspace),
+            "left": 0 if opened is None else checking.left_to_read(workspace, opened),
+            "n_since": 0 if opened is None else checking.read_since(workspace, opened),
+            "export": self._export(),
         }
+        nothing: dict[str, Any] = {"scores": None, "sample": None, "naive": None, "drift": None}
         if opened is None:
-            return OpeningView(**common, scores=None, sample=None, naive=None, drift=None)
-        scores = self._frozen(opened)
-        return OpeningView(
-            **common,
-            scores=scores,
-            sample=checking.sample_of(workspace, opened, scores),
-            naive=self._naive(scores),
-            drift=checking.drift_of_owed(workspace, opened),
-        )
+            return OpeningView(**common, **nothing)
+        try:
+            scores = self._frozen(opened)
+            sample = checking.sample_of(workspace, opened, scores)
+        except AppError as error:  # what it was made with is lost; the other openings can be shown
+            return OpeningView(**common, **nothing, problem=f"Opening {opened.number} cannot be shown. {error}")
+        naive, drift = self._naive(opened, scores), checking.drift_of_owed(workspace, opened)
+        return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)
+
+    def _export(self) -> "Choice | None":
+        from core.bundle import choose
+
+        try:
+            return choose(self._workspace)
+        except InputError:
+            return None
 
     def _frozen(self, opened: Reveal) -> FloatArray:
         with self._lock:
@@ -72,8 +105,8 @@ class Openings:
                     self._scores.popitem(last=False)
             return self._scores[opened.number]
 
-    def _naive(self, scores: FloatArray) -> PRCurve | None:
+    def _naive(self, opened: Reveal, scores: FloatArray) -> PRCurve | None:
         codes = self._workspace.labels.codes[: len(scores)]
         taught = (codes != UNLABELLED) & ~self._workspace.is_check[: len(scores)]
-        flagged = np.isin(codes[taught], self._workspace.flagged_codes)
+        flagged = np.isin(codes[taught], checking.flagged_then(self._workspace, opened))
         return pr_curve(scores[taught], flagged) if flagged.any() and not flagged.all() else None

@@ -2,7 +2,9 @@
 
 import html
 import math
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +14,48 @@ import panel_material_ui as pmui
 import param
 
 from core.checking import OperatingPoint, promised_figures
+from core.errors import InputError
 from core.focus import is_offered
 from core.operating import (
     PointFigures,
     Range,
+    Sample,
     cheapest_threshold,
     cost_per_1000,
     figures_at,
     threshold_for_precision,
     threshold_for_recall,
 )
-from core.operating_words import at_handle, closed, footer, naive_warning, promise, what_more_would_buy
+from core.operating_words import (
+    at_handle,
+    between,
+    closed,
+    footer,
+    naive_warning,
+    per_1000,
+    promise,
+    say_threshold,
+    shown_curve,
+    what_more_would_buy,
+)
+from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions
-from dashboard.openings import OpeningView
+from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import Gallery
+from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.message import MessageLine
+from dashboard.views.number_field import number, number_field, written
 from dashboard.views.operating_charts import WIDTH, CurveChart, ScoreChart, legend
 
 SIDE = 352  # px, of the columns left and right
 NEAR = 5  # pictures shown on each side of the threshold
+BEYOND = 1.0  # logit beyond the scores that may still be typed: flags all or nothing
+MISS = 20.0  # reviews that a miss costs, until somebody says otherwise
 FOCUS = 50  # labels a focus draw asks for
 GALLERY_HEIGHT = 112  # px
+PER_1000 = "Per 1,000 images (sides counted on all scores, shares from the check labels on each side):"
+SETTLE = 0.2  # s after the last move: then the other widgets and the pictures follow; charts and words follow at once
 
 
 class OperatingPage(pn.viewable.Viewer):
@@ -46,8 +68,10 @@ class OperatingPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._view: OpeningView | None = None
         self._wanted: int | None = None  # number of the opening to show; None = the newest
-        self._threshold: float | None = None
-        self._following = False  # widgets are being set from the threshold
+        self._threshold: float | None = None  # the one that words, handle, slider and inputs show
+        self._moved = False  # by this person, on the shown opening
+        self._moved_at, self._settling = 0.0, False
+        self._drawn = b""  # what the charts show
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
         self._layout = pn.Column(
             MessageLine(state=self.state, page="operating"),
@@ -65,15 +89,12 @@ class OperatingPage(pn.viewable.Viewer):
     def _check_column(self) -> pn.Column:
         terms = self.state.workspace.check_set
         self._closed = pn.pane.HTML("", width=SIDE, margin=(0, 8))
-        self._recall = pmui.FloatInput(
-            label="Recall", value=terms.recall, start=0.5, end=0.999, step=0.05, size="small", width=106
-        )
-        self._confidence = pmui.FloatInput(
-            label="Confidence", value=terms.confidence, start=0.5, end=0.999, step=0.05, size="small", width=106
-        )
-        self._size = pmui.IntInput(label="Plan to read", value=terms.size, start=1, step=50, size="small", width=110)
+        self._recall = number_field("Recall", width=106, value=terms.recall)
+        self._confidence = number_field("Confidence", width=106, value=terms.confidence)
+        self._size = number_field("Plan to read", width=110, value=terms.size)
         self._live = pmui.Switch(label="Watch live", value=terms.live, size="small", margin=(14, 8))
         terms_of = {"recall": self._recall, "confidence": self._confidence, "size": self._size, "live": self._live}
+        self._terms = {name: Echoes(widget, seconds=RARELY) for name, widget in terms_of.items()}
         for name, widget in terms_of.items():
             widget.param.watch(lambda event, term=name: self._on_term(term, event.new), "value")
         self._open = pmui.Button(label="Open", size="small", on_click=lambda _: self.actions.open_check_set(self._load))
@@ -93,7 +114,8 @@ class OperatingPage(pn.viewable.Viewer):
             on_click=lambda _: self.actions.draw_focus(FOCUS),
         )
         self._history = pmui.Select(label="Opening", options={}, size="small", width=SIDE - 10, visible=False)
-        self._history.param.watch(lambda event: self._load(event.new), "value")
+        self._openings = Echoes(self._history, seconds=RARELY)
+        self._history.param.watch(lambda event: self._on_opening(event.new), "value")
         self._footer = pn.pane.HTML("", width=SIDE, margin=(4, 8))
         return pn.Column(
             pmui.Typography(object="Check set", variant="h6", margin=(0, 8)),
@@ -115,14 +137,19 @@ class OperatingPage(pn.viewable.Viewer):
             start=-1,
             end=1,
             step=0.01,
+            format="0.000",
             value=0,
             width=WIDTH - 60,
             margin=(0, 24),
             size="small",
             disabled=True,
         )
-        self._slider.param.watch(lambda event: self._on_widget(event.new), "value")
+        self._slid = Echoes(self._slider)
+        self._slider.param.watch(lambda event: self._on_slider(event.new), "value")
+        self._slider.param.watch(lambda event: self._on_release(event.new), "value_throttled")
+        self._shown = pn.pane.HTML("", width=WIDTH, margin=(0, 8))
         self._charts = pn.Column(
+            self._shown,
             pn.pane.Bokeh(self._curve.figure, margin=4),
             pn.pane.HTML(legend(), width=WIDTH, margin=(0, 8)),
             pn.pane.Bokeh(self._histogram.figure, margin=4),
@@ -133,16 +160,16 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _handle_column(self) -> pn.Column:
         self._words = pn.pane.HTML("", width=SIDE, margin=(0, 8))
-        self._typed = pmui.FloatInput(label="Threshold", value=None, step=0.1, size="small", width=108)
-        self._want_recall, self._want_precision = (
-            pmui.FloatInput(label=label, value=None, start=0, end=1, step=0.05, size="small", width=108)
-            for label in ("Recall about", "Precision about")
+        self._typed, self._want_recall, self._want_precision = (
+            number_field(label, width=108) for label in ("Threshold", "Recall about", "Precision about")
         )
-        self._typed.param.watch(lambda event: self._on_widget(event.new), "value")
+        self._typing, self._recalls, self._precisions = map(Echoes, (self._typed, self._want_recall, self._want_precision))
+        self._typed.param.watch(lambda event: self._on_typed(event.new), "value")
         self._want_recall.param.watch(lambda event: self._on_target("recall", event.new), "value")
         self._want_precision.param.watch(lambda event: self._on_target("precision", event.new), "value")
-        self._miss = pmui.FloatInput(label="A miss costs (reviews)", value=20.0, start=0.01, step=5, size="small", width=165)
-        self._miss.param.watch(lambda _: self.actions.soon(self._draw_handle), "value")
+        self._miss = number_field("A miss costs (reviews)", width=165, value=MISS)
+        self._misses, self._miss_costs = Echoes(self._miss), MISS
+        self._miss.param.watch(lambda event: self._on_miss(event.new), "value")
         self._cheapest = pmui.Button(
             label="Cheapest", size="small", variant="outlined", color="default", margin=(12, 8), on_click=self._to_cheapest
         )
@@ -154,12 +181,9 @@ class OperatingPage(pn.viewable.Viewer):
         self._name = pmui.TextInput(label="Name of this point", value="", size="small", width=180)
         self._save = pmui.Button(label="Save", size="small", margin=(12, 8), on_click=lambda _: self._save_point())
         self._points = pn.Column(width=SIDE, margin=0)
-        self._export = pmui.Button(
-            label="Export the bundle",
-            size="small",
-            variant="outlined",
-            margin=(8, 8),
-            on_click=lambda _: self._on_export(),
+        self._export, self._export_shown = (
+            pmui.Button(label="", size="small", variant="outlined", margin=(4, 8), on_click=on_click)
+            for on_click in (lambda _: self._on_export(), lambda _: self._on_export(shown=True))
         )
         self._download = pmui.FileDownload(label="Download", visible=False, margin=(8, 8))
         self._column = pn.Column(
@@ -169,7 +193,9 @@ class OperatingPage(pn.viewable.Viewer):
             self._cost,
             pn.Row(self._name, self._save, margin=0),
             self._points,
-            pn.Row(self._export, self._download, margin=0),
+            self._export,
+            self._export_shown,
+            self._download,
             pmui.Typography(object="Just above the threshold", variant="caption", margin=(4, 8, 0, 8)),
             self._above,
             pmui.Typography(object="Just below", variant="caption", margin=(4, 8, 0, 8)),
@@ -187,42 +213,67 @@ class OperatingPage(pn.viewable.Viewer):
             self._load(self._wanted)
 
     def _load(self, number: int | None) -> None:
-        if not self._following:
-            self._wanted = number
-            self.actions.load_opening(number, self._show)
+        self._wanted = number
+        self.actions.load_opening(number, self._show)
+
+    def _on_opening(self, number: int | None) -> None:
+        if self._openings.is_persons(number):
+            self._load(number)
+        else:
+            self._openings.restore()
 
     def _show(self, view: OpeningView) -> None:
         before = self._view.opened if self._view else None
+        other = before is not None and view.opened is not None and view.opened.number != before.number
+        if before is not None and other and self._moved and self._wanted is None:
+            self._load(before.number)  # somebody else has opened: who holds a handle here keeps the opening it is on
+            return
         self._view = view
         self._draw_check_set(view)
         opened, sample = view.opened, view.sample
-        self._charts.visible = self._column.visible = self._slider.visible = opened is not None
+        shown = sample is not None
+        self._charts.visible = self._column.visible = self._slider.visible = shown
         if opened is None or sample is None:
-            self._promise.object = _closed_panel()
+            self._promise.object = _small([view.problem]) if view.problem else _closed_panel()
+            self._footer.object, self._drawn = "", b""
             return
         promised = promised_figures(opened, sample)
-        words = [*promise(opened, promised, sample), what_more_would_buy(opened, sample)]
-        self._promise.object = _paragraphs(words, first=True)
+        more = what_more_would_buy(opened, sample, left=view.left)
+        self._promise.object = _paragraphs([*promise(opened, promised, sample, left=view.left), more], first=True)
+        self._shown.object = _small([shown_curve(opened, view.n_since, newest=view.history[0]), self._next_look(view)])
         n = self.state.workspace.n_images
         below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)
         self._footer.object = _small([*below, _average_precision(sample.average_precision)])
+        self._draw_charts(view, opened.threshold, sample)
         if before is None or before.number != opened.number or self._threshold is None:
-            self._curve.show(sample, view.naive)
-            self._histogram.show(sample, opened.threshold)
-            shown = self._histogram.figure.x_range
-            start, end = math.floor(100 * shown.start) / 100, math.ceil(100 * shown.end) / 100
-            self._following = True
-            self._slider.param.update(start=start, end=end, value=min(max(self._slider.value, start), end), disabled=False)
-            self._following = False
+            self._moved = False
             self._move(opened.threshold if opened.threshold is not None else threshold_for_recall(sample, opened.recall))
         else:
             self._draw_handle()
+            self._settle()
         self._draw_points()
+
+    def _draw_charts(self, view: OpeningView, promised: float | None, sample: Sample) -> None:
+        """Draw curve and scores again where anything they are drawn from has changed: not only with the opening's number."""
+        drawn = fingerprint(view)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        self._curve.show(sample, view.naive)
+        self._histogram.show(sample, promised)
+        if self._threshold is not None:
+            self._histogram.move(self._threshold)
+
+    @staticmethod
+    def _next_look(view: OpeningView) -> str:
+        if not view.n_since or view.status.known is not None:
+            return ""
+        return view.status.missing or f"'Open: look {view.status.look}', on the left, takes them in."
 
     def _draw_check_set(self, view: OpeningView) -> None:
         status, names = view.status, self.state.workspace.flagged_names
         words = closed(status, names) + ([status.missing] if status.missing else [])
-        title = f"<b>{status.n:,} images read, {status.check_set.size:,} planned</b>"
+        title = f"<b>{counted(status.n, 'image')} read, {status.planned:,} planned</b>"
         if status.check_set.number > 1:
             title += f" (check set {status.check_set.number})"
         self._closed.object = f"<div>{title}</div>" + _paragraphs(words)
@@ -235,49 +286,128 @@ class OperatingPage(pn.viewable.Viewer):
         self._focus.visible = is_offered(status.n, status.n_flagged) and opened_here
         options = {_title(r.number, r.check_set, r.look, r.at, r.analyst): r.number for r in view.history}
         terms = status.check_set
-        self._following = True
-        self._recall.value, self._confidence.value, self._size.value = terms.recall, terms.confidence, terms.size
-        self._live.value = terms.live
+        for name, echoes in self._terms.items():
+            echoes.write(terms.live if name == "live" else written(getattr(terms, name)))
         shown = view.opened.number if view.opened else None
-        self._history.param.update(options=options, value=shown, visible=len(options) > 0)
-        self._following = False
+        self._openings.write(shown, options=options, visible=len(options) > 0)
 
     def _on_term(self, term: str, value: Any) -> None:
-        if not self._following and value is not None:
-            self.actions.change_terms(term, value, lambda: self._load(self._wanted))
+        echoes = self._terms[term]
+        if not echoes.is_persons(value):
+            echoes.restore()
+            return
+        self._forget_error()
+        wanted = value if term == "live" else self._number(value)
+        if wanted is None:
+            self._load(self._wanted)  # shows the terms in force again
+        else:
+            self.actions.change_terms(term, int(wanted) if term == "size" else wanted, lambda: self._load(self._wanted))
 
-    # -- the handle --
+    def _forget_error(self) -> None:
+        if self.state.message_is_error:  # it was about what is now another value
+            self.actions.say("")
+
+    def _number(self, text: str) -> float | None:
+        """Read a number field; None, and a sentence, where it holds none."""
+        try:
+            return number(text)
+        except InputError as error:
+            self.actions.say(str(error), error=True)
+            return None
+
+    def _on_miss(self, text: str) -> None:
+        if self._misses.is_persons(text):
+            costs = self._number(text)
+            if costs is not None and costs <= 0:
+                self.actions.say(f"A miss costs more than 0 reviews, got {text}; write for example {MISS:g}.", error=True)
+            elif costs is not None:
+                self._miss_costs = costs
+            self._misses.write(written(self._miss_costs))
+            self.actions.soon(self._draw_handle)
+
+    # -- the handle: one threshold, whoever moves it --
 
     def _on_drag(self, threshold: float) -> None:
-        self._move(threshold, dragged=True)
+        self._hold(threshold, by="handle")
 
-    def _on_widget(self, threshold: float | None) -> None:
-        if not self._following and threshold is not None:
-            self._move(float(threshold))
+    def _on_slider(self, threshold: float) -> None:
+        if self._slid.is_persons(threshold):
+            self._hold(float(threshold), by="slider")
+        elif threshold != self._slid.shown:
+            self._settle()
 
-    def _on_target(self, target: str, value: float | None) -> None:
-        if self._following or value is None or self._view is None or self._view.sample is None:
+    def _on_release(self, threshold: float | None) -> None:
+        """Take what the slider was left at; it never says this of its own accord."""
+        if threshold is not None and threshold == self._slider.value != self._threshold:
+            self._slid.is_persons(threshold)
+            self._hold(float(threshold), by="slider")
+
+    def _asked(self, echoes: Echoes, text: str) -> float | None:
+        """Return the number a person asks for in a field; None if none does. What an echo has put there is put right."""
+        if not echoes.is_persons(text):
+            if text != echoes.shown:
+                self._settle()
+            return None
+        value = self._number(text) if self._view is not None and self._view.sample is not None else None
+        if value is None:
+            self._settle()
+        return value
+
+    def _on_typed(self, text: str) -> None:
+        threshold = self._asked(self._typing, text)
+        if threshold is None or self._view is None or self._view.sample is None:
             return
-        sample = self._view.sample
-        find = threshold_for_recall if target == "recall" else threshold_for_precision
-        found = find(sample, float(value))
-        if found is None:
-            self.actions.say(f"No threshold reaches {value:.0%} precision on these labels; choose a lower one.", error=True)
+        pool = self._view.sample.pool
+        low, high = float(pool[0]) - BEYOND, float(pool[-1]) + BEYOND
+        if low <= threshold <= high:
+            self._hold(threshold, by="typed")
         else:
-            self._move(found)
+            self._refuse(f"Scores go from {pool[0]:.2f} to {pool[-1]:.2f} here; type a threshold between, got {threshold:g}.")
+
+    def _on_target(self, wanted: str, text: str) -> None:
+        value = self._asked(self._recalls if wanted == "recall" else self._precisions, text)
+        if value is None or self._view is None or self._view.sample is None:
+            return
+        find = threshold_for_recall if wanted == "recall" else threshold_for_precision
+        try:
+            found = find(self._view.sample, value)
+        except InputError as error:
+            self._refuse(str(error))
+            return
+        if found is None:
+            self._refuse(f"No threshold reaches {target(value)} precision on these labels; choose a lower one.")
+        else:
+            self._hold(found, by=wanted)
+
+    def _refuse(self, sentence: str) -> None:
+        self.actions.say(sentence, error=True)
+        self._settle()
 
     def _to_cheapest(self, *_: Any) -> None:
-        if self._view is not None and self._view.sample is not None and self._miss.value:
-            self._move(cheapest_threshold(self._view.sample, miss=self._miss.value))
+        if self._view is not None and self._view.sample is not None:
+            self._hold(cheapest_threshold(self._view.sample, miss=self._miss_costs), by="costs")
 
-    def _move(self, threshold: float, *, dragged: bool = False) -> None:
-        self._threshold = threshold
+    def _hold(self, threshold: float, *, by: str) -> None:
+        """Move the threshold as a person has."""
+        self._moved = True
+        self._forget_error()
+        self._move(threshold, by=by)
+
+    def _move(self, threshold: float, *, by: str = "") -> None:
+        """Let everything show a threshold.
+
+        Args:
+            by: what a hand may be on now; that is not moved under it.
+        """
+        self._threshold, self._moved_at = threshold, time.monotonic()
 
         def draw() -> None:
-            if not dragged:
+            if self._threshold != threshold:
+                return  # a newer one is on the way
+            if by != "handle":
                 self._histogram.move(threshold)
-            if self._threshold == threshold:  # else a newer one is on the way
-                self._draw_handle()
+            self._draw_handle()
+            self._settle()
 
         self.actions.soon(draw)
 
@@ -289,18 +419,43 @@ class OperatingPage(pn.viewable.Viewer):
         promised = promised_figures(view.opened, view.sample)
         self._curve.mark(figures, promised)
         naive = [naive_warning(view.naive, threshold)] if view.naive else []
-        self._words.object = _paragraphs(at_handle(view.opened, figures, view.sample)) + _per_1000(figures) + _small(naive)
-        precision = None if figures.precision is None else round(figures.precision.value, 3)
-        self._following = True
-        self._slider.value = min(max(round(threshold, 3), self._slider.start), self._slider.end)
-        self._typed.value = round(threshold, 4)
-        self._want_recall.value, self._want_precision.value = round(figures.recall.value, 3), precision
-        self._following = False
-        miss = self._miss.value or 0
-        cost = cost_per_1000(figures, miss=miss)
+        words = at_handle(view.opened, figures, view.sample, left=view.left)
+        self._words.object = _paragraphs(words) + _per_1000(figures) + _small(naive)
+        cost = cost_per_1000(figures, miss=self._miss_costs)
         self._cost.object = _small([
-            f"Per 1,000 images that is {_range(cost)} reviews' worth, of which {figures.reviewed:,.0f} are reviews (counted)."
+            f"Per 1,000 images that is {_range(cost)} reviews' worth, of which {per_thousand(figures.reviewed)} are reviews "
+            "(counted)."
         ])  # fmt: skip
+        self._name_exports()
+
+    def _settle(self) -> None:
+        """Let the other widgets and the pictures follow once the hand rests: a widget that is written to fast echoes."""
+        document = pn.state.curdoc
+        if document is None:
+            self._follow()
+        elif not self._settling:
+            self._settling = True
+            document.add_timeout_callback(self._follow_when_at_rest, int(1000 * SETTLE))
+
+    def _follow_when_at_rest(self) -> None:
+        self._settling = False
+        if time.monotonic() - self._moved_at < SETTLE:
+            self._settle()
+        else:
+            self._follow()
+
+    def _follow(self) -> None:
+        view, threshold = self._view, self._threshold
+        if view is None or view.sample is None or threshold is None:
+            return
+        figures = figures_at(view.sample, threshold)
+        shown = self._histogram.figure.x_range
+        start, end = math.floor(100 * shown.start) / 100, math.ceil(100 * shown.end) / 100
+        at = threshold if threshold == self._slider.value else round(threshold, 3)  # a hand may be on it
+        self._slid.write(at, start=start, end=end, disabled=False)
+        self._typing.write(written(threshold))
+        self._recalls.write(written(figures.recall.value, 3))
+        self._precisions.write(written(None if figures.precision is None else figures.precision.value, 3))
         self._draw_pictures()
 
     def _draw_pictures(self, *_: Any) -> None:
@@ -326,7 +481,7 @@ class OperatingPage(pn.viewable.Viewer):
         space = self.state.workspace
         code = int(space.labels.codes[row])
         label, colour = ("", "") if code < 0 else (space.classes[code].name, space.classes[code].colour)
-        text = f"{label or 'unlabelled'}, score {score:+.2f}"
+        text = f"{label or 'unlabelled'}, score {signed(score)}"
         return {"row": row, "id": space.image_id(row), "label": label, "colour": colour, "text": text}
 
     # -- saved points --
@@ -338,18 +493,35 @@ class OperatingPage(pn.viewable.Viewer):
     def _saved(self) -> None:
         self._name.value = ""
 
-    def _on_export(self) -> None:
-        self._export.param.update(label="Exporting…", disabled=True)
+    def _name_exports(self) -> None:
+        """Say on each button what it writes."""
+        view, threshold = self._view, self._threshold
+        if view is None or view.opened is None or view.sample is None or threshold is None:
+            return
+        kept = view.export
+        of_this = kept is not None and kept.opened is not None and kept.opened.number == view.opened.number
+        if kept is not None:
+            at = say_threshold(kept.threshold, view.sample) if of_this else f"{kept.threshold:.3f}"
+            self._export.label = f"Export the bundle of {kept.title}, ≥ {at}"
+        same = kept is not None and of_this and _flags_alike(view.sample, kept.threshold, threshold)
+        self._export_shown.label = f"Export what is shown, ≥ {say_threshold(threshold, view.sample)}, without a name"
+        self._export.param.update(visible=kept is not None, disabled=False)
+        self._export_shown.param.update(visible=not same, disabled=False)
+
+    def _on_export(self, *, shown: bool = False) -> None:
+        if self._view is None or self._view.opened is None:
+            return
+        for button in (self._export, self._export_shown):
+            button.disabled = True
+        (self._export_shown if shown else self._export).label = "Exporting…"
         self._download.visible = False
-        self.actions.export_bundle(self._exported, failed=self._export_ended)
+        what: dict[str, Any] = {"threshold": self._threshold, "opened": self._view.opened} if shown else {}
+        self.actions.export_bundle(self._exported, failed=self._name_exports, **what)
 
-    def _export_ended(self) -> None:
-        self._export.param.update(label="Export the bundle", disabled=False)
-
-    def _exported(self, file: Path) -> None:
-        self._export_ended()
+    def _exported(self, file: Path, what: str) -> None:
+        self._name_exports()
         self._download.param.update(file=str(file), filename=file.name, visible=True)
-        self.actions.say(f"Exported {file.name}; score new uploads with 'lassoscope score'.")
+        self.actions.say(f"Exported {file.name}: {what}. Score new uploads with 'lassoscope score'.")
 
     def _draw_points(self) -> None:
         view = self._view
@@ -365,15 +537,15 @@ class OperatingPage(pn.viewable.Viewer):
     def _point_row(self, point: OperatingPoint, figures: PointFigures) -> pn.Column:
         force = self._view.in_force if self._view else {}
         state = f" <b>in force</b> since {_minute(force['at'])}, by {html.escape(force['analyst'])}." if point.in_force else ""
-        precision = "not said" if figures.precision is None else f"{figures.precision.value:.0%}"
+        precision = "not said" if figures.precision is None else percent(figures.precision.value)
+        shown = say_threshold(point.threshold, self._view.sample) if self._view and self._view.sample else ""
         words = (
-            f"<b>{html.escape(point.name)}</b> ≥ {point.threshold:.3f} ({html.escape(point.analyst)}): recall "
-            f"{figures.recall.value:.0%} ({figures.recall.low:.0%} to {figures.recall.high:.0%}), precision {precision}, "
-            f"{figures.share_above:.1%} flagged (counted).{state}"
+            f"<b>{html.escape(point.name)}</b> ≥ {shown} ({html.escape(point.analyst)}): recall "
+            f"{percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
+            f"{percent(figures.share_above)} flagged (counted).{state}"
         )
-        go = pmui.Button(
-            label="Show", size="small", variant="text", color="default", on_click=lambda _, t=point.threshold: self._move(t)
-        )
+        show = partial(self._hold, point.threshold, by="point")
+        go = pmui.Button(label="Show", size="small", variant="text", color="default", on_click=lambda _: show())
         force_button = pmui.Button(
             label="Put in force", size="small", variant="text", on_click=lambda _, n=point.name: self.actions.put_in_force(n)
         )
@@ -386,6 +558,10 @@ class OperatingPage(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _flags_alike(sample: Sample, one: float, other: float) -> bool:
+    return sample.counted_above(one) == sample.counted_above(other)
 
 
 def _closed_panel() -> str:
@@ -416,24 +592,21 @@ def _small(sentences: Sequence[str]) -> str:
 
 
 def _range(found: Range) -> str:
-    return f"{found.value:,.0f} ({found.low:,.0f} to {found.high:,.0f})"
+    return f"{per_thousand(found.value)} ({per_thousand(found.low, down=True)} to {per_thousand(found.high, up=True)})"
 
 
 def _per_1000(figures: PointFigures) -> str:
-    cells = [
-        ("reviewed", f"{figures.reviewed:,.0f}", "counted"),
-        ("caught", f"{figures.caught.value:,.0f}", f"{figures.caught.low:,.0f} to {figures.caught.high:,.0f}"),
-        ("missed", f"{figures.missed.value:,.1f}", f"{figures.missed.low:,.1f} to {figures.missed.high:,.1f}"),
-    ]
+    cells = per_1000(figures)
     body = "".join(
         f'<div style="flex:1;text-align:center"><div style="font-size:20px">{value}</div><div style="font-size:11px">{name}<br>'
         f"({range_})</div></div>"
         for name, value, range_ in cells
     )
-    return f'<div style="font-size:12px;margin-top:6px">Per 1,000 images:</div><div style="display:flex">{body}</div>'
+    return f'<div style="font-size:12px;margin-top:6px">{PER_1000}</div><div style="display:flex">{body}</div>'
 
 
 def _average_precision(found: Range | None) -> str:
     if found is None:
         return "Average precision is not defined below 20 flagged check labels."
-    return f"Average precision {found.value:.3f} ({found.low:.3f} to {found.high:.3f})."
+    low, high = fraction(found.low, down=True), fraction(found.high, up=True)
+    return f"Average precision {fraction(found.value)} ({low} to {high})."

@@ -105,6 +105,7 @@ class ScoreChart:
 
     def __init__(self, on_threshold: Callable[[float], None]) -> None:
         self._on_threshold, self._silent = on_threshold, False
+        self._sample: Sample | None = None
         self.figure = figure(
             width=WIDTH, height=LOW_HEIGHT, x_range=Range1d(-1, 1), y_range=Range1d(0, 1), x_axis_label="score (logit)",
             y_axis_label="images", toolbar_location=None, tools="",
@@ -131,23 +132,33 @@ class ScoreChart:
 
     def show(self, sample: Sample, promised: float | None) -> None:
         """Draw an opening."""
+        self._sample = sample
         self._handle.visible = True
         self._promised.visible = promised is not None
         low, high = np.quantile(sample.pool, SPAN)
         low, high = min(low, sample.scores.min()) - 0.2, max(high, sample.scores.max()) + 0.2
+        self._draw(float(low), float(high))
+        if promised is not None:
+            self._promised.location = promised
+
+    def _draw(self, low: float, high: float) -> None:
+        sample = self._sample
+        if sample is None:
+            return
         counts, edges = np.histogram(sample.pool, BINS, (low, high))
-        top = float(counts.max())
-        self.figure.x_range.update(start=float(low), end=float(high))
+        top = max(float(counts.max()), 1.0)
+        self.figure.x_range.update(start=low, end=high)
         self.figure.y_range.update(start=-0.32 * top, end=1.05 * top)
         self._bars.data = {"left": edges[:-1], "right": edges[1:], "top": counts.astype(float)}
         for flagged, (y0, y1) in ((True, (-0.02, -0.15)), (False, (-0.17, -0.3))):
             x = sample.scores[sample.flagged == flagged]
             self._ticks[flagged].data = {"x": x, "y0": np.full(len(x), y0 * top), "y1": np.full(len(x), y1 * top)}
-        if promised is not None:
-            self._promised.location = promised
 
     def move(self, threshold: float) -> None:
-        """Put the handle somewhere, from outside."""
+        """Put the handle somewhere, from outside; what is shown is widened until it is in sight."""
+        start, end = self.figure.x_range.start, self.figure.x_range.end
+        if not start <= threshold <= end:
+            self._draw(min(start, threshold - 0.2), max(end, threshold + 0.2))
         self._silent = True
         self._handle.location = threshold
         self._silent = False

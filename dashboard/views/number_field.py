@@ -1,0 +1,41 @@
+"""A field for a number that takes what is typed at every Enter and on leaving it: Panel Material UI's own does so only once."""
+
+import math
+
+import panel_material_ui as pmui
+
+from core.errors import InputError
+
+LONGEST = 40  # characters
+
+
+def number_field(label: str, *, width: int, value: float | None = None) -> pmui.TextInput:
+    """Return a small field; read what it says with `number`, write to it what `written` returns."""
+    return pmui.TextInput(label=label, value=written(value), size="small", width=width)
+
+
+def number(text: str) -> float | None:
+    """Read what was typed: 0.9, 0,9 or 90%; None for nothing.
+
+    Raises:
+        InputError: if it is no number.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    plain, per = (text[:-1], 100) if text.endswith("%") else (text, 1)
+    try:
+        found = float(plain.strip().replace(",", ".").replace("−", "-")[:LONGEST]) / per
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise InputError(f"A number is needed here, got '{text[:LONGEST]}'; for example 0.9.")
+    return found
+
+
+def written(value: float | None, decimals: int = 4) -> str:
+    """Write a number for such a field, without zeros at its end."""
+    if value is None:
+        return ""
+    text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -1,0 +1,237 @@
+"""The Operating point page without a browser: one threshold for all that shows it, echoes are no hands, what is old is said."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from core import checking
+from core.errors import AppError, InputError
+from core.operating import figures_at
+from dashboard.actions import Actions
+from dashboard.openings import Openings
+from dashboard.state import SessionState
+from dashboard.views.echoes import SECONDS, Echoes
+from dashboard.views.number_field import number, written
+from dashboard.views.operating import OperatingPage
+from tests.core.test_checking import made, read, teach
+
+
+class Direct(Actions):
+    """Does everything at once, on this thread."""
+
+    def __init__(self, state, openings):
+        self.state, self.workspace, self._openings = state, state.workspace, openings
+        self._hub, self._refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
+
+    def run(self, verb, done, *, slow=False, failed=lambda: None):
+        try:
+            done(verb())
+        except AppError as error:
+            failed()
+            self.say(str(error), error=True)
+
+    def soon(self, draw):
+        draw()
+
+
+@pytest.fixture
+def space(tmp_path):
+    with made(tmp_path / "w") as found:
+        teach(found, 60, np.random.default_rng(1))
+        read(found, 150)
+        checking.reveal(found, analyst="ann")
+        yield found
+
+
+@pytest.fixture
+def page(space):
+    state = SessionState(workspace=space, page="operating")
+    found = OperatingPage(state=state, actions=Direct(state, Openings(space)))
+    found._load(None)
+    return found
+
+
+def shown(page):
+    """Return the threshold as every part of the page has it."""
+    words = page._words.object.split("At scores ≥ ")[1].split(",")[0]
+    marks = page._curve._marks.data
+    figures = figures_at(page._view.sample, page._threshold)
+    assert page._histogram.figure.x_range.start <= page._threshold <= page._histogram.figure.x_range.end
+    assert float(page._want_recall.value) == pytest.approx(figures.recall.value, abs=5e-4)
+    assert marks["recall"][-1] == pytest.approx(figures.recall.value)
+    assert page._view.sample.counted_above(float(words)) == figures.n_above  # rounded, it flags the same images
+    for value in (page._histogram._handle.location, page._slider.value, float(page._typed.value)):
+        assert value == pytest.approx(page._threshold, abs=1e-3)
+    return page._threshold
+
+
+def drag(page, *places):
+    for place in places:  # what Bokeh reports while a hand moves
+        page._histogram._handle.location = place
+
+
+def choose(page, number):
+    """Choose an opening as a person does: not in the moment in which another one has appeared."""
+    page._openings._replaced.clear()
+    page._history.value = number
+
+
+def test_the_handle_stays_where_it_is_dropped_whatever_the_widgets_echo(page):
+    drag(page, 1.0, 0.5)
+    before = {name: getattr(page, f"_{name}").value for name in ("slider", "typed", "want_recall", "want_precision")}
+    drag(page, -0.1, -0.123456)
+    for name, old in before.items():
+        getattr(page, f"_{name}").value = old  # React sends a value back while the next one is on its way
+        assert shown(page) == -0.123456, name
+    drag(page, 0.75)
+    assert shown(page) == 0.75
+
+
+def test_every_way_to_move_the_threshold_moves_all_of_them(page):
+    opened = page._view.opened
+    assert shown(page) == opened.threshold
+    page._slider.value = 0.31
+    assert shown(page) == 0.31
+    page._typed.value = "-0,4"
+    assert shown(page) == -0.4
+    page._want_recall.value = "90%"
+    assert figures_at(page._view.sample, shown(page)).recall.value >= 0.9
+    page._want_precision.value = "0.8"
+    assert figures_at(page._view.sample, shown(page)).precision.value >= 0.8
+    page._to_cheapest()
+    shown(page)
+    drag(page, 0.2)
+    page._slider.param.update(value=0.6, value_throttled=0.6)
+    assert shown(page) == 0.6
+    page._typed.value = str(float(page._view.sample.pool[0]) - 0.5)  # beyond what the chart showed
+    assert shown(page) < page._view.sample.pool[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("typed", "500", "Scores go from"),
+        ("typed", "abc", "A number is needed"),
+        ("typed", "nan", "A number is needed"),
+        ("want_recall", "3", "from 0 to 1"),
+        ("want_precision", "-1", "from 0 to 1"),
+        ("miss", "0", "more than 0 reviews"),
+        ("recall", "7", "from 0.5 to 0.999"),
+        ("size", "many", "A number is needed"),
+    ],
+)
+def test_what_cannot_be_is_said_and_the_field_shows_what_holds(page, field, text, said):
+    at, widget = shown(page), getattr(page, f"_{field}")
+    before = widget.value
+    widget.value = text
+    assert said in page.state.message
+    assert (widget.value, shown(page)) == (before, at)
+    drag(page, at)
+    drag(page, at + 0.1)
+    assert page.state.message == ""  # what was wrong is past
+
+
+def test_labels_read_since_are_said_and_the_next_look_is_offered(page, space):
+    assert page._shown.object.count("opening 1, with its 150 check labels") == 1
+    assert "since" not in page._shown.object
+    read(space, 7)
+    page._on_state()
+    assert "7 more check labels were read since and are not in them: the next look takes them in." in page._shown.object
+    assert "Open: look 2" in page._shown.object
+    assert page._open.label == "Open: look 2"
+    page.actions.open_check_set(page._load)
+    assert "opening 2, with its 157 check labels" in page._shown.object
+    assert "since" not in page._shown.object
+    choose(page, 1)
+    assert "opening 1, with its 150 check labels. The newest is opening 2." in page._shown.object.replace("</p>", "")
+
+
+def test_charts_are_drawn_again_when_what_they_are_drawn_from_changes_under_one_opening(page, space):
+    naive = page._curve._naive.data["recall"]
+    bars = page._histogram._bars.data
+    page._on_state()
+    assert page._histogram._bars.data is bars  # nothing has changed
+    drag(page, 0.42)
+    teach(space, 30, np.random.default_rng(5))
+    page._on_state()
+    assert len(page._curve._naive.data["recall"]) != len(naive)
+    assert shown(page) == 0.42
+
+
+def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(page, space):
+    read(space, 5)
+    checking.reveal(space, analyst="bob")
+    page._on_state()
+    assert page._view.opened.number == 2
+    drag(page, 0.3)
+    read(space, 5)
+    checking.reveal(space, analyst="bob")
+    page._on_state()
+    assert (page._view.opened.number, shown(page)) == (2, 0.3)
+    assert "The newest is opening 3." in page._shown.object
+
+
+def test_the_export_buttons_say_what_they_write(page, space):
+    asked = []
+    page.actions.export_bundle = lambda done, *, failed, **what: asked.append(what)
+    assert page._export.label.startswith("Export the bundle of the promise of opening 1 (no point is in force), ≥ ")
+    assert not page._export_shown.visible
+    page._typed.value = "0.5"
+    assert page._export_shown.label == "Export what is shown, ≥ 0.50, without a name"
+    page._on_export(shown=True)
+    assert (asked[-1]["threshold"], asked[-1]["opened"].number) == (0.5, 1)
+    page._name.value = "careful"
+    page._save_point()
+    page.actions.put_in_force("careful")
+    page._on_state()
+    assert page._export.label == "Export the bundle of operating point 'careful', in force, ≥ 0.50"
+    assert not page._export_shown.visible  # it is what is shown
+    page._on_export()
+    assert asked[-1] == {}
+
+
+def test_an_opening_that_cannot_be_shown_stands_in_the_way_of_no_other(page, space, monkeypatch):
+    read(space, 5)
+    checking.reveal(space, analyst="bob")
+    whole = checking.frozen_scores
+
+    def lost(workspace, opened):
+        if opened.number == 2:
+            raise InputError("Its embeddings are lost.")
+        return whole(workspace, opened)
+
+    monkeypatch.setattr(checking, "frozen_scores", lost)
+    page._on_state()
+    assert "Opening 2 cannot be shown. Its embeddings are lost." in page._promise.object
+    assert not page._charts.visible
+    choose(page, 1)
+    assert page._charts.visible
+    shown(page)
+
+
+def test_an_echo_is_a_value_that_was_written_and_replaced_a_short_while_ago():
+    now = [0.0]
+    widget = SimpleNamespace(value=0)
+    widget.param = SimpleNamespace(update=lambda **found: vars(widget).update(found))
+    echoes = Echoes(widget, clock=lambda: now[0])
+    for value in (1, 2, 3):
+        echoes.write(value)
+    assert [echoes.is_persons(value) for value in (1, 2, 3)] == [False] * 3
+    assert echoes.is_persons(7)
+    assert echoes.is_persons(8)
+    assert echoes.is_persons(7)  # what a person has put there is no echo
+    assert not echoes.is_persons(2)
+    echoes.restore()
+    assert widget.value == 7
+    now[0] += SECONDS
+    assert echoes.is_persons(2)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.9", 0.9), (" 0,9 ", 0.9), ("90%", 0.9), ("−2", -2.0), ("", None)])
+def test_a_number_field_takes_what_people_type(text, value):
+    assert number(text) == value
+
+
+def test_a_number_field_shows_no_zeros_at_the_end():
+    assert [written(x) for x in (None, 20.0, -0.00001, 2.34567, -1.5)] == ["", "20", "0", "2.3457", "-1.5"]
