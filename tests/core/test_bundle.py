@@ -1,7 +1,9 @@
 """Export and scoring: a bundle answers as the page does, on files it has never seen, whole or broken."""
 
 import json
+import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,11 @@ from typer.testing import CliRunner
 
 from core import checking, scoring
 from core.backbone import Architecture
-from core.bundle import export_bundle, load_bundle
+from core.bundle import choose, export_bundle, export_zip, load_bundle
 from core.demo import write_demo_images
 from core.encoder import Encoder, Vit, load_encoder
 from core.errors import InputError
+from core.folders import folder_aside
 from core.images import load_square
 from core.ingest import list_folder
 from core.workspace import Workspace
@@ -66,6 +69,12 @@ def prepared(tmp_path_factory):
 def bundle(prepared):
     run("export", prepared / "bundle", "-w", prepared / "w")
     return prepared / "bundle"
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Exports without the ONNX model, which takes seconds."""
+    monkeypatch.setattr("core.bundle._write_onnx", lambda *_: 0.0)
 
 
 def test_a_bundle_is_complete_and_says_what_was_promised(bundle, prepared):
@@ -185,7 +194,7 @@ def test_a_changed_or_foreign_bundle_is_refused(bundle, tmp_path):
         load_bundle(broken)
 
 
-def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(prepared, tmp_path):
+def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(prepared, tmp_path, quickly):
     with Workspace(prepared / "w", read_only=True) as space:
         (tmp_path / "mine.txt").write_text("mine")
         with pytest.raises(InputError, match="holds other files"):
@@ -200,6 +209,117 @@ def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(prepared
         assert not list(tmp_path.glob(".b.*"))
     with Workspace.create(tmp_path / "empty") as space, pytest.raises(InputError, match="open the check set"):
         export_bundle(space, tmp_path / "c")
+
+
+def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(prepared, tmp_path, quickly):
+    folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        before = export_bundle(space, tmp_path / "before")
+        space.set_classes(parse_classes("spam,copyright*,footwear,neutral*"))
+        after = export_bundle(space, tmp_path / "after")
+        assert after["probe"]["classes"] == before["probe"]["classes"] == ["neutral", "footwear", "copyright"]
+        assert after["onnx"]["score_columns"] == ["neutral", "footwear", "copyright", "flagged"]
+        assert [c["name"] for c in after["classes"] if c["flagged"]] == ["footwear"]  # as it was opened
+        assert "**footwear**" in (tmp_path / "after" / "MODEL_CARD.md").read_text()
+        assert after["promise"]["n_flagged"] == before["promise"]["n_flagged"]
+        assert space.refit().version > before["probe"]["version"]  # another target is another model
+        assert space.learning() is None or 60 not in space.learning().rounds[:-1]
+        newest = export_bundle(space, tmp_path / "newest", threshold=0.5)
+        assert newest["probe"]["classes"] == ["copyright", "footwear", "neutral"]
+        assert {c["name"] for c in newest["classes"] if c["flagged"]} == {"copyright", "neutral"}
+
+
+def test_an_export_says_what_it_is_of(prepared, tmp_path, quickly):
+    folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        opened = checking.reveals(space)[0]
+        assert choose(space).title == "the promise of opening 1 (no point is in force)"
+        checking.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
+        assert choose(space, point="careful").title == "operating point 'careful', not in force"
+        checking.put_in_force(space, "careful", analyst="ann")
+        assert choose(space).title == "operating point 'careful', in force"
+        shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
+        assert (shown["chosen"], shown["operating_point"]) == ("a threshold without a name, on opening 1", "")
+        assert not shown["promise"]["covers_this_threshold"]
+        for wrong, said in (({"point": "careful", "threshold": 1.0}, "one threshold"), ({"threshold": float("nan")}, "finite")):
+            with pytest.raises(InputError, match=said):
+                choose(space, **wrong)
+        with pytest.raises(InputError, match="'Careful' is probably 'careful'"):
+            choose(space, point="Careful")
+    said = CliRunner().invoke(app, ["export", str(tmp_path / "c"), "-w", str(folder)]).output
+    assert "operating point 'careful', in force; flag scores ≥" in said
+    assert "with the promise of 80% recall" in said
+
+
+def test_the_older_bundle_stays_until_the_new_one_is_whole_and_other_files_for_ever(prepared, tmp_path, quickly, monkeypatch):
+    with Workspace(prepared / "w", read_only=True) as space:
+        first = export_bundle(space, tmp_path / "b")
+        with monkeypatch.context() as patched:
+            patched.setattr("core.bundle.model_card", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                export_bundle(space, tmp_path / "b")
+        assert json.loads((tmp_path / "b" / "bundle.json").read_text())["version"] == first["version"]
+        assert [file.name for file in tmp_path.iterdir()] == ["b"]
+        (tmp_path / "link").symlink_to(tmp_path / "b")
+        assert export_bundle(space, tmp_path / "link")["probe"] == first["probe"]
+        assert (tmp_path / "link").is_symlink()
+        (tmp_path / "b" / "notes.txt").write_text("mine")
+        with pytest.raises(InputError, match=r"besides an older bundle \(notes.txt\)"):
+            export_bundle(space, tmp_path / "b")
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(InputError, match="is a file"):
+            export_bundle(space, tmp_path / "file")
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "bundle.json").write_text('{"mine": 1}')
+        with pytest.raises(InputError, match="and no bundle"):
+            export_bundle(space, tmp_path / "other")
+        file, record = export_zip(space, tmp_path / "zips")
+        with zipfile.ZipFile(file) as packed:
+            assert json.loads(packed.read("bundle.json"))["version"] == record["version"]
+            assert packed.testzip() is None
+        assert list((tmp_path / "zips").iterdir()) == [file]
+
+
+@pytest.mark.parametrize("swap", ["in one step", "by renames"])
+def test_a_folder_takes_the_place_of_another_at_once(tmp_path, monkeypatch, swap):
+    if swap == "by renames":
+        monkeypatch.setattr("core.folders.sys.platform", "other")
+    old = tmp_path / "f"
+    forgotten = tmp_path / ".f.1234.part"
+    forgotten.mkdir()
+    os.utime(forgotten, (0, 0))
+    for text in ("first", "second"):
+        with folder_aside(old) as aside:
+            (aside / "a").write_text(text)
+            assert not old.exists() or (old / "a").read_text() == "first"
+        assert (old / "a").read_text() == text
+    with pytest.raises(ZeroDivisionError), folder_aside(old) as aside:
+        (aside / "a").write_text(str(1 / 0))
+    assert (old / "a").read_text() == "second"
+    assert [file.name for file in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": "high"}, {"threshold": None}, {"files": None}, {"version": 3}, {"probe": {}}, {"score_quantiles": []},
+        {"score_quantiles": ["a", 1]}, {"calibration": {"slope": 1}}, {"promise": {}}, {"probe": {"classes": ["a"]}},
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_whole_is_refused_in_a_sentence(bundle, tmp_path, change):
+    shutil.copytree(bundle, tmp_path / "b")
+    record = json.loads((bundle / "bundle.json").read_text()) | change
+    (tmp_path / "b" / "bundle.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="export"):
+        load_bundle(tmp_path / "b", device="cpu")
+
+
+def test_no_image_scored_is_said_and_looks_like_nothing(bundle, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "torn.png").write_bytes(b"no picture")
+    found = run("score", bundle, tmp_path / "in", "--out", tmp_path / "s.csv")
+    assert found["promise"].endswith("No image was scored, so nothing can be said of how they compare.")
+    assert found["drift"] == {"ks_distance": None, "p": None, "drifted": False}
 
 
 @pytest.mark.parametrize("name", ["msn-tiny-64", "pixels-pca", "random", "timm"])

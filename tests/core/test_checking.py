@@ -1,6 +1,7 @@
 """Check sets through `Workspace`: what is sealed, what a look costs, and that peeking cannot break the promise."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_too_few_flagged_are_counted_and_not_opened(tmp_path):
         stands = checking.status(space)
         assert stands.n_flagged < 5
         assert "5 at least" in stands.missing
-        assert any("before you look" in sentence or "at the very best" in sentence for sentence in closed(stands, ["explicit"]))
+        assert any("ingest more images" in sentence for sentence in closed(stands, ["explicit"]))  # there are not that many
         with pytest.raises(InputError, match="5 at least"):
             checking.reveal(space, analyst="ann")
         assert checking.reveals(space) == []  # no look was spent
@@ -315,7 +316,7 @@ def test_the_sentences_are_those_of_the_specification(space):
     opened = checking.reveal(space, analyst="ann")
     sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
-    words = promise(opened, figures, sample)
+    words = promise(opened, figures, sample, left=checking.left_to_read(space, opened))
     assert f"{figures.n_above:,} images" in words[0]
     assert words[1].startswith("At least 90% of explicit images are caught (95% sure; best guess ")
     warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
@@ -382,3 +383,59 @@ def test_peeking_through_the_workspace_cannot_break_the_promise(tmp_path, capsys
         )
     assert broken <= 0.05
     assert naive > broken
+
+
+def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_path):
+    with made(tmp_path / "w", n=2_000, share=0.12) as space:
+        teach(space, 100, np.random.default_rng(0))
+        read(space, 120)
+        opened = checking.reveal(space, analyst="ann")
+        focus.draw_focus(space, 60, analyst="ann")
+        read(space, 200, "focus")
+        before = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+        swapped = [replace(c, flagged=not c.flagged) for c in reversed(space.classes)]
+        space.set_classes(swapped)
+        after = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+        assert before.extra_flagged.any()
+        assert (before.extra_flagged == after.extra_flagged).all()
+
+
+def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space):
+    read(space, 120)
+    first = checking.reveal(space, analyst="ann")
+    space.catalog.add_reveal(1, 2, "other", first.probe, "bob", {"recall": 0.9})
+    assert [r.number for r in checking.reveals(space)] == [first.number]
+    read(space, 10)
+    assert checking.reveal(space, analyst="ann").look == 3
+
+
+def test_what_was_read_since_an_opening_is_counted(space):
+    read(space, 120)
+    opened = checking.reveal(space, analyst="ann")
+    assert checking.read_since(space, opened) == 0
+    left = checking.left_to_read(space, opened)
+    assert left == int(space.sealed.sum()) - 120
+    read(space, 9)
+    row = int(opened.rows[0])
+    seq = space.label_action(row).seq
+    space.undo(seq, analyst="ann")
+    again = np.setdiff1d(next(a.rows for a, _ in space.history() if a.seq == seq), [row])
+    give(space, again, space.gold("label"))
+    give(space, np.array([row]), 1 - space.gold("label"))  # read otherwise now
+    assert checking.read_since(space, opened) == 10
+
+
+def test_a_set_begins_behind_images_whose_readings_were_undone(space):
+    read(space, 110)
+    opened = checking.reveal(space, analyst="ann")
+    for action, stands in space.history():
+        if stands and action.source == "check":
+            space.undo(action.seq, analyst="ann")
+    assert checking.begin_set(space, analyst="ann").after == space.check_order[opened.rows].max()
+
+
+@pytest.mark.parametrize("value", [0.4999, 0.9999, 1.0, float("nan"), -1.0])
+def test_a_recall_that_cannot_be_promised_is_refused(space, value):
+    for term in ("recall", "confidence"):
+        with pytest.raises(InputError, match=r"from 0\.5 to 0\.999"):
+            checking.change_terms(space, **{term: value})
