@@ -31,9 +31,7 @@ class Frames:
     all_seen: bool  # False: there were too many to look at all
 
 
-def look_through(
-    first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None, sampled: bool = False
-) -> Frames:
+def look_through(first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None, sampled: bool = False) -> Frames:
     """Choose the frames that differ most, the first always among them.
 
     Args:

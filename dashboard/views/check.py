@@ -107,6 +107,11 @@ class CheckPane(QueuePane):
         self._doubt = None
         super()._go_on()
 
+    def _take_back(self, asked: list[Suggestion]) -> None:
+        read = self.state.workspace.evidence()  # somebody else was faster: that reading stays
+        super()._take_back([a for a in asked if self._purpose.value not in FIRST or not read[a.row]])
+        self._refill_if_empty()
+
     def _standing_name(self, row: int) -> str | None:
         code = int(self.state.workspace.labels.codes[row])
         return self.state.workspace.class_names[code] if code >= 0 else None

@@ -129,4 +129,6 @@ export function render({ model, view }) {
   const place = sessionStorage.getItem(PLACE);
   sessionStorage.removeItem(PLACE);
   if (first && place) model.send_msg({ place: JSON.parse(place) });
+  // Who closes the tab does not come back to it: its session need not wait, as it does for those whose line was cut.
+  if (first) window.addEventListener("pagehide", event => { if (!event.persisted) keeper.model.send_msg({ closing: true }); });
 }

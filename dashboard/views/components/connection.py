@@ -10,6 +10,14 @@ import param
 PLACE = ("page", "tab", "colour_by")  # of `SessionState`: where a page that loads again goes back to
 
 
+def end_session() -> None:
+    """Let the session of the current document end with its connection, instead of being kept for whoever comes back."""
+    context = pn.state.curdoc.session_context if pn.state.curdoc else None
+    session = getattr(context, "session", None)
+    if session is not None:
+        session.request_expiration()
+
+
 class Connection(pn.custom.JSComponent):
     """An invisible keeper of the connection; put one on the page.
 
@@ -35,6 +43,9 @@ class Connection(pn.custom.JSComponent):
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         if "beat" in msg:
             self._send_msg({"beat": True})
+            return
+        if "closing" in msg:
+            end_session()
             return
         place = msg.get("place")
         if isinstance(place, dict):
