@@ -74,7 +74,8 @@ export function render({ model, el }) {
 """
     _stylesheets = [
         """
-:host { position: fixed; left: 50%; bottom: 24px; transform: translateX(-50%); z-index: 2000; width: auto !important; }
+:host { position: fixed; left: 50%; bottom: 24px; transform: translateX(-50%); z-index: 2000; width: auto !important;
+  pointer-events: none; }
 .lost { background: #b00020; color: #fff; font-size: 14px; padding: 10px 18px; border-radius: 8px; }
 .lost[hidden] { display: none; }
 """
