@@ -20,7 +20,8 @@ def provide_caches(environment: MutableMapping[str, str] = os.environ) -> None:
         return
     place = ""
     for name in VARIABLES:
-        if not environment.get(name) and not (name == "NUMBA_CACHE_DIR" and _can_be_made(_packages())):
+        is_usual = name == "XDG_CACHE_HOME" or not environment.get(name)
+        if is_usual and not (name == "NUMBA_CACHE_DIR" and _can_be_made(_packages())):
             place = place or _private_folder()
             environment[name] = os.path.join(place, name.lower())
 

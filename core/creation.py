@@ -1,5 +1,6 @@
 """A workspace folder before it is opened: is there a catalog in it, a half-made one, or a lost one; and a new one, whole."""
 
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 from core.catalog import Catalog, ImageClass
 from core.database import SqliteFile, has_log, remove_database
-from core.errors import DamageError, WorkspaceError
+from core.errors import DamageError, InputError, WorkspaceError
 from core.files import atomic_path
 from core.salvage import REPAIRED
 from core.schema import METADATA
 from core.troubles import translated
 
+LONGEST = 470  # bytes of a folder's path: SQLite takes 512 with the names of its own files
 THERE, MISSING, UNFINISHED = "there", "missing", "unfinished"
 HEADER = b"SQLite format 3\0"
 WORK = ("images", "actions", "rejected", "paths")  # tables that are empty in a catalog nobody has worked with
@@ -32,7 +34,10 @@ def state_of(folder: Path) -> str:
     Raises:
         DamageError: if the folder holds work, and its catalog is lost, empty, or no catalog of ours.
         WorkspaceError: if the place is a file.
+        InputError: if its path is too long.
     """
+    if len(os.fsencode(os.path.realpath(folder))) > LONGEST:
+        raise InputError(f"The path of {folder.name[:40]}… is too long for SQLite ({LONGEST} bytes); choose a shorter one.")
     if folder.exists() and not folder.is_dir():
         raise WorkspaceError(f"{folder} is a file, and a workspace is a folder; choose another place.")
     path = catalog_file(folder)

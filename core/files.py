@@ -1,6 +1,7 @@
 """Files that are either whole or absent: written aside, flushed to disk, then renamed. Imports numpy only."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -29,11 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         InputError: if something is there that is no file: a folder, a device.
     """
     path = Path(os.path.realpath(path))
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, and a file is to be written; name a file.")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file and is left as it is; name another file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    need_file_place(path)
     # Of a long name only the beginning: the whole one may be as long as a name can be.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:NAME_KEPT]}.", suffix=".part")
     os.close(handle)
@@ -47,6 +44,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         fsync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def need_file_place(path: Path) -> None:
+    """Make sure that a file can be written, making its folder: before the work whose result it takes, not after.
+
+    Raises:
+        InputError: if something is there that is no file: a folder, a device.
+        OSError: if its folder cannot be made or written to.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and a file is to be written; name a file.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file and is left as it is; name another file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 def fsync_folder(folder: Path) -> None:

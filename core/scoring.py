@@ -14,7 +14,7 @@ import numpy as np
 from core.arrays import FloatArray, Progress, ignore
 from core.bundle import Bundle, frame_quantiles
 from core.errors import InputError
-from core.files import atomic_path, write_json_atomic
+from core.files import atomic_path, need_file_place, write_json_atomic
 from core.images import Uint8Array
 from core.ingest import Found, list_source
 from core.reading import prepare, read_square
@@ -50,6 +50,7 @@ def score_source(
     """
     if out.suffix.lower() not in (".csv", *PARQUET):
         raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name such a file.")
+    need_file_place(out)
     files = list(list_source(source).files)
     parts = _open_parts(bundle, files, out)
     batches = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]

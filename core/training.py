@@ -11,6 +11,7 @@ import numpy as np
 
 from core.arrays import Progress, ignore
 from core.errors import InputError, WorkspaceError
+from core.files import need_file_place
 from core.labels import UNLABELLED
 from core.metrics import knn_accuracy
 from core.runs import RunLog
@@ -60,6 +61,7 @@ def train_on_workspace(
 
     if workspace.n_images < 2:
         raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_images}; ingest some first.")
+    need_file_place(out)
     state = out.with_suffix(".state")
     if state.exists() and not resume and first_process():
         raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")

@@ -22,7 +22,7 @@ OS_SENTENCES = {
     errno.EACCES: "{name} may not be read or written by this user; change its permissions, or choose another place.",
     errno.EPERM: "{name} may not be changed by this user; change its permissions, or choose another place.",
     errno.EISDIR: "{name} is a folder, and a file is needed; name a file.",
-    errno.ENOTDIR: "{name} lies below something that is no folder; choose another place.",
+    errno.ENOTDIR: "{name} is, or lies below, something that is no folder; choose another place.",
     errno.EEXIST: "{name} is there already, and is no folder; choose another name.",
     errno.ENOENT: "There is no {name}; check the path.",
     errno.ENAMETOOLONG: "{name} is too long for a path; choose a shorter one.",

@@ -1,5 +1,7 @@
-"""kill -9 in the middle of embedding and of labelling: nothing acknowledged is lost, and work goes on where it stopped."""
+"""kill -9 in the middle of creating, embedding, labelling and repairing: nothing acknowledged is lost, and work goes on where it stopped."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -8,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.creation import MISSING, THERE, state_of
 from core.demo import write_demo_images
 from core.encoder import load_encoder
+from core.repair import repair
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +24,19 @@ w.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
 with w.Workspace(Path(sys.argv[1])) as space:
     print("ready", flush=True)
     space.embed("random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
+"""
+CREATE = """
+import sys, core.workspace as w
+from pathlib import Path
+print("ready", flush=True)
+w.Workspace.create(Path(sys.argv[1]), salt="kills").close()
+print("made", flush=True)
+"""
+REPAIR = """
+import sys, core.repair as r
+from pathlib import Path
+print("ready", flush=True)
+r.repair(Path(sys.argv[1]), device="cpu")
 """
 LABEL = """
 import sys, numpy as np, core.workspace as w
@@ -79,3 +96,32 @@ def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folde
             assert acknowledged <= len(found) <= acknowledged + 1  # one may be on disk without having been told
             again = {action.seq: action for action, _ in space.history()}
             assert all(len(again[seq].rows) == 1 for seq in found)
+
+
+def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tmp_path):
+    rng = np.random.default_rng()
+    for number in range(4):
+        folder = tmp_path / str(number)
+        run_and_kill(CREATE, folder, after_lines=1, then=float(rng.uniform(0, 0.08)))
+        assert state_of(folder) in (THERE, MISSING)
+        with Workspace.create(folder, salt="again") as space:
+            assert len(space.classes) == 3
+            assert space.catalog.setting("salt") in ("kills", "again")
+
+
+def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path):
+    with Workspace(small, read_only=True) as space:
+        codes = space.labels.codes.tolist()
+    connection = sqlite3.connect(small / "catalog.sqlite")
+    connection.execute("UPDATE settings SET value = '{oops' WHERE key = 'guideline'")
+    connection.commit()
+    connection.close()
+    rng = np.random.default_rng()
+    for number in range(3):
+        folder = shutil.copytree(small, tmp_path / str(number))
+        run_and_kill(REPAIR, folder, after_lines=1, then=float(rng.uniform(0, 0.25)))
+        with Workspace(folder, read_only=True) as space:
+            assert space.labels.codes.tolist() == codes
+        repair(folder, device="cpu")
+        with Workspace(folder) as space:
+            assert space.labels.codes.tolist() == codes

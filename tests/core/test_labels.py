@@ -50,7 +50,57 @@ def test_book_equals_slow_replay_after_every_action(data):
         actions.append(new)
         book.apply(new)
         assert book.labels.codes.tolist() == slow_codes(actions)
-    assert LabelBook(N, NAMES, actions).labels.codes.tolist() == book.labels.codes.tolist()
+    whole = LabelBook(N, NAMES, actions)
+    assert whole.labels.codes.tolist() == book.labels.codes.tolist()
+    assert whole.labels.actions.tolist() == book.labels.actions.tolist()
+    assert whole.decided_at(np.arange(N)) == book.decided_at(np.arange(N)) == slow_decided_at(actions)
+    counts = {key: n for key, n in whole.labelled_on().items() if n}
+    assert counts == {key: n for key, n in book.labelled_on().items() if n} == slow_labelled_on(actions)
+    assert whole.is_evidence(np.ones(N, bool)).tolist() == book.is_evidence(np.ones(N, bool)).tolist()
+
+
+def standing(actions):
+    stands = {a.seq: True for a in actions if a.kind == "label"}
+    for a in actions:
+        if a.kind != "label":
+            stands[a.target] = a.kind == "redo"
+    return [a for a in actions if a.kind == "label" and stands[a.seq]]
+
+
+def slow_decided_at(actions):
+    found = [""] * N
+    for a in standing(actions):
+        for row in a.rows:
+            found[row] = a.at
+    return found
+
+
+def slow_labelled_on(actions):
+    counts = {}
+    for a in standing(actions):
+        if a.class_name is not None and a.source != "import":
+            counts[a.analyst, a.at[:10]] = counts.get((a.analyst, a.at[:10]), 0) + len(a.rows)
+    return counts
+
+
+def test_evidence_and_unsure_are_worked_out_once_a_version_and_may_not_be_written_to():
+    book, is_check = LabelBook(N, NAMES), np.ones(N, bool)
+    book.apply(action(1, "label", [0], "a", source="check"))
+    first, unsure = book.is_evidence(is_check), book.is_unsure()
+    assert book.is_evidence(is_check) is first
+    assert book.is_unsure() is unsure
+    assert book.is_evidence(~is_check).tolist() == [False] * N
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = False
+    book.apply(action(2, "label", [1], None, source="unsure"))
+    assert book.is_unsure().tolist() == [False, True, False, False, False, False]
+    assert unsure.tolist() == [False] * N
+
+
+def test_a_class_that_left_the_list_labels_nothing_and_an_undo_of_nothing_does_nothing():
+    book = LabelBook(N, ["a"], [action(1, "label", [0, 1], "gone"), action(2, "undo", target=77), action(3, "label", [1], "a")])
+    assert book.labels.codes.tolist() == [-1, 0, -1, -1, -1, -1]
+    assert book.labels.actions.tolist() == [0, 3, 0, 0, 0, 0]
 
 
 def test_snapshots_never_change():
