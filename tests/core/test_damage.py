@@ -1,4 +1,4 @@
-"""Damaged and half-made workspaces: what can be read is read, what can be made is made again, and labels can always be taken out."""
+"""Damaged and half-made workspaces: what can be read is read, what can be made is made again, labels can be taken out."""
 
 import csv
 import shutil

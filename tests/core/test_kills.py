@@ -1,4 +1,4 @@
-"""kill -9 in the middle of creating, embedding, labelling and repairing: nothing acknowledged is lost, and work goes on where it stopped."""
+"""kill -9 while creating, embedding, labelling, repairing: nothing acknowledged is lost, and work goes on where it stopped."""
 
 import shutil
 import sqlite3
