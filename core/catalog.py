@@ -624,6 +624,11 @@ class Catalog:
 
     # -- the check half: openings, second readings, operating points --
 
+    def checking_mark(self) -> tuple[Any, ...]:
+        """Return what changes whenever an opening, a second reading, a point, the point in force or a focus draw is added."""
+        counts = (self._count(table) for table in (REVEALS, SECOND_READINGS, OPERATING_POINTS))
+        return (*counts, str(self.setting("in_force")), len(self.setting("focus", [])))
+
     def add_reveal(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
         """Commit an opening of a check set and return its number."""
         values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}

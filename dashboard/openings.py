@@ -16,6 +16,7 @@ from core.labels import UNLABELLED
 from core.metrics import PRCurve, pr_curve
 from core.operating import Sample
 from core.workspace import Workspace
+from dashboard.shared import Same, Shared
 
 if TYPE_CHECKING:
     from core.bundle import Choice
@@ -56,15 +57,22 @@ def fingerprint(view: OpeningView) -> bytes:
 
 
 class Openings:
-    """Reads openings from the workspace; scores of the last ones are kept."""
+    """Reads openings from the workspace, once for all windows that look at one state; scores of the last ones are kept."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
         self._scores: OrderedDict[int, FloatArray] = OrderedDict()
+        self._shared = Shared(workspace)
 
     def view(self, number: int | None = None) -> OpeningView:
         """Return an opening, the newest if none is named, with all that stands beside it."""
+        space = self._workspace
+        state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
+        key = (number, *state, space.catalog.checking_mark())
+        return self._shared.once("opening", key, lambda: self._work_out(number))
+
+    def _work_out(self, number: int | None) -> OpeningView:
         workspace = self._workspace
         history = tuple(checking.reveals(workspace))
         opened = next((r for r in history if r.number == number), history[0] if history else None)

@@ -44,7 +44,7 @@ class Shared:
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
         xy = self._workspace.xy
-        return self.once("grid", _Same(xy), lambda: GridIndex.build(xy))
+        return self.once("grid", Same(xy), lambda: GridIndex.build(xy))
 
     def counts(self) -> dict[str, Any]:
         """Return how many images are labelled, by class and half."""
@@ -54,13 +54,13 @@ class Shared:
     def curves(self, gold_column: str | None) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""
         space = self._workspace
-        key = (_Same(space.fitted), space.labels.version, _Same(space.sealed), gold_column)
+        key = (Same(space.fitted), space.labels.version, Same(space.sealed), gold_column)
         return self.once("curves", key, lambda: space.curves(gold_column=gold_column))
 
     def colouring(self, colour_by: str) -> Colouring:
         """Return what point colour shows."""
         labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
-        state: Hashable = labels.version if colour_by == "label" else _Same(fitted)
+        state: Hashable = labels.version if colour_by == "label" else Same(fitted)
         classes, n = tuple(space.classes), space.n_images
         key = (state, classes, n)
         return self.once(f"colouring {colour_by}", key, lambda: _colour(colour_by, labels, fitted, classes, n))
@@ -79,14 +79,14 @@ def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tupl
     return Colouring("continuous", np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common)
 
 
-class _Same:
+class Same:
     """A key that is equal to itself for the same object only, and keeps that object alive."""
 
     def __init__(self, thing: object) -> None:
         self._thing = thing
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._thing is other._thing
+        return isinstance(other, Same) and self._thing is other._thing
 
     def __hash__(self) -> int:
         return id(self._thing)

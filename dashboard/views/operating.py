@@ -40,6 +40,7 @@ from core.operating_words import (
 )
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions
+from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import Gallery
@@ -441,7 +442,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._settling = False
         if time.monotonic() - self._moved_at < SETTLE:
             self._settle()
-        else:
+            return
+        with one_message(pn.state.curdoc):
             self._follow()
 
     def _follow(self) -> None:

@@ -1,5 +1,6 @@
 """The Operating point page without a browser: one threshold for all that shows it, echoes are no hands, what is old is said."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from core import checking
 from core.errors import AppError, InputError
 from core.operating import figures_at
+from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.openings import Openings
+from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
@@ -21,10 +24,11 @@ class Direct(Actions):
     """Does everything at once, on this thread."""
 
     def __init__(self, state, openings):
-        self.state, self.workspace, self._openings = state, state.workspace, openings
-        self._hub, self._refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
+        self.state, self.workspace = state, state.workspace
+        hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
+        self._server = SimpleNamespace(openings=openings, slow_pool=None, hub=hub, refits=refits)
 
-    def run(self, verb, done, *, slow=False, failed=lambda: None):
+    def run(self, verb, done, *, on=None, failed=lambda: None):
         try:
             done(verb())
         except AppError as error:
@@ -35,18 +39,26 @@ class Direct(Actions):
         draw()
 
 
-@pytest.fixture
-def space(tmp_path):
-    with made(tmp_path / "w") as found:
+@pytest.fixture(scope="module")
+def opened_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("operating") / "w"
+    with made(folder) as found:
         teach(found, 60, np.random.default_rng(1))
         read(found, 150)
         checking.reveal(found, analyst="ann")
+    return folder
+
+
+@pytest.fixture
+def space(opened_once, tmp_path):
+    with Workspace(shutil.copytree(opened_once, tmp_path / "w")) as found:
+        found.refit()
         yield found
 
 
 @pytest.fixture
 def page(space):
-    state = SessionState(workspace=space, page="operating")
+    state = SessionState(workspace=space, shared=Shared(space), page="operating")
     found = OperatingPage(state=state, actions=Direct(state, Openings(space)))
     found._load(None)
     return found
@@ -108,26 +120,26 @@ def test_every_way_to_move_the_threshold_moves_all_of_them(page):
     assert shown(page) < page._view.sample.pool[0]
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "said"),
-    [
-        ("typed", "500", "Scores go from"),
-        ("typed", "abc", "A number is needed"),
-        ("typed", "nan", "A number is needed"),
-        ("want_recall", "3", "from 0 to 1"),
-        ("want_precision", "-1", "from 0 to 1"),
-        ("miss", "0", "more than 0 reviews"),
-        ("recall", "7", "from 0.5 to 0.999"),
-        ("size", "many", "A number is needed"),
-    ],
-)
-def test_what_cannot_be_is_said_and_the_field_shows_what_holds(page, field, text, said):
-    at, widget = shown(page), getattr(page, f"_{field}")
-    before = widget.value
-    widget.value = text
-    assert said in page.state.message
-    assert (widget.value, shown(page)) == (before, at)
-    drag(page, at)
+WRONG = [
+    ("typed", "500", "Scores go from"),
+    ("typed", "abc", "A number is needed"),
+    ("typed", "nan", "A number is needed"),
+    ("want_recall", "3", "from 0 to 1"),
+    ("want_precision", "-1", "from 0 to 1"),
+    ("miss", "0", "more than 0 reviews"),
+    ("recall", "7", "from 0.5 to 0.999"),
+    ("size", "many", "A number is needed"),
+]
+
+
+def test_what_cannot_be_is_said_and_the_field_shows_what_holds(page):
+    at = shown(page)
+    for field, text, said in WRONG:
+        widget = getattr(page, f"_{field}")
+        before = widget.value
+        widget.value = text
+        assert said in page.state.message
+        assert (widget.value, shown(page)) == (before, at), field
     drag(page, at + 0.1)
     assert page.state.message == ""  # what was wrong is past
 
@@ -189,6 +201,21 @@ def test_the_export_buttons_say_what_they_write(page, space):
     assert not page._export_shown.visible  # it is what is shown
     page._on_export()
     assert asked[-1] == {}
+
+
+def test_windows_that_look_at_one_state_share_its_view(space):
+    openings = Openings(space)
+    first = openings.view()
+    opened = first.opened
+    assert openings.view() is first
+    for change in (lambda: read(space, 1), lambda: checking.save_point(space, "a", 0.0, opened, analyst="a")):
+        change()
+        assert openings.view() is not first
+        first = openings.view()
+    checking.put_in_force(space, "a", analyst="a")
+    assert openings.view().in_force["name"] == "a"
+    checking.change_terms(space, recall=0.8)
+    assert openings.view().status.check_set.recall == 0.8
 
 
 def test_an_opening_that_cannot_be_shown_stands_in_the_way_of_no_other(page, space, monkeypatch):
