@@ -10,6 +10,8 @@ from tests.ui.driver import LEFT, RECORD_SELECTIONS, RIGHT, Line, Server, drag, 
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
+KNOWS_ITS_PLACE = "window.lassoscopeKeeper.model.place.page === 'history'"
+
 
 @pytest.fixture
 def lines():
@@ -78,7 +80,7 @@ def test_after_a_restart_the_page_loads_once_and_shows_the_same_place(open_page,
     page.get_by_role("combobox", name="Colour by").first.click()
     page.get_by_role("listbox").get_by_text("uncertainty").click()
     page.get_by_role("button", name="History").click()
-    page.wait_for_timeout(1_000)
+    page.wait_for_function(KNOWS_ITS_PLACE)
     server.kill()
     expect_connection(page, "lost")
     page.wait_for_timeout(4_000)
@@ -110,7 +112,7 @@ def test_a_restart_that_ends_the_login_leads_through_it_to_the_same_place(browse
             if turn == 0:
                 page.wait_for_timeout(1_000)
                 page.get_by_role("button", name="History").click()
-                page.wait_for_timeout(1_000)
+                page.wait_for_function(KNOWS_ITS_PLACE)
                 server.kill()
                 server.start()
                 expect(page).to_have_url(re.compile("/login"), timeout=40_000)
