@@ -29,7 +29,7 @@ from core.halves import in_live_part
 from core.images import decode, treat, webp
 from core.ingest import IngestResult, ingest
 from core.labelfiles import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
-from core.labels import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels, with_lost_classes
+from core.labels import EVIDENCE_RANKS, KEYS, READ_RANK, UNLABELLED, UNSURE, LabelBook, Labels, with_lost_classes
 from core.learning import LearningCurve, learning_curve, thinned
 from core.originals import Originals
 from core.probe import Probe, flagged_column, probe_from_bytes
@@ -395,9 +395,30 @@ class Workspace:
                 n, renamed = counts[lost[0]], meant(lost[0], names)
                 what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear them first"
                 raise InputError(f"The class '{lost[0]}' carries {n:,} label{'s' if n > 1 else ''}; {what}.")
+            gone = [c for c in self.classes if c.name not in names]
+            before = [c for c in self._gone_classes() if c.name not in {*names, *(g.name for g in gone)}]
+            self.catalog.set_setting("gone_classes", [vars(c) for c in (*before, *gone)])
             self.catalog.set_classes(classes)
             self.reload()
             self._fitted = None
+
+    def _gone_classes(self) -> list[ImageClass]:
+        """Return the classes that have left the list, the newest last."""
+        return [ImageClass(**record) for record in self.catalog.setting("gone_classes", [])]
+
+    def _bring_back(self, name: str) -> None:
+        """Put a class that has left the list back into it, with its colour and its key, or a free one.
+
+        Raises:
+            InputError: if there never was such a class, or the list is full.
+        """
+        gone = next((c for c in self._gone_classes() if c.name == name), None)
+        if gone is None:
+            known = ", ".join(self.class_names)
+            raise InputError(f"There is no class '{name}'{hint([name], self.class_names)}; the classes are {known}.")
+        taken = {c.key for c in self.classes}
+        key = next(key for key in (gone.key, *KEYS) if key not in taken)
+        self.set_classes([*self.classes, replace(gone, key=key)])
 
     # -- images to map --
 
@@ -718,7 +739,7 @@ class Workspace:
     def label(
         self, rows: IntArray, class_name: str | None, *, analyst: str, source: str = "single", criterion: Any = None
     ) -> LabelResult:
-        """Give one class (None clears) to images; on return it is on disk.
+        """Give one class (None clears) to images; on return it is on disk. A class that has left the list comes back with it.
 
         A check image that was read keeps its reading (`open_to`).
 
@@ -736,10 +757,7 @@ class Workspace:
         if rows[0] < 0 or rows[-1] >= self.n_images:
             raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {self.n_images - 1}.")
         if class_name is not None and class_name not in self.class_names:
-            known = ", ".join(self.class_names)
-            raise InputError(
-                f"There is no class '{class_name}'{hint([class_name], self.class_names)}; the classes are {known}."
-            )
+            self._bring_back(class_name)
         if source == UNSURE and class_name is not None:
             raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
         draft = ActionDraft("label", analyst, source, rows, class_name, criterion, self.guideline)

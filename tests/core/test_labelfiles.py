@@ -264,3 +264,12 @@ def test_the_command_says_what_it_took_and_what_it_kept(space, tmp_path):
         "1 label taken in. 1 image keeps what was read in Check. Labelled now: 1 in the teach half, 1 in the check half."
         in said
     )
+
+
+def test_a_class_that_left_the_list_comes_back_as_it_was_with_its_next_label(writable):
+    neutral, footwear, copyright_ = writable.classes
+    writable.set_classes([neutral, footwear])
+    writable.label(np.arange(3), copyright_.name, analyst="ann")
+    assert writable.classes == [neutral, footwear, copyright_]
+    with pytest.raises(InputError, match="There is no class 'other'"):
+        writable.label(np.arange(3), "other", analyst="ann")
