@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 
 import numpy as np
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
@@ -12,7 +13,7 @@ from core.copies import SAME, copy_likeness, detail, laid_over, stands_out
 from core.errors import InputError
 from core.images import decode
 from core.labels import UNLABELLED
-from core.overlay import colours_part, places_part, shows_little
+from core.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
 from core.reading import seen_of
 from core.workspace import Workspace
 
@@ -160,11 +161,19 @@ def _are_one(workspace: Workspace, pair: Sequence[int], of: Callable[[int], Floa
     thumbnails = [decode(workspace.thumbnail(workspace.image_id(row), "clear")) for row in pair]
     whole = [seen_of(image) for image in workspace.catalog.image_files(pair)]
     _, cropped, of_second = laid_over(of(pair[0])[1], of(pair[1])[1])
+    little = any(map(shows_little, thumbnails))
     if whole[0] is None or whole[1] is None:
         first, second = (thumbnails[1], thumbnails[0]) if of_second else (thumbnails[0], thumbnails[1])
-        return not any(map(shows_little, thumbnails)) and not colours_part(first, second, cut=cropped)
+        return not little and not colours_part(first, second, cut=cropped)
+    if little:  # a crop of a page with a digit on it can be laid over any such page
+        return not places_part(whole[0], whole[1])
     first, second = (whole[1], whole[0]) if of_second else (whole[0], whole[1])
-    return not places_part(first, second) or not places_part(first, second, cropped=cropped)
+    tries: list[tuple[Image.Image, Image.Image, Edges | None]] = [
+        (first, second, None),
+        (first, second, cropped),
+        (second, first, SOME_CROP),  # which of the two was cropped is not sure
+    ]
+    return any(not places_part(whole_one, part, cropped=cut) for whole_one, part, cut in tries)
 
 
 def _short_side(workspace: Workspace, row: int) -> int:

@@ -22,6 +22,11 @@ WINDOW, SHARP, BROAD = 16, 1.0, 8.0  # px: of a place, and of the blurs that lea
 TINY = 48  # px; a smaller picture has no places, and the whole was compared already
 FAINT = 16.0  # squared grey levels that count as nothing
 
+# Ways to change a crop: one edge, both of an axis against each other (a shift) or together (a scale).
+_AXIS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1), (1, 1), (-1, -1))
+MOVES = [(*way, 0, 0) for way in _AXIS] + [(0, 0, *way) for way in _AXIS]
+SOME_CROP = (0.015, 0.015, 0.015, 0.015)  # where a search may begin
+
 Edges = tuple[float, float, float, float]  # share of a picture cut off at top, bottom, left, right
 
 
@@ -110,18 +115,16 @@ def _closest(whole: Image.Image, part: Image.Image, start: Edges, size: tuple[in
             (_unit(_detail(gaussian_filter(_cut(near, (top, bottom, left, right), small), SHARP), 6.0)) * wanted).sum()
         )
 
-    best = max((start, (0.0, 0.0, 0.0, 0.0)), key=likeness)
+    best = max((start, SOME_CROP), key=likeness)
     found = likeness(best)
     for step in (0.008, 0.004, 0.002, 0.001, 0.0005):
-        for _ in range(3):
+        for _ in range(4):
             before = found
-            for edge in range(4):
-                for offset in (-step, step):
-                    moved = [*best]
-                    moved[edge] = max(0.0, moved[edge] + offset)
-                    value = likeness(moved)
-                    if value > found + 1e-5:
-                        found, best = value, (moved[0], moved[1], moved[2], moved[3])
+            for move in MOVES:
+                top, bottom, left, right = (max(0.0, edge + step * way) for edge, way in zip(best, move, strict=True))
+                value = likeness((top, bottom, left, right))
+                if value > found + 1e-5:
+                    found, best = value, (top, bottom, left, right)
             if found == before:
                 break
     return best
