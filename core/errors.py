@@ -19,6 +19,10 @@ class WorkspaceError(AppError):
     """The workspace folder is missing, in use by another process, or not at the stage the verb needs."""
 
 
+class BusyError(WorkspaceError):
+    """Another process has the workspace open for writing."""
+
+
 class ReadOnlyError(WorkspaceError):
     """Something would have to be written where nothing can be."""
 

@@ -22,7 +22,7 @@ from core.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catal
 from core.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.database import need_writable, read_only_sentence
 from core.embedded import Embedded, lost_parts
-from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, WorkspaceError
+from core.errors import WHAT_TO_DO, BusyError, DamageError, InputError, ReadOnlyError, WorkspaceError
 from core.files import atomic_path
 from core.fitting import Fitted, fit_and_score, inputs_key, missing_for_probe, missing_for_score, score_images
 from core.halves import in_live_part
@@ -1356,16 +1356,14 @@ def locked(folder: Path) -> FileLock:
 
     Raises:
         ReadOnlyError: if the folder cannot be written.
-        WorkspaceError: if another process holds it.
+        BusyError: if another process holds it.
     """
     need_writable(folder)
     lock = FileLock(folder / "workspace.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise WorkspaceError(
-            f"Another process has {folder} open for writing (a server?); stop it, or do this in its page."
-        ) from None
+        raise BusyError(f"Another process has {folder} open for writing (a server?); stop it first.") from None
     except PermissionError:
         raise ReadOnlyError(read_only_sentence(folder)) from None
     return lock

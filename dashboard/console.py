@@ -17,11 +17,18 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 from core.arrays import Progress as OnProgress
+from core.errors import BusyError
 from core.files import STEERING, plain, shown
 from core.troubles import sentence_of
 
 P = ParamSpec("P")
 FAILED = 1
+IN_PAGE = {  # what the page of the server that has the workspace open can do instead, by the command's function
+    "fit": "look at its page, which fits after every label",
+    "clusters": "find the clusters in its page, on the tab Clusters",
+    "encoders": "choose the encoder in its page",
+    "promise": "open the check set in its page, on Operating point",
+}
 LOG = logging.getLogger("lassoscope")
 ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -105,6 +112,8 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             said = sentence_of(error)
             if said is None:
                 raise
+            if isinstance(error, BusyError) and command.__name__ in IN_PAGE:
+                said = f"{said.removesuffix('.')}, or {IN_PAGE[command.__name__]}."
             LOG.debug("a trouble of the machine", exc_info=True)
             ERRORS.print(f"lassoscope: {shown(said)}", markup=False)
             raise typer.Exit(FAILED) from None

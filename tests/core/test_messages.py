@@ -1,0 +1,133 @@
+"""Messages point the right way: what is missing, which class was meant, what the page can do instead."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core import checking
+from core.errors import InputError
+from core.workspace import Workspace
+from dashboard.cli import app, parse_classes
+from dashboard.console import IN_PAGE
+from tests.core.test_checking import CLASSES, give, made, teach
+
+
+@pytest.fixture
+def space(tmp_path):
+    with made(tmp_path / "w", n=200) as found:
+        yield found
+
+
+def say(*words):
+    return " ".join(CliRunner().invoke(app, [*map(str, words)]).output.split())
+
+
+def curve(space, key, **how):
+    return next(c for c in space.curves(**how) if c.key == key)
+
+
+def set_classes(space, text):
+    space.set_classes(parse_classes(text))
+    space.refit()
+
+
+def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
+    teach(space, 40, np.random.default_rng(0))
+    set_classes(space, "neutral,explicit")
+    star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
+    assert all(star in c.missing for c in space.curves())
+    assert star in checking.status(space).missing
+    with pytest.raises(InputError, match="a star marks flagged"):
+        space.suggest(3, strategy="top")
+    assert space.suggest(3)  # what needs no score goes on
+    assert space.missing_side() == ""  # no label could bring the other side
+    folder = space.folder
+    space.close()
+    assert star in say("fit", "-w", folder)
+    assert say("curves", "-w", folder).count(star) == 1
+    said = say("promise", "-w", folder)
+    assert star in said
+    assert "  " not in said
+
+
+def test_all_classes_flagged_and_labels_of_one_side_are_said(space):
+    teach(space, 40, np.random.default_rng(0))
+    set_classes(space, "neutral*,explicit*")
+    assert "Every class is flagged" in space.missing_for_score()
+    set_classes(space, "neutral,explicit,other*")
+    assert "no teach-half label is of a flagged class ('other')" in space.missing_for_score()
+    set_classes(space, "neutral*,explicit*,other")
+    assert "all teach-half labels are of flagged classes ('neutral', 'explicit')" in space.missing_for_score()
+
+
+def half(space, *, check):
+    space.is_check = np.full(space.n_images, check)
+    space._live_part = np.zeros(space.n_images, bool)
+    space._take_check_set(space.check_set)
+
+
+def test_a_pool_that_is_all_check_half_says_so(space):
+    half(space, check=True)
+    assert space.suggest(5) == []
+    assert space.missing_for_suggestions().startswith("All 200 images are in the check half, from which the model never learns")
+    assert "in the check half" in space.missing_for_probe()
+
+
+def test_a_pool_that_is_all_teach_half_says_so(space):
+    teach(space, 40, np.random.default_rng(0))
+    half(space, check=False)
+    assert "All 200 images are in the teach half, so there is nothing to read" in space.missing_for_check()
+    assert "nothing to read" in checking.status(space).missing
+    assert "all 200 images are in the teach half" in curve(space, "check").missing
+
+
+def test_all_labelled_is_said_and_so_is_what_has_no_embedding(space):
+    teach_half = np.flatnonzero(~space.is_check)
+    give(space, teach_half[1:], space.gold("label"), source="lasso")
+    assert space.missing_for_suggestions() == ""
+    space.label(teach_half[:1], None, analyst="ann", source="unsure")
+    assert space.suggest(5) == []
+    assert f"every one of the {len(teach_half)} images of the teach half has a label" in space.missing_for_suggestions()
+
+
+@pytest.fixture
+def fitted(space):
+    teach(space, 40, np.random.default_rng(0))
+    return space
+
+
+def with_gold(space, column, values):
+    space.catalog.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
+
+
+def test_gold_values_that_match_no_class_are_named(fitted):
+    names = ["neutral", "explicit"]
+    truth = [names[code] for code in fitted.gold("label")]
+    with_gold(fitted, "Case", [name.title() for name in truth])
+    missing = curve(fitted, "gold", gold_column="Case").missing
+    assert "none of the values of 'Case' is a class: 'Explicit', 'Neutral'" in missing
+    assert "'Explicit' is probably 'explicit'" in missing
+    with_gold(fitted, "some", ["EXPLICIT" if row < 5 else name for row, name in enumerate(truth)])
+    some = curve(fitted, "gold", gold_column="some")
+    assert some.curve.n < curve(fitted, "gold", gold_column="label").curve.n
+    assert some.note == "without 5 images whose 'some' is no class: 'EXPLICIT' ('EXPLICIT' is probably 'explicit')"
+    assert curve(fitted, "gold", gold_column="label").note == ""
+    folder = fitted.folder
+    fitted.close()
+    assert "'Explicit' is probably 'explicit'" in say("curves", "-w", folder, "--gold", "Case")
+    assert "without 5 images" in say("curves", "-w", folder, "--gold", "some")
+
+
+def test_only_what_the_page_can_do_is_sent_to_the_page(space):
+    folder = space.folder  # open for writing, as a server has it
+    commands = {
+        "ingest": ["ingest", folder], "embed": ["embed"], "project": ["project"], "classes": ["classes", "--set", "a,b*"],
+        "guideline": ["guideline", "--set", "v2"], "labels": ["labels", "import", folder / "l.csv"], "fit": ["fit"],
+        "clusters": ["clusters", "--again"], "encoders": ["encoders", "--use", "made"], "promise": ["promise", "--reveal"],
+    }  # fmt: skip
+    for name, words in commands.items():
+        said = say(*words, "-w", folder)
+        assert "open for writing (a server?); stop it first" in said, name
+        assert ("its page" in said) == (name in IN_PAGE), name
+    assert set(IN_PAGE) <= set(commands)
+    assert CLASSES[0].name == Workspace(folder, read_only=True).class_names[0]

@@ -1,0 +1,109 @@
+"""The threshold's handle under a real mouse: it stays where it is dropped, and slider, field and words say the same."""
+
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from core import checking
+from core.workspace import Workspace
+from tests.ui.driver import Server, load
+
+pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
+# Where the handle is drawn, and the chart's frame with the scores at its ends; px of the window.
+HANDLE = """() => {
+  for (const document of window.Bokeh.documents) for (const model of document._all_models.values()) {
+    if (model.type !== 'Span' || !model.editable) continue;
+    const view = window.Bokeh.index.find_one(model);
+    if (!view) continue;
+    const plot = view.plot_view, box = plot.canvas_view.el.getBoundingClientRect(), frame = plot.frame;
+    return {at: model.location, x: box.x + frame.x_scale.compute(model.location), y: box.y + frame.bbox.top + 30,
+            left: box.x + frame.bbox.left, right: box.x + frame.bbox.right,
+            low: frame.x_scale.source_range.start, high: frame.x_scale.source_range.end};
+  }
+}"""
+
+
+@pytest.fixture
+def page(prepared, browser, tmp_path):
+    """The Operating point page of a workspace with one opening."""
+    folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+    with Workspace(folder) as space:
+        for action, stands in space.history():
+            if stands and action.kind == "label":
+                space.undo(action.seq, analyst="test")
+        truth = space.gold("label")
+        teach = np.flatnonzero(~space.is_check & (truth >= 0))[:60]
+        for rows, source in ((teach, "lasso"), (checking.queue(space, "promise", 110, analyst="ann"), "check")):
+            for code, name in enumerate(space.class_names):
+                if len(mine := rows[truth[rows] == code]):
+                    space.label(mine, name, analyst="ann", source=source)
+        space.refit()
+        checking.change_terms(space, recall=0.8)
+        checking.reveal(space, analyst="ann")
+    server = Server(folder)
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    load(page, server.url)
+    page.get_by_role("button", name="Operating point").click()
+    expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(1_000)
+    yield page
+    page.context.close()
+    server.kill()
+    assert errors == []
+
+
+def drag(page, score, *, steps=20):
+    handle = page.evaluate(HANDLE)
+    x = handle["left"] + (score - handle["low"]) / (handle["high"] - handle["low"]) * (handle["right"] - handle["left"])
+    page.mouse.move(handle["x"], handle["y"])
+    page.mouse.down()
+    page.mouse.move(x, handle["y"], steps=steps)
+    page.mouse.up()
+
+
+def said(page):
+    """Return the threshold of handle, words, slider and field."""
+    words = re.search(r"≥ (-?[\d.]+),", page.get_by_text("At scores ≥").first.inner_text())[1]
+    slider = page.get_by_role("slider", name="Threshold").first.get_attribute("aria-valuenow")
+    return [page.evaluate(HANDLE)["at"], *map(float, (words, slider, page.get_by_label("Threshold").nth(1).input_value()))]
+
+
+def expect_all_at(page, score, *, within=0.06):
+    """Everything that shows the threshold shows this one, and still does after the last echo."""
+    wanted = pytest.approx([score] * 4, abs=within)
+    until = time.monotonic() + 15
+    while said(page) != wanted and time.monotonic() < until:
+        page.wait_for_timeout(200)
+    page.wait_for_timeout(2_000)
+    assert said(page) == wanted
+
+
+def test_the_handle_stays_where_the_mouse_drops_it_and_all_say_the_same(page):
+    for score in (1.0, 5.0, -2.0, 0.5):
+        drag(page, score)
+        expect_all_at(page, score)
+    drag(page, 3.0, steps=40)
+    drag(page, 4.0, steps=3)
+    drag(page, 2.0, steps=60)  # at once, before anything has followed
+    expect_all_at(page, 2.0)
+    slider = page.get_by_role("slider", name="Threshold").first
+    slider.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect_all_at(page, 2.2)
+    typed = page.get_by_label("Threshold").nth(1)
+    for text, score in (("1,25", 1.25), ("-3", -3.0)):  # twice, without leaving the field
+        typed.click()
+        page.keyboard.press("Control+a")
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        expect_all_at(page, score)
+    drag(page, 0.7)
+    expect_all_at(page, 0.7)
+    expect(page.get_by_role("button", name=re.compile("Export what is shown, ≥ 0.(69|70|71), without a name"))).to_be_visible()
