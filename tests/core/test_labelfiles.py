@@ -227,9 +227,9 @@ def test_a_class_goes_once_its_labels_are_undone_or_cleared_and_history_still_te
     space.set_classes(rest)
     assert space.history()[-1][0].class_name == "typo"
     with pytest.raises(InputError, match="gave the class 'typo', which is not in the list any more"):
-        space.redo(undone.seq, analyst="ann")
+        space.redo(undone.actions[0].seq, analyst="ann")
     space.set_classes(parse_classes("neutral,explicit*,typo"))
-    space.redo(undone.seq, analyst="ann")
+    space.redo(undone.actions[0].seq, analyst="ann")
     assert name_of(space, 0) == "typo"
     space.label(np.arange(3), None, analyst="ann")
     space.set_classes(rest)
