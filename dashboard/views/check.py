@@ -16,7 +16,7 @@ from dashboard.views.reading import QueuePane
 
 BATCH = 10  # images fetched ahead, which no other window is asked for meanwhile
 GRID = 25  # images read at once
-TILE = 62  # px: five in a row
+TILE = 50  # px: six in a row, so that a window 720 px high has room for what is asked below
 PURPOSES = {
     "a promise (sealed)": "promise",
     "live curves": "live",
@@ -44,7 +44,7 @@ class CheckPane(QueuePane):
         self._purpose = pmui.Select(label="Read for", options=PURPOSES, value="promise", size="small", width=165, margin=(4, 6))
         self._way = pmui.Select(label="How", options=[ONE_BY_ONE, AT_ONCE], size="small", width=130, margin=(4, 6))
         self._gallery = Gallery(
-            view=self.state.privacy_view, empty="Nothing to read.", tile_size=TILE, sizing_mode="stretch_width", height=420
+            view=self.state.privacy_view, empty="Nothing to read.", tile_size=TILE, sizing_mode="stretch_width", height=340
         )
         classes = self.state.workspace.classes
         self._flagged = _choice("Clicked ones are", [c.name for c in classes if c.flagged])

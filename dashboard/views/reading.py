@@ -19,6 +19,7 @@ from dashboard.views.components.picture_card import PictureCard
 from dashboard.views.shown import draw_when_shown
 
 REMEMBERED = 200  # answers that an undo can bring back
+TOP = {"padding-top": "6px"}  # the first field's name stands on its border
 SKIP = ("skip", "Skip  [S]", "Skip this picture")
 
 
@@ -41,7 +42,16 @@ class QueuePane(pn.viewable.Viewer):
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(300px, 34vh)"})
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click, *self.more_answers)
-        self._layout = pn.Column(*self._head(), self._card, self._buttons, self._words, sizing_mode="stretch_both", margin=8)
+        self._layout = pn.Column(
+            *self._head(),
+            self._card,
+            self._buttons,
+            self._words,
+            sizing_mode="stretch_both",
+            margin=8,
+            scroll="y-auto",
+            styles=TOP,
+        )
         self.state.param.watch(self._bring_back, "undone")
         self.inputs.add(self.tab, self)
         on = ["privacy_view", "reveal", "labels_version"]
