@@ -16,6 +16,8 @@ from core.errors import ReadOnlyError
 WAIT_SECONDS = 10.0  # for another process's commit
 # FULL: a label that was acknowledged survives a power cut, not only a kill.
 WRITING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+# SQLite's names of what goes wrong when a disk is read.
+READING = ("SQLITE_IOERR", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
 
 
 def is_writable(folder: Path) -> bool:
@@ -75,22 +77,20 @@ class SqliteFile:
     def _read(self) -> sqlite3.Connection:
         if self._uri:
             return self._reader(self._uri)
-        wal = _beside(self.path, "-wal")
-        has_wal = wal.is_file() and wal.stat().st_size > 0
+        has_wal = has_log(self.path)
         writable = is_writable(self.path.parent) and os.access(self.path, os.W_OK)
-        if not has_wal:
+        if writable or has_wal:
             # Where SQLite may write, it makes its lock files and removes them again, so that a writer may start beside this
-            # reader; where it may not, nobody else can.
-            self._uri = _uri(self.path, "rw") if writable else _uri(self.path, "ro", "immutable=1")
-            return self._reader(self._uri)
-        self._uri = _uri(self.path, "ro")
-        try:
-            return self._reader(self._uri)
-        except sqlite3.OperationalError:
-            if writable:
-                raise
-            self._uri = _uri(self._copied(), "rw")  # a log without its index cannot be read where nothing can be written
-            return self._reader(self._uri)
+            # reader. A log that is there already stays as it is.
+            self._uri = _uri(self.path, "ro" if has_wal else "rw")
+            try:
+                return self._reader(self._uri)
+            except sqlite3.OperationalError as error:
+                if writable and not cannot_write(error):
+                    raise
+        # Nobody can write here, or the disk is full: the file as it is, or with a log, whose index has no place here, a copy.
+        self._uri = _uri(self._copied(), "rw") if has_wal else _uri(self.path, "ro", "immutable=1")
+        return self._reader(self._uri)
 
     def _copied(self) -> Path:
         self._copy = tempfile.TemporaryDirectory(prefix="lassoscope-")
@@ -109,6 +109,12 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Tell whether SQLite failed to write, not to read: most often the disk is full."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name not in READING)
 
 
 def _open(uri: str) -> sqlite3.Connection:

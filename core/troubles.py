@@ -6,12 +6,14 @@ What is no such trouble is a bug, and is left as it is: it must reach the log.
 import errno
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from core.database import cannot_write
 from core.errors import WHAT_TO_DO, AppError, DamageError, ReadOnlyError, WorkspaceError
 
 FULL = "The disk is full; make room and run the same command again: what was finished is kept, and it goes on from there."
@@ -34,6 +36,7 @@ OS_SENTENCES = {
     errno.EADDRNOTAVAIL: "This machine does not have that address; use --address 127.0.0.1, or 0.0.0.0 for all of them.",
     errno.EIO: "{name} cannot be read or written (the disk reports an error); check the disk, or restore a copy.",
 }
+LITTLE = 2**20  # bytes; with less SQLite cannot keep its log
 LONGEST_NAME = 200  # characters of a path in a sentence
 SQLITE_SENTENCES = {  # by a part of SQLite's own words
     "disk is full": FULL,
@@ -82,6 +85,10 @@ def database_error(error: BaseException, where: str) -> WorkspaceError | None:
         where: how to name the file.
     """
     words = str(error)
+    if cannot_write(error):
+        return WorkspaceError(
+            FULL if _is_full(where) else f"{where} cannot be written ({words}); check the disk, then try again."
+        )
     for part, sentence in SQLITE_SENTENCES.items():
         if part in words:
             kind = ReadOnlyError if "readonly" in part else WorkspaceError
@@ -90,6 +97,13 @@ def database_error(error: BaseException, where: str) -> WorkspaceError | None:
         what = "restore a copy, or choose another workspace" if "not a database" in words else WHAT_TO_DO
         return DamageError(f"{where} is damaged and cannot be read ({words}); {what}.")
     return None
+
+
+def _is_full(where: str) -> bool:
+    try:
+        return shutil.disk_usage(os.path.dirname(where) or ".").free < LITTLE
+    except OSError:
+        return True
 
 
 @contextmanager
