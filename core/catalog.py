@@ -162,6 +162,7 @@ class Catalog:
             WorkspaceError: if it has another schema.
         """
         self.engine, self.where, self._read_only, self._file = engine, where, read_only, file
+        self.refusal = read_only_sentence(Path(where).parent)  # what to say to who wants to write where nothing can be written
         if not read_only:
             with translated(where):
                 METADATA.create_all(engine)
@@ -212,7 +213,7 @@ class Catalog:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         if self._read_only:
-            raise ReadOnlyError(read_only_sentence(Path(self.where).parent))
+            raise ReadOnlyError(self.refusal)
         with translated(self.where), self.engine.begin() as connection:
             yield connection
 

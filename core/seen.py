@@ -48,7 +48,9 @@ def _sum(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[str, Exposure]:
-    """Add what analysts have just seen, in one transaction, and return each one's day."""
+    """Add what analysts have just seen, in one transaction, and return each one's day; nothing where nothing can be kept."""
+    if not workspace.writable:
+        return {}
     workspace.catalog.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
     found = {seen.analyst: seen for seen in exposures(workspace) if seen.day == today()}
     return {analyst: found[analyst] for analyst in glances}

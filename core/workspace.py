@@ -217,7 +217,9 @@ class Workspace:
         sound = Path(self._salvaged.name) / "catalog.sqlite"
         found = salvage_catalog(catalog_file(self.folder), sound)
         self.damage.append(f"{str(error).rstrip('.')}. {found.sentence}")
-        return Catalog.of_file(sound, read_only=True)
+        catalog = Catalog.of_file(sound, read_only=True)
+        catalog.refusal = self.damage[-1]
+        return catalog
 
     @classmethod
     def open(cls, folder: Path) -> "Workspace":
@@ -257,7 +259,7 @@ class Workspace:
             ReadOnlyError: if nothing can be written to this workspace.
         """
         if not self.writable:
-            raise ReadOnlyError(f"{self.damage[0]}" if self.damage else read_only_sentence(self.folder))
+            raise ReadOnlyError(self.catalog.refusal)
 
     def close(self) -> None:
         """Close the files and let other processes in."""

@@ -27,6 +27,7 @@ from core.focus import draw_focus
 from core.labels import EVIDENCE_SOURCES
 from core.notices import Notices, notices, search_words
 from core.seen import Glance, exposures, set_limits
+from core.troubles import sentence_of
 from core.workspace import LabelResult, Reversal
 from dashboard.documents import one_message
 from dashboard.hub import Topics
@@ -85,11 +86,11 @@ class Actions:
             failed()
         try:
             done(future.result())
-        except AppError as error:  # expected: tell the person; anything else is a bug and must reach the log
-            self.say(str(error), error=True)
-        except Exception:
-            LOG.exception("action failed")
-            self.say("That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+        except Exception as error:
+            said = sentence_of(error)  # what is expected of inputs and machines; anything else is a bug and must reach the log
+            if said is None:
+                LOG.exception("action failed")
+            self.say(said or "That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
 
     def soon(self, draw: Callable[[], None]) -> None:
         """Call `draw` when the tab's document is next free, and send what it changes as one: before, no model may change."""

@@ -45,6 +45,8 @@ def build_page(server: Server) -> Any:
         signed_in=bool(server.settings.password),
     )
     actions = Actions(state, server, document)
+    if notes := server.workspace.notes():  # read-only, damaged: whoever opens the page has to know
+        actions.say(" ".join(notes), error=True)
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
 
     def close(_context: Any) -> None:

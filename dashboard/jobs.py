@@ -9,10 +9,11 @@ from collections.abc import Callable, Hashable
 from functools import partial
 
 from core.clustering import cluster
-from core.errors import AppError, InputError
+from core.errors import InputError
 from core.experiment import ExperimentConfig, run_experiment
 from core.learning import LearningCurve
 from core.notices import find_notices, notices_sentence
+from core.troubles import sentence_of
 from core.workspace import Workspace
 from dashboard.report import write_report
 from dashboard.shared import Shared
@@ -70,9 +71,11 @@ class RefitWorker:
         try:
             self._workspace.refit(device=self._device)
             self._shared.curves(None)  # worked out here, so that no event loop does
-        except Exception:  # the worker must outlive one bad fit; the log has the trace and the page says it stopped
-            LOG.exception("refit failed")
-            self._publish("message", "The refit failed; the labels are safe. The server's log has the details.")
+        except Exception as error:  # the worker must outlive one bad fit, and the page says that it stopped
+            said = sentence_of(error)
+            if said is None:
+                LOG.exception("refit failed")
+            self._publish("message", said or "The refit failed; the labels are safe. The server's log has the details.")
         self._took = time.monotonic() - start
         if says:
             self._publish("fitting", False)
@@ -134,11 +137,11 @@ class Job:
             work()
         except _StoppedError:
             pass
-        except AppError as error:
-            self._publish("message", str(error))
-        except Exception:  # the server goes on; the log has the trace and the page says it stopped
-            LOG.exception("%s failed", self._name)
-            self._publish("message", f"{self._broke} The server's log has the details.")
+        except Exception as error:  # the server goes on, and the page says that it stopped
+            said = sentence_of(error)
+            if said is None:
+                LOG.exception("%s failed", self._name)
+            self._publish("message", said or f"{self._broke} The server's log has the details.")
 
 
 class ExperimentJob(Job):

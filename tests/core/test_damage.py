@@ -9,7 +9,7 @@ import pytest
 
 from core import clustering
 from core.embedded import lost_parts
-from core.errors import DamageError, WorkspaceError
+from core.errors import DamageError, ReadOnlyError, WorkspaceError
 from core.health import workspace_report
 from core.repair import repair
 from core.salvage import REPAIRED, check_catalog, finish_repair, read_rows, salvage_catalog
@@ -98,7 +98,7 @@ def test_labels_are_exported_doctor_tells_and_repair_keeps_them(small, tmp_path,
     assert exported(small, tmp_path) == before
     with Workspace(small) as space:
         left = workspace_report(space)
-        assert not [said for said in left if "damaged" in said or "thumbnails" in said]
+        assert not [said for said in left if "damaged" in said or "thumbnails are missing" in said]
         assert len(left) <= len(came.left) + 2  # what cannot be made again is told: "made" is no encoder
         space.label(np.array([0]), "neutral", analyst="after")
 
@@ -253,6 +253,17 @@ def test_a_damaged_catalog_is_kept_beside_the_new_one(small):
     damaged = (small / "catalog.sqlite").read_bytes()
     repair(small)
     assert (small / "catalog.damaged-1.sqlite").read_bytes() == damaged
+
+
+def test_a_damaged_workspace_is_opened_for_viewing_and_says_what_is_lost_and_why_nothing_can_be_labelled(small):
+    damage_page(small, "settings")
+    with Workspace.open(small) as space:
+        assert not space.writable
+        assert "others of these kinds are lost: settings" in space.notes()[0]
+        assert space.labels.n_labelled == 48
+        for work in (lambda: space.label(np.array([0]), "neutral", analyst="a"), space.embed):
+            with pytest.raises(ReadOnlyError, match="doctor --repair"):
+                work()
 
 
 def test_repair_removes_what_was_never_finished(small):
