@@ -71,7 +71,10 @@ def said(page):
     """Return the threshold of handle, words, slider and field."""
     words = re.search(r"≥ (-?[\d.]+),", page.get_by_text("At scores ≥").first.inner_text())[1]
     slider = page.get_by_role("slider", name="Threshold").first.get_attribute("aria-valuenow")
-    return [page.evaluate(HANDLE)["at"], *map(float, (words, slider, page.get_by_label("Threshold").nth(1).input_value()))]
+    return [
+        page.evaluate(HANDLE)["at"],
+        *map(float, (words, slider, page.get_by_label("Threshold").nth(1).input_value().replace(",", "."))),
+    ]
 
 
 def expect_all_at(page, score, *, within=0.06):
@@ -88,9 +91,9 @@ def test_the_handle_stays_where_the_mouse_drops_it_and_all_say_the_same(page):
     for score in (1.0, 5.0, -2.0, 0.5):
         drag(page, score)
         expect_all_at(page, score)
-    drag(page, 3.0, steps=40)
-    drag(page, 4.0, steps=3)
-    drag(page, 2.0, steps=60)  # at once, before anything has followed
+    for score, steps in ((3.0, 40), (4.0, 3), (2.0, 60)):  # one after the other, before the fields have followed
+        drag(page, score, steps=steps)
+        page.wait_for_timeout(150)  # until it is painted where it is: nobody takes hold of what he does not see
     expect_all_at(page, 2.0)
     slider = page.get_by_role("slider", name="Threshold").first
     slider.focus()
