@@ -19,6 +19,7 @@ from core.clustering import clustering, kept_record, text_share
 from core.clusters import GRAINS, Clustering
 from core.ocr import can_read, read_words
 from core.text import ON_DARK, grey_of, text_net
+from core.visits import HERE, state_of
 from core.workspace import Workspace
 
 RICH = 0.5  # share of text on dark from which on a cluster is read
@@ -182,7 +183,8 @@ def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[i
         if row not in known:
             with Image.open(io.BytesIO(workspace.picture(workspace.image_id(row), "clear"))) as opened:
                 known[row] = read_words(opened.convert("RGB"))
-            workspace.catalog.set_words(row, known[row])
+            if state_of(workspace.catalog.image_files([row])[0]) == HERE:  # a thumbnail's words are for this once
+                workspace.catalog.set_words(row, known[row])
         on_progress(done, len(rows))
     return known
 

@@ -13,7 +13,7 @@ from PIL import Image
 from core.arrays import FloatArray
 
 SIDE = 640  # px at which pictures are compared, or what the smaller one has
-CELLS = 8  # a side, of the grid in which colours are compared
+CELLS, FEW_CELLS = 8, 3  # a side, of the grid in which colours are compared; of tiny pictures
 COLOUR, PLAIN_COLOUR = 40.0, 12.0  # levels that a cell's mean colour may differ by; of pictures with little in them
 LITTLE = 0.12  # share of a picture that shows anything; below, only what it shows in full size proves something
 APART, APART_CROPPED = 8.0, 14.0  # grey levels in the worst place; laid over a crop, edges are a fraction of a px off
@@ -31,14 +31,15 @@ Edges = tuple[float, float, float, float]  # share of a picture cut off at top, 
 
 
 def colours_part(a: Image.Image, b: Image.Image, *, cut: Edges = (0.0, 0.0, 0.0, 0.0)) -> bool:
-    """Tell whether two RGB pictures are of different colour anywhere, in an 8 x 8 grid.
+    """Tell whether two RGB pictures are of different colour anywhere, in a grid.
 
     Args:
         cut: what of `a` is left out.
     """
     top, bottom, left, right = cut
     box = (left * a.width, top * a.height, (1 - right) * a.width, (1 - bottom) * a.height)
-    grid, way = (CELLS, CELLS), Image.Resampling.BOX
+    n = CELLS if min(max(a.size), max(b.size)) >= TINY else FEW_CELLS
+    grid, way = (n, n), Image.Resampling.BOX
     cells = [np.asarray(x, np.float32) for x in (a.resize(grid, way, box=box), b.resize(grid, way))]
     limit = PLAIN_COLOUR if shows_little(a) or shows_little(b) else COLOUR
     return bool(np.abs(cells[0] - cells[1]).max() > limit)

@@ -14,11 +14,18 @@ from typing import Any
 from core.errors import AppError
 
 SECONDS = 60.0  # that one call may take; the slowest picture of 100 megapixels takes 5 here
+START_SECONDS = 300.0  # that a process may take to come up, on a busy machine with a cold disk
+STARTS = 3  # tries
+READY = "ready"
 MEMORY = 1_300  # MB that a worker may take over what it has when it starts: `core.images.MOST_MEMORY` and what is around it
 
 
 class TookTooLongError(AppError):
     """A call took longer than it may; its process was ended."""
+
+
+class StartError(AppError):
+    """A worker process does not come up: that says nothing of what it was to do."""
 
 
 class CrashedError(AppError):
@@ -53,6 +60,8 @@ def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who ends this process
     prepare()
     bound_memory(memory)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries write what they think of a file; the answer says it
+    calls.send(READY)
     while True:
         try:
             function, arguments = calls.recv()
@@ -69,11 +78,28 @@ class _Process:
     """One worker process and the way to it."""
 
     def __init__(self, memory: int, prepare: Callable[[], object]) -> None:
+        """Start it, and wait until it is ready.
+
+        Raises:
+            StartError: if it does not come up.
+        """
         context = multiprocessing.get_context("spawn")  # not fork: the caller may be a server with threads
         self._calls, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, memory, prepare), daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except OSError as error:
+            raise StartError(f"A reader process cannot be started ({error.strerror or error}); try fewer --workers.") from None
         there.close()
+        if not self._comes_up():
+            self.end()
+            raise StartError("A reader process ended while it started; is there enough memory? Try fewer --workers.")
+
+    def _comes_up(self) -> bool:
+        try:
+            return self._calls.poll(START_SECONDS) and self._calls.recv() == READY
+        except (EOFError, OSError):
+            return False
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
         """Run a function there.
@@ -147,7 +173,7 @@ class Workers:
         """Run a function of a module in a worker process.
 
         Returns:
-            a future; its `result` raises `TookTooLongError`, `CrashedError`, or what the function raises.
+            a future; its `result` raises `TookTooLongError`, `CrashedError`, `StartError`, or what the function raises.
         """
         return self._threads.submit(self._call, function, arguments)
 
@@ -165,13 +191,23 @@ class Workers:
 
     def _process(self) -> _Process:
         if getattr(self._mine, "process", None) is None:
+            if self._closing:
+                raise CrashedError("the pool is closed")
+            process = self._started()  # seconds, so others start theirs meanwhile
+            self._mine.process = process
             with self._lock:
+                self._all.add(process)
                 if self._closing:
-                    raise CrashedError("the pool is closed")
-                self._mine.process = self._start()
-                self._all.add(self._mine.process)
-        process: _Process = self._mine.process
-        return process
+                    process.kill()
+        mine: _Process = self._mine.process
+        return mine
+
+    def _started(self) -> _Process:
+        """Start a process; one that does not come up may have been killed from outside."""
+        for _ in range(STARTS - 1):
+            with contextlib.suppress(StartError):
+                return self._start()
+        return self._start()
 
     def _forget(self, process: _Process) -> None:
         self._mine.process = None

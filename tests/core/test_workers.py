@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from core.workers import CrashedError, TookTooLongError, Workers
+from core.workers import CrashedError, StartError, TookTooLongError, Workers
 
 
 def held(megabytes):
@@ -39,6 +39,11 @@ def test_a_call_that_ends_its_process_is_told_from_one_that_was_killed(pool, tmp
     victim = pool.submit(os.getpid).result()
     os.kill(victim, signal.SIGKILL)
     assert pool.submit(abs, -5).result() == 5  # tried once more in another process
+
+
+def test_a_process_that_does_not_come_up_is_no_fault_of_what_it_was_to_do():
+    with Workers(1, prepare=os.abort) as pool, pytest.raises(StartError, match="while it started"):
+        pool.submit(abs, 1).result()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the system bounds no memory")
