@@ -13,6 +13,7 @@ from core.outlines import Outline
 from core.polygon import GridIndex
 from core.raster import Colouring
 from core.seen import exposure, limits
+from core.wording import signed
 from core.workspace import Workspace
 from dashboard.shared import Shared
 
@@ -110,7 +111,7 @@ class SessionState(param.Parameterized):
             label += f" (by {known['labelled_by']})"
         lines = [known["file"], f"{known['width']} × {known['height']} px", label]
         if known["score"] is not None:
-            lines.append(f"score {known['score']:+.2f}")
+            lines.append(f"score {signed(known['score'])}")
         if known["half"] == "check":
             lines.append("check half: never learned from")
         return lines

@@ -268,7 +268,7 @@ class CheckPane(QueuePane):
             return "No two readings differ."
         if purpose == "focus" and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
             return "No focus labels were asked for; the Operating point page offers them where flagged images are rare."
-        return "Nothing is left to read here."
+        return self.state.workspace.missing_for_check(live=purpose == "live") or "Nothing is left to read here."
 
 
 def _choice(label: str, names: list[str]) -> pmui.Select:

@@ -219,7 +219,8 @@ class SuggestionsPane(QueuePane):
 
     def _say(self) -> str:
         if self.current is None:
-            return "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
+            how = "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
+            return self.state.workspace.missing_for_suggestions() or how
         number = self._asked - len(self._waiting) + 1
         words = f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."
         missing = self.state.workspace.missing_side()
