@@ -68,7 +68,7 @@ def test_a_class_key_on_another_page_labels_nothing_and_on_a_pinned_picture_labe
     expect(page.get_by_role("button", name="Unpin")).to_be_visible(timeout=10_000)
     pinned = shown(page)
     page.keyboard.press("2")
-    expect(page.get_by_text("1 labelled")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("1 labelled (")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert [space.image_id(int(row)) for action in actions(server) for row in action.rows] == [pinned]
 
@@ -83,9 +83,9 @@ def test_digits_of_a_french_and_letters_of_a_russian_keyboard_work(open_page, se
             devtools.send("Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code})
 
     press("&", "Digit1")
-    expect(page.get_by_text("1 labelled")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("1 labelled (")).to_be_visible(timeout=10_000)
     press("я", "KeyZ")
-    expect(page.get_by_text("0 labelled")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("0 labelled (")).to_be_visible(timeout=10_000)
 
 
 def test_a_grid_is_one_action_names_the_rest_by_choice_and_asks_where_a_label_says_otherwise(open_page, server):

@@ -37,17 +37,17 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
     n = int(facts(first).get_attribute("data-selected"))
     label_many(first, "1")
     for page in (first, second):
-        expect(page.get_by_text(f"{n} labelled")).to_be_visible(timeout=5_000)
+        expect(page.get_by_text(f"{n} labelled (")).to_be_visible(timeout=5_000)
     frame = facts(second).get_attribute("data-frame")
     drag(first, box_of(0.005, 0.005, 0.9, 0.995))
     expect(facts(first)).not_to_have_attribute("data-selected", str(n), timeout=10_000)
     everything = int(facts(first).get_attribute("data-selected"))
     first.keyboard.press("z")
-    expect(second.get_by_text("0 labelled")).to_be_visible(timeout=5_000)
+    expect(second.get_by_text("0 labelled (")).to_be_visible(timeout=5_000)
     expect(facts(second)).not_to_have_attribute("data-frame", frame)  # recoloured
     load(second, server.url)
     label_many(first, "2")
-    expect(second.get_by_text(f"{everything} labelled")).to_be_visible(timeout=5_000)
+    expect(second.get_by_text(f"{everything} labelled (")).to_be_visible(timeout=5_000)
     for page in (first, second):
         page.may_lose_server = True
     server.kill()  # right after the label shows
@@ -61,7 +61,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
         assert set(newest.rows.tolist()) == inside(space.xy, geometry)
     server.start()
     third = open_page()
-    expect(third.get_by_text(f"{everything} labelled")).to_be_visible(timeout=10_000)
+    expect(third.get_by_text(f"{everything} labelled (")).to_be_visible(timeout=10_000)
 
 
 def test_two_classes_give_a_probe_scores_and_a_named_curve_in_both_windows(open_page):
@@ -110,9 +110,9 @@ def test_picks_are_labelled_alone_and_history_undoes_any_action(open_page):
     tiles.nth(2).click(modifiers=["Shift"])
     expect(page.get_by_text("3 picked")).to_be_visible(timeout=5_000)
     page.get_by_role("button", name="Label as footwear").first.click()
-    expect(page.get_by_text("3 labelled")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("3 labelled (")).to_be_visible(timeout=5_000)
     label_many(page, "1")
-    expect(page.get_by_text("3 labelled")).not_to_be_visible(timeout=5_000)
+    expect(page.get_by_text("3 labelled (")).not_to_be_visible(timeout=5_000)
     page.get_by_role("button", name="History").click()
     page.get_by_role("button", name=re.compile("^Undo action")).nth(1).click()  # the older of the two
     expect(page.get_by_role("button", name=re.compile("^Redo action")).first).to_be_visible(timeout=5_000)
