@@ -60,6 +60,8 @@ def sentence_of(error: BaseException) -> str | None:
         return OS_SENTENCES[errno.ENOMEM]
     if isinstance(error, OSError):
         return _os_sentence(error)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # pathlib's, up to Python 3.12
+        return OS_SENTENCES[errno.ELOOP].format(name=str(error).partition("from ")[2])
     if "No space left on device" in str(error):  # from libraries that write files of their own
         return FULL
     return None

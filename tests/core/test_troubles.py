@@ -33,6 +33,13 @@ def test_what_libraries_say_of_a_full_disk_is_understood():
         assert "disk is full" in sentence_of(error)
 
 
+def test_a_link_that_leads_back_to_itself_is_said(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises((OSError, RuntimeError)) as caught:
+        (tmp_path / "loop").resolve(strict=True)
+    assert "leads back to itself" in sentence_of(caught.value)
+
+
 def test_our_errors_speak_for_themselves_and_bugs_are_none():
     assert sentence_of(InputError("what to do")) == "what to do"
     for bug in (ValueError("x"), KeyError("x"), sa.exc.ArgumentError("x"), sqlite3.ProgrammingError("x")):

@@ -5,6 +5,7 @@ import shutil
 import socket
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from core.workspace import Workspace
@@ -129,6 +130,39 @@ def test_every_path_is_taken_or_refused_in_a_sentence_and_leaves_nothing_half_wr
     assert not list(place.rglob("*.part"))
     with Workspace(place / "w", read_only=True) as space:
         assert space.labels.n_labelled == space.n_images
+
+
+def every_option(command, words=()):
+    """Yield (words before, parameter) of every option and argument of every command."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from every_option(inner, (*words, name))
+    if not hasattr(command, "commands"):
+        yield from ((words, command, parameter) for parameter in command.params if parameter.name != "help")
+
+
+def with_value(place, words, command, parameter, value):
+    """Write a command line with one odd value; what else is needed cannot be there, so that all ends soon."""
+    line = list(words)
+    for other in command.params:
+        filled = value if other is parameter else place / "file" / "w" if other.required or other.name == "workspace" else None
+        if filled is not None and not getattr(other, "is_flag", False):
+            line += [other.opts[0], filled] if other.param_type_name == "option" else [filled]
+    return line
+
+
+@pytest.mark.slow
+def test_every_option_of_every_command_takes_every_odd_value_in_a_sentence(place):
+    odd = [*NUMBERS, *places(place), "\x1b[31m", "\u202e", "'; DROP TABLE images; --", "{}", "é" * 300]
+    count = 0
+    for words, command, parameter in every_option(get_command(app)):
+        if words[0] == "demo" and parameter.name not in ("port", "workspace", "dataset"):
+            continue  # it would prepare the demo
+        for value in odd:
+            line = with_value(place, words, command, parameter, value)
+            check(run(*line, *(["--prepare-only", "--dataset", "none"] if words[0] == "demo" else [])), line)
+            count += 1
+    assert count > 1_000
+    assert (place / "folder" / "notes.txt").read_text() == "mine"
 
 
 def test_a_port_that_is_taken_is_said_before_the_workspace_is_opened(tmp_path):
