@@ -18,7 +18,7 @@ Listener = Callable[[Topics], None]
 
 SHARE = 0.3  # of the event loop's time that telling windows may take
 SMOOTHING = 0.2  # weight of the newest delivery in the mean of what one costs
-GONE = 30.0  # s after which a delivery that never ran is forgotten: its window has closed
+PATIENCE = 2.0  # s that the others wait for one window; one whose line is cut answers late or never
 
 
 @dataclass(eq=False)
@@ -28,6 +28,8 @@ class _Mailbox:
     document: Document
     listener: Listener
     waiting: dict[Hashable, Any] = field(default_factory=dict)
+    delivered: threading.Event = field(default_factory=threading.Event)
+    on_its_way: bool = False  # a delivery is queued on the window's document, and has not run
 
 
 class Hub:
@@ -49,7 +51,9 @@ class Hub:
     def unsubscribe(self, document: Document) -> None:
         """Stop telling a window that has closed."""
         with self._changed:
-            self._boxes.pop(document, None)
+            box = self._boxes.pop(document, None)
+            if box is not None:
+                box.delivered.set()  # nobody need wait for it any more
 
     def publish(self, topic: Hashable, data: Any = None, *, but: Document | None = None) -> None:
         """Tell every window but one soon; the newest data of a topic replaces what was not delivered yet."""
@@ -63,6 +67,8 @@ class Hub:
         """End the thread; nobody is told anything from now on."""
         with self._changed:
             self._closed = True
+            for box in self._boxes.values():
+                box.delivered.set()
             self._boxes.clear()
             self._changed.notify()
         self._thread.join()
@@ -74,9 +80,8 @@ class Hub:
     def _run(self) -> None:
         """Tell one window after the other, with rests in between in which the event loop is everybody's."""
         while (box := self._next()) is not None:
-            delivered = threading.Event()
-            box.document.add_next_tick_callback(partial(self._deliver, box, delivered))
-            delivered.wait(GONE)
+            box.document.add_next_tick_callback(partial(self._deliver, box))
+            box.delivered.wait(PATIENCE)
             time.sleep(self._cost * (1 / SHARE - 1))
 
     def _next(self) -> _Mailbox | None:
@@ -85,13 +90,15 @@ class Hub:
             while True:
                 if self._closed:
                     return None
-                box = next((box for box in self._boxes.values() if box.waiting), None)
+                box = next((box for box in self._boxes.values() if box.waiting and not box.on_its_way), None)
                 if box is not None:
+                    box.on_its_way = True
+                    box.delivered.clear()
                     self._boxes[box.document] = self._boxes.pop(box.document)  # to the end of the line
                     return box
                 self._changed.wait()
 
-    def _deliver(self, box: _Mailbox, delivered: threading.Event) -> None:
+    def _deliver(self, box: _Mailbox) -> None:
         with self._changed:
             topics, box.waiting = box.waiting, {}
             gone = self._boxes.get(box.document) is not box
@@ -101,4 +108,7 @@ class Hub:
                 box.listener(topics)
         finally:
             self._cost += SMOOTHING * (time.monotonic() - start - self._cost)
-            delivered.set()
+            with self._changed:
+                box.on_its_way = False
+                box.delivered.set()
+                self._changed.notify()

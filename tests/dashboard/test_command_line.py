@@ -151,7 +151,8 @@ def with_value(place, words, command, parameter, value):
 
 
 @pytest.mark.slow
-def test_every_option_of_every_command_takes_every_odd_value_in_a_sentence(place):
+def test_every_option_of_every_command_takes_every_odd_value_in_a_sentence(place, monkeypatch):
+    monkeypatch.chdir(place)  # relative names are made here
     odd = [*NUMBERS, *places(place), "\x1b[31m", "\u202e", "'; DROP TABLE images; --", "{}", "é" * 300]
     count = 0
     for words, command, parameter in every_option(get_command(app)):

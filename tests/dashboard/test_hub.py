@@ -3,11 +3,12 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from dashboard.handout import LEASE_SECONDS, Handout
-from dashboard.hub import Hub
+from dashboard.hub import PATIENCE, Hub
 
 
 class Loop:
@@ -68,6 +69,26 @@ def test_a_window_that_has_closed_is_told_nothing_and_stops_nobody(hub, loop):
     hub.unsubscribe(closed)
     wait_for(lambda: heard)
     assert len(hub) == 1
+
+
+def test_a_window_that_closes_or_hangs_with_a_delivery_on_its_way_holds_nobody_up(hub, loop):
+    heard, queued = [], []
+    never = Loop(SimpleNamespace(submit=queued.append))  # its document runs nothing any more
+    open_ = Loop(loop)
+    hub.subscribe(never, lambda topics: None)
+    hub.publish("labels")
+    wait_for(lambda: queued)
+    hub.subscribe(open_, heard.append)
+    hub.publish("labels")
+    start = time.monotonic()
+    hub.unsubscribe(never)
+    wait_for(lambda: heard)
+    assert time.monotonic() - start < PATIENCE / 2  # at once, not after the patience
+    hub.subscribe(never, lambda topics: None)
+    for number in range(3):
+        hub.publish("labels", number)
+    wait_for(lambda: heard[-1] == {"labels": 2})
+    assert len(queued) == 2  # what hangs is asked once, not again and again
 
 
 def test_two_windows_are_never_asked_for_the_same_picture_and_a_lease_ends_by_itself():
