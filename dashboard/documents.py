@@ -1,9 +1,16 @@
-"""Changes of one window's document that reach the browser together."""
+"""Changes of one window's document: they reach the browser together, and in the order in which they were made."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any
 
 from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent, RootRemovedEvent
+from bokeh.server.session import ServerSession
+from panel.reactive import Syncable
+
+_SHADOWED = "_document_patched"  # of a session whose changes are being gathered
 
 
 @contextmanager
@@ -16,4 +23,51 @@ def one_message(document: Document | None) -> Iterator[None]:
     try:
         yield
     finally:
+        session = getattr(document.session_context, "session", None)
+        if session is None or session._pending_writes is None or _SHADOWED in vars(session):
+            document.unhold()
+        else:
+            _unhold_together(document, session)
+
+
+def _unhold_together(document: Document, session: ServerSession) -> None:
+    """Let Bokeh trigger all that was held, and send what it would have sent as a message each."""
+    gathered: list[DocumentPatchedEvent] = []
+    setattr(session, _SHADOWED, gathered.append)
+    try:
         document.unhold()
+    finally:
+        delattr(session, _SHADOWED)
+    here = [event for event in gathered if _is_there(document, event)]
+    for connection in list(session._subscribed_connections):
+        asked = connection is session._current_patch_connection  # it knows what it has set itself
+        events = [event for event in here if not (asked and event.setter is session)]
+        if events:
+            session._pending_writes.append(connection._socket.send_message(connection.protocol.create("PATCH-DOC", events)))
+
+
+def _is_there(document: Document, event: DocumentPatchedEvent) -> bool:
+    """Tell whether the browser has, or gets with this message, the model that an event changes; one may have gone meanwhile."""
+    model = getattr(event, "model", None)
+    return model is None or model.id in document.models or isinstance(event, RootRemovedEvent)
+
+
+def keep_order() -> None:
+    """Send what follows from a widget's change through Bokeh's queue, as all else is; call once, before pages are built.
+
+    Panel writes such changes to the socket itself: at once or, while another message is on its way, 10 ms later. What our
+    own callbacks change meanwhile overtakes them: a tab's first picture arrived before the tab, and was lost.
+    """
+    if hasattr(Syncable._change_event, "__wrapped__"):
+        return
+    unordered = Syncable._change_event
+
+    @wraps(unordered)
+    def change_event(self: Syncable, doc: Document) -> Any:
+        session = getattr(doc.session_context, "session", None)
+        if session is None or session._pending_writes is None:  # without the lock nothing can be queued
+            return unordered(self, doc)
+        with one_message(doc):
+            return unordered(self, doc)
+
+    Syncable._change_event = change_event  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from dashboard.actions import Actions
 from dashboard.inputs import Inputs
 from dashboard.state import SessionState
 from dashboard.views.class_buttons import class_buttons
-from dashboard.views.components.picture_card import PictureCard
+from dashboard.views.components.picture_card import Caption, PictureCard
 from dashboard.views.shown import draw_when_shown
 
 REMEMBERED = 200  # answers that an undo can bring back
@@ -40,7 +40,7 @@ class QueuePane(pn.viewable.Viewer):
         self._returned: list[Suggestion] = []  # brought back by an undo, and not answered again
         self._asked = 0
         self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(300px, 34vh)"})
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), css_classes=["queue-words"])
+        self._words = Caption(sizing_mode="stretch_width", margin=(6, 8))
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click, *self.more_answers)
         self._layout = pn.Column(
             *self._head(),
@@ -154,7 +154,8 @@ class QueuePane(pn.viewable.Viewer):
             reveal=self.state.reveal,
             description=f"image asked for, {self.state.privacy_view}" if current else "no image is asked for",
         )
-        self._words.object = html.escape(self._say()).replace("\n", "<br>")
+        words = html.escape(self._say()).replace("\n", "<br>")
+        self._words.param.update(html=words, image_id=current.id if current else "")
         self._buttons.param.update(place=self.place, disabled=current is None)
         if self.state.tab == self.tab:
             self.state.asked = self.place

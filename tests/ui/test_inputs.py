@@ -9,6 +9,17 @@ from playwright.sync_api import expect
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, drag, facts
 
+WATCH_KEYS = """() => {
+  window.picturesAtKeys = [];
+  document.addEventListener("keydown", () => window.picturesAtKeys.push(
+    [...document.querySelectorAll("*")].flatMap(pictures)), true);
+  function pictures(node) {
+    const inside = node.shadowRoot ? [...node.shadowRoot.querySelectorAll("*")].flatMap(pictures) : [];
+    const src = node.tagName === "IMG" && node.complete && node.naturalWidth && node.checkVisibility() ? node.src : "";
+    return src.includes("image/") ? [src.split("/").at(-1), ...inside] : inside;
+  }
+}"""
+
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 
@@ -33,22 +44,25 @@ def shown(page):
 def test_four_quick_presses_label_no_more_pictures_than_were_shown_and_undo_brings_the_picture_back(open_page, server):
     page = open_page()
     open_tab(page, "Suggestions", "1 of 10")
-    pictures = [shown(page)]
+    shown(page)
+    page.evaluate(WATCH_KEYS)
     for _ in range(4):
-        page.keyboard.press("1")  # faster than any answer
+        page.keyboard.press("1")  # faster than most answers
     page.wait_for_timeout(3_000)
+    pictures = set(page.evaluate("() => window.picturesAtKeys.flat()"))
     with Workspace(server.folder, read_only=True) as space:
         labelled = {space.image_id(int(row)) for action in actions(server) for row in action.rows}
-    assert labelled == set(pictures)
-    expect(page.get_by_text("2 of 10")).to_be_visible()
+    assert 1 <= len(labelled) == len(actions(server)) and labelled <= pictures
+    count = len(labelled)
+    expect(page.get_by_text(f"{count + 1} of 10")).to_be_visible()
     second = shown(page)
     page.keyboard.press("2")
-    expect(page.get_by_text("3 of 10")).to_be_visible(timeout=10_000)
-    shown(page)
+    expect(page.get_by_text(f"{count + 2} of 10")).to_be_visible(timeout=10_000)
+    assert shown(page) != second
     page.keyboard.press("z")
-    expect(page.get_by_text("2 of 10")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"{count + 1} of 10")).to_be_visible(timeout=10_000)
     assert shown(page) == second
-    assert len(actions(server)) == 1
+    assert len(actions(server)) == count
 
 
 def test_a_class_key_on_another_page_labels_nothing_and_on_a_pinned_picture_labels_that(open_page, server):
