@@ -33,7 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 EVERY = 3.0  # s between two keys of one window
 MAP_SIZE = (590, 620)  # CSS px, of the map in a window of 1,280 x 720
 LABELLED = re.compile(r"· ([\d,]+) labelled")
+SAVED = re.compile(r"\bLabelled \d")  # more than one where near-duplicates go together
 STUCK = 60.0  # s without a next picture after which a person presses again
+FORGOTTEN = 40.0  # s after which a server has let go of closed tabs: it looks for them every 17 s
 PATIENCE = 120.0  # s after the last key in which a window may still follow
 
 
@@ -101,7 +103,10 @@ class Window:
             await self._event("data_event", {"model": {"id": keys["id"]}, "data": data})
 
     async def close(self) -> None:
-        """Close the tab."""
+        """Close the tab, and say so as the page does when it goes."""
+        keeper = next((m for m in self.models.values() if m["attributes"].get("class_name") == "Connection"), None)
+        if keeper is not None:
+            await self._event("data_event", {"model": {"id": keeper["id"]}, "data": {"closing": True}})
         self.socket.close()
 
     # -- the protocol --
@@ -165,7 +170,7 @@ class Window:
                 open_.shown = now
         elif attr == "place" and isinstance(new, str) and new.startswith("suggestions/"):
             self.place = new
-        elif isinstance(new, str) and "Labelled 1 " in new:
+        elif isinstance(new, str) and SAVED.search(new):
             if open_ is not None and open_.acknowledged is None:
                 open_.acknowledged = now
         elif isinstance(new, str) and (said := LABELLED.search(new)):
@@ -234,7 +239,15 @@ async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[st
     follows = followed(windows)
     for window in (*windows, warm):
         await window.close()
-    await asyncio.sleep(15)
+    await asyncio.sleep(FORGOTTEN)
+    _, memory_closed = cpu_and_memory(pid)
+    more = [Window(url) for _ in range(n_windows)]
+    for window in more:
+        await window.open()
+        await window.suggestions()
+    for window in more:
+        await window.close()
+    await asyncio.sleep(FORGOTTEN)
     _, memory_after = cpu_and_memory(pid)
     lost = sum(key.acknowledged is None for key in keys)
     times = {
@@ -252,7 +265,8 @@ async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[st
         "keys": f"{len(keys)} in {elapsed:.0f} s ({lost} not acknowledged)",
         **{f"{name}, median / p95": value for name, value in words.items()},
         "server's CPU": f"{100 * (worked - working) / elapsed:.0f}%",
-        "memory MB before, busy, closed": f"{memory_before:,.0f}, {memory_busy:,.0f}, {memory_after:,.0f}",
+        "memory MB before, busy, closed": f"{memory_before:,.0f}, {memory_busy:,.0f}, {memory_closed:,.0f}",
+        "memory MB a page closed after that": f"{(memory_after - memory_closed) / n_windows:.2f}",
     }
 
 

@@ -14,7 +14,7 @@ import panel as pn
 from core.errors import InputError
 from dashboard.actions import Actions
 from dashboard.console import this_user
-from dashboard.documents import keep_order
+from dashboard.documents import adapt_panel
 from dashboard.hub import Topics
 from dashboard.login import Login
 from dashboard.routes import patterns
@@ -69,7 +69,7 @@ def build_page(server: Server) -> Any:
 
 def listen(server: Server) -> Any:
     """Return Panel's server on the port, every route of it behind the wall; it answers once its event loop runs."""
-    keep_order()
+    adapt_panel()
     settings = server.settings
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
         settings = replace(settings, port=_free_port(settings.address))

@@ -1,12 +1,15 @@
 """Turns "this view of these images, coloured so, with this selection" into what the map shows. Runs off the event loop."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from core.polygon import GridIndex
 from core.raster import Colouring, Dots, Picture, Raster, View
+from dashboard.shared import Once, Same
 
 DOTS_UP_TO = 5_000  # points in view; a canvas paints that many real dots in 35 ms
 DIMMED = 0.25  # opacity of what is not selected while something is
@@ -28,14 +31,11 @@ class Request:
     height: int
     pixel_ratio: float
 
-    def same_base(self, other: "Request") -> bool:
-        """Tell whether the picture below the selection is the same."""
-        return (
-            self.grid is other.grid
-            and self.colouring is other.colouring
-            and (self.hidden, self.view, self.width, self.height, self.pixel_ratio)
-            == (other.hidden, other.view, other.width, other.height, other.pixel_ratio)
-        )
+    @property
+    def base_key(self) -> Hashable:
+        """Return what the picture below the selection is made from."""
+        of = (self.hidden, self.view, self.width, self.height, self.pixel_ratio)
+        return (Same(self.grid), Same(self.colouring), *of)
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,13 @@ class Frame:
 
 
 class Painter:
-    """Draws frames; remembers the last, so that a new selection does not draw and send the whole map again."""
+    """Draws frames; remembers the last, so that a new selection does not draw and send the whole map again.
 
-    def __init__(self) -> None:
+    Windows that show the same part of the map in the same size share one picture of it.
+    """
+
+    def __init__(self, once: Once) -> None:
+        self._once = once
         self._raster: Raster | None = None
         self._grid: GridIndex | None = None
         self._last: Request | None = None  # the request whose base picture is on the screen
@@ -69,8 +73,9 @@ class Painter:
         base, overlay, last = None, None, self._last
         shown = request.colouring.visible(request.hidden)
         size: dict[str, Any] = {"width": request.width, "height": request.height, "pixel_ratio": request.pixel_ratio}
-        if last is None or not request.same_base(last):
-            base = self._raster.draw(request.colouring, request.view, **size, keep=shown)
+        if last is None or request.base_key != last.base_key:
+            draw = partial(self._raster.draw, request.colouring, request.view, **size, keep=shown)
+            base = self._once.once("base", request.base_key, draw)
             self._looks = base.dots
         if base is not None or last is None or last.selected is not request.selected:
             overlay = NOTHING

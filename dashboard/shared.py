@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,25 +22,33 @@ SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not
 KEPT = 4  # results of each kind: windows that are a moment behind need not start over
 
 
-class Shared:
+class Once:
     """Results by what they were made from; whoever asks first works them out while the others wait."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kinds: dict[str, tuple[threading.Lock, OrderedDict[Hashable, Any]]] = {}
+        self._kinds: dict[str, OrderedDict[Hashable, _Cell]] = {}
 
     def once(self, kind: str, key: Hashable, work: Callable[[], T]) -> T:
         """Return `work()` for a key, of this call or of an earlier one."""
         with self._lock:
-            lock, known = self._kinds.setdefault(kind, (threading.Lock(), OrderedDict()))
-        with lock:
-            if key not in known:
-                known[key] = work()
-                while len(known) > KEPT:
-                    known.popitem(last=False)
-            found: T = known[key]
+            known = self._kinds.setdefault(kind, OrderedDict())
+            cell = known.setdefault(key, _Cell())
+            while len(known) > KEPT:
+                known.popitem(last=False)
+        with cell.lock:  # a cell's own: work for one key does not wait for another's
+            if not cell.is_done:
+                cell.result, cell.is_done = work(), True
+            found: T = cell.result
             return found
+
+
+class Shared(Once):
+    """What windows show of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
 
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
@@ -77,6 +86,15 @@ def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tupl
     values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
     low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == "score" else (0.0, 1.0)
     return Colouring("continuous", np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common)
+
+
+@dataclass
+class _Cell:
+    """Room for one result."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_done: bool = False
+    result: Any = None
 
 
 class Same:

@@ -35,6 +35,7 @@ from core.raster import Picture, View, warm
 from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
+from dashboard.shared import Same
 from dashboard.views.components.map_overlay import MapOverlay
 
 __all__ = ["MapPane", "warm"]
@@ -113,7 +114,7 @@ class MapPane(pn.viewable.Viewer):
         self._modifiers: dict[str, bool] = {}
         self._before_tap: tuple[float, int | None] = (-math.inf, None)
         self._frames = 0
-        self._painter = Painter()
+        self._painter = Painter(self.state.shared)
         self._coalesce = Coalesce(self.pool, self._paint, lambda painted: self._on_document(partial(self._show, *painted)))
         self.overlay = MapOverlay(view=self.state.privacy_view)
         self._build_figure()
@@ -300,7 +301,12 @@ class MapPane(pn.viewable.Viewer):
         """Draw and pack, off the event loop."""
         frame = self._painter.draw(request)
         pictures = {"base": frame.base, "overlay": frame.overlay}
-        layers = [pack(picture, request.view, name) for name, picture in pictures.items() if picture is not None]
+        once = self.state.shared.once
+        layers = [
+            once("packed", (name, request.view, Same(picture)), partial(pack, picture, request.view, name))
+            for name, picture in pictures.items()
+            if picture is not None
+        ]
         return frame, {"layers": layers, "alpha": [DIMMED if len(request.selected) else 1.0] * len(layers)}
 
     def _show(self, frame: Frame, packed: dict[str, Any]) -> None:

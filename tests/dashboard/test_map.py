@@ -2,6 +2,7 @@
 
 import zlib
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.raster import Colouring
 from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
+from dashboard.shared import Once
 from dashboard.views.components.class_list import legend_of
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.components.keys import Keys
@@ -48,6 +50,10 @@ class State(param.Parameterized):
     dark = param.Boolean(default=False)
     privacy_view = param.String(default="blurred")
     reveal = param.Boolean(default=False)
+    shared = param.Parameter()
+
+    def __init__(self, **params):
+        super().__init__(shared=Once(), **params)
 
     @property
     def ids(self):
@@ -308,8 +314,17 @@ def test_a_closed_map_draws_no_more(pane, state):
 def test_the_selection_has_the_dots_of_the_map_below_it(state):
     request = Request(state.grid, state.colouring, frozenset(), np.array([5]), (0.0, 10.0, 0.0, 10.0), 400, 300, 1.0)
     assert len(state.grid.rows) > DOTS_UP_TO
-    frame = Painter().draw(request)
+    frame = Painter(Once()).draw(request)
     assert frame.overlay.dots == frame.base.dots
+
+
+def test_windows_that_show_the_same_share_one_picture_and_others_do_not(state):
+    once = Once()
+    request = Request(state.grid, state.colouring, frozenset(), np.array([5]), (0.0, 10.0, 0.0, 10.0), 400, 300, 1.0)
+    first = Painter(once).draw(request)
+    assert Painter(once).draw(replace(request, selected=np.array([7]))).base is first.base
+    for other in ({"hidden": frozenset({1})}, {"width": 401}, {"view": (0.0, 9.0, 0.0, 10.0)}, {"pixel_ratio": 2.0}):
+        assert Painter(once).draw(replace(request, **other)).base is not first.base
 
 
 class LaterExecutor(Executor):

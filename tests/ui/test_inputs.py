@@ -52,7 +52,8 @@ def test_four_quick_presses_label_no_more_pictures_than_were_shown_and_undo_brin
     pictures = set(page.evaluate("() => window.picturesAtKeys.flat()"))
     with Workspace(server.folder, read_only=True) as space:
         labelled = {space.image_id(int(row)) for action in actions(server) for row in action.rows}
-    assert 1 <= len(labelled) == len(actions(server)) and labelled <= pictures
+    assert 1 <= len(labelled) == len(actions(server))
+    assert labelled <= pictures
     count = len(labelled)
     expect(page.get_by_text(f"{count + 1} of 10")).to_be_visible()
     second = shown(page)

@@ -1,0 +1,101 @@
+"""What the browser gets of a window's changes: everything together, in order, and nothing it cannot know."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import panel as pn
+import pytest
+from bokeh.document import Document
+from bokeh.models import Column, Div
+from bokeh.protocol import Protocol
+from bokeh.server.session import ServerSession
+
+from dashboard.documents import adapt_panel, one_message
+
+
+class Connection:
+    """Where a session writes to; keeps what would go over the socket."""
+
+    def __init__(self):
+        self.protocol, self.sent = Protocol(), []
+        self._socket = SimpleNamespace(send_message=self.send)
+
+    async def send(self, message):
+        self.sent.append(message.content["events"])
+
+    def send_patch_document(self, event):
+        return self._socket.send_message(self.protocol.create("PATCH-DOC", [event]))
+
+
+def opened(root):
+    """Return a window of a document with one root, all of which the browser has."""
+    document, connection = root.document or Document(), Connection()
+    if root not in document.roots:
+        document.add_root(root)
+    document.models.flush_synced()
+    session = ServerSession("one", document)
+    document._session_context = lambda: SimpleNamespace(session=session, id="one")
+    session.subscribe(connection)
+    return SimpleNamespace(document=document, session=session, connection=connection, room=root)
+
+
+@pytest.fixture
+def window():
+    return opened(Column(Div(text="old"), name="room"))
+
+
+def do(window, change):
+    """Do it as a callback of the document does."""
+
+    async def locked():
+        await window.session.with_document_locked(change)
+
+    asyncio.run(locked())
+    return window.connection.sent
+
+
+def test_changes_of_one_callback_are_one_message_in_their_order(window):
+    def change():
+        with one_message(window.document):
+            window.room.children = [Div(text="new", name="new")]
+            window.room.margin = 3
+
+    [events] = do(window, change)
+    assert [event["attr"] for event in events] == ["children", "margin"]
+
+
+def test_what_was_put_in_and_taken_out_at_once_is_not_mentioned(window):
+    def change():
+        with one_message(window.document):
+            first, second = Div(text="first"), Div(text="second")
+            window.room.children = [first]
+            first.text = "nobody will see this"  # a browser that is told of a model it does not have drops the whole message
+            window.room.children = [second]
+
+    [events] = do(window, change)
+    assert [(event["model"]["id"], event["attr"]) for event in events] == [(window.room.id, "children")]
+    assert events[0]["new"][0]["attributes"]["text"] == "second"
+
+
+def test_what_follows_from_a_widget_goes_through_the_same_queue(monkeypatch):
+    adapt_panel()
+    document, pane, slider = Document(), pn.pane.HTML("old"), pn.widgets.IntSlider(value=1)
+    slider.param.watch(lambda event: setattr(pane, "object", f"now {event.new}"), "value")
+    root = pn.Column(slider, pane).get_root(document)
+    document.add_root(root)
+    window = opened(root)
+    for what in (pn.state._connected, pn.state._loaded):
+        monkeypatch.setitem(what, document, True)
+    monkeypatch.setitem(pn.state._thread_id_, document, threading.get_ident())
+    past_the_queue = []
+    monkeypatch.setattr("panel.io.document.write_events", lambda *what: past_the_queue.append(what))
+    monkeypatch.setattr("panel.io.document.schedule_write_events", lambda *what: past_the_queue.append(what))
+
+    def change():
+        slider._events = {"value": 5}
+        slider._change_event(document)
+
+    events = [event for events in do(window, change) for event in events]
+    assert any(event["attr"] == "text" and "now 5" in event["new"] for event in events)
+    assert past_the_queue == []
