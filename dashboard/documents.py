@@ -23,11 +23,23 @@ def one_message(document: Document | None) -> Iterator[None]:
     try:
         yield
     finally:
+        _forget_echoes(document)
         session = getattr(document.session_context, "session", None)
         if session is None or session._pending_writes is None or _SHADOWED in vars(session):
             document.unhold()
         else:
             _unhold_together(document, session)
+
+
+def _forget_echoes(document: Document) -> None:
+    """Keep what the server has changed itself from being taken for what the browser has changed.
+
+    Panel knows its own changes while it makes them, not after a hold; each would come back 50 ms later as the browser's, and
+    could undo what was set meanwhile.
+    """
+    for event in document.callbacks._held_events:
+        if isinstance(event, DocumentPatchedEvent) and event.setter is None:
+            event.callback_invoker = None
 
 
 def _unhold_together(document: Document, session: ServerSession) -> None:

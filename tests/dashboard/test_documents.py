@@ -99,3 +99,19 @@ def test_what_follows_from_a_widget_goes_through_the_same_queue(monkeypatch):
     events = [event for events in do(window, change) for event in events]
     assert any(event["attr"] == "text" and "now 5" in event["new"] for event in events)
     assert past_the_queue == []
+
+
+def test_what_the_server_changes_does_not_come_back_as_a_change_of_the_browser(window):
+    heard = []
+    old = window.room.children[0]
+    old.on_change("text", lambda attr, before, now: heard.append(now))
+
+    def change():
+        with one_message(window.document):
+            old.text = "new"
+
+    assert [event["attr"] for events in do(window, change) for event in events] == ["text"]
+    assert heard == []
+    typed = {"events": [{"kind": "ModelChanged", "model": old.ref, "attr": "text", "new": "typed"}]}
+    do(window, lambda: window.document.apply_json_patch(typed, setter=window.session))
+    assert heard == ["typed"]
