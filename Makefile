@@ -18,7 +18,7 @@ run: setup
 	$(BIN)/lassoscope demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-ui: setup
 	$(BIN)/python -m pytest -m ui

@@ -1,6 +1,10 @@
 """A workspace that is made in seconds, for tests of files and commands: real pictures, made-up embeddings and map."""
 
+import os
 import shutil
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of torch in each would wait for each other
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; processes that tests start have it too
 
 import numpy as np
 import pytest

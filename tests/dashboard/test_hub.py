@@ -85,6 +85,8 @@ def test_a_window_that_closes_or_hangs_with_a_delivery_on_its_way_holds_nobody_u
     wait_for(lambda: heard)
     assert time.monotonic() - start < PATIENCE / 2  # at once, not after the patience
     hub.subscribe(never, lambda topics: None)
+    hub.publish("labels")
+    wait_for(lambda: len(queued) == 2)
     for number in range(3):
         hub.publish("labels", number)
     wait_for(lambda: heard[-1] == {"labels": 2})
