@@ -44,13 +44,13 @@ def test_lasso_equals_the_slow_test_for_any_polygon(cloud, vertices):
 
 def test_a_long_lasso_on_many_points_is_exact():
     rng = np.random.default_rng(1)
-    xy = rng.normal(size=(40_000, 2)).astype(np.float32)
+    xy = rng.normal(size=(10_000, 2)).astype(np.float32)
     angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     radius = 1 + 0.3 * rng.random(200)
     px, py = radius * np.cos(angle), radius * np.sin(angle)
     found = GridIndex.build(xy).lasso(px, py)
     assert found.tolist() == slow_lasso(xy, px, py)
-    assert 5_000 < len(found) < 35_000
+    assert 1_000 < len(found) < 9_000
 
 
 def turns_by_angle(x, y, px, py):
