@@ -87,7 +87,7 @@ def _keep_order() -> None:
         with one_message(doc):
             return unordered(self, doc)
 
-    Syncable._change_event = change_event  # type: ignore[method-assign]
+    Syncable._change_event = change_event
 
 
 def _spare_the_design() -> None:
@@ -104,4 +104,4 @@ def _spare_the_design() -> None:
             return with_design(self, *events, doc=doc)
         return self._process_param_change({event.name: event.new for event in events})
 
-    Reactive._update_properties = update_properties  # type: ignore[method-assign]
+    Reactive._update_properties = update_properties

@@ -8,6 +8,13 @@ import param
 
 from dashboard.state import SessionState
 
+# Two lines are enough for nearly all; a longer sentence grows upwards, over what is above.
+LONG = """
+:host { position: relative; overflow: visible; z-index: 5; }
+.said { position: absolute; left: 0; right: 0; bottom: 0; min-height: 40px; max-height: 200px; overflow-y: auto;
+  background: var(--panel-background-color, inherit); }
+"""
+
 
 class MessageLine(pn.viewable.Viewer):
     """Shows `state.message` on one page of the tab; errors in red, announced to screen readers once."""
@@ -17,7 +24,9 @@ class MessageLine(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pane = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"])
+        self._pane = pn.pane.HTML(
+            "", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"], stylesheets=[LONG]
+        )
         self.state.param.watch(self._draw, ["message", "message_is_error", "page"])
         self._draw()
 
@@ -27,7 +36,7 @@ class MessageLine(pn.viewable.Viewer):
             return
         colour = "#c62828" if self.state.message_is_error else "inherit"
         role = "alert" if self.state.message_is_error else "status"
-        self._pane.object = f'<span role="{role}" style="color:{colour}">{html.escape(self.state.message)}</span>'
+        self._pane.object = f'<div class="said" role="{role}" style="color:{colour}">{html.escape(self.state.message)}</div>'
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._pane
