@@ -84,7 +84,7 @@ class Window:
 
     async def suggestions(self) -> None:
         """Open the Suggestions tab and wait for its first picture."""
-        tabs = next(m for m in self.models.values() if m["attributes"].get("class_name") == "Tabs")
+        [tabs] = self._components("Tabs")
         await self._change(tabs["attributes"]["data"]["id"], "active", 1)
         for _ in range(3_000):
             if self.picture:
@@ -94,7 +94,7 @@ class Window:
 
     async def press(self, key: str) -> None:
         """Press a class key on the picture that is shown."""
-        keys = next(m for m in self.models.values() if m["attributes"].get("class_name") == "Keys")
+        [keys] = self._components("Keys")
         self.keys.append(Key(time.perf_counter()))
         press = {"key": key, "code": f"Digit{key}", "shift": False, "ctrl": False, "alt": False}
         seen = {"place": self.place, "shown": [self.picture]}
@@ -104,8 +104,7 @@ class Window:
 
     async def close(self) -> None:
         """Close the tab, and say so as the page does when it goes."""
-        keeper = next((m for m in self.models.values() if m["attributes"].get("class_name") == "Connection"), None)
-        if keeper is not None:
+        for keeper in self._components("Connection"):  # older code has none
             await self._event("data_event", {"model": {"id": keeper["id"]}, "data": {"closing": True}})
         self.socket.close()
 
@@ -113,6 +112,9 @@ class Window:
 
     def _named(self, name: str) -> list[dict[str, Any]]:
         return [model for model in self.models.values() if model["name"] == name]
+
+    def _components(self, class_name: str) -> list[dict[str, Any]]:
+        return [model for model in self.models.values() if model["attributes"].get("class_name") == class_name]
 
     def _learn(self, value: Any) -> None:
         """Keep every model of a message by its id, and what it says."""

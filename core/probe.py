@@ -12,7 +12,8 @@ from core.errors import WHAT_TO_DO, DamageError, InputError, ShapeError
 
 NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck fit
 # n x D^2 up to which one thread fits: 1,000 labels at 384-d. torch's threads meet at the end of every operation, so that on
-# a machine whose other core is busy two took 224 ms where one took 45 (200 x 192); idle, they gain 20%.
+# a machine whose other core is busy two took 224 ms where one took 45 (200 x 192); idle, two took 55 to 62 ms where one took
+# 80 to 130 (1,000 x 192).
 SMALL_FIT = 150_000_000
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
 FORMAT = "lassoscope-probe/1"

@@ -24,11 +24,17 @@ def one_message(document: Document | None) -> Iterator[None]:
         yield
     finally:
         _forget_echoes(document)
-        session = getattr(document.session_context, "session", None)
-        if session is None or session._pending_writes is None or _SHADOWED in vars(session):
+        session = _locked_session(document)
+        if session is None or _SHADOWED in vars(session):
             document.unhold()
         else:
             _unhold_together(document, session)
+
+
+def _locked_session(document: Document) -> ServerSession | None:
+    """Return the session of a document whose lock is held; without it nothing can be queued."""
+    session = getattr(document.session_context, "session", None)
+    return session if session is not None and session._pending_writes is not None else None
 
 
 def _forget_echoes(document: Document) -> None:
@@ -81,10 +87,7 @@ def _keep_order() -> None:
 
     @wraps(unordered)
     def change_event(self: Syncable, doc: Document) -> Any:
-        session = getattr(doc.session_context, "session", None)
-        if session is None or session._pending_writes is None:  # without the lock nothing can be queued
-            return unordered(self, doc)
-        with one_message(doc):
+        with one_message(doc if _locked_session(doc) else None):
             return unordered(self, doc)
 
     Syncable._change_event = change_event

@@ -44,7 +44,6 @@ def shown(page):
 def test_four_quick_presses_label_no_more_pictures_than_were_shown_and_undo_brings_the_picture_back(open_page, server):
     page = open_page()
     open_tab(page, "Suggestions", "1 of 10")
-    shown(page)
     page.evaluate(WATCH_KEYS)
     for _ in range(4):
         page.keyboard.press("1")  # faster than most answers
