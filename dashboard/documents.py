@@ -1,13 +1,15 @@
 """Changes of one window's document: they reach the browser together, and in the order in which they were made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import panel.io.document
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent, RootRemovedEvent
 from bokeh.server.session import ServerSession
+from panel.io.document import with_lock
 from panel.reactive import Reactive, Syncable
 
 _SHADOWED = "_document_patched"  # of a session whose changes are being gathered
@@ -56,12 +58,17 @@ def _unhold_together(document: Document, session: ServerSession) -> None:
         document.unhold()
     finally:
         delattr(session, _SHADOWED)
-    here = [event for event in gathered if _is_there(document, event)]
+    _queue(document, session, gathered)
+
+
+def _queue(document: Document, session: ServerSession, events: Sequence[DocumentPatchedEvent]) -> None:
+    """Put the events, as one message, behind what the session sends when its lock is given back."""
+    here = [event for event in events if _is_there(document, event)]
     for connection in list(session._subscribed_connections):
         asked = connection is session._current_patch_connection  # it knows what it has set itself
-        events = [event for event in here if not (asked and event.setter is session)]
-        if events:
-            session._pending_writes.append(connection._socket.send_message(connection.protocol.create("PATCH-DOC", events)))
+        told = [event for event in here if not (asked and event.setter is session)]
+        if told:
+            session._pending_writes.append(connection._socket.send_message(connection.protocol.create("PATCH-DOC", told)))
 
 
 def _is_there(document: Document, event: DocumentPatchedEvent) -> bool:
@@ -71,26 +78,50 @@ def _is_there(document: Document, event: DocumentPatchedEvent) -> bool:
 
 
 def adapt_panel() -> None:
-    """Change how Panel (1.9) treats changes of its models, in two ways; call once, before pages are built."""
+    """Change how Panel (1.9) treats changes of its models, in three ways; call once, before pages are built."""
     if not hasattr(Syncable._change_event, "__wrapped__"):
+        _lock_what_follows()
         _keep_order()
         _spare_the_design()
 
 
-def _keep_order() -> None:
-    """Send what follows from a widget's change through Bokeh's queue, as all else is.
+def _lock_what_follows() -> None:
+    """Run what follows from a change or an event of the browser with the session's lock, and as one message.
 
-    Panel writes such changes to the socket itself: at once or, while another message is on its way, 10 ms later. What our
-    own callbacks change meanwhile overtakes them: a tab's first picture arrived before the tab, and was lost.
+    Panel runs it without: in the midst of another callback's messages, and past them.
     """
-    unordered = Syncable._change_event
+    change_event = Syncable._change_event
 
-    @wraps(unordered)
-    def change_event(self: Syncable, doc: Document) -> Any:
+    @wraps(change_event)
+    def together(self: Syncable, doc: Document) -> Any:
         with one_message(doc if _locked_session(doc) else None):
-            return unordered(self, doc)
+            return change_event(self, doc)
 
-    Syncable._change_event = change_event
+    Syncable._change_event = together
+    Syncable._change_coroutine = with_lock(Syncable._change_coroutine)
+    Syncable._event_coroutine = with_lock(Syncable._event_coroutine)
+
+
+def _keep_order() -> None:
+    """Send what Panel changes through Bokeh's queue, as all else is.
+
+    Panel writes to the socket itself: at once or, while another message is on its way, 10 ms later. So a change of a picture
+    overtook the tab that the picture is in, and the browser, which did not know the picture, dropped the whole message.
+    """
+    for name in ("write_events", "schedule_write_events"):
+        setattr(panel.io.document, name, _in_order(getattr(panel.io.document, name)))
+
+
+def _in_order(write: Callable[..., None]) -> Callable[..., None]:
+    @wraps(write)
+    def queue_if_locked(doc: Document, connections: Collection[Any], events: list[DocumentPatchedEvent]) -> None:
+        session = _locked_session(doc)
+        if session is None:
+            write(doc, connections, events)
+        else:
+            _queue(doc, session, events)
+
+    return queue_if_locked
 
 
 def _spare_the_design() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import panel as pn
@@ -10,6 +11,7 @@ from bokeh.document import Document
 from bokeh.models import Column, Div
 from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
+from panel.io.state import set_curdoc
 
 from dashboard.documents import adapt_panel, one_message
 
@@ -78,7 +80,9 @@ def test_what_was_put_in_and_taken_out_at_once_is_not_mentioned(window):
     assert events[0]["new"][0]["attributes"]["text"] == "second"
 
 
-def test_what_follows_from_a_widget_goes_through_the_same_queue(monkeypatch):
+@pytest.fixture
+def page(monkeypatch):
+    """A window of a Panel page, as far as Panel knows loaded and connected: a slider, and a pane that follows it."""
     adapt_panel()
     document, pane, slider = Document(), pn.pane.HTML("old"), pn.widgets.IntSlider(value=1)
     slider.param.watch(lambda event: setattr(pane, "object", f"now {event.new}"), "value")
@@ -88,17 +92,42 @@ def test_what_follows_from_a_widget_goes_through_the_same_queue(monkeypatch):
     for what in (pn.state._connected, pn.state._loaded):
         monkeypatch.setitem(what, document, True)
     monkeypatch.setitem(pn.state._thread_id_, document, threading.get_ident())
-    past_the_queue = []
-    monkeypatch.setattr("panel.io.document.write_events", lambda *what: past_the_queue.append(what))
-    monkeypatch.setattr("panel.io.document.schedule_write_events", lambda *what: past_the_queue.append(what))
+    window.slider, window.pane = slider, pane
+    return window
 
-    def change():
-        slider._events = {"value": 5}
-        slider._change_event(document)
 
+def written(window, change):
+    """Do it as a callback; return the words that the pane's messages carry, in the order in which they were sent."""
     events = [event for events in do(window, change) for event in events]
-    assert any(event["attr"] == "text" and "now 5" in event["new"] for event in events)
-    assert past_the_queue == []
+    return [event["new"] for event in events if event["attr"] == "text"]
+
+
+def test_what_follows_from_a_widget_goes_through_the_same_queue(page):
+    def change():
+        page.slider._events = {"value": 5}
+        page.slider._change_event(page.document)
+
+    assert ["now 5" in text for text in written(page, change)] == [True]
+
+
+def test_what_panel_writes_does_not_overtake_what_bokeh_sends(page):
+    def change():
+        text = page.room.children[1]
+        with set_curdoc(page.document):
+            text.text = "first"
+            page.pane.object = "second"  # Panel writes this one itself
+            text.text = "third"
+
+    assert written(page, change) == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("method", ["_change_coroutine", "_event_coroutine"])
+def test_what_follows_from_the_browser_waits_for_the_lock(page, method, monkeypatch):
+    scheduled = []
+    monkeypatch.setattr(page.document, "add_next_tick_callback", scheduled.append)
+    with set_curdoc(page.document):
+        pn.state.execute(partial(getattr(page.slider, method), page.document), schedule=True)
+    assert [getattr(callback, "nolock", False) for callback in scheduled] == [False]  # Bokeh takes the lock for all others
 
 
 def test_what_the_server_changes_does_not_come_back_as_a_change_of_the_browser(window):
