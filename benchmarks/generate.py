@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.catalog import ImageRecord, PathRecord
-from core.files import atomic_path
-from core.thumbnails import ThumbnailStore
-from core.vectors import write_part
-from core.workspace import PART_ROWS, Workspace
+from core.embeddings.matrix import write_part
+from core.encoders.embed import PART_ROWS
+from core.store.catalog import ImageRecord, PathRecord
+from core.store.files import atomic_path
+from core.store.thumbnails import ThumbnailStore
+from core.workspace import Workspace
 
 N_CLUSTERS = 200
 N_PICTURES = 256

@@ -11,10 +11,14 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from core import checking
-from core.halves import check_order, in_check_half
-from core.promise import upper_limit
-from core.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
+from core.evidence import checking
+from core.evidence.bounds import upper_limit
+from core.labels.actions import label
+from core.maths.halves import check_order, in_check_half
+from core.overview import label_counts
+from core.probe.live import refit
+from core.probe.suggest import suggest
+from core.store.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
 from core.workspace import Workspace
 
 RECALL = 0.9
@@ -47,7 +51,7 @@ def give(space: Workspace, rows: np.ndarray, gold: np.ndarray, source: str) -> N
     for code, name in enumerate(space.class_names):
         mine = rows[gold[rows] == code]
         if len(mine):
-            space.label(mine, name, analyst="simulated", source=source)
+            label(space, mine, name, analyst="simulated", source=source)
 
 
 def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: int) -> dict[str, float]:
@@ -58,10 +62,10 @@ def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: i
         hit, other = names[space.flagged_codes[0]], next(n for n in names if n not in {names[c] for c in space.flagged_codes})
         codes = np.array([names.index(hit if value in flagged else other) for value in values])
         truth = codes == names.index(hit)
-        while (done := space.label_counts()["labelled_teach"]) < n_teach:
+        while (done := label_counts(space)["labelled_teach"]) < n_teach:
             size = min(FIRST if done < FIRST else ROUND, n_teach - done)
-            give(space, np.array([s.row for s in space.suggest(size)]), codes, "single")
-            space.refit()
+            give(space, np.array([s.row for s in suggest(space, size)]), codes, "single")
+            refit(space)
         give(space, checking.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
         checking.change_terms(space, recall=RECALL, size=n_check)
         opened = checking.reveal(space, analyst="simulated")

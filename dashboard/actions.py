@@ -12,23 +12,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from bokeh.document import Document
 
-from core import bulk, checking, clustering
-from core.bulk import BULK, BulkLabel, Seen
-from core.catalog import Action
-from core.checking import OperatingPoint, Reveal
-from core.clustering import ClusterSummary
-from core.clusters import Clustering
-from core.compare import Comparison, compare_encoders
-from core.copying import copies_of
+from core.duplicates.search import copies_of
+from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
-from core.experiment import Experiment, ExperimentConfig
-from core.exposure import PAUSE, Exposure, Limits, Streak
-from core.focus import draw_focus
-from core.labels import EVIDENCE_SOURCES
-from core.notices import Notices, notices, search_words
-from core.seen import Glance, exposures, set_limits
-from core.troubles import sentence_of
-from core.workspace import LabelResult, Reversal
+from core.evidence import checking
+from core.evidence.checking import OperatingPoint, Reveal
+from core.evidence.focus import draw_focus
+from core.labels import bulk
+from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
+from core.labels.bulk import BULK, BulkLabel, Seen
+from core.map import islands
+from core.map.density import Clustering
+from core.map.islands import ClusterSummary
+from core.notices.find import Notices, notices, search_words
+from core.probe.compare import Comparison, compare_encoders
+from core.probe.suggest import more_like, suggest
+from core.store.catalog import Action
+from core.store.label_book import EVIDENCE_SOURCES
+from core.store.troubles import sentence_of
+from core.study.run import Experiment, ExperimentConfig
+from core.wellbeing.exposure import PAUSE, Exposure, Limits, Streak
+from core.wellbeing.guide import set_guide
+from core.wellbeing.store import Glance, exposures, set_limits
 from dashboard.documents import one_message
 from dashboard.hub import Topics
 from dashboard.openings import OpeningView
@@ -162,7 +167,7 @@ class Actions:
 
     def show_guide(self, on: bool) -> None:
         """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""
-        verb = partial(self.workspace.set_guide, self.state.analyst, on)
+        verb = partial(set_guide, self.workspace, self.state.analyst, on)
         self.run(verb, lambda _: self.state.param.update(guide=on))
 
     # -- labels --
@@ -215,7 +220,9 @@ class Actions:
         n_copies = len(wanted) - len(rows)
         if n_copies:
             criterion = (criterion or {}) | {"copies": n_copies}
-        verb = partial(self.workspace.label, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
+        verb = partial(
+            label, self.workspace, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion
+        )
 
         def labelled(result: LabelResult) -> None:
             self._labelled(result, n_copies=n_copies)
@@ -238,7 +245,7 @@ class Actions:
             self._changed(f"{sum(len(action.rows) for action in actions):,} check images read: {parts}.")
             done()
 
-        verb = partial(self.workspace.read_together, readings, analyst=self.state.analyst, criterion=criterion)
+        verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
         self.run(verb, kept, failed=failed)
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
@@ -304,11 +311,11 @@ class Actions:
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
             self.say(f"{len(found):,} images most like {these} are selected.")
 
-        self.run(partial(self.workspace.more_like, rows, MORE), show, on=self._server.slow_pool)
+        self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
 
     def undo(self, seq: int | None = None) -> None:
         """Undo this analyst's newest action, or any by its number; a queue brings back the picture it was given in."""
-        verb = partial(self.workspace.undo, seq, analyst=self.state.analyst)
+        verb = partial(undo, self.workspace, seq, analyst=self.state.analyst)
 
         def undone(reversal: Reversal) -> None:
             self._changed(reversal.sentence)
@@ -319,7 +326,7 @@ class Actions:
 
     def redo(self, seq: int) -> None:
         """Let an undone action stand again."""
-        verb = partial(self.workspace.redo, seq, analyst=self.state.analyst)
+        verb = partial(redo, self.workspace, seq, analyst=self.state.analyst)
         self.run(verb, lambda reversal: self._changed(reversal.sentence))
 
     def _changed(self, sentence: str) -> None:
@@ -335,7 +342,7 @@ class Actions:
         """Look through another encoder, in every window: map, probe and suggestions follow, labels stay."""
 
         def switch() -> str:
-            self.workspace.use_encoder(name)
+            use_encoder(self.workspace, name)
             self._server.shared.grid()  # built here, so that no event loop builds it
             return f"All windows look through {name} now; the labels stay."
 
@@ -378,8 +385,8 @@ class Actions:
         """Read the clusters of a grain with what is in each, and the copyright notices."""
 
         def load() -> ClusterView:
-            found = clustering.clustering(self.workspace, grain)
-            rows = [] if found is None else clustering.summaries(self.workspace, found)
+            found = islands.clustering(self.workspace, grain)
+            rows = [] if found is None else islands.summaries(self.workspace, found)
             return ClusterView(found, rows, notices(self.workspace))
 
         self.run(load, done, on=self._server.slow_pool, failed=failed)
@@ -403,7 +410,7 @@ class Actions:
 
         def choose() -> list[Any]:
             others = self._server.handout.elsewhere(self._document)
-            found = self.workspace.suggest(n, strategy=strategy, without=others)
+            found = suggest(self.workspace, n, strategy=strategy, without=others)
             self.hold([suggestion.row for suggestion in found])
             return found
 
@@ -500,7 +507,7 @@ class Actions:
         """
 
         def export() -> tuple[Path, str]:
-            from core.bundle import exactly, export_zip
+            from core.delivery.bundle import exactly, export_zip
 
             file, record = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
             held = record["promise"]

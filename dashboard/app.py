@@ -6,11 +6,11 @@ import os
 import socket
 import webbrowser
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import panel as pn
 
+from core.assets import ASSETS
 from core.errors import InputError
 from dashboard.actions import Actions
 from dashboard.console import this_user
@@ -25,7 +25,6 @@ from dashboard.views.page import Page
 from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PORT_TROUBLES = {
     errno.EADDRINUSE: "; stop the program that has it, or choose another with --port (0 takes a free one)",
     errno.EACCES: "; choose one from 1024 on with --port",

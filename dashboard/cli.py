@@ -6,23 +6,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.acquisition import FIRST_ROUND, OFFERED, STRATEGIES
-from core.catalog import ImageClass
-from core.class_names import check_class_list
-from core.curves import NamedCurve
+from core.encoders.chosen import encoders as known_encoders
+from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError, WorkspaceError
-from core.experiment import BUDGETS, FEATURES
-from core.files import shown
-from core.metrics import precision_at_recall
-from core.operating import figures_record
-from core.originals import thumbnails_sentence
+from core.evidence.threshold import figures_record
+from core.intake.ingest import ingest as take_in
+from core.labels.classes import set_classes, set_guideline
+from core.labels.exchange import export_labels, import_labels
+from core.labels.gold import has_gold
+from core.map.project import project as lay_out_map
+from core.maths.precision_recall import precision_at_recall
+from core.missing import missing_for_probe, missing_for_score, missing_for_suggestions
+from core.overview import summary
+from core.probe.curves import NamedCurve
+from core.probe.live import refit
+from core.probe.live_curves import curves as live_curves
+from core.probe.strategies import FIRST_ROUND, OFFERED, STRATEGIES
+from core.probe.suggest import suggest as choose_images
+from core.store.catalog import ImageClass
+from core.store.class_names import check_class_list
+from core.store.files import shown
+from core.store.originals import thumbnails_sentence
+from core.study.run import BUDGETS, FEATURES
 from core.wording import counted, percent, target
 from core.workspace import Workspace
 from dashboard.console import bars, finish, progress, sentences, this_user, warn
 from dashboard.settings import MOST_PORT, Settings
 
 if TYPE_CHECKING:
-    from core.checking import CheckStatus, Reveal
+    from core.evidence.checking import CheckStatus, Reveal
 
 app = typer.Typer(
     name="lassoscope",
@@ -108,11 +120,12 @@ def demo(
 
 
 def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
-    from core.demo import DATASETS, fetch_dataset, write_demo_images
+    from core.demo.datasets import DATASETS, fetch_dataset, write_demo_images
+    from core.encoders.embed import embed as embed_images
 
     if _is_ready(folder):
         with Workspace(folder, read_only=True) as ready:
-            return ready.summary()
+            return summary(ready)
     with progress("demo images") as on_progress:
         if dataset == EMBEDDED:
             manifest = write_demo_images(folder / "images", on_progress=on_progress)
@@ -123,13 +136,13 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
     # A fixed salt: everybody's demo has the same halves, so its figures can be compared.
     with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
         with progress("ingest") as on_progress:
-            space.ingest(manifest, on_progress=on_progress)
+            take_in(space, manifest, on_progress=on_progress)
         with bars("embed", "near-duplicates") as (on_progress, on_copies):
             trained_on_it = "msn-demo" if dataset == EMBEDDED else None
-            space.embed(trained_on_it, device=device, on_progress=on_progress, on_copies=on_copies)
+            embed_images(space, trained_on_it, device=device, on_progress=on_progress, on_copies=on_copies)
         with progress("project") as on_progress:
-            space.project(on_progress=on_progress)
-        return space.summary()
+            lay_out_map(space, on_progress=on_progress)
+        return summary(space)
 
 
 def _is_ready(folder: Path) -> bool:
@@ -151,7 +164,7 @@ def ingest(
     """Take images in. Files that cannot be used are listed with the reason; the rest goes on."""
     with Workspace.create(workspace) as space:
         with progress("ingest") as on_progress:
-            result = space.ingest(source, workers=workers, on_progress=on_progress)
+            result = take_in(space, source, workers=workers, on_progress=on_progress)
         rejected = [{"path": path, "reason": reason} for path, reason in result.rejected]
         summary = {
             "added": result.added,
@@ -194,9 +207,9 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
-    from core.presets import preset as preset_with
-    from core.presets import read_settings
-    from core.training import train_on_workspace
+    from core.training.presets import preset as preset_with
+    from core.training.presets import read_settings
+    from core.training.run import train_on_workspace
 
     overrides: dict[str, Any] = read_settings(config) if config else {}
     for setting in set_to or []:
@@ -241,8 +254,10 @@ def embed(
     json: JsonOption = False,
 ) -> None:
     """Embed every image that has no embedding yet; resumes where it stopped."""
+    from core.encoders.embed import embed as embed_images
+
     with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
-        result = space.embed(encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
+        result = embed_images(space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
     sentence = f"{result['embedded']:,} images embedded with {result['encoder']}."
     finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
 
@@ -256,7 +271,7 @@ def project(
 ) -> None:
     """Lay the images out on a map with UMAP."""
     with Workspace(workspace) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
-        result = space.project(seed=seed, on_progress=on_progress, on_copies=on_copies)
+        result = lay_out_map(space, seed=seed, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
     quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
     finish(f"{result['images']:,} images on the map, {quality}.", result, as_json=json)
@@ -271,20 +286,20 @@ def clusters(
     json: JsonOption = False,
 ) -> None:
     """Find the islands of the map and say what is in each; names stay where the members do."""
-    from core import clustering
-    from core.notices import find_notices, notices, notices_sentence
+    from core.map import islands
+    from core.notices.find import find_notices, notices, notices_sentence
 
     with Workspace(workspace, read_only=True) as space:
-        known = not again and clustering.clustering(space, grain) is not None and notices(space) is not None
+        known = not again and islands.clustering(space, grain) is not None and notices(space) is not None
     if not known:
         with Workspace(workspace) as space, progress("Reading text on dark") as on_progress:
-            if again or clustering.clustering(space, grain) is None:
-                clustering.cluster(space)
+            if again or islands.clustering(space, grain) is None:
+                islands.cluster(space)
             find_notices(space, on_progress=on_progress)
     with Workspace(workspace, read_only=True) as space:
-        space.refit(save=False)
-        found, group = clustering.clustering(space, grain), notices(space)
-        rows = [] if found is None else clustering.summaries(space, found)
+        refit(space, save=False)
+        found, group = islands.clustering(space, grain), notices(space)
+        rows = [] if found is None else islands.summaries(space, found)
         titles = group.titles.get(grain, {}) if group is not None else {}
         records = [
             {key: value for key, value in vars(row).items() if key != "outline"}
@@ -315,7 +330,7 @@ def find(
     json: JsonOption = False,
 ) -> None:
     """Find images by what they say; 'lassoscope clusters' reads the words."""
-    from core.notices import search_words
+    from core.notices.find import search_words
 
     with Workspace(workspace, read_only=True) as space:
         rows = search_words(space, words)
@@ -334,14 +349,14 @@ def encoders(
     json: JsonOption = False,
 ) -> None:
     """List the encoders that have embedded this workspace, switch, or compare them on the same labels."""
-    from core.compare import compare_encoders
+    from core.probe.compare import compare_encoders
     from dashboard.views.curves import describe_curve
 
     with Workspace(workspace, read_only=use is None) as space:
         if use is not None:
-            space.use_encoder(use)
+            use_encoder(space, use)
         found = [
-            {key: encoder[key] for key in ("name", "dim", "embedded", "mapped", "current")} for encoder in space.encoders()
+            {key: encoder[key] for key in ("name", "dim", "embedded", "mapped", "current")} for encoder in known_encoders(space)
         ]
         judged = {c.encoder: c for c in compare_encoders(space)} if compare else {}
     lines = []
@@ -392,7 +407,7 @@ def classes(
     """Show the classes, or replace them; a class that carries labels must stay."""
     with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
         if set_to:
-            space.set_classes(parse_classes(set_to))
+            set_classes(space, parse_classes(set_to))
         found = [vars(c) for c in space.classes]
     listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
     finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
@@ -408,7 +423,7 @@ def guideline(
     """Show which version of your labelling guideline is in force, or put another one in force; a promise names it."""
     with Workspace(workspace, read_only=set_to is None) as space:
         if set_to is not None:
-            space.set_guideline(set_to)
+            set_guideline(space, set_to)
         found = space.guideline
     finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
 
@@ -439,11 +454,11 @@ def labels_import(
 ) -> None:
     """Take labels from a file, all or none; images are named by id or path. What was read in Check is kept."""
     with Workspace(workspace) as space:
-        result = space.import_labels(file, analyst=analyst or this_user())
-        summary = space.summary()
-    now = f"Labelled now: {summary['labelled_teach']:,} in the teach half, {summary['labelled_check']:,} in the check half."
-    counts = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
-    finish(f"{result.sentence} {now}", counts | summary, as_json=json)
+        result = import_labels(space, file, analyst=analyst or this_user())
+        counts = summary(space)
+    now = f"Labelled now: {counts['labelled_teach']:,} in the teach half, {counts['labelled_check']:,} in the check half."
+    taken = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
+    finish(f"{result.sentence} {now}", taken | counts, as_json=json)
 
 
 @labels_app.command("export")
@@ -455,7 +470,7 @@ def labels_export(
 ) -> None:
     """Write the labels as they stand: image, path, class, analyst, time, source."""
     with Workspace(workspace, read_only=True) as space:
-        n = space.export_labels(file)
+        n = export_labels(space, file)
         warn(space.damage)
     finish(f"{counted(n, 'label')} written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
 
@@ -471,7 +486,7 @@ def suggest(
 ) -> None:
     """Name the images whose labels would teach the model most."""
     with Workspace(workspace, read_only=True) as space:
-        space.refit(save=False)
+        refit(space, save=False)
         picks = [
             {
                 "id": s.id,
@@ -480,9 +495,9 @@ def suggest(
                 "reason": s.reason,
                 "half": "teach",
             }
-            for s in space.suggest(n, strategy=strategy, seed=seed)
+            for s in choose_images(space, n, strategy=strategy, seed=seed)
         ]
-        missing = "" if picks else space.missing_for_suggestions()
+        missing = "" if picks else missing_for_suggestions(space)
     lines = [f"{shown(p['path']) or p['id']}  ({p['strategy']}: {p['reason']})" for p in picks]
     said = missing or f"{counted(len(picks), 'image')} suggested."
     finish("\n".join([*lines, said]), {"suggestions": picks, "missing": missing}, as_json=json)
@@ -502,8 +517,8 @@ def experiment(
     json: JsonOption = False,
 ) -> None:
     """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
-    from core.experiment import ExperimentConfig, run_experiment
-    from core.study_report import conclude, paired_table, summarise
+    from core.study.report import conclude, paired_table, summarise
+    from core.study.run import ExperimentConfig, run_experiment
     from dashboard.report import about, write_report
 
     config = ExperimentConfig(
@@ -544,10 +559,10 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
     from core.devices import pick_device
 
     with Workspace(workspace) as space:
-        fitted = space.refit(device=str(pick_device(device)))
+        fitted = refit(space, device=str(pick_device(device)))
         if fitted is None:
-            raise WorkspaceError(space.missing_for_probe())
-        unscored = space.missing_for_score()
+            raise WorkspaceError(missing_for_probe(space))
+        unscored = missing_for_score(space)
         names = [space.class_names[code] for code in fitted.probe.class_codes]
         result = {
             "probe": fitted.version,
@@ -572,11 +587,11 @@ def curves(
     from dashboard.views.curves import describe_curve
 
     with Workspace(workspace, read_only=True) as space:
-        if gold and not space.has_gold(gold):
+        if gold and not has_gold(space, gold):
             known = ", ".join(space.catalog.gold_columns()) or "none"
             raise InputError(f"There is no gold column '{gold}'; the workspace has: {known}.")
-        space.refit(save=False)
-        found = space.curves(gold_column=gold or None)
+        refit(space, save=False)
+        found = live_curves(space, gold_column=gold or None)
         n_labels = space.fitted.probe.n_labels if space.fitted else 0
         records = [_curve_record(named) for named in found] + _opened_curves(space)
     sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # one reason for all is said once
@@ -605,7 +620,7 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
 
 def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
     """Describe the newest opening's curve with its limits; empty if no check set was opened."""
-    from core.checking import frozen_scores, reveals, sample_of
+    from core.evidence.checking import frozen_scores, reveals, sample_of
 
     opened = next(iter(reveals(space)), None)
     if opened is None:
@@ -653,8 +668,8 @@ def promise(
     json: JsonOption = False,
 ) -> None:
     """Say what recall can be promised, what opening the check set costs, and what the newest opening came to."""
-    from core import checking
-    from core.operating_words import closed
+    from core.evidence import checking
+    from core.evidence.sentences import closed
 
     who = analyst or this_user()
     asked = (recall, confidence, size) != (None, None, None)
@@ -663,7 +678,7 @@ def promise(
             checking.begin_set(space, analyst=who)
         if asked:
             checking.change_terms(space, recall=recall, confidence=confidence, size=size)
-        space.refit(save=reveal)
+        refit(space, save=reveal)
         if reveal:
             checking.reveal(space, analyst=who)
         status = checking.status(space)
@@ -688,9 +703,9 @@ def promise(
 
 
 def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -> dict[str, Any]:
-    from core import checking
-    from core.operating_words import footer
-    from core.operating_words import promise as promise_words
+    from core.evidence import checking
+    from core.evidence.sentences import footer
+    from core.evidence.sentences import promise as promise_words
 
     sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
     figures = checking.promised_figures(opened, sample)
@@ -729,11 +744,11 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
-    from core.bundle import exactly, export_bundle
+    from core.delivery.bundle import exactly, export_bundle
 
     with Workspace(workspace, read_only=True) as space:
         if threshold is not None:
-            space.refit(save=False)
+            refit(space, save=False)
         record = export_bundle(space, folder, point=point, threshold=threshold)
     held = record["promise"]
     words = "without a promise"
@@ -758,8 +773,8 @@ def score(
     json: JsonOption = False,
 ) -> None:
     """Score new images with a bundle; needs no workspace. Stopped, the same command goes on."""
-    from core.bundle import load_bundle
-    from core.scoring import score_source
+    from core.delivery.bundle import load_bundle
+    from core.delivery.score import score_source
 
     loaded = load_bundle(bundle, device=device)
     with progress("score") as on_progress:
@@ -780,8 +795,8 @@ def doctor(
     json: JsonOption = False,
 ) -> None:
     """Report the device, the versions and the health of a workspace; with --repair make again what can be made."""
-    from core.health import machine_report, summary, workspace_report
-    from core.repair import repair as repair_workspace
+    from core.doctor.health import machine_report, summary, workspace_report
+    from core.doctor.repair import repair as repair_workspace
 
     if repair and workspace is None:
         raise InputError("--repair needs a workspace; name it with --workspace.")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core import checking
 from core.arrays import FloatArray
-from core.checking import CheckStatus, OperatingPoint, Reveal
 from core.errors import AppError, InputError
-from core.labels import UNLABELLED
-from core.metrics import PRCurve, pr_curve
-from core.operating import Sample
+from core.evidence import checking
+from core.evidence.checking import CheckStatus, OperatingPoint, Reveal
+from core.evidence.threshold import Sample
+from core.maths.precision_recall import PRCurve, pr_curve
+from core.store.label_book import UNLABELLED
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
 
 if TYPE_CHECKING:
-    from core.bundle import Choice
+    from core.delivery.bundle import Choice
 
 KEPT = 2  # openings whose scores stay in memory: 4 MB a million images each
 
@@ -98,7 +98,7 @@ class Openings:
         return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)
 
     def _export(self) -> "Choice | None":
-        from core.bundle import choose
+        from core.delivery.bundle import choose
 
         try:
             return choose(self._workspace)

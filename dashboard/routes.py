@@ -7,7 +7,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from core.errors import AppError
-from core.images import VIEWS
+from core.images.decode import VIEWS
 from core.workspace import Workspace
 
 ONE_DAY = 86_400

@@ -11,10 +11,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.clustering import ClusterSummary
-from core.clusters import GRAINS
-from core.notices import RICH
-from core.outlines import Outline
+from core.map.density import GRAINS
+from core.map.islands import ClusterSummary
+from core.map.outlines import Outline
+from core.notices.find import RICH
 from dashboard.actions import Actions, ClusterView
 from dashboard.state import SessionState
 from dashboard.views.components.cluster_list import ClusterList

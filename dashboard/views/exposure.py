@@ -7,7 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.exposure import LEVELS, Exposure, Limits
+from core.wellbeing.exposure import LEVELS, Exposure, Limits
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown

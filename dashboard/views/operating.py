@@ -13,20 +13,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.checking import OperatingPoint, promised_figures
 from core.errors import InputError
-from core.focus import is_offered
-from core.operating import (
-    PointFigures,
-    Range,
-    Sample,
-    cheapest_threshold,
-    cost_per_1000,
-    figures_at,
-    threshold_for_precision,
-    threshold_for_recall,
-)
-from core.operating_words import (
+from core.evidence.checking import OperatingPoint, promised_figures
+from core.evidence.focus import is_offered
+from core.evidence.sentences import (
     at_handle,
     between,
     closed,
@@ -37,6 +27,16 @@ from core.operating_words import (
     say_threshold,
     shown_curve,
     what_more_would_buy,
+)
+from core.evidence.threshold import (
+    PointFigures,
+    Range,
+    Sample,
+    cheapest_threshold,
+    cost_per_1000,
+    figures_at,
+    threshold_for_precision,
+    threshold_for_recall,
 )
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions

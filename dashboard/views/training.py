@@ -14,7 +14,7 @@ from holoviews.streams import Pipe
 from PIL import Image
 
 from core.errors import InputError
-from core.runs import BROKEN, RunRecord
+from core.training.runs import BROKEN, RunRecord
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.encoders import EncodersPane

@@ -9,7 +9,16 @@ import pytest
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
+from core.encoders.chosen import encoders, use_encoder
 from core.errors import InputError, WorkspaceError
+from core.evidence.queues import check_queue
+from core.labels.actions import label, redo, undo
+from core.labels.exchange import export_labels, import_labels
+from core.missing import missing_for_probe
+from core.overview import describe, label_counts
+from core.probe.live import refit
+from core.probe.live_curves import curves, learning
+from core.probe.suggest import more_like, suggest
 from core.workspace import Workspace
 from dashboard.cli import app
 
@@ -28,47 +37,47 @@ def run(*words):
 def test_the_story(folder):
     with Workspace(folder) as space:
         gold = space.gold("label")
-        assert space.missing_for_probe().startswith("No probe yet")
-        assert space.refit() is None
-        first = space.suggest(10)
+        assert missing_for_probe(space).startswith("No probe yet")
+        assert refit(space) is None
+        first = suggest(space, 10)
         assert len({s.row for s in first}) == 10
         assert not any(space.is_check[s.row] for s in first)
         assert {s.strategy for s in first} == {"diverse"}
         for s in first:
-            space.label(np.array([s.row]), space.class_names[gold[s.row]], analyst="ann")
-        fitted = space.refit()
+            label(space, np.array([s.row]), space.class_names[gold[s.row]], analyst="ann")
+        fitted = refit(space)
         assert fitted.probe.n_labels == 10
-        again = space.suggest(10)
+        again = suggest(space, 10)
         assert {s.strategy for s in again} == {"uncertain"}
         assert not {s.row for s in again} & {s.row for s in first}
         for live, n in ((False, 90), (True, 30)):
-            for row in space.check_queue(n, live=live):
-                space.label(np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
+            for row in check_queue(space, n, live=live):
+                label(space, np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
         version = space.fitted.version
-        assert space.refit().version == version  # check labels make no new model
-        curves = {c.key: c for c in space.curves(gold_column="label")}
-        assert curves["check"].curve.n == 30
-        assert curves["gold"].curve.average_precision > 0.7
+        assert refit(space).version == version  # check labels make no new model
+        found = {c.key: c for c in curves(space, gold_column="label")}
+        assert found["check"].curve.n == 30
+        assert found["gold"].curve.average_precision > 0.7
         assert curves["training"].curve.n == 10
         exported = folder / "labels.csv"
-        assert space.export_labels(exported) == 130
+        assert export_labels(space, exported) == 130
         before = space.labels.codes
     with Workspace(folder) as space:
         assert (space.labels.codes == before).all()
-        result = space.label(
-            np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion={"polygon": []}
+        result = label(
+            space, np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion={"polygon": []}
         )
         assert (result.n_teach, result.n_kept) == (0, 120)
         assert "not learned from" in result.sentence
         read = space.evidence()
         assert read.sum() == 120  # what was read stays
         assert (space.labels.codes[read] == before[read]).all()
-        space.undo(analyst="ann")
+        undo(space, analyst="ann")
         assert (space.labels.codes == before).all()
-        space.redo(result.action.seq, analyst="bob")
-        space.undo(result.action.seq, analyst="bob")
+        redo(space, result.action.seq, analyst="bob")
+        undo(space, result.action.seq, analyst="bob")
         assert (space.labels.codes == before).all()
-        again = space.import_labels(exported, analyst="eve")
+        again = import_labels(space, exported, analyst="eve")
         assert (again.n_taken, again.n_same) == (0, 130)
         assert (space.labels.codes == before).all()
 
@@ -95,15 +104,15 @@ def test_clusters_of_the_map_are_found_and_listed(folder):
 def test_wrong_input_is_one_sentence(folder, tmp_path):
     with Workspace(folder, read_only=True) as space:
         with pytest.raises(InputError, match="Nothing is selected"):
-            space.label(np.array([], np.int64), "neutral", analyst="a")
+            label(space, np.array([], np.int64), "neutral", analyst="a")
         with pytest.raises(InputError, match="no class 'cat'"):
-            space.label(np.array([0]), "cat", analyst="a")
+            label(space, np.array([0]), "cat", analyst="a")
         with pytest.raises(InputError, match="no strategy"):
-            space.suggest(3, strategy="magic")
+            suggest(space, 3, strategy="magic")
         bad = tmp_path / "bad.csv"
         bad.write_text("image,class\nnope,neutral\n")
         with pytest.raises(InputError, match="not in this workspace"):
-            space.import_labels(bad, analyst="a")
+            import_labels(space, bad, analyst="a")
     result = CliRunner().invoke(app, ["embed", "-w", str(tmp_path / "none")])
     assert result.exit_code == 1
     assert "Traceback" not in result.output
@@ -152,52 +161,52 @@ def test_encoders_are_listed_compared_on_the_same_labels_and_switched(folder):
     with Workspace(folder) as space:
         assert space.encoder_name == found["msn"]["name"]
         assert np.isfinite(space.xy).all()
-        assert space.label_counts()["labels"] == before
-        assert space.refit() is not None
+        assert label_counts(space)["labels"] == before
+        assert refit(space) is not None
         with pytest.raises(InputError, match="no embeddings by 'other'"):
-            space.use_encoder("other")
+            use_encoder(space, "other")
 
 
 def test_a_refit_that_another_encoder_overtakes_is_dropped(folder, monkeypatch):
-    from core import workspace as module
+    from core.probe import live as module
 
     with Workspace(folder) as space:
-        first, second = (encoder["name"] for encoder in space.encoders())
-        space.use_encoder(first)
-        new = space.suggest(1, strategy="random")[0].row  # else the probe there is would be taken
-        space.label(np.array([new]), "neutral", analyst="a")
+        first, second = (encoder["name"] for encoder in encoders(space))
+        use_encoder(space, first)
+        new = suggest(space, 1, strategy="random")[0].row  # else the probe there is would be taken
+        label(space, np.array([new]), "neutral", analyst="a")
         fit = module.fit_and_score
 
         def overtaken(*args, **kwargs):
-            space.use_encoder(second)
+            use_encoder(space, second)
             return fit(*args, **kwargs)
 
         monkeypatch.setattr(module, "fit_and_score", overtaken)
-        assert space.refit() is not None
+        assert refit(space) is not None
         assert space.fitted is None  # scores of the first encoder never stand beside the second one's map
         monkeypatch.undo()
-        space.refit()
+        refit(space)
         assert space.fitted is not None
-        space.undo(analyst="a")
-        space.use_encoder(first)
+        undo(space, analyst="a")
+        use_encoder(space, first)
 
 
 def test_unsure_is_kept_never_learned_from_and_not_asked_for_again(folder):
     with Workspace(folder) as space:
-        before = space.label_counts()
-        row = space.suggest(5, strategy="random", seed=3)[2].row
-        result = space.label(np.array([row]), None, analyst="a", source="unsure")
+        before = label_counts(space)
+        row = suggest(space, 5, strategy="random", seed=3)[2].row
+        result = label(space, np.array([row]), None, analyst="a", source="unsure")
         assert "kept as unsure" in result.sentence
-        assert space.label_counts() == before
-        assert space.describe(row)["unsure"]
-        everything = space.suggest(space.n_images, strategy="random")
+        assert label_counts(space) == before
+        assert describe(space, row)["unsure"]
+        everything = suggest(space, space.n_images, strategy="random")
         assert row not in {s.row for s in everything}
     with Workspace(folder) as space:  # from disk
-        assert space.describe(row)["unsure"]
-        space.undo(analyst="a")
-        assert row in {s.row for s in space.suggest(space.n_images, strategy="random")}
+        assert describe(space, row)["unsure"]
+        undo(space, analyst="a")
+        assert row in {s.row for s in suggest(space, space.n_images, strategy="random")}
         with pytest.raises(InputError, match="Unsure means no class"):
-            space.label(np.array([row]), "neutral", analyst="a", source="unsure")
+            label(space, np.array([row]), "neutral", analyst="a", source="unsure")
 
 
 def test_more_like_this_equals_a_slow_search(folder):
@@ -208,9 +217,9 @@ def test_more_like_this_equals_a_slow_search(folder):
         queries = np.array([7, 300])
         likeness = (x @ x[queries].T).max(axis=1)
         likeness[queries] = -1
-        assert space.more_like(queries, 25).tolist() == np.argsort(-likeness)[:25].tolist()
+        assert more_like(space, queries, 25).tolist() == np.argsort(-likeness)[:25].tolist()
         with pytest.raises(InputError, match="no picture to compare"):
-            space.more_like(np.array([], np.int64), 5)
+            more_like(space, np.array([], np.int64), 5)
 
 
 def test_past_probes_are_judged_on_todays_check_labels(folder):
@@ -219,13 +228,13 @@ def test_past_probes_are_judged_on_todays_check_labels(folder):
         for code, name in enumerate(space.class_names):
             rows = np.flatnonzero(space.is_check & (gold == code))
             if len(rows):
-                space.label(rows, name, analyst="b", source="check")
+                label(space, rows, name, analyst="b", source="check")
         teach = np.flatnonzero(~space.is_check & (gold >= 0))
         for start in range(0, 60, 20):
             for row in teach[start : start + 20]:
-                space.label(np.array([row]), space.class_names[gold[row]], analyst="b")
-            space.refit()
-        curve = space.learning()
+                label(space, np.array([row]), space.class_names[gold[row]], analyst="b")
+            refit(space)
+        curve = learning(space)
         counts = [round_.n_labels for round_ in curve.rounds]
         assert counts == sorted(set(counts))
         assert counts[-1] == space.fitted.probe.n_labels

@@ -10,9 +10,9 @@ import param
 import pytest
 from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
 
-from core.outlines import Outline
-from core.polygon import GridIndex
-from core.raster import Colouring
+from core.map.grid import GridIndex
+from core.map.outlines import Outline
+from core.map.raster import Colouring
 from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request

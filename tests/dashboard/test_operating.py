@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core import checking
 from core.errors import AppError, InputError
-from core.operating import figures_at
+from core.evidence import checking
+from core.evidence.threshold import figures_at
+from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.openings import Openings
@@ -17,7 +18,7 @@ from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
-from tests.core.test_checking import made, read, teach
+from tests.core.evidence.test_checking import made, read, teach
 
 
 class Direct(Actions):
@@ -52,7 +53,7 @@ def opened_once(tmp_path_factory):
 @pytest.fixture
 def space(opened_once, tmp_path):
     with Workspace(shutil.copytree(opened_once, tmp_path / "w")) as found:
-        found.refit()
+        refit(found)
         yield found
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core import checking
+from core.evidence import checking
+from core.labels.actions import history, label, undo
+from core.probe.live import refit
 from core.workspace import Workspace
 from tests.ui.driver import Server, load
 
@@ -32,16 +34,16 @@ def page(prepared, browser, tmp_path):
     """The Operating point page of a workspace with one opening."""
     folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
     with Workspace(folder) as space:
-        for action, stands in space.history():
+        for action, stands in history(space):
             if stands and action.kind == "label":
-                space.undo(action.seq, analyst="test")
+                undo(space, action.seq, analyst="test")
         truth = space.gold("label")
         teach = np.flatnonzero(~space.is_check & (truth >= 0))[:60]
         for rows, source in ((teach, "lasso"), (checking.queue(space, "promise", 110, analyst="ann"), "check")):
             for code, name in enumerate(space.class_names):
                 if len(mine := rows[truth[rows] == code]):
-                    space.label(mine, name, analyst="ann", source=source)
-        space.refit()
+                    label(space, mine, name, analyst="ann", source=source)
+        refit(space)
         checking.change_terms(space, recall=0.8)
         checking.reveal(space, analyst="ann")
     server = Server(folder)

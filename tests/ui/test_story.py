@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core import checking
-from core.runs import RunLog
+from core.encoders.chosen import encoders
+from core.evidence import checking
+from core.labels.actions import history, label
+from core.training.runs import RunLog
 from core.workspace import Workspace
 from tests.ui.driver import (
     LEFT,
@@ -55,7 +57,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
         page.context.close()
     with Workspace(server.folder, read_only=True) as space:
         assert space.labels.n_labelled == everything
-        newest = next(action for action, stands in space.history() if stands)
+        newest = next(action for action, stands in history(space) if stands)
         polygon = np.array(newest.criterion["polygon"])
         geometry = {"type": "poly", "x": polygon[:, 0], "y": polygon[:, 1]}
         assert set(newest.rows.tolist()) == inside(space.xy, geometry)
@@ -95,7 +97,7 @@ def test_queues_take_one_key_per_answer_and_say_why(open_page, server):
     expect(page.get_by_text(re.compile(r"^1 of \d+ check images read"))).to_be_visible(timeout=5_000)
     expect(page.get_by_text("5 labelled (4 teach, 1 check)")).to_be_visible(timeout=5_000)
     with Workspace(server.folder, read_only=True) as space:
-        newest = space.history()[0][0]
+        newest = history(space)[0][0]
         assert (newest.source, newest.class_name) == ("check", "footwear")
         assert space.is_check[newest.rows].all()
 
@@ -147,7 +149,7 @@ def test_without_the_password_no_route_shows_anything(prepared):
 
 def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_stay(open_page, server):
     with Workspace(server.folder, read_only=True) as space:
-        old, new = (encoder["name"] for encoder in reversed(space.encoders()))
+        old, new = (encoder["name"] for encoder in reversed(encoders(space)))
         assert old == space.encoder_name
         xy = space.embedded(new).xy
     first, second = open_page(), open_page()
@@ -259,7 +261,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
         ids = {space.image_id(row): row for row in range(space.n_images)}
         for code in range(3):
             rows = np.flatnonzero(~space.is_check & (truth == code))[:20]
-            space.label(rows, space.class_names[code], analyst="ann", source="lasso")
+            label(space, rows, space.class_names[code], analyst="ann", source="lasso")
     server.start()
     page = open_page()
     page.get_by_role("button", name="Operating point").click()

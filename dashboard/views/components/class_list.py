@@ -6,7 +6,7 @@ from typing import Any
 import panel as pn
 import param
 
-from core.raster import Colouring
+from core.map.raster import Colouring
 
 
 class ClassList(pn.custom.JSComponent):
