@@ -21,6 +21,7 @@ from core.images.visits import read_original
 from core.maths.halves import in_live_part
 from core.store.catalog import Action, ActionDraft, Catalog, ImageClass
 from core.store.check_set import CheckSet
+from core.store.class_names import DEFAULT_CLASSES
 from core.store.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
 from core.store.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
 from core.store.lock import locked
@@ -29,11 +30,6 @@ from core.store.salvage import finish_repair, salvage_catalog
 from core.store.sqlite import read_only_sentence
 from core.store.thumbnails import ThumbnailStore
 
-DEFAULT_CLASSES = (
-    ImageClass("neutral", "#0072b2", "1", flagged=False),
-    ImageClass("explicit", "#d55e00", "2", flagged=True),
-    ImageClass("copyright", "#cc79a7", "3", flagged=False),
-)
 PICTURE_SIDE = 1_200  # px; a person can read a notice at this size
 
 
@@ -169,8 +165,6 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    # -- state --
 
     def reload(self) -> None:
         """Read everything that is kept in memory from disk again."""
@@ -368,8 +362,6 @@ class Workspace:
         with self.lock:
             self.catalog.set_text_figures(figures)
             self._text = None
-
-    # -- labels --
 
     def label_action(self, row: int) -> Action:
         """Return the action that gave an image its label (or left it unsure).

@@ -11,7 +11,7 @@ from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError, WorkspaceError
 from core.evidence.threshold import figures_record
 from core.intake.ingest import ingest as take_in
-from core.labels.classes import set_classes, set_guideline
+from core.labels.classes import parse_classes, set_classes, set_guideline
 from core.labels.exchange import export_labels, import_labels
 from core.labels.gold import has_gold
 from core.map.project import project as lay_out_map
@@ -23,8 +23,6 @@ from core.probe.live import refit
 from core.probe.live_curves import curves as live_curves
 from core.probe.strategies import FIRST_ROUND, OFFERED, STRATEGIES
 from core.probe.suggest import suggest as choose_images
-from core.store.catalog import ImageClass
-from core.store.class_names import check_class_list
 from core.store.files import shown
 from core.store.originals import thumbnails_sentence
 from core.study.run import BUDGETS, FEATURES
@@ -426,19 +424,6 @@ def guideline(
             set_guideline(space, set_to)
         found = space.guideline
     finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
-
-
-def parse_classes(text: str) -> list[ImageClass]:
-    """Read "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
-    from dashboard.theme import CLASS_PALETTE
-
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    found = [
-        ImageClass(name.rstrip("* "), CLASS_PALETTE[i % len(CLASS_PALETTE)], str(i + 1), flagged=name.endswith("*"))
-        for i, name in enumerate(names)
-    ]
-    check_class_list(found)
-    return found
 
 
 @labels_app.command("import")

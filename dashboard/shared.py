@@ -13,12 +13,12 @@ from core.embeddings.scores import Fitted
 from core.map.grid import GridIndex
 from core.map.raster import Colouring
 from core.overview import label_counts
+from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
 from core.store.catalog import ImageClass
 from core.store.label_book import UNLABELLED, Labels
 from core.workspace import Workspace
-from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more

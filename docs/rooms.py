@@ -1,4 +1,4 @@
-"""Draw `core`'s rooms and arrows into ARCHITECTURE.md, from the import-linter contract and the imports: python -m docs.rooms."""
+"""Draw `core`'s rooms and arrows into ARCHITECTURE.md, as the contract and the imports have them: python -m docs.rooms."""
 
 import ast
 import sys

@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+from core import overview
 from core.doctor.repair import are_clusters_lost
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import other_encoder
@@ -42,7 +43,7 @@ def workspace_report(workspace: Workspace) -> list[str]:
 def summary(workspace: Workspace) -> dict[str, Any]:
     """Return the workspace's figures, as far as they can be read."""
     try:
-        return summary(workspace)
+        return overview.summary(workspace)
     except DamageError:
         return {"workspace": workspace.name, "folder": str(workspace.folder), "images": workspace.n_images}
 

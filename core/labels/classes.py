@@ -4,10 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.errors import InputError
+from core.palette import CLASS_PALETTE
 from core.store.catalog import ImageClass
 from core.store.class_names import check_class_list, hint, meant
 from core.store.label_book import KEYS
 from core.workspace import Workspace
+
+
+def parse_classes(text: str) -> list[ImageClass]:
+    """Read "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    found = [
+        ImageClass(name.rstrip("* "), CLASS_PALETTE[i % len(CLASS_PALETTE)], str(i + 1), flagged=name.endswith("*"))
+        for i, name in enumerate(names)
+    ]
+    check_class_list(found)
+    return found
 
 
 def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:

@@ -4,8 +4,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from core.errors import InputError
+from core.palette import CLASS_PALETTE
 from core.store.catalog import ImageClass
 
+DEFAULT_CLASSES = (
+    ImageClass("neutral", CLASS_PALETTE[0], "1", flagged=False),
+    ImageClass("explicit", CLASS_PALETTE[1], "2", flagged=True),
+    ImageClass("copyright", CLASS_PALETTE[2], "3", flagged=False),
+)
 MOST_CLASSES = 9  # one digit key each
 LONGEST = 60  # characters: a name is written on buttons, in legends and as part of a column's name
 

@@ -8,8 +8,8 @@ import pytest
 from core.demo.datasets import write_demo_images
 from core.encoders.embed import embed
 from core.intake.ingest import ingest
+from core.labels.classes import parse_classes
 from core.workspace import Workspace
-from dashboard.cli import parse_classes
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,13 @@ from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBED = """
-import sys, core.workspace as w
+import sys, core.encoders.embed as e
 from pathlib import Path
-w.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
-with w.Workspace(Path(sys.argv[1])) as space:
+from core.workspace import Workspace
+e.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
+with Workspace(Path(sys.argv[1])) as space:
     print("ready", flush=True)
-    embed(space, "random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
+    e.embed(space, "random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
 """
 CREATE = """
 import sys, core.workspace as w
@@ -42,9 +43,11 @@ print("ready", flush=True)
 r.repair(Path(sys.argv[1]), device="cpu")
 """
 LABEL = """
-import sys, numpy as np, core.workspace as w
+import sys, numpy as np
+from core.labels.actions import label
+from core.workspace import Workspace
 from pathlib import Path
-with w.Workspace(Path(sys.argv[1])) as space:
+with Workspace(Path(sys.argv[1])) as space:
     for i in range(100_000):
         action = label(space, np.array([i % 200]), space.class_names[i % 3], analyst="ann").action
         print(action.seq, flush=True)

@@ -7,12 +7,13 @@ from typer.testing import CliRunner
 from core.errors import InputError
 from core.evidence import checking
 from core.labels.actions import label
+from core.labels.classes import parse_classes, set_classes
 from core.missing import missing_for_check, missing_for_probe, missing_for_score, missing_for_suggestions, missing_side
 from core.probe.live import refit
 from core.probe.live_curves import curves
 from core.probe.suggest import suggest
 from core.workspace import Workspace
-from dashboard.cli import app, parse_classes
+from dashboard.cli import app
 from dashboard.console import IN_PAGE
 from tests.core.evidence.test_checking import CLASSES, give, made, teach
 
@@ -31,14 +32,14 @@ def curve(space, key, **how):
     return next(c for c in curves(space, **how) if c.key == key)
 
 
-def set_classes(space, text):
+def with_classes(space, text):
     set_classes(space, parse_classes(text))
     refit(space)
 
 
 def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     teach(space, 40, np.random.default_rng(0))
-    set_classes(space, "neutral,explicit")
+    with_classes(space, "neutral,explicit")
     star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
     assert all(star in c.missing for c in curves(space))
     assert star in checking.status(space).missing
@@ -57,17 +58,17 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
 
 def test_all_classes_flagged_and_labels_of_one_side_are_said(space):
     teach(space, 40, np.random.default_rng(0))
-    set_classes(space, "neutral*,explicit*")
+    with_classes(space, "neutral*,explicit*")
     assert "Every class is flagged" in missing_for_score(space)
-    set_classes(space, "neutral,explicit,other*")
+    with_classes(space, "neutral,explicit,other*")
     assert "no teach-half label is of a flagged class ('other')" in missing_for_score(space)
-    set_classes(space, "neutral*,explicit*,other")
+    with_classes(space, "neutral*,explicit*,other")
     assert "all teach-half labels are of flagged classes ('neutral', 'explicit')" in missing_for_score(space)
 
 
 def half(space, *, check):
     space.is_check = np.full(space.n_images, check)
-    space._live_part = np.zeros(space.n_images, bool)
+    space.live_part = np.zeros(space.n_images, bool)
     space._take_check_set(space.check_set)
 
 

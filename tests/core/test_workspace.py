@@ -58,7 +58,7 @@ def test_the_story(folder):
         found = {c.key: c for c in curves(space, gold_column="label")}
         assert found["check"].curve.n == 30
         assert found["gold"].curve.average_precision > 0.7
-        assert curves["training"].curve.n == 10
+        assert found["training"].curve.n == 10
         exported = folder / "labels.csv"
         assert export_labels(space, exported) == 130
         before = space.labels.codes

@@ -12,9 +12,9 @@ from core.demo.datasets import write_demo_images
 from core.encoders.embed import embed
 from core.intake.ingest import ingest
 from core.labels.actions import history, undo
+from core.labels.classes import parse_classes
 from core.map.project import project
 from core.workspace import Workspace
-from dashboard.cli import parse_classes
 from tests.ui.driver import N_IMAGES, Server, load
 
 N_COPIES = 3

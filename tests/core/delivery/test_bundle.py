@@ -27,12 +27,12 @@ from core.evidence import checking
 from core.images.decode import load_square
 from core.intake.ingest import ingest, list_folder
 from core.labels.actions import label
-from core.labels.classes import set_classes
+from core.labels.classes import parse_classes, set_classes
 from core.probe.live import refit
 from core.probe.live_curves import learning
 from core.store.folders import folder_aside
 from core.workspace import Workspace
-from dashboard.cli import app, parse_classes
+from dashboard.cli import app
 
 N, N_NEW = 400, 120
 

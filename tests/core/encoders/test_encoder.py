@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from core.assets import ASSETS
-from core.encoders.encoder import BATCHES_AHEAD, CHUNK, ENCODERS, embed, load_encoder
+from core.encoders.encoder import BATCHES_AHEAD, CHUNK, ENCODERS, embed_originals, load_encoder
 from core.encoders.vit import WEIGHTS_FORMAT, Architecture, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.store import originals
@@ -178,43 +178,43 @@ def test_a_device_that_is_not_here_is_refused(device):
 
 def test_rows_come_in_the_order_of_the_paths_whatever_batch_and_threads(files):
     encoder = load_encoder("pixels-pca", device="cpu")
-    one_by_one = np.concatenate(list(embed(FilePictures(files), encoder, batch_size=1, workers=1)))
+    one_by_one = np.concatenate(list(embed_originals(FilePictures(files), encoder, batch_size=1, workers=1)))
     for batch_size, workers in ((7, 3), (256, None)):
-        blocks = list(embed(FilePictures(files), encoder, batch_size=batch_size, workers=workers))
+        blocks = list(embed_originals(FilePictures(files), encoder, batch_size=batch_size, workers=workers))
         assert all(len(block) == batch_size for block in blocks[:-1])
         assert np.concatenate(blocks) == pytest.approx(one_by_one, abs=1e-3)
-    backwards = np.concatenate(list(embed(FilePictures(files[::-1]), encoder)))
+    backwards = np.concatenate(list(embed_originals(FilePictures(files[::-1]), encoder)))
     assert backwards[::-1] == pytest.approx(one_by_one, abs=1e-3)
 
 
 def test_progress_ends_at_the_number_of_files(files):
     seen = []
-    list(embed(FilePictures(files), load_encoder("pixels-pca"), batch_size=20, on_progress=lambda *p: seen.append(p)))
+    list(embed_originals(FilePictures(files), load_encoder("pixels-pca"), batch_size=20, on_progress=lambda *p: seen.append(p)))
     assert seen == [(20, 45), (40, 45), (45, 45)]
-    assert list(embed(FilePictures([]), load_encoder("pixels-pca"))) == []
+    assert list(embed_originals(FilePictures([]), load_encoder("pixels-pca"))) == []
 
 
 def test_a_file_that_has_gone_or_broken_falls_back_to_its_thumbnail(files, tmp_path):
     encoder = load_encoder("pixels-pca", device="cpu")
-    whole = np.concatenate(list(embed(FilePictures(files), encoder)))
+    whole = np.concatenate(list(embed_originals(FilePictures(files), encoder)))
     spare = {20: files[20].read_bytes(), 33: files[33].read_bytes()}
     files[20].unlink()
     files[33].write_bytes(spare[33][:60])
-    mended = np.concatenate(list(embed(FilePictures(files, fallback=spare.__getitem__), encoder, batch_size=16)))
+    mended = np.concatenate(list(embed_originals(FilePictures(files, fallback=spare.__getitem__), encoder, batch_size=16)))
     assert mended == pytest.approx(whole, abs=1e-3)
 
 
 def test_a_broken_file_without_a_fallback_is_named(files):
     files[20].write_bytes(b"not an image")
     with pytest.raises(InputError, match=re.escape(str(files[20]))):
-        list(embed(FilePictures(files), load_encoder("pixels-pca"), batch_size=16))
+        list(embed_originals(FilePictures(files), load_encoder("pixels-pca"), batch_size=16))
 
 
 def test_decoding_stays_a_bounded_way_ahead_and_ends_with_its_reader(files, monkeypatch):
     decoded = []
     load = originals.load_square
     monkeypatch.setattr(originals, "load_square", lambda path, size: decoded.append(path) or load(path, size))
-    blocks = embed(FilePictures(files), load_encoder("pixels-pca"), batch_size=4, workers=2)
+    blocks = embed_originals(FilePictures(files), load_encoder("pixels-pca"), batch_size=4, workers=2)
     next(blocks)
     time.sleep(0.2)
     assert len(decoded) <= 4 * (BATCHES_AHEAD + 1)
@@ -228,4 +228,4 @@ def test_decoding_stays_a_bounded_way_ahead_and_ends_with_its_reader(files, monk
 
 def test_a_batch_of_nothing_is_refused(files):
     with pytest.raises(InputError, match="1 image"):
-        list(embed(FilePictures(files), load_encoder("pixels-pca"), batch_size=0))
+        list(embed_originals(FilePictures(files), load_encoder("pixels-pca"), batch_size=0))

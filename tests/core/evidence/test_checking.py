@@ -93,7 +93,7 @@ def test_sealed_readings_feed_no_live_figure_and_live_ones_no_promise(space):
     assert opened.n == 150
     assert not set(opened.rows) & set(np.flatnonzero(space.watched()))
     assert curves(space)[1].curve.n == 60  # an opening unseals nothing
-    share = space._live_part.sum() / space.is_check.sum()
+    share = space.live_part.sum() / space.is_check.sum()
     assert 0.15 < share < 0.25
 
 

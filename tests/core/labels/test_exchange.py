@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from core.errors import InputError
 from core.labels.actions import commit, history, label, redo, undo
 from core.labels.bulk import Seen, further_look, label_bulk
-from core.labels.classes import set_classes
+from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
 from core.store.catalog import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.workspace import Workspace
-from dashboard.cli import app, parse_classes
+from dashboard.cli import app
 
 N = 24
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from core.errors import WorkspaceError
 from core.store.catalog import ActionDraft, Catalog, ImageRecord, PathRecord, Rejected
-from core.workspace import DEFAULT_CLASSES
+from core.store.class_names import DEFAULT_CLASSES
 
 
 @pytest.fixture()

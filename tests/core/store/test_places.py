@@ -157,11 +157,11 @@ def test_an_older_workspace_that_may_not_be_written_lacks_nothing_but_content(re
 def test_reading_goes_on_while_another_writes(small):
     with Workspace(small) as space:
 
-        def label():
+        def label_some():
             for row in range(20):
                 label(space, np.array([row]), "copyright", analyst="w")
 
-        writer = threading.Thread(target=label)
+        writer = threading.Thread(target=label_some)
         writer.start()
         counts = []
         for _ in range(5):

@@ -140,7 +140,7 @@ def test_the_summary_counts_seeds_and_the_share_at_the_goal():
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     from core.demo.datasets import write_demo_images
-    from dashboard.cli import parse_classes
+    from core.labels.classes import parse_classes
 
     folder = tmp_path_factory.mktemp("study") / "w"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="study") as space:
