@@ -100,7 +100,7 @@ def main() -> None:
                 kinds.append(kind)
                 sources.append(source)
             ingest(space, later)
-            rows = space.catalog.rows_by_name()
+            rows = space.catalog.images.rows_by_name()
             copies = np.array([rows[str(file.resolve())] for file in sorted(later.iterdir())])
             of = np.array([rows[str(source.resolve())] for source in sources])
             hashed = space.groups.copy()

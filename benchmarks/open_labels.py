@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.catalog.records import ActionDraft, ImageRecord
 from core.labels.actions import history, label, undo
-from core.store.catalog import ActionDraft, ImageRecord
 from core.workspace import Workspace
 
 
@@ -24,10 +24,10 @@ def fill(folder: Path, n_images: int, n_actions: int) -> float:
     with Workspace.create(folder) as space:
         for start in range(0, n_images, 10_000):
             some = [ImageRecord(i, f"/d/{i}.jpg", 9, 9, 9, "JPEG", "0" * 64, i) for i in ids[start : start + 10_000]]
-            space.catalog.add_batch(some, [], [])
+            space.catalog.images.add_batch(some, [], [])
         drafts = [ActionDraft("label", "ann", "single", np.array([i % n_images]), "neutral") for i in range(n_actions)]
         began = time.process_time()
-        space.catalog.append_actions(drafts)
+        space.catalog.labels.append(drafts)
         return time.process_time() - began
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
 from core.evidence import checking
 from core.evidence.bounds import upper_limit
 from core.labels.actions import label
@@ -18,7 +19,6 @@ from core.maths.halves import check_order, in_check_half
 from core.overview import label_counts
 from core.probe.live import refit
 from core.probe.suggest import suggest
-from core.store.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
 from core.workspace import Workspace
 
 RECALL = 0.9
@@ -31,11 +31,11 @@ def dealt_anew(source: Path, target: Path, run: int) -> None:
     shutil.copy(source / "catalog.sqlite", target)
     for name in ("embeddings", "projection"):
         shutil.copytree(source / name, target / name, copy_function=lambda a, b: Path(b).hardlink_to(a))
-    with Workspace(target) as space, space.catalog.engine.begin() as connection:
+    with Workspace(target) as space, space.catalog.database.engine.begin() as connection:
         for table in (ACTION_IMAGES, ACTIONS, REVEALS, PROBES):
             connection.execute(sa.delete(table))
         connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key.in_(["check_set", "focus", "in_force"])))
-        groups = space.catalog.groups()
+        groups = space.catalog.images.groups()
         salt = f"run {run}"
         halves = in_check_half(groups, salt=salt).tolist()
         orders = check_order([key.decode() for key in space.ids], salt=salt).tolist()
@@ -57,7 +57,7 @@ def give(space: Workspace, rows: np.ndarray, gold: np.ndarray, source: str) -> N
 def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: int) -> dict[str, float]:
     """Teach, check, open; return what the promise came to."""
     with Workspace(folder) as space:
-        _, values = space.catalog.gold(gold)
+        _, values = space.catalog.images.gold(gold)
         names = space.class_names
         hit, other = names[space.flagged_codes[0]], next(n for n in names if n not in {names[c] for c in space.flagged_codes})
         codes = np.array([names.index(hit if value in flagged else other) for value in values])

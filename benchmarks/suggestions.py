@@ -102,7 +102,7 @@ def time_table(folder: Path) -> str:
 def picks_table(folder: Path, gold: str, flagged: tuple[str, ...]) -> str:
     """Return the AP on a test half that 10 and 100 labels of each way to pick give, mean ± sd over seeds."""
     with Workspace(folder, read_only=True) as space:
-        rows, known = space.catalog.gold(gold)
+        rows, known = space.catalog.images.gold(gold)
         embedded = space.embedded(space.encoder_name)
         x = embedded.standardisation.apply(embedded.need_matrix().take(rows))
         is_flagged, groups = np.isin(known, flagged), space.groups[rows]

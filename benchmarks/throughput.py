@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.catalog.originals import FilePictures
 from core.encoders.encoder import embed, load_encoder
 from core.images.decode import load_square
-from core.store.originals import FilePictures
 
 REPEATS, BATCH = 5, 256
 

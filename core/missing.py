@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from core.catalog.label_book import UNLABELLED
 from core.embeddings import scores
-from core.store.label_book import UNLABELLED
 from core.wording import counted
 from core.workspace import Workspace
 

@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from core.store.label_book import UNLABELLED
+from core.catalog.label_book import UNLABELLED
 from core.workspace import Workspace
 
 
 def describe(workspace: Workspace, row: int) -> dict[str, Any]:
     """Return what is known of one image, for the analyst: file, size, label and who gave it, score."""
-    record, labels, fitted = workspace.catalog.image(row), workspace.labels, workspace.fitted
+    record, labels, fitted = workspace.catalog.images.record(row), workspace.labels, workspace.fitted
     code, seq = int(labels.codes[row]), int(labels.actions[row])
     score = float(fitted.score[row]) if fitted and row < len(fitted.score) else float("nan")
     return {
         "id": record["id"],
         "file": Path(record["path"]).name or "its file is gone",
-        "frames": workspace.catalog.frames(row)[0],
+        "frames": workspace.catalog.images.frames(row)[0],
         "width": record["width"],
         "height": record["height"],
         "half": "check" if workspace.is_check[row] else "teach",
@@ -26,6 +26,11 @@ def describe(workspace: Workspace, row: int) -> dict[str, Any]:
         "labelled_by": workspace.labelled_by(row),
         "score": None if np.isnan(score) else score,
     }
+
+
+def file_of(workspace: Workspace, row: int) -> str:
+    """Return the path of an image's file; "" where it has none any more."""
+    return str(workspace.catalog.images.record(row)["path"])
 
 
 def label_counts(workspace: Workspace) -> dict[str, Any]:
@@ -46,8 +51,8 @@ def summary(workspace: Workspace) -> dict[str, Any]:
         "workspace": workspace.name,
         "folder": str(workspace.folder),
         "images": workspace.n_images,
-        "files": workspace.catalog.n_paths(),
-        "rejected": workspace.catalog.n_rejected(),
+        "files": workspace.catalog.images.count_files(),
+        "rejected": workspace.catalog.images.count_rejected(),
         "embedded": workspace.matrix.rows if workspace.matrix else 0,
         "encoder": workspace.encoder_name,
         "projected": int(np.isfinite(workspace.xy[:, 0]).sum()),

@@ -12,6 +12,14 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.catalog import Catalog
+from core.catalog.check_set import CheckSet
+from core.catalog.class_names import DEFAULT_CLASSES
+from core.catalog.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
+from core.catalog.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
+from core.catalog.originals import Originals
+from core.catalog.records import Action, ActionDraft, ImageClass
+from core.catalog.salvage import finish_repair, salvage_catalog
 from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix
 from core.embeddings.scores import Fitted
@@ -19,14 +27,7 @@ from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, Work
 from core.images.decode import decode, treat, webp
 from core.images.visits import read_original
 from core.maths.halves import in_live_part
-from core.store.catalog import Action, ActionDraft, Catalog, ImageClass
-from core.store.check_set import CheckSet
-from core.store.class_names import DEFAULT_CLASSES
-from core.store.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
-from core.store.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
 from core.store.lock import locked
-from core.store.originals import Originals
-from core.store.salvage import finish_repair, salvage_catalog
 from core.store.sqlite import read_only_sentence
 from core.store.thumbnails import ThumbnailStore
 
@@ -105,7 +106,7 @@ class Workspace:
         found = salvage_catalog(catalog_file(self.folder), sound)
         self.damage.append(f"{str(error).rstrip('.')}. {found.sentence}")
         catalog = Catalog.of_file(sound, read_only=True)
-        catalog.refusal = self.damage[-1]
+        catalog.database.refusal = self.damage[-1]
         return catalog
 
     @classmethod
@@ -146,7 +147,7 @@ class Workspace:
             ReadOnlyError: if nothing can be written to this workspace.
         """
         if not self.writable:
-            raise ReadOnlyError(self.catalog.refusal)
+            raise ReadOnlyError(self.catalog.database.refusal)
 
     def close(self) -> None:
         """Close the files and let other processes in."""
@@ -169,18 +170,18 @@ class Workspace:
     def reload(self) -> None:
         """Read everything that is kept in memory from disk again."""
         with self.lock:
-            self.name: str = self.catalog.setting("name", self.folder.name)
+            self.name: str = self.catalog.settings.get("name", self.folder.name)
             self._take_columns()
             self._take_check_set(self._kept_check_set())
-            actions = self.catalog.actions(n_images=len(self.ids))
-            self.classes = with_lost_classes(self.catalog.classes(), actions, n_images=len(self.ids))
+            actions = self.catalog.labels.actions(n_images=len(self.ids))
+            self.classes = with_lost_classes(self.catalog.labels.classes(), actions, n_images=len(self.ids))
             self.book = LabelBook(len(self.ids), self.class_names, actions)
             self._gold: dict[str, IntArray] = {}
             self._text: FloatArray | None = None
-            self.current = self.embedded(self.catalog.setting("encoder"))
+            self.current = self.embedded(self.catalog.settings.get("encoder"))
 
     def _take_columns(self) -> None:
-        columns = self.catalog.image_columns()
+        columns = self.catalog.images.columns()
         self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
         self.groups = columns.groups
         self.live_part = self.is_check & in_live_part(self.check_order[self.groups])
@@ -193,9 +194,11 @@ class Workspace:
 
     def _kept_check_set(self) -> CheckSet:
         try:
-            return CheckSet.of(self.catalog.setting("check_set", {}))
+            return CheckSet.of(self.catalog.settings.get("check_set", {}))
         except ValueError as error:
-            raise DamageError(f"{self.catalog.where} is damaged (the setting 'check_set': {error}); {WHAT_TO_DO}.") from None
+            raise DamageError(
+                f"{self.catalog.database.where} is damaged (the setting 'check_set': {error}); {WHAT_TO_DO}."
+            ) from None
 
     def _take_check_set(self, check_set: CheckSet) -> None:
         self.check_set = check_set
@@ -208,12 +211,12 @@ class Workspace:
     def set_check_set(self, check_set: CheckSet) -> None:
         """Keep another check set, or other terms of this one (`core.evidence.checking` knows what may change when)."""
         with self.lock:
-            self.catalog.set_setting("check_set", vars(check_set))
+            self.catalog.settings.set("check_set", vars(check_set))
             self._take_check_set(check_set)
 
     def choose_encoder(self, name: str) -> None:
         """Make an encoder's embeddings and map the current ones; what was fitted on others goes."""
-        self.catalog.set_setting("encoder", name)
+        self.catalog.settings.set("encoder", name)
         with self.lock:
             self.current, self.fitted = self.embedded(name), None
 
@@ -225,7 +228,7 @@ class Workspace:
     def append(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions, all or none: to the catalog, then to what is in memory. `core.labels.actions` checks them first."""
         with self.lock:  # disk first: what memory shows has been acknowledged
-            actions = self.catalog.append_actions(drafts)
+            actions = self.catalog.labels.append(drafts)
             self.book.apply_all(actions)
         return actions
 
@@ -280,7 +283,7 @@ class Workspace:
 
     def row_of(self, image_id: str) -> int | None:
         """Return the row of an id, None if unknown."""
-        return self.catalog.row_of_id(image_id)
+        return self.catalog.images.row_of_id(image_id)
 
     @property
     def n_copies(self) -> int:
@@ -339,7 +342,7 @@ class Workspace:
         row = self.row_of(image_id)
         if row is None:
             raise InputError(f"There is no image {image_id} in this workspace.")
-        content = read_original(self.catalog.image_files([row])[0])
+        content = read_original(self.catalog.images.files_of([row])[0])
         try:
             image = decode(content, max_side=PICTURE_SIDE) if content is not None else None
         except InputError:  # it was taken once, by other rules
@@ -354,13 +357,13 @@ class Workspace:
         """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not looked at yet."""
         with self.lock:
             if self._text is None:
-                self._text = self.catalog.text_figures(self.n_images)
+                self._text = self.catalog.images.text_figures(self.n_images)
             return self._text
 
     def set_text(self, figures: Mapping[int, float]) -> None:
         """Keep figures of text on dark, by row."""
         with self.lock:
-            self.catalog.set_text_figures(figures)
+            self.catalog.images.set_text_figures(figures)
             self._text = None
 
     def label_action(self, row: int) -> Action:
@@ -383,13 +386,13 @@ class Workspace:
     @property
     def guideline(self) -> str:
         """Return the version of the labelling guideline in force."""
-        return str(self.catalog.setting("guideline", "v1"))
+        return str(self.catalog.settings.get("guideline", "v1"))
 
     def gold(self, column: str) -> IntArray:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
         if column not in self._gold:
             codes = np.full(self.n_images, UNLABELLED, np.int16)
-            rows, values = self.catalog.gold(column)
+            rows, values = self.catalog.images.gold(column)
             by_name = {name: code for code, name in enumerate(self.class_names)}
             codes[rows] = [by_name.get(value, UNLABELLED) for value in values]
             self._gold[column] = codes

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from bokeh.document import Document
 
+from core.catalog.label_book import EVIDENCE_SOURCES
+from core.catalog.records import Action
 from core.duplicates.search import copies_of
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
@@ -27,8 +29,6 @@ from core.map.islands import ClusterSummary
 from core.notices.find import Notices, notices, search_words
 from core.probe.compare import Comparison, compare_encoders
 from core.probe.suggest import more_like, suggest
-from core.store.catalog import Action
-from core.store.label_book import EVIDENCE_SOURCES
 from core.store.troubles import sentence_of
 from core.study.run import Experiment, ExperimentConfig
 from core.wellbeing.exposure import PAUSE, Exposure, Limits, Streak

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.catalog.originals import thumbnails_sentence
 from core.encoders.chosen import encoders as known_encoders
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError, WorkspaceError
@@ -13,18 +14,17 @@ from core.evidence.threshold import figures_record
 from core.intake.ingest import ingest as take_in
 from core.labels.classes import parse_classes, set_classes, set_guideline
 from core.labels.exchange import export_labels, import_labels
-from core.labels.gold import has_gold
+from core.labels.gold import gold_columns, has_gold
 from core.map.project import project as lay_out_map
 from core.maths.precision_recall import precision_at_recall
 from core.missing import missing_for_probe, missing_for_score, missing_for_suggestions
-from core.overview import summary
+from core.overview import file_of, summary
 from core.probe.curves import NamedCurve
 from core.probe.live import refit
 from core.probe.live_curves import curves as live_curves
 from core.probe.strategies import FIRST_ROUND, OFFERED, STRATEGIES
 from core.probe.suggest import suggest as choose_images
 from core.store.files import shown
-from core.store.originals import thumbnails_sentence
 from core.study.run import BUDGETS, FEATURES
 from core.wording import counted, percent, target
 from core.workspace import Workspace
@@ -332,7 +332,7 @@ def find(
 
     with Workspace(workspace, read_only=True) as space:
         rows = search_words(space, words)
-        paths = [str(space.catalog.image(int(row))["path"]) for row in rows]
+        paths = [file_of(space, int(row)) for row in rows]
         ids = [space.image_id(int(row)) for row in rows]
     lines = [shown(path) or "(its file is gone)" for path in paths]
     finish("\n".join([*lines, f"{len(paths)} images say '{shown(words)}'."]), {"words": words, "images": ids}, as_json=json)
@@ -475,7 +475,7 @@ def suggest(
         picks = [
             {
                 "id": s.id,
-                "path": space.catalog.image(s.row)["path"],
+                "path": file_of(space, s.row),
                 "strategy": s.strategy,
                 "reason": s.reason,
                 "half": "teach",
@@ -573,7 +573,7 @@ def curves(
 
     with Workspace(workspace, read_only=True) as space:
         if gold and not has_gold(space, gold):
-            known = ", ".join(space.catalog.gold_columns()) or "none"
+            known = ", ".join(gold_columns(space)) or "none"
             raise InputError(f"There is no gold column '{gold}'; the workspace has: {known}.")
         refit(space, save=False)
         found = live_curves(space, gold_column=gold or None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.store.catalog import ImageClass
+from core.catalog.records import ImageClass
 
 # verb -> (key, what it does), as the page tells it; class keys come from the workspace
 KEYS: dict[str, tuple[str, str]] = {

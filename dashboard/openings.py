@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.arrays import FloatArray
+from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import checking
 from core.evidence.checking import CheckStatus, OperatingPoint, Reveal
 from core.evidence.threshold import Sample
 from core.maths.precision_recall import PRCurve, pr_curve
-from core.store.label_book import UNLABELLED
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
 
@@ -69,7 +69,7 @@ class Openings:
         """Return an opening, the newest if none is named, with all that stands beside it."""
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, *state, space.catalog.checking_mark())
+        key = (number, *state, checking.mark(space))
         return self._shared.once("opening", key, lambda: self._work_out(number))
 
     def _work_out(self, number: int | None) -> OpeningView:

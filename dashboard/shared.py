@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.catalog.label_book import UNLABELLED, Labels
+from core.catalog.records import ImageClass
 from core.embeddings.scores import Fitted
 from core.map.grid import GridIndex
 from core.map.raster import Colouring
@@ -16,8 +18,6 @@ from core.overview import label_counts
 from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
-from core.store.catalog import ImageClass
-from core.store.label_book import UNLABELLED, Labels
 from core.workspace import Workspace
 
 T = TypeVar("T")

@@ -39,12 +39,12 @@ def small_made(tmp_path_factory):
     x = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
     with Workspace.create(folder, salt="small") as space:
         ingest(space, images / "manifest.csv", workers=1)
-        space.catalog.add_encoder("made", 8, {"source": "made"})
+        space.catalog.models.add_encoder("made", 8, {"source": "made"})
         file = write_part(folder / "embeddings" / "made", 0, x)
-        space.catalog.add_part("made", 0, 0, N, str(file.relative_to(folder)))
+        space.catalog.models.add_part("made", 0, 0, N, str(file.relative_to(folder)))
         (folder / "projection").mkdir()
         np.save(folder / "projection" / "map.npy", x[:, :2])
-        space.catalog.add_projection("made", N, "projection/map.npy", {"seed": 0, "trustworthiness": None})
+        space.catalog.models.add_projection("made", N, "projection/map.npy", {"seed": 0, "trustworthiness": None})
         use_encoder(space, "made")
         gold = space.gold("label")
         for code, name in enumerate(space.class_names):

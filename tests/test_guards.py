@@ -39,6 +39,11 @@ def test_every_room_says_in_one_line_what_lives_there():
         assert re.fullmatch(r'""".+\."""\n', file.read_text()), file
 
 
+def test_nothing_outside_core_touches_the_catalog():
+    for file in ROOT.glob("dashboard/**/*.py"):
+        assert not re.search(r"\.catalog\b(?!\.\w+ import)", file.read_text()), file
+
+
 def test_the_workspace_is_state_and_short():
     assert len((ROOT / "core" / "workspace.py").read_text().splitlines()) < 400
 

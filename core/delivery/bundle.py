@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import FloatArray
+from core.catalog.class_names import hint
+from core.catalog.rows import now
 from core.embeddings.embedded import Embedded
 from core.encoders.chosen import encoders
 from core.encoders.encoder import Encoder, load_encoder
@@ -24,8 +26,6 @@ from core.evidence.threshold import Sample, calibrate, figures_at, figures_recor
 from core.maths.logistic import FORMAT as PROBE_FORMAT
 from core.maths.logistic import Probe, probe_from_bytes
 from core.missing import missing_for_score
-from core.store.catalog import now
-from core.store.class_names import hint
 from core.store.files import atomic_path, plain, write_json_atomic
 from core.store.folders import folder_aside
 from core.workspace import Workspace
@@ -194,7 +194,7 @@ def _without_name(workspace: Workspace, threshold: float, opened: Reveal | None)
 
 def _write(workspace: Workspace, folder: Path, chosen: Choice) -> dict[str, Any]:
     encoder = _encoder_of(workspace, chosen.encoder)
-    weights = workspace.catalog.probe_weights(chosen.probe)
+    weights = workspace.catalog.models.probe_weights(chosen.probe)
     probe, embedded = probe_from_bytes(weights), workspace.embedded(chosen.encoder)
     encoder.save(folder / "encoder.safetensors")
     (folder / "probe.safetensors").write_bytes(weights)
@@ -241,7 +241,7 @@ def _names_then(workspace: Workspace, chosen: Choice, probe: Probe) -> tuple[lis
 
     Positions in the class list are no names: the list may have been reordered since.
     """
-    record = workspace.catalog.probe_record(chosen.probe)
+    record = workspace.catalog.models.probe_record(chosen.probe)
     names = record.get("classes") or [workspace.class_names[code] for code in probe.class_codes]
     if chosen.opened is not None:
         return list(names), list(chosen.opened.flagged_names)

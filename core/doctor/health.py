@@ -6,14 +6,14 @@ from importlib.metadata import version
 from typing import Any
 
 from core import overview
+from core.catalog.creation import catalog_file
+from core.catalog.originals import file_problems
+from core.catalog.salvage import check_catalog
 from core.doctor.repair import are_clusters_lost
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import other_encoder
 from core.errors import DamageError
 from core.labels.classes import unknown_classes
-from core.store.creation import catalog_file
-from core.store.originals import file_problems
-from core.store.salvage import check_catalog
 from core.workspace import Workspace
 
 PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "datashader", "panel", "holoviews", "bokeh")
@@ -53,7 +53,7 @@ def _catalog_problems(workspace: Workspace) -> list[str]:
     damage = "" if problems else check_catalog(catalog_file(workspace.folder))
     if damage:
         problems.append(f"The catalog is damaged ({damage}); {REPAIR}, or restore a copy.")
-    if workspace.catalog.setting("salt") is None:
+    if workspace.catalog.settings.get("salt") is None:
         problems.append(f"The number that puts new images into halves is lost; {REPAIR}.")
     if unknown := unknown_classes(workspace):
         problems.append(f"Labels name the classes {', '.join(unknown)}, which are not in the list; {REPAIR}.")
@@ -73,8 +73,8 @@ def _file_problems(workspace: Workspace) -> list[str]:
 
 def _encoder_problems(workspace: Workspace) -> list[str]:
     problems = [said for said in (workspace.current.lost_parts, workspace.current.lost_map) if said]
-    for known in workspace.catalog.encoders():
-        parts, name = workspace.catalog.parts(known["name"]), known["name"]
+    for known in workspace.catalog.models.encoders():
+        parts, name = workspace.catalog.models.parts(known["name"]), known["name"]
         if name != workspace.encoder_name and lost_parts(workspace.folder, parts):
             problems.append(f"Embeddings by {name} are lost; {REPAIR}.")
         if spoilt_parts(workspace.folder, parts):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.arrays import Progress, ignore
+from core.catalog.creation import THERE, state_of
+from core.catalog.salvage import check_catalog, finish_repair, repair_catalog
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import encoders, other_encoder, use_encoder
 from core.encoders.embed import embed
@@ -17,9 +19,7 @@ from core.labels.classes import unknown_classes
 from core.map.density import GRAINS
 from core.map.islands import cluster, clustering, kept_record
 from core.map.project import project
-from core.store.creation import THERE, state_of
 from core.store.lock import locked
-from core.store.salvage import check_catalog, finish_repair, repair_catalog
 from core.workspace import Workspace
 
 OLD = 3_600.0  # s; a file that is written aside by a process without the workspace's lock (train, export) is younger
@@ -74,22 +74,22 @@ def _remove_leftovers(folder: Path) -> list[str]:
 
 def _renew_records(space: Workspace, came: Repair) -> None:
     catalog = space.catalog
-    if catalog.setting("salt") is None:  # the halves of known images are kept with them; new ones need some salt
-        catalog.set_setting("salt", secrets.token_hex(8))
+    if catalog.settings.get("salt") is None:  # the halves of known images are kept with them; new ones need some salt
+        catalog.settings.set("salt", secrets.token_hex(8))
         came.done.append("New images are put into halves by a new random number; known ones keep theirs.")
     if encoder := other_encoder(space):
         use_encoder(space, encoder)
         came.done.append(f"Which encoder was in use is lost; it is {encoder} again.")
     if unknown := unknown_classes(space):
-        catalog.set_classes(space.classes)
+        catalog.labels.set_classes(space.classes)
         came.done.append(
             f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
         )
         space.reload()
-    lost_set = catalog.setting("check_set") is None and bool(catalog.reveals())
+    lost_set = catalog.settings.get("check_set") is None and bool(catalog.evidence.reveals())
     if lost_set:
         last = float(space.check_order[check_read(space)].max(initial=-1.0))
-        number = 1 + max(int(opened["check_set"]) for opened in catalog.reveals())
+        number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.reveals())
         space.set_check_set(replace(space.check_set, number=number, after=last))
         came.done.append(f"The terms of the check set are lost; set {number} begins behind all images that were read.")
 
@@ -116,7 +116,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
     current = space.encoder_name
     for known in encoders(space):
         name = known["name"]
-        if not _spoil(space, name) and not lost_parts(space.folder, space.catalog.parts(name)):
+        if not _spoil(space, name) and not lost_parts(space.folder, space.catalog.models.parts(name)):
             continue
 
         def embed_again(known: dict[str, object] = known) -> str:
@@ -134,7 +134,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
 
 def _spoil(space: Workspace, encoder: str) -> int:
     """Remove the parts that hold what is no number, so that they count as lost; return how many."""
-    bad = spoilt_parts(space.folder, space.catalog.parts(encoder))
+    bad = spoilt_parts(space.folder, space.catalog.models.parts(encoder))
     for file in bad:
         (space.folder / file).unlink()
     return len(bad)
@@ -143,7 +143,7 @@ def _spoil(space: Workspace, encoder: str) -> int:
 def _renew_map(space: Workspace, came: Repair) -> None:
     current = space.current
     if current.lost_map and not current.lost_parts:
-        record = space.catalog.latest_projection(str(space.encoder_name))
+        record = space.catalog.models.latest_projection(str(space.encoder_name))
         seed = int(record["record"].get("seed", 0)) if record else 0
 
         def project_again() -> str:
@@ -169,7 +169,7 @@ def are_clusters_lost(space: Workspace) -> bool:
     """Tell whether clusters of the current map were kept and cannot be read."""
     kept, current = kept_record(space), space.projection
     if kept is None or current is None:
-        return space.catalog.setting("clusters") is not None and current is not None
+        return space.catalog.settings.get("clusters") is not None and current is not None
     if kept["projection"] != current["version"]:
         return False
     return any(clustering(space, grain) is None for grain in GRAINS)

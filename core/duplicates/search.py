@@ -9,12 +9,12 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
+from core.catalog.label_book import UNLABELLED
 from core.duplicates.pixels import SAME, copy_likeness, detail, laid_over, stands_out
 from core.errors import InputError
 from core.images.decode import decode
 from core.images.examine import seen_of
 from core.images.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
-from core.store.label_book import UNLABELLED
 from core.workspace import Workspace
 
 AROUND = 8  # near neighbours that a copy has to stand out from
@@ -45,7 +45,7 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     if encoder is None or workspace.matrix is None or workspace.matrix.rows < 2:
         return 0
     rows = int(workspace.matrix.rows)
-    first = min(workspace.catalog.setting("copies", {}).get(encoder, 0), rows)
+    first = min(workspace.catalog.settings.get("copies", {}).get(encoder, 0), rows)
     too_many = (rows - first) * rows > MOST_PRODUCTS or rows * workspace.matrix.dim > MOST_NUMBERS
     if first == rows or (neighbour_rows is None and too_many):
         return 0
@@ -56,9 +56,9 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
         pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
         report = partial(_told, on_progress, start - first, stop - start, rows - first)
         joined = _merge(workspace, _copies_among(workspace, pairs, near, report))
-        searched = workspace.catalog.setting("copies", {}) | {encoder: stop}
+        searched = workspace.catalog.settings.get("copies", {}) | {encoder: stop}
         with workspace.lock:
-            workspace.catalog.join_groups(joined, _halves(workspace, joined), copies=searched)
+            workspace.catalog.images.join_groups(joined, _halves(workspace, joined), copies=searched)
             if joined:
                 workspace.reload_groups()
         n_joined += len(joined)
@@ -162,7 +162,7 @@ def _are_one(workspace: Workspace, pair: Sequence[int], of: Callable[[int], Floa
     Where a file is gone the thumbnails have to do, and prove nothing of pictures with little in them.
     """
     thumbnails = [decode(workspace.thumbnail(workspace.image_id(row), "clear")) for row in pair]
-    whole = [seen_of(image) for image in workspace.catalog.image_files(pair)]
+    whole = [seen_of(image) for image in workspace.catalog.images.files_of(pair)]
     _, cropped, of_second = laid_over(of(pair[0])[1], of(pair[1])[1])
     little = any(map(shows_little, thumbnails))
     if whole[0] is None or whole[1] is None:
@@ -180,7 +180,7 @@ def _are_one(workspace: Workspace, pair: Sequence[int], of: Callable[[int], Floa
 
 
 def _short_side(workspace: Workspace, row: int) -> int:
-    record = workspace.catalog.image(row)
+    record = workspace.catalog.images.record(row)
     return int(min(record["width"], record["height"]))
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from core.arrays import FloatArray
+from core.catalog.catalog import Catalog
 from core.embeddings.matrix import SCORE_ROWS, Matrix, map_part
 from core.embeddings.scores import Standardisation
 from core.errors import WorkspaceError
-from core.store.catalog import Catalog
 from core.store.files import read_array
 
 Part = tuple[int, int, str]  # first row, row behind the last, file
@@ -36,10 +36,10 @@ class Embedded:
 
         What is lost stops nothing: embeddings end before the first part that cannot be read, and a lost map is no map.
         """
-        parts = catalog.parts(encoder) if encoder else []
+        parts = catalog.models.parts(encoder) if encoder else []
         sound, lost_parts = _sound_parts(folder, parts)
         matrix = Matrix([folder / file for _, _, file in sound]) if sound else None
-        projection = catalog.latest_projection(encoder) if encoder else None
+        projection = catalog.models.latest_projection(encoder) if encoder else None
         xy, lost_map = np.full((n_images, 2), np.nan, np.float32), ""
         if projection:
             known = read_array(folder / projection["file"], shape=(projection["n_rows"], 2), kind="f")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
+from core.catalog.label_book import UNLABELLED
 from core.embeddings.matrix import Matrix, linear_scores
 from core.errors import InputError
 from core.maths.logistic import Probe, fit_probe, probe_from_bytes
 from core.maths.uncertainty import closeness, margin
-from core.store.label_book import UNLABELLED
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ def encoders(workspace: Workspace) -> list[dict[str, Any]]:
         dicts with name, dim, record, embedded (images), mapped (images on the newest map) and current.
     """
     found = []
-    for known in workspace.catalog.encoders():
-        parts, projection = workspace.catalog.parts(known["name"]), workspace.catalog.latest_projection(known["name"])
+    models = workspace.catalog.models
+    for known in models.encoders():
+        parts, projection = models.parts(known["name"]), models.latest_projection(known["name"])
         embedded = max((stop for _, stop, _ in parts), default=0)
         if embedded:
             mapped = projection["n_rows"] if projection else 0

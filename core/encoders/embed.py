@@ -52,7 +52,7 @@ def embed(
         loaded = load_encoder(encoder, device=device, size=size)
         is_file = encoder not in ENCODERS and Path(encoder).is_file()
         source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
-    workspace.catalog.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
+    workspace.catalog.models.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
     todo = _parts_to_make(workspace, loaded.name)
     done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
     folder = workspace.folder / "embeddings" / loaded.name
@@ -61,7 +61,7 @@ def embed(
         blocks = embed_originals(originals, loaded, on_progress=_shifted(on_progress, done, total))
         file = write_part(folder, position, np.concatenate(list(blocks)))
         if is_new:
-            workspace.catalog.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
+            workspace.catalog.models.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
         done, small = done + stop - start, small + originals.n_thumbnails
     workspace.choose_encoder(loaded.name)
     find_copies(workspace, on_progress=on_copies)
@@ -77,7 +77,7 @@ def embed(
 
 def _parts_to_make(workspace: Workspace, encoder: str) -> list[tuple[int, int, int, bool]]:
     """Return (position, first row, row behind the last, is it new) of an encoder's parts that are lost or missing."""
-    known = workspace.catalog.parts(encoder)
+    known = workspace.catalog.models.parts(encoder)
     todo = [(position, *known[position][:2], False) for position in lost_parts(workspace.folder, known)]
     first = max((stop for _, stop, _ in known), default=0)
     starts = range(first, workspace.n_images, PART_ROWS)

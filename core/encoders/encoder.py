@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from core.arrays import FloatArray, Progress, ignore
 from core.assets import ASSETS
+from core.catalog.originals import Pictures
 from core.devices import bf16_pays, one_thread_each, pick_device
 from core.encoders.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
 from core.encoders.vit import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError, UnavailableError
-from core.store.originals import Pictures
 
 PIXELS_FORMAT = "lassoscope-pixels/v1"
 TIMM_FORMAT, TIMM_TITLE = "lassoscope-timm/v1", "timm "
@@ -381,7 +381,7 @@ def embed_originals(
     """Embed N pictures. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
 
     Args:
-        pictures: of a workspace (`core.store.originals.Originals`) or of files (`FilePictures`).
+        pictures: of a workspace (`core.catalog.originals.Originals`) or of files (`FilePictures`).
         encoder: to embed with.
         batch_size: images a block.
         workers: threads, None for one per core.

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.check_set import CheckSet
+from core.catalog.rows import now
 from core.embeddings.scores import score_with
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
@@ -21,8 +23,6 @@ from core.evidence.queues import check_queue
 from core.evidence.threshold import PointFigures, Range, Sample, binomial_range, figures_at
 from core.labels.actions import LabelResult, label
 from core.missing import missing_for_check, missing_for_score
-from core.store.catalog import now
-from core.store.check_set import CheckSet
 from core.wording import counted, target
 from core.workspace import Workspace
 
@@ -108,7 +108,7 @@ class CheckStatus:
 
 def reveals(workspace: Workspace) -> list[Reveal]:
     """Return every opening that can be read, newest first; one that cannot stands in the way of no other."""
-    found = (_readable(known) for known in workspace.catalog.reveals())
+    found = (_readable(known) for known in workspace.catalog.evidence.reveals())
     return [opened for opened in found if opened is not None]
 
 
@@ -156,7 +156,7 @@ def _batch(workspace: Workspace) -> _Batch:
 
 
 def _model_key(workspace: Workspace, probe: int) -> str:
-    record = workspace.catalog.probe_record(probe)
+    record = workspace.catalog.models.probe_record(probe)
     return f"{record.get('inputs', probe)}@{workspace.check_set.recall}"
 
 
@@ -165,10 +165,15 @@ def _batch_key(batch: _Batch) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
+def mark(workspace: Workspace) -> tuple[Any, ...]:
+    """Return what changes whenever an opening, a second reading, a point, the point in force or a focus draw is added."""
+    return workspace.catalog.evidence.mark()
+
+
 def status(workspace: Workspace) -> CheckStatus:
     """Say how far the current set is read and what opening it would cost."""
     batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
-    mine = [r for r in workspace.catalog.reveals() if r["check_set"] == terms.number]
+    mine = [r for r in workspace.catalog.evidence.reveals() if r["check_set"] == terms.number]
     known, later = None, 1 + max((r["look"] for r in mine), default=0)
     if fitted is not None and fitted.version:
         model, key = _model_key(workspace, fitted.version), _batch_key(batch)
@@ -255,7 +260,7 @@ def reveal(workspace: Workspace, *, analyst: str) -> Reveal:
         "scores": scores.tolist(),
     }
     key = f"{_model_key(workspace, fitted.version)}/{_batch_key(batch)}"
-    workspace.catalog.add_reveal(terms.number, stands.look, key, fitted.version, analyst, record)
+    workspace.catalog.evidence.add_reveal(terms.number, stands.look, key, fitted.version, analyst, record)
     return reveals(workspace)[0]
 
 
@@ -290,7 +295,7 @@ def change_terms(
             raise InputError(f"The {name} to promise must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
     if after.size < 1:
         raise InputError(f"A check set needs 1 image at least, got {after.size:,}.")
-    opened = any(r["check_set"] == before.number for r in workspace.catalog.reveals())
+    opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.reveals())
     if opened and (after.confidence, after.live) != (before.confidence, before.live):
         raise InputError(
             f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
@@ -307,7 +312,7 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
         InputError: if the current set was not opened yet, or no image is left.
     """
     terms = workspace.check_set
-    if not any(r["check_set"] == terms.number for r in workspace.catalog.reveals()):
+    if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.reveals()):
         raise InputError("The current check set was never opened; open it, or read on, before another is started.")
     seen = [r.rows for r in reveals(workspace) if r.check_set == terms.number]  # also where readings were undone since
     used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
@@ -329,7 +334,7 @@ def frozen_scores(workspace: Workspace, opened: Reveal) -> FloatArray:
 
 def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
     """Score all embedded images by any kept probe: (M,) float32 logits."""
-    return score_with(workspace.catalog.probe_weights(probe), workspace.embedded(encoder).need_matrix())
+    return score_with(workspace.catalog.models.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
 def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sample:
@@ -427,7 +432,7 @@ def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
     flagged = np.isin(workspace.labels.codes, workspace.flagged_codes)
     tenth = np.modf(workspace.check_order * 2**30)[0] < SECOND_SHARE
     rows = np.flatnonzero(read & (flagged | tenth))
-    done = {reading["row"] for reading in workspace.catalog.second_readings()}
+    done = {reading["row"] for reading in workspace.catalog.evidence.second_readings()}
     return np.array([row for row in rows.tolist() if row not in done and workspace.labelled_by(row) != analyst], np.int64)
 
 
@@ -441,7 +446,7 @@ def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str)
         raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
     if row not in waiting_for_second(workspace, analyst):
         raise InputError("This image needs no second reading from you: it has one, or the first was yours.")
-    workspace.catalog.add_second_reading(row, class_name, analyst, workspace.guideline)
+    workspace.catalog.evidence.add_second_reading(row, class_name, analyst, workspace.guideline)
 
 
 def disagreements(workspace: Workspace) -> IntArray:
@@ -472,7 +477,7 @@ def second_class(workspace: Workspace, row: int) -> str | None:
 
 
 def _second_classes(workspace: Workspace) -> dict[int, str]:
-    return {reading["row"]: reading["class_name"] for reading in workspace.catalog.second_readings()}
+    return {reading["row"]: reading["class_name"] for reading in workspace.catalog.evidence.second_readings()}
 
 
 def _differs(workspace: Workspace, row: int, second: str) -> bool:
@@ -508,8 +513,10 @@ class OperatingPoint:
 
 def points(workspace: Workspace) -> list[OperatingPoint]:
     """Return the saved points, oldest first."""
-    force = workspace.catalog.setting("in_force", {})
-    return [OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.points()]
+    force = workspace.catalog.settings.get("in_force", {})
+    return [
+        OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.evidence.points()
+    ]
 
 
 def save_point(workspace: Workspace, name: str, threshold: float, opened: Reveal, *, analyst: str) -> OperatingPoint:
@@ -525,7 +532,7 @@ def save_point(workspace: Workspace, name: str, threshold: float, opened: Reveal
         raise InputError(f"There is an operating point '{name}' already; it needs a name of its own, choose another.")
     if not np.isfinite(threshold):
         raise InputError(f"A threshold is a finite score, got {threshold}.")
-    workspace.catalog.add_point(name, opened.number, float(threshold), analyst)
+    workspace.catalog.evidence.add_point(name, opened.number, float(threshold), analyst)
     return next(point for point in points(workspace) if point.name == name)
 
 
@@ -537,9 +544,9 @@ def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
     """
     if name not in {point.name for point in points(workspace)}:
         raise InputError(f"There is no operating point '{name}'; save it first.")
-    workspace.catalog.set_setting("in_force", {"name": name, "analyst": analyst, "at": now()})
+    workspace.catalog.settings.set("in_force", {"name": name, "analyst": analyst, "at": now()})
 
 
 def in_force(workspace: Workspace) -> dict[str, str]:
     """Return name, analyst and time of the point in force, {} if there is none."""
-    return dict(workspace.catalog.setting("in_force", {}))
+    return dict(workspace.catalog.settings.get("in_force", {}))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
+from core.catalog.rows import now
 from core.embeddings.scores import score_with
 from core.errors import InputError
 from core.missing import missing_for_score
-from core.store.catalog import now
 from core.workspace import Workspace
 
 OFFERED_AFTER, OFFERED_BELOW = 100, 15  # uniform labels, and flagged ones among them: above, precision is sharp enough
@@ -78,7 +78,7 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
     population = _population(workspace, terms.after, until, n_frame)
     if not 1 <= n <= len(population):
         raise InputError(f"A focus draw needs 1 to {len(population):,} images, got {n}.")
-    draws = workspace.catalog.setting("focus", [])
+    draws = workspace.catalog.settings.get("focus", [])
     chance = focus_probabilities(fitted.score[population], n)
     rng = np.random.default_rng([terms.number, len(draws), int(workspace.check_order[0] * 2**32)])
     rows = population[rng.random(len(population)) < chance]
@@ -94,13 +94,13 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
         analyst=analyst,
         at=now(),
     )
-    workspace.catalog.set_setting("focus", [*draws, vars(found)])
+    workspace.catalog.settings.set("focus", [*draws, vars(found)])
     return found
 
 
 def focus_draws(workspace: Workspace, check_set: int) -> list[FocusDraw]:
     """Return the draws of a check set, oldest first."""
-    found = [FocusDraw(**draw) for draw in workspace.catalog.setting("focus", [])]
+    found = [FocusDraw(**draw) for draw in workspace.catalog.settings.get("focus", [])]
     return [draw for draw in found if draw.check_set == check_set]
 
 
@@ -125,7 +125,7 @@ def inclusion(workspace: Workspace, draws: Sequence[FocusDraw], *, n_uniform: in
     not_drawn = np.ones(n_frame)
     for draw in draws:
         could = _population(workspace, draw.after, draw.until, draw.n_frame)
-        scores = score_with(workspace.catalog.probe_weights(draw.probe), workspace.embedded(draw.encoder).need_matrix())
+        scores = score_with(workspace.catalog.models.probe_weights(draw.probe), workspace.embedded(draw.encoder).need_matrix())
         not_drawn[could] *= 1 - focus_probabilities(scores[could], draw.n_asked)
     chance = np.full(n_frame, np.nan)
     # In the order's reach by chance, then uniform (which comes first there) or drawn.

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from core.arrays import Progress, ignore
+from core.catalog.catalog import Catalog
+from core.catalog.records import ImageRecord, PathRecord, Rejected
 from core.errors import InputError
 from core.images.examine import FileRead, are_copies, prepare, read_file, visited
 from core.images.hashing import Grouper
 from core.images.kinds import beside, counted
 from core.images.visits import HERE, ImageFiles, Visit, own_state
 from core.intake.thumbnails import restore_thumbnails
-from core.store.catalog import Catalog, ImageRecord, PathRecord, Rejected
 from core.store.tables import find_column, read_table
 from core.store.thumbnails import ThumbnailStore
 from core.workers import CrashedError, TookTooLongError, Workers
@@ -108,10 +109,10 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     if workspace.thumbnails.damage:
         workspace.thumbnails.renew()
     result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
-    sources = workspace.catalog.setting("sources", [])
+    sources = workspace.catalog.settings.get("sources", [])
     root = str((source if source.is_dir() else source.parent).resolve())
     if root not in sources:
-        workspace.catalog.set_setting("sources", [*sources, root])
+        workspace.catalog.settings.set("sources", [*sources, root])
     workspace.reload()
     restore_thumbnails(workspace)
     return result
@@ -119,7 +120,7 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
 
 def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Progress) -> IngestResult:
     catalog, files = workspace.catalog, found.files
-    known = catalog.known_paths()
+    known = catalog.images.known_paths()
     with Workers(n_workers, prepare=prepare) as readers, Workers(n_workers, prepare=prepare) as judges:
         taken = _Taking(catalog, workspace.thumbnails, judges)
         done = 0
@@ -129,7 +130,7 @@ def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Prog
             done += len(batch)
             on_progress(done, len(files))
     mine = {file.path: file.named for file in files}
-    wrong = [(r.path, r.reason) for r in catalog.rejected() if r.path in mine]
+    wrong = [(r.path, r.reason) for r in catalog.images.rejected() if r.path in mine]
     # Sidecars of a folder are counted; what a manifest names, and a companion that claims to be a picture, is listed.
     aside = {path: beside(path) for path, reason in wrong if not mine[path] and _is_other(reason)}
     rejected = [(path, reason) for path, reason in wrong if not aside.get(path)]
@@ -145,7 +146,7 @@ class _Taking:
 
     def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers) -> None:
         self._catalog, self._thumbnails, self._judges = catalog, thumbnails, judges
-        known = catalog.known_hashes()
+        known = catalog.images.known_hashes()
         self._grouper, self._seen = Grouper(known), {image_id for image_id, _, _ in known}
         self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
         self._contradicted: set[str] = set()
@@ -156,7 +157,7 @@ class _Taking:
         """Commit one batch; a read of None is a file that is known and has not changed."""
         images, paths, rejected, pictures, gold = [], [], [], [], []
         golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
-        known_ids = self._catalog.known_ids(golden)
+        known_ids = self._catalog.images.known_ids(golden)
         copies = _Copies(self._catalog, self._thumbnails, self._judges, self._grouper)
         copies.look_ahead([read for read in reads if read is not None and read.id and read.id not in self._seen])
         found_again = []
@@ -181,7 +182,7 @@ class _Taking:
         moved = self._moved(found_again, {image.id for image in images})
         self._thumbnails.put_many(pictures)  # before the catalog names them: a named image always has its thumbnail
         if images or paths or rejected or gold:
-            self._lost |= set(self._catalog.add_batch(images, paths, rejected, gold=gold, moved=moved))
+            self._lost |= set(self._catalog.images.add_batch(images, paths, rejected, gold=gold, moved=moved))
         self._lost -= {record.image_id for record in paths}
         self._added, self._followed = self._added + len(images), self._followed + len(moved)
 
@@ -199,8 +200,8 @@ class _Taking:
     def _moved(self, found_again: Sequence[tuple[str, str]], new: set[str]) -> dict[str, str]:
         """Return the new path of known images whose own file is not there any more."""
         asked = {image_id: path for image_id, path in reversed(found_again) if image_id not in new}
-        rows = self._catalog.rows_of_ids(list(asked))
-        images = self._catalog.image_files(list(rows.values()))
+        rows = self._catalog.images.rows_of_ids(list(asked))
+        images = self._catalog.images.files_of(list(rows.values()))
         return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != HERE}
 
     def result(self, rejected: list[tuple[str, str]], passed_over: dict[str, int], left_out: Sequence[str]) -> IngestResult:
@@ -256,8 +257,8 @@ class _Copies:
     def _picture(self, image_id: str) -> tuple[ImageFiles, bytes]:
         if image_id in self._new:
             return _picture_of(self._new[image_id])
-        row = self._catalog.rows_of_ids([image_id])[image_id]
-        return self._catalog.image_files([row])[0], self._thumbnails.get(image_id) or b""
+        row = self._catalog.images.rows_of_ids([image_id])[image_id]
+        return self._catalog.images.files_of([row])[0], self._thumbnails.get(image_id) or b""
 
 
 def _picture_of(read: FileRead) -> tuple[ImageFiles, bytes]:

@@ -21,7 +21,7 @@ def restore_thumbnails(workspace: Workspace) -> tuple[int, int]:
         return 0, 0
     missing = {name.decode() for name in workspace.ids} - workspace.thumbnails.ids()
     files: dict[str, list[str]] = {}
-    for record in workspace.catalog.files():
+    for record in workspace.catalog.images.files():
         if record.image_id in missing:
             files.setdefault(record.image_id, []).append(record.path)
     made = 0

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
+from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE
+from core.catalog.records import Action, ActionDraft
 from core.errors import InputError
 from core.labels.classes import bring_back
-from core.store.catalog import Action, ActionDraft
-from core.store.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE
 from core.wording import counted
 from core.workspace import Workspace
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.label_book import LOOK, UNLABELLED, bulk_token
+from core.catalog.records import Action, ActionDraft
 from core.errors import InputError
 from core.labels.actions import LabelResult, commit, history, label_result, open_to_bulk
 from core.labels.purity import SEEN, Purity, split_in_two
-from core.store.catalog import Action, ActionDraft
-from core.store.label_book import LOOK, UNLABELLED, bulk_token
 from core.workspace import Workspace
 
 LOOKED = 12  # images a quick look shows

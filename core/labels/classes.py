@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from core.catalog.class_names import check_class_list, hint, meant
+from core.catalog.label_book import KEYS
+from core.catalog.records import ImageClass
 from core.errors import InputError
 from core.palette import CLASS_PALETTE
-from core.store.catalog import ImageClass
-from core.store.class_names import check_class_list, hint, meant
-from core.store.label_book import KEYS
 from core.workspace import Workspace
 
 
@@ -38,15 +38,15 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
             raise InputError(f"The class '{lost[0]}' carries {n:,} label{'s' if n > 1 else ''}; {what}.")
         gone = [c for c in workspace.classes if c.name not in names]
         before = [c for c in _gone_classes(workspace) if c.name not in {*names, *(g.name for g in gone)}]
-        workspace.catalog.set_setting("gone_classes", [vars(c) for c in (*before, *gone)])
-        workspace.catalog.set_classes(classes)
+        workspace.catalog.settings.set("gone_classes", [vars(c) for c in (*before, *gone)])
+        workspace.catalog.labels.set_classes(classes)
         workspace.reload()
         workspace.fitted = None
 
 
 def _gone_classes(workspace: Workspace) -> list[ImageClass]:
     """Return the classes that have left the list, the newest last."""
-    return [ImageClass(**record) for record in workspace.catalog.setting("gone_classes", [])]
+    return [ImageClass(**record) for record in workspace.catalog.settings.get("gone_classes", [])]
 
 
 def bring_back(workspace: Workspace, name: str) -> None:
@@ -66,7 +66,7 @@ def bring_back(workspace: Workspace, name: str) -> None:
 
 def unknown_classes(workspace: Workspace) -> list[str]:
     """Return the classes that labels carry and the catalog's list has lost; they count as not flagged."""
-    kept = {c.name for c in workspace.catalog.classes()}
+    kept = {c.name for c in workspace.catalog.labels.classes()}
     return [name for name in workspace.class_names if name not in kept]
 
 
@@ -78,4 +78,4 @@ def set_guideline(workspace: Workspace, name: str) -> None:
     """
     if not name.strip():
         raise InputError("A guideline needs a name, got nothing; for example v2.")
-    workspace.catalog.set_setting("guideline", name.strip())
+    workspace.catalog.settings.set("guideline", name.strip())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
+from core.catalog.records import Action
 from core.labels.actions import commit, evidence_ranks
 from core.labels.files import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
-from core.store.catalog import Action
-from core.store.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -48,8 +48,8 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
     Raises:
         InputError: if a line names an unknown image, class, time or source, or lines contradict each other.
     """
-    names = workspace.catalog.rows_by_name()
-    roots = [Path(root) for root in workspace.catalog.setting("sources", [])]
+    names = workspace.catalog.images.rows_by_name()
+    roots = [Path(root) for root in workspace.catalog.settings.get("sources", [])]
 
     def row_of(name: str) -> int | None:
         if name in names:
@@ -92,7 +92,7 @@ def export_labels(workspace: Workspace, file: Path) -> int:
     labels = workspace.labels
     rows = np.flatnonzero(labels.codes != UNLABELLED)
     givers = {int(seq): workspace.book.action(int(seq)) for seq in np.unique(labels.actions[rows])}
-    paths = workspace.catalog.image_paths(0, workspace.n_images)
+    paths = workspace.catalog.images.paths(0, workspace.n_images)
     lines = []
     for row in rows.tolist():
         giver = givers[int(labels.actions[row])]

@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.catalog.class_names import hint
+from core.catalog.records import ActionDraft
 from core.errors import InputError
-from core.store.catalog import ActionDraft
-from core.store.class_names import hint
 from core.store.files import atomic_path
 from core.store.tables import read_table
 

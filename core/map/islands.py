@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.label_book import UNLABELLED
 from core.embeddings.embedded import Embedded
 from core.errors import InputError
 from core.images.dark_text import ON_DARK
@@ -14,7 +15,6 @@ from core.map.density import GRAINS, NOISE, Clustering, find_clusters, named_clu
 from core.map.outlines import Outline, outline
 from core.maths.representatives import medoids
 from core.store.files import atomic_path, read_array
-from core.store.label_book import UNLABELLED
 from core.workspace import Workspace
 
 PICTURES = 6  # of each cluster, in its strip
@@ -65,7 +65,7 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
     before = kept_record(workspace)
-    workspace.catalog.set_setting("clusters", record)
+    workspace.catalog.settings.set("clusters", record)
     if before is not None:
         (workspace.folder / before["file"]).unlink(missing_ok=True)
     return found
@@ -100,7 +100,7 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
 
 def kept_record(workspace: Workspace) -> dict[str, Any] | None:
     """Return what is kept of the newest clusters beside their file; None if nothing is, or it is damaged."""
-    record = workspace.catalog.setting("clusters")
+    record = workspace.catalog.settings.get("clusters")
     if record is None or not {"file", "projection", "names", "next"} <= record.keys():
         return None
     return dict(record) if all(set(GRAINS) <= set(record[key]) for key in ("names", "next")) else None

@@ -40,7 +40,7 @@ def project(
             np.save(file, array)
     trust = None if np.isnan(found.trustworthiness) else round(found.trustworthiness, 4)
     record = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
-    version = workspace.catalog.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
+    version = workspace.catalog.models.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
     workspace.reopen_encoder()
     find_copies(workspace, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
     return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}

@@ -131,7 +131,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
         if too_small:
             record["unread"].setdefault(grain, []).append(name)
     record["singles"] = [int(row) for row in singles if not reads or says_copyright(words.get(int(row), ""))]
-    workspace.catalog.set_setting("notices", record | _version(workspace))
+    workspace.catalog.settings.set("notices", record | _version(workspace))
     kept = notices(workspace)
     assert kept is not None  # noqa: S101  it was kept just now
     return kept
@@ -139,7 +139,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
 
 def _too_small(workspace: Workspace, rows: IntArray, read: list[str]) -> bool:
     """Tell whether most of these say nothing because they are too small; then text on dark alone has to decide."""
-    records = [workspace.catalog.image(int(row)) for row in rows]
+    records = [workspace.catalog.images.record(int(row)) for row in rows]
     if np.median([max(record["width"], record["height"]) for record in records]) >= LEGIBLE:
         return False
     n_said, n_silent = sum(map(says_copyright, read)), read.count("")
@@ -178,20 +178,20 @@ def _singles(workspace: Workspace, inside: IntArray) -> IntArray:
 
 def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[int, str]:
     """Return the words of these images; what was read before is not read again."""
-    known = workspace.catalog.words()
+    known = workspace.catalog.images.words()
     for done, row in enumerate(rows.tolist(), start=1):
         if row not in known:
             with Image.open(io.BytesIO(workspace.picture(workspace.image_id(row), "clear"))) as opened:
                 known[row] = read_words(opened.convert("RGB"))
-            if state_of(workspace.catalog.image_files([row])[0]) == HERE:  # a thumbnail's words are for this once
-                workspace.catalog.set_words(row, known[row])
+            if state_of(workspace.catalog.images.files_of([row])[0]) == HERE:  # a thumbnail's words are for this once
+                workspace.catalog.images.set_words(row, known[row])
         on_progress(done, len(rows))
     return known
 
 
 def notices(workspace: Workspace) -> Notices | None:
     """Return the group of copyright notices as it was found last; None if it was not, or other clusters were found since."""
-    record = workspace.catalog.setting("notices")
+    record = workspace.catalog.settings.get("notices")
     if record is None or not record.keys() >= KEPT or record["of"] != _version(workspace)["of"]:
         return None
     parts = [np.array(record["singles"], np.int64)]
@@ -215,7 +215,9 @@ def search_words(workspace: Workspace, query: str) -> IntArray:
     def says(words: str) -> bool:
         return all(word in folded(words) for word in asked)
 
-    parts: list[IntArray] = [np.array([row for row, words in workspace.catalog.words().items() if says(words)], np.int64)]
+    parts: list[IntArray] = [
+        np.array([row for row, words in workspace.catalog.images.words().items() if says(words)], np.int64)
+    ]
     found = notices(workspace)
     titles = found.titles if found is not None else {}
     for grain, clusters in _clusterings(workspace).items():

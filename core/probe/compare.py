@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.catalog.label_book import UNLABELLED
 from core.embeddings.scores import fit_and_score, missing_for_score
 from core.encoders.chosen import encoders
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.probe.live_curves import CURVE_TITLES
-from core.store.label_book import UNLABELLED
 from core.workspace import Workspace
 
 

@@ -39,7 +39,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     flagged = [c.name for c in classes if c.flagged]
     record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
     if save and workspace.writable and not version:
-        version = workspace.catalog.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
+        version = workspace.catalog.models.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
     fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
     with workspace.lock:
         if embedded is workspace.current:  # else another encoder was chosen meanwhile, and its refit is on the way
@@ -50,7 +50,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
 def _kept_probe(workspace: Workspace, encoder: str, inputs: str) -> tuple[int, Probe | None]:
     """Return the newest probe and its version if it was fitted on these inputs and can be read, else (0, None)."""
     try:
-        newest = workspace.catalog.latest_probe(encoder)
+        newest = workspace.catalog.models.latest_probe(encoder)
         if newest is not None and newest["record"].get("inputs") == inputs:
             return newest["version"], probe_from_bytes(newest["weights"])
     except DamageError:  # of what is fitted again in a second; doctor tells of it

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.class_names import hint
+from core.catalog.label_book import UNLABELLED
 from core.errors import DamageError
 from core.labels.gold import gold_values, gold_values_without_class
 from core.maths.logistic import flagged_column
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
-from core.store.class_names import hint
-from core.store.label_book import UNLABELLED
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -80,7 +80,7 @@ def learning(workspace: Workspace) -> LearningCurve | None:
         return None
     newest = {  # what was fitted to find other classes is not judged on these
         record["n_labels"]: version
-        for version, record in workspace.catalog.probe_records(embedded.encoder)
+        for version, record in workspace.catalog.models.probe_records(embedded.encoder)
         if "n_labels" in record and record.get("flagged", workspace.flagged_names) == workspace.flagged_names
     }
     counts = sorted(newest)
@@ -88,7 +88,7 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     rounds, scores = [], []
     for place in thinned(counts):
         try:
-            column = flagged_column(workspace.catalog.probe_weights(newest[counts[place]]))
+            column = flagged_column(workspace.catalog.models.probe_weights(newest[counts[place]]))
         except DamageError:  # one lost model of many leaves one point less
             continue
         if column is not None:

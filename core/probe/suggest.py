@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.label_book import UNLABELLED
 from core.embeddings.neighbours import nearest
 from core.errors import InputError
 from core.maths.uncertainty import probability
 from core.missing import missing_for_score
 from core.probe.strategies import FIRST_ROUND, STRATEGIES, Pool, automatic
-from core.store.label_book import UNLABELLED
 from core.wording import percent
 from core.workspace import Workspace
 

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
+from core.catalog.class_names import hint
 from core.encoders.chosen import encoders
 from core.errors import InputError, WorkspaceError
 from core.probe.strategies import STRATEGIES
-from core.store.class_names import hint
 from core.store.files import atomic_path, write_json_atomic
 from core.study.report import FEATURE_TITLES, conclude, paired_table, summarise
 from core.study.simulate import GRID, METRICS, split
@@ -201,11 +201,11 @@ def run_task(folder: Path, features: str, seed: int) -> list[dict[str, Any]]:
 
 
 def _answers(workspace: Workspace, config: ExperimentConfig) -> tuple[IntArray, BoolArray]:
-    columns = workspace.catalog.gold_columns()
+    columns = workspace.catalog.images.gold_columns()
     if config.gold not in columns:
         there = f"there are {', '.join(columns)}" if columns else "ingest a manifest with a column of known answers first"
         raise InputError(f"There is no gold column '{config.gold}'; {there}.")
-    rows, known = workspace.catalog.gold(config.gold)
+    rows, known = workspace.catalog.images.gold(config.gold)
     if missing := sorted(set(config.flagged) - set(known)):
         given = sorted(set(known))
         listed, more = ", ".join(given[:12]), ", …" if len(given) > 12 else ""

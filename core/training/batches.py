@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from core.arrays import IntArray
+from core.catalog.originals import Pictures
 from core.errors import ShapeError
-from core.store.originals import Pictures
 
 AHEAD = 3  # batches decoded while one is learned from
 CHUNK = 16  # images a decoding task takes

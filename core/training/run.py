@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.arrays import Progress, ignore
+from core.catalog.label_book import UNLABELLED
 from core.errors import InputError, WorkspaceError
 from core.maths.precision_recall import knn_accuracy
 from core.store.files import need_file_place
-from core.store.label_book import UNLABELLED
 from core.training.runs import RunLog
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.store.originals import Originals
+    from core.catalog.originals import Originals
     from core.training.batches import Pixels
     from core.training.msn import Msn, MsnConfig
 

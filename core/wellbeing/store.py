@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.catalog.rows import now
 from core.errors import InputError
 from core.labels.actions import labelled_on
-from core.store.catalog import now
 from core.wellbeing.exposure import LEVELS, Exposure, Limits, level_of
 from core.workspace import Workspace
 
@@ -52,7 +52,7 @@ def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[s
     """Add what analysts have just seen, in one transaction, and return each one's day; nothing where nothing can be kept."""
     if not workspace.writable:
         return {}
-    workspace.catalog.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
+    workspace.catalog.people.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
     found = {seen.analyst: seen for seen in exposures(workspace) if seen.day == today()}
     return {analyst: found[analyst] for analyst in glances}
 
@@ -72,7 +72,7 @@ def today() -> str:
 def exposures(workspace: Workspace) -> list[Exposure]:
     """Return what every analyst saw on every day, the newest day first."""
     by_day: dict[tuple[str, str], tuple[dict[str, int], dict[str, float]]] = {}
-    for found in workspace.catalog.exposures():
+    for found in workspace.catalog.people.exposures():
         views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
         views[found["level"]], seconds[found["level"]] = found["views"], found["seconds"]
     labels = labelled_on(workspace)
@@ -87,9 +87,9 @@ def exposure(workspace: Workspace, analyst: str) -> Exposure:
 
 def limits(workspace: Workspace, analyst: str) -> Limits:
     """Return the limits an analyst has set for himself."""
-    return Limits(**workspace.catalog.setting("limits", {}).get(analyst, {}))
+    return Limits(**workspace.catalog.settings.get("limits", {}).get(analyst, {}))
 
 
 def set_limits(workspace: Workspace, analyst: str, wanted: Limits) -> None:
     """Keep an analyst's limits."""
-    workspace.catalog.set_setting("limits", workspace.catalog.setting("limits", {}) | {analyst: vars(wanted)})
+    workspace.catalog.settings.set("limits", workspace.catalog.settings.get("limits", {}) | {analyst: vars(wanted)})

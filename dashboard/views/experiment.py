@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from core.errors import WorkspaceError
-from core.labels.gold import gold_values
+from core.labels.gold import gold_columns, gold_values
 from core.probe.strategies import STRATEGIES
 from core.study.report import FEATURE_TITLES, conclude
 from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig, experiment_folders, read_experiment
@@ -46,7 +46,7 @@ class ExperimentPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._seen: dict[Path, tuple[tuple[int, ...], Experiment | BrokenRun]] = {}
         self._drawn: tuple[Any, ...] = ()
-        columns = self.state.workspace.catalog.gold_columns()
+        columns = gold_columns(self.state.workspace)
         likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
         self._flagged = pmui.MultiChoice(label="Flagged values", width=260)

@@ -8,10 +8,10 @@ import numpy as np
 import panel as pn
 import param
 
+from core.catalog.label_book import LOOK, bulk_token
+from core.catalog.records import Action
 from core.labels.actions import history
 from core.labels.bulk import BulkLabel, bulk_labels
-from core.store.catalog import Action
-from core.store.label_book import LOOK, bulk_token
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList

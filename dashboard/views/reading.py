@@ -8,10 +8,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.catalog.label_book import UNSURE
 from core.missing import missing_for_suggestions, missing_side
 from core.probe.strategies import FIRST_ROUND, OFFERED
 from core.probe.suggest import Suggestion
-from core.store.label_book import UNSURE
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs
 from dashboard.state import SessionState

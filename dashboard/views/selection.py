@@ -8,9 +8,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.catalog.label_book import UNLABELLED
 from core.duplicates.search import one_of_each
 from core.missing import missing_for_map
-from core.store.label_book import UNLABELLED
 from dashboard.actions import Actions
 from dashboard.inputs import KEYS
 from dashboard.state import SessionState

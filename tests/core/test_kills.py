@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.catalog.creation import MISSING, THERE, state_of
 from core.demo.datasets import write_demo_images
 from core.doctor.repair import repair
 from core.encoders.embed import embed
 from core.encoders.encoder import load_encoder
 from core.intake.ingest import ingest
 from core.labels.actions import history
-from core.store.creation import MISSING, THERE, state_of
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +79,7 @@ def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_
     for after_lines in (1, 4):
         run_and_kill(EMBED, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.1)))
         with Workspace(folder, read_only=True) as space:
-            parts = space.catalog.parts(name)
+            parts = space.catalog.models.parts(name)
             assert [start for start, _, _ in parts] == [16 * i for i in range(len(parts))]  # no gap, none twice
     subprocess.run([sys.executable, "-c", EMBED, str(folder)], cwd=ROOT, check=True, capture_output=True)
     with Workspace(folder) as space:
@@ -112,7 +112,7 @@ def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tm
         assert state_of(folder) in (THERE, MISSING)
         with Workspace.create(folder, salt="again") as space:
             assert len(space.classes) == 3
-            assert space.catalog.setting("salt") in ("kills", "again")
+            assert space.catalog.settings.get("salt") in ("kills", "again")
 
 
 def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path):

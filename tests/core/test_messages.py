@@ -103,7 +103,7 @@ def fitted(space):
 
 
 def with_gold(space, column, values):
-    space.catalog.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
+    space.catalog.images.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
 
 
 def test_gold_values_that_match_no_class_are_named(fitted):

@@ -40,7 +40,7 @@ def prepared(tmp_path_factory):
         again = folder / "again"
         again.mkdir()
         for row in np.flatnonzero(~space.is_check & (space.gold("label") == 2))[:N_COPIES]:  # notices, uploaded once more
-            with Image.open(space.catalog.image(int(row))["path"]) as opened:
+            with Image.open(space.catalog.images.record(int(row))["path"]) as opened:
                 opened.convert("RGB").save(again / f"{row}.webp", quality=70)
         ingest(space, again)
         for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use

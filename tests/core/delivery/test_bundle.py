@@ -122,7 +122,7 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, prepared, tmp_pa
         embed(space, device="cpu")
         opened = checking.reveals(space)[0]
         scores = checking.score_probe(space, opened.encoder, opened.probe)
-        names = space.catalog.rows_by_name()
+        names = space.catalog.images.rows_by_name()
         known = [path for path in whole_ones.index if names[path] >= N]
         page = scores[[names[path] for path in known]]
     assert len(known) > 100

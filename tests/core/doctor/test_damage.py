@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from core.catalog.salvage import REPAIRED, check_catalog, finish_repair, salvage_catalog
 from core.doctor.health import workspace_report
 from core.doctor.repair import repair
 from core.embeddings.embedded import lost_parts
@@ -19,7 +20,7 @@ from core.labels.exchange import export_labels
 from core.map import islands
 from core.map.project import project
 from core.overview import label_counts
-from core.store.salvage import REPAIRED, check_catalog, finish_repair, read_rows, salvage_catalog
+from core.store.salvage import read_rows
 from core.workspace import Workspace
 
 PAGE = 4_096
@@ -169,8 +170,8 @@ def test_a_half_made_workspace_is_said_and_completed(tmp_path, how):
         Workspace(tmp_path / "w", read_only=True)
     with Workspace.create(tmp_path / "w", salt="new") as space:
         assert space.class_names == ["neutral", "explicit", "copyright"]
-        assert space.catalog.setting("salt") == "new"
-        assert space.catalog.setting("schema") == 1
+        assert space.catalog.settings.get("salt") == "new"
+        assert space.catalog.settings.get("schema") == 1
     assert check_catalog(tmp_path / "w" / "catalog.sqlite") == ""
 
 
@@ -195,7 +196,7 @@ def test_rows_are_read_up_to_the_damaged_pages_and_behind_them(tmp_path):
 
 def test_a_lost_image_record_keeps_its_id_file_and_half(small, tmp_path):
     with Workspace(small, read_only=True) as space:
-        ids, paths, check = space.ids.copy(), space.catalog.image_paths(0, 48), space.is_check.copy()
+        ids, paths, check = space.ids.copy(), space.catalog.images.paths(0, 48), space.is_check.copy()
         order = space.check_order.copy()
     damage_page(small, "images")
     found = salvage_catalog(small / "catalog.sqlite", tmp_path / "sound.sqlite")
@@ -203,7 +204,7 @@ def test_a_lost_image_record_keeps_its_id_file_and_half(small, tmp_path):
     shutil.copyfile(tmp_path / "sound.sqlite", small / "catalog.sqlite")
     with Workspace(small, read_only=True) as space:
         assert (space.ids == ids).all()
-        assert space.catalog.image_paths(0, 48) == paths
+        assert space.catalog.images.paths(0, 48) == paths
         assert (space.is_check == check).all()
         assert (space.check_order == order).all()
 
@@ -228,7 +229,7 @@ def test_labels_of_lost_classes_stand_and_repair_puts_them_into_the_list(small, 
         assert label_counts(space)["labels"]["explicit"] == 16
     repair(small)
     with Workspace(small, read_only=True) as space:
-        assert [c.name for c in space.catalog.classes()] == ["neutral", "copyright", "explicit"]
+        assert [c.name for c in space.catalog.labels.classes()] == ["neutral", "copyright", "explicit"]
         assert len({c.key for c in space.classes}) == 3
 
 
@@ -236,7 +237,7 @@ def test_lost_terms_after_an_opening_begin_a_set_behind_all_that_was_read(small)
     with Workspace(small) as space:
         rows = check_queue(space, 3)
         label(space, rows, "neutral", analyst="a", source="check")
-        space.catalog.add_reveal(1, 1, "k", 1, "a", {"x": 1})
+        space.catalog.evidence.add_reveal(1, 1, "k", 1, "a", {"x": 1})
         last = float(space.check_order[rows].max())
     repair(small)
     with Workspace(small, read_only=True) as space:
@@ -284,7 +285,7 @@ def test_repair_removes_what_was_never_finished(small):
 def test_thumbnails_are_made_again_only_from_files_with_the_same_content(small, small_made, tmp_path):
     with Workspace(small) as space:
         kept = {name.decode(): space.thumbnail(name.decode(), "clear") for name in space.ids}
-        moved, replaced = space.catalog.image_paths(0, 2)
+        moved, replaced = space.catalog.images.paths(0, 2)
     images = shutil.copytree(small_made / "images", tmp_path / "images")
     change(small, f"UPDATE paths SET path = replace(path, '{small_made / 'images'}', '{images}')")
     change(small, f"UPDATE images SET path = replace(path, '{small_made / 'images'}', '{images}')")
@@ -318,11 +319,11 @@ def test_embed_makes_lost_parts_again_and_a_map_waits_for_them(small, monkeypatc
     with Workspace(small) as space:
         embed(space, "random", device="cpu")
         whole = space.matrix.take(np.arange(48))
-        files = [small / file for _, _, file in space.catalog.parts(space.encoder_name)]
+        files = [small / file for _, _, file in space.catalog.models.parts(space.encoder_name)]
     files[0].unlink()
     files[2].write_bytes(files[2].read_bytes()[:-50])
     with Workspace(small) as space:
-        assert lost_parts(small, space.catalog.parts(space.encoder_name)) == [0, 2]
+        assert lost_parts(small, space.catalog.models.parts(space.encoder_name)) == [0, 2]
         assert space.matrix is None
         with pytest.raises(WorkspaceError, match="embeddings of 28 images are lost"):
             project(space)
@@ -336,7 +337,7 @@ def test_a_lost_map_is_made_again_as_it_was_and_clusters_get_no_used_name(demo_4
         project(space, seed=5)
         before = space.xy.copy()
         old = {name for found in islands.cluster(space).values() for name in found.names}
-        lost = [folder / space.projection["file"], folder / space.catalog.setting("clusters")["file"]]
+        lost = [folder / space.projection["file"], folder / space.catalog.settings.get("clusters")["file"]]
     for file in lost:
         file.unlink()
     came = repair(folder, device="cpu")

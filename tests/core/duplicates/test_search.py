@@ -86,7 +86,7 @@ def add_copies(space, folder, numbers):
     for number in numbers:
         cropped(render_card(5, number)).save(folder / f"copy-{number:02}.jpg", quality=80)
     ingest(space, folder, workers=2)
-    rows = {path.rsplit("/", 1)[1]: row for path, row in space.catalog.rows_by_name().items() if "/" in path}
+    rows = {path.rsplit("/", 1)[1]: row for path, row in space.catalog.images.rows_by_name().items() if "/" in path}
     return [np.array([rows[f"{kind}-{n:02}.{end}"] for n in numbers]) for kind, end in (("copy", "jpg"), ("card", "png"))]
 
 
@@ -114,7 +114,7 @@ def test_crops_of_a_later_upload_join_their_originals_whole_and_once(space, tmp_
 
 def test_what_the_model_has_learned_from_pulls_its_copies_into_the_teach_half(space, tmp_path):
     checked = [int(row) for row in np.flatnonzero(space.is_check)]
-    names = {row: int(space.catalog.image(row)["path"][-6:-4]) for row in range(space.n_images)}
+    names = {row: int(space.catalog.images.record(row)["path"][-6:-4]) for row in range(space.n_images)}
     copies, _ = add_copies(space, tmp_path / "later", [names[row] for row in checked])
     learned = [row for row in copies.tolist() if not space.is_check[row]]
     assert learned  # by its own hash, a copy may have come into the other half

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from core.catalog.records import ImageClass, ImageRecord
 from core.embeddings.matrix import write_part
 from core.errors import InputError
 from core.evidence import checking, focus
@@ -21,7 +22,6 @@ from core.labels.classes import set_classes
 from core.maths.precision_recall import pr_curve
 from core.probe.live import refit
 from core.probe.live_curves import curves, learning
-from core.store.catalog import ImageClass, ImageRecord
 from core.workspace import Workspace
 from dashboard.cli import app
 
@@ -45,14 +45,14 @@ def grow(space, n, rng, *, share=0.4, apart=1.6):
         ImageRecord(key, f"/none/{key}.png", 8, 8, 1, "PNG", key, key, {"label": names[int(e)]})
         for key, e in zip(ids, explicit, strict=True)
     ]
-    space.catalog.add_batch(records, [], [])
+    space.catalog.images.add_batch(records, [], [])
     x = rng.normal(size=(n, DIM))
     x[:, 0] += apart * explicit
-    space.catalog.add_encoder("made", DIM, {})
-    position = len(space.catalog.parts("made"))
+    space.catalog.models.add_encoder("made", DIM, {})
+    position = len(space.catalog.models.parts("made"))
     file = write_part(space.folder / "embeddings", position, x)
-    space.catalog.add_part("made", position, first, first + n, str(file.relative_to(space.folder)))
-    space.catalog.set_setting("encoder", "made")
+    space.catalog.models.add_part("made", position, first, first + n, str(file.relative_to(space.folder)))
+    space.catalog.settings.set("encoder", "made")
     space.reload()
 
 
@@ -408,7 +408,7 @@ def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_pa
 def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space):
     read(space, 120)
     first = checking.reveal(space, analyst="ann")
-    space.catalog.add_reveal(1, 2, "other", first.probe, "bob", {"recall": 0.9})
+    space.catalog.evidence.add_reveal(1, 2, "other", first.probe, "bob", {"recall": 0.9})
     assert [r.number for r in checking.reveals(space)] == [first.number]
     read(space, 10)
     assert checking.reveal(space, analyst="ann").look == 3

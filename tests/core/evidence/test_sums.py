@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.catalog.check_set import CheckSet
 from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
 from core.evidence.checking import CheckStatus, Reveal
@@ -31,7 +32,6 @@ from core.evidence.threshold import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from core.store.check_set import CheckSet
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 
 QUICK = settings(max_examples=60, deadline=None)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.catalog.originals import count_files, thumbnails_sentence
 from core.doctor.health import workspace_report
 from core.encoders.embed import embed
 from core.intake.ingest import ingest
 from core.overview import describe
-from core.store.originals import count_files, thumbnails_sentence
 from core.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -81,13 +81,13 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     assert shows(space, 4, 9)
     assert size(space.picture(space.image_id(0), "clear"))[0] <= 128
     assert describe(space, 0)["file"] == "its file is gone"
-    assert space.catalog.rows_by_name()[str(source / "0.png")] == 4  # imports by path mean what lies there
+    assert space.catalog.images.rows_by_name()[str(source / "0.png")] == 4  # imports by path mean what lies there
     picture(0).save(source / "0.png")  # put back
     result = ingest(space, source, workers=1)
     assert (result.added, result.duplicates, result.followed, result.lost) == (0, 1, 1, 1)
     assert size(space.picture(space.image_id(0), "clear")) == (320, 240)
     assert describe(space, 0)["file"] == "0.png"
-    assert space.catalog.rows_by_name()[str(source / "0.png")] == 0
+    assert space.catalog.images.rows_by_name()[str(source / "0.png")] == 0
 
 
 def test_a_replaced_file_whose_image_lies_elsewhere_too_is_shown_from_there(placed):
@@ -97,7 +97,7 @@ def test_a_replaced_file_whose_image_lies_elsewhere_too_is_shown_from_there(plac
     picture(9).save(source / "1.png")
     assert ingest(space, source, workers=1).lost == 0
     assert size(space.picture(space.image_id(1), "clear")) == (320, 240)
-    assert space.catalog.image(1)["path"].endswith("copy.png")
+    assert space.catalog.images.record(1)["path"].endswith("copy.png")
 
 
 def test_a_file_replaced_by_what_is_no_picture_leaves_the_thumbnail(placed):
@@ -136,7 +136,7 @@ def test_a_moved_folder_is_found_again_at_its_new_place(placed):
     result = ingest(space, moved, workers=1)
     assert (result.added, result.duplicates, result.followed) == (0, 4, 4)
     assert "4 copies of images known already (4 of them found again at a new place)" in result.sentence
-    assert space.catalog.image_paths(0, 4) == [str(moved / f"{n}.png") for n in range(4)]
+    assert space.catalog.images.paths(0, 4) == [str(moved / f"{n}.png") for n in range(4)]
     assert size(space.picture(space.image_id(3), "clear")) == (320, 240)
     moved.rename(source)  # and back, without a further ingest
     assert size(space.picture(space.image_id(3), "clear")) == (320, 240)
@@ -159,7 +159,7 @@ def test_gold_of_a_replaced_file_goes_to_the_new_image(placed):
     picture(9).save(source / "0.png")
     (source / "m.csv").write_text("path,label\n0.png,new\n1.png,old\n")
     ingest(space, source / "m.csv", workers=1)
-    rows, values = space.catalog.gold("label")
+    rows, values = space.catalog.images.gold("label")
     assert dict(zip(rows.tolist(), values, strict=True)) == {1: "old", 4: "new"}
 
 
@@ -167,11 +167,11 @@ def test_a_link_shows_what_it_leads_to_now(placed):
     source, space = placed
     (source / "link.png").symlink_to(source / "1.png")
     ingest(space, source, workers=1)
-    assert space.catalog.rows_by_name()[str(source / "link.png")] == 1
+    assert space.catalog.images.rows_by_name()[str(source / "link.png")] == 1
     (source / "link.png").unlink()
     (source / "link.png").symlink_to(source / "2.png")
     ingest(space, source, workers=1)
-    assert space.catalog.rows_by_name()[str(source / "link.png")] == 2
+    assert space.catalog.images.rows_by_name()[str(source / "link.png")] == 2
 
 
 def test_plain_embed_goes_on_with_the_encoder_of_an_older_workspace(placed):

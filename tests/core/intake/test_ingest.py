@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from core.catalog.catalog import Catalog
 from core.demo.cards import render_card
 from core.encoders.embed import embed
 from core.errors import InputError
@@ -23,7 +24,6 @@ from core.images.hashing import Grouper, perceptual_hash
 from core.intake import ingest as ingest_module
 from core.intake.ingest import ingest, list_folder
 from core.overview import describe
-from core.store.catalog import Catalog
 from core.workers import CrashedError, TookTooLongError
 from core.workspace import Workspace
 
@@ -151,7 +151,7 @@ def test_copies_share_a_group_and_the_same_bytes_are_one_image(tmp_path):
     with Workspace.create(tmp_path / "w") as space:
         result = ingest(space, source, workers=1)
         assert (result.added, result.duplicates) == (12, 4)
-        groups = np.array(space.catalog.groups()).reshape(4, 3)
+        groups = np.array(space.catalog.images.groups()).reshape(4, 3)
         assert (groups == groups[:, :1]).all()
         assert len(set(groups[:, 0])) == 4
         assert (space.is_check.reshape(4, 3) == space.is_check.reshape(4, 3)[:, :1]).all()
@@ -188,11 +188,11 @@ def test_manifest_gives_gold_and_keeps_inside(tmp_path):
         result = ingest(space, tmp_path / "m.csv", workers=1)
         assert result.added == 1
         assert {reason for _, reason in result.rejected} == {"there is no such file", "its path leaves the manifest's folder"}
-        assert space.catalog.gold("label")[1] == ["cat"]
+        assert space.catalog.images.gold("label")[1] == ["cat"]
     (tmp_path / "later.csv").write_text("path,label,kind\na.png,lion,wild\n")
     with Workspace(tmp_path / "w") as space:
         assert ingest(space, tmp_path / "later.csv", workers=1).already == 1
-        assert [space.catalog.gold(column)[1] for column in ("label", "kind")] == [["lion"], ["wild"]]
+        assert [space.catalog.images.gold(column)[1] for column in ("label", "kind")] == [["lion"], ["wild"]]
     (tmp_path / "bad.csv").write_text("name\nx\n")
     with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs 'path'"):
         ingest(space, tmp_path / "bad.csv")
@@ -222,7 +222,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path):
         process.wait()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     catalog = Catalog.in_folder(tmp_path / "w")
-    paths = catalog.image_paths(0, 10_000)
+    paths = catalog.images.paths(0, 10_000)
     assert [Path(p).name for p in paths] == [f.name for f in sorted(source.iterdir())]
     catalog.close()
     with Workspace(tmp_path / "w", read_only=True) as space:
@@ -322,7 +322,7 @@ def test_pictures_get_in_whatever_they_are_called(tmp_path):
     with Workspace.create(tmp_path / "w") as space:
         result = ingest(space, source, workers=1)
         assert (result.added, result.rejected, result.passed_over) == (6, [], {})
-        formats = {Path(r["path"]).name: r["format"] for r in (space.catalog.image(row) for row in range(6))}
+        formats = {Path(r["path"]).name: r["format"] for r in (space.catalog.images.record(row) for row in range(6))}
         assert formats == named
 
 
@@ -367,7 +367,7 @@ def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
     with Workspace.create(tmp_path / "w") as space:
         result = ingest(space, tmp_path / "m.csv", workers=1)
         assert result.added == 1
-        assert space.catalog.gold("label")[1] == ["x"]
+        assert space.catalog.images.gold("label")[1] == ["x"]
         assert [reason.split(";")[0] for _, reason in result.rejected] == [
             "it is a path on a Windows drive",
             "it is a web address",
@@ -385,8 +385,8 @@ def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_
     with Workspace.create(tmp_path / "w") as space:
         for _ in range(2):  # also when all are known
             result = ingest(space, tmp_path / "m.csv", workers=2)
-            assert space.catalog.gold("label")[1] == ["cat", "cow"]
-            assert space.catalog.gold("kind")[1] == ["x", "y"]
+            assert space.catalog.images.gold("label")[1] == ["cat", "cow"]
+            assert space.catalog.images.gold("kind")[1] == ["x", "y"]
             assert result.contradictions == 1
         assert "1 images have more than one answer" in result.sentence
     (tmp_path / "m.csv").write_text("path,label\nd.png,cow\nd.png,hen\n")
@@ -428,8 +428,8 @@ def test_moving_pictures_are_counted_and_said(tmp_path):
         result = ingest(space, tmp_path, workers=1)
         assert result.moving == 1
         assert "1 moving or many-page pictures are judged by up to four of their frames" in result.sentence
-        assert space.catalog.frames(0) == (3, 3)
-        assert space.catalog.frames(1) == (1, 1)
+        assert space.catalog.images.frames(0) == (3, 3)
+        assert space.catalog.images.frames(1) == (1, 1)
         assert describe(space, 0)["frames"] == 3
         picture_ = Image.open(io.BytesIO(space.picture(space.image_id(0), "clear"))).convert("RGB")
         assert {max(range(3), key=colour.__getitem__) for _, colour in picture_.getcolors(10_000) if min(colour) < 99} == {
@@ -455,7 +455,7 @@ def test_more_plain_and_written_pages_than_a_hash_tells_apart_are_images_of_thei
         (tmp_path / f"slope-{angle}.png").write_bytes(encoded(slope, "PNG"))
     with Workspace.create(tmp_path / "w") as space:
         ingest(space, tmp_path, workers=2)
-        names = [Path(path).name for path in space.catalog.image_paths(0, space.n_images)]
+        names = [Path(path).name for path in space.catalog.images.paths(0, space.n_images)]
         groups = dict(zip(names, space.groups.tolist(), strict=True))
         assert len({group for name, group in groups.items() if not name.startswith("page")}) == 5
         assert len({groups[f"page-{number}.png"] for number in range(4)}) == 4

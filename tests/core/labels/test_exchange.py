@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
 from core.labels.actions import commit, history, label, redo, undo
 from core.labels.bulk import Seen, further_look, label_bulk
 from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
-from core.store.catalog import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.workspace import Workspace
 from dashboard.cli import app
 
@@ -30,7 +30,7 @@ def made(folder, salt="files"):
     ids = [f"{number:032x}" for number in range(N)]
     paths = [PathRecord(f"/pictures/{number}.png", key, 1, 1) for number, key in enumerate(ids)]
     images = [ImageRecord(key, path.path, 8, 8, 1, "PNG", key, key) for key, path in zip(ids, paths, strict=True)]
-    space.catalog.add_batch(images, paths, [])
+    space.catalog.images.add_batch(images, paths, [])
     space.reload()
     return space
 

@@ -61,7 +61,7 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
         xy, truth = three_islands(np.random.default_rng(1))
         (space.folder / "projection").mkdir()
         np.save(space.folder / "projection" / "a.npy", xy)
-        space.catalog.add_projection("made", 600, "projection/a.npy", {})
+        space.catalog.models.add_projection("made", 600, "projection/a.npy", {})
         space.reload()
         assert islands.clustering(space, "coarse") is None
         found = islands.cluster(space)["coarse"]

@@ -61,7 +61,7 @@ def mapped(writable):
     xy = (np.array([(0, 0), (10, 0), (0, 10)])[truth] + rng.normal(0, 0.1, (len(truth), 2))).astype(np.float32)
     (writable.folder / "projection").mkdir()
     np.save(writable.folder / "projection" / "a.npy", xy)
-    writable.catalog.add_projection(writable.encoder_name, len(xy), "projection/a.npy", {})
+    writable.catalog.models.add_projection(writable.encoder_name, len(xy), "projection/a.npy", {})
     writable.reload()
     cluster(writable)
     return writable
@@ -82,7 +82,7 @@ def test_clusters_rich_in_text_are_read_named_collected_and_found_by_their_words
     assert notices_sentence(found) == f"{len(found.rows):,} copyright notices were found."
     grain, names = next(iter(found.clusters.items()))
     assert "©" in found.titles[grain][names[0]]
-    read = mapped.catalog.words()
+    read = mapped.catalog.images.words()
     assert len(read) <= told[-1][1]
     mapped.reload()
     assert notices(mapped).rows.tolist() == found.rows.tolist()
@@ -99,15 +99,15 @@ def test_without_the_reader_the_figure_alone_decides_and_says_what_is_missing(ma
     found = find_notices(mapped)
     assert min(precision_and_recall(mapped, found.rows)) >= 0.95
     assert "pip install -e '.[ocr]'" in notices_sentence(found)
-    assert mapped.catalog.words() == {}
+    assert mapped.catalog.images.words() == {}
 
 
 def test_notices_too_small_to_be_read_are_told_by_the_figure_and_said_to_be(mapped):
-    with mapped.catalog.engine.begin() as connection:
+    with mapped.catalog.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE images SET width = 28, height = 28, path = '/gone'")
     small = dict.fromkeys(np.flatnonzero(mapped.text >= 0.5).tolist(), "")
     for row, words in small.items():
-        mapped.catalog.set_words(row, words)  # what the reader says of 28 px
+        mapped.catalog.images.set_words(row, words)  # what the reader says of 28 px
     found = find_notices(mapped)
     assert min(precision_and_recall(mapped, found.rows)) >= 0.95
     assert found.unread == found.clusters
@@ -116,7 +116,7 @@ def test_notices_too_small_to_be_read_are_told_by_the_figure_and_said_to_be(mapp
 
 def test_large_pictures_that_say_nothing_or_something_else_are_no_notices(mapped):
     for row in np.flatnonzero(mapped.text >= 0.5).tolist():
-        mapped.catalog.set_words(row, "Game over" if row % 2 else "")
+        mapped.catalog.images.set_words(row, "Game over" if row % 2 else "")
     found = find_notices(mapped)
     assert len(found.rows) == 0
     assert notices_sentence(found) == "No copyright notices were found."
@@ -125,7 +125,7 @@ def test_large_pictures_that_say_nothing_or_something_else_are_no_notices(mapped
 def test_images_of_before_the_figure_are_looked_at_once(mapped, monkeypatch):
     before = mapped.text
     assert np.isfinite(before).all()  # worked out at ingest
-    with mapped.catalog.engine.begin() as connection:
+    with mapped.catalog.database.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM text_figures")
     mapped.reload()
     assert np.isnan(mapped.text).all()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from core.catalog.catalog import Catalog
+from core.catalog.class_names import DEFAULT_CLASSES
+from core.catalog.records import ActionDraft, ImageRecord, PathRecord, Rejected
 from core.errors import WorkspaceError
-from core.store.catalog import ActionDraft, Catalog, ImageRecord, PathRecord, Rejected
-from core.store.class_names import DEFAULT_CLASSES
 
 
 @pytest.fixture()
@@ -26,35 +27,35 @@ def path(name, image_name):
 
 
 def test_rows_go_on_where_they_stopped_and_groups_share_a_half(catalog):
-    catalog.add_batch([image("a"), image("b", "a")], [path("a", "a"), path("b", "b")], [])
-    catalog.add_batch([image("c", label="x")], [path("c", "c"), path("c2", "c")], [Rejected("/x/bad", "empty", 0, 1)])
-    columns = catalog.image_columns()
+    catalog.images.add_batch([image("a"), image("b", "a")], [path("a", "a"), path("b", "b")], [])
+    catalog.images.add_batch([image("c", label="x")], [path("c", "c"), path("c2", "c")], [Rejected("/x/bad", "empty", 0, 1)])
+    columns = catalog.images.columns()
     assert [i.decode()[0] for i in columns.ids] == ["a", "b", "c"]
     assert columns.is_check[0] == columns.is_check[1]
-    assert catalog.n_images() == 3
-    assert catalog.n_paths() == 4
-    assert catalog.gold_columns() == ["label"]
-    rows, values = catalog.gold("label")
+    assert catalog.images.count() == 3
+    assert catalog.images.count_files() == 4
+    assert catalog.images.gold_columns() == ["label"]
+    rows, values = catalog.images.gold("label")
     assert rows.tolist() == [2]
     assert values == ["x"]
-    assert catalog.known_hashes()[1] == ("b" * 32, "00", "a" * 32)
-    assert catalog.rows_by_name()["/x/c2.png"] == 2
-    assert catalog.known_paths()["/x/bad"] == (0, 1)
+    assert catalog.images.known_hashes()[1] == ("b" * 32, "00", "a" * 32)
+    assert catalog.images.rows_by_name()["/x/c2.png"] == 2
+    assert catalog.images.known_paths()["/x/bad"] == (0, 1)
 
 
 def test_a_file_that_was_repaired_is_no_longer_rejected(catalog):
-    catalog.add_batch([], [], [Rejected("/x/a.png", "truncated", 5, 1)])
-    catalog.add_batch([image("a")], [path("a", "a")], [])
-    assert catalog.rejected() == []
-    assert catalog.n_images() == 1
+    catalog.images.add_batch([], [], [Rejected("/x/a.png", "truncated", 5, 1)])
+    catalog.images.add_batch([image("a")], [path("a", "a")], [])
+    assert catalog.images.rejected() == []
+    assert catalog.images.count() == 1
 
 
 def test_a_batch_is_all_or_nothing(catalog):
-    catalog.add_batch([image("a")], [path("a", "a")], [])
+    catalog.images.add_batch([image("a")], [path("a", "a")], [])
     with pytest.raises(sa.exc.IntegrityError):
-        catalog.add_batch([image("b"), image("a")], [path("b", "b")], [])
-    assert catalog.n_images() == 1
-    assert "/x/b.png" not in catalog.known_paths()
+        catalog.images.add_batch([image("b"), image("a")], [path("b", "b")], [])
+    assert catalog.images.count() == 1
+    assert "/x/b.png" not in catalog.images.known_paths()
 
 
 def test_actions_come_back_as_they_were_appended(catalog):
@@ -62,8 +63,8 @@ def test_actions_come_back_as_they_were_appended(catalog):
         ActionDraft("label", "ann", "lasso", np.array([0, 5]), "neutral", {"polygon": [[0, 1]]}),
         ActionDraft("undo", "bob", "single", np.array([], np.int64), target=1),
     ]
-    appended = catalog.append_actions(drafts)
-    found = catalog.actions()
+    appended = catalog.labels.append(drafts)
+    found = catalog.labels.actions()
     assert [(a.seq, a.kind, a.rows.tolist(), a.criterion, a.target) for a in found] == [
         (1, "label", [0, 5], {"polygon": [[0, 1]]}, None),
         (2, "undo", [], None, 1),
@@ -72,22 +73,22 @@ def test_actions_come_back_as_they_were_appended(catalog):
 
 
 def test_parts_and_versions(catalog):
-    catalog.add_encoder("e", 8, {"x": 1})
-    catalog.add_encoder("e", 8, {"x": 2})
-    assert [(e["name"], e["record"]) for e in catalog.encoders()] == [("e", {"x": 1})]
-    catalog.add_part("e", 0, 0, 10, "f")
-    assert catalog.parts("e") == [(0, 10, "f")]
-    assert catalog.latest_projection("e") is None
-    catalog.add_projection("e", 9, "p0", {})
-    assert catalog.add_projection("e", 10, "p", {}) == 2
-    assert catalog.latest_projection("e")["n_rows"] == 10
-    assert catalog.add_probe("e", 3, {}, b"w") == 1
-    assert catalog.latest_probe("e")["weights"] == b"w"
-    assert catalog.image_paths(0, 5) == []
+    catalog.models.add_encoder("e", 8, {"x": 1})
+    catalog.models.add_encoder("e", 8, {"x": 2})
+    assert [(e["name"], e["record"]) for e in catalog.models.encoders()] == [("e", {"x": 1})]
+    catalog.models.add_part("e", 0, 0, 10, "f")
+    assert catalog.models.parts("e") == [(0, 10, "f")]
+    assert catalog.models.latest_projection("e") is None
+    catalog.models.add_projection("e", 9, "p0", {})
+    assert catalog.models.add_projection("e", 10, "p", {}) == 2
+    assert catalog.models.latest_projection("e")["n_rows"] == 10
+    assert catalog.models.add_probe("e", 3, {}, b"w") == 1
+    assert catalog.models.latest_probe("e")["weights"] == b"w"
+    assert catalog.images.paths(0, 5) == []
 
 
 def test_a_broken_file_and_another_schema_are_said(tmp_path, catalog):
-    catalog.set_setting("schema", 99)
+    catalog.settings.set("schema", 99)
     with pytest.raises(WorkspaceError, match="schema 99"):
         Catalog.in_folder(tmp_path)
     other = tmp_path / "other"
@@ -98,6 +99,6 @@ def test_a_broken_file_and_another_schema_are_said(tmp_path, catalog):
 
 
 def test_labels_survive_power_cuts_by_full_synchronous_wal(catalog):
-    with catalog.engine.connect() as connection:
+    with catalog.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

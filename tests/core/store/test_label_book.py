@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.catalog.label_book import LabelBook
+from core.catalog.records import Action
 from core.errors import InputError
-from core.store.catalog import Action
-from core.store.label_book import LabelBook
 
 NAMES = ["a", "b"]
 N = 6

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from core.caches import provide_caches
+from core.catalog.creation import state_of
+from core.catalog.schema import METADATA
 from core.encoders.chosen import use_encoder
 from core.encoders.embed import embed
 from core.errors import InputError, ReadOnlyError, WorkspaceError
@@ -21,9 +23,7 @@ from core.labels.exchange import export_labels
 from core.map.project import project
 from core.probe.live import refit
 from core.store import sqlite as database
-from core.store.creation import state_of
 from core.store.files import atomic_path
-from core.store.schema import METADATA
 from core.workspace import Workspace
 
 NAMES = (
@@ -147,8 +147,9 @@ def test_an_older_workspace_that_may_not_be_written_lacks_nothing_but_content(re
     connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
     with Workspace(read_only, read_only=True) as space:
-        assert space.catalog.points() == space.catalog.second_readings() == space.catalog.exposures() == []
-        assert space.catalog.words() == {}
+        evidence = space.catalog.evidence
+        assert evidence.points() == evidence.second_readings() == space.catalog.people.exposures() == []
+        assert space.catalog.images.words() == {}
         assert np.isnan(space.text).all()
         assert space.labels.n_labelled == space.n_images
     assert newer <= set(METADATA.tables)
@@ -177,7 +178,7 @@ def test_two_that_create_one_workspace_make_one(tmp_path):
     with Workspace.create(tmp_path / "w", salt="first"), pytest.raises(WorkspaceError, match="Another process"):
         Workspace.create(tmp_path / "w", salt="second")
     with Workspace(tmp_path / "w", read_only=True) as space:
-        assert space.catalog.setting("salt") == "first"
+        assert space.catalog.settings.get("salt") == "first"
 
 
 def test_a_path_too_long_for_a_database_is_said(tmp_path):

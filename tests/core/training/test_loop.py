@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from core.catalog.originals import FilePictures
 from core.encoders.untrained import initial_backbone
 from core.encoders.vit import Architecture, load_backbone, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
-from core.store.originals import FilePictures
 from core.training.batches import FilePixels
 from core.training.loop import MsnConfig, MsnRun, StepMetrics, schedule, spread, train
 from core.training.msn import Msn, keep_tokens, parameter_groups

@@ -1,4 +1,4 @@
-"""The catalog's tables. A change of one needs a new SCHEMA_VERSION and a migration in core/store/catalog.py."""
+"""The catalog's tables. A change of one needs a new SCHEMA_VERSION and a migration in core/catalog/catalog.py."""
 
 from typing import Any
 

@@ -11,8 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
+from core.catalog.records import Action, ImageClass
 from core.errors import InputError
-from core.store.catalog import Action, ImageClass
 
 UNLABELLED = -1
 UNSURE = "unsure"  # the source of an action that leaves an image open: kept, never trained on, not asked for again

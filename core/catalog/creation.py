@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.catalog.catalog import Catalog
+from core.catalog.records import ImageClass
+from core.catalog.salvage import REPAIRED
+from core.catalog.schema import METADATA
 from core.errors import DamageError, InputError, WorkspaceError
-from core.store.catalog import Catalog, ImageClass
 from core.store.files import atomic_path
-from core.store.salvage import REPAIRED
-from core.store.schema import METADATA
 from core.store.sqlite import SqliteFile, has_log, remove_database
 from core.store.troubles import translated
 

@@ -3,9 +3,9 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from core.catalog.records import ImageClass
 from core.errors import InputError
 from core.palette import CLASS_PALETTE
-from core.store.catalog import ImageClass
 
 DEFAULT_CLASSES = (
     ImageClass("neutral", CLASS_PALETTE[0], "1", flagged=False),

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.catalog import Catalog
 from core.errors import InputError
 from core.images.decode import Uint8Array, load_square
 from core.images.visits import CHANGED, GONE, HERE, ImageFiles, read_original, state_of
-from core.store.catalog import Catalog
 from core.store.thumbnails import ThumbnailStore
 
 ROWS = 1_000  # images asked for at once when all are counted
@@ -73,13 +73,13 @@ class Originals:
     def load(self, positions: Sequence[int], side: int) -> Uint8Array:
         """Decode some to (n, 3, side, side) uint8."""
         rows = [int(self._rows[position]) for position in positions]
-        found = self._catalog.image_files(rows)
+        found = self._catalog.images.files_of(rows)
         return np.stack([self._square(row, files, side) for row, files in zip(rows, found, strict=True)])
 
     def read(self, position: int) -> bytes:
         """Return the bytes of an image's file, or of its thumbnail."""
         row = int(self._rows[position])
-        files = self._catalog.image_files([row])[0]
+        files = self._catalog.images.files_of([row])[0]
         return read_original(files) or self.thumbnail(row, files.id)
 
     def _square(self, row: int, files: ImageFiles, side: int) -> Uint8Array:
@@ -110,7 +110,7 @@ def count_files(catalog: Catalog, n_images: int) -> dict[str, int]:
     counts = {HERE: 0, CHANGED: 0, GONE: 0}
     with ThreadPoolExecutor(8, thread_name_prefix="stat") as pool:  # a network's answer is what takes long
         for start in range(0, n_images, ROWS):
-            images = catalog.image_files(range(start, min(start + ROWS, n_images)))
+            images = catalog.images.files_of(range(start, min(start + ROWS, n_images)))
             for state in pool.map(state_of, images):
                 counts[state] += 1
     return counts
