@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from core.catalog.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, CHECK_SETS, FOCUS_DRAWS, IMAGES, POINTS_IN_FORCE, PROBES, REVEALS
 from core.evidence import checking
 from core.evidence.bounds import upper_limit
 from core.labels.actions import label
@@ -34,7 +34,8 @@ def dealt_anew(source: Path, target: Path, run: int) -> None:
     with Workspace(target) as space, space.catalog.database.engine.begin() as connection:
         for table in (ACTION_IMAGES, ACTIONS, REVEALS, PROBES):
             connection.execute(sa.delete(table))
-        connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key.in_(["check_set", "focus", "in_force"])))
+        for table in (CHECK_SETS, FOCUS_DRAWS, POINTS_IN_FORCE):
+            connection.execute(sa.delete(table))
         groups = space.catalog.images.groups()
         salt = f"run {run}"
         halves = in_check_half(groups, salt=salt).tolist()

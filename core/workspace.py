@@ -194,10 +194,10 @@ class Workspace:
 
     def _kept_check_set(self) -> CheckSet:
         try:
-            return CheckSet.of(self.catalog.settings.get("check_set", {}))
+            return CheckSet.of(self.catalog.evidence.check_set() or {})
         except ValueError as error:
             raise DamageError(
-                f"{self.catalog.database.where} is damaged (the setting 'check_set': {error}); {WHAT_TO_DO}."
+                f"{self.catalog.database.where} is damaged (the terms of its check set: {error}); {WHAT_TO_DO}."
             ) from None
 
     def _take_check_set(self, check_set: CheckSet) -> None:
@@ -211,7 +211,7 @@ class Workspace:
     def set_check_set(self, check_set: CheckSet) -> None:
         """Keep another check set, or other terms of this one (`core.evidence.checking` knows what may change when)."""
         with self.lock:
-            self.catalog.settings.set("check_set", vars(check_set))
+            self.catalog.evidence.set_check_set(vars(check_set))
             self._take_check_set(check_set)
 
     def choose_encoder(self, name: str) -> None:

@@ -21,7 +21,7 @@ def test_importing_all_of_core_loads_no_user_interface():
     code = """
 import importlib, pathlib, sys, warnings
 warnings.simplefilter("ignore")
-for file in pathlib.Path("core").rglob("*.py"):
+for file in set(pathlib.Path("core").rglob("*.py")) - {pathlib.Path("core/catalog/migrations/env.py")}:  # Alembic runs that one
     importlib.import_module(".".join(file.with_suffix("").parts).removesuffix(".__init__"))
 print(sorted({"panel", "bokeh", "holoviews", "param"} & set(sys.modules)))
 """

@@ -13,12 +13,13 @@ from core.catalog.labels import Labels, replace_classes
 from core.catalog.models import Models
 from core.catalog.people import People
 from core.catalog.records import ImageClass
-from core.catalog.rows import insert
-from core.catalog.schema import METADATA, SCHEMA_VERSION, SETTINGS
+from core.catalog.rows import replace
+from core.catalog.schema import METADATA, SETTINGS
 from core.catalog.settings import Settings
+from core.catalog.upgrade import is_older, upgrade
 from core.errors import WorkspaceError
 from core.store.sqlite import SqliteFile
-from core.store.troubles import translated
+from core.store.troubles import sound, translated
 
 
 class Catalog:
@@ -33,20 +34,15 @@ class Catalog:
             file: closed with the catalog.
         Raises:
             DamageError: if it cannot be read.
-            WorkspaceError: if it has another schema.
+            WorkspaceError: if a newer version of this program has written it.
         """
         self.database, self._file = Database(engine, where=where, read_only=read_only), file
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
         self.evidence, self.people = Evidence(self.database), People(self.database)
         self.settings = Settings(self.database)
         if not read_only:
-            with translated(where):
-                METADATA.create_all(engine)
-        found = self.settings.get("schema", SCHEMA_VERSION)
-        if found != SCHEMA_VERSION:
-            raise WorkspaceError(
-                f"The catalog has schema {found}, this program reads {SCHEMA_VERSION}; use the matching version."
-            )
+            with self.database.writing() as connection, sound(where):
+                upgrade(connection, where)
 
     @classmethod
     def in_folder(cls, folder: Path, *, read_only: bool = False) -> "Catalog":
@@ -55,12 +51,18 @@ class Catalog:
 
     @classmethod
     def of_file(cls, path: Path, *, read_only: bool = False) -> "Catalog":
-        """Open (or for writing create) an SQLite file; its name may hold any character."""
+        """Open (or for writing create) an SQLite file; its name may hold any character.
+
+        One that an older version has written is upgraded; for reading, a copy of it is.
+        """
         file = SqliteFile(path, read_only=read_only)
-        engine = sa.create_engine("sqlite://", creator=file.connect, poolclass=sa.QueuePool)
-        if read_only:
-            sa.event.listen(engine, "connect", _fill_in_tables)
+        engine = _engine(file)
         try:
+            if read_only and _must_be_upgraded(engine, str(path)):
+                engine.dispose()
+                engine = _engine(file.copied())
+                with translated(str(path)), sound(str(path)), engine.begin() as connection:
+                    upgrade(connection, str(path))
             return cls(engine, where=str(path), read_only=read_only, file=file)
         except WorkspaceError:
             engine.dispose()
@@ -69,10 +71,9 @@ class Catalog:
 
     def initialise(self, settings: Mapping[str, Any], classes: Sequence[ImageClass]) -> None:
         """Write the first settings and classes of a new workspace, all or none."""
-        values = [{"key": key, "value": value} for key, value in {"schema": SCHEMA_VERSION, **settings}.items()]
+        values = [{"key": key, "value": value} for key, value in settings.items()]
         with self.database.writing() as connection:
-            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key.in_([value["key"] for value in values])))
-            insert(connection, SETTINGS, values)
+            replace(connection, SETTINGS, values)
             replace_classes(connection, classes)
 
     def close(self) -> None:
@@ -82,8 +83,27 @@ class Catalog:
             self._file.close()
 
 
+def _engine(file: SqliteFile) -> sa.Engine:
+    """Return an engine whose every transaction is one of SQLite's: the driver's own leave changes of tables out."""
+    engine = sa.create_engine("sqlite://", creator=file.connect, poolclass=sa.QueuePool)
+    sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    if file.read_only:
+        sa.event.listen(engine, "connect", _fill_in_tables)
+    return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _must_be_upgraded(engine: sa.Engine, where: str) -> bool:
+    with translated(where), engine.connect() as connection:
+        return is_older(connection, where)
+
+
 def _fill_in_tables(connection: Any, _record: object) -> None:
-    """Stand in for the tables that a catalog made by an older version lacks, for this connection alone, and write nothing."""
+    """Stand in for tables that damage has taken, for this connection alone, and write nothing."""
     known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in METADATA.sorted_tables:
         if table.name not in known:

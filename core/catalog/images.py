@@ -9,8 +9,18 @@ import sqlalchemy as sa
 from core.arrays import FloatArray, IntArray
 from core.catalog.database import Database
 from core.catalog.records import ImageColumns, ImageRecord, PathRecord, Rejected
-from core.catalog.rows import in_parts, insert, now, plain
-from core.catalog.schema import FRAMES, GOLD, IMAGE_WORDS, IMAGES, PATHS, REJECTED, SETTINGS, TEXT_FIGURES
+from core.catalog.rows import in_parts, insert, now, plain, replace
+from core.catalog.schema import (
+    COPY_SEARCHES,
+    FRAMES,
+    GOLD,
+    IMAGE_WORDS,
+    IMAGES,
+    PATHS,
+    REJECTED,
+    SOURCES,
+    TEXT_FIGURES,
+)
 from core.catalog.settings import Settings
 from core.errors import WorkspaceError
 from core.images.visits import ImageFiles, Visit
@@ -147,7 +157,7 @@ class Images:
         """Keep figures of text on dark by row."""
         with self._database.writing() as connection:
             values = [{"row": row, "figure": figure} for row, figure in figures.items()]
-            connection.execute(sa.insert(TEXT_FIGURES).prefix_with("OR REPLACE"), values)
+            replace(connection, TEXT_FIGURES, values)
 
     def words(self) -> dict[int, str]:
         """Return the words of every image that was read, by row."""
@@ -157,7 +167,23 @@ class Images:
     def set_words(self, row: int, words: str) -> None:
         """Keep what was read in an image."""
         with self._database.writing() as connection:
-            connection.execute(sa.insert(IMAGE_WORDS).prefix_with("OR REPLACE"), [{"row": row, "words": words, "at": now()}])
+            replace(connection, IMAGE_WORDS, [{"row": row, "words": words, "at": now()}])
+
+    def searched_for_copies(self) -> dict[str, int]:
+        """Return encoder -> rows that were searched for near-duplicates."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(sa.select(COPY_SEARCHES.c.encoder, COPY_SEARCHES.c.n_rows)).all())
+
+    def sources(self) -> list[str]:
+        """Return the folders that images were taken from, the first first."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(sa.select(SOURCES.c.path).order_by(SOURCES.c.number)))
+
+    def add_source(self, path: str) -> None:
+        """Remember a folder that images were taken from (once)."""
+        if path not in self.sources():
+            with self._database.writing() as connection:
+                connection.execute(sa.insert(SOURCES).values(path=path))
 
     def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
         """Give images another near-duplicate group and whole groups a half, and keep how far the search came, all or none."""
@@ -168,8 +194,7 @@ class Images:
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.row == row).values(group=ids[first]))
             for first, is_check in halves.items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
-            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == "copies"))
-            connection.execute(sa.insert(SETTINGS).values(key="copies", value=dict(copies)))
+            replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
 
     def record(self, row: int) -> dict[str, Any]:
         """Return all columns of one image.
@@ -266,8 +291,7 @@ def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]
     ids = sorted({image_id for image_id, _, _ in gold})
     rows = dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
     values = [{"row": rows[image_id], "column": column, "value": value} for image_id, column, value in gold]
-    if values:
-        connection.execute(sa.insert(GOLD).prefix_with("OR REPLACE"), values)
+    replace(connection, GOLD, values)
 
 
 def _replace_paths(connection: sa.Connection, paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> list[str]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from core.catalog.database import Database
 from core.catalog.records import Action, ActionDraft, ImageClass
 from core.catalog.rows import insert, integers, now, plain, read_json
-from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES
 from core.store.troubles import sound
 
 ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", "criterion", "guideline", "target")
@@ -23,14 +23,23 @@ class Labels:
 
     def classes(self) -> list[ImageClass]:
         """Return the classes in their order; a label code is a position in this list."""
-        with self._database.reading() as connection:
-            query = sa.select(CLASSES).order_by(CLASSES.c.position)
-            return [ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()]
+        return self._classes(CLASSES)
 
-    def set_classes(self, classes: Sequence[ImageClass]) -> None:
-        """Replace the class list."""
+    def set_classes(self, classes: Sequence[ImageClass], *, gone: Sequence[ImageClass] | None = None) -> None:
+        """Replace the class list, and if given the list of classes that have left it, all or none."""
         with self._database.writing() as connection:
             replace_classes(connection, classes)
+            if gone is not None:
+                replace_classes(connection, gone, GONE_CLASSES)
+
+    def gone_classes(self) -> list[ImageClass]:
+        """Return the classes that have left the list, the newest last."""
+        return self._classes(GONE_CLASSES)
+
+    def _classes(self, table: sa.Table) -> list[ImageClass]:
+        with self._database.reading() as connection:
+            query = sa.select(table).order_by(table.c.position)
+            return [ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()]
 
     def append(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions and their images, all or none; when this returns, they are on disk."""
@@ -71,7 +80,7 @@ class Labels:
             ]
 
 
-def replace_classes(connection: sa.Connection, classes: Sequence[ImageClass]) -> None:
+def replace_classes(connection: sa.Connection, classes: Sequence[ImageClass], table: sa.Table = CLASSES) -> None:
     """Write a class list in place of the one there is, within a transaction."""
-    connection.execute(sa.delete(CLASSES))
-    insert(connection, CLASSES, [{"position": i, **vars(c)} for i, c in enumerate(classes)])
+    connection.execute(sa.delete(table))
+    insert(connection, table, [{"position": i, **vars(c)} for i, c in enumerate(classes)])

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from core.catalog.database import Database
 from core.catalog.rows import inserted_key, now, plain, read_json_or_none
-from core.catalog.schema import ENCODERS, PARTS, PROBES, PROJECTIONS
+from core.catalog.schema import CLUSTERINGS, ENCODERS, NOTICE_SEARCHES, PARTS, PROBES, PROJECTIONS
 from core.errors import DamageError
 
 
@@ -48,6 +48,33 @@ class Models:
     def latest_projection(self, encoder: str) -> dict[str, Any] | None:
         """Return the newest projection of an encoder: version, n_rows, file, record, at."""
         return self._latest(PROJECTIONS, encoder)
+
+    def clusters(self) -> dict[str, Any] | None:
+        """Return the clusters that are kept: projection, file, record; None if none are."""
+        return self._newest(CLUSTERINGS)
+
+    def set_clusters(self, projection: int, file: str, record: Mapping[str, Any]) -> None:
+        """Keep clusters in the place of those before."""
+        self._renew(CLUSTERINGS, {"projection": projection, "file": file, "record": dict(record)})
+
+    def notices(self) -> dict[str, Any] | None:
+        """Return what the newest search for notices found; None if there was none."""
+        found = self._newest(NOTICE_SEARCHES)
+        return None if found is None else dict(found["record"])
+
+    def set_notices(self, record: Mapping[str, Any]) -> None:
+        """Keep what a search for notices found in the place of what was found before."""
+        self._renew(NOTICE_SEARCHES, {"record": dict(record)})
+
+    def _newest(self, table: sa.Table) -> dict[str, Any] | None:
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(table).order_by(table.c.number.desc()).limit(1)).mappings().first()
+        return dict(found) if found else None
+
+    def _renew(self, table: sa.Table, values: dict[str, Any]) -> None:
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(table))
+            connection.execute(sa.insert(table).values(**values))
 
     def add_probe(self, encoder: str, through_action: int, record: Mapping[str, Any], weights: bytes) -> int:
         """Commit a probe and return its version."""

@@ -59,3 +59,14 @@ def inserted_key(connection: sa.Connection, statement: sa.Insert) -> int:
     key = connection.execute(statement).inserted_primary_key
     assert key is not None  # noqa: S101  every table this is used with has an integer key
     return int(key[0])
+
+
+def replace(connection: sa.Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:
+    """Put rows in the place of those with their keys, the last of several with one key; on every database alike."""
+    names = [column.name for column in table.primary_key]
+    newest = {tuple(value[name] for name in names): value for value in values}
+    if newest:
+        mine = sa.and_(*(table.c[name] == sa.bindparam(f"key_{name}") for name in names))
+        keys = [{f"key_{name}": part for name, part in zip(names, key, strict=True)} for key in newest]
+        connection.execute(sa.delete(table).where(mine), keys)
+        insert(connection, table, list(newest.values()))

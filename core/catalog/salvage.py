@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalog.check_set import CheckSet
-from core.catalog.schema import METADATA, SCHEMA_VERSION, SETTING_TYPES, Record
+from core.catalog.migrations.entities import KINDS, move_entities
+from core.catalog.schema import METADATA, SETTING_TYPES, VERSION, VERSIONS, Record
 from core.errors import DamageError
 from core.maths.halves import check_order, in_check_half
 from core.store.files import atomic_path, fsync_folder
@@ -62,6 +63,11 @@ def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
                     _copy_table(source, connection, table, found)
             if "images" in known:
                 _fill_gaps(source, connection)
+            lost: list[str] = []
+            move_entities(connection, lost=lost)
+            found.lost |= {table: found.lost.get(table, 0) + 1 for table in lost}
+            connection.execute(sa.delete(VERSIONS))
+            connection.execute(sa.insert(VERSIONS).values(version_num=VERSION))
             _drop_orphans(connection, found)
             connection.commit()
         source.close()
@@ -177,7 +183,8 @@ def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
     if table.name == "settings":
         key, value = values
         known = json.loads(value) if isinstance(value, str) else value
-        if not isinstance(known, SETTING_TYPES.get(str(key), object)) or (key == "check_set" and not _are_terms(known)):
+        kinds: dict[str, Any] = {**SETTING_TYPES, **KINDS}
+        if not isinstance(known, kinds.get(str(key), object)) or (key == "check_set" and not _are_terms(known)):
             return None
     return tuple(values)
 
@@ -208,6 +215,7 @@ def _are_terms(known: Any) -> bool:
 
 _KINDS: dict[type, type | tuple[type, ...]] = {
     sa.Text: str,
+    sa.String: str,
     sa.Integer: int,
     sa.BigInteger: int,
     sa.Boolean: int,
@@ -262,6 +270,7 @@ def _sql_fits(column: sa.Column[Any]) -> str:
 
 _SQL_KINDS: dict[type, str] = {
     sa.Text: "'text'",
+    sa.String: "'text'",
     sa.Integer: "'integer'",
     sa.BigInteger: "'integer'",
     sa.Boolean: "'integer'",
@@ -279,17 +288,9 @@ def repair_catalog(folder: Path) -> Salvaged:
     path, repaired = folder / "catalog.sqlite", folder / REPAIRED
     with atomic_path(repaired) as aside:
         found = salvage_catalog(path, aside)
-        _renew_schema(aside)
         _keep_copy(path)
     finish_repair(folder)
     return found
-
-
-def _renew_schema(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("INSERT OR IGNORE INTO settings VALUES ('schema', ?)", (json.dumps(SCHEMA_VERSION),))
-    connection.close()
 
 
 def _keep_copy(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The catalog's tables. A change of one needs a new SCHEMA_VERSION and a migration in core/catalog/catalog.py."""
+"""The catalog's tables. A change of one needs a migration in `core/catalog/migrations/versions` and its number as VERSION."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from core.errors import WHAT_TO_DO, DamageError
 
-SCHEMA_VERSION = 1
+VERSION = "0002"
 METADATA = sa.MetaData()
 
 
@@ -25,18 +25,10 @@ class Record(sa.types.TypeDecorator[dict[str, Any]]):
 
 # What a setting holds; one that holds something else was damaged. Others may hold anything.
 SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
-    "schema": int,
     "name": str,
     "salt": str,
     "guideline": str,
     "encoder": (str, type(None)),
-    "check_set": dict,
-    "sources": list,
-    "copies": dict,
-    "clusters": dict,
-    "notices": dict,
-    "guide_dismissed_by": list,
-    "limits": dict,
 }
 
 SETTINGS = sa.Table("settings", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))
@@ -204,4 +196,83 @@ EXPOSURES = sa.Table(
     sa.Column("level", sa.Text, primary_key=True),
     sa.Column("views", sa.Integer, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
+)
+VERSIONS = sa.Table("alembic_version", METADATA, sa.Column("version_num", sa.String(32), primary_key=True))
+CHECK_SETS = sa.Table(
+    "check_sets",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("after", sa.Float, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("recall", sa.Float, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("started_by", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+)
+POINTS_IN_FORCE = sa.Table(
+    "points_in_force",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+FOCUS_DRAWS = sa.Table(
+    "focus_draws",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("check_set", sa.Integer, nullable=False),
+    sa.Column("after", sa.Float, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.Column("probe", sa.Integer, nullable=False),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("n_asked", sa.Integer, nullable=False),
+    sa.Column("n_frame", sa.Integer, nullable=False),
+    sa.Column("rows", sa.JSON, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+SOURCES = sa.Table(
+    "sources",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
+)
+COPY_SEARCHES = sa.Table(
+    "copy_searches",
+    METADATA,
+    sa.Column("encoder", sa.Text, primary_key=True),
+    sa.Column("n_rows", sa.Integer, nullable=False),
+)
+GONE_CLASSES = sa.Table(
+    "gone_classes",
+    METADATA,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("colour", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
+)
+CLUSTERINGS = sa.Table(
+    "clusterings",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("projection", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("record", Record, nullable=False),
+)
+NOTICE_SEARCHES = sa.Table(
+    "notice_searches",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("record", Record, nullable=False),
+)
+ANALYSTS = sa.Table(
+    "analysts",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("guide_dismissed", sa.Boolean, nullable=False),
+    sa.Column("clear_budget", sa.Integer),
+    sa.Column("break_minutes", sa.Integer),
 )

@@ -34,8 +34,3 @@ class Settings:
         with self._database.writing() as connection:
             connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))
             connection.execute(sa.insert(SETTINGS).values(key=key, value=value))
-
-    def drop(self, key: str) -> None:
-        """Forget a setting."""
-        with self._database.writing() as connection:
-            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))

@@ -86,7 +86,7 @@ def _renew_records(space: Workspace, came: Repair) -> None:
             f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
         )
         space.reload()
-    lost_set = catalog.settings.get("check_set") is None and bool(catalog.evidence.reveals())
+    lost_set = catalog.evidence.check_set() is None and bool(catalog.evidence.reveals())
     if lost_set:
         last = float(space.check_order[check_read(space)].max(initial=-1.0))
         number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.reveals())
@@ -169,7 +169,7 @@ def are_clusters_lost(space: Workspace) -> bool:
     """Tell whether clusters of the current map were kept and cannot be read."""
     kept, current = kept_record(space), space.projection
     if kept is None or current is None:
-        return space.catalog.settings.get("clusters") is not None and current is not None
+        return space.catalog.models.clusters() is not None and current is not None
     if kept["projection"] != current["version"]:
         return False
     return any(clustering(space, grain) is None for grain in GRAINS)

@@ -45,7 +45,7 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     if encoder is None or workspace.matrix is None or workspace.matrix.rows < 2:
         return 0
     rows = int(workspace.matrix.rows)
-    first = min(workspace.catalog.settings.get("copies", {}).get(encoder, 0), rows)
+    first = min(workspace.catalog.images.searched_for_copies().get(encoder, 0), rows)
     too_many = (rows - first) * rows > MOST_PRODUCTS or rows * workspace.matrix.dim > MOST_NUMBERS
     if first == rows or (neighbour_rows is None and too_many):
         return 0
@@ -56,9 +56,8 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
         pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
         report = partial(_told, on_progress, start - first, stop - start, rows - first)
         joined = _merge(workspace, _copies_among(workspace, pairs, near, report))
-        searched = workspace.catalog.settings.get("copies", {}) | {encoder: stop}
         with workspace.lock:
-            workspace.catalog.images.join_groups(joined, _halves(workspace, joined), copies=searched)
+            workspace.catalog.images.join_groups(joined, _halves(workspace, joined), copies={encoder: stop})
             if joined:
                 workspace.reload_groups()
         n_joined += len(joined)

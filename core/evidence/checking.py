@@ -513,7 +513,7 @@ class OperatingPoint:
 
 def points(workspace: Workspace) -> list[OperatingPoint]:
     """Return the saved points, oldest first."""
-    force = workspace.catalog.settings.get("in_force", {})
+    force = workspace.catalog.evidence.in_force()
     return [
         OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.evidence.points()
     ]
@@ -544,9 +544,9 @@ def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
     """
     if name not in {point.name for point in points(workspace)}:
         raise InputError(f"There is no operating point '{name}'; save it first.")
-    workspace.catalog.settings.set("in_force", {"name": name, "analyst": analyst, "at": now()})
+    workspace.catalog.evidence.put_in_force(name, analyst)
 
 
 def in_force(workspace: Workspace) -> dict[str, str]:
     """Return name, analyst and time of the point in force, {} if there is none."""
-    return dict(workspace.catalog.settings.get("in_force", {}))
+    return workspace.catalog.evidence.in_force()

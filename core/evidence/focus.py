@@ -78,7 +78,7 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
     population = _population(workspace, terms.after, until, n_frame)
     if not 1 <= n <= len(population):
         raise InputError(f"A focus draw needs 1 to {len(population):,} images, got {n}.")
-    draws = workspace.catalog.settings.get("focus", [])
+    draws = workspace.catalog.evidence.focus_draws()
     chance = focus_probabilities(fitted.score[population], n)
     rng = np.random.default_rng([terms.number, len(draws), int(workspace.check_order[0] * 2**32)])
     rows = population[rng.random(len(population)) < chance]
@@ -94,13 +94,13 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
         analyst=analyst,
         at=now(),
     )
-    workspace.catalog.settings.set("focus", [*draws, vars(found)])
+    workspace.catalog.evidence.add_focus_draw(vars(found))
     return found
 
 
 def focus_draws(workspace: Workspace, check_set: int) -> list[FocusDraw]:
     """Return the draws of a check set, oldest first."""
-    found = [FocusDraw(**draw) for draw in workspace.catalog.settings.get("focus", [])]
+    found = [FocusDraw(**draw) for draw in workspace.catalog.evidence.focus_draws()]
     return [draw for draw in found if draw.check_set == check_set]
 
 

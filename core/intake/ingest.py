@@ -109,10 +109,7 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     if workspace.thumbnails.damage:
         workspace.thumbnails.renew()
     result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
-    sources = workspace.catalog.settings.get("sources", [])
-    root = str((source if source.is_dir() else source.parent).resolve())
-    if root not in sources:
-        workspace.catalog.settings.set("sources", [*sources, root])
+    workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     workspace.reload()
     restore_thumbnails(workspace)
     return result

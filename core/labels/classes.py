@@ -37,16 +37,10 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
             what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear them first"
             raise InputError(f"The class '{lost[0]}' carries {n:,} label{'s' if n > 1 else ''}; {what}.")
         gone = [c for c in workspace.classes if c.name not in names]
-        before = [c for c in _gone_classes(workspace) if c.name not in {*names, *(g.name for g in gone)}]
-        workspace.catalog.settings.set("gone_classes", [vars(c) for c in (*before, *gone)])
-        workspace.catalog.labels.set_classes(classes)
+        before = [c for c in workspace.catalog.labels.gone_classes() if c.name not in {*names, *(g.name for g in gone)}]
+        workspace.catalog.labels.set_classes(classes, gone=[*before, *gone])
         workspace.reload()
         workspace.fitted = None
-
-
-def _gone_classes(workspace: Workspace) -> list[ImageClass]:
-    """Return the classes that have left the list, the newest last."""
-    return [ImageClass(**record) for record in workspace.catalog.settings.get("gone_classes", [])]
 
 
 def bring_back(workspace: Workspace, name: str) -> None:
@@ -55,7 +49,7 @@ def bring_back(workspace: Workspace, name: str) -> None:
     Raises:
         InputError: if there never was such a class, or the list is full.
     """
-    gone = next((c for c in _gone_classes(workspace) if c.name == name), None)
+    gone = next((c for c in workspace.catalog.labels.gone_classes() if c.name == name), None)
     if gone is None:
         known = ", ".join(workspace.class_names)
         raise InputError(f"There is no class '{name}'{hint([name], workspace.class_names)}; the classes are {known}.")

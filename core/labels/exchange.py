@@ -49,7 +49,7 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
         InputError: if a line names an unknown image, class, time or source, or lines contradict each other.
     """
     names = workspace.catalog.images.rows_by_name()
-    roots = [Path(root) for root in workspace.catalog.settings.get("sources", [])]
+    roots = [Path(root) for root in workspace.catalog.images.sources()]
 
     def row_of(name: str) -> int | None:
         if name in names:

@@ -58,14 +58,12 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
     with atomic_path(file) as aside, aside.open("wb") as opened:
         np.save(opened, np.stack([found[grain].codes for grain in GRAINS]), allow_pickle=False)
     record = {
-        "file": str(file.relative_to(workspace.folder)),
-        "projection": embedded.projection["version"],
         "names": {grain: list(c.names) for grain, c in found.items()},
         "next": {grain: c.next_number for grain, c in found.items()},
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
     before = kept_record(workspace)
-    workspace.catalog.settings.set("clusters", record)
+    workspace.catalog.models.set_clusters(embedded.projection["version"], str(file.relative_to(workspace.folder)), record)
     if before is not None:
         (workspace.folder / before["file"]).unlink(missing_ok=True)
     return found
@@ -100,10 +98,11 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
 
 def kept_record(workspace: Workspace) -> dict[str, Any] | None:
     """Return what is kept of the newest clusters beside their file; None if nothing is, or it is damaged."""
-    record = workspace.catalog.settings.get("clusters")
-    if record is None or not {"file", "projection", "names", "next"} <= record.keys():
+    kept = workspace.catalog.models.clusters()
+    if kept is None or not {"names", "next"} <= kept["record"].keys():
         return None
-    return dict(record) if all(set(GRAINS) <= set(record[key]) for key in ("names", "next")) else None
+    record = {**kept["record"], "file": kept["file"], "projection": kept["projection"]}
+    return record if all(set(GRAINS) <= set(record[key]) for key in ("names", "next")) else None
 
 
 def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:

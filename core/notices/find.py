@@ -131,7 +131,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
         if too_small:
             record["unread"].setdefault(grain, []).append(name)
     record["singles"] = [int(row) for row in singles if not reads or says_copyright(words.get(int(row), ""))]
-    workspace.catalog.settings.set("notices", record | _version(workspace))
+    workspace.catalog.models.set_notices(record | _version(workspace))
     kept = notices(workspace)
     assert kept is not None  # noqa: S101  it was kept just now
     return kept
@@ -191,7 +191,7 @@ def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[i
 
 def notices(workspace: Workspace) -> Notices | None:
     """Return the group of copyright notices as it was found last; None if it was not, or other clusters were found since."""
-    record = workspace.catalog.settings.get("notices")
+    record = workspace.catalog.models.notices()
     if record is None or not record.keys() >= KEPT or record["of"] != _version(workspace)["of"]:
         return None
     parts = [np.array(record["singles"], np.int64)]

@@ -92,8 +92,13 @@ class SqliteFile:
         self._uri = _uri(self._copied(), "rw") if has_wal else _uri(self.path, "ro", "immutable=1")
         return self._reader(self._uri)
 
+    def copied(self) -> "SqliteFile":
+        """Return a copy that may be written to while this file stays as it is; `close` removes it."""
+        return SqliteFile(self._copied(), read_only=False)
+
     def _copied(self) -> Path:
-        self._copy = tempfile.TemporaryDirectory(prefix="lassoscope-")
+        if self._copy is None:
+            self._copy = tempfile.TemporaryDirectory(prefix="lassoscope-")
         copy = Path(self._copy.name) / "copy.sqlite"
         shutil.copyfile(self.path, copy)
         with contextlib.suppress(FileNotFoundError):

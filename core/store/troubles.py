@@ -142,5 +142,5 @@ def sound(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError) as error:
         raise DamageError(f"{where} is damaged and cannot be read ({error}); {WHAT_TO_DO}.") from error

@@ -87,9 +87,9 @@ def exposure(workspace: Workspace, analyst: str) -> Exposure:
 
 def limits(workspace: Workspace, analyst: str) -> Limits:
     """Return the limits an analyst has set for himself."""
-    return Limits(**workspace.catalog.settings.get("limits", {}).get(analyst, {}))
+    return Limits(**workspace.catalog.people.limits(analyst))
 
 
 def set_limits(workspace: Workspace, analyst: str, wanted: Limits) -> None:
     """Keep an analyst's limits."""
-    workspace.catalog.settings.set("limits", workspace.catalog.settings.get("limits", {}) | {analyst: vars(wanted)})
+    workspace.catalog.people.set(analyst, **vars(wanted))

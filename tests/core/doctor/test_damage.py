@@ -68,9 +68,13 @@ DAMAGES = {
     "no classes": lambda f: change(f, "DELETE FROM classes"),
     "no settings": lambda f: change(f, "DELETE FROM settings"),
     "no settings table": lambda f: change(f, "DROP TABLE settings"),
-    "a setting that is no JSON": lambda f: change(f, "INSERT INTO settings VALUES ('check_set', '{oops')"),
-    "a setting of another kind": lambda f: change(f, "INSERT INTO settings VALUES ('check_set', '[1]')"),
-    "terms that cannot be": lambda f: change(f, """INSERT INTO settings VALUES ('check_set', '{"after": "x"}')"""),
+    "a setting that is no JSON": lambda f: change(f, "UPDATE settings SET value = '{oops' WHERE key = 'name'"),
+    "a setting of another kind": lambda f: change(f, "UPDATE settings SET value = '[1]' WHERE key = 'name'"),
+    "terms that cannot be": lambda f: change(f, "INSERT INTO check_sets VALUES (1, 'x', 100, 0.9, 0.95, 0, '', '')"),
+    "a focus draw that is no JSON": lambda f: change(
+        f, "INSERT INTO focus_draws VALUES (1, 1, 0.0, 0.5, 1, 'e', 3, 9, '{oops', 'a', '2026')"
+    ),
+    "no version": lambda f: change(f, "DELETE FROM alembic_version", "UPDATE settings SET value = '[1]' WHERE key = 'name'"),
     "an unknown encoder": lambda f: change(f, """UPDATE settings SET value = '"gone"' WHERE key = 'encoder'"""),
     "a criterion that is no JSON": lambda f: change(f, "UPDATE actions SET criterion = '{x'"),
     "values of other kinds": lambda f: change(f, "UPDATE actions SET at = x'00ff', analyst = 5"),
@@ -171,7 +175,6 @@ def test_a_half_made_workspace_is_said_and_completed(tmp_path, how):
     with Workspace.create(tmp_path / "w", salt="new") as space:
         assert space.class_names == ["neutral", "explicit", "copyright"]
         assert space.catalog.settings.get("salt") == "new"
-        assert space.catalog.settings.get("schema") == 1
     assert check_catalog(tmp_path / "w" / "catalog.sqlite") == ""
 
 
@@ -337,7 +340,7 @@ def test_a_lost_map_is_made_again_as_it_was_and_clusters_get_no_used_name(demo_4
         project(space, seed=5)
         before = space.xy.copy()
         old = {name for found in islands.cluster(space).values() for name in found.names}
-        lost = [folder / space.projection["file"], folder / space.catalog.settings.get("clusters")["file"]]
+        lost = [folder / space.projection["file"], folder / space.catalog.models.clusters()["file"]]
     for file in lost:
         file.unlink()
     came = repair(folder, device="cpu")

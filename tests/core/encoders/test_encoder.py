@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from core.assets import ASSETS
+from core.catalog import originals
 from core.catalog.originals import FilePictures
 from core.encoders.encoder import BATCHES_AHEAD, CHUNK, ENCODERS, embed_originals, load_encoder
 from core.encoders.vit import WEIGHTS_FORMAT, Architecture, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
-from core.catalog import originals
 
 TINY = Architecture(input_size=16, patch_size=8, dim=12, depth=1, heads=3)
 

@@ -12,7 +12,7 @@ import pytest
 
 from core.caches import provide_caches
 from core.catalog.creation import state_of
-from core.catalog.schema import METADATA
+from core.catalog.schema import METADATA, VERSION
 from core.encoders.chosen import use_encoder
 from core.encoders.embed import embed
 from core.errors import InputError, ReadOnlyError, WorkspaceError
@@ -189,11 +189,11 @@ def test_a_path_too_long_for_a_database_is_said(tmp_path):
 
 def test_a_failed_opening_keeps_no_lock(small):
     connection = sqlite3.connect(small / "catalog.sqlite")
-    connection.execute("UPDATE settings SET value = 9 WHERE key = 'schema'")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
-    with pytest.raises(WorkspaceError, match="schema 9"):
+    with pytest.raises(WorkspaceError, match="version 9999"):
         Workspace(small)
-    connection.execute("UPDATE settings SET value = 1 WHERE key = 'schema'")
+    connection.execute(f"UPDATE alembic_version SET version_num = '{VERSION}'")
     connection.commit()
     connection.close()
     Workspace(small).close()

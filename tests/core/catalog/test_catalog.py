@@ -5,17 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.catalog.catalog import Catalog
-from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.records import ActionDraft, ImageRecord, PathRecord, Rejected
 from core.errors import WorkspaceError
-
-
-@pytest.fixture()
-def catalog(tmp_path):
-    catalog = Catalog.in_folder(tmp_path)
-    catalog.initialise({"salt": "s"}, DEFAULT_CLASSES)
-    yield catalog
-    catalog.close()
 
 
 def image(name, group=None, **gold):
@@ -87,18 +78,67 @@ def test_parts_and_versions(catalog):
     assert catalog.images.paths(0, 5) == []
 
 
-def test_a_broken_file_and_another_schema_are_said(tmp_path, catalog):
-    catalog.settings.set("schema", 99)
-    with pytest.raises(WorkspaceError, match="schema 99"):
-        Catalog.in_folder(tmp_path)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "catalog.sqlite").write_bytes(b"no database, just text" * 100)
+def test_a_broken_file_is_said(tmp_path):
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database, just text" * 100)
     with pytest.raises(WorkspaceError, match="cannot be read"):
-        Catalog.in_folder(other)
+        Catalog.in_folder(tmp_path)
 
 
-def test_labels_survive_power_cuts_by_full_synchronous_wal(catalog):
+def test_what_is_kept_again_takes_the_place_of_what_was_kept(catalog):
+    catalog.images.add_batch([image("a", label="x"), image("b")], [path("a", "a"), path("b", "b")], [])
+    catalog.images.add_batch([], [], [], gold=[("a" * 32, "label", "y"), ("a" * 32, "label", "z")])
+    assert catalog.images.gold("label")[1] == ["z"]
+    catalog.images.set_text_figures({0: 0.5})
+    catalog.images.set_text_figures({0: 0.25, 1: 1.0})
+    assert catalog.images.text_figures(3).tolist()[:2] == [0.25, 1.0]
+    catalog.images.set_words(1, "first")
+    catalog.images.set_words(1, "second")
+    assert catalog.images.words() == {1: "second"}
+    catalog.people.set("ann", clear_budget=3)
+    catalog.people.set("ann", guide_dismissed=True)
+    assert catalog.people.limits("ann") == {"clear_budget": 3}
+    assert catalog.people.wants_no_guide("ann")
+
+
+def test_what_was_seen_adds_up(catalog):
+    for _ in range(2):
+        catalog.people.add_exposures("2026-01-01", {"ann": ({"clear": 2}, {"clear": 1.5})})
+    assert catalog.people.exposures() == [{"analyst": "ann", "day": "2026-01-01", "level": "clear", "views": 4, "seconds": 3.0}]
+
+
+def test_images_that_join_a_group_share_its_half(catalog):
+    catalog.images.add_batch([image("a"), image("b"), image("c")], [path("a", "a")], [])
+    catalog.images.join_groups({2: 0}, {0: True}, copies={"e": 3})
+    columns = catalog.images.columns()
+    assert columns.groups.tolist() == [0, 1, 0]
+    assert columns.is_check[[0, 2]].tolist() == [True, True]
+    assert catalog.images.searched_for_copies() == {"e": 3}
+
+
+def test_a_check_sets_openings_readings_and_points(catalog):
+    terms = {"number": 1, "after": -1.0, "size": 5, "recall": 0.9, "confidence": 0.95, "live": False}
+    terms |= {"started_by": "ann", "started_at": "now"}
+    assert catalog.evidence.check_set() is None
+    before = catalog.evidence.mark()
+    catalog.evidence.set_check_set(terms)
+    catalog.evidence.set_check_set(terms | {"size": 7})
+    catalog.evidence.set_check_set(terms | {"number": 2})
+    assert catalog.evidence.check_set() == terms | {"number": 2}
+    probe = catalog.models.add_probe("e", 0, {}, b"w")
+    number = catalog.evidence.add_reveal(1, 1, "k", probe, "ann", {"n": 3})
+    catalog.evidence.add_second_reading(4, "neutral", "bob", "v1")
+    catalog.evidence.add_point("p", number, 0.5, "ann")
+    catalog.evidence.put_in_force("p", "ann")
+    assert catalog.evidence.reveals()[0]["record"] == {"n": 3}
+    assert catalog.evidence.second_readings()[0]["class_name"] == "neutral"
+    assert catalog.evidence.points()[0]["threshold"] == 0.5
+    assert catalog.evidence.in_force()["name"] == "p"
+    assert catalog.evidence.mark() != before
+
+
+def test_labels_survive_power_cuts_by_full_synchronous_wal(tmp_path):
+    catalog = Catalog.in_folder(tmp_path)
     with catalog.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    catalog.close()
