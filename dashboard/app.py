@@ -10,7 +10,6 @@ from typing import Any
 
 import panel as pn
 
-from core.assets import ASSETS
 from core.errors import InputError
 from dashboard.actions import Actions
 from dashboard.console import this_user
@@ -73,7 +72,7 @@ def listen(server: Server) -> Any:
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
         settings = replace(settings, port=_free_port(settings.address))
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
-    routes = [*patterns(server.workspace, str(ASSETS)), *doors(login)]
+    routes = [*patterns(server.workspace), *doors(login)]
     panel_server = pn.serve(
         {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
         port=settings.port,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler
 
 from core.errors import AppError
 from core.images.decode import VIEWS
@@ -33,10 +33,9 @@ class WebpHandler(RequestHandler):
         self.finish(content)
 
 
-def patterns(workspace: Workspace, assets: str) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def patterns(workspace: Workspace) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """Return the server's extra routes."""
     return [
         (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),
         (rf"/image/{VIEW}/{ID}", WebpHandler, {"load": workspace.picture}),
-        (r"/assets/(.*)", StaticFileHandler, {"path": assets}),
     ]

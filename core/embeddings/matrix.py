@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
 
 from core.arrays import FloatArray, IntArray
 from core.errors import ShapeError, WorkspaceError
@@ -100,11 +99,6 @@ class Matrix:
         for first, part in zip(self._starts, self._parts, strict=False):
             for start in range(0, len(part), size):
                 yield int(first) + start, part[start : start + size]
-
-    def subsample(self, n: int, rng: Generator) -> tuple[IntArray, FloatArray]:
-        """Draw up to n different rows, ascending; return them and their (n, dim) float32 values."""
-        rows = np.arange(self.rows) if n >= self.rows else np.sort(rng.choice(self.rows, n, replace=False))
-        return rows, self.take(rows)
 
     def mean_std(self) -> tuple[FloatArray, FloatArray]:
         """Return each dimension's mean and standard deviation (ddof 0), (dim,) float64 each, in one pass."""

@@ -18,13 +18,7 @@ POINTS_A_CELL = 8
 MAX_SIDE = 512  # cells a side; more makes building and walking the grid dearer than the points saved
 _EDGE_MARGIN = 1e-3  # of a cell: rounding may put a point into the neighbour cell, so edges touch a little more
 _OUT, _IN, _EDGE = 0, 1, 2
-_TAKES = {  # (only in the selection, in both, only under the lasso)
-    "new": (False, True, True),
-    "add": (True, True, True),
-    "subtract": (True, False, False),
-    "intersect": (False, True, False),
-}
-LASSO_MODES = tuple(_TAKES)
+LASSO_MODES = ("new", "add", "subtract", "intersect")
 
 
 @njit(cache=True, nogil=True)
@@ -300,26 +294,8 @@ class GridIndex:
         return None if row < 0 else int(row)
 
 
-@njit(cache=True, nogil=True)
-def _merge(a, b, only_a, both, only_b):  # type: ignore[no-untyped-def]
-    """Walk two ascending arrays side by side and keep what is asked for."""
-    out = np.empty(len(a) + len(b), np.int64)
-    i, j, n = 0, 0, 0
-    while i < len(a) or j < len(b):
-        if j == len(b) or (i < len(a) and a[i] < b[j]):
-            row, take, i = a[i], only_a, i + 1
-        elif i == len(a) or b[j] < a[i]:
-            row, take, j = b[j], only_b, j + 1
-        else:
-            row, take, i, j = a[i], both, i + 1, j + 1
-        if take:
-            out[n] = row
-            n += 1
-    return out[:n].copy()
-
-
 def combine(current: IntArray, new: IntArray, mode: str) -> IntArray:
-    """Combine the selection with a lasso's rows; linear (numpy's `union1d` takes 0.3 s for half a million rows).
+    """Combine the selection with a lasso's rows.
 
     Args:
         current, new: ascending int64 rows, each row once.
@@ -329,6 +305,14 @@ def combine(current: IntArray, new: IntArray, mode: str) -> IntArray:
     Raises:
         InputError: if there is no such mode.
     """
-    if mode not in _TAKES:
+    if mode not in LASSO_MODES:
         raise InputError(f"There is no lasso mode '{mode}'; choose from {', '.join(LASSO_MODES)}.")
-    return _merge(np.asarray(current, np.int64), np.asarray(new, np.int64), *_TAKES[mode])
+    if mode == "new":
+        return np.asarray(new, np.int64)
+    if mode == "subtract":
+        return np.setdiff1d(current, new, assume_unique=True)
+    rows = np.concatenate([np.asarray(current, np.int64), np.asarray(new, np.int64)])
+    rows.sort(kind="stable")  # merges two runs that are in order
+    is_second = np.zeros(len(rows), bool)  # of a row that is in both
+    is_second[1:] = rows[1:] == rows[:-1]
+    return rows[is_second if mode == "intersect" else ~is_second]

@@ -1,7 +1,5 @@
 """Uncertainty from the probe's scores; higher = less certain. Imports numpy and core.errors only."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from core.arrays import FloatArray
@@ -45,22 +43,3 @@ def margin(logits: FloatArray) -> FloatArray:
     """
     top2 = np.partition(_normalised(logits), -2, axis=1)[:, -2:]
     return 1 - (top2[:, 1] - top2[:, 0])
-
-
-def entropy(logits: FloatArray) -> FloatArray:
-    """Score how evenly the probability is spread over the classes.
-
-    Args:
-        logits: (N, C) one-vs-rest scores, C >= 2.
-    Returns:
-        (N,) in [0, 1]; 1 for an even spread.
-    Raises:
-        ShapeError: if C < 2.
-    Source: Shannon 1948; Settles 2009, section 3.1.
-    """
-    proba = _normalised(logits)
-    terms = np.where(proba > 0, proba * np.log(np.maximum(proba, np.finfo(proba.dtype).tiny)), 0)
-    return -terms.sum(axis=1) / np.log(proba.shape[1])
-
-
-CLASS_UNCERTAINTIES: dict[str, Callable[[FloatArray], FloatArray]] = {"margin": margin, "entropy": entropy}

@@ -18,6 +18,7 @@ from PIL import Image
 from core.errors import InputError
 from core.images.decode import decode, treat, webp
 from core.store.files import atomic_path, write_json_atomic
+from core.workspace import Workspace
 
 SILENT_SECONDS = 120.0  # a run that has said nothing for so long is not running
 STATES = ("running", "finished", "stopped", "failed")
@@ -101,6 +102,11 @@ def read_runs(folder: Path, *, most: int = 20) -> list[RunRecord]:
         return []
     found = (_read(path) for path in sorted((p for p in folder.iterdir() if p.is_dir()), reverse=True)[:most])
     return [record for record in found if record is not None]
+
+
+def training_runs(workspace: Workspace) -> list[RunRecord]:
+    """Return the newest runs on a workspace's images, newest first, as their files tell them now."""
+    return read_runs(workspace.folder / "training")
 
 
 def treated_views(record: RunRecord, view: str) -> bytes:

@@ -126,7 +126,7 @@ def test_without_the_password_no_route_shows_anything(prepared):
     try:
         with Workspace(prepared, read_only=True) as space:
             image_id = space.image_id(0)
-        routes = [f"/thumb/blurred/{image_id}", f"/image/clear/{image_id}", "/assets/demo/fashion-mnist.csv"]
+        routes = [f"/thumb/blurred/{image_id}", f"/image/clear/{image_id}"]
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
         def ask(path: str, method: str = "GET", body: str | None = None, **headers: str) -> http.client.HTTPResponse:

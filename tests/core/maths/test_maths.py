@@ -14,7 +14,7 @@ from core.maths.halves import check_order, in_check_half, permanent_random_numbe
 from core.maths.logistic import fit_logistic, fit_probe
 from core.maths.precision_recall import pr_curve, precision_at_recall
 from core.maths.representatives import medoids
-from core.maths.uncertainty import CLASS_UNCERTAINTIES, closeness, probability
+from core.maths.uncertainty import closeness, margin, probability
 
 
 @pytest.fixture()
@@ -127,18 +127,16 @@ def test_closeness_is_one_on_the_boundary_and_falls_off():
     assert math.isnan(values[4])
 
 
-@pytest.mark.parametrize("name", CLASS_UNCERTAINTIES)
-def test_class_uncertainty_contract(name, rng):
-    measure = CLASS_UNCERTAINTIES[name]
+def test_margin_is_one_for_a_tie_and_nothing_where_one_class_is_sure(rng):
     logits = rng.normal(0, 10, size=(200, 3))
-    values = measure(logits)
+    values = margin(logits)
     assert values.shape == (200,)
     assert values.min() >= -1e-12
     assert values.max() <= 1 + 1e-12
-    assert measure(np.zeros((1, 3)))[0] == pytest.approx(1.0)
-    assert measure(np.array([[20.0, -20, -20]]))[0] == pytest.approx(0, abs=1e-6)
+    assert margin(np.zeros((1, 3)))[0] == pytest.approx(1.0)
+    assert margin(np.array([[20.0, -20, -20]]))[0] == pytest.approx(0, abs=1e-6)
     with pytest.raises(ShapeError):
-        measure(np.zeros((3, 1)))
+        margin(np.zeros((3, 1)))
 
 
 def test_medoids_find_every_cluster_and_avoid_the_taken_one(rng):
