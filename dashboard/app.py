@@ -115,8 +115,6 @@ def need_port(settings: Settings) -> None:
 
 def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
     pn.extension(reconnect=False)  # `Connection` finds the way back
     need_port(settings)
     server = start(settings)

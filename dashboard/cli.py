@@ -1,6 +1,8 @@
 """The command line. Every command shows progress, ends with a sentence, or with --json prints one JSON object."""
 
 import math
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +31,7 @@ from core.study.run import BUDGETS, FEATURES
 from core.wording import counted, percent, target
 from core.workspace import Workspace
 from dashboard.console import bars, finish, progress, sentences, this_user, warn
+from dashboard.logs import LogLevel, log_to_stderr
 from dashboard.settings import MOST_PORT, Settings
 
 if TYPE_CHECKING:
@@ -88,8 +91,30 @@ NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a bro
 
 
 def main() -> None:
-    """Be the `lassoscope` command."""
+    """Run the command `lassoscope`."""
     app()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"lassoscope {version('lassoscope')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="LASSOSCOPE_LOG_LEVEL", help="How much is logged, on stderr.")
+    ] = LogLevel.WARNING,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", envvar="LASSOSCOPE_LOG_JSON", help="Log one JSON object a line.")
+    ] = False,
+) -> None:
+    """Label image collections with a lasso."""
+    log_to_stderr(log_level, as_json=log_json)
 
 
 @app.command()

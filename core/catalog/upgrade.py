@@ -3,6 +3,7 @@
 Alembic takes a third of a second to import, so the version is looked up without it.
 """
 
+import logging
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from core.catalog.schema import METADATA, VERSION, VERSIONS
 from core.errors import WorkspaceError
 
+LOG = logging.getLogger("lassoscope.catalog")
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
@@ -51,6 +53,7 @@ def upgrade(connection: sa.Connection, where: str) -> None:
     from alembic import command
     from alembic.config import Config
 
+    LOG.info("the catalog's tables are upgraded", extra={"to": VERSION})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -1,5 +1,6 @@
 """Embed a workspace's images, part by part. Each verb takes the workspace."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.encoders.encoder import DEFAULT_ENCODER, ENCODERS, embed_originals, lo
 from core.errors import WorkspaceError
 from core.workspace import Workspace
 
+LOG = logging.getLogger("lassoscope.encoders")
 PART_ROWS = 8_192  # one embedding part: small enough to lose little at a kill, large enough to read fast
 
 
@@ -64,6 +66,9 @@ def embed(
             workspace.catalog.models.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
         done, small = done + stop - start, small + originals.n_thumbnails
     workspace.choose_encoder(loaded.name)
+    LOG.info("images embedded", extra={"encoder": loaded.name, "embedded": done})
+    if small:
+        LOG.warning("embedded from thumbnails, because their files are gone or changed", extra={"images": small})
     find_copies(workspace, on_progress=on_copies)
     return {
         "encoder": loaded.name,

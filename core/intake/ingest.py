@@ -1,5 +1,6 @@
 """Take images in: find files, decode on all cores, commit batch by batch. Interrupted, it goes on next time."""
 
+import logging
 import os
 import re
 import stat
@@ -24,6 +25,7 @@ from core.store.thumbnails import ThumbnailStore
 from core.workers import CrashedError, TookTooLongError, Workers
 from core.workspace import Workspace
 
+LOG = logging.getLogger("lassoscope.intake")
 BATCH = 256  # files read per commit: a kill loses a second of work, and a commit costs a few milliseconds
 MOST_KNOWN = 8_192  # files per commit of which none has to be read
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
@@ -111,7 +113,9 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
     workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     workspace.reload()
-    restore_thumbnails(workspace)
+    restored, _ = restore_thumbnails(workspace)
+    facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
+    LOG.info("images taken in", extra=facts)
     return result
 
 

@@ -1,5 +1,6 @@
 """Give labels, clear them, undo and redo: each an action that is on disk before it is seen. Each verb takes the workspace."""
 
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from core.errors import InputError
 from core.labels.classes import bring_back
 from core.wording import counted
 from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.labels")
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,11 @@ def commit(workspace: Workspace, drafts: Sequence[ActionDraft]) -> list[Action]:
     with workspace.lock:  # disk first: what memory shows has been acknowledged
         if any(draft.kind == "label" and keeps(workspace, draft).any() for draft in drafts):
             raise InputError("Some of these images were read in Check meanwhile and keep that label; do the same once more.")
-        return workspace.append(drafts)
+        done = workspace.append(drafts)
+    for action in done:
+        facts = {"action": action.seq, "kind": action.kind, "source": action.source, "images": len(action.rows)}
+        LOG.info("labels changed", extra=facts)
+    return done
 
 
 def undo(workspace: Workspace, seq: int | None = None, *, analyst: str) -> Reversal:

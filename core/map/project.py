@@ -1,5 +1,6 @@
 """Lay a workspace's images out on the map. Each verb takes the workspace."""
 
+import logging
 import secrets
 from typing import Any
 
@@ -11,6 +12,8 @@ from core.errors import WHAT_TO_DO, DamageError, WorkspaceError
 from core.map.layout import lay_out
 from core.store.files import atomic_path
 from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.map")
 
 
 def project(
@@ -42,5 +45,6 @@ def project(
     record = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
     version = workspace.catalog.models.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
     workspace.reopen_encoder()
+    LOG.info("map made", extra={"encoder": encoder, "images": matrix.rows, "trustworthiness": trust})
     find_copies(workspace, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
     return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}

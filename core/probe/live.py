@@ -1,10 +1,14 @@
 """The live probe: fitted again after every label, kept as versions. Each verb takes the workspace."""
 
+import logging
+
 from core.embeddings.scores import Fitted, fit_and_score, inputs_key, score_images
 from core.errors import DamageError
 from core.maths.logistic import Probe, probe_from_bytes
 from core.missing import missing_for_probe
 from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.probe")
 
 
 def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fitted | None:
@@ -40,6 +44,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
     if save and workspace.writable and not version:
         version = workspace.catalog.models.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
+    LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
     fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
     with workspace.lock:
         if embedded is workspace.current:  # else another encoder was chosen meanwhile, and its refit is on the way
