@@ -34,6 +34,7 @@ from core.study.run import Experiment, ExperimentConfig
 from core.wellbeing.exposure import PAUSE, Exposure, Limits, Streak
 from core.wellbeing.guide import set_guide
 from core.wellbeing.store import Glance, exposures, set_limits
+from core.wording import counted
 from dashboard.documents import one_message
 from dashboard.hub import Topics
 from dashboard.openings import OpeningView
@@ -128,7 +129,7 @@ class Actions:
     # -- what was seen --
 
     def seen(self, views: dict[str, int], seconds: dict[str, float]) -> None:
-        """Report what was on the screen, and say a word when it was much."""
+        """Report what was on the screen, and warn when the budget is exceeded."""
         try:
             glance = Glance.of(views, seconds)
         except AppError as error:
@@ -147,7 +148,7 @@ class Actions:
         n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
         if budget and had < budget <= n:
             self.state.reminder = (
-                f"You have seen {n:,} pictures clear today, which is your budget of {budget:,}. "
+                f"You have seen {counted(n, 'picture')} clear today, which is your budget of {budget:,}. "
                 "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
             )
 
@@ -242,7 +243,7 @@ class Actions:
 
         def kept(actions: list[Action]) -> None:
             parts = ", ".join(f"{len(action.rows):,} '{action.class_name}'" for action in actions)
-            self._changed(f"{sum(len(action.rows) for action in actions):,} check images read: {parts}.")
+            self._changed(f"{counted(sum(len(action.rows) for action in actions), 'check image')} read: {parts}.")
             done()
 
         verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
@@ -294,10 +295,10 @@ class Actions:
 
     def _looked(self, found: BulkLabel) -> None:
         self.state.bulk = found
-        self._changed(f"Looked at {len(found.looked):,} images of this label: {found.purity.sentence}")
+        self._changed(f"Looked at {counted(len(found.looked), 'image')} of this label: {found.purity.sentence}")
 
     def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
-        self._changed(result.sentence + (f" {n_copies:,} of them came along as near-duplicates." if n_copies else ""))
+        self._changed(result.sentence + (f" Included {counted(n_copies, 'near-duplicate')}." if n_copies else ""))
         for before in result.replaced:  # whoever labelled them should not find out by chance
             words = f"{self.state.analyst} has labelled {before.n:,} of your '{before.class_name}' images otherwise: "
             words += f"'{result.action.class_name}'." if result.action.class_name else "they have no label now."
@@ -309,7 +310,7 @@ class Actions:
         def show(found: np.ndarray) -> None:
             self.state.param.update(selected=np.sort(found), last_polygon=None)
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
-            self.say(f"{len(found):,} images most like {these} are selected.")
+            self.say(f"Selected the {counted(len(found), 'image')} most like {these}.")
 
         self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
 
@@ -344,7 +345,7 @@ class Actions:
         def switch() -> str:
             use_encoder(self.workspace, name)
             self._server.shared.grid()  # built here, so that no event loop builds it
-            return f"All windows look through {name} now; the labels stay."
+            return f"All windows now use {name}; the labels stay."
 
         self.run(switch, self._switched, on=self._server.slow_pool)
 
@@ -399,7 +400,9 @@ class Actions:
                 self.say(f"No picture that was read says '{words}'. Finding clusters reads those rich in text on dark.")
                 return
             self.state.param.update(selected=rows, last_polygon=None)
-            self.say(f"{len(rows):,} images say '{words}', or are in a cluster that does; they are selected.")
+            self.say(
+                f"Selected {counted(len(rows), 'image')} with the words '{words}', in the picture or in its cluster's title."
+            )
 
         self.run(partial(search_words, self.workspace, words), show, on=self._server.slow_pool)
 
@@ -431,7 +434,7 @@ class Actions:
             found = checking.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
             free = found[~np.isin(found, list(others))][:n]
             if len(found) and not len(free):
-                raise InputError(f"The last {len(found):,} images are being read in other windows; look again in a minute.")
+                raise InputError(f"Others are reading the last {counted(len(found), 'image')}; look again in a minute.")
             self.hold(free.tolist())
             return free
 
@@ -457,7 +460,7 @@ class Actions:
         """Open the check set for the newest model: a look that counts."""
 
         def opened(found: Reveal) -> None:
-            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {found.n:,} labels.")
+            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {counted(found.n, 'label')}.")
             done(found.number)
 
         self.run(partial(checking.reveal, self.workspace, analyst=self.state.analyst), opened)

@@ -134,7 +134,7 @@ def demo(
     """Do everything on the demo images: ingest, embed, project, then serve."""
     folder = workspace or Path("workspaces") / ("demo" if dataset == EMBEDDED else f"demo-{dataset}")
     result = _prepare_demo(folder, dataset, device)
-    ready = f"The demo is ready in {folder}: {result['images']:,} images on the map."
+    ready = f"The demo is ready in {folder}: {counted(result['images'], 'image')} on the map."
     if prepare_only:
         finish(ready, result, as_json=json)
         return
@@ -257,7 +257,7 @@ def train(
             on_progress=on_progress,
         )
     small = thumbnails_sentence(result["from_thumbnails"], result["images"])
-    sentence = f"Trained {result['steps']:,} steps on {result['images']:,} images; weights in {file}. {small}".strip()
+    sentence = f"Trained {result['steps']:,} steps on {counted(result['images'], 'image')}; weights in {file}. {small}".strip()
     finish(sentence, result, as_json=json)
 
 
@@ -281,7 +281,7 @@ def embed(
 
     with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
         result = embed_images(space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
-    sentence = f"{result['embedded']:,} images embedded with {result['encoder']}."
+    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
     finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
 
 
@@ -297,7 +297,7 @@ def project(
         result = lay_out_map(space, seed=seed, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
     quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
-    finish(f"{result['images']:,} images on the map, {quality}.", result, as_json=json)
+    finish(f"{counted(result['images'], 'image')} on the map, {quality}.", result, as_json=json)
 
 
 @app.command()

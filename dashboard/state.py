@@ -69,7 +69,7 @@ class SessionState(param.Parameterized):
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
-    limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="What the analyst has set for himself.")
+    limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="The analyst's own limits.")
     reminder: str = param.String(doc="A gentle word on what was seen, '' for none.")
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
@@ -94,7 +94,7 @@ class SessionState(param.Parameterized):
 
     @param.depends("analyst", watch=True)
     def follow_analyst(self) -> None:
-        """Show what this analyst has seen today, and his limits."""
+        """Show what this analyst has seen today, and their limits."""
         self.param.update(limits=limits(self.workspace, self.analyst), exposure=exposure(self.workspace, self.analyst))
 
     @property

@@ -59,3 +59,24 @@ def test_nothing_is_pickled_and_nothing_is_drawn_by_gradio():
         text = file.read_text()
         assert not re.search(r"^\s*(import|from) (pickle|joblib|gradio|streamlit)", text, re.M), file
         assert "allow_pickle=True" not in text, file
+
+
+SEVERAL = (
+    "All {",
+    "that are",
+    "1 to {",
+    "{done:,} of {total:,}",
+    " of the {",
+    " check images are",
+    "at least {",
+    " of {n:,} images",
+    "MANY}",
+)
+
+
+def test_numbers_agree_with_their_nouns():
+    """A number before a plural is written by `core.wording.counted`, where it is not several by what is said around it."""
+    plural = re.compile(r"\{[^{}]*:,\} (images|files|labels|clusters|thumbnails|pictures|check images)\b")
+    for file in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py")]:
+        wrong = [line.strip() for line in file.read_text().splitlines() if plural.search(line)]
+        assert [line for line in wrong if not any(words in line for words in SEVERAL)] == [], file

@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.images.decode import Uint8Array, load_square
 from core.images.visits import CHANGED, GONE, HERE, ImageFiles, read_original, state_of
 from core.store.thumbnails import ThumbnailStore
+from core.wording import counted
 
 ROWS = 1_000  # images asked for at once when all are counted
 
@@ -122,8 +123,8 @@ def file_problems(catalog: Catalog, n_images: int) -> list[str]:
     if not counts[GONE] + counts[CHANGED]:
         return []
     return [
-        f"The files of {counts[GONE]:,} images are gone and those of {counts[CHANGED]:,} hold something else now; they are "
-        "shown and embedded from their thumbnails: ingest the folder where they are, and they are found again."
+        f"The files of {counted(counts[GONE], 'image')} are gone, and those of {counts[CHANGED]:,} have changed: the "
+        "thumbnails are shown and embedded instead. Ingest the folder where the files are now, and they are found again."
     ]
 
 

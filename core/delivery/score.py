@@ -44,7 +44,7 @@ def score_source(
         out: .csv, or .parquet; written whole at the end. Until then the parts lie in OUT.parts, and the same command goes on.
         workers: decoding processes, all cores if None.
     Returns:
-        counts, the files that could not be scored, and what is said of promise and drift.
+        counts, the files that could not be scored, and the statements about promise and drift.
     Raises:
         InputError: if the source is missing or empty, or `out` is neither CSV nor Parquet.
     """

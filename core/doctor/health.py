@@ -14,6 +14,7 @@ from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import other_encoder
 from core.errors import DamageError
 from core.labels.classes import unknown_classes
+from core.wording import counted, verb
 from core.workspace import Workspace
 
 PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "datashader", "panel", "holoviews", "bokeh")
@@ -64,7 +65,11 @@ def _thumbnail_problems(workspace: Workspace) -> list[str]:
     if workspace.thumbnails.damage:
         return [workspace.thumbnails.damage]
     missing = workspace.n_images - workspace.thumbnails.count()
-    return [f"{missing:,} thumbnails are missing; {REPAIR}, which makes them from the files."] if missing > 0 else []
+    return (
+        [f"{counted(missing, 'thumbnail')} {verb(missing)} missing; {REPAIR}, which makes them from the files."]
+        if missing > 0
+        else []
+    )
 
 
 def _file_problems(workspace: Workspace) -> list[str]:
@@ -91,7 +96,7 @@ def _stage_problems(workspace: Workspace) -> list[str]:
     problems = []
     if counts["embedded"] < counts["images"] and not current.lost_parts:
         behind = counts["images"] - counts["embedded"]
-        problems.append(f"{behind:,} images have no embedding; run 'lassoscope embed'.")
+        problems.append(f"{counted(behind, 'image')} {verb(behind, 'has', 'have')} no embedding; run 'lassoscope embed'.")
     if counts["projected"] < counts["embedded"] and not current.lost_map:
         behind = counts["embedded"] - counts["projected"]
         problems.append(f"{behind:,} embedded images are not on the map; run 'lassoscope project'.")

@@ -20,6 +20,7 @@ from core.map.density import GRAINS
 from core.map.islands import cluster, clustering, kept_record
 from core.map.project import project
 from core.store.lock import locked
+from core.wording import counted
 from core.workspace import Workspace
 
 OLD = 3_600.0  # s; a file that is written aside by a process without the workspace's lock (train, export) is younger
@@ -66,7 +67,7 @@ def _remove_leftovers(folder: Path) -> list[str]:
     old = [path for path in own + others if path.is_file() and (path in own or time.time() - path.stat().st_mtime > OLD)]
     for path in old:
         path.unlink(missing_ok=True)
-    return [f"{len(old):,} files that were never finished are removed."] if old else []
+    return [f"Removed {counted(len(old), 'unfinished file')}."] if old else []
 
 
 # -- the catalog's records --
@@ -98,14 +99,14 @@ def _renew_thumbnails(space: Workspace, came: Repair) -> None:
     if space.thumbnails.damage:
         kept = space.thumbnails.renew()
         came.done.append(
-            f"thumbnails.sqlite was damaged; {kept:,} thumbnails could be read, the file is kept beside the new one."
+            f"thumbnails.sqlite was damaged: {counted(kept, 'thumbnail')} could be read; the old file is kept beside the new."
         )
     made, gone = restore_thumbnails(space)
     if made:
-        came.done.append(f"{made:,} thumbnails are made again.")
+        came.done.append(f"Made {counted(made, 'thumbnail')} again.")
     if gone:
         came.left.append(
-            f"{gone:,} thumbnails cannot be made: the files are gone or changed; restore thumbnails.sqlite or the files."
+            f"{counted(gone, 'thumbnail')} cannot be made: the files are gone or changed; restore them or thumbnails.sqlite."
         )
 
 
@@ -125,7 +126,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
             result = embed(space, record.get("source"), size=record.get("asked_size"), device=device, on_progress=on_progress)
             if result["encoder"] != known["name"]:
                 raise WorkspaceError(f"its weights have changed: they are {result['encoder']} now")
-            return f"{result['embedded']:,} images are embedded again with {known['name']}."
+            return f"Embedded {counted(result['embedded'], 'image')} again with {known['name']}."
 
         _try(came, f"The lost embeddings by {name}", embed_again)
     if current is not None and space.encoder_name != current:
@@ -147,13 +148,13 @@ def _renew_map(space: Workspace, came: Repair) -> None:
         seed = int(record["record"].get("seed", 0)) if record else 0
 
         def project_again() -> str:
-            return f"The map of {project(space, seed=seed)['images']:,} images is made again."
+            return f"Made the map of {counted(project(space, seed=seed)['images'], 'image')} again."
 
         _try(came, "The map", project_again)
     if are_clusters_lost(space):
 
         def find_again() -> str:
-            return f"The {sum(len(found.names) for found in cluster(space).values()):,} clusters are found again."
+            return f"Found {counted(sum(len(found.names) for found in cluster(space).values()), 'cluster')} again."
 
         _try(came, "The clusters", find_again)
 

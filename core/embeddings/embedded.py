@@ -15,6 +15,7 @@ from core.embeddings.matrix import SCORE_ROWS, Matrix, map_part
 from core.embeddings.scores import Standardisation
 from core.errors import WorkspaceError
 from core.store.files import read_array
+from core.wording import counted
 
 Part = tuple[int, int, str]  # first row, row behind the last, file
 
@@ -106,5 +107,5 @@ def _sound_parts(folder: Path, parts: Sequence[Part]) -> tuple[Sequence[Part], s
     if not lost:
         return parts, ""
     files, n = ", ".join(file for _, _, file in lost[:3]) + (", …" if len(lost) > 3 else ""), sum(b - a for a, b, _ in lost)
-    said = f"The embeddings of {n:,} images are lost ({files}); run 'lassoscope embed' to make them again."
+    said = f"The embeddings of {counted(n, 'image')} are lost ({files}); run 'lassoscope embed' to make them again."
     return parts[: parts.index(lost[0])], said

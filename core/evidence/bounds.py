@@ -58,7 +58,7 @@ def passes(misses: int, n: int, recall: float, alpha: float, *, live: bool = Fal
 
 
 def misses_allowed(n_flagged: int, recall: float, alpha: float, *, live: bool = False) -> int:
-    """Return the most misses with which n flagged labels allow the promise; -1 if not even none do."""
+    """Return the most misses with which n flagged labels allow the promise; -1 if no miss is allowed."""
     misses = -1
     while misses + 1 < n_flagged and passes(misses + 1, n_flagged, recall, alpha, live=live):
         misses += 1

@@ -294,7 +294,7 @@ def footer(opened: Reveal, status: CheckStatus, *, n_images: int, tie: tuple[flo
             f"p = {drift:.2g}): start a fresh check set."
         )
     if tie[1] > max(1, TIED * opened.frame):
-        words.append(f"{tie[1]:,} images share the score {tie[0] + 0.0:.4g}; they are flagged or left up together.")
+        words.append(f"{counted(tie[1], 'image')} share the score {tie[0] + 0.0:.4g}; they are flagged or left up together.")
     return [word for word in words if word]
 
 

@@ -133,7 +133,7 @@ def beside(path: str) -> str:
     return suffix if suffix in _SIDECAR_SUFFIXES else ""
 
 
-def counted(kinds: Iterable[str]) -> dict[str, int]:
+def count_kinds(kinds: Iterable[str]) -> dict[str, int]:
     """Count kinds, the most frequent first, equal ones by name."""
     found: dict[str, int] = {}
     for kind in kinds:

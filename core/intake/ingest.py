@@ -17,11 +17,12 @@ from core.catalog.records import ImageRecord, PathRecord, Rejected
 from core.errors import InputError
 from core.images.examine import FileRead, are_copies, prepare, read_file, visited
 from core.images.hashing import Grouper
-from core.images.kinds import beside, counted
+from core.images.kinds import beside, count_kinds
 from core.images.visits import HERE, ImageFiles, Visit, own_state
 from core.intake.thumbnails import restore_thumbnails
 from core.store.tables import find_column, read_table
 from core.store.thumbnails import ThumbnailStore
+from core.wording import counted, verb
 from core.workers import CrashedError, TookTooLongError, Workers
 from core.workspace import Workspace
 
@@ -70,13 +71,15 @@ class IngestResult:
     @property
     def sentence(self) -> str:
         """Say it to the person."""
-        said = f"{self.added:,} images taken in, {len(self.rejected):,} files rejected, {self.already:,} known before"
+        rejected = counted(len(self.rejected), "file")
+        said = f"{counted(self.added, 'image')} taken in, {rejected} rejected, {self.already:,} known before"
         if self.duplicates:
             said += f", {self.duplicates:,} copies of images known already"
             said += f" ({self.followed:,} of them found again at a new place)" if self.followed else ""
         if self.passed_over:
             kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.passed_over.items())[:5])
-            said += f"; {sum(self.passed_over.values()):,} files beside them are no pictures ({kinds})"
+            n_other = sum(self.passed_over.values())
+            said += f"; {counted(n_other, 'other file')} {verb(n_other, 'is no picture', 'are no pictures')} ({kinds})"
         sentences = [f"{said}."]
         if self.moving:
             sentences.append(
@@ -84,10 +87,12 @@ class IngestResult:
                 "most, as one mosaic."
             )
         if self.lost:
-            sentences.append(f"The files of {self.lost:,} images are gone: another file lies there now. Their thumbnails stay.")
+            sentences.append(
+                f"Lost the files of {counted(self.lost, 'image')}: another picture is there now. The thumbnails stay."
+            )
         if self.contradictions:
             sentences.append(
-                f"{self.contradictions:,} images have more than one answer in the manifest; the first of each counts."
+                f"The manifest has more than one answer for {counted(self.contradictions, 'image')}; the first one counts."
             )
         if self.left_out:
             sentences.append(f"Left out of the manifest, because they hold bytes or lists: {', '.join(self.left_out)}.")
@@ -135,7 +140,7 @@ def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Prog
     # Sidecars of a folder are counted; what a manifest names, and a companion that claims to be a picture, is listed.
     aside = {path: beside(path) for path, reason in wrong if not mine[path] and _is_other(reason)}
     rejected = [(path, reason) for path, reason in wrong if not aside.get(path)]
-    return taken.result(rejected, counted(kind for kind in aside.values() if kind), found.left_out)
+    return taken.result(rejected, count_kinds(kind for kind in aside.values() if kind), found.left_out)
 
 
 def _is_other(reason: str) -> bool:

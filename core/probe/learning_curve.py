@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray
 from core.maths.precision_recall import pr_curve
+from core.wording import counted
 
 RESAMPLES = 200
 INTERVAL = (0.025, 0.975)
@@ -95,7 +96,7 @@ def thinned(n_labels: Sequence[int]) -> list[int]:
 def describe(curve: LearningCurve) -> str:
     """Say the newest figure and the forecast in one sentence each."""
     last = curve.rounds[-1]
-    words = f"AP {last.average_precision:.3f} ({last.low:.3f} to {last.high:.3f}) with {last.n_labels:,} labels."
+    words = f"AP {last.average_precision:.3f} ({last.low:.3f} to {last.high:.3f}) with {counted(last.n_labels, 'label')}."
     if curve.forecast is None:
         return words
     return f"{words} {MORE} more might bring +{curve.forecast.low:.3f} to +{curve.forecast.high:.3f}, if it goes on like this."

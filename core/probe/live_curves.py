@@ -18,7 +18,7 @@ from core.wording import counted
 from core.workspace import Workspace
 
 CURVE_TITLES = {
-    "training": "Training labels, flattering",
+    "training": "Training labels (optimistic)",
     "check": "Check half, not learned from",
     "gold": "Exact, gold labels",
 }

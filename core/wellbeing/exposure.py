@@ -30,7 +30,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one analyst has set for himself."""
+    """One analyst's own limits."""
 
     clear_budget: int = CLEAR_BUDGET
     break_minutes: int = BREAK_MINUTES

@@ -86,7 +86,7 @@ def exposure(workspace: Workspace, analyst: str) -> Exposure:
 
 
 def limits(workspace: Workspace, analyst: str) -> Limits:
-    """Return the limits an analyst has set for himself."""
+    """Return an analyst's own limits."""
     return Limits(**workspace.catalog.people.limits(analyst))
 
 

@@ -12,6 +12,7 @@ from core.evidence.focus import focus_draws
 from core.labels.actions import standing
 from core.missing import missing_for_check
 from core.probe.suggest import Suggestion
+from core.wording import counted
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.reading import QueuePane
@@ -237,7 +238,8 @@ class CheckPane(QueuePane):
         workspace, purpose = self.state.workspace, self._purpose.value
         evidence = workspace.evidence()
         read, sealed = int(evidence.sum()), int((evidence & workspace.sealed).sum())
-        words = f"{read:,} of {int(workspace.is_check.sum()):,} check images read, {sealed:,} of them sealed for a promise.\n"
+        n_check = counted(int(workspace.is_check.sum()), "check image")
+        words = f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise.\n"
         if not self._waiting:
             return words + self._nothing_left(purpose)
         if self._doubt is not None:

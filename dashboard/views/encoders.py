@@ -9,6 +9,7 @@ import param
 
 from core.encoders.chosen import encoders
 from core.probe.compare import Comparison
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.curves import describe_curve
@@ -26,7 +27,7 @@ th { font-weight: 600; white-space: nowrap; }
 
 
 class EncoderChoice(pn.viewable.Viewer):
-    """Which encoder all windows look through; hidden while there is no choice."""
+    """The encoder that all windows use; hidden while there is no choice."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -99,7 +100,7 @@ class EncodersPane(pn.viewable.Viewer):
         for encoder in known:
             record, name = encoder["record"], encoder["name"]
             judged = self._judged.get(name)
-            words = f"{describe_curve(judged.curve)}, learned from {judged.n_teach:,} labels" if judged else ""
+            words = f"{describe_curve(judged.curve)}, learned from {counted(judged.n_teach, 'label')}" if judged else ""
             cells = [
                 f"{name}, in use" if name == self.state.encoder else name,
                 str(record.get("architecture", "")),

@@ -63,7 +63,7 @@ def folder(tmp_path_factory):
 
 
 def run_and_kill(code: str, folder: Path, *, after_lines: int, then: float) -> list[str]:
-    """Run code, kill it so many seconds after its so-manieth line, and return all lines it got out."""
+    """Run code, kill it that many seconds after its n-th line, and return all lines it got out."""
     lines = []
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         while len(lines) < after_lines and (line := process.stdout.readline()):

@@ -10,6 +10,7 @@ from core.duplicates.search import copies_of
 from core.labels.actions import history
 from core.labels.purity import Purity
 from core.notices.find import notices
+from core.wording import counted
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, box_of, drag, facts, label_many, without_copies
 
@@ -129,7 +130,7 @@ def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open
     shown.click()
     expect(page.get_by_text("1 picked")).to_be_visible(timeout=5_000)
     page.keyboard.press("1")
-    expect(page.get_by_text(f"{len(together) - 1} of them came along as near-duplicates")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Included {counted(len(together) - 1, 'near-duplicate')}")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert history(space)[0][0].rows.tolist() == together
     page.keyboard.press("z")

@@ -76,7 +76,7 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     assert shows(space, 0, 0)  # before it was looked at again
     result = ingest(space, source, workers=1)
     assert (result.added, result.already, result.lost) == (1, 3, 1)
-    assert "The files of 1 images are gone" in result.sentence
+    assert "Lost the files of 1 image:" in result.sentence
     assert shows(space, 0, 0)
     assert shows(space, 4, 9)
     assert size(space.picture(space.image_id(0), "clear"))[0] <= 128
@@ -151,7 +151,7 @@ def test_embedding_says_how_many_it_took_from_thumbnails_and_so_does_doctor(plac
     assert result["from_thumbnails"] == 2
     assert "2 of 4 were read from thumbnails" in thumbnails_sentence(2, 4)
     assert thumbnails_sentence(0, 4) == ""
-    assert any("The files of 1 images are gone and those of 1 hold something else" in p for p in workspace_report(space))
+    assert any("The files of 1 image are gone, and those of 1 have changed" in p for p in workspace_report(space))
 
 
 def test_gold_of_a_replaced_file_goes_to_the_new_image(placed):

@@ -342,7 +342,7 @@ def test_companions_of_pictures_are_one_count_but_what_a_manifest_names_is_a_lin
             assert result.passed_over == {"._*": 3, ".json": 3, ".DS_Store": 1}
             assert [Path(path).name for path, _ in result.rejected] == ["film.mp4"]
             assert result.added + already == 3
-        assert "7 files beside them are no pictures (3 ._*, 3 .json, 1 .DS_Store)" in result.sentence
+        assert "7 other files are no pictures (3 ._*, 3 .json, 1 .DS_Store)" in result.sentence
         (source / "m.csv").write_text("path\n0.json\n")
         result = ingest(space, source / "m.csv", workers=1)
         assert [reason for _, reason in result.rejected] == ["it is text, not a picture"]
@@ -388,7 +388,7 @@ def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_
             assert space.catalog.images.gold("label")[1] == ["cat", "cow"]
             assert space.catalog.images.gold("kind")[1] == ["x", "y"]
             assert result.contradictions == 1
-        assert "1 images have more than one answer" in result.sentence
+        assert "more than one answer for 1 image;" in result.sentence
     (tmp_path / "m.csv").write_text("path,label\nd.png,cow\nd.png,hen\n")
     with Workspace(tmp_path / "w") as space:
         assert ingest(space, tmp_path / "m.csv", workers=1).contradictions == 1
