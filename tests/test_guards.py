@@ -70,7 +70,7 @@ SEVERAL = (
     " check images are",
     "at least {",
     " of {n:,} images",
-    "MANY}",
+    "{experiment.n_images:,}",
 )
 
 
