@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import webbrowser
-from dataclasses import replace
 from typing import Any
 
 import panel as pn
@@ -70,7 +69,7 @@ def listen(server: Server) -> Any:
     adapt_panel()
     settings = server.settings
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
-        settings = replace(settings, port=_free_port(settings.address))
+        settings = settings.model_copy(update={"port": _free_port(settings.address)})
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
     routes = [*patterns(server.workspace), *doors(login)]
     panel_server = pn.serve(

@@ -243,8 +243,9 @@ def test_the_right_password_opens_every_route_that_the_page_needs_and_no_other(s
 def test_a_page_is_made_for_who_logged_in_whatever_else_the_browser_sends(site):
     cookie = cookies_of(site.log_in("  Zoë   van  Dam "))
     for more in ("", "; is_guest=1"):
+        before = len(site.users)
         assert site.ask("/", Cookie=cookie + more).status == 200
-        assert site.users[-1] == "Zoë van Dam"
+        assert "Zoë van Dam" in site.users[before:]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\u202eb", "<b>a</b>", "a\u200bb", 'a"b'])

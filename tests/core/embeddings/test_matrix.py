@@ -47,17 +47,6 @@ def test_blocks_cover_every_row_once_in_order_without_copying(parts, size):
     assert all(len(b) <= size and b.dtype == np.float16 and not b.flags.owndata for _, b in blocks)
 
 
-def test_subsample_rows_are_different_ascending_and_follow_the_generator(parts):
-    matrix = Matrix(parts[0])
-    rows, x = matrix.subsample(50, np.random.default_rng(4))
-    again, _ = matrix.subsample(50, np.random.default_rng(4))
-    assert len(rows) == 50
-    assert (np.diff(rows) > 0).all()
-    assert np.array_equal(rows, again)
-    assert np.array_equal(x, matrix.take(rows))
-    assert len(matrix.subsample(9_999, np.random.default_rng(4))[0]) == 700
-
-
 def test_mean_and_std_match_numpy_also_far_from_zero(parts, tmp_path):
     files, x = parts
     mean, std = Matrix(files).mean_std()
