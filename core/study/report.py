@@ -44,15 +44,15 @@ def values(results: Sequence[Result], metric: str, **where: Any) -> dict[int, fl
 
 def difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Difference:
     """Return ours - theirs over the seeds both have; with one seed the interval is undefined (NaN)."""
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
     seeds = sorted(set(ours) & set(theirs))
     found = np.array([ours[seed] - theirs[seed] for seed in seeds])
     if len(found) < 2:
         return Difference(float(found.mean()) if len(found) else math.nan, math.nan, math.nan, len(found))
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
-    mean = float(found.mean())
-    return Difference(mean, mean - half, mean + half, len(found))
+    mean, error = float(found.mean()), float(sem(found))
+    low, high = t.interval(CONFIDENCE, len(found) - 1, mean, error) if error else (mean, mean)
+    return Difference(mean, float(low), float(high), len(found))
 
 
 def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
