@@ -69,7 +69,7 @@ def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: i
             refit(space)
         give(space, checking.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
         checking.change_terms(space, recall=RECALL, size=n_check)
-        opened = checking.reveal(space, analyst="simulated")
+        opened = checking.open_check_set(space, analyst="simulated")
         if opened.threshold is None:
             return {"possible": 0, "recall": np.nan, "flagged": np.nan, "n_flagged": opened.n_flagged}
         above = checking.frozen_scores(space, opened) >= opened.threshold

@@ -18,7 +18,7 @@ from core.duplicates.search import copies_of
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
 from core.evidence import checking
-from core.evidence.checking import OperatingPoint, Reveal
+from core.evidence.checking import Opening, OperatingPoint
 from core.evidence.focus import draw_focus
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
@@ -459,11 +459,11 @@ class Actions:
     def open_check_set(self, done: Callable[[int], None]) -> None:
         """Open the check set for the newest model: a look that counts."""
 
-        def opened(found: Reveal) -> None:
+        def opened(found: Opening) -> None:
             self._announce(f"Opened: look {found.look} at check set {found.check_set}, {counted(found.n, 'label')}.")
             done(found.number)
 
-        self.run(partial(checking.reveal, self.workspace, analyst=self.state.analyst), opened)
+        self.run(partial(checking.open_check_set, self.workspace, analyst=self.state.analyst), opened)
 
     def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
         """Change what the next opening asks for; `undo` shows the terms in force again where that is refused."""
@@ -480,7 +480,7 @@ class Actions:
         verb = partial(draw_focus, self.workspace, n, analyst=self.state.analyst)
         self.run(verb, lambda draw: self._announce(f"{len(draw.rows):,} focus images wait in Check, 'precision (focus)'."))
 
-    def save_point(self, name: str, threshold: float, opened: Reveal, done: Callable[[], None]) -> None:
+    def save_point(self, name: str, threshold: float, opened: Opening, done: Callable[[], None]) -> None:
         """Keep a threshold under a name."""
 
         def saved(point: OperatingPoint) -> None:
@@ -500,7 +500,7 @@ class Actions:
         *,
         failed: Callable[[], None],
         threshold: float | None = None,
-        opened: Reveal | None = None,
+        opened: Opening | None = None,
     ) -> None:
         """Write a bundle as a ZIP file inside the workspace.
 

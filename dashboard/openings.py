@@ -12,7 +12,7 @@ from core.arrays import FloatArray
 from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import checking
-from core.evidence.checking import CheckStatus, OperatingPoint, Reveal
+from core.evidence.checking import CheckStatus, Opening, OperatingPoint
 from core.evidence.threshold import Sample
 from core.maths.precision_recall import PRCurve, pr_curve
 from core.workspace import Workspace
@@ -29,8 +29,8 @@ class OpeningView:
     """The state of the check half and one opening, at one moment."""
 
     status: CheckStatus
-    history: tuple[Reveal, ...]  # newest first
-    opened: Reveal | None  # the one that is shown; None before the first
+    history: tuple[Opening, ...]  # newest first
+    opened: Opening | None  # the one that is shown; None before the first
     scores: FloatArray | None  # (frame,) of its frozen model
     sample: Sample | None
     naive: PRCurve | None  # of that model on the labels it learned from
@@ -74,7 +74,7 @@ class Openings:
 
     def _work_out(self, number: int | None) -> OpeningView:
         workspace = self._workspace
-        history = tuple(checking.reveals(workspace))
+        history = tuple(checking.openings(workspace))
         opened = next((r for r in history if r.number == number), history[0] if history else None)
         common: dict[str, Any] = {
             "status": checking.status(workspace),
@@ -105,7 +105,7 @@ class Openings:
         except InputError:
             return None
 
-    def _frozen(self, opened: Reveal) -> FloatArray:
+    def _frozen(self, opened: Opening) -> FloatArray:
         with self._lock:
             if opened.number not in self._scores:
                 self._scores[opened.number] = checking.frozen_scores(self._workspace, opened)
@@ -113,7 +113,7 @@ class Openings:
                     self._scores.popitem(last=False)
             return self._scores[opened.number]
 
-    def _naive(self, opened: Reveal, scores: FloatArray) -> PRCurve | None:
+    def _naive(self, opened: Opening, scores: FloatArray) -> PRCurve | None:
         codes = self._workspace.labels.codes[: len(scores)]
         taught = (codes != UNLABELLED) & ~self._workspace.is_check[: len(scores)]
         flagged = np.isin(codes[taught], checking.flagged_then(self._workspace, opened))

@@ -52,13 +52,13 @@ class Evidence:
         columns = [column for column in FOCUS_DRAWS.columns if column.name != "number"]
         return self._rows(sa.select(*columns).order_by(FOCUS_DRAWS.c.number))
 
-    def add_reveal(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
+    def add_opening(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
         """Commit an opening of a check set and return its number."""
         values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}
         with self._database.writing() as connection:
             return inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
 
-    def reveals(self) -> list[dict[str, Any]]:
+    def openings(self) -> list[dict[str, Any]]:
         """Return all openings, newest first: number, check_set, look, key, probe, analyst, at, record."""
         return self._rows(sa.select(REVEALS).order_by(REVEALS.c.number.desc()))
 
@@ -72,15 +72,17 @@ class Evidence:
         """Return all second readings by row: row, class_name, analyst, at, guideline."""
         return self._rows(sa.select(SECOND_READINGS).order_by(SECOND_READINGS.c.row))
 
-    def add_point(self, name: str, reveal: int, threshold: float, analyst: str) -> None:
+    def add_point(self, name: str, opening: int, threshold: float, analyst: str) -> None:
         """Commit an operating point."""
-        values = {"name": name, "reveal": reveal, "threshold": threshold, "analyst": analyst, "at": now()}
+        values = {"name": name, "reveal": opening, "threshold": threshold, "analyst": analyst, "at": now()}
         with self._database.writing() as connection:
             connection.execute(sa.insert(OPERATING_POINTS).values(**values))
 
     def points(self) -> list[dict[str, Any]]:
-        """Return all operating points, oldest first: name, reveal, threshold, analyst, at."""
-        return self._rows(sa.select(OPERATING_POINTS).order_by(OPERATING_POINTS.c.at))
+        """Return all operating points, oldest first: name, opening, threshold, analyst, at."""
+        points = OPERATING_POINTS.c
+        query = sa.select(points.name, points.reveal.label("opening"), points.threshold, points.analyst, points.at)
+        return self._rows(query.order_by(points.at))
 
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         with self._database.reading() as connection:

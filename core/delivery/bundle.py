@@ -20,7 +20,7 @@ from core.encoders.encoder import Encoder, load_encoder
 from core.encoders.vit import read_tensors
 from core.errors import EncoderError, InputError
 from core.evidence import checking
-from core.evidence.checking import Reveal
+from core.evidence.checking import Opening
 from core.evidence.sentences import footer, promise, say_threshold
 from core.evidence.threshold import Sample, calibrate, figures_at, figures_record
 from core.maths.logistic import FORMAT as PROBE_FORMAT
@@ -68,7 +68,7 @@ def export_bundle(
     *,
     point: str | None = None,
     threshold: float | None = None,
-    opened: Reveal | None = None,
+    opened: Opening | None = None,
 ) -> dict[str, Any]:
     """Write a bundle, whole or not at all; an older one stays until the new one is in place.
 
@@ -90,7 +90,7 @@ def export_bundle(
 
 
 def export_zip(
-    workspace: Workspace, folder: Path, *, threshold: float | None = None, opened: Reveal | None = None
+    workspace: Workspace, folder: Path, *, threshold: float | None = None, opened: Opening | None = None
 ) -> tuple[Path, dict[str, Any]]:
     """Write a bundle as a ZIP file into a folder, whole or not at all; return it and bundle.json's content.
 
@@ -139,11 +139,11 @@ class Choice:
     title: str  # in words
     probe: int
     encoder: str
-    opened: Reveal | None
+    opened: Opening | None
 
 
 def choose(
-    workspace: Workspace, *, point: str | None = None, threshold: float | None = None, opened: Reveal | None = None
+    workspace: Workspace, *, point: str | None = None, threshold: float | None = None, opened: Opening | None = None
 ) -> Choice:
     """Say what an export would write; the arguments are `export_bundle`'s.
 
@@ -154,17 +154,17 @@ def choose(
         if point is not None:
             raise InputError(f"A bundle has one threshold, got the point '{point}' and {threshold:g}; name one of them.")
         return _without_name(workspace, float(threshold), opened)
-    openings = {found.number: found for found in checking.reveals(workspace)}
+    openings = {found.number: found for found in checking.openings(workspace)}
     saved = {p.name: p for p in checking.points(workspace)}
     name = point or checking.in_force(workspace).get("name")
     if name is not None:
         if name not in saved:
             near = hint([name], list(saved))
             raise InputError(f"There is no operating point '{name}'{near}; there are: {', '.join(saved) or 'none'}.")
-        chosen = openings.get(saved[name].reveal)
+        chosen = openings.get(saved[name].opening)
         if chosen is None:
             raise InputError(
-                f"Opening {saved[name].reveal}, which '{name}' was chosen on, cannot be read; open and save again."
+                f"Opening {saved[name].opening}, which '{name}' was chosen on, cannot be read; open and save again."
             )
         title = f"operating point '{name}', {'in force' if saved[name].in_force else 'not in force'}"
         return Choice(saved[name].threshold, name, title, chosen.probe, chosen.encoder, chosen)
@@ -177,7 +177,7 @@ def choose(
     return Choice(promised.threshold, "", title, promised.probe, promised.encoder, promised)
 
 
-def _without_name(workspace: Workspace, threshold: float, opened: Reveal | None) -> Choice:
+def _without_name(workspace: Workspace, threshold: float, opened: Opening | None) -> Choice:
     if not math.isfinite(threshold):
         raise InputError(f"A threshold is a finite score, got {threshold}; name another.")
     if opened is not None:

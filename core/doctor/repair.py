@@ -87,10 +87,10 @@ def _renew_records(space: Workspace, came: Repair) -> None:
             f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
         )
         space.reload()
-    lost_set = catalog.evidence.check_set() is None and bool(catalog.evidence.reveals())
+    lost_set = catalog.evidence.check_set() is None and bool(catalog.evidence.openings())
     if lost_set:
         last = float(space.check_order[check_read(space)].max(initial=-1.0))
-        number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.reveals())
+        number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.openings())
         space.set_check_set(replace(space.check_set, number=number, after=last))
         came.done.append(f"The terms of the check set are lost; set {number} begins behind all images that were read.")
 

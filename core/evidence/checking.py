@@ -33,7 +33,7 @@ DRIFT_LEVEL = 0.01  # of Fisher's exact test between owed and earlier labels
 
 
 @dataclass(frozen=True)
-class Reveal:
+class Opening:
     """One opening of a check set, as it was: nothing in it changes afterwards."""
 
     number: int  # over all sets
@@ -89,7 +89,7 @@ class CheckStatus:
     look: int  # number of the next one
     alpha: float  # its error
     later_alpha: float  # error of the look that comes with more labels
-    known: Reveal | None  # the opening of this very model and batch: looking again is free
+    known: Opening | None  # the opening of this very model and batch: looking again is free
     missing: str  # why it cannot be opened now; "" if it can
 
     @property
@@ -106,21 +106,21 @@ class CheckStatus:
 # -- state --
 
 
-def reveals(workspace: Workspace) -> list[Reveal]:
+def openings(workspace: Workspace) -> list[Opening]:
     """Return every opening that can be read, newest first; one that cannot stands in the way of no other."""
-    found = (_readable(known) for known in workspace.catalog.evidence.reveals())
+    found = (_readable(known) for known in workspace.catalog.evidence.openings())
     return [opened for opened in found if opened is not None]
 
 
-def _readable(known: Mapping[str, Any]) -> Reveal | None:
+def _readable(known: Mapping[str, Any]) -> Opening | None:
     try:
-        return _reveal_of(known)
+        return _opening_of(known)
     except (KeyError, TypeError, ValueError):  # its place in the counter of looks stays taken: `status` reads the catalog
         LOG.warning("opening %s cannot be read and is passed over", known.get("number"))
         return None
 
 
-def _reveal_of(known: Mapping[str, Any]) -> Reveal:
+def _opening_of(known: Mapping[str, Any]) -> Opening:
     record = known["record"]
     arrays = {
         "rows": np.array(record["rows"], np.int64),
@@ -129,7 +129,7 @@ def _reveal_of(known: Mapping[str, Any]) -> Reveal:
         "flagged_names": tuple(record["flagged_names"]),
     }
     columns = {key: known[key] for key in ("number", "check_set", "look", "probe", "analyst", "at")}
-    return Reveal(**(columns | record | arrays))
+    return Opening(**(columns | record | arrays))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def mark(workspace: Workspace) -> tuple[Any, ...]:
 def status(workspace: Workspace) -> CheckStatus:
     """Say how far the current set is read and what opening it would cost."""
     batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
-    mine = [r for r in workspace.catalog.evidence.reveals() if r["check_set"] == terms.number]
+    mine = [r for r in workspace.catalog.evidence.openings() if r["check_set"] == terms.number]
     known, later = None, 1 + max((r["look"] for r in mine), default=0)
     if fitted is not None and fitted.version:
         model, key = _model_key(workspace, fitted.version), _batch_key(batch)
@@ -220,7 +220,7 @@ def _missing(workspace: Workspace, batch: _Batch) -> str:
 # -- verbs --
 
 
-def reveal(workspace: Workspace, *, analyst: str) -> Reveal:
+def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
     """Open the current check set for the newest model: a look that counts, unless this pair was opened before.
 
     Returns:
@@ -260,8 +260,8 @@ def reveal(workspace: Workspace, *, analyst: str) -> Reveal:
         "scores": scores.tolist(),
     }
     key = f"{_model_key(workspace, fitted.version)}/{_batch_key(batch)}"
-    workspace.catalog.evidence.add_reveal(terms.number, stands.look, key, fitted.version, analyst, record)
-    return reveals(workspace)[0]
+    workspace.catalog.evidence.add_opening(terms.number, stands.look, key, fitted.version, analyst, record)
+    return openings(workspace)[0]
 
 
 def change_terms(
@@ -295,7 +295,7 @@ def change_terms(
             raise InputError(f"The {name} to promise must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
     if after.size < 1:
         raise InputError(f"A check set needs 1 image at least, got {after.size:,}.")
-    opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.reveals())
+    opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.openings())
     if opened and (after.confidence, after.live) != (before.confidence, before.live):
         raise InputError(
             f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
@@ -312,9 +312,9 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
         InputError: if the current set was not opened yet, or no image is left.
     """
     terms = workspace.check_set
-    if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.reveals()):
+    if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.openings()):
         raise InputError("The current check set was never opened; open it, or read on, before another is started.")
-    seen = [r.rows for r in reveals(workspace) if r.check_set == terms.number]  # also where readings were undone since
+    seen = [r.rows for r in openings(workspace) if r.check_set == terms.number]  # also where readings were undone since
     used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
     after = float(workspace.check_order[used].max(initial=terms.after))
     if not (workspace.sealed & (workspace.check_order > after)).any():
@@ -327,7 +327,7 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
 # -- what an opening shows --
 
 
-def frozen_scores(workspace: Workspace, opened: Reveal) -> FloatArray:
+def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
     """Score the frame of an opening with its frozen model: (frame,) float32 logits, the same to the bit at any time."""
     return score_probe(workspace, opened.encoder, opened.probe)[: opened.frame]
 
@@ -337,7 +337,7 @@ def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
     return score_with(workspace.catalog.models.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
-def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sample:
+def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray) -> Sample:
     """Put an opening's labels, the focus labels there are for it, and the scores of its frame together.
 
     Args:
@@ -355,12 +355,12 @@ def sample_of(workspace: Workspace, opened: Reveal, scores: FloatArray) -> Sampl
     return replace(uniform, extra_scores=scores[extra].astype(np.float64), extra_flagged=flagged, weights=weights)
 
 
-def flagged_then(workspace: Workspace, opened: Reveal) -> list[int]:
+def flagged_then(workspace: Workspace, opened: Opening) -> list[int]:
     """Return today's codes of the classes that were flagged at an opening."""
     return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
 
 
-def left_to_read(workspace: Workspace, opened: Reveal) -> int:
+def left_to_read(workspace: Workspace, opened: Opening) -> int:
     """Count the images that a later look could add to an opening's labels; none once another set has begun."""
     if opened.check_set != workspace.check_set.number:
         return 0
@@ -368,7 +368,7 @@ def left_to_read(workspace: Workspace, opened: Reveal) -> int:
     return max(int(workspace.sealed[:frame].sum()) - opened.n, 0)
 
 
-def read_since(workspace: Workspace, opened: Reveal) -> int:
+def read_since(workspace: Workspace, opened: Opening) -> int:
     """Count the sealed check labels that stand now and that an opening has not seen, or has seen otherwise."""
     now_ = np.flatnonzero(workspace.evidence() & workspace.sealed)
     if opened.check_set != workspace.check_set.number:
@@ -379,12 +379,12 @@ def read_since(workspace: Workspace, opened: Reveal) -> int:
     return sum(then.get(row) != mark for row, mark in zip(now_.tolist(), flagged.tolist(), strict=True))
 
 
-def promised_figures(opened: Reveal, sample: Sample) -> PointFigures | None:
+def promised_figures(opened: Opening, sample: Sample) -> PointFigures | None:
     """Work out the promise's threshold; None if nothing was promised."""
     return None if opened.threshold is None else figures_at(sample, opened.threshold)
 
 
-def drift_of_owed(workspace: Workspace, opened: Reveal) -> float | None:
+def drift_of_owed(workspace: Workspace, opened: Opening) -> float | None:
     """Compare how many are flagged among labels of images added since the opening before, and among the earlier ones.
 
     Returns:
@@ -392,7 +392,7 @@ def drift_of_owed(workspace: Workspace, opened: Reveal) -> float | None:
     """
     from scipy.stats import fisher_exact
 
-    before = next((r for r in reveals(workspace) if r.check_set == opened.check_set and r.number < opened.number), None)
+    before = next((r for r in openings(workspace) if r.check_set == opened.check_set and r.number < opened.number), None)
     if before is None or before.frame == opened.frame:
         return None
     new = opened.rows >= before.frame
@@ -504,7 +504,7 @@ class OperatingPoint:
     """A threshold with a name."""
 
     name: str
-    reveal: int  # number of the opening it was chosen on
+    opening: int  # number of the opening it was chosen on
     threshold: float
     analyst: str
     at: str
@@ -519,7 +519,7 @@ def points(workspace: Workspace) -> list[OperatingPoint]:
     ]
 
 
-def save_point(workspace: Workspace, name: str, threshold: float, opened: Reveal, *, analyst: str) -> OperatingPoint:
+def save_point(workspace: Workspace, name: str, threshold: float, opened: Opening, *, analyst: str) -> OperatingPoint:
     """Keep a threshold under a name.
 
     Raises:

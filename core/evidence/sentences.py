@@ -16,7 +16,7 @@ from core.evidence.bounds import (
     misses_to_plan,
     upper_limit,
 )
-from core.evidence.checking import CheckStatus, Reveal
+from core.evidence.checking import CheckStatus, Opening
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
 from core.maths.precision_recall import PRCurve
 from core.wording import counted, per_thousand, percent, target
@@ -129,7 +129,7 @@ def cost_of_opening(status: CheckStatus) -> str:
 # -- after an opening --
 
 
-def promise(opened: Reveal, figures: PointFigures | None, sample: Sample, *, left: int) -> list[str]:
+def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, left: int) -> list[str]:
     """Say the promise, or that there is none, exactly as the numbers have it.
 
     Args:
@@ -149,12 +149,12 @@ def promise(opened: Reveal, figures: PointFigures | None, sample: Sample, *, lef
     ]
 
 
-def later_alpha(opened: Reveal) -> float:
+def later_alpha(opened: Opening) -> float:
     """Return the error of the look that comes with more labels."""
     return opened.alpha if opened.live else look_alpha(opened.look + 1, 1 - opened.confidence)
 
 
-def _no_promise(opened: Reveal, sample: Sample, what: str, left: int) -> str:
+def _no_promise(opened: Opening, sample: Sample, what: str, left: int) -> str:
     more = labels_needed(opened.n, opened.n_flagged, opened.recall, later_alpha(opened), live=opened.live)
     lowest = float(sample.scores[sample.flagged].min())
     best = percent(best_recall(opened.n_flagged, opened.alpha), down=True)
@@ -197,7 +197,7 @@ def per_1000(figures: PointFigures) -> list[tuple[str, str, str]]:
     ]
 
 
-def at_handle(opened: Reveal, figures: PointFigures, sample: Sample, *, left: int) -> list[str]:
+def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: int) -> list[str]:
     """Say what another threshold than the promised one comes to.
 
     Args:
@@ -226,7 +226,7 @@ def at_handle(opened: Reveal, figures: PointFigures, sample: Sample, *, left: in
     return [word for word in words if word]
 
 
-def shown_curve(opened: Reveal, n_since: int, *, newest: Reveal | None = None) -> str:
+def shown_curve(opened: Opening, n_since: int, *, newest: Opening | None = None) -> str:
     """Say which opening the curve is of, and what has happened since.
 
     Args:
@@ -254,7 +254,7 @@ def naive_warning(naive: PRCurve, threshold: float) -> str:
     )
 
 
-def _to_promise_here(opened: Reveal, figures: PointFigures, left: int) -> str:
+def _to_promise_here(opened: Opening, figures: PointFigures, left: int) -> str:
     miss_rate = 1 - figures.recall.value
     if miss_rate >= 1 - opened.recall:
         return f"No number of labels would promise {target(opened.recall)} here: the estimate itself is not above it."
@@ -265,7 +265,7 @@ def _to_promise_here(opened: Reveal, figures: PointFigures, left: int) -> str:
     return f"To promise {target(opened.recall)} here at the next look, {plan}."
 
 
-def what_more_would_buy(opened: Reveal, sample: Sample, *, left: int) -> str:
+def what_more_would_buy(opened: Opening, sample: Sample, *, left: int) -> str:
     """Say what 200 more labels, or all that are left, would probably change at the next look; "" if none are left."""
     n_more = min(MORE_LABELS, left)
     if not n_more:
@@ -285,7 +285,7 @@ def what_more_would_buy(opened: Reveal, sample: Sample, *, left: int) -> str:
     )
 
 
-def footer(opened: Reveal, status: CheckStatus, *, n_images: int, tie: tuple[float, int], drift: float | None) -> list[str]:
+def footer(opened: Opening, status: CheckStatus, *, n_images: int, tie: tuple[float, int], drift: float | None) -> list[str]:
     """Say which look it was, whom it covers, and how good the labels are."""
     words = [_which_look(opened), _coverage(opened, status, n_images), _readers(opened)]
     if drift is not None:
@@ -298,7 +298,7 @@ def footer(opened: Reveal, status: CheckStatus, *, n_images: int, tie: tuple[flo
     return [word for word in words if word]
 
 
-def _which_look(opened: Reveal) -> str:
+def _which_look(opened: Opening) -> str:
     alpha = 1 - opened.confidence
     first, bar = 1 - look_alpha(1, alpha), 1 - opened.alpha
     words = f"{ordinal(opened.look).capitalize()} look at this check set"
@@ -312,7 +312,7 @@ def _which_look(opened: Reveal) -> str:
     return words
 
 
-def _coverage(opened: Reveal, status: CheckStatus, n_images: int) -> str:
+def _coverage(opened: Opening, status: CheckStatus, n_images: int) -> str:
     words = f"It covers the {counted(opened.frame, 'image')} there {'was' if opened.frame == 1 else 'were'}."
     added = n_images - opened.frame
     if added:
@@ -320,7 +320,7 @@ def _coverage(opened: Reveal, status: CheckStatus, n_images: int) -> str:
     return words
 
 
-def _readers(opened: Reveal) -> str:
+def _readers(opened: Opening) -> str:
     words = f"Labels: guideline {opened.guideline}"
     if not opened.reread:
         return f"{words}; no second reader has looked at them."

@@ -20,7 +20,7 @@ from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, D
 from dashboard.console import finish, progress, sentences, this_user
 
 if TYPE_CHECKING:
-    from core.evidence.checking import CheckStatus, Reveal
+    from core.evidence.checking import CheckStatus, Opening
 
 
 @app.command()
@@ -140,9 +140,9 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
 
 def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
     """Describe the newest opening's curve with its limits; empty if no check set was opened."""
-    from core.evidence.checking import frozen_scores, reveals, sample_of
+    from core.evidence.checking import frozen_scores, openings, sample_of
 
-    opened = next(iter(reveals(space)), None)
+    opened = next(iter(openings(space)), None)
     if opened is None:
         return []
     title = f"Opening {opened.number}, check set {opened.check_set}"
@@ -200,10 +200,10 @@ def promise(
             checking.change_terms(space, recall=recall, confidence=confidence, size=size)
         refit(space, save=reveal)
         if reveal:
-            checking.reveal(space, analyst=who)
+            checking.open_check_set(space, analyst=who)
         status = checking.status(space)
         before = closed(status, space.flagged_names)
-        opened = next((r for r in checking.reveals(space) if r.check_set == status.check_set.number), None)
+        opened = next((r for r in checking.openings(space) if r.check_set == status.check_set.number), None)
         record = None if opened is None else _opening_record(space, opened, status)
     words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
     result = {
@@ -222,7 +222,7 @@ def promise(
     finish("\n".join(words), result, as_json=json)
 
 
-def _opening_record(space: Workspace, opened: "Reveal", status: "CheckStatus") -> dict[str, Any]:
+def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> dict[str, Any]:
     from core.evidence import checking
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words

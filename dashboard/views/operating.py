@@ -529,7 +529,7 @@ class OperatingPage(pn.viewable.Viewer):
         view = self._view
         if view is None or view.opened is None or view.sample is None:
             return
-        mine = [point for point in view.points if point.reveal == view.opened.number]
+        mine = [point for point in view.points if point.opening == view.opened.number]
         rows: list[Any] = [_small(["Points of this opening, with what they come to:"])] if mine else []
         self._points.objects = [
             *(pn.pane.HTML(text, margin=(0, 8)) for text in rows),

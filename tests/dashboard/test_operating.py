@@ -46,7 +46,7 @@ def opened_once(tmp_path_factory):
     with made(folder) as found:
         teach(found, 60, np.random.default_rng(1))
         read(found, 150)
-        checking.reveal(found, analyst="ann")
+        checking.open_check_set(found, analyst="ann")
     return folder
 
 
@@ -174,12 +174,12 @@ def test_charts_are_drawn_again_when_what_they_are_drawn_from_changes_under_one_
 
 def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(page, space):
     read(space, 5)
-    checking.reveal(space, analyst="bob")
+    checking.open_check_set(space, analyst="bob")
     page._on_state()
     assert page._view.opened.number == 2
     drag(page, 0.3)
     read(space, 5)
-    checking.reveal(space, analyst="bob")
+    checking.open_check_set(space, analyst="bob")
     page._on_state()
     assert (page._view.opened.number, shown(page)) == (2, 0.3)
     assert "The newest is opening 3." in page._shown.object
@@ -221,7 +221,7 @@ def test_windows_that_look_at_one_state_share_its_view(space):
 
 def test_an_opening_that_cannot_be_shown_stands_in_the_way_of_no_other(page, space, monkeypatch):
     read(space, 5)
-    checking.reveal(space, analyst="bob")
+    checking.open_check_set(space, analyst="bob")
     whole = checking.frozen_scores
 
     def lost(workspace, opened):

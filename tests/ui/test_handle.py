@@ -45,7 +45,7 @@ def page(prepared, browser, tmp_path):
                     label(space, mine, name, analyst="ann", source=source)
         refit(space)
         checking.change_terms(space, recall=0.8)
-        checking.reveal(space, analyst="ann")
+        checking.open_check_set(space, analyst="ann")
     server = Server(folder)
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     errors = []

@@ -125,11 +125,11 @@ def test_a_check_sets_openings_readings_and_points(catalog):
     catalog.evidence.set_check_set(terms | {"number": 2})
     assert catalog.evidence.check_set() == terms | {"number": 2}
     probe = catalog.models.add_probe("e", 0, {}, b"w")
-    number = catalog.evidence.add_reveal(1, 1, "k", probe, "ann", {"n": 3})
+    number = catalog.evidence.add_opening(1, 1, "k", probe, "ann", {"n": 3})
     catalog.evidence.add_second_reading(4, "neutral", "bob", "v1")
     catalog.evidence.add_point("p", number, 0.5, "ann")
     catalog.evidence.put_in_force("p", "ann")
-    assert catalog.evidence.reveals()[0]["record"] == {"n": 3}
+    assert catalog.evidence.openings()[0]["record"] == {"n": 3}
     assert catalog.evidence.second_readings()[0]["class_name"] == "neutral"
     assert catalog.evidence.points()[0]["threshold"] == 0.5
     assert catalog.evidence.in_force()["name"] == "p"

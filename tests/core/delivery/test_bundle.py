@@ -67,7 +67,7 @@ def prepared(tmp_path_factory):
                     label(space, mine, name, analyst="ann", source=source)
         refit(space)
         checking.change_terms(space, recall=0.8)
-        checking.reveal(space, analyst="ann")
+        checking.open_check_set(space, analyst="ann")
     return folder
 
 
@@ -120,7 +120,7 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, prepared, tmp_pa
     with Workspace(tmp_path / "page") as space:
         ingest(space, new, workers=1)
         embed(space, device="cpu")
-        opened = checking.reveals(space)[0]
+        opened = checking.openings(space)[0]
         scores = checking.score_probe(space, opened.encoder, opened.probe)
         names = space.catalog.images.rows_by_name()
         known = [path for path in whole_ones.index if names[path] >= N]
@@ -238,7 +238,7 @@ def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(prepar
 def test_an_export_says_what_it_is_of(prepared, tmp_path, quickly):
     folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
     with Workspace(folder) as space:
-        opened = checking.reveals(space)[0]
+        opened = checking.openings(space)[0]
         assert choose(space).title == "the promise of opening 1 (no point is in force)"
         checking.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
         assert choose(space, point="careful").title == "operating point 'careful', not in force"

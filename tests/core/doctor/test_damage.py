@@ -240,7 +240,7 @@ def test_lost_terms_after_an_opening_begin_a_set_behind_all_that_was_read(small)
     with Workspace(small) as space:
         rows = check_queue(space, 3)
         label(space, rows, "neutral", analyst="a", source="check")
-        space.catalog.evidence.add_reveal(1, 1, "k", 1, "a", {"x": 1})
+        space.catalog.evidence.add_opening(1, 1, "k", 1, "a", {"x": 1})
         last = float(space.check_order[rows].max())
     repair(small)
     with Workspace(small, read_only=True) as space:

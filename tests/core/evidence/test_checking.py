@@ -89,7 +89,7 @@ def test_sealed_readings_feed_no_live_figure_and_live_ones_no_promise(space):
     assert learning(space) is None
     read(space, 60, "live")
     assert curves(space)[1].curve.n == 60
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     assert opened.n == 150
     assert not set(opened.rows) & set(np.flatnonzero(space.watched()))
     assert curves(space)[1].curve.n == 60  # an opening unseals nothing
@@ -99,7 +99,7 @@ def test_sealed_readings_feed_no_live_figure_and_live_ones_no_promise(space):
 
 def test_the_promise_is_certified_on_the_first_of_the_order(space):
     read(space, 150)
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     order = space.check_order[opened.rows]
     assert (np.diff(order) > 0).all()
     assert opened.rows.tolist() == sorted(np.flatnonzero(space.sealed), key=lambda row: space.check_order[row])[:150]
@@ -119,23 +119,23 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
 
 def test_every_new_pair_of_model_and_batch_is_a_look_and_looking_again_is_free(space):
     read(space, 120)
-    first = checking.reveal(space, analyst="ann")
+    first = checking.open_check_set(space, analyst="ann")
     assert (first.look, first.alpha) == (1, pytest.approx(0.04))
     assert checking.status(space).known.number == first.number
-    assert checking.reveal(space, analyst="bob").number == first.number
+    assert checking.open_check_set(space, analyst="bob").number == first.number
     refit(space)  # the same labels, the same model
-    assert checking.reveal(space, analyst="bob").number == first.number
+    assert checking.open_check_set(space, analyst="bob").number == first.number
     read(space, 30)
-    second = checking.reveal(space, analyst="ann")
+    second = checking.open_check_set(space, analyst="ann")
     assert (second.look, second.alpha) == (2, pytest.approx(0.005))
     teach(space, 10, np.random.default_rng(3))
-    third = checking.reveal(space, analyst="ann")
+    third = checking.open_check_set(space, analyst="ann")
     assert (third.look, third.alpha) == (3, pytest.approx(look_alpha(3)))
     checking.change_terms(space, recall=0.8)
-    assert checking.reveal(space, analyst="ann").look == 4
-    assert [r.look for r in checking.reveals(space)] == [4, 3, 2, 1]
+    assert checking.open_check_set(space, analyst="ann").look == 4
+    assert [r.look for r in checking.openings(space)] == [4, 3, 2, 1]
     with Workspace(space.folder, read_only=True) as again:
-        assert [r.threshold for r in checking.reveals(again)] == [r.threshold for r in checking.reveals(space)]
+        assert [r.threshold for r in checking.openings(again)] == [r.threshold for r in checking.openings(space)]
     with pytest.raises(InputError, match="cannot change any more"):
         checking.change_terms(space, confidence=0.8)
 
@@ -144,12 +144,12 @@ def test_a_new_set_starts_the_counter_again_from_unused_images(space):
     with pytest.raises(InputError, match="never opened"):
         checking.begin_set(space, analyst="ann")
     read(space, 110)
-    first = checking.reveal(space, analyst="ann")
+    first = checking.open_check_set(space, analyst="ann")
     begun = checking.begin_set(space, analyst="ann")
     assert begun.number == 2
     assert len(curves(space)[1].curve.thresholds)  # the old set's labels stay as estimates
     read(space, 110)
-    second = checking.reveal(space, analyst="ann")
+    second = checking.open_check_set(space, analyst="ann")
     assert (second.check_set, second.look) == (2, 1)
     assert not set(first.rows) & set(second.rows)
     words = footer(second, checking.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None)
@@ -159,7 +159,7 @@ def test_a_new_set_starts_the_counter_again_from_unused_images(space):
 def test_a_set_is_opened_only_when_complete_and_large_enough(space):
     assert "0 of the planned 100" in checking.status(space).missing
     with pytest.raises(InputError, match="planned 100"):
-        checking.reveal(space, analyst="ann")
+        checking.open_check_set(space, analyst="ann")
     rows = check_queue(space, 120)
     give(space, np.delete(rows, 3), space.gold("label"))
     stands = checking.status(space)
@@ -181,13 +181,13 @@ def test_too_few_flagged_are_counted_and_not_opened(tmp_path):
         assert "5 at least" in stands.missing
         assert any("ingest more images" in sentence for sentence in closed(stands, ["explicit"]))  # there are not that many
         with pytest.raises(InputError, match="5 at least"):
-            checking.reveal(space, analyst="ann")
-        assert checking.reveals(space) == []  # no look was spent
+            checking.open_check_set(space, analyst="ann")
+        assert checking.openings(space) == []  # no look was spent
 
 
 def test_images_added_later_are_owed_and_not_covered(space):
     read(space, 130)
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     grow(space, 400, np.random.default_rng(9))
     refit(space)
     stands = checking.status(space)
@@ -196,17 +196,17 @@ def test_images_added_later_are_owed_and_not_covered(space):
     assert f"Images added since: 400, not yet covered ({stands.n_owed} owed a label)" in words
     read(space, stands.n_owed)
     assert checking.status(space).n_owed == 0
-    again = checking.reveal(space, analyst="ann")
+    again = checking.open_check_set(space, analyst="ann")
     assert (again.look, again.frame) == (2, 1_600)
 
 
 def test_owed_images_of_another_kind_are_said(space):
     read(space, 130)
-    checking.reveal(space, analyst="ann")
+    checking.open_check_set(space, analyst="ann")
     grow(space, 600, np.random.default_rng(9), share=0.95)
     refit(space)
     read(space, checking.status(space).n_owed)
-    assert checking.drift_of_owed(space, checking.reveal(space, analyst="ann")) < 0.01
+    assert checking.drift_of_owed(space, checking.open_check_set(space, analyst="ann")) < 0.01
 
 
 def test_second_reader_is_another_person_and_disagreements_are_decided(space):
@@ -228,7 +228,7 @@ def test_second_reader_is_another_person_and_disagreements_are_decided(space):
     checking.adjudicate(space, int(flagged[0]), "neutral", analyst="eve")
     assert space.labels.codes[flagged[0]] == 0
     assert len(checking.disagreements(space)) == 0
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     assert (opened.reread, opened.disagreed) == (len(waiting), 1)
     words = " ".join(footer(opened, checking.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None))
     assert f"disagreed on 1 of {len(waiting)}" in words
@@ -250,13 +250,13 @@ def test_other_tools_cannot_overwrite_a_reading(space):
 def test_watched_live_costs_one_place_a_model_and_looks_are_free(space):
     checking.change_terms(space, live=True)
     read(space, 100)
-    first = checking.reveal(space, analyst="ann")
+    first = checking.open_check_set(space, analyst="ann")
     read(space, 50)
-    second = checking.reveal(space, analyst="ann")
+    second = checking.open_check_set(space, analyst="ann")
     assert second.number != first.number
     assert (first.look, second.look, second.alpha) == (1, 1, first.alpha)
     teach(space, 10, np.random.default_rng(3))
-    assert checking.reveal(space, analyst="ann").look == 2
+    assert checking.open_check_set(space, analyst="ann").look == 2
 
 
 def test_focus_draws_have_the_chances_they_say():
@@ -278,12 +278,12 @@ def test_focus_labels_are_weighted_by_their_chance_and_touch_no_promise(tmp_path
         with made(tmp_path / f"w{seed}", n=4_000, seed=seed, share=0.12) as space:
             teach(space, 120, np.random.default_rng(seed))
             read(space, 100)
-            before = checking.reveal(space, analyst="ann")
+            before = checking.open_check_set(space, analyst="ann")
             asked = focus.draw_focus(space, 200, analyst="ann")
             assert space.check_order[asked.rows].max() <= 0.5
             read(space, 400, "focus")
             assert len(checking.queue(space, "focus", 10, analyst="ann")) == 0
-            assert checking.reveal(space, analyst="ann").n >= before.n
+            assert checking.open_check_set(space, analyst="ann").n >= before.n
             scores = checking.frozen_scores(space, before)
             sample = checking.sample_of(space, before, scores)
             assert len(sample.extra_scores) > 100
@@ -300,7 +300,7 @@ def test_focus_labels_are_weighted_by_their_chance_and_touch_no_promise(tmp_path
 
 def test_points_are_named_compared_and_one_is_in_force(space):
     read(space, 120)
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     checking.save_point(space, "cautious", opened.threshold, opened, analyst="ann")
     checking.save_point(space, "cheap", opened.threshold + 1, opened, analyst="bob")
     with pytest.raises(InputError, match="name of its own"):
@@ -318,7 +318,7 @@ def test_the_sentences_are_those_of_the_specification(space):
     before = " ".join(closed(checking.status(space), ["explicit"]))
     assert "held to 96%" in before
     assert "held to 99.5%" in before
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
     words = promise(opened, figures, sample, left=checking.left_to_read(space, opened))
@@ -365,7 +365,7 @@ def peek(folder: Path, seed: int) -> tuple[bool, bool]:
         read(space, 100)
         broken = naive_broken = False
         for step in range(8):
-            opened = checking.reveal(space, analyst="ann")
+            opened = checking.open_check_set(space, analyst="ann")
             scores = checking.frozen_scores(space, opened)
             naive = certify(opened.scores[opened.flagged], 0.9, 0.05).threshold
             for threshold, plain in ((opened.threshold, False), (naive, True)):
@@ -394,7 +394,7 @@ def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_pa
     with made(tmp_path / "w", n=2_000, share=0.12) as space:
         teach(space, 100, np.random.default_rng(0))
         read(space, 120)
-        opened = checking.reveal(space, analyst="ann")
+        opened = checking.open_check_set(space, analyst="ann")
         focus.draw_focus(space, 60, analyst="ann")
         read(space, 200, "focus")
         before = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
@@ -407,16 +407,16 @@ def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_pa
 
 def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space):
     read(space, 120)
-    first = checking.reveal(space, analyst="ann")
-    space.catalog.evidence.add_reveal(1, 2, "other", first.probe, "bob", {"recall": 0.9})
-    assert [r.number for r in checking.reveals(space)] == [first.number]
+    first = checking.open_check_set(space, analyst="ann")
+    space.catalog.evidence.add_opening(1, 2, "other", first.probe, "bob", {"recall": 0.9})
+    assert [r.number for r in checking.openings(space)] == [first.number]
     read(space, 10)
-    assert checking.reveal(space, analyst="ann").look == 3
+    assert checking.open_check_set(space, analyst="ann").look == 3
 
 
 def test_what_was_read_since_an_opening_is_counted(space):
     read(space, 120)
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     assert checking.read_since(space, opened) == 0
     left = checking.left_to_read(space, opened)
     assert left == int(space.sealed.sum()) - 120
@@ -432,7 +432,7 @@ def test_what_was_read_since_an_opening_is_counted(space):
 
 def test_a_set_begins_behind_images_whose_readings_were_undone(space):
     read(space, 110)
-    opened = checking.reveal(space, analyst="ann")
+    opened = checking.open_check_set(space, analyst="ann")
     for action, stands in history(space):
         if stands and action.source == "check":
             undo(space, action.seq, analyst="ann")

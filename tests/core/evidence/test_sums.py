@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.catalog.check_set import CheckSet
 from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
-from core.evidence.checking import CheckStatus, Reveal
+from core.evidence.checking import CheckStatus, Opening
 from core.evidence.sentences import (
     at_handle,
     closed,
@@ -55,7 +55,7 @@ def openings(draw):
     recall, look = draw(st.sampled_from([0.5, 0.9, 0.995])), draw(st.integers(1, 4))
     alpha = look_alpha(look)
     certified = certify(sample.scores[sample.flagged], recall, alpha)
-    opened = Reveal(
+    opened = Opening(
         number=3, check_set=1, look=look, probe=1, analyst="ann", at="2026-01-01T00:00:00", encoder="e", recall=recall,
         confidence=0.95, live=False, alpha=alpha, threshold=certified.threshold, misses=certified.misses, n_teach=10,
         frame=n_pool, frame_hash="", flagged_names=("explicit",), guideline="v1", reread=0, disagreed=0, rows=np.arange(n),
@@ -157,7 +157,7 @@ def some_opening(*, n=100, n_flagged=10, look=1):
     scores = np.linspace(-3, 3, n)
     flagged = np.arange(n) >= n - n_flagged
     sample = Sample.uniform(scores, flagged, scores)
-    opened = Reveal(
+    opened = Opening(
         number=1, check_set=1, look=look, probe=1, analyst="ann", at="", encoder="e", recall=0.9, confidence=0.95, live=False,
         alpha=look_alpha(look), threshold=None, misses=-1, n_teach=9, frame=n, frame_hash="", flagged_names=("explicit",),
         guideline="v1", reread=0, disagreed=0, rows=np.arange(n), flagged=flagged, scores=scores,
