@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from core.catalog.schema import ACTION_IMAGES, ACTIONS, CHECK_SETS, FOCUS_DRAWS, IMAGES, POINTS_IN_FORCE, PROBES, REVEALS
-from core.evidence import checking
+from core.evidence import check_sets, openings, queues
 from core.evidence.bounds import upper_limit
 from core.labels.actions import label
 from core.maths.halves import check_order, in_check_half
@@ -67,12 +67,12 @@ def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: i
             size = min(FIRST if done < FIRST else ROUND, n_teach - done)
             give(space, np.array([s.row for s in suggest(space, size)]), codes, "single")
             refit(space)
-        give(space, checking.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
-        checking.change_terms(space, recall=RECALL, size=n_check)
-        opened = checking.open_check_set(space, analyst="simulated")
+        give(space, queues.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
+        check_sets.change_terms(space, recall=RECALL, size=n_check)
+        opened = check_sets.open_check_set(space, analyst="simulated")
         if opened.threshold is None:
             return {"possible": 0, "recall": np.nan, "flagged": np.nan, "n_flagged": opened.n_flagged}
-        above = checking.frozen_scores(space, opened) >= opened.threshold
+        above = openings.frozen_scores(space, opened) >= opened.threshold
         return {"possible": 1, "recall": above[truth].mean(), "flagged": above.mean(), "n_flagged": opened.n_flagged}
 
 

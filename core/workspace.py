@@ -209,7 +209,7 @@ class Workspace:
         return self.is_check & ~self.live_part & (self.check_order > place)
 
     def set_check_set(self, check_set: CheckSet) -> None:
-        """Keep another check set, or other terms of this one (`core.evidence.checking` knows what may change when)."""
+        """Keep another check set, or other terms of this one (`core.evidence.check_sets` knows what may change when)."""
         with self.lock:
             self.catalog.evidence.set_check_set(vars(check_set))
             self._take_check_set(check_set)

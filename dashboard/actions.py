@@ -17,9 +17,10 @@ from core.catalog.records import Action
 from core.duplicates.search import copies_of
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
-from core.evidence import checking
-from core.evidence.checking import Opening, OperatingPoint
+from core.evidence import check_sets, points, queues, second_reading
 from core.evidence.focus import draw_focus
+from core.evidence.openings import Opening
+from core.evidence.points import OperatingPoint
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
 from core.labels.bulk import BULK, BulkLabel, Seen
@@ -431,7 +432,7 @@ class Actions:
 
         def find() -> np.ndarray:
             others = self._server.handout.elsewhere(self._document)
-            found = checking.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
+            found = queues.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
             free = found[~np.isin(found, list(others))][:n]
             if len(found) and not len(free):
                 raise InputError(f"Others are reading the last {counted(len(found), 'image')}; look again in a minute.")
@@ -444,7 +445,7 @@ class Actions:
 
     def read_again(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Keep this analyst's reading beside the first."""
-        verb = partial(checking.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
+        verb = partial(second_reading.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
 
         def kept(_: object) -> None:
             self.say(f"Second reading kept: '{class_name}'.")
@@ -463,15 +464,15 @@ class Actions:
             self._announce(f"Opened: look {found.look} at check set {found.check_set}, {counted(found.n, 'label')}.")
             done(found.number)
 
-        self.run(partial(checking.open_check_set, self.workspace, analyst=self.state.analyst), opened)
+        self.run(partial(check_sets.open_check_set, self.workspace, analyst=self.state.analyst), opened)
 
     def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
         """Change what the next opening asks for; `undo` shows the terms in force again where that is refused."""
-        self.run(lambda: checking.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
+        self.run(lambda: check_sets.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
 
     def begin_set(self) -> None:
         """Start another check set from unused images."""
-        verb = partial(checking.begin_set, self.workspace, analyst=self.state.analyst)
+        verb = partial(check_sets.begin_set, self.workspace, analyst=self.state.analyst)
         self.run(verb, lambda terms: self._announce(f"Check set {terms.number} has begun; the old labels may be watched now."))
         self._server.refits.request()
 
@@ -487,11 +488,11 @@ class Actions:
             done()
             self._announce(f"Saved '{point.name}'.")
 
-        self.run(partial(checking.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
+        self.run(partial(points.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
 
     def put_in_force(self, name: str) -> None:
         """Make a saved point the one in force."""
-        verb = partial(checking.put_in_force, self.workspace, name, analyst=self.state.analyst)
+        verb = partial(points.put_in_force, self.workspace, name, analyst=self.state.analyst)
         self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
 
     def export_bundle(
@@ -526,7 +527,7 @@ class Actions:
 
     def adjudicate(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Decide between two readings."""
-        verb = partial(checking.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
+        verb = partial(second_reading.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
 
         def decided(result: LabelResult) -> None:
             self._labelled(result)

@@ -11,8 +11,10 @@ import numpy as np
 from core.arrays import FloatArray
 from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
-from core.evidence import checking
-from core.evidence.checking import CheckStatus, Opening, OperatingPoint
+from core.evidence import check_sets, openings, points
+from core.evidence.check_sets import CheckStatus
+from core.evidence.openings import Opening
+from core.evidence.points import OperatingPoint
 from core.evidence.threshold import Sample
 from core.maths.precision_recall import PRCurve, pr_curve
 from core.workspace import Workspace
@@ -69,21 +71,21 @@ class Openings:
         """Return an opening, the newest if none is named, with all that stands beside it."""
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, *state, checking.mark(space))
+        key = (number, *state, openings.mark(space))
         return self._shared.once("opening", key, lambda: self._work_out(number))
 
     def _work_out(self, number: int | None) -> OpeningView:
         workspace = self._workspace
-        history = tuple(checking.openings(workspace))
+        history = tuple(openings.openings(workspace))
         opened = next((r for r in history if r.number == number), history[0] if history else None)
         common: dict[str, Any] = {
-            "status": checking.status(workspace),
+            "status": check_sets.status(workspace),
             "history": history,
             "opened": opened,
-            "points": tuple(checking.points(workspace)),
-            "in_force": checking.in_force(workspace),
-            "left": 0 if opened is None else checking.left_to_read(workspace, opened),
-            "n_since": 0 if opened is None else checking.read_since(workspace, opened),
+            "points": tuple(points.points(workspace)),
+            "in_force": points.in_force(workspace),
+            "left": 0 if opened is None else openings.left_to_read(workspace, opened),
+            "n_since": 0 if opened is None else openings.read_since(workspace, opened),
             "export": self._export(),
         }
         nothing: dict[str, Any] = {"scores": None, "sample": None, "naive": None, "drift": None}
@@ -91,10 +93,10 @@ class Openings:
             return OpeningView(**common, **nothing)
         try:
             scores = self._frozen(opened)
-            sample = checking.sample_of(workspace, opened, scores)
+            sample = openings.sample_of(workspace, opened, scores)
         except AppError as error:  # what it was made with is lost; the other openings can be shown
             return OpeningView(**common, **nothing, problem=f"Opening {opened.number} cannot be shown. {error}")
-        naive, drift = self._naive(opened, scores), checking.drift_of_owed(workspace, opened)
+        naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)
 
     def _export(self) -> "Choice | None":
@@ -108,7 +110,7 @@ class Openings:
     def _frozen(self, opened: Opening) -> FloatArray:
         with self._lock:
             if opened.number not in self._scores:
-                self._scores[opened.number] = checking.frozen_scores(self._workspace, opened)
+                self._scores[opened.number] = openings.frozen_scores(self._workspace, opened)
                 while len(self._scores) > KEPT:
                     self._scores.popitem(last=False)
             return self._scores[opened.number]
@@ -116,5 +118,5 @@ class Openings:
     def _naive(self, opened: Opening, scores: FloatArray) -> PRCurve | None:
         codes = self._workspace.labels.codes[: len(scores)]
         taught = (codes != UNLABELLED) & ~self._workspace.is_check[: len(scores)]
-        flagged = np.isin(codes[taught], checking.flagged_then(self._workspace, opened))
+        flagged = np.isin(codes[taught], openings.flagged_then(self._workspace, opened))
         return pr_curve(scores[taught], flagged) if flagged.any() and not flagged.all() else None

@@ -19,8 +19,8 @@ from core.encoders.chosen import encoders
 from core.encoders.encoder import Encoder, load_encoder
 from core.encoders.vit import read_tensors
 from core.errors import EncoderError, InputError
-from core.evidence import checking
-from core.evidence.checking import Opening
+from core.evidence import check_sets, openings, points
+from core.evidence.openings import Opening
 from core.evidence.sentences import footer, promise, say_threshold
 from core.evidence.threshold import Sample, calibrate, figures_at, figures_record
 from core.maths.logistic import FORMAT as PROBE_FORMAT
@@ -154,21 +154,21 @@ def choose(
         if point is not None:
             raise InputError(f"A bundle has one threshold, got the point '{point}' and {threshold:g}; name one of them.")
         return _without_name(workspace, float(threshold), opened)
-    openings = {found.number: found for found in checking.openings(workspace)}
-    saved = {p.name: p for p in checking.points(workspace)}
-    name = point or checking.in_force(workspace).get("name")
+    opened_by_number = {found.number: found for found in openings.openings(workspace)}
+    saved = {p.name: p for p in points.points(workspace)}
+    name = point or points.in_force(workspace).get("name")
     if name is not None:
         if name not in saved:
             near = hint([name], list(saved))
             raise InputError(f"There is no operating point '{name}'{near}; there are: {', '.join(saved) or 'none'}.")
-        chosen = openings.get(saved[name].opening)
+        chosen = opened_by_number.get(saved[name].opening)
         if chosen is None:
             raise InputError(
                 f"Opening {saved[name].opening}, which '{name}' was chosen on, cannot be read; open and save again."
             )
         title = f"operating point '{name}', {'in force' if saved[name].in_force else 'not in force'}"
         return Choice(saved[name].threshold, name, title, chosen.probe, chosen.encoder, chosen)
-    promised = next((found for found in openings.values() if found.threshold is not None), None)
+    promised = next((found for found in opened_by_number.values() if found.threshold is not None), None)
     if promised is None or promised.threshold is None:
         raise InputError(
             "No operating point is in force and nothing was promised; open the check set, or name a threshold with --threshold."
@@ -218,10 +218,10 @@ def _write(workspace: Workspace, folder: Path, chosen: Choice) -> dict[str, Any]
         "promise": None,
     }
     if chosen.opened is None:
-        scores = checking.score_probe(workspace, chosen.encoder, chosen.probe)
+        scores = openings.score_probe(workspace, chosen.encoder, chosen.probe)
     else:
-        scores = checking.frozen_scores(workspace, chosen.opened)
-        sample = checking.sample_of(workspace, chosen.opened, scores)
+        scores = openings.frozen_scores(workspace, chosen.opened)
+        sample = openings.sample_of(workspace, chosen.opened, scores)
         record |= _promise_record(workspace, chosen, sample)
     record["score_quantiles"] = np.quantile(scores, np.linspace(0, 1, QUANTILES)).round(5).tolist()
     record["onnx"]["largest_difference_to_torch"] = _write_onnx(folder / "model.onnx", encoder, probe)
@@ -286,9 +286,9 @@ def _promise_record(workspace: Workspace, chosen: Choice, sample: Sample) -> dic
     threshold = float(say_threshold(chosen.threshold, sample))  # flags the same images, and is not torn by rounding
     figures = figures_at(sample, threshold)
     held = opened.threshold is not None and threshold <= opened.threshold
-    left = checking.left_to_read(workspace, opened)
-    words = promise(opened, checking.promised_figures(opened, sample), sample, left=left)
-    stands, drift = checking.status(workspace), checking.drift_of_owed(workspace, opened)
+    left = openings.left_to_read(workspace, opened)
+    words = promise(opened, openings.promised_figures(opened, sample), sample, left=left)
+    stands, drift = check_sets.status(workspace), openings.drift_of_owed(workspace, opened)
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
     calibration = calibrate(sample)

@@ -16,7 +16,8 @@ from core.evidence.bounds import (
     misses_to_plan,
     upper_limit,
 )
-from core.evidence.checking import CheckStatus, Opening
+from core.evidence.check_sets import CheckStatus
+from core.evidence.openings import Opening
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
 from core.maths.precision_recall import PRCurve
 from core.wording import counted, per_thousand, percent, target
@@ -134,7 +135,7 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, le
 
     Args:
         figures: at the promise's threshold; None if there is none.
-        left: images a later look could add (`core.evidence.checking.left_to_read`).
+        left: images a later look could add (`core.evidence.check_sets.left_to_read`).
     """
     what = kind(opened.flagged_names)
     if figures is None:
@@ -201,7 +202,7 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: i
     """Say what another threshold than the promised one comes to.
 
     Args:
-        left: images a later look could add (`core.evidence.checking.left_to_read`).
+        left: images a later look could add (`core.evidence.check_sets.left_to_read`).
     """
     what = kind(opened.flagged_names)
     covered = opened.threshold is not None and figures.threshold <= opened.threshold
@@ -230,7 +231,7 @@ def shown_curve(opened: Opening, n_since: int, *, newest: Opening | None = None)
     """Say which opening the curve is of, and what has happened since.
 
     Args:
-        n_since: check labels read, or changed, since (`core.evidence.checking.read_since`).
+        n_since: check labels read, or changed, since (`core.evidence.check_sets.read_since`).
         newest: the newest opening.
     """
     words = f"Curve and figures are of opening {opened.number}, with its {counted(opened.n, 'check label')}."

@@ -20,7 +20,8 @@ from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, D
 from dashboard.console import finish, progress, sentences, this_user
 
 if TYPE_CHECKING:
-    from core.evidence.checking import CheckStatus, Opening
+    from core.evidence.check_sets import CheckStatus
+    from core.evidence.openings import Opening
 
 
 @app.command()
@@ -140,7 +141,7 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
 
 def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
     """Describe the newest opening's curve with its limits; empty if no check set was opened."""
-    from core.evidence.checking import frozen_scores, openings, sample_of
+    from core.evidence.openings import frozen_scores, openings, sample_of
 
     opened = next(iter(openings(space)), None)
     if opened is None:
@@ -188,22 +189,22 @@ def promise(
     json: JsonOption = False,
 ) -> None:
     """Say what recall can be promised, what opening the check set costs, and what the newest opening came to."""
-    from core.evidence import checking
+    from core.evidence import check_sets, openings
     from core.evidence.sentences import closed
 
     who = analyst or this_user()
     asked = (recall, confidence, size) != (None, None, None)
     with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
         if new_set:
-            checking.begin_set(space, analyst=who)
+            check_sets.begin_set(space, analyst=who)
         if asked:
-            checking.change_terms(space, recall=recall, confidence=confidence, size=size)
+            check_sets.change_terms(space, recall=recall, confidence=confidence, size=size)
         refit(space, save=reveal)
         if reveal:
-            checking.open_check_set(space, analyst=who)
-        status = checking.status(space)
+            check_sets.open_check_set(space, analyst=who)
+        status = check_sets.status(space)
         before = closed(status, space.flagged_names)
-        opened = next((r for r in checking.openings(space) if r.check_set == status.check_set.number), None)
+        opened = next((r for r in openings.openings(space) if r.check_set == status.check_set.number), None)
         record = None if opened is None else _opening_record(space, opened, status)
     words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
     result = {
@@ -223,13 +224,13 @@ def promise(
 
 
 def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> dict[str, Any]:
-    from core.evidence import checking
+    from core.evidence import openings
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words
 
-    sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
-    figures = checking.promised_figures(opened, sample)
-    drift = checking.drift_of_owed(space, opened)
+    sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
+    figures = openings.promised_figures(opened, sample)
+    drift = openings.drift_of_owed(space, opened)
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
     return {
         "number": opened.number,
@@ -248,5 +249,5 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
         "misses": opened.misses,
         "frame": opened.frame,
         "figures": None if figures is None else figures_record(figures),
-        "sentences": [*promise_words(opened, figures, sample, left=checking.left_to_read(space, opened)), *below],
+        "sentences": [*promise_words(opened, figures, sample, left=openings.left_to_read(space, opened)), *below],
     }

@@ -7,8 +7,8 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from core.evidence.checking import second_class
 from core.evidence.focus import focus_draws
+from core.evidence.second_reading import second_class
 from core.labels.actions import standing
 from core.missing import missing_for_check
 from core.probe.suggest import Suggestion

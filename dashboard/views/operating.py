@@ -14,8 +14,9 @@ import panel_material_ui as pmui
 import param
 
 from core.errors import InputError
-from core.evidence.checking import OperatingPoint, promised_figures
 from core.evidence.focus import is_offered
+from core.evidence.openings import promised_figures
+from core.evidence.points import OperatingPoint
 from core.evidence.sentences import (
     at_handle,
     between,

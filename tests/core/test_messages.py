@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.errors import InputError
-from core.evidence import checking
+from core.evidence import check_sets
 from core.labels.actions import label
 from core.labels.classes import parse_classes, set_classes
 from core.missing import missing_for_check, missing_for_probe, missing_for_score, missing_for_suggestions, missing_side
@@ -15,7 +15,7 @@ from core.probe.suggest import suggest
 from core.workspace import Workspace
 from dashboard.cli import app
 from dashboard.console import IN_PAGE
-from tests.core.evidence.test_checking import CLASSES, give, made, teach
+from tests.core.evidence.test_check_sets import CLASSES, give, made, teach
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     with_classes(space, "neutral,explicit")
     star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
     assert all(star in c.missing for c in curves(space))
-    assert star in checking.status(space).missing
+    assert star in check_sets.status(space).missing
     with pytest.raises(InputError, match="a star marks flagged"):
         suggest(space, 3, strategy="top")
     assert suggest(space, 3)  # what needs no score goes on
@@ -83,7 +83,7 @@ def test_a_pool_that_is_all_teach_half_says_so(space):
     teach(space, 40, np.random.default_rng(0))
     half(space, check=False)
     assert "All 200 images are in the teach half, so there is nothing to read" in missing_for_check(space)
-    assert "nothing to read" in checking.status(space).missing
+    assert "nothing to read" in check_sets.status(space).missing
     assert "all 200 images are in the teach half" in curve(space, "check").missing
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.evidence import checking
+from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo
 from core.probe.live import refit
 from core.workspace import Workspace
@@ -39,13 +39,13 @@ def page(prepared, browser, tmp_path):
                 undo(space, action.seq, analyst="test")
         truth = space.gold("label")
         teach = np.flatnonzero(~space.is_check & (truth >= 0))[:60]
-        for rows, source in ((teach, "lasso"), (checking.queue(space, "promise", 110, analyst="ann"), "check")):
+        for rows, source in ((teach, "lasso"), (queues.queue(space, "promise", 110, analyst="ann"), "check")):
             for code, name in enumerate(space.class_names):
                 if len(mine := rows[truth[rows] == code]):
                     label(space, mine, name, analyst="ann", source=source)
         refit(space)
-        checking.change_terms(space, recall=0.8)
-        checking.open_check_set(space, analyst="ann")
+        check_sets.change_terms(space, recall=0.8)
+        check_sets.open_check_set(space, analyst="ann")
     server = Server(folder)
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     errors = []

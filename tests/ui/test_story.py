@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.encoders.chosen import encoders
-from core.evidence import checking
+from core.evidence import openings, points
 from core.labels.actions import history, label
 from core.training.runs import RunLog
 from core.workspace import Workspace
@@ -314,5 +314,5 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.get_by_role("button", name="Export the bundle").click()
     expect(page.get_by_text("Exported bundle-")).to_be_visible(timeout=60_000)
     with Workspace(server.folder, read_only=True) as space:
-        assert [(r.look, r.n) for r in checking.openings(space)] == [(2, 140), (1, 120)]
-        assert checking.in_force(space)["name"] == "careful"
+        assert [(r.look, r.n) for r in openings.openings(space)] == [(2, 140), (1, 120)]
+        assert points.in_force(space)["name"] == "careful"

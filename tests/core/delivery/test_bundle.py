@@ -23,7 +23,7 @@ from core.encoders.embed import embed
 from core.encoders.encoder import Encoder, Vit, load_encoder
 from core.encoders.vit import Architecture
 from core.errors import InputError
-from core.evidence import checking
+from core.evidence import check_sets, openings, points, queues
 from core.images.decode import load_square
 from core.intake.ingest import ingest, list_folder
 from core.labels.actions import label
@@ -59,15 +59,15 @@ def prepared(tmp_path_factory):
         ingest(space, folder / "old" / "list.csv", workers=2)
         embed(space, "msn-demo", device="cpu")
         gold = space.gold("label")
-        rows = [np.flatnonzero(~space.is_check)[:60], checking.queue(space, "promise", 110, analyst="ann")]
+        rows = [np.flatnonzero(~space.is_check)[:60], queues.queue(space, "promise", 110, analyst="ann")]
         for chosen, source in zip(rows, ("single", "check"), strict=True):
             for code, name in enumerate(space.class_names):
                 mine = chosen[gold[chosen] == code]
                 if len(mine):
                     label(space, mine, name, analyst="ann", source=source)
         refit(space)
-        checking.change_terms(space, recall=0.8)
-        checking.open_check_set(space, analyst="ann")
+        check_sets.change_terms(space, recall=0.8)
+        check_sets.open_check_set(space, analyst="ann")
     return folder
 
 
@@ -120,8 +120,8 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, prepared, tmp_pa
     with Workspace(tmp_path / "page") as space:
         ingest(space, new, workers=1)
         embed(space, device="cpu")
-        opened = checking.openings(space)[0]
-        scores = checking.score_probe(space, opened.encoder, opened.probe)
+        opened = openings.openings(space)[0]
+        scores = openings.score_probe(space, opened.encoder, opened.probe)
         names = space.catalog.images.rows_by_name()
         known = [path for path in whole_ones.index if names[path] >= N]
         page = scores[[names[path] for path in known]]
@@ -238,11 +238,11 @@ def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(prepar
 def test_an_export_says_what_it_is_of(prepared, tmp_path, quickly):
     folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
     with Workspace(folder) as space:
-        opened = checking.openings(space)[0]
+        opened = openings.openings(space)[0]
         assert choose(space).title == "the promise of opening 1 (no point is in force)"
-        checking.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
+        points.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
         assert choose(space, point="careful").title == "operating point 'careful', not in force"
-        checking.put_in_force(space, "careful", analyst="ann")
+        points.put_in_force(space, "careful", analyst="ann")
         assert choose(space).title == "operating point 'careful', in force"
         shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
         assert (shown["chosen"], shown["operating_point"]) == ("a threshold without a name, on opening 1", "")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from core.catalog.check_set import CheckSet
 from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
-from core.evidence.checking import CheckStatus, Opening
+from core.evidence.check_sets import CheckStatus
+from core.evidence.openings import Opening
 from core.evidence.sentences import (
     at_handle,
     closed,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from core.catalog.records import ImageClass, ImageRecord
 from core.embeddings.matrix import write_part
 from core.errors import InputError
-from core.evidence import checking, focus
+from core.evidence import check_sets, focus, openings, points, queues, second_reading
 from core.evidence.bounds import certify, look_alpha
 from core.evidence.focus import focus_probabilities
 from core.evidence.queues import check_queue
@@ -71,7 +71,7 @@ def give(space, rows, gold, *, source="check", analyst="ann"):
 
 
 def read(space, n, purpose="promise", analyst="ann"):
-    give(space, checking.queue(space, purpose, n, analyst=analyst), space.gold("label"), analyst=analyst)
+    give(space, queues.queue(space, purpose, n, analyst=analyst), space.gold("label"), analyst=analyst)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_sealed_readings_feed_no_live_figure_and_live_ones_no_promise(space):
     assert learning(space) is None
     read(space, 60, "live")
     assert curves(space)[1].curve.n == 60
-    opened = checking.open_check_set(space, analyst="ann")
+    opened = check_sets.open_check_set(space, analyst="ann")
     assert opened.n == 150
     assert not set(opened.rows) & set(np.flatnonzero(space.watched()))
     assert curves(space)[1].curve.n == 60  # an opening unseals nothing
@@ -99,18 +99,18 @@ def test_sealed_readings_feed_no_live_figure_and_live_ones_no_promise(space):
 
 def test_the_promise_is_certified_on_the_first_of_the_order(space):
     read(space, 150)
-    opened = checking.open_check_set(space, analyst="ann")
+    opened = check_sets.open_check_set(space, analyst="ann")
     order = space.check_order[opened.rows]
     assert (np.diff(order) > 0).all()
     assert opened.rows.tolist() == sorted(np.flatnonzero(space.sealed), key=lambda row: space.check_order[row])[:150]
     truth = np.isin(space.gold("label")[opened.rows], space.flagged_codes)
     assert (opened.flagged == truth).all()
     assert opened.threshold == certify(space.fitted.score[opened.rows][truth], 0.9, 0.04).threshold
-    scores = checking.frozen_scores(space, opened)
+    scores = openings.frozen_scores(space, opened)
     teach(space, 40, np.random.default_rng(2))
-    assert (checking.frozen_scores(space, opened) == scores).all()  # frozen: a later model changes nothing
+    assert (openings.frozen_scores(space, opened) == scores).all()  # frozen: a later model changes nothing
     assert not (space.fitted.score == scores).all()
-    figures = figures_at(checking.sample_of(space, opened, scores), opened.threshold)
+    figures = figures_at(openings.sample_of(space, opened, scores), opened.threshold)
     assert figures.n_above == (scores >= opened.threshold).sum()
     assert figures.recall.value == pytest.approx(1 - opened.misses / opened.n_flagged)
     assert figures.recall.low < figures.recall.value < figures.recall.high
@@ -119,55 +119,55 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
 
 def test_every_new_pair_of_model_and_batch_is_a_look_and_looking_again_is_free(space):
     read(space, 120)
-    first = checking.open_check_set(space, analyst="ann")
+    first = check_sets.open_check_set(space, analyst="ann")
     assert (first.look, first.alpha) == (1, pytest.approx(0.04))
-    assert checking.status(space).known.number == first.number
-    assert checking.open_check_set(space, analyst="bob").number == first.number
+    assert check_sets.status(space).known.number == first.number
+    assert check_sets.open_check_set(space, analyst="bob").number == first.number
     refit(space)  # the same labels, the same model
-    assert checking.open_check_set(space, analyst="bob").number == first.number
+    assert check_sets.open_check_set(space, analyst="bob").number == first.number
     read(space, 30)
-    second = checking.open_check_set(space, analyst="ann")
+    second = check_sets.open_check_set(space, analyst="ann")
     assert (second.look, second.alpha) == (2, pytest.approx(0.005))
     teach(space, 10, np.random.default_rng(3))
-    third = checking.open_check_set(space, analyst="ann")
+    third = check_sets.open_check_set(space, analyst="ann")
     assert (third.look, third.alpha) == (3, pytest.approx(look_alpha(3)))
-    checking.change_terms(space, recall=0.8)
-    assert checking.open_check_set(space, analyst="ann").look == 4
-    assert [r.look for r in checking.openings(space)] == [4, 3, 2, 1]
+    check_sets.change_terms(space, recall=0.8)
+    assert check_sets.open_check_set(space, analyst="ann").look == 4
+    assert [r.look for r in openings.openings(space)] == [4, 3, 2, 1]
     with Workspace(space.folder, read_only=True) as again:
-        assert [r.threshold for r in checking.openings(again)] == [r.threshold for r in checking.openings(space)]
+        assert [r.threshold for r in openings.openings(again)] == [r.threshold for r in openings.openings(space)]
     with pytest.raises(InputError, match="cannot change any more"):
-        checking.change_terms(space, confidence=0.8)
+        check_sets.change_terms(space, confidence=0.8)
 
 
 def test_a_new_set_starts_the_counter_again_from_unused_images(space):
     with pytest.raises(InputError, match="never opened"):
-        checking.begin_set(space, analyst="ann")
+        check_sets.begin_set(space, analyst="ann")
     read(space, 110)
-    first = checking.open_check_set(space, analyst="ann")
-    begun = checking.begin_set(space, analyst="ann")
+    first = check_sets.open_check_set(space, analyst="ann")
+    begun = check_sets.begin_set(space, analyst="ann")
     assert begun.number == 2
     assert len(curves(space)[1].curve.thresholds)  # the old set's labels stay as estimates
     read(space, 110)
-    second = checking.open_check_set(space, analyst="ann")
+    second = check_sets.open_check_set(space, analyst="ann")
     assert (second.check_set, second.look) == (2, 1)
     assert not set(first.rows) & set(second.rows)
-    words = footer(second, checking.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None)
+    words = footer(second, check_sets.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None)
     assert "second check set" in words[0]
 
 
 def test_a_set_is_opened_only_when_complete_and_large_enough(space):
-    assert "0 of the planned 100" in checking.status(space).missing
+    assert "0 of the planned 100" in check_sets.status(space).missing
     with pytest.raises(InputError, match="planned 100"):
-        checking.open_check_set(space, analyst="ann")
+        check_sets.open_check_set(space, analyst="ann")
     rows = check_queue(space, 120)
     give(space, np.delete(rows, 3), space.gold("label"))
-    stands = checking.status(space)
+    stands = check_sets.status(space)
     assert (stands.n, stands.n_owed, stands.n_ahead) == (3, 1, 116)
     assert "owed a label" in stands.missing
     assert check_queue(space, 5)[0] == rows[3]  # the hole comes first
     give(space, rows[3:4], space.gold("label"))
-    assert checking.status(space).missing == ""
+    assert check_sets.status(space).missing == ""
 
 
 def test_too_few_flagged_are_counted_and_not_opened(tmp_path):
@@ -176,61 +176,61 @@ def test_too_few_flagged_are_counted_and_not_opened(tmp_path):
         give(space, rare, space.gold("label"), source="single")
         teach(space, 50, np.random.default_rng(0))
         read(space, 100)
-        stands = checking.status(space)
+        stands = check_sets.status(space)
         assert stands.n_flagged < 5
         assert "5 at least" in stands.missing
         assert any("ingest more images" in sentence for sentence in closed(stands, ["explicit"]))  # there are not that many
         with pytest.raises(InputError, match="5 at least"):
-            checking.open_check_set(space, analyst="ann")
-        assert checking.openings(space) == []  # no look was spent
+            check_sets.open_check_set(space, analyst="ann")
+        assert openings.openings(space) == []  # no look was spent
 
 
 def test_images_added_later_are_owed_and_not_covered(space):
     read(space, 130)
-    opened = checking.open_check_set(space, analyst="ann")
+    opened = check_sets.open_check_set(space, analyst="ann")
     grow(space, 400, np.random.default_rng(9))
     refit(space)
-    stands = checking.status(space)
+    stands = check_sets.status(space)
     assert stands.n_owed > 0
     words = " ".join(footer(opened, stands, n_images=space.n_images, tie=(0.0, 1), drift=None))
     assert f"Images added since: 400, not yet covered ({stands.n_owed} owed a label)" in words
     read(space, stands.n_owed)
-    assert checking.status(space).n_owed == 0
-    again = checking.open_check_set(space, analyst="ann")
+    assert check_sets.status(space).n_owed == 0
+    again = check_sets.open_check_set(space, analyst="ann")
     assert (again.look, again.frame) == (2, 1_600)
 
 
 def test_owed_images_of_another_kind_are_said(space):
     read(space, 130)
-    checking.open_check_set(space, analyst="ann")
+    check_sets.open_check_set(space, analyst="ann")
     grow(space, 600, np.random.default_rng(9), share=0.95)
     refit(space)
-    read(space, checking.status(space).n_owed)
-    assert checking.drift_of_owed(space, checking.open_check_set(space, analyst="ann")) < 0.01
+    read(space, check_sets.status(space).n_owed)
+    assert openings.drift_of_owed(space, check_sets.open_check_set(space, analyst="ann")) < 0.01
 
 
 def test_second_reader_is_another_person_and_disagreements_are_decided(space):
     read(space, 120)
-    assert len(checking.waiting_for_second(space, "ann")) == 0
-    waiting = checking.queue(space, "second", 500, analyst="bob")
+    assert len(second_reading.waiting_for_second(space, "ann")) == 0
+    waiting = queues.queue(space, "second", 500, analyst="bob")
     flagged = np.flatnonzero(space.evidence() & space.sealed & (space.labels.codes == 1))
     assert set(flagged) <= set(waiting)
     assert len(flagged) < len(waiting) < len(flagged) + 30
     with pytest.raises(InputError, match="no second reading from you"):
-        checking.read_again(space, int(waiting[0]), "neutral", analyst="ann")
+        second_reading.read_again(space, int(waiting[0]), "neutral", analyst="ann")
     before = space.labels.codes.copy()
     for row in waiting:
         name = space.class_names[space.labels.codes[row]]
-        checking.read_again(space, int(row), "neutral" if row == flagged[0] else name, analyst="bob")
+        second_reading.read_again(space, int(row), "neutral" if row == flagged[0] else name, analyst="bob")
     assert (space.labels.codes == before).all()
-    assert checking.disagreements(space).tolist() == [flagged[0]]
-    assert len(checking.waiting_for_second(space, "bob")) == 0
-    checking.adjudicate(space, int(flagged[0]), "neutral", analyst="eve")
+    assert second_reading.disagreements(space).tolist() == [flagged[0]]
+    assert len(second_reading.waiting_for_second(space, "bob")) == 0
+    second_reading.adjudicate(space, int(flagged[0]), "neutral", analyst="eve")
     assert space.labels.codes[flagged[0]] == 0
-    assert len(checking.disagreements(space)) == 0
-    opened = checking.open_check_set(space, analyst="ann")
+    assert len(second_reading.disagreements(space)) == 0
+    opened = check_sets.open_check_set(space, analyst="ann")
     assert (opened.reread, opened.disagreed) == (len(waiting), 1)
-    words = " ".join(footer(opened, checking.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None))
+    words = " ".join(footer(opened, check_sets.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None))
     assert f"disagreed on 1 of {len(waiting)}" in words
 
 
@@ -242,21 +242,21 @@ def test_other_tools_cannot_overwrite_a_reading(space):
     assert "100 check images keep what was read" in result.sentence
     kept = np.flatnonzero(space.evidence())
     assert (space.labels.codes[kept] == before[kept]).all()
-    assert checking.status(space).n == 100
+    assert check_sets.status(space).n == 100
     with pytest.raises(InputError, match="keep that label"):
         label(space, kept[:1], "explicit", analyst="ann")
 
 
 def test_watched_live_costs_one_place_a_model_and_looks_are_free(space):
-    checking.change_terms(space, live=True)
+    check_sets.change_terms(space, live=True)
     read(space, 100)
-    first = checking.open_check_set(space, analyst="ann")
+    first = check_sets.open_check_set(space, analyst="ann")
     read(space, 50)
-    second = checking.open_check_set(space, analyst="ann")
+    second = check_sets.open_check_set(space, analyst="ann")
     assert second.number != first.number
     assert (first.look, second.look, second.alpha) == (1, 1, first.alpha)
     teach(space, 10, np.random.default_rng(3))
-    assert checking.open_check_set(space, analyst="ann").look == 2
+    assert check_sets.open_check_set(space, analyst="ann").look == 2
 
 
 def test_focus_draws_have_the_chances_they_say():
@@ -278,21 +278,21 @@ def test_focus_labels_are_weighted_by_their_chance_and_touch_no_promise(tmp_path
         with made(tmp_path / f"w{seed}", n=4_000, seed=seed, share=0.12) as space:
             teach(space, 120, np.random.default_rng(seed))
             read(space, 100)
-            before = checking.open_check_set(space, analyst="ann")
+            before = check_sets.open_check_set(space, analyst="ann")
             asked = focus.draw_focus(space, 200, analyst="ann")
             assert space.check_order[asked.rows].max() <= 0.5
             read(space, 400, "focus")
-            assert len(checking.queue(space, "focus", 10, analyst="ann")) == 0
-            assert checking.open_check_set(space, analyst="ann").n >= before.n
-            scores = checking.frozen_scores(space, before)
-            sample = checking.sample_of(space, before, scores)
+            assert len(queues.queue(space, "focus", 10, analyst="ann")) == 0
+            assert check_sets.open_check_set(space, analyst="ann").n >= before.n
+            scores = openings.frozen_scores(space, before)
+            sample = openings.sample_of(space, before, scores)
             assert len(sample.extra_scores) > 100
             threshold = float(np.quantile(scores, 0.8))
             gold = np.isin(space.gold("label"), space.flagged_codes)
             truth = gold[scores >= threshold].mean()
             errors.append(figures_at(sample, threshold).precision.value - truth)
             uniform_errors.append(before.flagged[before.scores >= threshold].mean() - truth)
-            begun = checking.begin_set(space, analyst="ann")
+            begun = check_sets.begin_set(space, analyst="ann")
             assert begun.after <= 0.5
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors)) + 0.01
     assert np.std(errors) < np.std(uniform_errors)
@@ -300,28 +300,28 @@ def test_focus_labels_are_weighted_by_their_chance_and_touch_no_promise(tmp_path
 
 def test_points_are_named_compared_and_one_is_in_force(space):
     read(space, 120)
-    opened = checking.open_check_set(space, analyst="ann")
-    checking.save_point(space, "cautious", opened.threshold, opened, analyst="ann")
-    checking.save_point(space, "cheap", opened.threshold + 1, opened, analyst="bob")
+    opened = check_sets.open_check_set(space, analyst="ann")
+    points.save_point(space, "cautious", opened.threshold, opened, analyst="ann")
+    points.save_point(space, "cheap", opened.threshold + 1, opened, analyst="bob")
     with pytest.raises(InputError, match="name of its own"):
-        checking.save_point(space, "cheap", 0.0, opened, analyst="bob")
+        points.save_point(space, "cheap", 0.0, opened, analyst="bob")
     with pytest.raises(InputError, match="no operating point"):
-        checking.put_in_force(space, "other", analyst="ann")
-    checking.put_in_force(space, "cheap", analyst="eve")
-    assert [(p.name, p.in_force) for p in checking.points(space)] == [("cautious", False), ("cheap", True)]
-    assert checking.in_force(space)["analyst"] == "eve"
+        points.put_in_force(space, "other", analyst="ann")
+    points.put_in_force(space, "cheap", analyst="eve")
+    assert [(p.name, p.in_force) for p in points.points(space)] == [("cautious", False), ("cheap", True)]
+    assert points.in_force(space)["analyst"] == "eve"
 
 
 def test_the_sentences_are_those_of_the_specification(space):
-    assert "never learned from. Label 100 random ones" in closed(checking.status(space), ["explicit"])[0]
+    assert "never learned from. Label 100 random ones" in closed(check_sets.status(space), ["explicit"])[0]
     read(space, 150)
-    before = " ".join(closed(checking.status(space), ["explicit"]))
+    before = " ".join(closed(check_sets.status(space), ["explicit"]))
     assert "held to 96%" in before
     assert "held to 99.5%" in before
-    opened = checking.open_check_set(space, analyst="ann")
-    sample = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+    opened = check_sets.open_check_set(space, analyst="ann")
+    sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
-    words = promise(opened, figures, sample, left=checking.left_to_read(space, opened))
+    words = promise(opened, figures, sample, left=openings.left_to_read(space, opened))
     assert f"{figures.n_above:,} images" in words[0]
     assert words[1].startswith("At least 90% of explicit images are caught (95% sure; best guess ")
     warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
@@ -365,8 +365,8 @@ def peek(folder: Path, seed: int) -> tuple[bool, bool]:
         read(space, 100)
         broken = naive_broken = False
         for step in range(8):
-            opened = checking.open_check_set(space, analyst="ann")
-            scores = checking.frozen_scores(space, opened)
+            opened = check_sets.open_check_set(space, analyst="ann")
+            scores = openings.frozen_scores(space, opened)
             naive = certify(opened.scores[opened.flagged], 0.9, 0.05).threshold
             for threshold, plain in ((opened.threshold, False), (naive, True)):
                 if threshold is not None and (scores[truth] >= threshold).mean() < 0.9:
@@ -394,31 +394,31 @@ def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_pa
     with made(tmp_path / "w", n=2_000, share=0.12) as space:
         teach(space, 100, np.random.default_rng(0))
         read(space, 120)
-        opened = checking.open_check_set(space, analyst="ann")
+        opened = check_sets.open_check_set(space, analyst="ann")
         focus.draw_focus(space, 60, analyst="ann")
         read(space, 200, "focus")
-        before = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+        before = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
         swapped = [replace(c, flagged=not c.flagged) for c in reversed(space.classes)]
         set_classes(space, swapped)
-        after = checking.sample_of(space, opened, checking.frozen_scores(space, opened))
+        after = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
         assert before.extra_flagged.any()
         assert (before.extra_flagged == after.extra_flagged).all()
 
 
 def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space):
     read(space, 120)
-    first = checking.open_check_set(space, analyst="ann")
+    first = check_sets.open_check_set(space, analyst="ann")
     space.catalog.evidence.add_opening(1, 2, "other", first.probe, "bob", {"recall": 0.9})
-    assert [r.number for r in checking.openings(space)] == [first.number]
+    assert [r.number for r in openings.openings(space)] == [first.number]
     read(space, 10)
-    assert checking.open_check_set(space, analyst="ann").look == 3
+    assert check_sets.open_check_set(space, analyst="ann").look == 3
 
 
 def test_what_was_read_since_an_opening_is_counted(space):
     read(space, 120)
-    opened = checking.open_check_set(space, analyst="ann")
-    assert checking.read_since(space, opened) == 0
-    left = checking.left_to_read(space, opened)
+    opened = check_sets.open_check_set(space, analyst="ann")
+    assert openings.read_since(space, opened) == 0
+    left = openings.left_to_read(space, opened)
     assert left == int(space.sealed.sum()) - 120
     read(space, 9)
     row = int(opened.rows[0])
@@ -427,20 +427,20 @@ def test_what_was_read_since_an_opening_is_counted(space):
     again = np.setdiff1d(next(a.rows for a, _ in history(space) if a.seq == seq), [row])
     give(space, again, space.gold("label"))
     give(space, np.array([row]), 1 - space.gold("label"))  # read otherwise now
-    assert checking.read_since(space, opened) == 10
+    assert openings.read_since(space, opened) == 10
 
 
 def test_a_set_begins_behind_images_whose_readings_were_undone(space):
     read(space, 110)
-    opened = checking.open_check_set(space, analyst="ann")
+    opened = check_sets.open_check_set(space, analyst="ann")
     for action, stands in history(space):
         if stands and action.source == "check":
             undo(space, action.seq, analyst="ann")
-    assert checking.begin_set(space, analyst="ann").after == space.check_order[opened.rows].max()
+    assert check_sets.begin_set(space, analyst="ann").after == space.check_order[opened.rows].max()
 
 
 @pytest.mark.parametrize("value", [0.4999, 0.9999, 1.0, float("nan"), -1.0])
 def test_a_recall_that_cannot_be_promised_is_refused(space, value):
     for term in ("recall", "confidence"):
         with pytest.raises(InputError, match=r"from 0\.5 to 0\.999"):
-            checking.change_terms(space, **{term: value})
+            check_sets.change_terms(space, **{term: value})
