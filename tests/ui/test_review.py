@@ -111,7 +111,7 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
         assert history(space)[0][0].criterion["cluster"] == "Copyright notices"
     page.get_by_label("Find words in pictures").first.fill("©")
     page.keyboard.press("Enter")
-    expect(page.get_by_text(re.compile(r"images say '©', or are in a cluster that does"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile(r"images with the words '©'"))).to_be_visible(timeout=10_000)
 
 
 def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open_page, server):
