@@ -86,9 +86,9 @@ def adapt_panel() -> None:
 
 
 def _lock_what_follows() -> None:
-    """Run what follows from a change or an event of the browser with the session's lock, and as one message.
+    """Run what follows from a change or an event of the browser with the session's lock, and send a change's as one message.
 
-    Panel runs it without: in the midst of another callback's messages, and past them.
+    Panel runs it without the lock: in the midst of another callback's messages, and past them.
     """
     change_event = Syncable._change_event
 

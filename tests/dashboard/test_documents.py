@@ -92,7 +92,9 @@ def page(monkeypatch):
     for what in (pn.state._connected, pn.state._loaded):
         monkeypatch.setitem(what, document, True)
     monkeypatch.setitem(pn.state._thread_id_, document, threading.get_ident())
-    window.slider, window.pane = slider, pane
+    window.slider, window.pane, window.past_the_queue = slider, pane, []
+    for name in ("dispatch_tornado", "dispatch_django"):  # Panel's own ways to the socket
+        monkeypatch.setattr(f"panel.io.document.{name}", lambda *what, **how: window.past_the_queue.append(what) or [])
     return window
 
 
@@ -108,6 +110,7 @@ def test_what_follows_from_a_widget_goes_through_the_same_queue(page):
         page.slider._change_event(page.document)
 
     assert ["now 5" in text for text in written(page, change)] == [True]
+    assert page.past_the_queue == []
 
 
 def test_what_panel_writes_does_not_overtake_what_bokeh_sends(page):
@@ -119,6 +122,7 @@ def test_what_panel_writes_does_not_overtake_what_bokeh_sends(page):
             text.text = "third"
 
     assert written(page, change) == ["first", "second", "third"]
+    assert page.past_the_queue == []
 
 
 @pytest.mark.parametrize("method", ["_change_coroutine", "_event_coroutine"])
