@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup run test test-all test-ui check fix bench
+.PHONY: setup run test test-all test-ui check fix rooms bench
 
 setup: $(STAMP)
 
@@ -35,6 +35,9 @@ check: setup
 fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+rooms: setup
+	$(BIN)/python -m docs.rooms
 
 bench: setup
 	$(BIN)/python -m benchmarks.run_all

@@ -22,10 +22,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from benchmarks.train_demo import load_demo
-from core.cards import make_card_bytes
-from core.demo import FASHION_CLASSES, FOOTWEAR, TILE
-from core.encoder import ENCODERS, load_encoder
-from core.images import load_square
+from core.demo.cards import make_card_bytes
+from core.demo.datasets import FASHION_CLASSES, FOOTWEAR, TILE
+from core.encoders.encoder import ENCODERS, load_encoder
+from core.images.decode import load_square
 
 K = 20
 FEW, SEEDS = 100, 10  # labels and draws of the few-label columns

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.train_demo import ROOT, commit, load_demo
-from core.backbone import Architecture, normalise, save_tensors
-from core.encoder import PIXELS_FORMAT
+from core.encoders.encoder import PIXELS_FORMAT
+from core.encoders.vit import Architecture, normalise, save_tensors
 
 DIM = 64
 

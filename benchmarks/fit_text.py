@@ -1,4 +1,4 @@
-"""Fit the weights of `core.text`: python -m benchmarks.fit_text --photos FOLDER. Prints how it does on held-out makes.
+"""Fit the weights of `core.images.dark_text`: python -m benchmarks.fit_text --photos FOLDER. Prints results on held-out makes.
 
 Fitted on rendered notices (this machine's typefaces, every second one), the demo's cards, dark screenshots with words, and on
 photos, dark photos, drawings, lights, logos, blank grounds, pages, captions and garments, at 28, 64 and 128 px. Held out: the
@@ -17,10 +17,10 @@ from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.notice_images import NEGATIVES, fonts, notice
-from core.cards import render_card
-from core.demo import fashion_tiles
-from core.images import thumbnail_webp
-from core.text import WEIGHTS, TextNet, grey_square, text_features
+from core.demo.cards import render_card
+from core.demo.datasets import fashion_tiles
+from core.images.dark_text import WEIGHTS, TextNet, grey_square, text_features
+from core.images.decode import thumbnail_webp
 
 SIZES = (28, 64, 128)
 HIDDEN = 48

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.catalog import ImageRecord, PathRecord
-from core.files import atomic_path
-from core.thumbnails import ThumbnailStore
-from core.vectors import write_part
-from core.workspace import PART_ROWS, Workspace
+from core.catalog.records import ImageRecord, PathRecord
+from core.embeddings.matrix import write_part
+from core.encoders.embed import PART_ROWS
+from core.store.files import atomic_path
+from core.store.thumbnails import ThumbnailStore
+from core.workspace import Workspace
 
 N_CLUSTERS = 200
 N_PICTURES = 256
@@ -34,7 +35,7 @@ def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0) -> N
             rows = range(start, min(start + BATCH, n_images))
             store.put_many([(ids[i], pictures[i % N_PICTURES]) for i in rows])
             gold = ["explicit" if cluster[i] < N_CLUSTERS // 20 else "neutral" for i in rows]
-            space.catalog.add_batch(
+            space.catalog.images.add_batch(
                 [
                     ImageRecord(ids[i], f"/none/{i}.png", 64, 64, 500, "PNG", "0", ids[i], {"label": g})
                     for i, g in zip(rows, gold, strict=True)
@@ -44,18 +45,18 @@ def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0) -> N
             )
         store.close()
         centres = rng.normal(size=(N_CLUSTERS, dim))
-        space.catalog.add_encoder("generated", dim, {"architecture": "none"})
+        space.catalog.models.add_encoder("generated", dim, {"architecture": "none"})
         for position, start in enumerate(range(0, n_images, PART_ROWS)):
             stop = min(start + PART_ROWS, n_images)
             x = (centres[cluster[start:stop]] + rng.normal(size=(stop - start, dim))).astype(np.float32)
             file = write_part(folder / "embeddings/generated", position, x)
-            space.catalog.add_part("generated", position, start, stop, str(file.relative_to(folder)))
+            space.catalog.models.add_part("generated", position, start, stop, str(file.relative_to(folder)))
         places = rng.uniform(-20, 20, size=(N_CLUSTERS, 2))
         xy = (places[cluster] + rng.normal(size=(n_images, 2)) * 0.6).astype(np.float32)
         with atomic_path(folder / "projection/generated.npy") as aside, aside.open("wb") as file_:
             np.save(file_, xy)
-        space.catalog.add_projection("generated", n_images, "projection/generated.npy", {"trustworthiness": None})
-        space.catalog.set_setting("encoder", "generated")
+        space.catalog.models.add_projection("generated", n_images, "projection/generated.npy", {"trustworthiness": None})
+        space.catalog.settings.set("encoder", "generated")
 
 
 def _picture(rng: np.random.Generator) -> bytes:

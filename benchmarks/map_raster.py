@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from core.polygon import GridIndex, combine
-from core.raster import DOTS, Colouring, Raster, _shade, warm
+from core.map.grid import GridIndex, combine
+from core.map.raster import DOTS, Colouring, Raster, _shade, warm
 
 WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
 FULL, ZOOMED = (-14.0, 14.0, -14.0, 14.0), (-3.0, 3.0, -3.0, 3.0)

@@ -17,9 +17,12 @@ import torch
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from sklearn.linear_model import LogisticRegression
 
-from core.polygon import GridIndex
-from core.probe import fit_logistic
-from core.vectors import linear_scores
+from core.embeddings.matrix import linear_scores
+from core.labels.actions import history, label, undo
+from core.map.grid import GridIndex
+from core.maths.logistic import fit_logistic
+from core.probe.live import refit
+from core.probe.live_curves import curves
 from core.workspace import Workspace
 
 REPEATS = 5
@@ -43,8 +46,8 @@ def median_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
 def core_rows(folder: Path) -> list[tuple[str, str, str]]:
     """Measure lasso, fit, scoring and a whole label-to-curves turn."""
     with Workspace(folder) as space:
-        for action in [action for action, stands in space.history() if stands]:  # an earlier run's labels
-            space.undo(action.seq, analyst="bench")
+        for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
+            undo(space, action.seq, analyst="bench")
         grid = GridIndex.build(space.xy)
         angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
         radius = 8 + np.random.default_rng(0).random(200)
@@ -60,7 +63,7 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
         scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
         bare = bare_product(space, weights)
         for code in (0, 1):  # both classes are there before the clock starts
-            space.label(rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
+            label(space, rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
         turn = median_ms(lambda: label_turn(space, rows, gold))
     return [
         ("lasso of 200 vertices to rows", f"{lasso:.0f} ms", "goal 50 ms"),
@@ -79,9 +82,9 @@ def bare_product(space: Workspace, weights: np.ndarray) -> float:
 
 def label_turn(space: Workspace, rows: np.ndarray, gold: np.ndarray) -> None:
     """Label 1,000 images with one class and bring everything up to date."""
-    space.label(rows[gold[rows] == 0], "neutral", analyst="bench", source="lasso")
-    space.refit()
-    space.curves(gold_column="label")
+    label(space, rows[gold[rows] == 0], "neutral", analyst="bench", source="lasso")
+    refit(space)
+    curves(space, gold_column="label")
 
 
 def browser_rows(folder: Path) -> list[tuple[str, str, str]]:

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.cards import make_card_bytes
-from core.demo import fashion_tiles
+from core.demo.cards import make_card_bytes
+from core.demo.datasets import fashion_tiles
+from core.encoders.embed import embed
+from core.intake.ingest import ingest
 from core.workspace import Workspace
 
 PHOTOS, NOTICES, GARMENTS, COPIES = 3_800, 600, 600, 200
@@ -84,10 +86,10 @@ def main() -> None:
         later.mkdir()
         originals = write_originals(asked.photos, first, rng)
         with Workspace.create(Path(scratch) / "w", salt="near-duplicates") as space:
-            space.ingest(first)
+            ingest(space, first)
             by_hash = space.n_copies
             began = time.perf_counter()
-            space.embed(asked.encoder, device="cpu")
+            embed(space, asked.encoder, device="cpu")
             print(f"{len(originals):,} originals: the hash joins {by_hash}, with embeddings {space.n_copies}", end="; ")
             print(f"embedding and search took {time.perf_counter() - began:.0f} s.")
             before, kinds, sources = space.groups.copy(), [], []
@@ -97,12 +99,12 @@ def main() -> None:
                 (later / f"copy-{number:04}{suffix}").write_bytes(content)
                 kinds.append(kind)
                 sources.append(source)
-            space.ingest(later)
-            rows = space.catalog.rows_by_name()
+            ingest(space, later)
+            rows = space.catalog.images.rows_by_name()
             copies = np.array([rows[str(file.resolve())] for file in sorted(later.iterdir())])
             of = np.array([rows[str(source.resolve())] for source in sources])
             hashed = space.groups.copy()
-            space.embed(device="cpu")
+            embed(space, device="cpu")
             whole = all(len(np.unique(space.is_check[space.groups == group])) == 1 for group in np.unique(space.groups))
             found_by_hash, found = hashed[copies] == hashed[of], space.groups[copies] == space.groups[of]
             pairs = zip(copies.tolist(), of.tolist(), strict=True)

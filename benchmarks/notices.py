@@ -14,11 +14,11 @@ from PIL import Image
 
 from benchmarks.fit_text import thumbnail
 from benchmarks.notice_images import NEGATIVES, fonts, notice
-from core.cards import render_card
-from core.demo import fashion_tiles
-from core.notices import says_copyright
-from core.ocr import read_words
-from core.text import ON_DARK, text_net
+from core.demo.cards import render_card
+from core.demo.datasets import fashion_tiles
+from core.images.dark_text import ON_DARK, text_net
+from core.notices.find import says_copyright
+from core.notices.ocr import read_words
 
 SIZES = (28, 64, 224)
 

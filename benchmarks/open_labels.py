@@ -8,11 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from core.catalog import ActionDraft, ImageRecord
+from core.catalog.records import ActionDraft, ImageRecord
+from core.labels.actions import history, label, undo
 from core.workspace import Workspace
 
 
@@ -22,10 +24,10 @@ def fill(folder: Path, n_images: int, n_actions: int) -> float:
     with Workspace.create(folder) as space:
         for start in range(0, n_images, 10_000):
             some = [ImageRecord(i, f"/d/{i}.jpg", 9, 9, 9, "JPEG", "0" * 64, i) for i in ids[start : start + 10_000]]
-            space.catalog.add_batch(some, [], [])
+            space.catalog.images.add_batch(some, [], [])
         drafts = [ActionDraft("label", "ann", "single", np.array([i % n_images]), "neutral") for i in range(n_actions)]
         began = time.process_time()
-        space.catalog.append_actions(drafts)
+        space.catalog.labels.append(drafts)
         return time.process_time() - began
 
 
@@ -38,12 +40,12 @@ def main(n_images: int = 200_000, n_actions: int = 100_000) -> None:
         with Workspace(folder) as space:
             print(f"opened with {n_images:,} images: {time.process_time() - began:.1f} s")
             verbs: dict[str, Callable[[], object]] = {
-                "label one": lambda: space.label(np.array([5]), "explicit", analyst="bob"),
-                "undo it": lambda: space.undo(analyst="bob"),
-                "undo the first": lambda: space.undo(1, analyst="bob"),
+                "label one": lambda: label(space, np.array([5]), "explicit", analyst="bob"),
+                "undo it": lambda: undo(space, analyst="bob"),
+                "undo the first": lambda: undo(space, 1, analyst="bob"),
                 "evidence": space.evidence,
                 "evidence again": space.evidence,
-                "history": space.history,
+                "history": partial(history, space),
             }
             for name, verb in verbs.items():
                 began = time.process_time()

@@ -6,7 +6,7 @@ python -m benchmarks.pack_demo --source /usr/share/datasets/fashion-mnist    (De
 import argparse
 from pathlib import Path
 
-from core.demo import DEMO_ASSETS, pack_fashion_mnist
+from core.demo.datasets import DEMO_ASSETS, pack_fashion_mnist
 
 
 def main() -> None:

@@ -19,11 +19,11 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.encoder_quality import FEW, Split, average_precision, neighbours, vote
 from benchmarks.train_tiny64 import FASHION, HELD_OUT, N_FASHION, N_NOTICES, NOTICE_SEED, fashion, notices, photos
-from core.demo import FASHION_CLASSES, FOOTWEAR
-from core.diversity import medoids
-from core.encoder import Encoder, Vit, load_encoder
-from core.msn_model import initial_backbone
-from core.presets import preset
+from core.demo.datasets import FASHION_CLASSES, FOOTWEAR
+from core.encoders.encoder import Encoder, Vit, load_encoder
+from core.encoders.untrained import initial_backbone
+from core.maths.representatives import medoids
+from core.training.presets import preset
 
 DRAWS = 20  # sets of labels of the few-label columns
 FIRST = 10

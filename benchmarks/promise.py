@@ -11,10 +11,14 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from core import checking
-from core.halves import check_order, in_check_half
-from core.promise import upper_limit
-from core.schema import ACTION_IMAGES, ACTIONS, IMAGES, PROBES, REVEALS, SETTINGS
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, CHECK_SETS, FOCUS_DRAWS, IMAGES, POINTS_IN_FORCE, PROBES, REVEALS
+from core.evidence import check_sets, openings, queues
+from core.evidence.bounds import upper_limit
+from core.labels.actions import label
+from core.maths.halves import check_order, in_check_half
+from core.overview import label_counts
+from core.probe.live import refit
+from core.probe.suggest import suggest
 from core.workspace import Workspace
 
 RECALL = 0.9
@@ -27,11 +31,12 @@ def dealt_anew(source: Path, target: Path, run: int) -> None:
     shutil.copy(source / "catalog.sqlite", target)
     for name in ("embeddings", "projection"):
         shutil.copytree(source / name, target / name, copy_function=lambda a, b: Path(b).hardlink_to(a))
-    with Workspace(target) as space, space.catalog.engine.begin() as connection:
+    with Workspace(target) as space, space.catalog.database.engine.begin() as connection:
         for table in (ACTION_IMAGES, ACTIONS, REVEALS, PROBES):
             connection.execute(sa.delete(table))
-        connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key.in_(["check_set", "focus", "in_force"])))
-        groups = space.catalog.groups()
+        for table in (CHECK_SETS, FOCUS_DRAWS, POINTS_IN_FORCE):
+            connection.execute(sa.delete(table))
+        groups = space.catalog.images.groups()
         salt = f"run {run}"
         halves = in_check_half(groups, salt=salt).tolist()
         orders = check_order([key.decode() for key in space.ids], salt=salt).tolist()
@@ -47,27 +52,27 @@ def give(space: Workspace, rows: np.ndarray, gold: np.ndarray, source: str) -> N
     for code, name in enumerate(space.class_names):
         mine = rows[gold[rows] == code]
         if len(mine):
-            space.label(mine, name, analyst="simulated", source=source)
+            label(space, mine, name, analyst="simulated", source=source)
 
 
 def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: int) -> dict[str, float]:
     """Teach, check, open; return what the promise came to."""
     with Workspace(folder) as space:
-        _, values = space.catalog.gold(gold)
+        _, values = space.catalog.images.gold(gold)
         names = space.class_names
         hit, other = names[space.flagged_codes[0]], next(n for n in names if n not in {names[c] for c in space.flagged_codes})
         codes = np.array([names.index(hit if value in flagged else other) for value in values])
         truth = codes == names.index(hit)
-        while (done := space.label_counts()["labelled_teach"]) < n_teach:
+        while (done := label_counts(space)["labelled_teach"]) < n_teach:
             size = min(FIRST if done < FIRST else ROUND, n_teach - done)
-            give(space, np.array([s.row for s in space.suggest(size)]), codes, "single")
-            space.refit()
-        give(space, checking.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
-        checking.change_terms(space, recall=RECALL, size=n_check)
-        opened = checking.reveal(space, analyst="simulated")
+            give(space, np.array([s.row for s in suggest(space, size)]), codes, "single")
+            refit(space)
+        give(space, queues.queue(space, "promise", n_check, analyst="simulated"), codes, "check")
+        check_sets.change_terms(space, recall=RECALL, size=n_check)
+        opened = check_sets.open_check_set(space, analyst="simulated")
         if opened.threshold is None:
             return {"possible": 0, "recall": np.nan, "flagged": np.nan, "n_flagged": opened.n_flagged}
-        above = checking.frozen_scores(space, opened) >= opened.threshold
+        above = openings.frozen_scores(space, opened) >= opened.threshold
         return {"possible": 1, "recall": above[truth].mean(), "flagged": above.mean(), "n_flagged": opened.n_flagged}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.generate import generate
-from core.files import atomic_path
+from core.store.files import atomic_path
 
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- figures: make bench -->", "<!-- end of figures -->"

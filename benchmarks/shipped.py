@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.backbone import normalise
 from core.devices import bf16_pays
-from core.msn import MsnConfig, StepMetrics, train
-from core.msn_model import Msn
+from core.encoders.vit import normalise
+from core.training.loop import MsnConfig, StepMetrics, train
+from core.training.msn import Msn
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("step", "epoch", "loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")

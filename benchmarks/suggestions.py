@@ -15,9 +15,12 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.million import median_ms
-from core.acquisition import MOST_TAKEN, OFFERED, POOL_SAMPLE, STRATEGIES, Pool, Strategy
-from core.experiment import MOST_A_SIDE
-from core.study import Simulation
+from core.labels.actions import history, label, undo
+from core.probe.live import refit
+from core.probe.strategies import MOST_TAKEN, OFFERED, POOL_SAMPLE, STRATEGIES, Pool, Strategy
+from core.probe.suggest import more_like, suggest
+from core.study.run import MOST_A_SIDE
+from core.study.simulate import Simulation
 from core.workspace import Workspace
 
 ROUND, TAUGHT = 10, 100  # images asked for, and labels there are already
@@ -68,15 +71,15 @@ def time_table(folder: Path) -> str:
     """Return a round's cost by strategy, the peers on the same 50,000 images, and a search beside brute force."""
     lines = ["| a round of 10 from 1,000,000 images, 100 labelled | seconds |", "| --- | --- |"]
     with Workspace(folder) as space:
-        for action in [action for action, stands in space.history() if stands]:  # an earlier run's labels
-            space.undo(action.seq, analyst="bench")
+        for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
+            undo(space, action.seq, analyst="bench")
         gold = space.gold("label")
         for code, name in enumerate(("neutral", "explicit")):
             rows = np.flatnonzero(~space.is_check & (gold == code))[: TAUGHT // 2]
-            space.label(rows, name, analyst="bench", source="lasso")
-        space.refit()
+            label(space, rows, name, analyst="bench", source="lasso")
+        refit(space)
         for name in OFFERED:
-            taken = median_ms(lambda name=name: space.suggest(ROUND, strategy=name), 3) / 1e3
+            taken = median_ms(lambda name=name: suggest(space, ROUND, strategy=name), 3) / 1e3
             lines.append(f"| {name} | {taken:.2f} |")
         rng = np.random.default_rng(0)
         standard = space.embedded(space.encoder_name).standardisation
@@ -87,7 +90,7 @@ def time_table(folder: Path) -> str:
             (f"mundig's diversity on the same {POOL_SAMPLE:,}", lambda: mundig(x, ROUND, known)),
         ):
             lines.append(f"| {name} | {median_ms(work, 3) / 1e3:.2f} |")
-        more = median_ms(lambda: space.more_like(np.array([5]), n=100), 3) / 1e3
+        more = median_ms(lambda: more_like(space, np.array([5]), n=100), 3) / 1e3
         everything = space.matrix.take(np.arange(space.matrix.rows))
         search = NearestNeighbors(n_neighbors=100, metric="cosine", algorithm="brute").fit(everything)
         theirs = median_ms(lambda: search.kneighbors(everything[5:6]), 3) / 1e3
@@ -99,7 +102,7 @@ def time_table(folder: Path) -> str:
 def picks_table(folder: Path, gold: str, flagged: tuple[str, ...]) -> str:
     """Return the AP on a test half that 10 and 100 labels of each way to pick give, mean ± sd over seeds."""
     with Workspace(folder, read_only=True) as space:
-        rows, known = space.catalog.gold(gold)
+        rows, known = space.catalog.images.gold(gold)
         embedded = space.embedded(space.encoder_name)
         x = embedded.standardisation.apply(embedded.need_matrix().take(rows))
         is_flagged, groups = np.isin(known, flagged), space.groups[rows]

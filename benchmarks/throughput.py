@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.encoder import embed, load_encoder
-from core.images import load_square
-from core.originals import FilePictures
+from core.catalog.originals import FilePictures
+from core.encoders.encoder import embed, load_encoder
+from core.images.decode import load_square
 
 REPEATS, BATCH = 5, 256
 

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from benchmarks.shipped import ROOT, run
-from core.backbone import Architecture
-from core.demo import write_demo_images
-from core.msn import MsnConfig, train
+from core.demo.datasets import write_demo_images
+from core.encoders.vit import Architecture
+from core.training.loop import MsnConfig, train
 
 
 def load_demo(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (N, 3, size, size) uint8 demo images as the encoder sees them and N item names."""
-    from core.images import load_square
+    from core.images.decode import load_square
 
     with write_demo_images(folder).open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))

@@ -20,11 +20,11 @@ import torch
 from PIL import Image
 
 from benchmarks.shipped import ROOT, run
-from core.cards import make_card_bytes
-from core.demo import FASHION_CLASSES
-from core.images import load_square
-from core.msn import MsnConfig
-from core.presets import preset
+from core.demo.cards import make_card_bytes
+from core.demo.datasets import FASHION_CLASSES
+from core.images.decode import load_square
+from core.training.loop import MsnConfig
+from core.training.presets import preset
 
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")  # Debian: dataset-fashion-mnist
 N_FASHION, N_NOTICES, NOTICE_SEED = 4_000, 1_000, 64

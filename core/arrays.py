@@ -15,4 +15,4 @@ Progress = Callable[[int, int], None]
 
 
 def ignore(done: int, total: int) -> None:
-    """Be the `Progress` of a caller who does not watch."""
+    """Ignore progress: the no-op callback."""

@@ -14,6 +14,11 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def verb(n: int, one: str = "is", several: str = "are") -> str:
+    """Return the verb that agrees with a count: "1 image is", "2 images are"."""
+    return one if n == 1 else several
+
+
 def percent(share: float, *, down: bool = False, up: bool = False) -> str:
     """Say a share with two or three digits, rounded to the nearest, down or up; NaN is not known.
 

@@ -17,7 +17,9 @@ SECONDS = 60.0  # that one call may take; the slowest picture of 100 megapixels 
 START_SECONDS = 300.0  # that a process may take to come up, on a busy machine with a cold disk
 STARTS = 3  # tries
 READY = "ready"
-MEMORY = 1_300  # MB that a worker may take over what it has when it starts: `core.images.MOST_MEMORY` and what is around it
+MEMORY = (
+    1_300  # MB that a worker may take over what it has when it starts: `core.images.decode.MOST_MEMORY` and what is around it
+)
 
 
 class TookTooLongError(AppError):

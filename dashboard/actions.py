@@ -12,23 +12,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from bokeh.document import Document
 
-from core import bulk, checking, clustering
-from core.bulk import BULK, BulkLabel, Seen
-from core.catalog import Action
-from core.checking import OperatingPoint, Reveal
-from core.clustering import ClusterSummary
-from core.clusters import Clustering
-from core.compare import Comparison, compare_encoders
-from core.copying import copies_of
+from core.catalog.label_book import EVIDENCE_SOURCES
+from core.catalog.records import Action
+from core.duplicates.search import copies_of
+from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
-from core.experiment import Experiment, ExperimentConfig
-from core.exposure import PAUSE, Exposure, Limits, Streak
-from core.focus import draw_focus
-from core.labels import EVIDENCE_SOURCES
-from core.notices import Notices, notices, search_words
-from core.seen import Glance, exposures, set_limits
-from core.troubles import sentence_of
-from core.workspace import LabelResult, Reversal
+from core.evidence import check_sets, points, queues, second_reading
+from core.evidence.focus import draw_focus
+from core.evidence.openings import Opening
+from core.evidence.points import OperatingPoint
+from core.labels import bulk
+from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
+from core.labels.bulk import BULK, BulkLabel, Seen
+from core.map import islands
+from core.map.density import Clustering
+from core.map.islands import ClusterSummary
+from core.notices.find import Notices, notices, search_words
+from core.probe.compare import Comparison, compare_encoders
+from core.probe.suggest import more_like, suggest
+from core.store.troubles import sentence_of
+from core.study.run import Experiment, ExperimentConfig
+from core.wellbeing.exposure import PAUSE, Exposure, Limits, Streak
+from core.wellbeing.guide import set_guide
+from core.wellbeing.store import Glance, exposures, set_limits
+from core.wording import counted
 from dashboard.documents import one_message
 from dashboard.hub import Topics
 from dashboard.openings import OpeningView
@@ -123,7 +130,7 @@ class Actions:
     # -- what was seen --
 
     def seen(self, views: dict[str, int], seconds: dict[str, float]) -> None:
-        """Report what was on the screen, and say a word when it was much."""
+        """Report what was on the screen, and warn when the budget is exceeded."""
         try:
             glance = Glance.of(views, seconds)
         except AppError as error:
@@ -142,7 +149,7 @@ class Actions:
         n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
         if budget and had < budget <= n:
             self.state.reminder = (
-                f"You have seen {n:,} pictures clear today, which is your budget of {budget:,}. "
+                f"You have seen {counted(n, 'picture')} clear today, which is your budget of {budget:,}. "
                 "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
             )
 
@@ -162,7 +169,7 @@ class Actions:
 
     def show_guide(self, on: bool) -> None:
         """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""
-        verb = partial(self.workspace.set_guide, self.state.analyst, on)
+        verb = partial(set_guide, self.workspace, self.state.analyst, on)
         self.run(verb, lambda _: self.state.param.update(guide=on))
 
     # -- labels --
@@ -215,7 +222,9 @@ class Actions:
         n_copies = len(wanted) - len(rows)
         if n_copies:
             criterion = (criterion or {}) | {"copies": n_copies}
-        verb = partial(self.workspace.label, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion)
+        verb = partial(
+            label, self.workspace, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion
+        )
 
         def labelled(result: LabelResult) -> None:
             self._labelled(result, n_copies=n_copies)
@@ -235,10 +244,10 @@ class Actions:
 
         def kept(actions: list[Action]) -> None:
             parts = ", ".join(f"{len(action.rows):,} '{action.class_name}'" for action in actions)
-            self._changed(f"{sum(len(action.rows) for action in actions):,} check images read: {parts}.")
+            self._changed(f"{counted(sum(len(action.rows) for action in actions), 'check image')} read: {parts}.")
             done()
 
-        verb = partial(self.workspace.read_together, readings, analyst=self.state.analyst, criterion=criterion)
+        verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
         self.run(verb, kept, failed=failed)
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
@@ -287,10 +296,10 @@ class Actions:
 
     def _looked(self, found: BulkLabel) -> None:
         self.state.bulk = found
-        self._changed(f"Looked at {len(found.looked):,} images of this label: {found.purity.sentence}")
+        self._changed(f"Looked at {counted(len(found.looked), 'image')} of this label: {found.purity.sentence}")
 
     def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
-        self._changed(result.sentence + (f" {n_copies:,} of them came along as near-duplicates." if n_copies else ""))
+        self._changed(result.sentence + (f" Included {counted(n_copies, 'near-duplicate')}." if n_copies else ""))
         for before in result.replaced:  # whoever labelled them should not find out by chance
             words = f"{self.state.analyst} has labelled {before.n:,} of your '{before.class_name}' images otherwise: "
             words += f"'{result.action.class_name}'." if result.action.class_name else "they have no label now."
@@ -302,13 +311,13 @@ class Actions:
         def show(found: np.ndarray) -> None:
             self.state.param.update(selected=np.sort(found), last_polygon=None)
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
-            self.say(f"{len(found):,} images most like {these} are selected.")
+            self.say(f"Selected the {counted(len(found), 'image')} most like {these}.")
 
-        self.run(partial(self.workspace.more_like, rows, MORE), show, on=self._server.slow_pool)
+        self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
 
     def undo(self, seq: int | None = None) -> None:
         """Undo this analyst's newest action, or any by its number; a queue brings back the picture it was given in."""
-        verb = partial(self.workspace.undo, seq, analyst=self.state.analyst)
+        verb = partial(undo, self.workspace, seq, analyst=self.state.analyst)
 
         def undone(reversal: Reversal) -> None:
             self._changed(reversal.sentence)
@@ -319,7 +328,7 @@ class Actions:
 
     def redo(self, seq: int) -> None:
         """Let an undone action stand again."""
-        verb = partial(self.workspace.redo, seq, analyst=self.state.analyst)
+        verb = partial(redo, self.workspace, seq, analyst=self.state.analyst)
         self.run(verb, lambda reversal: self._changed(reversal.sentence))
 
     def _changed(self, sentence: str) -> None:
@@ -335,9 +344,9 @@ class Actions:
         """Look through another encoder, in every window: map, probe and suggestions follow, labels stay."""
 
         def switch() -> str:
-            self.workspace.use_encoder(name)
+            use_encoder(self.workspace, name)
             self._server.shared.grid()  # built here, so that no event loop builds it
-            return f"All windows look through {name} now; the labels stay."
+            return f"All windows now use {name}; the labels stay."
 
         self.run(switch, self._switched, on=self._server.slow_pool)
 
@@ -378,8 +387,8 @@ class Actions:
         """Read the clusters of a grain with what is in each, and the copyright notices."""
 
         def load() -> ClusterView:
-            found = clustering.clustering(self.workspace, grain)
-            rows = [] if found is None else clustering.summaries(self.workspace, found)
+            found = islands.clustering(self.workspace, grain)
+            rows = [] if found is None else islands.summaries(self.workspace, found)
             return ClusterView(found, rows, notices(self.workspace))
 
         self.run(load, done, on=self._server.slow_pool, failed=failed)
@@ -392,7 +401,9 @@ class Actions:
                 self.say(f"No picture that was read says '{words}'. Finding clusters reads those rich in text on dark.")
                 return
             self.state.param.update(selected=rows, last_polygon=None)
-            self.say(f"{len(rows):,} images say '{words}', or are in a cluster that does; they are selected.")
+            self.say(
+                f"Selected {counted(len(rows), 'image')} with the words '{words}', in the picture or in its cluster's title."
+            )
 
         self.run(partial(search_words, self.workspace, words), show, on=self._server.slow_pool)
 
@@ -403,7 +414,7 @@ class Actions:
 
         def choose() -> list[Any]:
             others = self._server.handout.elsewhere(self._document)
-            found = self.workspace.suggest(n, strategy=strategy, without=others)
+            found = suggest(self.workspace, n, strategy=strategy, without=others)
             self.hold([suggestion.row for suggestion in found])
             return found
 
@@ -421,10 +432,10 @@ class Actions:
 
         def find() -> np.ndarray:
             others = self._server.handout.elsewhere(self._document)
-            found = checking.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
+            found = queues.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
             free = found[~np.isin(found, list(others))][:n]
             if len(found) and not len(free):
-                raise InputError(f"The last {len(found):,} images are being read in other windows; look again in a minute.")
+                raise InputError(f"Others are reading the last {counted(len(found), 'image')}; look again in a minute.")
             self.hold(free.tolist())
             return free
 
@@ -434,7 +445,7 @@ class Actions:
 
     def read_again(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Keep this analyst's reading beside the first."""
-        verb = partial(checking.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
+        verb = partial(second_reading.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
 
         def kept(_: object) -> None:
             self.say(f"Second reading kept: '{class_name}'.")
@@ -449,19 +460,19 @@ class Actions:
     def open_check_set(self, done: Callable[[int], None]) -> None:
         """Open the check set for the newest model: a look that counts."""
 
-        def opened(found: Reveal) -> None:
-            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {found.n:,} labels.")
+        def opened(found: Opening) -> None:
+            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {counted(found.n, 'label')}.")
             done(found.number)
 
-        self.run(partial(checking.reveal, self.workspace, analyst=self.state.analyst), opened)
+        self.run(partial(check_sets.open_check_set, self.workspace, analyst=self.state.analyst), opened)
 
     def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
         """Change what the next opening asks for; `undo` shows the terms in force again where that is refused."""
-        self.run(lambda: checking.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
+        self.run(lambda: check_sets.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
 
     def begin_set(self) -> None:
         """Start another check set from unused images."""
-        verb = partial(checking.begin_set, self.workspace, analyst=self.state.analyst)
+        verb = partial(check_sets.begin_set, self.workspace, analyst=self.state.analyst)
         self.run(verb, lambda terms: self._announce(f"Check set {terms.number} has begun; the old labels may be watched now."))
         self._server.refits.request()
 
@@ -470,18 +481,18 @@ class Actions:
         verb = partial(draw_focus, self.workspace, n, analyst=self.state.analyst)
         self.run(verb, lambda draw: self._announce(f"{len(draw.rows):,} focus images wait in Check, 'precision (focus)'."))
 
-    def save_point(self, name: str, threshold: float, opened: Reveal, done: Callable[[], None]) -> None:
+    def save_point(self, name: str, threshold: float, opened: Opening, done: Callable[[], None]) -> None:
         """Keep a threshold under a name."""
 
         def saved(point: OperatingPoint) -> None:
             done()
             self._announce(f"Saved '{point.name}'.")
 
-        self.run(partial(checking.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
+        self.run(partial(points.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
 
     def put_in_force(self, name: str) -> None:
         """Make a saved point the one in force."""
-        verb = partial(checking.put_in_force, self.workspace, name, analyst=self.state.analyst)
+        verb = partial(points.put_in_force, self.workspace, name, analyst=self.state.analyst)
         self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
 
     def export_bundle(
@@ -490,7 +501,7 @@ class Actions:
         *,
         failed: Callable[[], None],
         threshold: float | None = None,
-        opened: Reveal | None = None,
+        opened: Opening | None = None,
     ) -> None:
         """Write a bundle as a ZIP file inside the workspace.
 
@@ -500,7 +511,7 @@ class Actions:
         """
 
         def export() -> tuple[Path, str]:
-            from core.bundle import exactly, export_zip
+            from core.delivery.bundle import exactly, export_zip
 
             file, record = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
             held = record["promise"]
@@ -516,7 +527,7 @@ class Actions:
 
     def adjudicate(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Decide between two readings."""
-        verb = partial(checking.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
+        verb = partial(second_reading.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
 
         def decided(result: LabelResult) -> None:
             self._labelled(result)

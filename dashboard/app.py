@@ -5,8 +5,6 @@ import logging
 import os
 import socket
 import webbrowser
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -25,7 +23,6 @@ from dashboard.views.page import Page
 from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PORT_TROUBLES = {
     errno.EADDRINUSE: "; stop the program that has it, or choose another with --port (0 takes a free one)",
     errno.EACCES: "; choose one from 1024 on with --port",
@@ -72,9 +69,9 @@ def listen(server: Server) -> Any:
     adapt_panel()
     settings = server.settings
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
-        settings = replace(settings, port=_free_port(settings.address))
+        settings = settings.model_copy(update={"port": _free_port(settings.address)})
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
-    routes = [*patterns(server.workspace, str(ASSETS)), *doors(login)]
+    routes = [*patterns(server.workspace), *doors(login)]
     panel_server = pn.serve(
         {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
         port=settings.port,
@@ -117,8 +114,6 @@ def need_port(settings: Settings) -> None:
 
 def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
     pn.extension(reconnect=False)  # `Connection` finds the way back
     need_port(settings)
     server = start(settings)

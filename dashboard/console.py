@@ -18,8 +18,8 @@ from rich.text import Text
 
 from core.arrays import Progress as OnProgress
 from core.errors import BusyError
-from core.files import STEERING, plain, shown
-from core.troubles import sentence_of
+from core.store.files import STEERING, plain, shown
+from core.store.troubles import sentence_of
 
 P = ParamSpec("P")
 FAILED = 1
@@ -93,7 +93,7 @@ def _in_json(text: str) -> str:
 def sentences(command: Callable[P, None]) -> Callable[P, None]:
     """Turn expected errors of a command into one sentence on stderr and exit code 1; Ctrl-C into 130.
 
-    Expected are our own and those of the machine (`core.troubles`); anything else is a bug and keeps its traceback.
+    Expected are our own and those of the machine (`core.store.troubles`); anything else is a bug and keeps its traceback.
     """
 
     @functools.wraps(command)

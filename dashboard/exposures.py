@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from core.seen import Glance, add_exposures
+from core.wellbeing.store import Glance, add_exposures
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.exposures")

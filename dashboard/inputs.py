@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.catalog import ImageClass
+from core.catalog.records import ImageClass
 
 # verb -> (key, what it does), as the page tells it; class keys come from the workspace
 KEYS: dict[str, tuple[str, str]] = {
@@ -22,7 +22,6 @@ KEYS: dict[str, tuple[str, str]] = {
     "nothing": ("Esc", "select nothing, or cancel"),
 }
 BY_KEY = {"z": "undo", "r": "reveal", "m": "more", "s": "skip", "u": "unsure", "n": "save", "escape": "nothing"}
-ANYWHERE = ("undo", "reveal", "more", "nothing")  # verbs that do not answer for one picture
 STALE = "The picture had changed when that key arrived, so nothing was done; press it again for what you see now."
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press again when you see it."
 

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Hashable
 from functools import partial
 
-from core.clustering import cluster
 from core.errors import InputError
-from core.experiment import ExperimentConfig, run_experiment
-from core.learning import LearningCurve
-from core.notices import find_notices, notices_sentence
-from core.troubles import sentence_of
+from core.map.islands import cluster
+from core.notices.find import find_notices, notices_sentence
+from core.probe.learning_curve import LearningCurve
+from core.probe.live import refit
+from core.probe.live_curves import learning
+from core.store.troubles import sentence_of
+from core.study.run import ExperimentConfig, run_experiment
 from core.workspace import Workspace
 from dashboard.report import write_report
 from dashboard.shared import Shared
@@ -69,7 +71,7 @@ class RefitWorker:
         if says:
             self._publish("fitting", True)
         try:
-            self._workspace.refit(device=self._device)
+            refit(self._workspace, device=self._device)
             self._shared.curves(None)  # worked out here, so that no event loop does
         except Exception as error:  # the worker must outlive one bad fit, and the page says that it stopped
             said = sentence_of(error)
@@ -84,7 +86,7 @@ class RefitWorker:
     def _judge(self) -> None:
         """Draw the learning curve again; after the scores, which people wait for."""
         try:
-            self.learning = self._workspace.learning()
+            self.learning = learning(self._workspace)
             self._publish("learning", self.learning)
         except Exception:
             LOG.exception("learning curve failed")

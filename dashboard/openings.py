@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core import checking
 from core.arrays import FloatArray
-from core.checking import CheckStatus, OperatingPoint, Reveal
+from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
-from core.labels import UNLABELLED
-from core.metrics import PRCurve, pr_curve
-from core.operating import Sample
+from core.evidence import check_sets, openings, points
+from core.evidence.check_sets import CheckStatus
+from core.evidence.openings import Opening
+from core.evidence.points import OperatingPoint
+from core.evidence.threshold import Sample
+from core.maths.precision_recall import PRCurve, pr_curve
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
 
 if TYPE_CHECKING:
-    from core.bundle import Choice
+    from core.delivery.bundle import Choice
 
 KEPT = 2  # openings whose scores stay in memory: 4 MB a million images each
 
@@ -29,8 +31,8 @@ class OpeningView:
     """The state of the check half and one opening, at one moment."""
 
     status: CheckStatus
-    history: tuple[Reveal, ...]  # newest first
-    opened: Reveal | None  # the one that is shown; None before the first
+    history: tuple[Opening, ...]  # newest first
+    opened: Opening | None  # the one that is shown; None before the first
     scores: FloatArray | None  # (frame,) of its frozen model
     sample: Sample | None
     naive: PRCurve | None  # of that model on the labels it learned from
@@ -69,21 +71,21 @@ class Openings:
         """Return an opening, the newest if none is named, with all that stands beside it."""
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, *state, space.catalog.checking_mark())
+        key = (number, *state, openings.mark(space))
         return self._shared.once("opening", key, lambda: self._work_out(number))
 
     def _work_out(self, number: int | None) -> OpeningView:
         workspace = self._workspace
-        history = tuple(checking.reveals(workspace))
+        history = tuple(openings.openings(workspace))
         opened = next((r for r in history if r.number == number), history[0] if history else None)
         common: dict[str, Any] = {
-            "status": checking.status(workspace),
+            "status": check_sets.status(workspace),
             "history": history,
             "opened": opened,
-            "points": tuple(checking.points(workspace)),
-            "in_force": checking.in_force(workspace),
-            "left": 0 if opened is None else checking.left_to_read(workspace, opened),
-            "n_since": 0 if opened is None else checking.read_since(workspace, opened),
+            "points": tuple(points.points(workspace)),
+            "in_force": points.in_force(workspace),
+            "left": 0 if opened is None else openings.left_to_read(workspace, opened),
+            "n_since": 0 if opened is None else openings.read_since(workspace, opened),
             "export": self._export(),
         }
         nothing: dict[str, Any] = {"scores": None, "sample": None, "naive": None, "drift": None}
@@ -91,30 +93,30 @@ class Openings:
             return OpeningView(**common, **nothing)
         try:
             scores = self._frozen(opened)
-            sample = checking.sample_of(workspace, opened, scores)
+            sample = openings.sample_of(workspace, opened, scores)
         except AppError as error:  # what it was made with is lost; the other openings can be shown
             return OpeningView(**common, **nothing, problem=f"Opening {opened.number} cannot be shown. {error}")
-        naive, drift = self._naive(opened, scores), checking.drift_of_owed(workspace, opened)
+        naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)
 
     def _export(self) -> "Choice | None":
-        from core.bundle import choose
+        from core.delivery.bundle import choose
 
         try:
             return choose(self._workspace)
         except InputError:
             return None
 
-    def _frozen(self, opened: Reveal) -> FloatArray:
+    def _frozen(self, opened: Opening) -> FloatArray:
         with self._lock:
             if opened.number not in self._scores:
-                self._scores[opened.number] = checking.frozen_scores(self._workspace, opened)
+                self._scores[opened.number] = openings.frozen_scores(self._workspace, opened)
                 while len(self._scores) > KEPT:
                     self._scores.popitem(last=False)
             return self._scores[opened.number]
 
-    def _naive(self, opened: Reveal, scores: FloatArray) -> PRCurve | None:
+    def _naive(self, opened: Opening, scores: FloatArray) -> PRCurve | None:
         codes = self._workspace.labels.codes[: len(scores)]
         taught = (codes != UNLABELLED) & ~self._workspace.is_check[: len(scores)]
-        flagged = np.isin(codes[taught], checking.flagged_then(self._workspace, opened))
+        flagged = np.isin(codes[taught], openings.flagged_then(self._workspace, opened))
         return pr_curve(scores[taught], flagged) if flagged.any() and not flagged.all() else None

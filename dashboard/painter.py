@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from core.polygon import GridIndex
-from core.raster import Colouring, Dots, Picture, Raster, View
+from core.map.grid import GridIndex
+from core.map.raster import Colouring, Dots, Picture, Raster, View
 from dashboard.shared import Once, Same
 
 DOTS_UP_TO = 5_000  # points in view; a canvas paints that many real dots in 35 ms

@@ -12,11 +12,11 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, NumeralTickFo
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from core.acquisition import STRATEGIES
-from core.experiment import Experiment
-from core.files import atomic_path
-from core.study import GRID, METRICS
-from core.study_report import ACTIVE, BASELINE, FEATURE_TITLES, MANY, conclude, pairs, row_key, summarise
+from core.probe.strategies import STRATEGIES
+from core.store.files import atomic_path
+from core.study.report import ACTIVE, BASELINE, FEATURE_TITLES, MANY, conclude, pairs, row_key, summarise
+from core.study.run import Experiment
+from core.study.simulate import GRID, METRICS
 
 # Okabe & Ito; active is orange and random blue, as in the figure this project started from.
 COLOURS = {

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler
 
 from core.errors import AppError
-from core.images import VIEWS
+from core.images.decode import VIEWS
 from core.workspace import Workspace
 
 ONE_DAY = 86_400
@@ -33,10 +33,9 @@ class WebpHandler(RequestHandler):
         self.finish(content)
 
 
-def patterns(workspace: Workspace, assets: str) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def patterns(workspace: Workspace) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """Return the server's extra routes."""
     return [
         (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),
         (rf"/image/{VIEW}/{ID}", WebpHandler, {"load": workspace.picture}),
-        (r"/assets/(.*)", StaticFileHandler, {"path": assets}),
     ]

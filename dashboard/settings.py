@@ -1,48 +1,52 @@
 """Everything the environment can set, in one table. The README's settings table is tested against it."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from core.errors import InputError
 
+PREFIX = "LASSOSCOPE_"
 MOST_PORT = 65_535
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Server settings; each field is read from the environment variable in its metadata."""
+class Settings(BaseSettings):
+    """Server settings: LASSOSCOPE_ and a field's name in capitals, but PORT, which hosts of servers set."""
 
-    workspace: Path = field(default=Path("workspaces/demo"), metadata={"env": "LASSOSCOPE_WORKSPACE"})
-    port: int = field(default=5006, metadata={"env": "PORT"})
-    address: str = field(default="127.0.0.1", metadata={"env": "LASSOSCOPE_ADDRESS"})
-    origins: str = field(default="", metadata={"env": "LASSOSCOPE_ORIGINS"})
-    password: str = field(default="", metadata={"env": "LASSOSCOPE_PASSWORD"})
-    cookie_secret: str = field(default="", metadata={"env": "LASSOSCOPE_COOKIE_SECRET"})
-    device: str = field(default="auto", metadata={"env": "LASSOSCOPE_DEVICE"})
-    analyst: str = field(default="", metadata={"env": "LASSOSCOPE_ANALYST"})
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, validate_by_name=True)
+
+    workspace: Path = Path("workspaces/demo")
+    port: int = Field(default=5006, ge=0, le=MOST_PORT, validation_alias="PORT")
+    address: str = "127.0.0.1"
+    origins: str = ""
+    password: str = ""
+    cookie_secret: str = ""
+    device: str = "auto"
+    analyst: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":
+    def from_environment(cls, **overrides: Any) -> "Settings":
         """Read the environment; an override that is not None wins.
 
         Raises:
-            InputError: if a number is none, or no port.
+            InputError: if the port is none.
         """
-        values: dict[str, Any] = {}
-        for f in fields(cls):
-            text = environment.get(f.metadata["env"], "")
-            if overrides.get(f.name) is not None:
-                values[f.name] = overrides[f.name]
-            elif text:
-                values[f.name] = _parse(f.metadata["env"], text, type(f.default))
-        found = cls(**values)
-        if not 0 <= found.port <= MOST_PORT:
-            raise InputError(f"The port is {found.port}; it needs a number from 0 (any free one) to {MOST_PORT}.")
-        return found
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name = str(wrong["loc"][0]).upper()
+            raise InputError(
+                f"{name} is {wrong['input']!r}; it needs a whole number from 0 (any free one) to {MOST_PORT}, for example 5006."
+            ) from None
+
+    @classmethod
+    def variables(cls) -> set[str]:
+        """Return the names of the environment variables."""
+        return {str(field.validation_alias or f"{PREFIX}{name.upper()}") for name, field in cls.model_fields.items()}
 
     def allowed_origins(self) -> list[str]:
         """Return the hosts a browser may come from: the ones named, or this machine under the served port."""
@@ -52,12 +56,3 @@ class Settings:
     def host_names(self) -> set[str]:
         """Return the names, without ports, under which a browser may open the server; those of this machine always are."""
         return {urlsplit(f"//{origin}").hostname or "" for origin in self.allowed_origins()} | {self.address.lower()}
-
-
-def _parse(name: str, text: str, kind: type) -> Any:
-    if kind is int:
-        try:
-            return int(text)
-        except ValueError:
-            raise InputError(f"{name} is {text!r}; it needs a whole number, for example 5006.") from None
-    return Path(text) if issubclass(kind, Path) else text

@@ -4,18 +4,21 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from core.catalog import ImageClass
-from core.curves import NamedCurve
-from core.fitting import Fitted
-from core.labels import UNLABELLED, Labels
-from core.polygon import GridIndex
-from core.raster import Colouring
+from core.catalog.label_book import UNLABELLED, Labels
+from core.catalog.records import ImageClass
+from core.embeddings.scores import Fitted
+from core.map.grid import GridIndex
+from core.map.raster import Colouring
+from core.overview import label_counts
+from core.palette import CONTINUOUS, UNLABELLED_COLOUR
+from core.probe.curves import NamedCurve
+from core.probe.live_curves import curves
 from core.workspace import Workspace
-from dashboard.theme import CONTINUOUS, UNLABELLED_COLOUR
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
@@ -58,13 +61,13 @@ class Shared(Once):
     def counts(self) -> dict[str, Any]:
         """Return how many images are labelled, by class and half."""
         space = self._workspace
-        return self.once("counts", (space.labels.version, space.n_images), space.label_counts)
+        return self.once("counts", (space.labels.version, space.n_images), partial(label_counts, space))
 
     def curves(self, gold_column: str | None) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""
         space = self._workspace
         key = (Same(space.fitted), space.labels.version, Same(space.sealed), gold_column)
-        return self.once("curves", key, lambda: space.curves(gold_column=gold_column))
+        return self.once("curves", key, lambda: curves(space, gold_column=gold_column))
 
     def colouring(self, colour_by: str) -> Colouring:
         """Return what point colour shows."""

@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 import param
 
-from core.bulk import BulkLabel, Look
-from core.curves import NamedCurve
-from core.exposure import Exposure, Limits
-from core.learning import LearningCurve
-from core.outlines import Outline
-from core.polygon import GridIndex
-from core.raster import Colouring
-from core.seen import exposure, limits
+from core.labels.bulk import BulkLabel, Look
+from core.map.grid import GridIndex
+from core.map.outlines import Outline
+from core.map.raster import Colouring
+from core.missing import missing_for_map
+from core.overview import describe
+from core.probe.curves import NamedCurve
+from core.probe.learning_curve import LearningCurve
+from core.wellbeing.exposure import Exposure, Limits
+from core.wellbeing.guide import wants_guide
+from core.wellbeing.store import exposure, limits
 from core.wording import signed
 from core.workspace import Workspace
 from dashboard.shared import Shared
@@ -66,7 +69,7 @@ class SessionState(param.Parameterized):
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
-    limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="What the analyst has set for himself.")
+    limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="The analyst's own limits.")
     reminder: str = param.String(doc="A gentle word on what was seen, '' for none.")
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
@@ -82,16 +85,16 @@ class SessionState(param.Parameterized):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
-        missing = self.workspace.missing_for_map()
+        missing = missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
-        self.guide = self.workspace.wants_guide(self.analyst)
+        self.guide = wants_guide(self.workspace, self.analyst)
         self.follow_analyst()
         self.follow(labels=True, fit=True)
         self._find_place()
 
     @param.depends("analyst", watch=True)
     def follow_analyst(self) -> None:
-        """Show what this analyst has seen today, and his limits."""
+        """Show what this analyst has seen today, and their limits."""
         self.param.update(limits=limits(self.workspace, self.analyst), exposure=exposure(self.workspace, self.analyst))
 
     @property
@@ -105,7 +108,7 @@ class SessionState(param.Parameterized):
 
     def describe(self, row: int) -> list[str]:
         """Say in short lines what is known of one image."""
-        known = self.workspace.describe(row)
+        known = describe(self.workspace, row)
         label = known["label"] or ("unsure" if known["unsure"] else "unlabelled")
         if known["labelled_by"]:
             label += f" (by {known['labelled_by']})"

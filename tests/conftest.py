@@ -3,6 +3,11 @@
 import os
 import shutil
 
+from core.encoders.chosen import use_encoder
+from core.intake.ingest import ingest
+from core.labels.actions import label
+from core.probe.live import refit
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of torch in each would wait for each other
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; processes that tests start have it too
 
@@ -10,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.vectors import write_part
+from core.embeddings.matrix import write_part
 from core.workspace import Workspace
 
 N = 48
@@ -33,19 +38,19 @@ def small_made(tmp_path_factory):
     (images / "manifest.csv").write_text("\n".join(["path,label", *rows]) + "\n")
     x = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
     with Workspace.create(folder, salt="small") as space:
-        space.ingest(images / "manifest.csv", workers=1)
-        space.catalog.add_encoder("made", 8, {"source": "made"})
+        ingest(space, images / "manifest.csv", workers=1)
+        space.catalog.models.add_encoder("made", 8, {"source": "made"})
         file = write_part(folder / "embeddings" / "made", 0, x)
-        space.catalog.add_part("made", 0, 0, N, str(file.relative_to(folder)))
+        space.catalog.models.add_part("made", 0, 0, N, str(file.relative_to(folder)))
         (folder / "projection").mkdir()
         np.save(folder / "projection" / "map.npy", x[:, :2])
-        space.catalog.add_projection("made", N, "projection/map.npy", {"seed": 0, "trustworthiness": None})
-        space.use_encoder("made")
+        space.catalog.models.add_projection("made", N, "projection/map.npy", {"seed": 0, "trustworthiness": None})
+        use_encoder(space, "made")
         gold = space.gold("label")
         for code, name in enumerate(space.class_names):
             if (gold == code).any():
-                space.label(np.flatnonzero(gold == code), name, analyst="ann")
-        space.refit()
+                label(space, np.flatnonzero(gold == code), name, analyst="ann")
+        refit(space)
     return place
 
 

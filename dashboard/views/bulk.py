@@ -9,8 +9,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.bulk import LOOKED, Look, Seen
-from core.purity import Purity
+from core.labels.actions import history
+from core.labels.bulk import LOOKED, Look, Seen
+from core.labels.purity import Purity
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs
 from dashboard.state import SessionState
@@ -192,7 +193,7 @@ class BulkPane(pn.viewable.Viewer):
         if bulk is None:
             self._card.visible = False
             return
-        stands = any(stands and action.seq == bulk.action.seq for action, stands in self.state.workspace.history())
+        stands = any(stands and action.seq == bulk.action.seq for action, stands in history(self.state.workspace))
         self._card.visible = bool(stands)
         worth, more = bulk.purity, bulk.purity.after(LOOKED)
         self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(

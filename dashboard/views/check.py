@@ -7,9 +7,12 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from core.checking import second_class
-from core.focus import focus_draws
-from core.workspace import Suggestion
+from core.evidence.focus import focus_draws
+from core.evidence.second_reading import second_class
+from core.labels.actions import standing
+from core.missing import missing_for_check
+from core.probe.suggest import Suggestion
+from core.wording import counted
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.reading import QueuePane
@@ -166,7 +169,7 @@ class CheckPane(QueuePane):
     def _contradictions(self, readings: dict[str, np.ndarray]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
         for reading, rows in readings.items():
-            for known, members in self.state.workspace.standing(rows).items():
+            for known, members in standing(self.state.workspace, rows).items():
                 if known != reading:
                     found.setdefault(known, {})[reading] = len(members)
         return found
@@ -235,7 +238,8 @@ class CheckPane(QueuePane):
         workspace, purpose = self.state.workspace, self._purpose.value
         evidence = workspace.evidence()
         read, sealed = int(evidence.sum()), int((evidence & workspace.sealed).sum())
-        words = f"{read:,} of {int(workspace.is_check.sum()):,} check images read, {sealed:,} of them sealed for a promise.\n"
+        n_check = counted(int(workspace.is_check.sum()), "check image")
+        words = f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise.\n"
         if not self._waiting:
             return words + self._nothing_left(purpose)
         if self._doubt is not None:
@@ -268,7 +272,7 @@ class CheckPane(QueuePane):
             return "No two readings differ."
         if purpose == "focus" and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
             return "No focus labels were asked for; the Operating point page offers them where flagged images are rare."
-        return self.state.workspace.missing_for_check(live=purpose == "live") or "Nothing is left to read here."
+        return missing_for_check(self.state.workspace, live=purpose == "live") or "Nothing is left to read here."
 
 
 def _choice(label: str, names: list[str]) -> pmui.Select:

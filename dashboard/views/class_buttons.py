@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.catalog import ImageClass
+from core.catalog.records import ImageClass
 from dashboard.inputs import Press
 from dashboard.views.components.answer_buttons import AnswerButtons
 

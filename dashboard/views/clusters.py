@@ -11,10 +11,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.clustering import ClusterSummary
-from core.clusters import GRAINS
-from core.notices import RICH
-from core.outlines import Outline
+from core.map.density import GRAINS
+from core.map.islands import ClusterSummary
+from core.map.outlines import Outline
+from core.notices.find import RICH
+from core.wording import counted
 from dashboard.actions import Actions, ClusterView
 from dashboard.state import SessionState
 from dashboard.views.components.cluster_list import ClusterList
@@ -135,9 +136,8 @@ class ClustersPane(pn.viewable.Viewer):
         else:
             inside = sum(row.size for row in self._shown.rows)
             shown = f"{len(rows):,} of {len(self._shown.rows):,}" if len(rows) < len(self._shown.rows) else f"{len(rows):,}"
-            self._words.object = (
-                f"<small>{shown} clusters with {inside:,} images. A click selects one on the map, arrows step through.</small>"
-            )
+            how = "A click selects one on the map, arrows step through."
+            self._words.object = f"<small>{shown} clusters, {counted(inside, 'image')}. {how}</small>"
         self._rows, titles = rows, self._titles()
         self.state.outlines = self._outlines()
         group = [] if self._filter.value in HIDE_NOTICES else self._notices_entry()
@@ -168,7 +168,7 @@ class ClustersPane(pn.viewable.Viewer):
         return [
             {
                 "name": NOTICES,
-                "title": f"{NOTICES} · {len(notices.rows):,} images",
+                "title": f"{NOTICES} · {counted(len(notices.rows), 'image')}",
                 "words": [f"{where}{told}", f"{open_:,} without a label"],
                 "pictures": [space.image_id(int(row)) for row in shown],
             }
@@ -187,7 +187,7 @@ class ClustersPane(pn.viewable.Viewer):
             words.append(f"{row.near_duplicates:.1%} have a near-duplicate")
         return {
             "name": row.name,
-            "title": f"{row.name} · {row.size:,} images" + (f" · {title}" if title else ""),
+            "title": f"{row.name} · {counted(row.size, 'image')}" + (f" · {title}" if title else ""),
             "words": words,
             "pictures": [self.state.workspace.image_id(int(picture)) for picture in row.pictures],
         }

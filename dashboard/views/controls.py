@@ -125,7 +125,13 @@ class Controls(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         keys = {c.name: c.key for c in self.state.workspace.classes}
-        legend = legend_of(self.state.colouring, keys, REST[self.state.colour_by], ENDS.get(self.state.colour_by))
+        legend = legend_of(
+            self.state.colouring,
+            keys,
+            REST[self.state.colour_by],
+            ENDS.get(self.state.colour_by),
+            self.state.workspace.flagged_names,
+        )
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -10,8 +10,9 @@ import param
 from bokeh.models import ColumnDataSource, Line, Range1d
 from bokeh.plotting import figure
 
-from core.curves import NamedCurve
-from core.workspace import CURVE_TITLES
+from core.labels.gold import has_gold
+from core.probe.curves import NamedCurve
+from core.probe.live_curves import CURVE_TITLES
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown
 
@@ -50,7 +51,7 @@ class CurvesPane(pn.viewable.Viewer):
         switch = pmui.Checkbox.from_param(
             self.state.param.show_gold,
             label="Exact curve (gold labels)",
-            visible=self.state.workspace.has_gold(),
+            visible=has_gold(self.state.workspace),
             size="small",
             description="",
             margin=(0, 4),

@@ -7,7 +7,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.compare import Comparison
+from core.encoders.chosen import encoders
+from core.probe.compare import Comparison
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.curves import describe_curve
@@ -25,14 +27,14 @@ th { font-weight: 600; white-space: nowrap; }
 
 
 class EncoderChoice(pn.viewable.Viewer):
-    """Which encoder all windows look through; hidden while there is no choice."""
+    """The encoder that all windows use; hidden while there is no choice."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        names = [encoder["name"] for encoder in self.state.workspace.encoders() if encoder["mapped"]]
+        names = [encoder["name"] for encoder in encoders(self.state.workspace) if encoder["mapped"]]
         self._select = pmui.Select(
             label="Encoder, for everybody",
             options=names,
@@ -92,13 +94,13 @@ class EncodersPane(pn.viewable.Viewer):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        encoders = self.state.workspace.encoders()
-        self._compare.visible = len(encoders) > 1
+        known = encoders(self.state.workspace)
+        self._compare.visible = len(known) > 1
         lines = ["".join(f"<th scope='col'>{head}</th>" for head in HEADS)]
-        for encoder in encoders:
+        for encoder in known:
             record, name = encoder["record"], encoder["name"]
             judged = self._judged.get(name)
-            words = f"{describe_curve(judged.curve)}, learned from {judged.n_teach:,} labels" if judged else ""
+            words = f"{describe_curve(judged.curve)}, learned from {counted(judged.n_teach, 'label')}" if judged else ""
             cells = [
                 f"{name}, in use" if name == self.state.encoder else name,
                 str(record.get("architecture", "")),
@@ -109,7 +111,7 @@ class EncodersPane(pn.viewable.Viewer):
             ]
             lines.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
         rows = "".join(f"<tr>{line}</tr>" for line in lines)
-        self._table.object = f"<table>{rows}</table>" if len(encoders) > 1 else f"<div>{ALONE}</div>" if encoders else ""
+        self._table.object = f"<table>{rows}</table>" if len(known) > 1 else f"<div>{ALONE}</div>" if known else ""
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

@@ -10,10 +10,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.acquisition import STRATEGIES
 from core.errors import WorkspaceError
-from core.experiment import FEATURES, BrokenRun, Experiment, ExperimentConfig, read_experiment
-from core.study_report import FEATURE_TITLES, conclude
+from core.labels.gold import gold_columns, gold_values
+from core.probe.strategies import STRATEGIES
+from core.study.report import FEATURE_TITLES, conclude
+from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig, experiment_folders, read_experiment
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.report import about, every_row_html, learning_figure, precision_recall_figure, tables_html
@@ -45,7 +46,7 @@ class ExperimentPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._seen: dict[Path, tuple[tuple[int, ...], Experiment | BrokenRun]] = {}
         self._drawn: tuple[Any, ...] = ()
-        columns = self.state.workspace.catalog.gold_columns()
+        columns = gold_columns(self.state.workspace)
         likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
         self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
@@ -98,7 +99,7 @@ class ExperimentPage(pn.viewable.Viewer):
     def _on_gold(self, *_: Any) -> None:
         if self._gold.value is None:
             return
-        values = self.state.workspace.gold_values(self._gold.value)
+        values = gold_values(self.state.workspace, self._gold.value)
         flagged = {c.name for c in self.state.workspace.classes if c.flagged}
         self._flagged.param.update(options=values, value=[value for value in values if value in flagged])
 
@@ -126,7 +127,7 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def poll(self) -> None:
         """Read the list of runs again, and the shown one where its files have grown."""
-        runs = [self._read(folder) for folder in self.state.workspace.experiment_folders()]
+        runs = [self._read(folder) for folder in experiment_folders(self.state.workspace)]
         found = {self._title(run): run.folder for run in runs if isinstance(run, Experiment)}
         self._name_broken([run for run in runs if isinstance(run, BrokenRun)])
         if found != self._run.options:

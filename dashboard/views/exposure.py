@@ -7,7 +7,8 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.exposure import LEVELS, Exposure, Limits
+from core.wellbeing.exposure import LEVELS, Exposure, Limits
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown
@@ -41,7 +42,7 @@ class ExposureLine(pn.viewable.Viewer):
             return
         clear, worth = seen.views.get("clear", 0), seen.labels_per_clear_view
         of = f" of {budget:,}" if budget else ""
-        said = f" · {worth:,.1f} labels per clear view" if worth is not None else f" · {seen.labels:,} labels"
+        said = f" · {worth:,.1f} labels per clear view" if worth is not None else f" · {counted(seen.labels, 'label')}"
         self._button.label = f"Today: {clear:,}{of} clear views{said}"
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -7,6 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.wording import counted
 from dashboard.state import PAGES, SessionState
 
 # pmui passes `sx` to the knob alone.
@@ -90,7 +91,7 @@ class Header(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()
         self._counts.object = html.escape(
-            f"{workspace.name} · {workspace.n_images:,} images · {counts['labelled']:,} labelled "
+            f"{workspace.name} · {counted(workspace.n_images, 'image')} · {counts['labelled']:,} labelled "
             f"({counts['labelled_teach']:,} teach, {counts['labelled_check']:,} check)"
         )
         probe = f"probe {self.state.probe_version}" if self.state.probe_version else "no probe yet"

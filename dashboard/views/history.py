@@ -8,9 +8,10 @@ import numpy as np
 import panel as pn
 import param
 
-from core.bulk import BulkLabel, bulk_labels
-from core.catalog import Action
-from core.labels import LOOK, bulk_token
+from core.catalog.label_book import LOOK, bulk_token
+from core.catalog.records import Action
+from core.labels.actions import history
+from core.labels.bulk import BulkLabel, bulk_labels
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList
@@ -35,9 +36,9 @@ class HistoryPage(pn.viewable.Viewer):
         draw_when_shown(self.state, self._draw, ["labels_version"], page="history")
 
     def _draw(self) -> None:
-        history, bulk = self.state.workspace.history(), bulk_labels(self.state.workspace)
-        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(history[:SHOWN])]
-        self._empty.visible = not history
+        actions, bulk = history(self.state.workspace), bulk_labels(self.state.workspace)
+        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(actions[:SHOWN])]
+        self._empty.visible = not actions
 
     def _on_verb(self, verb: str, seq: int) -> None:
         if verb == "undo":

@@ -9,7 +9,7 @@ import param
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
-from core.learning import LearningCurve, describe
+from core.probe.learning_curve import LearningCurve, describe
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown
 

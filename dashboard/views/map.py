@@ -30,8 +30,8 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from core.errors import InputError
-from core.polygon import combine
-from core.raster import Picture, View, warm
+from core.map.grid import combine
+from core.map.raster import Picture, View, warm
 from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request

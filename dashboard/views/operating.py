@@ -13,20 +13,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.checking import OperatingPoint, promised_figures
 from core.errors import InputError
-from core.focus import is_offered
-from core.operating import (
-    PointFigures,
-    Range,
-    Sample,
-    cheapest_threshold,
-    cost_per_1000,
-    figures_at,
-    threshold_for_precision,
-    threshold_for_recall,
-)
-from core.operating_words import (
+from core.evidence.focus import is_offered
+from core.evidence.openings import promised_figures
+from core.evidence.points import OperatingPoint
+from core.evidence.sentences import (
     at_handle,
     between,
     closed,
@@ -37,6 +28,16 @@ from core.operating_words import (
     say_threshold,
     shown_curve,
     what_more_would_buy,
+)
+from core.evidence.threshold import (
+    PointFigures,
+    Range,
+    Sample,
+    cheapest_threshold,
+    cost_per_1000,
+    figures_at,
+    threshold_for_precision,
+    threshold_for_recall,
 )
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions
@@ -529,7 +530,7 @@ class OperatingPage(pn.viewable.Viewer):
         view = self._view
         if view is None or view.opened is None or view.sample is None:
             return
-        mine = [point for point in view.points if point.reveal == view.opened.number]
+        mine = [point for point in view.points if point.opening == view.opened.number]
         rows: list[Any] = [_small(["Points of this opening, with what they come to:"])] if mine else []
         self._points.objects = [
             *(pn.pane.HTML(text, margin=(0, 8)) for text in rows),

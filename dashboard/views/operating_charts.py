@@ -7,8 +7,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d, Span
 from bokeh.plotting import figure
 
-from core.metrics import PRCurve
-from core.operating import FEWEST_ABOVE, PointFigures, Sample
+from core.evidence.threshold import FEWEST_ABOVE, PointFigures, Sample
+from core.maths.precision_recall import PRCurve
 
 WIDTH, HEIGHT, LOW_HEIGHT = 464, 310, 150  # px
 ESTIMATE, PESSIMISTIC, NAIVE, HANDLE, PROMISED = "#0072b2", "#d55e00", "#888888", "#e69f00", "#009e73"

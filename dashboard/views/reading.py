@@ -8,9 +8,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.acquisition import FIRST_ROUND, OFFERED
-from core.labels import UNSURE
-from core.workspace import Suggestion
+from core.catalog.label_book import UNSURE
+from core.missing import missing_for_suggestions, missing_side
+from core.probe.strategies import FIRST_ROUND, OFFERED
+from core.probe.suggest import Suggestion
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs
 from dashboard.state import SessionState
@@ -221,10 +222,10 @@ class SuggestionsPane(QueuePane):
     def _say(self) -> str:
         if self.current is None:
             how = "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
-            return self.state.workspace.missing_for_suggestions() or how
+            return missing_for_suggestions(self.state.workspace) or how
         number = self._asked - len(self._waiting) + 1
         words = f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."
-        missing = self.state.workspace.missing_side()
+        missing = missing_side(self.state.workspace)
         if missing:
             side = "flagged image" if missing == "flagged" else "image that is not flagged"
             words += f"\nNo {side} among the labels yet. If you know one, click it on the map and press M for more like it."

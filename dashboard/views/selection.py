@@ -8,8 +8,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.copying import one_of_each
-from core.labels import UNLABELLED
+from core.catalog.label_book import UNLABELLED
+from core.duplicates.search import one_of_each
+from core.missing import missing_for_map
 from dashboard.actions import Actions
 from dashboard.inputs import KEYS
 from dashboard.state import SessionState
@@ -123,7 +124,7 @@ class SelectionPane(pn.viewable.Viewer):
     def _nothing(self) -> str:
         space = self.state.workspace
         if not space.has_map:
-            return f'<div style="padding:16px 8px">{html.escape(space.missing_for_map())}</div>'
+            return f'<div style="padding:16px 8px">{html.escape(missing_for_map(space))}</div>'
         keys = "".join(
             f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
             for key, words in (*((c.key, f"label as {c.name}") for c in space.classes), *HERE)

@@ -14,7 +14,7 @@ from holoviews.streams import Pipe
 from PIL import Image
 
 from core.errors import InputError
-from core.runs import BROKEN, RunRecord
+from core.training.runs import BROKEN, RunRecord, training_runs, treated_views
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.encoders import EncodersPane
@@ -94,7 +94,7 @@ class TrainingPage(pn.viewable.Viewer):
 
     def poll(self) -> None:
         """Read the runs again and draw what is new."""
-        self._runs = self.state.workspace.training_runs()
+        self._runs = training_runs(self.state.workspace)
         names = [record.name for record in self._runs]
         if names != list(self._choice.options):
             followed = not self._choice.options or self._choice.value == self._choice.options[0]
@@ -120,7 +120,7 @@ class TrainingPage(pn.viewable.Viewer):
             pipe.send((np.array(record.step, np.float64)[measured], values[measured]))
         if record.views is not None:
             try:
-                treated = self.state.workspace.training_views(record, self.state.privacy_view)
+                treated = treated_views(record, self.state.privacy_view)
             except InputError as error:
                 self._views.visible, self._views_words.object = False, html.escape(str(error))
                 return

@@ -5,17 +5,19 @@ from concurrent.futures import Future
 
 import pytest
 
-from core.demo import write_demo_images
+from core.demo.datasets import write_demo_images
+from core.encoders.embed import embed
+from core.intake.ingest import ingest
+from core.labels.classes import parse_classes
 from core.workspace import Workspace
-from dashboard.cli import parse_classes
 
 
 @pytest.fixture(scope="session")
 def demo_400(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "w"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
-        space.ingest(write_demo_images(folder / "images", n_images=400), workers=2)
-        space.embed("msn-demo", device="cpu")
+        ingest(space, write_demo_images(folder / "images", n_images=400), workers=2)
+        embed(space, "msn-demo", device="cpu")
     return folder
 
 
@@ -43,7 +45,7 @@ class InProcess:
 @pytest.fixture
 def in_process(monkeypatch):
     """Read files in this process: starting another takes half a second."""
-    monkeypatch.setattr("core.ingest.Workers", InProcess)
+    monkeypatch.setattr("core.intake.ingest.Workers", InProcess)
 
 
 @pytest.fixture

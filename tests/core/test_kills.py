@@ -10,20 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.creation import MISSING, THERE, state_of
-from core.demo import write_demo_images
-from core.encoder import load_encoder
-from core.repair import repair
+from core.catalog.creation import MISSING, THERE, state_of
+from core.demo.datasets import write_demo_images
+from core.doctor.repair import repair
+from core.encoders.embed import embed
+from core.encoders.encoder import load_encoder
+from core.intake.ingest import ingest
+from core.labels.actions import history
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBED = """
-import sys, core.workspace as w
+import sys, core.encoders.embed as e
 from pathlib import Path
-w.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
-with w.Workspace(Path(sys.argv[1])) as space:
+from core.workspace import Workspace
+e.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
+with Workspace(Path(sys.argv[1])) as space:
     print("ready", flush=True)
-    space.embed("random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
+    e.embed(space, "random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
 """
 CREATE = """
 import sys, core.workspace as w
@@ -33,17 +37,19 @@ w.Workspace.create(Path(sys.argv[1]), salt="kills").close()
 print("made", flush=True)
 """
 REPAIR = """
-import sys, core.repair as r
+import sys, core.doctor.repair as r
 from pathlib import Path
 print("ready", flush=True)
 r.repair(Path(sys.argv[1]), device="cpu")
 """
 LABEL = """
-import sys, numpy as np, core.workspace as w
+import sys, numpy as np
+from core.labels.actions import label
+from core.workspace import Workspace
 from pathlib import Path
-with w.Workspace(Path(sys.argv[1])) as space:
+with Workspace(Path(sys.argv[1])) as space:
     for i in range(100_000):
-        action = space.label(np.array([i % 200]), space.class_names[i % 3], analyst="ann").action
+        action = label(space, np.array([i % 200]), space.class_names[i % 3], analyst="ann").action
         print(action.seq, flush=True)
 """
 
@@ -52,12 +58,12 @@ with w.Workspace(Path(sys.argv[1])) as space:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills") / "w"
     with Workspace.create(folder, salt="kills") as space:
-        space.ingest(write_demo_images(folder / "images", n_images=200), workers=2)
+        ingest(space, write_demo_images(folder / "images", n_images=200), workers=2)
     return folder
 
 
 def run_and_kill(code: str, folder: Path, *, after_lines: int, then: float) -> list[str]:
-    """Run code, kill it so many seconds after its so-manieth line, and return all lines it got out."""
+    """Run code, kill it that many seconds after its n-th line, and return all lines it got out."""
     lines = []
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         while len(lines) < after_lines and (line := process.stdout.readline()):
@@ -73,15 +79,15 @@ def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_
     for after_lines in (1, 4):
         run_and_kill(EMBED, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.1)))
         with Workspace(folder, read_only=True) as space:
-            parts = space.catalog.parts(name)
+            parts = space.catalog.models.parts(name)
             assert [start for start, _, _ in parts] == [16 * i for i in range(len(parts))]  # no gap, none twice
     subprocess.run([sys.executable, "-c", EMBED, str(folder)], cwd=ROOT, check=True, capture_output=True)
     with Workspace(folder) as space:
         resumed = space.matrix.take(np.arange(200))
     whole = tmp_path / "w"
     with Workspace.create(whole, salt="kills") as space:
-        space.ingest(folder / "images", workers=2)
-        space.embed("random", device="cpu")
+        ingest(space, folder / "images", workers=2)
+        embed(space, "random", device="cpu")
         np.testing.assert_allclose(space.matrix.take(np.arange(200)), resumed, atol=2e-3)
 
 
@@ -91,10 +97,10 @@ def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folde
         lines = run_and_kill(LABEL, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.2)))
         acknowledged = int(lines[-1])
         with Workspace(folder) as space:
-            found = [action.seq for action, _ in space.history()]
+            found = [action.seq for action, _ in history(space)]
             assert found[::-1] == list(range(1, len(found) + 1))
             assert acknowledged <= len(found) <= acknowledged + 1  # one may be on disk without having been told
-            again = {action.seq: action for action, _ in space.history()}
+            again = {action.seq: action for action, _ in history(space)}
             assert all(len(again[seq].rows) == 1 for seq in found)
 
 
@@ -106,7 +112,7 @@ def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tm
         assert state_of(folder) in (THERE, MISSING)
         with Workspace.create(folder, salt="again") as space:
             assert len(space.classes) == 3
-            assert space.catalog.setting("salt") in ("kills", "again")
+            assert space.catalog.settings.get("salt") in ("kills", "again")
 
 
 def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path):

@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from core import checking
 from core.errors import InputError
+from core.evidence import check_sets
+from core.labels.actions import label
+from core.labels.classes import parse_classes, set_classes
+from core.missing import missing_for_check, missing_for_probe, missing_for_score, missing_for_suggestions, missing_side
+from core.probe.live import refit
+from core.probe.live_curves import curves
+from core.probe.suggest import suggest
 from core.workspace import Workspace
-from dashboard.cli import app, parse_classes
+from dashboard.cli import app
 from dashboard.console import IN_PAGE
-from tests.core.test_checking import CLASSES, give, made, teach
+from tests.core.evidence.test_check_sets import CLASSES, give, made, teach
 
 
 @pytest.fixture
@@ -23,24 +29,24 @@ def say(*words):
 
 
 def curve(space, key, **how):
-    return next(c for c in space.curves(**how) if c.key == key)
+    return next(c for c in curves(space, **how) if c.key == key)
 
 
-def set_classes(space, text):
-    space.set_classes(parse_classes(text))
-    space.refit()
+def with_classes(space, text):
+    set_classes(space, parse_classes(text))
+    refit(space)
 
 
 def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     teach(space, 40, np.random.default_rng(0))
-    set_classes(space, "neutral,explicit")
+    with_classes(space, "neutral,explicit")
     star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
-    assert all(star in c.missing for c in space.curves())
-    assert star in checking.status(space).missing
+    assert all(star in c.missing for c in curves(space))
+    assert star in check_sets.status(space).missing
     with pytest.raises(InputError, match="a star marks flagged"):
-        space.suggest(3, strategy="top")
-    assert space.suggest(3)  # what needs no score goes on
-    assert space.missing_side() == ""  # no label could bring the other side
+        suggest(space, 3, strategy="top")
+    assert suggest(space, 3)  # what needs no score goes on
+    assert missing_side(space) == ""  # no label could bring the other side
     folder = space.folder
     space.close()
     assert star in say("fit", "-w", folder)
@@ -52,42 +58,42 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
 
 def test_all_classes_flagged_and_labels_of_one_side_are_said(space):
     teach(space, 40, np.random.default_rng(0))
-    set_classes(space, "neutral*,explicit*")
-    assert "Every class is flagged" in space.missing_for_score()
-    set_classes(space, "neutral,explicit,other*")
-    assert "no teach-half label is of a flagged class ('other')" in space.missing_for_score()
-    set_classes(space, "neutral*,explicit*,other")
-    assert "all teach-half labels are of flagged classes ('neutral', 'explicit')" in space.missing_for_score()
+    with_classes(space, "neutral*,explicit*")
+    assert "Every class is flagged" in missing_for_score(space)
+    with_classes(space, "neutral,explicit,other*")
+    assert "no teach-half label is of a flagged class ('other')" in missing_for_score(space)
+    with_classes(space, "neutral*,explicit*,other")
+    assert "all teach-half labels are of flagged classes ('neutral', 'explicit')" in missing_for_score(space)
 
 
 def half(space, *, check):
     space.is_check = np.full(space.n_images, check)
-    space._live_part = np.zeros(space.n_images, bool)
+    space.live_part = np.zeros(space.n_images, bool)
     space._take_check_set(space.check_set)
 
 
 def test_a_pool_that_is_all_check_half_says_so(space):
     half(space, check=True)
-    assert space.suggest(5) == []
-    assert space.missing_for_suggestions().startswith("All 200 images are in the check half, from which the model never learns")
-    assert "in the check half" in space.missing_for_probe()
+    assert suggest(space, 5) == []
+    assert missing_for_suggestions(space).startswith("All 200 images are in the check half, from which the model never learns")
+    assert "in the check half" in missing_for_probe(space)
 
 
 def test_a_pool_that_is_all_teach_half_says_so(space):
     teach(space, 40, np.random.default_rng(0))
     half(space, check=False)
-    assert "All 200 images are in the teach half, so there is nothing to read" in space.missing_for_check()
-    assert "nothing to read" in checking.status(space).missing
+    assert "All 200 images are in the teach half, so there is nothing to read" in missing_for_check(space)
+    assert "nothing to read" in check_sets.status(space).missing
     assert "all 200 images are in the teach half" in curve(space, "check").missing
 
 
 def test_all_labelled_is_said_and_so_is_what_has_no_embedding(space):
     teach_half = np.flatnonzero(~space.is_check)
     give(space, teach_half[1:], space.gold("label"), source="lasso")
-    assert space.missing_for_suggestions() == ""
-    space.label(teach_half[:1], None, analyst="ann", source="unsure")
-    assert space.suggest(5) == []
-    assert f"every one of the {len(teach_half)} images of the teach half has a label" in space.missing_for_suggestions()
+    assert missing_for_suggestions(space) == ""
+    label(space, teach_half[:1], None, analyst="ann", source="unsure")
+    assert suggest(space, 5) == []
+    assert f"every one of the {len(teach_half)} images of the teach half has a label" in missing_for_suggestions(space)
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def fitted(space):
 
 
 def with_gold(space, column, values):
-    space.catalog.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
+    space.catalog.images.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
 
 
 def test_gold_values_that_match_no_class_are_named(fitted):

@@ -184,6 +184,6 @@ def test_a_command_without_a_home_or_a_user_name_works(place, monkeypatch):
     (place / "l.csv").write_text("image,class\n" + f"{place / 'images' / 'p00.png'},neutral\n")
     shutil.copytree(place / "w", place / "v")
     with Workspace(place / "v") as space:
-        name = space.catalog.image(0)["path"]
+        name = space.catalog.images.record(0)["path"]
     (place / "l.csv").write_text(f"image,class\n{name},neutral\n")
     assert run("labels", "import", place / "l.csv", "-w", place / "v").exit_code == 0

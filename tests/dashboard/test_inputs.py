@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.catalog import ImageClass
+from core.catalog.records import ImageClass
 from dashboard.inputs import NOT_SEEN, STALE, Inputs, Press, meant
 
 CLASSES = [ImageClass("neutral", "#000000", "1", flagged=False), ImageClass("explicit", "#ffffff", "2", flagged=True)]

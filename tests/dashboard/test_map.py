@@ -10,9 +10,9 @@ import param
 import pytest
 from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
 
-from core.outlines import Outline
-from core.polygon import GridIndex
-from core.raster import Colouring
+from core.map.grid import GridIndex
+from core.map.outlines import Outline
+from core.map.raster import Colouring
 from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
@@ -361,9 +361,10 @@ def test_a_failed_frame_is_logged_and_the_next_one_comes(caplog):
 
 
 def test_the_legend_names_counts_and_keys_every_class():
-    legend = legend_of(categorical([0, 0, 1, -1]), {"red": "1"}, "unlabelled")
+    legend = legend_of(categorical([0, 0, 1, -1]), {"red": "1"}, "unlabelled", flagged=["blue"])
     told = [(entry["code"], entry["name"], entry["count"], entry["key"]) for entry in legend["entries"]]
     assert told == [(0, "red", 2, "1"), (1, "blue", 1, ""), (-1, "unlabelled", 1, "")]
+    assert [entry["name"] for entry in legend["entries"] if entry["flagged"]] == ["blue"]
     assert legend["scale"] == {}
 
 

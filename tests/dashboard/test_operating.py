@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core import checking
 from core.errors import AppError, InputError
-from core.operating import figures_at
+from core.evidence import check_sets, openings, points
+from core.evidence.threshold import figures_at
+from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.openings import Openings
@@ -17,7 +18,7 @@ from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
-from tests.core.test_checking import made, read, teach
+from tests.core.evidence.test_check_sets import made, read, teach
 
 
 class Direct(Actions):
@@ -45,14 +46,14 @@ def opened_once(tmp_path_factory):
     with made(folder) as found:
         teach(found, 60, np.random.default_rng(1))
         read(found, 150)
-        checking.reveal(found, analyst="ann")
+        check_sets.open_check_set(found, analyst="ann")
     return folder
 
 
 @pytest.fixture
 def space(opened_once, tmp_path):
     with Workspace(shutil.copytree(opened_once, tmp_path / "w")) as found:
-        found.refit()
+        refit(found)
         yield found
 
 
@@ -173,12 +174,12 @@ def test_charts_are_drawn_again_when_what_they_are_drawn_from_changes_under_one_
 
 def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(page, space):
     read(space, 5)
-    checking.reveal(space, analyst="bob")
+    check_sets.open_check_set(space, analyst="bob")
     page._on_state()
     assert page._view.opened.number == 2
     drag(page, 0.3)
     read(space, 5)
-    checking.reveal(space, analyst="bob")
+    check_sets.open_check_set(space, analyst="bob")
     page._on_state()
     assert (page._view.opened.number, shown(page)) == (2, 0.3)
     assert "The newest is opening 3." in page._shown.object
@@ -208,27 +209,27 @@ def test_windows_that_look_at_one_state_share_its_view(space):
     first = openings.view()
     opened = first.opened
     assert openings.view() is first
-    for change in (lambda: read(space, 1), lambda: checking.save_point(space, "a", 0.0, opened, analyst="a")):
+    for change in (lambda: read(space, 1), lambda: points.save_point(space, "a", 0.0, opened, analyst="a")):
         change()
         assert openings.view() is not first
         first = openings.view()
-    checking.put_in_force(space, "a", analyst="a")
+    points.put_in_force(space, "a", analyst="a")
     assert openings.view().in_force["name"] == "a"
-    checking.change_terms(space, recall=0.8)
+    check_sets.change_terms(space, recall=0.8)
     assert openings.view().status.check_set.recall == 0.8
 
 
 def test_an_opening_that_cannot_be_shown_stands_in_the_way_of_no_other(page, space, monkeypatch):
     read(space, 5)
-    checking.reveal(space, analyst="bob")
-    whole = checking.frozen_scores
+    check_sets.open_check_set(space, analyst="bob")
+    whole = openings.frozen_scores
 
     def lost(workspace, opened):
         if opened.number == 2:
             raise InputError("Its embeddings are lost.")
         return whole(workspace, opened)
 
-    monkeypatch.setattr(checking, "frozen_scores", lost)
+    monkeypatch.setattr(openings, "frozen_scores", lost)
     page._on_state()
     assert "Opening 2 cannot be shown. Its embeddings are lost." in page._promise.object
     assert not page._charts.visible

@@ -8,7 +8,10 @@ import pytest
 from bokeh.document import Document
 from panel.io.state import set_curdoc
 
-from core.demo import write_demo_images
+from core.demo.datasets import write_demo_images
+from core.encoders.embed import embed
+from core.intake.ingest import ingest
+from core.map.project import project
 from core.workspace import Workspace
 from dashboard.app import build_page, start, stop
 from dashboard.settings import Settings
@@ -17,9 +20,9 @@ from dashboard.settings import Settings
 @pytest.fixture
 def server(tmp_path):
     with Workspace.create(tmp_path / "w", salt="sessions") as space:
-        space.ingest(write_demo_images(tmp_path / "images", n_images=60), workers=1)
-        space.embed("pixels-pca", device="cpu")
-        space.project()
+        ingest(space, write_demo_images(tmp_path / "images", n_images=60), workers=1)
+        embed(space, "pixels-pca", device="cpu")
+        project(space)
     server = start(Settings(workspace=tmp_path / "w"))
     yield server
     stop(server)

@@ -1,7 +1,6 @@
 """Settings come from the environment, options win, and the README's table is complete."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,35 @@ from dashboard.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_options_win_over_the_environment():
-    found = Settings.from_environment({"PORT": "99", "LASSOSCOPE_ADDRESS": "0.0.0.0"}, port=7, address=None)
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in Settings.variables():
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch.setenv
+
+
+def test_options_win_over_the_environment(environment):
+    environment("PORT", "99")
+    environment("LASSOSCOPE_ADDRESS", "0.0.0.0")
+    environment("LASSOSCOPE_DEVICE", "")  # as good as not set
+    found = Settings.from_environment(port=7, address=None)
+    assert found.device == "auto"
     assert found.port == 7
     assert found.address == "0.0.0.0"
 
 
-def test_a_port_that_is_no_number_is_said():
-    with pytest.raises(InputError, match="PORT is 'abc'"):
-        Settings.from_environment({"PORT": "abc"})
+@pytest.mark.parametrize("text", ["abc", "-1", "65536", "8.5"])
+def test_a_port_that_is_none_is_said(environment, text):
+    environment("PORT", text)
+    with pytest.raises(InputError, match=f"PORT is '{text}'; it needs a whole number"):
+        Settings.from_environment()
 
 
-def test_origins_default_to_this_machine():
-    assert Settings.from_environment({"PORT": "80"}).allowed_origins() == ["localhost:80", "127.0.0.1:80"]
-    named = Settings.from_environment({"LASSOSCOPE_ORIGINS": "a.example, b.example:81"})
+def test_origins_default_to_this_machine(environment):
+    environment("PORT", "80")
+    assert Settings.from_environment().allowed_origins() == ["localhost:80", "127.0.0.1:80"]
+    environment("LASSOSCOPE_ORIGINS", "a.example, b.example:81")
+    named = Settings.from_environment()
     assert named.allowed_origins() == ["a.example", "b.example:81"]
 
 
@@ -36,4 +50,4 @@ def test_host_names_are_those_of_the_origins_and_the_address():
 
 def test_every_setting_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
-    assert {f.metadata["env"] for f in fields(Settings)} <= set(re.findall(r"`(\w+)`", readme))
+    assert Settings.variables() <= set(re.findall(r"`(\w+)`", readme))

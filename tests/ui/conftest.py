@@ -8,9 +8,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from core.demo import write_demo_images
+from core.demo.datasets import write_demo_images
+from core.encoders.embed import embed
+from core.intake.ingest import ingest
+from core.labels.actions import history, undo
+from core.labels.classes import parse_classes
+from core.map.project import project
 from core.workspace import Workspace
-from dashboard.cli import parse_classes
 from tests.ui.driver import N_IMAGES, Server, load
 
 N_COPIES = 3
@@ -32,16 +36,16 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui") / "workspace"
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="ui") as space:
         manifest = write_demo_images(folder / "images", n_images=N_IMAGES - N_COPIES)
-        space.ingest(manifest)
+        ingest(space, manifest)
         again = folder / "again"
         again.mkdir()
         for row in np.flatnonzero(~space.is_check & (space.gold("label") == 2))[:N_COPIES]:  # notices, uploaded once more
-            with Image.open(space.catalog.image(int(row))["path"]) as opened:
+            with Image.open(space.catalog.images.record(int(row))["path"]) as opened:
                 opened.convert("RGB").save(again / f"{row}.webp", quality=70)
-        space.ingest(again)
+        ingest(space, again)
         for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use
-            space.embed(encoder, device="cpu")
-            space.project()
+            embed(space, encoder, device="cpu")
+            project(space)
     return folder
 
 
@@ -49,9 +53,9 @@ def prepared(tmp_path_factory):
 def server(prepared):
     """A server on the workspace; labels of earlier tests are undone."""
     with Workspace(prepared) as space:
-        for action, stands in space.history():
+        for action, stands in history(space):
             if stands:
-                space.undo(action.seq, analyst="test")
+                undo(space, action.seq, analyst="test")
     server = Server(prepared)
     yield server
     server.kill()

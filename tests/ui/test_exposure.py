@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.seen import exposure, exposures
+from core.wellbeing.store import exposure, exposures
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, drag, facts
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core import checking
+from core.evidence import check_sets, queues
+from core.labels.actions import history, label, undo
+from core.probe.live import refit
 from core.workspace import Workspace
 from tests.ui.driver import Server, load
 
@@ -32,18 +34,18 @@ def page(prepared, browser, tmp_path):
     """The Operating point page of a workspace with one opening."""
     folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
     with Workspace(folder) as space:
-        for action, stands in space.history():
+        for action, stands in history(space):
             if stands and action.kind == "label":
-                space.undo(action.seq, analyst="test")
+                undo(space, action.seq, analyst="test")
         truth = space.gold("label")
         teach = np.flatnonzero(~space.is_check & (truth >= 0))[:60]
-        for rows, source in ((teach, "lasso"), (checking.queue(space, "promise", 110, analyst="ann"), "check")):
+        for rows, source in ((teach, "lasso"), (queues.queue(space, "promise", 110, analyst="ann"), "check")):
             for code, name in enumerate(space.class_names):
                 if len(mine := rows[truth[rows] == code]):
-                    space.label(mine, name, analyst="ann", source=source)
-        space.refit()
-        checking.change_terms(space, recall=0.8)
-        checking.reveal(space, analyst="ann")
+                    label(space, mine, name, analyst="ann", source=source)
+        refit(space)
+        check_sets.change_terms(space, recall=0.8)
+        check_sets.open_check_set(space, analyst="ann")
     server = Server(folder)
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     errors = []

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from core.evidence.queues import check_queue
+from core.labels.actions import history, label
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, drag, facts
 
@@ -26,7 +28,7 @@ pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 def actions(server):
     """Return the actions that stand, the newest first."""
     with Workspace(server.folder, read_only=True) as space:
-        return [action for action, stands in space.history() if stands]
+        return [action for action, stands in history(space) if stands]
 
 
 def open_tab(page, name, words):
@@ -105,8 +107,8 @@ def test_digits_of_a_french_and_letters_of_a_russian_keyboard_work(open_page, se
 def test_a_grid_is_one_action_names_the_rest_by_choice_and_asks_where_a_label_says_otherwise(open_page, server):
     server.kill()
     with Workspace(server.folder) as space:
-        queue = space.check_queue(25)
-        space.label(queue[:2], "copyright", analyst="ann", source="lasso")
+        queue = check_queue(space, 25)
+        label(space, queue[:2], "copyright", analyst="ann", source="lasso")
     server.start()
     page = open_page()
     open_tab(page, "Check", re.compile(r"^0 of \d+ check images read"))

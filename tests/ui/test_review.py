@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.copying import copies_of
-from core.notices import notices
-from core.purity import Purity
+from core.duplicates.search import copies_of
+from core.labels.actions import history
+from core.labels.purity import Purity
+from core.notices.find import notices
+from core.wording import counted
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, box_of, drag, facts, label_many, without_copies
 
@@ -45,7 +47,7 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
     size = re.search(r"· ([\d,]+) images", items.nth(2).inner_text())[1].replace(",", "")
     expect(facts(page)).to_have_attribute("data-selected", size, timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
-        newest = space.history()[0][0]
+        newest = history(space)[0][0]
         assert newest.source == "cluster"
         assert newest.criterion["cluster"].startswith("M")
 
@@ -106,10 +108,10 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
     expect(page.get_by_text(f"{len(rows)} labelled 'copyright': {worth}")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert (space.labels.codes[rows] == space.class_names.index("copyright")).all()
-        assert space.history()[0][0].criterion["cluster"] == "Copyright notices"
+        assert history(space)[0][0].criterion["cluster"] == "Copyright notices"
     page.get_by_label("Find words in pictures").first.fill("©")
     page.keyboard.press("Enter")
-    expect(page.get_by_text(re.compile(r"images say '©', or are in a cluster that does"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile(r"images with the words '©'"))).to_be_visible(timeout=10_000)
 
 
 def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open_page, server):
@@ -128,9 +130,9 @@ def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open
     shown.click()
     expect(page.get_by_text("1 picked")).to_be_visible(timeout=5_000)
     page.keyboard.press("1")
-    expect(page.get_by_text(f"{len(together) - 1} of them came along as near-duplicates")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Included {counted(len(together) - 1, 'near-duplicate')}")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
-        assert space.history()[0][0].rows.tolist() == together
+        assert history(space)[0][0].rows.tolist() == together
     page.keyboard.press("z")
     expect(page.get_by_text("0 labelled (")).to_be_visible(timeout=5_000)
     page.get_by_label("Near-duplicates together").first.click()

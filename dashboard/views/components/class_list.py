@@ -1,18 +1,18 @@
 """The legend: classes with colour, count and key, or a colour scale. Not named Legend: pmui would restyle it and break."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import panel as pn
 import param
 
-from core.raster import Colouring
+from core.map.raster import Colouring
 
 
 class ClassList(pn.custom.JSComponent):
     """Rows that hide and show. A click (Space) hides or shows a class; a double click (Enter) shows it alone, or all."""
 
-    entries = param.List(default=[], item_type=dict, doc="{code, name, colour, count, key} from top to bottom.")
+    entries = param.List(default=[], item_type=dict, doc="{code, name, colour, count, key, flagged} from top to bottom.")
     scale = param.Dict(default={}, doc="{colours, low, high, missing, missing_name} instead of entries; empty for none.")
     hidden = param.List(default=[], item_type=int, doc="Codes that are off.")
 
@@ -44,7 +44,9 @@ export function render({ model, el }) {
     row.type = "button";
     row.className = "row";
     row.dataset.code = code;
-    for (const [tag, name] of [["span", "swatch"], ["span", "name"], ["kbd", "key"], ["span", "count"]]) add(row, tag, name);
+    for (const name of ["swatch", "name", "flag"]) add(row, "span", name);
+    add(row, "kbd", "key");
+    add(row, "span", "count");
     row.onclick = event => {
       if (event.detail <= 1) { before = model.hidden; toggle(code); }
       else if (event.detail === 2) { model.hidden = before; alone(code); }  // takes back what its first click did
@@ -75,6 +77,8 @@ export function render({ model, el }) {
       const row = rows.get(entry.code), part = name => row.querySelector(name);
       part(".swatch").style.background = entry.colour;
       part(".name").textContent = entry.name;
+      part(".flag").textContent = "flagged";
+      part(".flag").hidden = !entry.flagged;
       part(".key").textContent = entry.key;
       part(".key").hidden = !entry.key;
       part(".count").textContent = entry.count.toLocaleString("en");
@@ -109,6 +113,7 @@ export function render({ model, el }) {
 [hidden] { display: none; }
 .name { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .count { font-variant-numeric: tabular-nums; opacity: .75; }
+.flag { font-size: 11px; opacity: .75; }
 .key { font: 11px monospace; padding: 1px 5px; border: 1px solid rgba(128, 128, 128, .6); border-radius: 4px; }
 .row[aria-pressed="false"] .name, .row[aria-pressed="false"] .count { opacity: .45; text-decoration: line-through; }
 .row[aria-pressed="false"] .swatch { opacity: .25; }
@@ -118,12 +123,19 @@ export function render({ model, el }) {
     ]
 
 
-def legend_of(colouring: Colouring, keys: Mapping[str, str], rest: str, ends: tuple[str, str] | None = None) -> dict[str, Any]:
+def legend_of(
+    colouring: Colouring,
+    keys: Mapping[str, str],
+    rest: str,
+    ends: tuple[str, str] | None = None,
+    flagged: Collection[str] = (),
+) -> dict[str, Any]:
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
 
     Args:
         keys: class name -> the key that labels it.
         rest: what images without a class or a value are called.
+        flagged: names of the classes that the operating point must catch; the legend says so.
         ends: words at the low and the high end of a scale; its two figures if None.
     """
     if colouring.kind == "continuous":
@@ -133,7 +145,8 @@ def legend_of(colouring: Colouring, keys: Mapping[str, str], rest: str, ends: tu
     counts = colouring.counts()
     entries = [
         {"code": code, "name": name, "colour": colour, "count": counts[code], "key": keys.get(name, "")}
+        | {"flagged": name in flagged}
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
     ]
-    entries.append({"code": -1, "name": rest, "colour": colouring.unlabelled, "count": counts[-1], "key": ""})
+    entries.append({"code": -1, "name": rest, "colour": colouring.unlabelled, "count": counts[-1], "key": "", "flagged": False})
     return {"entries": entries, "scale": {}}

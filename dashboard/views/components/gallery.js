@@ -20,7 +20,7 @@ export function render({ model, el }) {
   let anchor = null, hovered = null;
 
   // One at most: the tile under the mouse, else the one with the focus.
-  const isClear = tile => (model.reveal || model.hover_reveal) && tile === (hovered ?? grid.getRootNode().activeElement);
+  const isClear = tile => model.reveal && tile === (hovered ?? grid.getRootNode().activeElement);
   const show = tile => {
     const view = isClear(tile) ? "clear" : model.view, src = `thumb/${view}/${tile.dataset.id}`;
     if (tile.firstChild.getAttribute("src") !== src) tile.firstChild.setAttribute("src", src);
@@ -123,7 +123,7 @@ export function render({ model, el }) {
   const resize = () => grid.style.setProperty("--tile", `${model.tile_size}px`);
   model.on("tiles", draw);
   model.on(["picked", "total", "empty"], mark);
-  model.on(["view", "reveal", "hover_reveal"], showAll);
+  model.on(["view", "reveal"], showAll);
   model.on("tile_size", resize);
   resize();
   draw();

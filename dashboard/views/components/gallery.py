@@ -14,7 +14,7 @@ class Gallery(pn.custom.JSComponent):
     """Tiles of `thumb/<view>/<id>`; `text` is a tile's tooltip, `alike` how many near-duplicates it stands for (none: 1).
 
     Click or Space picks, shift-click picks a range, double click or Enter pins, arrows move. While `reveal` is on (the key
-    is held) or `hover_reveal` is on, the tile under the mouse or the focus shows the clear picture, and no other does.
+    is held), the tile under the mouse or the focus shows the clear picture, and no other does.
     """
 
     tiles = param.List(default=[], item_type=dict, doc="{row, id, label, colour, text, alike}; label '' = none.")
@@ -22,7 +22,6 @@ class Gallery(pn.custom.JSComponent):
     total = param.Integer(default=0, doc="How many images there are, of which `tiles` are the first.")
     view = param.String(default="blurred", doc="Privacy view of every picture that is not revealed.")
     reveal = param.Boolean(default=False, doc="The reveal key is held.")
-    hover_reveal = param.Boolean(default=False, doc="Hovering alone reveals.")
     tile_size = param.Integer(default=96, bounds=(32, 512), doc="Smallest width of a tile, px.")
     empty = param.String(default="Draw a lasso on the map: its pictures appear here.", doc="Said while there is no tile.")
     on_pin: Callable[[int], None] = param.Parameter(doc="Called with the row to enlarge.")

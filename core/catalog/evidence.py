@@ -1,0 +1,89 @@
+"""Check sets and their openings, second readings, focus draws, operating points."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.catalog.database import Database
+from core.catalog.rows import inserted_key, now, replace
+from core.catalog.schema import CHECK_SETS, FOCUS_DRAWS, OPERATING_POINTS, POINTS_IN_FORCE, REVEALS, SECOND_READINGS
+
+
+class Evidence:
+    """Check sets and their openings, second readings, focus draws, operating points. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def mark(self) -> tuple[Any, ...]:
+        """Return what changes whenever an opening, a second reading, a point, the point in force or a focus draw is added."""
+        tables = (REVEALS, SECOND_READINGS, OPERATING_POINTS, POINTS_IN_FORCE, FOCUS_DRAWS)
+        return tuple(self._database.count(table) for table in tables)
+
+    def check_set(self) -> dict[str, Any] | None:
+        """Return the terms of the newest check set; None if none were fixed."""
+        found = self._rows(sa.select(CHECK_SETS).order_by(CHECK_SETS.c.number.desc()).limit(1))
+        return found[0] if found else None
+
+    def set_check_set(self, terms: Mapping[str, Any]) -> None:
+        """Keep the terms of a check set, in the place of what was kept of the set with its number."""
+        with self._database.writing() as connection:
+            replace(connection, CHECK_SETS, [dict(terms)])
+
+    def in_force(self) -> dict[str, Any]:
+        """Return the operating point in force, who put it in force and when: name, analyst, at; {} if none is."""
+        query = sa.select(POINTS_IN_FORCE.c.name, POINTS_IN_FORCE.c.analyst, POINTS_IN_FORCE.c.at)
+        found = self._rows(query.order_by(POINTS_IN_FORCE.c.number.desc()).limit(1))
+        return found[0] if found else {}
+
+    def put_in_force(self, name: str, analyst: str) -> None:
+        """Commit that a point is in force from now on."""
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(POINTS_IN_FORCE).values(name=name, analyst=analyst, at=now()))
+
+    def add_focus_draw(self, draw: Mapping[str, Any]) -> None:
+        """Commit a draw of check images where the model is in doubt."""
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(FOCUS_DRAWS).values(**draw))
+
+    def focus_draws(self) -> list[dict[str, Any]]:
+        """Return all draws, oldest first, as they were committed."""
+        columns = [column for column in FOCUS_DRAWS.columns if column.name != "number"]
+        return self._rows(sa.select(*columns).order_by(FOCUS_DRAWS.c.number))
+
+    def add_opening(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
+        """Commit an opening of a check set and return its number."""
+        values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}
+        with self._database.writing() as connection:
+            return inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
+
+    def openings(self) -> list[dict[str, Any]]:
+        """Return all openings, newest first: number, check_set, look, key, probe, analyst, at, record."""
+        return self._rows(sa.select(REVEALS).order_by(REVEALS.c.number.desc()))
+
+    def add_second_reading(self, row: int, class_name: str, analyst: str, guideline: str) -> None:
+        """Commit a second analyst's reading of a check image (one an image)."""
+        values = {"row": row, "class_name": class_name, "analyst": analyst, "guideline": guideline, "at": now()}
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(SECOND_READINGS).values(**values))
+
+    def second_readings(self) -> list[dict[str, Any]]:
+        """Return all second readings by row: row, class_name, analyst, at, guideline."""
+        return self._rows(sa.select(SECOND_READINGS).order_by(SECOND_READINGS.c.row))
+
+    def add_point(self, name: str, opening: int, threshold: float, analyst: str) -> None:
+        """Commit an operating point."""
+        values = {"name": name, "reveal": opening, "threshold": threshold, "analyst": analyst, "at": now()}
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(OPERATING_POINTS).values(**values))
+
+    def points(self) -> list[dict[str, Any]]:
+        """Return all operating points, oldest first: name, opening, threshold, analyst, at."""
+        points = OPERATING_POINTS.c
+        query = sa.select(points.name, points.reveal.label("opening"), points.threshold, points.analyst, points.at)
+        return self._rows(query.order_by(points.at))
+
+    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self._database.reading() as connection:
+            return [dict(found) for found in connection.execute(query).mappings()]

@@ -1,0 +1,331 @@
+"""Images, the files that hold them, and what was found in them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.arrays import FloatArray, IntArray
+from core.catalog.database import Database
+from core.catalog.records import ImageColumns, ImageRecord, PathRecord, Rejected
+from core.catalog.rows import in_parts, insert, now, plain, replace
+from core.catalog.schema import (
+    COPY_SEARCHES,
+    FRAMES,
+    GOLD,
+    IMAGE_WORDS,
+    IMAGES,
+    PATHS,
+    REJECTED,
+    SOURCES,
+    TEXT_FIGURES,
+)
+from core.catalog.settings import Settings
+from core.errors import WorkspaceError
+from core.images.visits import ImageFiles, Visit
+from core.maths.halves import check_order, in_check_half
+from core.store.troubles import sound
+
+
+class Images:
+    """Images, the files that hold them, and what was found in them. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def count(self) -> int:
+        """Count the images."""
+        return self._database.count(IMAGES)
+
+    def count_rejected(self) -> int:
+        """Count the rejected files."""
+        return self._database.count(REJECTED)
+
+    def count_files(self) -> int:
+        """Count the files that hold a known image (at least one per image)."""
+        return self._database.count(PATHS)
+
+    def known_paths(self) -> dict[str, tuple[int, int]]:
+        """Return path -> (bytes, mtime in ns) of every file seen before, taken or rejected."""
+        with self._database.reading() as connection:
+            found = {}
+            for table in (PATHS, REJECTED):
+                found.update(
+                    {
+                        path: (n, t)
+                        for path, n, t in connection.execute(sa.select(table.c.path, table.c.n_bytes, table.c.mtime_ns))
+                    }
+                )
+        return found
+
+    def known_hashes(self) -> list[tuple[str, str, str]]:
+        """Return (id, perceptual hash, group) of every image in row order."""
+        with self._database.reading() as connection:
+            query = sa.select(IMAGES.c.id, IMAGES.c.hash, IMAGES.c.group).order_by(IMAGES.c.row)
+            return [(a, b, c) for a, b, c in connection.execute(query)]
+
+    def add_batch(
+        self,
+        images: Sequence[ImageRecord],
+        paths: Sequence[PathRecord],
+        rejected: Sequence[Rejected],
+        *,
+        gold: Sequence[tuple[str, str, str]] = (),
+        moved: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Add images (they get the next rows, in order), their files and the rejected files, all or none.
+
+        Args:
+            gold: (image id, column, value), replacing what is kept.
+            moved: image id -> path of known images whose own file is not there any more.
+        Returns:
+            the ids of known images that have no file any more, because something else lies at its path now.
+        """
+        salt = Settings(self._database).get("salt", "")
+        start = self.count()
+        ids, groups = [image.id for image in images], [image.group for image in images]
+        check, order = in_check_half(groups, salt=salt), check_order(ids, salt=salt)
+        with self._database.writing() as connection:
+            query = sa.select(IMAGES.c.group, IMAGES.c.is_check).where(IMAGES.c.group.in_(set(groups)))
+            known = dict(connection.execute(query).all())  # a joined group may have changed it
+            check = np.array([known.get(group, mine) for group, mine in zip(groups, check.tolist(), strict=True)], bool)
+            rows = [
+                {
+                    "row": start + i,
+                    "id": image.id,
+                    "path": image.path,
+                    "width": image.width,
+                    "height": image.height,
+                    "n_bytes": image.n_bytes,
+                    "format": image.format,
+                    "hash": image.hash,
+                    "group": image.group,
+                    "is_check": bool(check[i]),
+                    "check_order": float(order[i]),
+                }
+                for i, image in enumerate(images)
+            ]
+            insert(connection, IMAGES, rows)
+            moving = [
+                {"row": start + i, "frames": image.frames, "shown": image.frames_shown, "all_seen": image.all_frames_seen}
+                for i, image in enumerate(images)
+                if image.frames > 1
+            ]
+            insert(connection, FRAMES, moving)
+            figures = [{"row": start + i, "figure": image.text} for i, image in enumerate(images) if image.text is not None]
+            insert(connection, TEXT_FIGURES, figures)
+            _replace_gold(connection, [(i.id, column, value) for i in images for column, value in i.gold.items()])
+            _replace_gold(connection, gold)
+            lost = _replace_paths(connection, paths, rejected)
+            for image_id, path in (moved or {}).items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image_id).values(path=path))
+        return lost
+
+    def columns(self) -> ImageColumns:
+        """Return the in-memory columns of all images, in row order.
+
+        Raises:
+            DamageError: if a row is missing, or holds what it cannot.
+        """
+        with self._database.reading() as connection, sound(self._database.where):
+            query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order, IMAGES.c.row).order_by(IMAGES.c.row)
+            found = plain(connection, query)
+            several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
+            query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
+            grouped: Sequence[Any] = connection.execute(query).fetchall()
+            ids, check, order, rows = zip(*found, strict=True) if found else ((), (), (), ())
+            if found and (rows[0], rows[-1]) != (0, len(found) - 1):
+                raise ValueError("images are missing")
+            groups = np.arange(len(ids))
+            first: dict[str, int] = {}
+            for name, row in grouped:
+                groups[row] = first.setdefault(name, row)
+            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
+
+    def text_figures(self, n_images: int) -> FloatArray:
+        """Return the figure of text on dark of every image, (N,) float32 in [0, 1]; NaN where it is not known yet."""
+        figures = np.full(n_images, np.nan, np.float32)
+        with self._database.reading() as connection:
+            found = plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
+        if found:
+            known = np.array(found, np.float64)
+            figures[known[:, 0].astype(np.int64)] = known[:, 1]
+        return figures
+
+    def set_text_figures(self, figures: Mapping[int, float]) -> None:
+        """Keep figures of text on dark by row."""
+        with self._database.writing() as connection:
+            values = [{"row": row, "figure": figure} for row, figure in figures.items()]
+            replace(connection, TEXT_FIGURES, values)
+
+    def words(self) -> dict[int, str]:
+        """Return the words of every image that was read, by row."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(sa.select(IMAGE_WORDS.c.row, IMAGE_WORDS.c.words)).all())
+
+    def set_words(self, row: int, words: str) -> None:
+        """Keep what was read in an image."""
+        with self._database.writing() as connection:
+            replace(connection, IMAGE_WORDS, [{"row": row, "words": words, "at": now()}])
+
+    def searched_for_copies(self) -> dict[str, int]:
+        """Return encoder -> rows that were searched for near-duplicates."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(sa.select(COPY_SEARCHES.c.encoder, COPY_SEARCHES.c.n_rows)).all())
+
+    def sources(self) -> list[str]:
+        """Return the folders that images were taken from, the first first."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(sa.select(SOURCES.c.path).order_by(SOURCES.c.number)))
+
+    def add_source(self, path: str) -> None:
+        """Remember a folder that images were taken from (once)."""
+        if path not in self.sources():
+            with self._database.writing() as connection:
+                connection.execute(sa.insert(SOURCES).values(path=path))
+
+    def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
+        """Give images another near-duplicate group and whole groups a half, and keep how far the search came, all or none."""
+        with self._database.writing() as connection:
+            firsts = sorted(set(joined.values()))
+            ids = dict(_by_rows(connection, IMAGES.c.id, firsts))
+            for row, first in joined.items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.row == row).values(group=ids[first]))
+            for first, is_check in halves.items():
+                connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
+            replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
+
+    def record(self, row: int) -> dict[str, Any]:
+        """Return all columns of one image.
+
+        Raises:
+            WorkspaceError: if there is no such row.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(IMAGES).where(IMAGES.c.row == row)).mappings().first()
+        if found is None:
+            raise WorkspaceError(f"There is no image in row {row}; the workspace has {self.count()} images.")
+        return dict(found)
+
+    def files_of(self, rows: Sequence[int]) -> list[ImageFiles]:
+        """Return of each image the files that held it when they were last seen, its own path first."""
+        found: dict[int, tuple[str, str, list[Visit]]] = {}
+        columns = (IMAGES.c.row, IMAGES.c.id, IMAGES.c.path.label("own"), PATHS.c.path, PATHS.c.n_bytes, PATHS.c.mtime_ns)
+        query = sa.select(*columns).outerjoin(PATHS, PATHS.c.image_id == IMAGES.c.id).order_by(PATHS.c.path)
+        with self._database.reading() as connection:
+            for row, image_id, own, path, n_bytes, mtime_ns in in_parts(connection, query, IMAGES.c.row, list(map(int, rows))):
+                visits = found.setdefault(row, (image_id, own, []))[2]
+                if path is not None:
+                    visits.insert(0 if path == own else len(visits), Visit(path, n_bytes, mtime_ns))
+        return [ImageFiles(image_id, own, tuple(visits)) for image_id, own, visits in (found[int(row)] for row in rows)]
+
+    def frames(self, row: int) -> tuple[int, int]:
+        """Return how many frames an image's file has and how many of them are shown, (1, 1) for a still."""
+        with self._database.reading() as connection:
+            if not sa.inspect(connection).has_table(FRAMES.name):  # an older workspace that may not be written
+                return 1, 1
+            found = connection.execute(sa.select(FRAMES.c.frames, FRAMES.c.shown).where(FRAMES.c.row == row)).first()
+        return (1, 1) if found is None else (int(found[0]), int(found[1]))
+
+    def known_ids(self, paths: Sequence[str]) -> dict[str, str]:
+        """Return path -> image id of those of these files that held an image when they were last seen."""
+        with self._database.reading() as connection:
+            return dict(_image_ids(connection, paths))
+
+    def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return image id -> row of those that are known."""
+        with self._database.reading() as connection:
+            return dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
+
+    def paths(self, start: int, stop: int) -> list[str]:
+        """Return the path of each image in rows [start, stop)."""
+        with self._database.reading() as connection:
+            query = sa.select(IMAGES.c.path).where(IMAGES.c.row >= start, IMAGES.c.row < stop).order_by(IMAGES.c.row)
+            return list(connection.scalars(query))
+
+    def groups(self) -> list[str]:
+        """Return the near-duplicate group of every image, in row order."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(sa.select(IMAGES.c.group).order_by(IMAGES.c.row)))
+
+    def row_of_id(self, image_id: str) -> int | None:
+        """Return the row of an image id, or None."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(IMAGES.c.row).where(IMAGES.c.id == image_id))
+
+    def rows_by_name(self) -> dict[str, int]:
+        """Map every id and every known file path to its row."""
+        with self._database.reading() as connection:
+            rows: dict[str, int] = dict(plain(connection, sa.select(IMAGES.c.id, IMAGES.c.row)))
+            for path, image_id in plain(connection, sa.select(PATHS.c.path, PATHS.c.image_id)):
+                rows[path] = rows[image_id]
+        return rows
+
+    def files(self) -> list[PathRecord]:
+        """Return every file that held a known image, with its size and time when it was read."""
+        with self._database.reading() as connection:
+            query = sa.select(PATHS.c.path, PATHS.c.image_id, PATHS.c.n_bytes, PATHS.c.mtime_ns)
+            return [PathRecord(*found) for found in plain(connection, query.order_by(PATHS.c.path))]
+
+    def rejected(self) -> list[Rejected]:
+        """Return the rejected files by path."""
+        with self._database.reading() as connection:
+            return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
+
+    def gold_columns(self) -> list[str]:
+        """Return the names of the manifest columns kept as gold labels."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(sa.select(GOLD.c.column).distinct().order_by(GOLD.c.column)))
+
+    def gold(self, column: str) -> tuple[IntArray, list[str]]:
+        """Return (rows (K,), values) of one gold column, in row order."""
+        with self._database.reading() as connection:
+            query = sa.select(GOLD.c.row, GOLD.c.value).where(GOLD.c.column == column).order_by(GOLD.c.row)
+            found = connection.execute(query).fetchall()
+        return np.array([row for row, _ in found], np.int64), [value for _, value in found]
+
+
+def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]]) -> None:
+    """Keep gold values of images, the last of several for one."""
+    ids = sorted({image_id for image_id, _, _ in gold})
+    rows = dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
+    values = [{"row": rows[image_id], "column": column, "value": value} for image_id, column, value in gold]
+    replace(connection, GOLD, values)
+
+
+def _replace_paths(connection: sa.Connection, paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> list[str]:
+    """Give every file its newest verdict; an image whose own path holds something else now gets another path, or none.
+
+    Returns:
+        the ids of the images that have none.
+    """
+    now_there = {record.path: record.image_id for record in paths}
+    touched = [*now_there, *(record.path for record in rejected)]
+    before = dict(_image_ids(connection, touched))
+    for table in (PATHS, REJECTED):
+        if touched:
+            connection.execute(sa.delete(table).where(table.c.path == sa.bindparam("seen")), [{"seen": p} for p in touched])
+    insert(connection, PATHS, [vars(record) for record in paths])
+    insert(connection, REJECTED, [vars(record) for record in rejected])
+    lost = []
+    for path, image_id in before.items():
+        if now_there.get(path) == image_id:
+            continue
+        others = sa.select(PATHS.c.path).where(PATHS.c.image_id == image_id).order_by(PATHS.c.path).limit(1)
+        other = connection.scalar(others)
+        mine = (IMAGES.c.id == image_id) & (IMAGES.c.path == path)
+        connection.execute(sa.update(IMAGES).where(mine).values(path=other or ""))
+        if other is None:
+            lost.append(image_id)
+    return lost
+
+
+def _image_ids(connection: sa.Connection, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return in_parts(connection, sa.select(PATHS.c.path, PATHS.c.image_id), PATHS.c.path, paths)
+
+
+def _by_rows(connection: sa.Connection, column: Any, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    for start in range(0, len(rows), 500):  # SQLite takes a limited number of parameters
+        query = sa.select(IMAGES.c.row, column).where(IMAGES.c.row.in_(rows[start : start + 500]))
+        yield from ((row, value) for row, value in connection.execute(query))

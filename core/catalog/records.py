@@ -1,0 +1,100 @@
+"""Records that pass between the catalog and who uses it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image as ingest found it."""
+
+    id: str
+    path: str
+    width: int  # pixels, after EXIF rotation
+    height: int
+    n_bytes: int
+    format: str
+    hash: str  # hex of the perceptual hash
+    group: str  # id of the first image of its near-duplicate group
+    gold: Mapping[str, str] = field(default_factory=dict)  # manifest columns, for the experiment only
+    text: float | None = None  # figure of text on dark, in [0, 1]; None = not known yet
+    frames: int = 1  # of a moving or many-page picture, as far as they were counted
+    frames_shown: int = 1
+    all_frames_seen: bool = True
+
+
+@dataclass(frozen=True)
+class PathRecord:
+    """One file that holds a known image."""
+
+    path: str
+    image_id: str
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One file that is not an image we can take."""
+
+    path: str
+    reason: str
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class ImageClass:
+    """A class an analyst can give."""
+
+    name: str
+    colour: str  # "#rrggbb"
+    key: str  # one character
+    flagged: bool  # images of this class are what the operating point must catch
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing an analyst did: `label` (class None clears), `undo` or `redo` of one, `look` at images of a bulk label."""
+
+    seq: int
+    id: str
+    kind: str
+    class_name: str | None
+    analyst: str
+    at: str  # ISO 8601, UTC
+    source: str  # single | lasso | cluster | check | import
+    criterion: Any  # polygon [[x, y], ...] in map units, or what else chose the images; None for single labels
+    guideline: str
+    target: int | None  # for undo and redo: the seq of the label action
+    rows: IntArray  # (K,) int64, empty for undo and redo
+
+
+@dataclass(frozen=True)
+class ActionDraft:
+    """An action before the catalog gave it a number; the fields mean what they mean in `Action`."""
+
+    kind: str
+    analyst: str
+    source: str
+    rows: IntArray
+    class_name: str | None = None
+    criterion: Any = None
+    guideline: str = "v1"
+    target: int | None = None
+    at: str | None = None  # None = the moment of the commit
+
+
+@dataclass(frozen=True)
+class ImageColumns:
+    """The columns of all N images that the server keeps in memory, in row order."""
+
+    ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]  # (N,) S32
+    is_check: BoolArray  # (N,)
+    check_order: FloatArray  # (N,) in [0, 1)
+    groups: IntArray  # (N,) int64: the row of the first image of its near-duplicate group, its own where it is alone

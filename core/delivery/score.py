@@ -1,0 +1,217 @@
+"""Score images with a bundle: batch by batch into part files, so that a stopped run goes on, then into one table."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.arrays import FloatArray, Progress, ignore
+from core.delivery.bundle import Bundle, frame_quantiles
+from core.errors import InputError
+from core.images.decode import Uint8Array
+from core.images.examine import prepare, read_square
+from core.intake.ingest import Found, list_source
+from core.maths.uncertainty import probability
+from core.store.files import atomic_path, need_file_place, write_json_atomic
+from core.wording import counted, target
+from core.workers import CrashedError, TookTooLongError, Workers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 512  # images a part: a kill loses a few seconds
+FLAG, LEAVE, NOT_SCORED = "flag", "leave", ""
+DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
+FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
+PARQUET = (".parquet", ".pq")
+
+
+def score_source(
+    bundle: Bundle, source: Path, out: Path, *, workers: int | None = None, on_progress: Progress = ignore
+) -> dict[str, Any]:
+    """Score every image of a folder tree or manifest.
+
+    Writes a table with path, score (logit), probability, decision ("flag", "leave", "" = not scored), one score a class,
+    bundle version, and problem (why a file was not scored).
+
+    Args:
+        out: .csv, or .parquet; written whole at the end. Until then the parts lie in OUT.parts, and the same command goes on.
+        workers: decoding processes, all cores if None.
+    Returns:
+        counts, the files that could not be scored, and the statements about promise and drift.
+    Raises:
+        InputError: if the source is missing or empty, or `out` is neither CSV nor Parquet.
+    """
+    if out.suffix.lower() not in (".csv", *PARQUET):
+        raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name such a file.")
+    need_file_place(out)
+    files = list(list_source(source).files)
+    parts = _open_parts(bundle, files, out)
+    batches = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
+    todo = [number for number in range(len(batches)) if not _part(parts, number).exists()]
+    resumed = len(batches) - len(todo)
+    done = sum(len(batches[number]) for number in range(len(batches)) if number not in set(todo))
+    on_progress(done, len(files))
+    with Workers(workers, prepare=prepare) as pool:  # strangers' files: as bounded as at an ingest
+        ahead = _decode(pool, batches[todo[0]], bundle) if todo else []
+        for place, number in enumerate(todo):
+            read = [_result(task) for task in ahead]
+            ahead = _decode(pool, batches[todo[place + 1]], bundle) if place + 1 < len(todo) else []
+            with atomic_path(_part(parts, number)) as aside:
+                _table(bundle, batches[number], read).to_parquet(aside, index=False)
+            done += len(batches[number])
+            on_progress(done, len(files))
+    return _finish(bundle, parts, len(batches), out) | {"resumed_parts": resumed}
+
+
+def _open_parts(bundle: Bundle, files: list[Found], out: Path) -> Path:
+    """Return the folder of part files; parts of another bundle or of other files are thrown away."""
+    listing = hashlib.blake2b("\0".join(_mark(file) for file in files).encode(), digest_size=16).hexdigest()
+    plan = {"bundle": bundle.version, "files": listing, "rows": ROWS}
+    parts = out.with_name(f"{out.name}.parts")
+    try:
+        same = json.loads((parts / "plan.json").read_text()) == plan
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(parts, ignore_errors=True)
+        parts.mkdir(parents=True)
+        write_json_atomic(parts / "plan.json", plan)
+    return parts
+
+
+def _mark(file: Found) -> str:
+    try:
+        found = os.stat(file.path)
+    except (OSError, ValueError):
+        return file.path
+    return f"{file.path}\0{found.st_size}\0{found.st_mtime_ns}"
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"part-{number:06d}.parquet"
+
+
+def _decode(pool: Workers, files: list[Found], bundle: Bundle) -> list[Future[Any] | str]:
+    side = bundle.encoder.input_size
+    return [file.reason or pool.submit(read_square, file.path, side) for file in files]
+
+
+def _result(task: Future[Any] | str) -> Uint8Array | str:
+    """Return an image as (3, side, side) uint8, or why there is none."""
+    if isinstance(task, str):
+        return task
+    try:
+        answer: Uint8Array | str = task.result()
+        return answer
+    except (TookTooLongError, CrashedError) as error:
+        return f"decoding it {error}"
+
+
+def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    whole = [place for place, image in enumerate(read) if not isinstance(image, str)]
+    names = bundle.class_names
+    scores = np.full((len(files), len(names) + 1), np.nan)
+    if whole:
+        scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
+    flagged = scores[:, -1]
+    decision = np.where(np.isnan(flagged), NOT_SCORED, np.where(flagged >= bundle.threshold, FLAG, LEAVE))
+    columns = {
+        "path": [file.path for file in files],
+        "score": flagged,
+        "probability": chances(bundle, flagged),
+        "decision": decision,
+        **{f"score_{name}": scores[:, column] for column, name in enumerate(names)},
+        "bundle": bundle.version,
+        "problem": [image if isinstance(image, str) else "" for image in read],
+    }
+    return pd.DataFrame(columns)
+
+
+def score_images(bundle: Bundle, images: Uint8Array) -> FloatArray:
+    """Score (B, 3, S, S) uint8 images: (B, classes + 1) float32, flagged last, rounded as a workspace keeps embeddings."""
+    import torch
+
+    weights, bias = bundle.probe.columns()
+    w, b = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (weights, bias))
+    x = torch.from_numpy(bundle.encoder.encode(images).astype(np.float16)).float()
+    return (x @ w + b).numpy()
+
+
+def chances(bundle: Bundle, scores: FloatArray) -> FloatArray:
+    """Turn logits into probabilities, calibrated where the bundle has a calibration."""
+    fit = bundle.record["calibration"] or {"slope": 1.0, "intercept": 0.0}
+    return probability(fit["slope"] * scores + fit["intercept"])
+
+
+def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, Any]:
+    import pandas as pd
+
+    table = pd.concat([pd.read_parquet(_part(parts, number)) for number in range(n_parts)], ignore_index=True)
+    with atomic_path(out) as aside:
+        if out.suffix.lower() in PARQUET:
+            table.to_parquet(aside, index=False)
+        else:
+            table.to_csv(aside, index=False)
+    shutil.rmtree(parts)
+    scores = table["score"].dropna().to_numpy(np.float64)
+    broken = table.loc[table["problem"] != "", ["path", "problem"]]
+    distance, p = drift(bundle, scores)
+    return {
+        "files": len(table),
+        "scored": len(scores),
+        "flagged": int((table["decision"] == FLAG).sum()),
+        "problems": broken.to_dict("records"),
+        "bundle": bundle.version,
+        "threshold": bundle.threshold,
+        "calibrated": bundle.record["calibration"] is not None,
+        "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
+        "promise": f"{promise_words(bundle)} {drift_words(len(scores), distance, p)}",
+    }
+
+
+def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
+    """Compare new scores with those of the images the bundle was made from.
+
+    Returns:
+        distance and p-value of the two-sample Kolmogorov-Smirnov test; NaN below `FEWEST_TO_COMPARE` scores.
+    """
+    from scipy.stats import ks_2samp
+
+    if len(scores) < FEWEST_TO_COMPARE:
+        return math.nan, math.nan
+    found = ks_2samp(scores, frame_quantiles(bundle))
+    return float(found.statistic), float(found.pvalue)
+
+
+def promise_words(bundle: Bundle) -> str:
+    """Say what the promise has to do with these images: nothing."""
+    held = bundle.record["promise"]
+    if held is None:
+        return "This bundle carries no promise."
+    return (
+        f"The promise of {target(held['recall'])} recall was made for the {counted(held['frame'], 'image')} of "
+        f"'{bundle.record['workspace']}' on {held['at'][:10]}; it does not cover others, so nothing is promised here."
+    )
+
+
+def drift_words(n: int, distance: float, p: float) -> str:
+    """Say whether n new scores look like those of the images the bundle was made from."""
+    if not n:
+        return "No image was scored, so nothing can be said of how they compare."
+    if n < FEWEST_TO_COMPARE:
+        return (
+            f"{counted(n, 'score')} {'is' if n == 1 else 'are'} too few to say whether they look like those it was made from."
+        )
+    test = f"Kolmogorov-Smirnov distance {distance:.2f}, p = {p:.2g}"
+    if p < DRIFT_LEVEL:
+        return f"These scores are distributed otherwise ({test}): make a fresh check set from images like these."
+    return f"These scores look like the ones it was made from ({test})."

@@ -1,0 +1,176 @@
+"""What can be made again of a damaged workspace, and what cannot. `core.doctor.health` says what is wrong."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.arrays import Progress, ignore
+from core.catalog.creation import THERE, state_of
+from core.catalog.salvage import check_catalog, finish_repair, repair_catalog
+from core.embeddings.embedded import lost_parts, spoilt_parts
+from core.encoders.chosen import encoders, other_encoder, use_encoder
+from core.encoders.embed import embed
+from core.errors import AppError, WorkspaceError
+from core.evidence.queues import check_read
+from core.intake.thumbnails import restore_thumbnails
+from core.labels.classes import unknown_classes
+from core.map.density import GRAINS
+from core.map.islands import cluster, clustering, kept_record
+from core.map.project import project
+from core.store.lock import locked
+from core.wording import counted
+from core.workspace import Workspace
+
+OLD = 3_600.0  # s; a file that is written aside by a process without the workspace's lock (train, export) is younger
+
+
+@dataclass
+class Repair:
+    """What came of it, sentences."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what cannot be made, and what to do
+
+
+def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore) -> Repair:
+    """Make again what can be made; nothing that can be read is lost, and a damaged catalog is kept beside the new one.
+
+    Args:
+        device: for lost embeddings.
+        on_progress: told (images done, images) of lost embeddings.
+    Raises:
+        WorkspaceError: if there is no workspace, another process has it open, or nothing of its catalog can be read.
+    """
+    came = Repair()
+    if state_of(folder) != THERE:
+        raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
+    with locked(folder):
+        finish_repair(folder)
+        if check_catalog(folder / "catalog.sqlite"):
+            found = repair_catalog(folder)
+            came.done.append(f"The catalog was damaged and is made again; the damaged one is kept beside it. {found.sentence}")
+        came.done += _remove_leftovers(folder)
+    with Workspace(folder) as space:
+        _renew_records(space, came)
+        _renew_thumbnails(space, came)
+        _renew_embeddings(space, came, device, on_progress)
+        _renew_map(space, came)
+    return came
+
+
+def _remove_leftovers(folder: Path) -> list[str]:
+    """Remove what processes that were killed had written aside."""
+    own = [path for pattern in ("", "embeddings/*/", "projection/", "clusters/") for path in folder.glob(f"{pattern}.*.part*")]
+    others = [path for pattern in ("models/", "exports/**/", "experiments/*/") for path in folder.glob(f"{pattern}.*.part")]
+    old = [path for path in own + others if path.is_file() and (path in own or time.time() - path.stat().st_mtime > OLD)]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return [f"Removed {counted(len(old), 'unfinished file')}."] if old else []
+
+
+# -- the catalog's records --
+
+
+def _renew_records(space: Workspace, came: Repair) -> None:
+    catalog = space.catalog
+    if catalog.settings.get("salt") is None:  # the halves of known images are kept with them; new ones need some salt
+        catalog.settings.set("salt", secrets.token_hex(8))
+        came.done.append("New images are put into halves by a new random number; known ones keep theirs.")
+    if encoder := other_encoder(space):
+        use_encoder(space, encoder)
+        came.done.append(f"Which encoder was in use is lost; it is {encoder} again.")
+    if unknown := unknown_classes(space):
+        catalog.labels.set_classes(space.classes)
+        came.done.append(
+            f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
+        )
+        space.reload()
+    lost_set = catalog.evidence.check_set() is None and bool(catalog.evidence.openings())
+    if lost_set:
+        last = float(space.check_order[check_read(space)].max(initial=-1.0))
+        number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.openings())
+        space.set_check_set(replace(space.check_set, number=number, after=last))
+        came.done.append(f"The terms of the check set are lost; set {number} begins behind all images that were read.")
+
+
+def _renew_thumbnails(space: Workspace, came: Repair) -> None:
+    if space.thumbnails.damage:
+        kept = space.thumbnails.renew()
+        came.done.append(
+            f"thumbnails.sqlite was damaged: {counted(kept, 'thumbnail')} could be read; the old file is kept beside the new."
+        )
+    made, gone = restore_thumbnails(space)
+    if made:
+        came.done.append(f"Made {counted(made, 'thumbnail')} again.")
+    if gone:
+        came.left.append(
+            f"{counted(gone, 'thumbnail')} cannot be made: the files are gone or changed; restore them or thumbnails.sqlite."
+        )
+
+
+# -- embeddings, map, clusters --
+
+
+def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: Progress) -> None:
+    current = space.encoder_name
+    for known in encoders(space):
+        name = known["name"]
+        if not _spoil(space, name) and not lost_parts(space.folder, space.catalog.models.parts(name)):
+            continue
+
+        def embed_again(known: dict[str, object] = known) -> str:
+            record = known["record"]
+            assert isinstance(record, dict)  # noqa: S101  encoders keep one
+            result = embed(space, record.get("source"), size=record.get("asked_size"), device=device, on_progress=on_progress)
+            if result["encoder"] != known["name"]:
+                raise WorkspaceError(f"its weights have changed: they are {result['encoder']} now")
+            return f"Embedded {counted(result['embedded'], 'image')} again with {known['name']}."
+
+        _try(came, f"The lost embeddings by {name}", embed_again)
+    if current is not None and space.encoder_name != current:
+        use_encoder(space, current)
+
+
+def _spoil(space: Workspace, encoder: str) -> int:
+    """Remove the parts that hold what is no number, so that they count as lost; return how many."""
+    bad = spoilt_parts(space.folder, space.catalog.models.parts(encoder))
+    for file in bad:
+        (space.folder / file).unlink()
+    return len(bad)
+
+
+def _renew_map(space: Workspace, came: Repair) -> None:
+    current = space.current
+    if current.lost_map and not current.lost_parts:
+        record = space.catalog.models.latest_projection(str(space.encoder_name))
+        seed = int(record["record"].get("seed", 0)) if record else 0
+
+        def project_again() -> str:
+            return f"Made the map of {counted(project(space, seed=seed)['images'], 'image')} again."
+
+        _try(came, "The map", project_again)
+    if are_clusters_lost(space):
+
+        def find_again() -> str:
+            return f"Found {counted(sum(len(found.names) for found in cluster(space).values()), 'cluster')} again."
+
+        _try(came, "The clusters", find_again)
+
+
+def _try(came: Repair, what: str, verb: Callable[[], str]) -> None:
+    try:
+        came.done.append(verb())
+    except AppError as error:
+        came.left.append(f"{what} cannot be made again: {error}")
+
+
+def are_clusters_lost(space: Workspace) -> bool:
+    """Tell whether clusters of the current map were kept and cannot be read."""
+    kept, current = kept_record(space), space.projection
+    if kept is None or current is None:
+        return space.catalog.models.clusters() is not None and current is not None
+    if kept["projection"] != current["version"]:
+        return False
+    return any(clustering(space, grain) is None for grain in GRAINS)

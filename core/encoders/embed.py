@@ -1,0 +1,97 @@
+"""Embed a workspace's images, part by part. Each verb takes the workspace."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.arrays import Progress, ignore
+from core.duplicates.search import find_copies
+from core.embeddings.embedded import lost_parts
+from core.embeddings.matrix import write_part
+from core.encoders.chosen import encoders
+from core.encoders.encoder import DEFAULT_ENCODER, ENCODERS, embed_originals, load_again, load_encoder
+from core.errors import WorkspaceError
+from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.encoders")
+PART_ROWS = 8_192  # one embedding part: small enough to lose little at a kill, large enough to read fast
+
+
+def embed(
+    workspace: Workspace,
+    encoder: str | None = None,
+    *,
+    device: str = "auto",
+    size: int | None = None,
+    on_progress: Progress = ignore,
+    on_copies: Progress = ignore,
+) -> dict[str, Any]:
+    """Embed every image that has no embedding yet or whose part is lost, part by part; make this encoder the current one.
+
+    Args:
+        encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current one, or where
+            nothing is embedded yet `DEFAULT_ENCODER`.
+        device: "auto", "cpu" or a CUDA device.
+        size: input size in px, for public weights only.
+        on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows.
+    Returns:
+        the encoder's name and description, how many images were embedded now, and how many of them from thumbnails.
+    Raises:
+        WorkspaceError: if there are no images.
+        EncoderError: if the current encoder is asked for and its weights are gone.
+    """
+    workspace.need_writable()
+    if not workspace.n_images:
+        raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
+    current = next((known for known in encoders(workspace) if known["current"]), None)
+    if encoder is None and size is None and current is not None:
+        models = workspace.folder / "models"
+        loaded, source = load_again(current["name"], current["record"], models=models, device=device)
+    else:
+        encoder = encoder or (current["record"].get("source") if current is not None else None) or DEFAULT_ENCODER
+        loaded = load_encoder(encoder, device=device, size=size)
+        is_file = encoder not in ENCODERS and Path(encoder).is_file()
+        source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
+    workspace.catalog.models.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
+    todo = _parts_to_make(workspace, loaded.name)
+    done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
+    folder = workspace.folder / "embeddings" / loaded.name
+    for position, start, stop, is_new in todo:
+        originals = workspace.originals(np.arange(start, stop))
+        blocks = embed_originals(originals, loaded, on_progress=_shifted(on_progress, done, total))
+        file = write_part(folder, position, np.concatenate(list(blocks)))
+        if is_new:
+            workspace.catalog.models.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
+        done, small = done + stop - start, small + originals.n_thumbnails
+    workspace.choose_encoder(loaded.name)
+    LOG.info("images embedded", extra={"encoder": loaded.name, "embedded": done})
+    if small:
+        LOG.warning("embedded from thumbnails, because their files are gone or changed", extra={"images": small})
+    find_copies(workspace, on_progress=on_copies)
+    return {
+        "encoder": loaded.name,
+        "embedded": done,
+        "from_thumbnails": small,
+        "images": workspace.n_images,
+        "near_duplicates": workspace.n_copies,
+        **loaded.describe(),
+    }
+
+
+def _parts_to_make(workspace: Workspace, encoder: str) -> list[tuple[int, int, int, bool]]:
+    """Return (position, first row, row behind the last, is it new) of an encoder's parts that are lost or missing."""
+    known = workspace.catalog.models.parts(encoder)
+    todo = [(position, *known[position][:2], False) for position in lost_parts(workspace.folder, known)]
+    first = max((stop for _, stop, _ in known), default=0)
+    starts = range(first, workspace.n_images, PART_ROWS)
+    new = [(len(known) + i, start, min(start + PART_ROWS, workspace.n_images), True) for i, start in enumerate(starts)]
+    return todo + new
+
+
+def _shifted(on_progress: Progress, done_before: int, total: int) -> Progress:
+    def report(done: int, _total: int) -> None:
+        on_progress(done_before + done, total)
+
+    return report

@@ -1,0 +1,419 @@
+"""Encoders turn images into embeddings: the shipped MSN weights, two baselines, and any weights file of ours."""
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.arrays import FloatArray, Progress, ignore
+from core.assets import ASSETS
+from core.catalog.originals import Pictures
+from core.devices import bf16_pays, one_thread_each, pick_device
+from core.encoders.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
+from core.encoders.vit import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors, save_tensors
+from core.errors import EncoderError, InputError, ShapeError, UnavailableError
+
+PIXELS_FORMAT = "lassoscope-pixels/v1"
+TIMM_FORMAT, TIMM_TITLE = "lassoscope-timm/v1", "timm "
+BATCH_ROWS = 512  # images in one forward pass at most
+CACHED = 400_000  # activations (images x tokens x dim) that a CPU core works on fastest; measured on three ViTs
+CHUNK = 16  # images a decoding task takes: fewer cost more in hand-over than in decoding
+MOST_DECODED = 128  # images a CPU task decodes and embeds
+BATCHES_AHEAD = 2  # decoded while one is computed; bounds the memory
+ABOUT = ("method", "data", "licence", "steps", "seed", "commit")  # metadata a person wants to see
+
+
+class Encoder:
+    """Image to embedding on one device."""
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        architecture: Architecture,
+        device: torch.device,
+        about: Mapping[str, str],
+        *,
+        title: str = "",
+    ) -> None:
+        self.name = name  # safe as a folder's name; another set of weights has another name
+        self.dim = architecture.dim
+        self.input_size = architecture.input_size
+        self._architecture, self._device, self._about = architecture, device, dict(about)
+        self._module = module.to(device).eval()
+        self._is_vit = isinstance(module, Vit)
+        self._title = title  # of the architecture, where it is no ViT of ours
+        self._bf16 = self._is_vit and bf16_pays(device)
+        self.on_cpu = device.type == "cpu"
+        tokens = (architecture.input_size // architecture.patch_size) ** 2 + 1
+        fitting = max(4, CACHED // (tokens * architecture.dim)) if self.on_cpu and self._is_vit else BATCH_ROWS
+        self.rows_at_once = min(fitting, BATCH_ROWS)  # images in one forward pass
+
+    def describe(self) -> dict[str, Any]:
+        """Say what this is: kept with the embeddings and shown to the person."""
+        shape = self._architecture
+        kind = f"ViT {shape.dim} x {shape.depth}, patch {shape.patch_size}" if self._is_vit else "linear"
+        return {
+            "architecture": f"{self._title or kind}, {shape.input_size} px",
+            "dim": self.dim,
+            "input_size": self.input_size,
+            "shape": shape.to_json() if self._is_vit and not self._title else "",
+            "device": str(self._device),
+            "dtype": "bfloat16" if self._bf16 else "float32",
+            **{key: self._about[key] for key in ABOUT if key in self._about},
+        }
+
+    def save(self, file: Path) -> None:
+        """Write the weights so that `load_encoder(file)` gives this encoder again, without a network."""
+        about = {key: str(value) for key, value in self._about.items()}
+        tensors = self._module.state_dict()
+        if self._title:
+            format_, about = TIMM_FORMAT, about | {"timm": self._title.removeprefix(TIMM_TITLE)}
+        else:
+            format_ = WEIGHTS_FORMAT if self._is_vit else PIXELS_FORMAT
+        named = {name.removeprefix("vit."): tensor for name, tensor in tensors.items()}
+        save_tensors(named, file, about | {"format": format_, "architecture": self._architecture.to_json()})
+
+    def with_head(self, weights: FloatArray, bias: FloatArray) -> nn.Module:
+        """Return a float32 module from (B, 3, S, S) images in [0, 1] to embeddings (B, dim) and their scores (B, k).
+
+        Args:
+            weights: (dim, k).
+            bias: (k,).
+        """
+        return Scorer(self._module, self._architecture, weights, bias).cpu().eval()
+
+    def encode(self, images: np.ndarray[Any, Any] | Tensor) -> FloatArray:
+        """Embed a batch.
+
+        Args:
+            images: (B, 3, S, S) uint8 with S = `input_size`.
+        Returns:
+            (B, dim) float32.
+        Raises:
+            ShapeError: if the images have another shape.
+        """
+        batch, side = torch.as_tensor(images), self.input_size
+        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, side, side):
+            raise ShapeError(f"This encoder needs (B, 3, {side}, {side}) uint8 images, got {tuple(batch.shape)} {batch.dtype}.")
+        pieces = batch.split(self.rows_at_once)
+        if self.on_cpu and len(pieces) > 1:
+            with one_thread_each() as pool:
+                return np.concatenate(list(pool.map(self.forward, pieces)))
+        return np.concatenate([self.forward(piece) for piece in pieces])
+
+    @torch.inference_mode()
+    def forward(self, batch: Tensor) -> FloatArray:
+        """Embed a batch in one pass, as `encode` does it piece by piece: (n, 3, S, S) uint8 to (n, dim) float32."""
+        block = batch.to(self._device, non_blocking=True).float() / 255
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            return self._module(normalise(block, self._architecture)).float().cpu().numpy()
+
+
+class Vit(nn.Module):
+    """A backbone as an encoder: its class token."""
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.vit = vit
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, dim) class tokens."""
+        return self.vit(images)
+
+
+class Scorer(nn.Module):
+    """An encoder and linear scores on top, as one module."""
+
+    def __init__(self, module: nn.Module, architecture: Architecture, weights: FloatArray, bias: FloatArray) -> None:
+        super().__init__()
+        self.module, self._architecture = deepcopy(module), architecture
+        self.register_buffer("weights", torch.from_numpy(np.ascontiguousarray(weights, np.float32)))
+        self.register_buffer("bias", torch.from_numpy(np.ascontiguousarray(bias, np.float32)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (B, dim) embeddings and (B, k) scores."""
+        x = self.module(normalise(images, self._architecture))
+        return x, x @ self.get_buffer("weights") + self.get_buffer("bias")
+
+
+class Pixels(nn.Module):
+    """Principal components of the pixels: a linear map, the baseline to hold every learned encoder against."""
+
+    def __init__(self, mean: Tensor, components: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)  # (3 S S,)
+        self.register_buffer("components", components)  # (dim, 3 S S)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, dim) projections."""
+        return (images.flatten(1) - self.get_buffer("mean")) @ self.get_buffer("components").T
+
+
+# -- where encoders come from --
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """One entry of the registry."""
+
+    title: str
+    load: Callable[[torch.device], Encoder]
+
+
+def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = None) -> Encoder:
+    """Return an encoder by its registered name, from a weights file, or from public weights.
+
+    Args:
+        name_or_file: a key of `ENCODERS`; "hf:REPOSITORY" (ViTMSN on the Hugging Face hub); "timm:NAME" (any timm
+            model); or a file: safetensors of ours or of transformers, or a torch checkpoint such as facebookresearch/msn's.
+        device: "auto", "cpu" or "cuda".
+        size: input size in px, instead of the one the weights were trained at; for public weights only.
+    Raises:
+        EncoderError: if it is none of these, or not usable.
+        InputError: if there is no such device.
+    """
+    on = pick_device(device)
+    kind, _, name = name_or_file.partition(":")
+    if kind == "hf" and name:
+        tensors, config = fetch_hub(name)
+        about = {"method": "MSN (Assran et al. 2022)", "data": f"{name} on the Hugging Face hub", "licence": "see its card"}
+        return _public(name, tensors, about, on, size, heads=config.get("num_attention_heads"))
+    if kind == "timm" and name:
+        return _timm(name, on, size)
+    path = Path(name_or_file)
+    if name_or_file not in ENCODERS and path.suffix in TORCH_SUFFIXES:
+        about = {"data": path.name, "licence": "the file's own; facebookresearch/msn is CC BY-NC 4.0"}
+        return _public(path.stem, read_checkpoint(path), about, on, size)
+    if name_or_file not in ENCODERS and path.suffix == ".safetensors":
+        meta, tensors = read_tensors(path)
+        if "architecture" not in meta:
+            return _public(path.stem, tensors, {"data": path.name, "licence": "the file's own"}, on, size)
+    if size is not None:
+        raise EncoderError(f"'{name_or_file}' has its own input size; leave the size out.")
+    if name_or_file in ENCODERS:
+        return ENCODERS[name_or_file].load(on)
+    if path.suffix != ".safetensors":
+        raise EncoderError(
+            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))}, hf:REPOSITORY, timm:NAME, or give a "
+            "weights file (.safetensors, .pth.tar)."
+        )
+    return _from_file(path, on)
+
+
+def load_again(name: str, record: Mapping[str, Any], *, models: Path, device: str = "auto") -> tuple[Encoder, dict[str, Any]]:
+    """Return the very encoder that made embeddings, and where it came from.
+
+    Args:
+        name: of the encoder.
+        record: what `Encoder.describe` told of it then; of older workspaces without its source.
+        models: a folder where weights files may lie.
+    Raises:
+        EncoderError: if its weights are nowhere, or others by now.
+    """
+    stem = name.rpartition("-")[0]
+    sources = [(record["source"], record.get("asked_size"))] if record.get("source") else []
+    sources += [(stem, None)] if stem in ENCODERS else []
+    sources += [(str(file), None) for file in sorted(models.glob("*.safetensors")) if _safe_name(file.stem) == stem]
+    if (hub := str(record.get("data", "")).removesuffix(" on the Hugging Face hub")) != record.get("data", ""):
+        sources.append((f"hf:{hub}", record.get("input_size")))
+    if str(record.get("method", "")).startswith("timm "):
+        sources.append((f"timm:{record['method'].removeprefix('timm ')}", record.get("input_size")))
+    for source, size in sources:
+        try:
+            loaded = load_encoder(source, device=device, size=size)
+        except (EncoderError, UnavailableError):
+            continue
+        if loaded.name == name:
+            return loaded, {"source": source, "asked_size": size}
+    raise EncoderError(
+        f"The images were embedded with '{name}', and its weights are not where they were, or others by now; name them, or "
+        "another encoder that embeds all images anew, with --encoder."
+    )
+
+
+def _safe_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "encoder"
+
+
+def _public(
+    name: str,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, str],
+    device: torch.device,
+    size: int | None,
+    *,
+    heads: int | None = None,
+) -> Encoder:
+    """Build an encoder around a ViT's weights from elsewhere."""
+    found = timm_names(tensors)
+    shape = architecture_of(found)
+    if heads is not None:
+        shape = replace(shape, heads=heads)
+    if size is not None:
+        found, shape = resized(found, shape, size)
+    key = content_hash(found, {"architecture": shape.to_json()})
+    return Encoder(f"{_safe_name(name)}-{key}", Vit(load_backbone(found, shape)), shape, device, about)
+
+
+def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
+    """Build any timm model with its pretrained weights; its pooled features are the embedding."""
+    import timm
+
+    quiet_hub()
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:3])
+        raise EncoderError(f"timm has no model '{name}'" + (f"; near it: {near}." if near else "; see timm.list_models()."))
+    try:
+        model = timm.create_model(name, pretrained=True, num_classes=0)
+    except (OSError, RuntimeError, ValueError) as error:
+        detail = str(error).split("\n")[0][:120].strip()
+        raise EncoderError(f"timm's weights of '{name}' could not be fetched ({detail}); connect this machine once.") from None
+    data = timm.data.resolve_model_data_config(model)
+    side = size or int(data["input_size"][-1])
+    shape = Architecture(
+        input_size=side, dim=int(cast(int, model.num_features)), mean=tuple(data["mean"]), std=tuple(data["std"])
+    )
+    about = {"method": f"timm {name}", "data": "see its card on the Hugging Face hub", "licence": "see its card"}
+    key = content_hash(model.state_dict(), {"architecture": shape.to_json()})
+    module = Vit(model.eval().requires_grad_(False))
+    return Encoder(f"{_safe_name(name)}-{key}", module, shape, device, about, title=f"{TIMM_TITLE}{name}")
+
+
+def _from_file(path: Path, device: torch.device) -> Encoder:
+    meta, tensors = read_tensors(path)
+    if meta.get("format") == TIMM_FORMAT:
+        return _saved_timm(path, meta, tensors, device)
+    if meta.get("format") not in (WEIGHTS_FORMAT, PIXELS_FORMAT) or "architecture" not in meta:
+        raise EncoderError(f"{path} has no Lassoscope metadata; give weights that 'lassoscope train' wrote.")
+    shape = Architecture.from_json(meta["architecture"])
+    module = _pixels(tensors, shape) if meta["format"] == PIXELS_FORMAT else Vit(load_backbone(tensors, shape))
+    return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
+
+
+def _saved_timm(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tensor], device: torch.device) -> Encoder:
+    """Build the timm model that `Encoder.save` wrote."""
+    import timm
+
+    try:
+        model = timm.create_model(meta["timm"], pretrained=False, num_classes=0)
+        model.load_state_dict(dict(tensors))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise EncoderError(f"{path} does not fit a timm model of this machine ({str(error).splitlines()[0][:120]}).") from None
+    shape, title = Architecture.from_json(meta["architecture"]), f"{TIMM_TITLE}{meta['timm']}"
+    name = f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}"
+    return Encoder(name, Vit(model.eval().requires_grad_(False)), shape, device, meta, title=title)
+
+
+def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:
+    n_pixels = 3 * shape.input_size**2
+    expected = {"mean": (n_pixels,), "components": (shape.dim, n_pixels)}
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
+        raise EncoderError("The pixel components do not fit their metadata; use a file that Lassoscope wrote.")
+    if not all(bool(t.isfinite().all()) for t in tensors.values()):
+        raise EncoderError("The pixel components are not finite numbers; use a file that Lassoscope wrote.")
+    return Pixels(tensors["mean"].float(), tensors["components"].float())
+
+
+def _shipped(name: str, device: torch.device) -> Encoder:
+    return _from_file(ASSETS / f"{name}.safetensors", device)
+
+
+def _pixel_components(device: torch.device) -> Encoder:
+    return _from_file(ASSETS / "pixels-pca.safetensors", device)
+
+
+def untrained_like(record: Mapping[str, Any], *, device: str = "auto") -> Encoder:
+    """Build the network that `Encoder.describe` told of, untrained, seed 0: what its architecture alone gives.
+
+    Raises:
+        EncoderError: if it was no ViT of ours or of a public file.
+    """
+    if not record.get("shape"):
+        raise EncoderError("This encoder has no untrained counterpart here; leave 'untrained' out of the features.")
+    return _initial(Architecture.from_json(record["shape"]), pick_device(device))
+
+
+def _random(device: torch.device) -> Encoder:
+    """Build the shipped architecture as MSN training starts it, seed 0."""
+    return _initial(Architecture(), device)
+
+
+def _initial(shape: Architecture, device: torch.device) -> Encoder:
+    from core.encoders.untrained import initial_backbone
+
+    vit = initial_backbone(shape, seed=0).eval().requires_grad_(False)
+    about = {"method": "random initialisation", "data": "none", "licence": "Apache-2.0", "steps": "0", "seed": "0"}
+    key = content_hash(vit.state_dict(), {"architecture": shape.to_json()})
+    return Encoder(f"random-{key}", Vit(vit), shape, device, about)
+
+
+ENCODERS: dict[str, EncoderSource] = {
+    "msn-tiny-64": EncoderSource("MSN trained on photos, garments and notices, shipped", partial(_shipped, "msn-tiny-64")),
+    "msn-demo": EncoderSource("MSN trained on the demo images, shipped", partial(_shipped, "msn-demo")),
+    "pixels-pca": EncoderSource("principal components of 32 px pixels, a baseline", _pixel_components),
+    "random": EncoderSource("the demo's ViT untrained, a baseline", _random),
+}
+DEFAULT_ENCODER = "msn-tiny-64"  # for users' own images, offline
+
+
+# -- embedding files --
+
+
+def embed_originals(
+    pictures: Pictures,
+    encoder: Encoder,
+    *,
+    batch_size: int = 256,
+    workers: int | None = None,
+    on_progress: Progress = ignore,
+) -> Iterator[FloatArray]:
+    """Embed N pictures. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
+
+    Args:
+        pictures: of a workspace (`core.catalog.originals.Originals`) or of files (`FilePictures`).
+        encoder: to embed with.
+        batch_size: images a block.
+        workers: threads, None for one per core.
+        on_progress: told (embedded, N) after each block.
+    Yields:
+        (n, dim) float32 blocks in the order of `pictures`, all but the last `batch_size` long.
+    Raises:
+        InputError: if a picture cannot be read.
+    """
+    if batch_size < 1:
+        raise InputError(f"A batch needs 1 image at least, got {batch_size}.")
+
+    def decoded(positions: range) -> np.ndarray[Any, Any]:
+        return pictures.load(positions, encoder.input_size)
+
+    def embedded(positions: range) -> FloatArray:
+        return encoder.encode(decoded(positions))
+
+    step = min(encoder.rows_at_once, MOST_DECODED) if encoder.on_cpu else CHUNK
+    done, total = 0, len(pictures)
+    blocks = deque(range(start, min(start + batch_size, total)) for start in range(0, total, batch_size))
+    with one_thread_each(workers or (None if encoder.on_cpu else os.cpu_count())) as pool:
+        waiting: deque[list[Future[np.ndarray[Any, Any]]]] = deque()
+        try:
+            while blocks or waiting:
+                while blocks and len(waiting) <= BATCHES_AHEAD:
+                    block = blocks.popleft()
+                    cuts = [block[i : i + step] for i in range(0, len(block), step)]
+                    waiting.append([pool.submit(embedded if encoder.on_cpu else decoded, cut) for cut in cuts])
+                pieces = np.concatenate([task.result() for task in waiting.popleft()])
+                done += len(pieces)
+                on_progress(done, total)
+                yield pieces if encoder.on_cpu else encoder.encode(pieces)
+        finally:  # also when the reader stops early: what nobody waits for is not decoded
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Check sets, their bounds and the operating point. Imports the workspace and below."""

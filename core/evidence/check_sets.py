@@ -1,0 +1,234 @@
+"""Check sets: read blind, sealed, opened a counted number of times. Each verb takes the workspace.
+
+A look is a new pair of model and batch. What the analyst may know before a look (how many were read, how many of them are
+flagged) says nothing of the scores, so a set may be read on for as long as one likes before it is opened.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.arrays import BoolArray, IntArray
+from core.catalog.check_set import CheckSet
+from core.catalog.rows import now
+from core.errors import InputError
+from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
+from core.evidence.openings import Opening, openings, readable
+from core.evidence.second_reading import second_outcome
+from core.missing import missing_for_check, missing_for_score
+from core.wording import counted, target
+from core.workspace import Workspace
+
+LEAST, MOST = 0.5, 0.999  # of a recall or a confidence to promise
+
+
+@dataclass(frozen=True)
+class CheckStatus:
+    """Where the current check set stands. Nothing in it tells of scores."""
+
+    check_set: CheckSet
+    n: int  # read in the permanent order without a hole: what an opening would take
+    n_flagged: int
+    n_owed: int  # not read, but before one that was: skipped, or added later
+    n_ahead: int  # read behind a hole
+    n_total: int  # images the set could grow to
+    look: int  # number of the next one
+    alpha: float  # its error
+    later_alpha: float  # error of the look that comes with more labels
+    known: Opening | None  # the opening of this very model and batch: looking again is free
+    missing: str  # why it cannot be opened now; "" if it can
+
+    @property
+    def n_left(self) -> int:
+        """Count the images the set can still ask for."""
+        return self.n_total - self.n
+
+    @property
+    def planned(self) -> int:
+        """Count the images to read before an opening: as planned, or all there are."""
+        return min(self.check_set.size, self.n_total)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What an opening would take."""
+
+    rows: IntArray
+    flagged: BoolArray
+    n_owed: int
+    n_ahead: int
+    n_total: int
+
+
+def _batch(workspace: Workspace) -> _Batch:
+    frame = workspace.matrix.rows if workspace.matrix else 0
+    candidates = np.flatnonzero(workspace.sealed[:frame])
+    candidates = candidates[np.argsort(workspace.check_order[candidates], kind="stable")]
+    read = workspace.evidence()[candidates]
+    last = int(np.flatnonzero(read)[-1]) + 1 if read.any() else 0
+    n = last if read[:last].all() else int(np.argmin(read))
+    rows = candidates[:n]
+    flagged = np.isin(workspace.labels.codes[rows], workspace.flagged_codes)
+    return _Batch(rows, flagged, int((~read[:last]).sum()), int(read[n:].sum()), len(candidates))
+
+
+def _model_key(workspace: Workspace, probe: int) -> str:
+    record = workspace.catalog.models.probe_record(probe)
+    return f"{record.get('inputs', probe)}@{workspace.check_set.recall}"
+
+
+def _batch_key(batch: _Batch) -> str:
+    content = batch.rows.astype("<i8").tobytes() + batch.flagged.astype("u1").tobytes()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def status(workspace: Workspace) -> CheckStatus:
+    """Say how far the current set is read and what opening it would cost."""
+    batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
+    mine = [r for r in workspace.catalog.evidence.openings() if r["check_set"] == terms.number]
+    known, later = None, 1 + max((r["look"] for r in mine), default=0)
+    if fitted is not None and fitted.version:
+        model, key = _model_key(workspace, fitted.version), _batch_key(batch)
+        known = next((readable(r) for r in mine if r["key"] == f"{model}/{key}"), None)
+        watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/")]
+        later = watched[0] if watched else later
+    look = known.look if known else later
+    return CheckStatus(
+        check_set=terms,
+        n=len(batch.rows),
+        n_flagged=int(batch.flagged.sum()),
+        n_owed=batch.n_owed,
+        n_ahead=batch.n_ahead,
+        n_total=batch.n_total,
+        look=look,
+        alpha=look_alpha(look, 1 - terms.confidence),
+        later_alpha=look_alpha(later, 1 - terms.confidence),
+        known=known,
+        missing=_missing(workspace, batch),
+    )
+
+
+def _missing(workspace: Workspace, batch: _Batch) -> str:
+    terms, n, n_flagged = workspace.check_set, len(batch.rows), int(batch.flagged.sum())
+    if not batch.n_total and (missing := missing_for_check(workspace)):
+        return missing
+    if workspace.fitted is None or workspace.fitted.probe.flagged_weights is None:
+        return missing_for_score(workspace) or "There is no model to judge yet; run 'lassoscope fit'."
+    planned = min(terms.size, batch.n_total)
+    if batch.n_owed and n < planned:
+        come = "is owed a label and comes" if batch.n_owed == 1 else "are owed a label (skipped, or added later) and come"
+        return (
+            f"{counted(batch.n_owed, 'image')} {come} first in the Check queue; {n:,} of {planned:,} are read without a hole."
+        )
+    if n < planned:
+        return f"{n:,} of the planned {counted(planned, 'check image')} are read; read {planned - n:,} more in Check first."
+    if n_flagged < MIN_FLAGGED:
+        names = " or ".join(f"'{name}'" for name in workspace.flagged_names)
+        on = "Read on in Check." if n < batch.n_total else "All there are were read: ingest more images."
+        return f"Only {n_flagged} of {counted(n, 'check image')} are {names}; to open it needs {MIN_FLAGGED} at least. {on}"
+    return ""
+
+
+def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
+    """Open the current check set for the newest model: a look that counts, unless this pair was opened before.
+
+    Returns:
+        the opening, kept for ever.
+    Raises:
+        InputError: if the batch is not complete, too small, or there is no model.
+    """
+    fitted, stands = workspace.fitted, status(workspace)
+    if stands.missing:
+        raise InputError(stands.missing)
+    if stands.known is not None:
+        return stands.known
+    if fitted is None or not fitted.version:
+        raise InputError("The model in use was not kept; run 'lassoscope fit', then open the check set.")
+    batch, terms = _batch(workspace), workspace.check_set
+    scores = fitted.score[batch.rows].astype(np.float64)
+    certified = certify(scores[batch.flagged], terms.recall, stands.alpha, live=terms.live)
+    frame = workspace.matrix.rows if workspace.matrix else 0
+    reread, disagreed = second_outcome(workspace, batch.rows)
+    record = {
+        "encoder": workspace.encoder_name,
+        "recall": terms.recall,
+        "confidence": terms.confidence,
+        "live": terms.live,
+        "alpha": stands.alpha,
+        "threshold": certified.threshold,
+        "misses": certified.misses,
+        "n_teach": fitted.probe.n_labels,
+        "frame": frame,
+        "frame_hash": hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
+        "flagged_names": workspace.flagged_names,
+        "guideline": workspace.guideline,
+        "reread": reread,
+        "disagreed": disagreed,
+        "rows": batch.rows.tolist(),
+        "flagged": batch.flagged.astype(int).tolist(),
+        "scores": scores.tolist(),
+    }
+    key = f"{_model_key(workspace, fitted.version)}/{_batch_key(batch)}"
+    workspace.catalog.evidence.add_opening(terms.number, stands.look, key, fitted.version, analyst, record)
+    return openings(workspace)[0]
+
+
+def change_terms(
+    workspace: Workspace,
+    *,
+    recall: float | None = None,
+    confidence: float | None = None,
+    size: int | None = None,
+    live: bool | None = None,
+) -> CheckSet:
+    """Change what the next opening asks for.
+
+    Args:
+        recall: to be promised, in [0.5, 0.999]; another one is another look.
+        confidence: of all promises from the set, and
+        live: both fixed once the set was opened.
+        size: images to read before the set may be opened.
+    Raises:
+        InputError: if a value is out of range, or fixed.
+    """
+    before = workspace.check_set
+    after = replace(
+        before,
+        recall=before.recall if recall is None else recall,
+        confidence=before.confidence if confidence is None else confidence,
+        size=before.size if size is None else size,
+        live=before.live if live is None else live,
+    )
+    for name, value in (("recall", after.recall), ("confidence", after.confidence)):
+        if not LEAST <= value <= MOST:
+            raise InputError(f"The {name} to promise must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
+    if after.size < 1:
+        raise InputError(f"A check set needs 1 image at least, got {after.size:,}.")
+    opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.openings())
+    if opened and (after.confidence, after.live) != (before.confidence, before.live):
+        raise InputError(
+            f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
+            "that cannot change any more. Start a new check set for other terms."
+        )
+    workspace.set_check_set(after)
+    return after
+
+
+def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
+    """Start another check set from images that no set has used; the old set's labels stay as estimates.
+
+    Raises:
+        InputError: if the current set was not opened yet, or no image is left.
+    """
+    terms = workspace.check_set
+    if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.openings()):
+        raise InputError("The current check set was never opened; open it, or read on, before another is started.")
+    seen = [r.rows for r in openings(workspace) if r.check_set == terms.number]  # also where readings were undone since
+    used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
+    after = float(workspace.check_order[used].max(initial=terms.after))
+    if not (workspace.sealed & (workspace.check_order > after)).any():
+        raise InputError("All sealed check images are used up; add images before another check set is started.")
+    begun = replace(terms, number=terms.number + 1, after=after, started_by=analyst, started_at=now())
+    workspace.set_check_set(begun)
+    return begun

@@ -1,0 +1,62 @@
+"""Operating points: thresholds with a name, and the one in force. Each verb takes the workspace."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import InputError
+from core.evidence.openings import Opening
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold with a name."""
+
+    name: str
+    opening: int  # number of the opening it was chosen on
+    threshold: float
+    analyst: str
+    at: str
+    in_force: bool
+
+
+def points(workspace: Workspace) -> list[OperatingPoint]:
+    """Return the saved points, oldest first."""
+    force = workspace.catalog.evidence.in_force()
+    return [
+        OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.evidence.points()
+    ]
+
+
+def save_point(workspace: Workspace, name: str, threshold: float, opened: Opening, *, analyst: str) -> OperatingPoint:
+    """Keep a threshold under a name.
+
+    Raises:
+        InputError: if the name is empty or taken, or the threshold is no number.
+    """
+    name = name.strip()
+    if not name:
+        raise InputError("An operating point needs a name, got none; type one beside Save.")
+    if name in {point.name for point in points(workspace)}:
+        raise InputError(f"There is an operating point '{name}' already; it needs a name of its own, choose another.")
+    if not np.isfinite(threshold):
+        raise InputError(f"A threshold is a finite score, got {threshold}.")
+    workspace.catalog.evidence.add_point(name, opened.number, float(threshold), analyst)
+    return next(point for point in points(workspace) if point.name == name)
+
+
+def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
+    """Make one saved point the one in force; who and when are kept.
+
+    Raises:
+        InputError: if there is none of this name.
+    """
+    if name not in {point.name for point in points(workspace)}:
+        raise InputError(f"There is no operating point '{name}'; save it first.")
+    workspace.catalog.evidence.put_in_force(name, analyst)
+
+
+def in_force(workspace: Workspace) -> dict[str, str]:
+    """Return name, analyst and time of the point in force, {} if there is none."""
+    return workspace.catalog.evidence.in_force()

@@ -1,0 +1,80 @@
+"""A second analyst reads a share of the check images; a third decides where they differ. Each verb takes the workspace."""
+
+import numpy as np
+
+from core.arrays import IntArray
+from core.errors import InputError
+from core.labels.actions import LabelResult, label
+from core.workspace import Workspace
+
+SECOND_SHARE = 0.1  # of the other check labels; flagged ones are all read twice
+
+
+def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
+    """Return the sealed readings of others that need this analyst's: every flagged one and 10% of the rest, ascending."""
+    read = workspace.evidence() & workspace.sealed
+    flagged = np.isin(workspace.labels.codes, workspace.flagged_codes)
+    tenth = np.modf(workspace.check_order * 2**30)[0] < SECOND_SHARE
+    rows = np.flatnonzero(read & (flagged | tenth))
+    done = {reading["row"] for reading in workspace.catalog.evidence.second_readings()}
+    return np.array([row for row in rows.tolist() if row not in done and workspace.labelled_by(row) != analyst], np.int64)
+
+
+def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str) -> None:
+    """Keep a second analyst's reading of a check image; the label in force is not changed.
+
+    Raises:
+        InputError: if it needs none, or not from this analyst.
+    """
+    if class_name not in workspace.class_names:
+        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    if row not in waiting_for_second(workspace, analyst):
+        raise InputError("This image needs no second reading from you: it has one, or the first was yours.")
+    workspace.catalog.evidence.add_second_reading(row, class_name, analyst, workspace.guideline)
+
+
+def disagreements(workspace: Workspace) -> IntArray:
+    """Return the check images whose two readings differ and that nobody has decided yet, ascending."""
+    evidence = workspace.evidence()
+    return np.array(
+        [r for r, second in _second_classes(workspace).items() if evidence[r] and _differs(workspace, r, second)], np.int64
+    )
+
+
+def adjudicate(workspace: Workspace, row: int, class_name: str, *, analyst: str) -> LabelResult:
+    """Decide between two readings; the decision is the label in force.
+
+    Raises:
+        InputError: if there is nothing to decide.
+    """
+    if row not in disagreements(workspace):
+        raise InputError("The two readings of this image agree, or somebody has decided already.")
+    second = _second_classes(workspace)[row]
+    first = workspace.class_names[int(workspace.labels.codes[row])]
+    criterion = {"adjudicates": [first, second]}
+    return label(workspace, np.array([row]), class_name, analyst=analyst, source="check", criterion=criterion)
+
+
+def second_class(workspace: Workspace, row: int) -> str | None:
+    """Return as what a second analyst has read an image, None if nobody has."""
+    return _second_classes(workspace).get(row)
+
+
+def _second_classes(workspace: Workspace) -> dict[int, str]:
+    return {reading["row"]: reading["class_name"] for reading in workspace.catalog.evidence.second_readings()}
+
+
+def _differs(workspace: Workspace, row: int, second: str) -> bool:
+    decided = "adjudicates" in (workspace.label_action(row).criterion or {})
+    return not decided and workspace.class_names[int(workspace.labels.codes[row])] != second
+
+
+def second_outcome(workspace: Workspace, rows: IntArray) -> tuple[int, int]:
+    """Count the second readings among rows, and those that came out otherwise than the first."""
+    again = {row: second for row, second in _second_classes(workspace).items() if row in set(rows.tolist())}
+    disagreed = 0
+    for row, second in again.items():
+        pair = (workspace.label_action(row).criterion or {}).get("adjudicates")
+        first = pair[0] if pair else workspace.class_names[int(workspace.labels.codes[row])]
+        disagreed += first != second
+    return len(again), disagreed

@@ -1,0 +1,315 @@
+"""What a threshold does, from uniform check labels: shares with their ranges, counts per 1,000, costs. numpy and core only."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray
+from core.errors import InputError
+from core.evidence.bounds import ALPHA, lower_limit, misses_allowed, upper_limit
+from core.maths.precision_recall import (
+    PRCurve,
+    PRLimits,
+    average_precision_interval,
+    pessimistic_curve,
+    pr_curve,
+    pr_limits,
+    ratio_limits,
+)
+
+LIMIT = 0.025  # of each side of a 95% range
+FEWEST_ABOVE = 10  # check labels on the flagged side; below, precision is not said
+FEWEST_FOR_AP = 20  # flagged check labels
+FEWEST_TO_CALIBRATE = 30  # flagged check labels
+MORE_LABELS = 200  # "what 200 more labels would buy"
+
+
+@dataclass(frozen=True)
+class Range:
+    """An estimate with its 95% range."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Check labels with the scores of one frozen model, and that model's scores of all images of the frame."""
+
+    scores: FloatArray  # (n,) logits of the uniform check labels
+    flagged: BoolArray  # (n,)
+    pool: FloatArray  # (N,) logits of all images, ascending
+    extra_scores: FloatArray  # (e,) logits of focus labels: for precision and the curve, never for recall's promise
+    extra_flagged: BoolArray  # (e,)
+    weights: FloatArray | None  # (n + e,) 1 / inclusion probability; None without focus labels: all count alike
+
+    @classmethod
+    def uniform(cls, scores: FloatArray, flagged: BoolArray, pool: FloatArray) -> "Sample":
+        """Take a simple random sample; the pool in any order."""
+        nothing = np.array([], np.float64)
+        return cls(np.asarray(scores, np.float64), flagged, np.sort(pool), nothing, nothing.astype(bool), None)
+
+    @property
+    def n(self) -> int:
+        """Count the uniform labels."""
+        return len(self.scores)
+
+    @property
+    def n_flagged(self) -> int:
+        """Count the flagged ones among them."""
+        return int(self.flagged.sum())
+
+    @property
+    def all_scores(self) -> FloatArray:
+        """(n + e,) logits of all labels."""
+        return np.concatenate([self.scores, self.extra_scores])
+
+    @property
+    def all_flagged(self) -> BoolArray:
+        """(n + e,) bool of all labels."""
+        return np.concatenate([self.flagged, self.extra_flagged])
+
+    @cached_property
+    def curve(self) -> PRCurve:
+        """Precision and recall at every labelled score."""
+        return pr_curve(self.all_scores, self.all_flagged, self.weights)
+
+    @cached_property
+    def limits(self) -> PRLimits:
+        """The curve's limits."""
+        return pr_limits(self.all_scores, self.all_flagged, self.weights)
+
+    @cached_property
+    def pessimistic(self) -> tuple[FloatArray, FloatArray]:
+        """(recall, precision) that hold jointly with 95%."""
+        return pessimistic_curve(self.all_scores, self.all_flagged, self.pool, self.weights)
+
+    @property
+    def average_precision(self) -> Range | None:
+        """Average precision; None below 20 flagged labels."""
+        if self.n_flagged < FEWEST_FOR_AP:
+            return None
+        effective = float(self.n_flagged)
+        if self.weights is not None:
+            w = self.weights[self.all_flagged]
+            effective = float(w.sum() ** 2 / (w**2).sum())
+        inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # at 0 or 1 a logit says nothing
+        low, high = average_precision_interval(inside, effective)
+        value = self.curve.average_precision
+        return Range(value, min(low, value), max(high, value))
+
+    @property
+    def prevalence(self) -> Range:
+        """Share of flagged images, from the uniform labels."""
+        return binomial_range(self.n_flagged, self.n)
+
+    @property
+    def largest_tie(self) -> tuple[float, int]:
+        """The score that most images of the pool share, and how many do."""
+        values, counts = np.unique(self.pool, return_counts=True)
+        return float(values[counts.argmax()]), int(counts.max())
+
+    def counted_above(self, threshold: float) -> int:
+        """Count the images of the pool at or above a threshold."""
+        return len(self.pool) - int(np.searchsorted(self.pool, threshold, side="left"))
+
+
+def binomial_range(x: int, n: int) -> Range:
+    """Return x of n with its two-sided 95% Clopper-Pearson range."""
+    return Range(x / n if n else 0.0, lower_limit(x, n, LIMIT), upper_limit(x, n, LIMIT))
+
+
+@dataclass(frozen=True)
+class PointFigures:
+    """What flagging everything at or above a threshold comes to. Ranges are 95%, at this threshold by itself."""
+
+    threshold: float
+    n_above: int  # images of the frame that are flagged, counted
+    share_above: float
+    recall: Range
+    recall_everywhere: float  # lower edge that holds at all thresholds at once, 95%
+    precision: Range | None  # None with fewer than 10 check labels on the flagged side
+    labels_above: int
+    left_up: float  # 95% upper limit of the share of flagged images among those left up
+    reviewed: float  # per 1,000 images, counted
+    caught: Range  # per 1,000 images, at most `reviewed`; the value is NaN where no check label lies on that side
+    missed: Range  # per 1,000 images, at most what is left up; caught + missed is the prevalence by the same estimate
+
+
+def figures_at(sample: Sample, threshold: float) -> PointFigures:
+    """Work out a threshold.
+
+    Args:
+        sample: with at least 5 flagged uniform labels.
+        threshold: flag scores >= it.
+    """
+    above = sample.scores >= threshold
+    caught, n_flagged = int((above & sample.flagged).sum()), sample.n_flagged
+    missed, n_below = n_flagged - caught, int((~above).sum())
+    everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one at or above: the band falls with t
+    n_above, n_pool = sample.counted_above(threshold), len(sample.pool)
+    share = n_above / n_pool
+    labels_above, found_above = int((sample.all_scores >= threshold).sum()), _share_above(sample, threshold)
+    return PointFigures(
+        threshold=threshold,
+        n_above=n_above,
+        share_above=share,
+        recall=binomial_range(caught, n_flagged),
+        recall_everywhere=float(everywhere[-1]) if len(everywhere) else 0.0,
+        precision=found_above if labels_above >= FEWEST_ABOVE else None,
+        labels_above=labels_above,
+        left_up=upper_limit(missed, n_below, ALPHA) if n_above < n_pool else 0.0,
+        reviewed=1000 * share,
+        caught=_per_1000(found_above, share),
+        missed=_per_1000(_share_of_labels(missed, n_below), 1 - share),
+    )
+
+
+def _share_of_labels(x: int, n: int) -> Range:
+    """Return x of n labels with its range; without a label anything may be, and NaN is the estimate."""
+    return binomial_range(x, n) if n else Range(math.nan, 0.0, 1.0)
+
+
+def _per_1000(found: Range, share: float) -> Range:
+    """Return how many of 1,000 images are flagged on a side that holds a share of the pool, which is counted.
+
+    Post-stratified by the side of the threshold: the side's size is counted on all scores, only the share of flagged images
+    in it comes from labels. Given how many labels lie on the side, they are a random sample of it, so the range holds as
+    Clopper-Pearson's does. Source: Holt & Smith 1979.
+    """
+    if not share:
+        return Range(0.0, 0.0, 0.0)
+    return Range(1000 * share * found.value, 1000 * share * found.low, 1000 * share * found.high)
+
+
+def figures_record(figures: PointFigures) -> dict[str, Any]:
+    """Return the figures as plain JSON values; a range is [estimate, low, high]."""
+
+    def plain(found: Range | None) -> list[float] | None:
+        return None if found is None else [found.value, found.low, found.high]
+
+    return {
+        "threshold": figures.threshold,
+        "flagged": figures.n_above,
+        "flagged_share": figures.share_above,
+        "recall": plain(figures.recall),
+        "recall_everywhere": figures.recall_everywhere,
+        "precision": plain(figures.precision),
+        "left_up_at_most": figures.left_up,
+        "reviewed_per_1000": figures.reviewed,
+        "caught_per_1000": plain(figures.caught),
+        "missed_per_1000": plain(figures.missed),
+    }
+
+
+def _share_above(sample: Sample, threshold: float) -> Range:
+    """Return the share of flagged images among those at or above a threshold; the value is NaN without a label there."""
+    above, flagged = sample.all_scores >= threshold, sample.all_flagged
+    if sample.weights is None or not above.any():
+        return _share_of_labels(int((above & flagged).sum()), int(above.sum()))
+    sums = [(sample.weights[side].sum(), (sample.weights[side] ** 2).sum()) for side in (above & flagged, above & ~flagged)]
+    most = float(sample.weights.max())
+    low, high = ratio_limits(*sums[0], *sums[1], most_a=most, most_b=most, alpha=LIMIT)
+    return Range(float(sums[0][0] / (sums[0][0] + sums[1][0])), float(low), float(high))
+
+
+def _check_share(what: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise InputError(f"A {what} is from 0 to 1, got {share:g}; 0.9 is 90%.")
+
+
+def threshold_for_recall(sample: Sample, recall: float) -> float:
+    """Return the highest labelled score with at least this recall in the sample: an estimate, not a promise.
+
+    Raises:
+        InputError: if the recall is not in [0, 1].
+    """
+    _check_share("recall", recall)
+    scores = np.sort(sample.scores[sample.flagged])
+    return float(scores[min(int((1 - recall) * len(scores) + 1e-9), len(scores) - 1)])
+
+
+def threshold_for_precision(sample: Sample, precision: float) -> float | None:
+    """Return the lowest labelled score with at least this precision in the sample, None if there is none.
+
+    Raises:
+        InputError: if the precision is not in [0, 1].
+    """
+    _check_share("precision", precision)
+    enough = np.flatnonzero(sample.curve.precision >= precision - 1e-12)
+    return float(sample.curve.thresholds[enough[-1]]) if len(enough) else None
+
+
+def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> float:
+    """Return the threshold with the lowest estimated cost, the highest of equals.
+
+    Args:
+        miss: cost of a flagged image that is not caught, > 0.
+        review: cost of looking at one image that is flagged.
+    """
+    thresholds = sample.curve.thresholds
+    above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)
+    below = [sample.scores < threshold for threshold in thresholds]
+    # Where no label lies below, nothing is known of what is left up: it is taken to be like everything.
+    share = np.array([sample.flagged[side].mean() if side.any() else sample.prevalence.value for side in below])
+    return float(thresholds[np.argmin(miss * share * (1 - above) + review * above)])
+
+
+def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
+    """Return what 1,000 images cost at a threshold: misses estimated (NaN where nothing is known), reviews counted."""
+    reviews = review * figures.reviewed
+    return Range(*(reviews + miss * value for value in (figures.missed.value, figures.missed.low, figures.missed.high)))
+
+
+@dataclass(frozen=True)
+class MoreBought:
+    """What more labels would probably buy at the next look."""
+
+    n_more: int
+    threshold: float | None  # None = still no promise
+    share_above: float
+
+
+def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = False, n_more: int = MORE_LABELS) -> MoreBought:
+    """Predict the promise with more uniform labels, from the flagged scores seen so far.
+
+    Args:
+        recall, alpha, live: as for `certify`, of the next look.
+    """
+    expected = int(sample.n_flagged * (1 + n_more / sample.n) + 1e-9)
+    misses = misses_allowed(expected, recall, alpha, live=live)
+    if misses < 0:
+        return MoreBought(n_more, None, 1.0)
+    place = (misses + 1) / (expected + 1)
+    threshold = float(np.quantile(sample.scores[sample.flagged], place, method="lower"))
+    return MoreBought(n_more, threshold, sample.counted_above(threshold) / len(sample.pool))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling: chance = 1 / (1 + exp(-(slope * logit + intercept)))."""
+
+    slope: float
+    intercept: float
+
+
+def calibrate(sample: Sample) -> Calibration | None:
+    """Fit chances on the uniform labels; None with fewer than 30 flagged or other ones.
+
+    Source: Platt 1999, with its smoothed targets, here as weights of both classes.
+    """
+    n_flagged, n_other = sample.n_flagged, sample.n - sample.n_flagged
+    if min(n_flagged, n_other) < FEWEST_TO_CALIBRATE:
+        return None
+    from sklearn.linear_model import LogisticRegression
+
+    high, low = (n_flagged + 1) / (n_flagged + 2), 1 / (n_other + 2)
+    target = np.where(sample.flagged, high, low)
+    x = np.concatenate([sample.scores, sample.scores])[:, None]
+    y = np.repeat([True, False], sample.n)
+    fit = LogisticRegression(C=np.inf, max_iter=1_000).fit(x, y, sample_weight=np.concatenate([target, 1 - target]))
+    return Calibration(float(fit.coef_[0, 0]), float(fit.intercept_[0]))

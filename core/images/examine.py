@@ -1,0 +1,155 @@
+"""Read one untrusted file into what the catalog needs. Runs in worker processes, so it imports little."""
+
+import os
+import stat
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from core.errors import InputError
+from core.images.dark_text import grey_of, text_net
+from core.images.decode import Sight, Uint8Array, decode, load_square, look, thumbnail_webp
+from core.images.hashing import perceptual_hash
+from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
+from core.images.overlay import SIDE, colours_part, places_part, shows_little
+from core.images.visits import ImageFiles, content_id, read_original
+
+MAX_BYTES = 512 * 1024 * 1024  # no picture of 250 megapixels that fits into memory is larger
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """One file, decoded, or the reason why not."""
+
+    path: str
+    n_bytes: int = 0
+    mtime_ns: int = 0
+    reason: str = ""  # "" = decoded, and the rest is filled in
+    id: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    hash: str = ""
+    thumbnail: bytes = b""
+    text: float = 0.0  # figure of text on dark, in [0, 1]
+    frames: int = 1
+    frames_shown: int = 1
+    all_frames_seen: bool = True
+
+
+def prepare() -> None:
+    """Load what reading needs, once a process."""
+    perceptual_hash(Image.new("L", (8, 8)))
+    text_net()
+
+
+def read_file(path: str) -> FileRead:
+    """Decode one file; whatever it holds, the answer is a `FileRead`."""
+    before = visited(path)
+    try:
+        content, found = read_sound(path)
+        return _read(path, content, found)
+    except InputError as error:
+        return replace(before, reason=str(error))
+    except (OSError, ValueError, MemoryError) as error:
+        return replace(before, reason=unreadable(error))
+
+
+def read_square(path: str, side: int) -> Uint8Array | str:
+    """Decode one file to (3, side, side) uint8 by the rules of `read_file`, or return the reason why not."""
+    try:
+        content, _ = read_sound(path)
+        return load_square(content, side)
+    except InputError as error:
+        return str(error)
+    except (OSError, ValueError, MemoryError) as error:
+        return unreadable(error)
+
+
+def unreadable(error: Exception) -> str:
+    """Say why the system does not give a file."""
+    if isinstance(error, FileNotFoundError):
+        return "it is gone"
+    if isinstance(error, PermissionError):
+        return "it may not be read"
+    if isinstance(error, MemoryError):
+        return "it does not fit into memory"
+    return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def visited(path: str) -> FileRead:
+    """Return a `FileRead` with no more than size and time, zeros if there is no such file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return FileRead(path)
+    return FileRead(path, found.st_size, found.st_mtime_ns)
+
+
+def read_sound(path: str) -> tuple[bytes, os.stat_result]:
+    """Read a file that is a picture by its content, without decoding it.
+
+    Returns:
+        its bytes, and its `os.stat` from before they were read.
+    Raises:
+        InputError: if it is no regular file, empty, too large, or no picture.
+        OSError, ValueError: if it cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # before it is opened: a pipe would wait for ever
+        raise InputError("it is no regular file")
+    with open(path, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not found.st_size:
+            raise InputError("it is empty (0 bytes)")
+        head = file.read(HEAD)
+        kind = kind_of(head)
+        if kind not in PICTURES:
+            raise InputError(reason_of(kind))
+        if found.st_size > MAX_BYTES:
+            raise InputError(f"it has {found.st_size / 2**20:,.0f} MB, more than {MAX_BYTES / 2**20:.0f}")
+        return head + file.read(MAX_BYTES), found
+
+
+def _read(path: str, content: bytes, found: os.stat_result) -> FileRead:
+    seen: Sight = look(content)
+    thumbnail = thumbnail_webp(seen.image)
+    return FileRead(
+        path,
+        found.st_size,
+        found.st_mtime_ns,
+        id=content_id(content),
+        width=seen.width,
+        height=seen.height,
+        format=seen.format,
+        hash=perceptual_hash(seen.image),
+        thumbnail=thumbnail,
+        text=float(text_net()(grey_of(thumbnail)[None])[0]),
+        frames=seen.frames,
+        frames_shown=seen.frames_shown,
+        all_frames_seen=seen.all_frames_seen,
+    )
+
+
+def are_copies(a: tuple[ImageFiles, bytes], b: tuple[ImageFiles, bytes]) -> bool:
+    """Tell whether two images whose hashes are near are one picture: of one colour, and alike in every place.
+
+    Args:
+        a, b: an image and its thumbnail; where a file is gone, the thumbnails have to do, and then pictures with little in
+            them are not taken for copies.
+    """
+    small = [decode(thumbnail) for _, thumbnail in (a, b)]
+    if colours_part(small[0], small[1]):
+        return False
+    whole = [seen_of(image) for image, _ in (a, b)]
+    if whole[0] is None or whole[1] is None:
+        return not shows_little(small[0]) and not shows_little(small[1])
+    return not places_part(whole[0], whole[1])
+
+
+def seen_of(image: ImageFiles) -> Image.Image | None:
+    """Return an image large enough to be compared closely, None if its file is gone, changed or broken."""
+    content = read_original(image)
+    try:
+        return None if content is None else decode(content, max_side=SIDE)
+    except InputError:
+        return None

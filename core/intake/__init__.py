@@ -1,0 +1,1 @@
+"""New images come in: find, decode on all cores, commit. Takes the workspace."""

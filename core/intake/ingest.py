@@ -1,0 +1,499 @@
+"""Take images in: find files, decode on all cores, commit batch by batch. Interrupted, it goes on next time."""
+
+import logging
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.arrays import Progress, ignore
+from core.catalog.catalog import Catalog
+from core.catalog.records import ImageRecord, PathRecord, Rejected
+from core.errors import InputError
+from core.images.examine import FileRead, are_copies, prepare, read_file, visited
+from core.images.hashing import Grouper
+from core.images.kinds import beside, count_kinds
+from core.images.visits import HERE, ImageFiles, Visit, own_state
+from core.intake.thumbnails import restore_thumbnails
+from core.store.tables import find_column, read_table
+from core.store.thumbnails import ThumbnailStore
+from core.wording import counted, verb
+from core.workers import CrashedError, TookTooLongError, Workers
+from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.intake")
+BATCH = 256  # files read per commit: a kill loses a second of work, and a commit costs a few milliseconds
+MOST_KNOWN = 8_192  # files per commit of which none has to be read
+PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
+OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock")  # of a workspace, and what begins like them
+OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a source, before it is opened."""
+
+    path: str  # absolute; UTF-8 always, other bytes escaped
+    reason: str = ""  # why it must not be opened; "" = read it
+    gold: Mapping[str, str] = field(default_factory=dict)  # the first value that the source has for the file
+    contradicted: frozenset[str] = frozenset()  # columns for which the source has another value, too
+    named: bool = False  # by a manifest, so that whatever is wrong with it is worth a line
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a folder or a manifest names."""
+
+    files: Sequence[Found]
+    left_out: Sequence[str] = ()  # columns of a manifest that hold bytes or lists, no answers
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What a source came to."""
+
+    added: int  # images taken in now
+    already: int  # files known from an earlier run, taken or rejected
+    duplicates: int  # files of this run with the very bytes of another image, of this run or known before
+    rejected: list[tuple[str, str]]  # (path, reason) of every rejected file of the source, this run's and earlier
+    passed_over: dict[str, int] = field(default_factory=dict)  # sidecar files of a folder that are no pictures, by kind
+    followed: int = 0  # known images whose file was found again at another place
+    lost: int = 0  # known images at whose place another picture lies now
+    moving: int = 0  # images taken in now with several frames or pages
+    contradictions: int = 0  # images for which the manifest has more than one value in a column
+    left_out: tuple[str, ...] = ()  # columns of the manifest that are no answers
+
+    @property
+    def sentence(self) -> str:
+        """Say it to the person."""
+        rejected = counted(len(self.rejected), "file")
+        said = f"{counted(self.added, 'image')} taken in, {rejected} rejected, {self.already:,} known before"
+        if self.duplicates:
+            said += f", {self.duplicates:,} copies of images known already"
+            said += f" ({self.followed:,} of them found again at a new place)" if self.followed else ""
+        if self.passed_over:
+            kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.passed_over.items())[:5])
+            n_other = sum(self.passed_over.values())
+            said += f"; {counted(n_other, 'other file')} {verb(n_other, 'is no picture', 'are no pictures')} ({kinds})"
+        sentences = [f"{said}."]
+        if self.moving:
+            sentences.append(
+                f"{self.moving:,} moving or many-page pictures are judged by up to four of their frames, those that differ "
+                "most, as one mosaic."
+            )
+        if self.lost:
+            sentences.append(
+                f"Lost the files of {counted(self.lost, 'image')}: another picture is there now. The thumbnails stay."
+            )
+        if self.contradictions:
+            sentences.append(
+                f"The manifest has more than one answer for {counted(self.contradictions, 'image')}; the first one counts."
+            )
+        if self.left_out:
+            sentences.append(f"Left out of the manifest, because they hold bytes or lists: {', '.join(self.left_out)}.")
+        return " ".join(sentences)
+
+
+def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
+    """Take in a folder tree, or a CSV or Parquet manifest (`path` and gold columns).
+
+    Files that are known are not read again, but thumbnails that are lost are made again; gold labels that the manifest has
+    for known files are kept, the newest manifest's each, and of copies within one manifest the first.
+
+    Args:
+        source: relative paths in a manifest are relative to its folder and must stay inside; absolute ones are taken.
+        workers: decoding processes, all cores if None.
+        on_progress: told (files done, files).
+    Raises:
+        InputError: if the source is missing, empty or no readable manifest.
+    """
+    workspace.need_writable()
+    if workspace.thumbnails.damage:
+        workspace.thumbnails.renew()
+    result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
+    workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
+    workspace.reload()
+    restored, _ = restore_thumbnails(workspace)
+    facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
+    LOG.info("images taken in", extra=facts)
+    return result
+
+
+def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Progress) -> IngestResult:
+    catalog, files = workspace.catalog, found.files
+    known = catalog.images.known_paths()
+    with Workers(n_workers, prepare=prepare) as readers, Workers(n_workers, prepare=prepare) as judges:
+        taken = _Taking(catalog, workspace.thumbnails, judges)
+        done = 0
+        on_progress(done, len(files))
+        for batch, reads in _read_batches(files, known, readers, ahead=2):
+            taken.take(batch, reads)
+            done += len(batch)
+            on_progress(done, len(files))
+    mine = {file.path: file.named for file in files}
+    wrong = [(r.path, r.reason) for r in catalog.images.rejected() if r.path in mine]
+    # Sidecars of a folder are counted; what a manifest names, and a companion that claims to be a picture, is listed.
+    aside = {path: beside(path) for path, reason in wrong if not mine[path] and _is_other(reason)}
+    rejected = [(path, reason) for path, reason in wrong if not aside.get(path)]
+    return taken.result(rejected, count_kinds(kind for kind in aside.values() if kind), found.left_out)
+
+
+def _is_other(reason: str) -> bool:
+    return reason.endswith("not a picture") or reason.startswith(("it is no picture", "it is empty", "it is a web page"))
+
+
+class _Taking:
+    """Takes batches of read files into the catalog, in the order of the source."""
+
+    def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers) -> None:
+        self._catalog, self._thumbnails, self._judges = catalog, thumbnails, judges
+        known = catalog.images.known_hashes()
+        self._grouper, self._seen = Grouper(known), {image_id for image_id, _, _ in known}
+        self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
+        self._contradicted: set[str] = set()
+        self._added = self._already = self._duplicates = self._followed = self._moving = 0
+        self._lost: set[str] = set()
+
+    def take(self, batch: Sequence[Found], reads: Sequence[FileRead | None]) -> None:
+        """Commit one batch; a read of None is a file that is known and has not changed."""
+        images, paths, rejected, pictures, gold = [], [], [], [], []
+        golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
+        known_ids = self._catalog.images.known_ids(golden)
+        copies = _Copies(self._catalog, self._thumbnails, self._judges, self._grouper)
+        copies.look_ahead([read for read in reads if read is not None and read.id and read.id not in self._seen])
+        found_again = []
+        for file, read in zip(batch, reads, strict=True):
+            if read is None:
+                self._already += 1
+                gold += self._golden(known_ids.get(file.path, ""), file)
+            elif read.reason:
+                rejected.append(Rejected(file.path, read.reason, read.n_bytes, read.mtime_ns))
+            else:
+                paths.append(PathRecord(file.path, read.id, read.n_bytes, read.mtime_ns))
+                gold += self._golden(read.id, file)
+                if read.id in self._seen:
+                    self._duplicates += 1
+                    found_again.append((read.id, file.path))
+                    continue
+                self._seen.add(read.id)
+                pictures.append((read.id, read.thumbnail))
+                copies.remember(read)
+                images.append(_record(file, read, self._grouper.add(read.id, read.hash, is_copy=copies.test(read))))
+                self._moving += read.frames > 1
+        moved = self._moved(found_again, {image.id for image in images})
+        self._thumbnails.put_many(pictures)  # before the catalog names them: a named image always has its thumbnail
+        if images or paths or rejected or gold:
+            self._lost |= set(self._catalog.images.add_batch(images, paths, rejected, gold=gold, moved=moved))
+        self._lost -= {record.image_id for record in paths}
+        self._added, self._followed = self._added + len(images), self._followed + len(moved)
+
+    def _golden(self, image_id: str, file: Found) -> list[tuple[str, str, str]]:
+        """Return the values of a file that nothing in this run gave its image before."""
+        new = []
+        for column, value in file.gold.items() if image_id else ():
+            first = self._gold.setdefault((image_id, column), value)
+            if first != value or column in file.contradicted:
+                self._contradicted.add(image_id)
+            elif (image_id, column, value) not in new:
+                new.append((image_id, column, value))
+        return new
+
+    def _moved(self, found_again: Sequence[tuple[str, str]], new: set[str]) -> dict[str, str]:
+        """Return the new path of known images whose own file is not there any more."""
+        asked = {image_id: path for image_id, path in reversed(found_again) if image_id not in new}
+        rows = self._catalog.images.rows_of_ids(list(asked))
+        images = self._catalog.images.files_of(list(rows.values()))
+        return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != HERE}
+
+    def result(self, rejected: list[tuple[str, str]], passed_over: dict[str, int], left_out: Sequence[str]) -> IngestResult:
+        """Return what all batches came to."""
+        return IngestResult(
+            self._added,
+            self._already,
+            self._duplicates,
+            rejected,
+            passed_over,
+            self._followed,
+            len(self._lost),
+            self._moving,
+            len(self._contradicted),
+            tuple(left_out),
+        )
+
+
+class _Copies:
+    """Has the pictures looked at where their hashes are near; the looks of one batch run beside each other."""
+
+    def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers, grouper: Grouper) -> None:
+        self._catalog, self._thumbnails, self._judges, self._grouper = catalog, thumbnails, judges, grouper
+        self._new: dict[str, FileRead] = {}
+        self._asked: dict[tuple[str, str], Future[bool]] = {}
+
+    def remember(self, read: FileRead) -> None:
+        """Keep an image that is not committed yet: later ones of the batch may be its copies."""
+        self._new[read.id] = read
+
+    def look_ahead(self, reads: Sequence[FileRead]) -> None:
+        """Begin to compare new images with the known ones that they may be copies of."""
+        for read in reads:
+            for leader in self._grouper.near(read.hash):
+                self._ask(read, leader)
+
+    def test(self, read: FileRead) -> Callable[[str], bool]:
+        """Return what tells whether an image is a copy of another."""
+
+        def is_copy(leader: str) -> bool:
+            try:
+                return self._ask(read, leader).result()
+            except (TookTooLongError, CrashedError):
+                return False  # nothing is proved
+
+        return is_copy
+
+    def _ask(self, read: FileRead, leader: str) -> "Future[bool]":
+        if (read.id, leader) not in self._asked:
+            self._asked[read.id, leader] = self._judges.submit(are_copies, _picture_of(read), self._picture(leader))
+        return self._asked[read.id, leader]
+
+    def _picture(self, image_id: str) -> tuple[ImageFiles, bytes]:
+        if image_id in self._new:
+            return _picture_of(self._new[image_id])
+        row = self._catalog.images.rows_of_ids([image_id])[image_id]
+        return self._catalog.images.files_of([row])[0], self._thumbnails.get(image_id) or b""
+
+
+def _picture_of(read: FileRead) -> tuple[ImageFiles, bytes]:
+    return ImageFiles(read.id, read.path, (Visit(read.path, read.n_bytes, read.mtime_ns),)), read.thumbnail
+
+
+def _record(file: Found, read: FileRead, group: str) -> ImageRecord:
+    return ImageRecord(
+        read.id,
+        file.path,
+        read.width,
+        read.height,
+        read.n_bytes,
+        read.format,
+        read.hash,
+        group,
+        text=read.text,
+        frames=read.frames,
+        frames_shown=read.frames_shown,
+        all_frames_seen=read.all_frames_seen,
+    )
+
+
+def _is_known(file: Found, known: Mapping[str, tuple[int, int]]) -> bool:
+    """Tell whether the file was seen before and has not changed since."""
+    if file.path not in known:
+        return False
+    if file.reason:
+        return True
+    try:
+        found = os.stat(file.path)
+    except (OSError, ValueError):
+        return known[file.path] == (0, 0)
+    return known[file.path] == (found.st_size, found.st_mtime_ns)
+
+
+# -- finding files --
+
+
+def list_source(source: Path, *, workspace: Path | None = None) -> Source:
+    """List the files of a folder tree or of a manifest.
+
+    Raises:
+        InputError: if there are none, or the source is neither.
+    """
+    found = Source(list_folder(source, workspace=workspace)) if source.is_dir() else list_manifest(source)
+    if not found.files:
+        raise InputError(f"{source} holds no files; name a folder with images, or a manifest with a column 'path'.")
+    return found
+
+
+def list_folder(source: Path, *, workspace: Path | None = None) -> list[Found]:
+    """List every file below a folder, sorted by path; not those that a workspace keeps for itself.
+
+    Links to files inside are other names of those files, links to folders inside are passed over (what they hold is
+    listed anyway, and loops end), links that leave the folder and folders that may not be read are given a reason.
+    """
+    root, own = source.resolve(), workspace.resolve() if workspace is not None else None
+    found: list[Found | None] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Found(_printable(Path(error.filename)), f"the folder cannot be read ({error.strerror})"))
+
+    for folder, folders, names in os.walk(root, onerror=unreadable):
+        inside = Path(folder)
+        if inside == own:
+            folders[:] = [name for name in folders if name not in OWN_FOLDERS]
+            names = [name for name in names if not name.startswith(OWN_FILES)]
+        links = [name for name in folders if (inside / name).is_symlink()]
+        found += [_inspect(inside / name, root) for name in (*names, *links)]
+    return sorted(_unique(f for f in found if f is not None), key=lambda f: f.path)
+
+
+def _unique(files: Iterable[Found]) -> Iterator[Found]:
+    """Pass each path on once; where an escaped name equals another file's own, that file is kept."""
+    by_path: dict[str, Found] = {}
+    for file in files:
+        if file.path not in by_path or by_path[file.path].reason:
+            by_path[file.path] = file
+    yield from by_path.values()
+
+
+def _printable(path: Path) -> str:
+    """Return a path as valid UTF-8; other bytes are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _inspect(path: Path, root: Path) -> Found | None:
+    name = _printable(path)
+    if name != str(path):
+        return Found(name, "its name is not valid UTF-8; rename it")
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            target = path.resolve(strict=True)
+            if not target.is_relative_to(root):
+                return Found(name, "it is a link that leaves the source")
+            if target.is_dir():
+                return None
+            mode = target.stat().st_mode
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links
+        return Found(name, "it is a link that leads nowhere")
+    return Found(name) if stat.S_ISREG(mode) else Found(name, "it is no regular file")
+
+
+def list_manifest(file: Path) -> Source:
+    """List the files a CSV, JSON lines or Parquet manifest names; the columns besides that of paths are gold labels.
+
+    Raises:
+        InputError: if it is unreadable or has no column of paths.
+    """
+    table = read_table(file)
+    root = file.resolve().parent
+    paths = find_column(table, PATH_COLUMNS)
+    if paths is None:
+        raise InputError(_without_paths(file, [str(column) for column in table.columns], root))
+    answers = find_column(table, ("label",))
+    golds = {str(c): "label" if c == answers else str(c) for c in table.columns if c != paths}  # 'Label' is no other column
+    found: dict[str, Found] = {}
+    for line in table.to_dict("records"):
+        gold = {name: str(line[column]) for column, name in golds.items() if line[column]}
+        named = _inspect_named(str(line[paths]), root, gold)
+        before = found.get(named.path)
+        found[named.path] = named if before is None else _both(before, named)
+    return Source(list(found.values()), table.attrs["left_out"])
+
+
+def _without_paths(file: Path, columns: Sequence[str], root: Path) -> str:
+    if any(_is_there(_path_of(column, root)) for column in columns[:3]):
+        return f"{file} names files in its first line already; put a line with column names above it, such as path,label."
+    listed = ", ".join(column[:40] for column in columns[:8]) + (", …" if len(columns) > 8 else "")
+    return f"{file} has the columns {listed}; a manifest needs 'path' (and if known 'label')."
+
+
+def _both(first: Found, second: Found) -> Found:
+    """Join two lines for one file: the first value of each column stands, and that there is another is kept."""
+    contradicted = {column for column, value in second.gold.items() if first.gold.get(column, value) != value}
+    return replace(first, gold={**second.gold, **first.gold}, contradicted=first.contradicted | contradicted)
+
+
+def _path_of(text: str, root: Path) -> Path:
+    """Return the file that a manifest means; backslashes are separators, as on Windows, unless there is such a file."""
+    path = Path(text) if os.path.isabs(text) else Path(os.path.normpath(root / text))
+    if "\\" in text and "\0" not in text and not _is_there(path):
+        return Path(os.path.normpath(root / text.replace("\\", "/")))
+    return path
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _inspect_named(text: str, root: Path, gold: Mapping[str, str]) -> Found:
+    return replace(_named(text, _path_of(text, root), root, gold), named=True)
+
+
+def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
+    if not text:
+        return Found(str(path), "the manifest names no path")
+    if "\0" in text:
+        return Found(text.replace("\0", "\\0"), "its path holds a NUL character")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        return Found(text, "it is a web address; download the file and name it where it lies")
+    if not os.path.isabs(text) and re.match(r"[A-Za-z]:[\\/]|\\\\", text):
+        return Found(_printable(Path(text)), "it is a path on a Windows drive; write it relative to the manifest's folder")
+    if os.path.isabs(text):  # the user's own word, so it may lie anywhere
+        return Found(_printable(path), gold=gold)
+    if not path.is_relative_to(root):
+        return Found(_printable(path), "its path leaves the manifest's folder")
+    try:
+        if not os.path.lexists(path):
+            return Found(_printable(path), "there is no such file")
+        if not path.parent.resolve().is_relative_to(root):
+            return Found(_printable(path), "it lies behind a link that leaves the manifest's folder")
+    except (OSError, RuntimeError) as error:
+        return Found(_printable(path), f"its path cannot be followed ({getattr(error, 'strerror', None) or 'a loop of links'})")
+    inspected = _inspect(path, root)
+    return Found(_printable(path), inspected.reason if inspected else "it is no regular file", gold)
+
+
+# -- decoding on all cores --
+
+
+def _read_batches(
+    files: Sequence[Found], known: Mapping[str, tuple[int, int]], readers: Workers, *, ahead: int
+) -> Iterator[tuple[Sequence[Found], list[FileRead | None]]]:
+    """Yield batches in order with their reads, None for files that are known, decoding ahead of the caller."""
+    waiting: deque[list[tuple[Found, Future[Any] | FileRead | None]]] = deque()
+    for batch in _batches(files, known):
+        waiting.append([(file, None if skip else _submit(file, readers)) for file, skip in batch])
+        if len(waiting) > ahead:
+            yield _settle(waiting.popleft())
+    while waiting:
+        yield _settle(waiting.popleft())
+
+
+def _batches(files: Sequence[Found], known: Mapping[str, tuple[int, int]]) -> Iterator[list[tuple[Found, bool]]]:
+    """Cut the files into batches of `BATCH` that have to be read; known ones go with them in their order."""
+    batch: list[tuple[Found, bool]] = []
+    n_new = 0
+    for file in files:
+        skip = _is_known(file, known)
+        batch.append((file, skip))
+        n_new += not skip
+        if n_new == BATCH or len(batch) == MOST_KNOWN:
+            yield batch
+            batch, n_new = [], 0
+    if batch:
+        yield batch
+
+
+def _submit(file: Found, readers: Workers) -> Future[Any] | FileRead:
+    return FileRead(file.path, reason=file.reason) if file.reason else readers.submit(read_file, file.path)
+
+
+def _settle(
+    work: list[tuple[Found, Future[Any] | FileRead | None]],
+) -> tuple[Sequence[Found], list[FileRead | None]]:
+    return [file for file, _ in work], [_result(file, read) for file, read in work]
+
+
+def _result(file: Found, read: Future[Any] | FileRead | None) -> FileRead | None:
+    if read is None or isinstance(read, FileRead):
+        return read
+    try:
+        answer: FileRead = read.result()
+        return answer
+    except (TookTooLongError, CrashedError) as error:
+        return replace(visited(file.path), reason=f"decoding it {error}")

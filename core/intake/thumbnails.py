@@ -1,0 +1,52 @@
+"""Thumbnails that are lost, made again from the files that still hold their images. Takes the workspace."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from core.images.examine import read_file
+from core.workspace import Workspace
+
+BATCH = 256  # thumbnails between two commits
+
+
+def restore_thumbnails(workspace: Workspace) -> tuple[int, int]:
+    """Make the thumbnails that are missing from files that still hold their images.
+
+    Returns:
+        how many were made, and how many cannot be: no file has their image's content any more.
+    """
+    if workspace.thumbnails.count() >= workspace.n_images:
+        return 0, 0
+    missing = {name.decode() for name in workspace.ids} - workspace.thumbnails.ids()
+    files: dict[str, list[str]] = {}
+    for record in workspace.catalog.images.files():
+        if record.image_id in missing:
+            files.setdefault(record.image_id, []).append(record.path)
+    made = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in _batches(sorted(files.items())):
+            found = [pair for pair in pool.map(_thumbnail, batch) if pair is not None]
+            workspace.thumbnails.put_many(found)
+            made += len(found)
+    return made, len(missing) - made
+
+
+def _batches(items: list[tuple[str, list[str]]]) -> Iterator[list[tuple[str, list[str]]]]:
+    yield from (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _thumbnail(wanted: tuple[str, list[str]]) -> tuple[str, bytes] | None:
+    """Return an image's thumbnail from the first of its files that still has its content."""
+    image_id, paths = wanted
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                same = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest() == image_id
+        except OSError:
+            continue
+        read = read_file(path) if same else None
+        if read is not None and read.id == image_id:
+            return image_id, read.thumbnail
+    return None

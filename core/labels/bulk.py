@@ -1,0 +1,258 @@
+"""Bulk labels that were looked at: what to look at first, the label with what was flipped, and what it is worth.
+
+A bulk label, its flipped images and every look at it carry one token; they are undone and redone together.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.arrays import IntArray
+from core.catalog.label_book import LOOK, UNLABELLED, bulk_token
+from core.catalog.records import Action, ActionDraft
+from core.errors import InputError
+from core.labels.actions import LabelResult, commit, history, label_result, open_to_bulk
+from core.labels.purity import SEEN, Purity, split_in_two
+from core.workspace import Workspace
+
+LOOKED = 12  # images a quick look shows
+BULK = 20  # a label on more images than this asks for a look
+ODD_SHARE = 0.02  # of a selection: from here on the probe's other opinion is worth a warning
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """What does not seem to belong into a selection."""
+
+    rows: IntArray  # the oddest first
+    reasons: tuple[str, ...]  # in words; () = the selection looks like one thing
+
+
+@dataclass(frozen=True)
+class Look:
+    """A few images of a bulk label to look at, before it or after."""
+
+    rows: IntArray  # all images it is about
+    class_name: str
+    shown: IntArray  # to look at, drawn at random
+    before: Purity  # what is known already
+    oddities: Oddities
+    token: str = ""  # of the bulk label, "" = it is not given yet
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came out of a look."""
+
+    looked: IntArray  # rows drawn by `draw_look` and looked at
+    wrong: IntArray  # of them, not of the class
+    wrong_class: str | None  # what the wrong ones get; None = no label by this look
+
+
+@dataclass(frozen=True)
+class BulkLabel:
+    """One bulk label as it stands."""
+
+    token: str
+    action: Action
+    stands: bool
+    rows: IntArray  # all images it was about, the flipped ones too
+    looked: IntArray  # of them
+    wrong: IntArray  # of those
+    purity: Purity
+
+
+def oddities(workspace: Workspace, rows: IntArray, class_name: str) -> Oddities:
+    """Look for a mixture before a bulk label: other labels, the probe's opinion, two parts among the embeddings."""
+    code, codes = workspace.class_names.index(class_name), workspace.labels.codes[rows]
+    found: list[IntArray] = []
+    reasons: list[str] = []
+    other = rows[(codes != UNLABELLED) & (codes != code)]
+    if len(other):
+        found.append(other)
+        reasons.append(f"{len(other):,} of {len(rows):,} carry another label")
+    fitted = workspace.fitted
+    if fitted is not None and code in fitted.probe.class_codes:
+        predicted = fitted.predicted[rows]
+        doubted = rows[(predicted != UNLABELLED) & (predicted != code)]
+        if len(doubted) >= max(1, ODD_SHARE * len(rows)):
+            found.append(doubted)
+            reasons.append(f"{len(doubted):,} look like another class to the probe")
+    apart = _apart(workspace, rows)
+    if apart is not None:
+        found.append(apart)
+        reasons.append(f"about {len(apart) / min(len(rows), SEEN):.0%} differ from the rest")
+    if not found:
+        return Oddities(np.array([], np.int64), ())
+    joined = np.concatenate(found)
+    _, first = np.unique(joined, return_index=True)
+    return Oddities(joined[np.sort(first)], tuple(reasons))
+
+
+def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
+    if workspace.encoder_name is None:
+        return None
+    embedded, rng = workspace.current, np.random.default_rng(0)
+    known = rows[rows < embedded.need_matrix().rows]
+    if len(known) < BULK:
+        return None
+    known = known if len(known) <= SEEN else np.sort(rng.choice(known, SEEN, replace=False))
+    smaller = split_in_two(embedded.standardisation.apply(embedded.need_matrix().take(known)), rng=rng)
+    return None if smaller is None else known[smaller]
+
+
+def draw_look(rows: IntArray, looked: IntArray, rng: np.random.Generator, *, n: int = LOOKED) -> IntArray:
+    """Draw the next images to look at, at random from those nobody has looked at, (<= n,) rows."""
+    left = np.setdiff1d(rows, looked)
+    return left[rng.permutation(len(left))[:n]]
+
+
+def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
+    """Choose what to look at before a selection is labelled: the same selection shows the same images again.
+
+    Who cancels and asks again would otherwise look until the draw pleases, and nobody would count.
+
+    Raises:
+        InputError: if the class is unknown, or all images keep what was read in Check.
+    """
+    _check_classes(workspace, class_name)
+    open_ = open_to_bulk(workspace, np.unique(rows))
+    seed = hashlib.blake2b(open_.astype(np.int64).tobytes(), digest_size=8).digest()
+    shown = draw_look(open_, np.array([], np.int64), np.random.default_rng(int.from_bytes(seed, "big")))
+    return Look(open_, class_name, shown, Purity(class_name, len(open_), 0, 0), oddities(workspace, open_, class_name))
+
+
+def further_look(workspace: Workspace, token: str, *, rng: np.random.Generator) -> Look:
+    """Choose what else to look at in a bulk label.
+
+    Raises:
+        InputError: if there is no such bulk label, it was undone, all of it was looked at, or its class has left the list.
+    """
+    bulk = _standing(workspace, token)
+    _check_classes(workspace, bulk.purity.class_name)
+    shown = draw_look(bulk.rows, bulk.looked, rng)
+    if not len(shown):
+        raise InputError(f"All {len(bulk.rows):,} images of this label were looked at; there is nothing more to see.")
+    return Look(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)
+
+
+def _check_classes(workspace: Workspace, *names: str | None) -> None:
+    for name in names:
+        if name is not None and name not in workspace.class_names:
+            raise InputError(f"There is no class '{name}'; the classes are {', '.join(workspace.class_names)}.")
+
+
+def _standing(workspace: Workspace, token: str) -> BulkLabel:
+    bulk = bulk_label(workspace, token)
+    if not bulk.stands:
+        raise InputError("This bulk label was undone meanwhile; redo it on the History page to look at more of it.")
+    return bulk
+
+
+def label_bulk(
+    workspace: Workspace,
+    rows: IntArray,
+    class_name: str,
+    *,
+    analyst: str,
+    source: str,
+    criterion: dict[str, Any],
+    seen: Seen,
+) -> tuple[LabelResult, BulkLabel]:
+    """Label a selection after a look at some of it, all in one.
+
+    Args:
+        rows: (N,) the selection.
+        seen: the look at some of them; nothing looked at, if the person went on without.
+    Raises:
+        InputError: if a class is unknown or nothing is left to label.
+    """
+    _check_classes(workspace, class_name, seen.wrong_class)
+    asked, token = np.unique(rows), secrets.token_hex(8)
+    with workspace.lock:  # nobody reads one of these in Check meanwhile
+        open_ = open_to_bulk(workspace, asked)
+        seen = _within(seen, open_)
+        right = np.setdiff1d(open_, seen.wrong)
+        if not len(right):
+            raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
+        drafts = _looks(workspace, token, class_name, seen, analyst)
+        told = criterion | {"bulk": token, "images": len(open_)}
+        drafts.append(ActionDraft("label", analyst, source, right, class_name, told, workspace.guideline))
+        action = commit(workspace, drafts)[-1]
+    return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_labels(workspace)[token]
+
+
+def look_again(workspace: Workspace, token: str, *, seen: Seen, analyst: str) -> BulkLabel:
+    """Keep a further look at a bulk label, and flip what was wrong.
+
+    Raises:
+        InputError: if there is no such bulk label, or it was undone.
+    """
+    _check_classes(workspace, seen.wrong_class)
+    bulk = _standing(workspace, token)
+    seen = _within(seen, np.setdiff1d(bulk.rows, bulk.looked))
+    with workspace.lock:
+        commit(workspace, _looks(workspace, token, bulk.purity.class_name, seen, analyst, given=True))
+    return bulk_label(workspace, token)
+
+
+def _within(seen: Seen, rows: IntArray) -> Seen:
+    looked = np.intersect1d(seen.looked, rows)
+    return Seen(looked, np.intersect1d(seen.wrong, looked), seen.wrong_class)
+
+
+def _looks(
+    workspace: Workspace, token: str, class_name: str, seen: Seen, analyst: str, *, given: bool = False
+) -> list[ActionDraft]:
+    """Return the look, if there was one, and the label of what was wrong in it.
+
+    Args:
+        given: the bulk label stands already, so that a wrong image without another class loses it.
+    """
+    drafts = []
+    if len(seen.looked):
+        told: dict[str, Any] = {"bulk": token, "wrong": seen.wrong.tolist()}
+        drafts.append(ActionDraft(LOOK, analyst, LOOK, seen.looked, class_name, told, workspace.guideline))
+    wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # what was read in Check meanwhile keeps its reading
+    if len(wrong) and (seen.wrong_class is not None or given):
+        told = {"bulk": token, "flipped": class_name}
+        drafts.append(ActionDraft("label", analyst, "single", wrong, seen.wrong_class, told, workspace.guideline))
+    return drafts
+
+
+def bulk_labels(workspace: Workspace) -> dict[str, BulkLabel]:
+    """Return every bulk label by its token, the newest first."""
+    actions = history(workspace)
+    looks: dict[str, list[Action]] = {}
+    for action, _ in actions:
+        if action.kind == LOOK:
+            looks.setdefault(str(bulk_token(action)), []).append(action)
+    return {
+        str(bulk_token(action)): _folded(action, bool(stands), looks.get(str(bulk_token(action)), []))
+        for action, stands in actions
+        if action.kind == "label" and bulk_token(action) is not None and "images" in action.criterion
+    }
+
+
+def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
+    """Return one bulk label.
+
+    Raises:
+        InputError: if there is none with this token.
+    """
+    found = bulk_labels(workspace)
+    if token not in found:
+        raise InputError("There is no such bulk label in this workspace; the History page lists them.")
+    return found[token]
+
+
+def _folded(action: Action, stands: bool, looks: list[Action]) -> BulkLabel:
+    nothing = np.array([], np.int64)
+    looked = np.unique(np.concatenate([nothing, *(look.rows for look in looks)]))
+    wrong = np.unique(np.concatenate([nothing, *(np.array(look.criterion["wrong"], np.int64) for look in looks)]))
+    rows = np.union1d(action.rows, looked)  # what was wrong at the first look is in no label of this class
+    purity = Purity(str(action.class_name), len(rows), len(looked), len(looked) - len(wrong))
+    return BulkLabel(str(bulk_token(action)), action, stands, rows, looked, wrong, purity)

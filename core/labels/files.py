@@ -1,0 +1,223 @@
+"""Label files, CSV or Parquet: image, path, class, analyst, time, source. Reads and checks; writes whole or not at all."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.catalog.class_names import hint
+from core.catalog.records import ActionDraft
+from core.errors import InputError
+from core.store.files import atomic_path
+from core.store.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCES = ("single", "lasso", "cluster", "check", "import")
+READ = "check"  # the source of a label that was read in Check
+SUFFIXES = (".csv", ".parquet", ".pq")
+COLUMNS = ("image", "path", "class", "analyst", "time", "source")
+_IMAGE, _CLASS = ("image", "id", "path"), ("class", "label")
+EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+AHEAD = dt.timedelta(days=1)  # a clock may be wrong by its time zone; what is dated later would outlive every later label
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One label as a file holds it."""
+
+    image: str
+    path: str  # of a file that holds the image
+    class_name: str
+    analyst: str
+    time: str  # ISO 8601
+    source: str
+
+
+@dataclass(frozen=True)
+class FileLabel:
+    """One line of a label file, checked."""
+
+    line: int  # as an editor counts them, the header is line 1
+    name: str  # of the image, as the file has it
+    row: int
+    class_name: str
+    analyst: str
+    at: str  # ISO 8601, UTC; "" = the file says no time
+    source: str
+
+
+def read_file_labels(
+    file: Path, *, row_of: Callable[[str], int | None], class_names: Sequence[str], analyst: str
+) -> list[FileLabel]:
+    """Read a label file.
+
+    Args:
+        file: CSV or Parquet.
+        row_of: finds an image by id or path, None if unknown.
+        class_names: what may stand in the class column.
+        analyst: who is named where the file names nobody.
+    Raises:
+        InputError: naming the first offending lines; nothing is half read.
+    """
+    table = read_table(file)
+    if not len(table):
+        raise InputError(f"{file} has no lines; it needs one line per label.")
+    names, rows = _images(table, file, row_of)
+    classes = [text.strip() for text in _column(table, _CLASS, file)]
+    if unknown := sorted(set(classes) - set(class_names)):
+        raise InputError(
+            f"{file} has the classes {_some(unknown)}, the workspace knows {', '.join(class_names)}"
+            f"{hint(unknown, class_names)}; rename them or add them with 'lassoscope classes'. Nothing was imported."
+        )
+    who = _optional(table, "analyst", analyst)
+    when = [_utc(text, file, line) for line, text in enumerate(_optional(table, "time", ""), start=2)]
+    how = _optional(table, "source", "import")
+    if wrong := sorted(set(how) - set(SOURCES)):
+        raise InputError(f"{file} has the sources {_some(wrong)}; known are {', '.join(SOURCES)}. Nothing was imported.")
+    return [FileLabel(*found) for found in zip(range(2, len(table) + 2), names, rows, classes, who, when, how, strict=True)]
+
+
+def _images(table: "pd.DataFrame", file: Path, row_of: Callable[[str], int | None]) -> tuple[list[str], list[int]]:
+    """Find the image of each line by the first of its columns that names a known one."""
+    present = [name for name in _IMAGE if name in table.columns]
+    if not present:
+        _column(table, _IMAGE, file)
+    names, rows, unknown = [], [], []
+    for line in zip(*(table[name] for name in present), strict=True):
+        tried = [text.strip() for text in line if text.strip()]
+        row = next((found for text in tried if (found := row_of(text)) is not None), None)
+        names.append(tried[0] if tried else "")
+        if row is None:
+            unknown.append(names[-1])
+        else:
+            rows.append(row)
+    if unknown:
+        count = "an image that is" if len(unknown) == 1 else f"{len(unknown):,} images that are"
+        raise InputError(
+            f"{file} names {count} not in this workspace ({_some(unknown)}); use image ids or the paths they were ingested "
+            "from. Nothing was imported."
+        )
+    return names, rows
+
+
+def _column(table: "pd.DataFrame", wanted: Sequence[str], file: Path) -> "pd.Series":
+    for name in wanted:
+        if name in table.columns:
+            return table[name]
+    raise InputError(
+        f"{file} has the columns {', '.join(map(str, table.columns))}; it needs '{wanted[0]}' (columns: image or path, class, "
+        "and if known analyst, time, source)."
+    )
+
+
+def settle(labels: Sequence[FileLabel], file: Path) -> list[FileLabel]:
+    """Leave one line per image: a reading before other tools' labels, then the newest where all lines have a time.
+
+    Raises:
+        InputError: if lines contradict each other and nothing says which one holds; it names image and lines.
+    """
+    of_image = sorted(labels, key=lambda label: (label.row, label.line))
+    return [_settled(list(lines), file) for _, lines in groupby(of_image, key=lambda label: label.row)]
+
+
+def _settled(lines: list[FileLabel], file: Path) -> FileLabel:
+    readings = [label for label in lines if label.source == READ]
+    asked = readings or lines
+    newest = max(asked, key=lambda label: (label.at, label.line))
+    if len({label.class_name for label in asked}) == 1:
+        return newest
+    dated = not readings and all(label.at for label in asked)
+    if dated and len({label.class_name for label in asked if label.at == newest.at}) == 1:
+        return newest
+    other = next(label for label in asked if label.class_name != newest.class_name)
+    first, second = sorted((other, newest), key=lambda label: label.line)
+    why = "an image has one reading" if readings else "a time for each would say which is newer"
+    raise InputError(
+        f"{file} calls the image {first.name!r} '{first.class_name}' in line {first.line} and '{second.class_name}' in line "
+        f"{second.line}; {why}. Leave one of these lines. Nothing was imported."
+    )
+
+
+def drafts_of(labels: Sequence[FileLabel], file: Path, *, guideline: str) -> list[ActionDraft]:
+    """Turn lines into actions, the oldest first: images that share class, analyst, time and source are one action."""
+    import numpy as np
+
+    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    for label in labels:
+        groups.setdefault((label.at or "~", label.class_name, label.analyst, label.source), []).append(label.row)
+    return [
+        ActionDraft(
+            kind="label",
+            analyst=name,
+            source=source,
+            rows=np.unique(np.array(members, np.int64)),
+            class_name=class_name,
+            criterion={"file": file.name},
+            guideline=guideline,
+            at=None if at == "~" else at,
+        )
+        for (at, class_name, name, source), members in sorted(groups.items())  # no time is now, and sorts last
+    ]
+
+
+def _optional(table: "pd.DataFrame", column: str, default: str) -> list[str]:
+    if column not in table.columns:
+        return [default] * len(table)
+    return [text.strip() or default for text in table[column]]
+
+
+def _utc(text: str, file: Path, line: int) -> str:
+    if not text:
+        return ""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"{file} has the time {text[:40]!r} in line {line}; it needs ISO 8601, for example 2026-01-31T12:00:00Z. "
+            "Nothing was imported."
+        ) from None
+    if not EARLIEST <= moment <= dt.datetime.now(dt.UTC) + AHEAD:
+        raise InputError(
+            f"{file} has the time {text!r} in line {line}; labels are given between 1970 and now, correct it or leave the "
+            "cell empty. Nothing was imported."
+        )
+    return moment.isoformat(timespec="microseconds")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(repr(name[:80]) for name in names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def check_target(file: Path, what: str) -> None:
+    """Make sure that a table may be written to a file.
+
+    Raises:
+        InputError: if it is a folder, or its suffix is none we write.
+    """
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name a file in it, for example {file / f'{what}.csv'}.")
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{what.capitalize()} are written as .csv or .parquet, got '{file.name}'; name such a file.")
+
+
+def write_label_lines(file: Path, lines: Sequence[LabelLine]) -> None:
+    """Write labels as CSV, or as Parquet if the suffix says so.
+
+    Raises:
+        InputError: if the file is a folder, or its suffix is another one.
+    """
+    import pandas as pd
+
+    check_target(file, "labels")
+    records = [(line.image, line.path, line.class_name, line.analyst, line.time, line.source) for line in lines]
+    table = pd.DataFrame(records, columns=list(COLUMNS))
+    with atomic_path(file) as aside:
+        if file.suffix.lower() in (".parquet", ".pq"):
+            table.to_parquet(aside, index=False)
+        else:
+            table.to_csv(aside, index=False)

@@ -1,0 +1,250 @@
+"""From points to pixels: datashader aggregates, our kernel shades. Runs off the event loop; imports no user interface.
+
+A pixel's colour is the count-weighted mean of its points' colours, its opacity follows the rank of its count, and dots
+grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rendering.md.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.errors import ShapeError
+from core.map.grid import GridIndex, combine
+
+_MOST_COUNTED = 65_535  # pixels fuller than this are equally opaque
+View = tuple[float, float, float, float]
+"""(x0, x1, y0, y1) in map units."""
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What point colour shows."""
+
+    kind: str  # "categorical" or "continuous"
+    codes: IntArray  # (N,) int16, -1 = unlabelled; empty if continuous
+    values: FloatArray  # (N,) float32, NaN = undefined; empty if categorical
+    palette: tuple[str, ...]  # "#rrggbb": by code, or the stops from low to high
+    unlabelled: str  # colour of -1 and NaN
+    names: tuple[str, ...]  # of the codes
+    low: float
+    high: float
+
+    def __len__(self) -> int:
+        return len(self.codes) if self.kind == "categorical" else len(self.values)
+
+    def visible(self, hidden: frozenset[int]) -> BoolArray | None:
+        """Return which rows the legend leaves on, (N,) bool; None if all."""
+        if self.kind != "categorical" or not hidden:
+            return None
+        shown = np.ones(len(self.palette) + 1, bool)  # -1 is the last
+        shown[[code for code in hidden if -1 <= code < len(self.palette)]] = False
+        return shown[self.codes]
+
+    def counts(self) -> dict[int, int]:
+        """Return how many rows have each code, -1 included; empty if continuous."""
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> dict[int, int]:
+        if self.kind != "categorical":
+            return {}
+        found = np.bincount(self.codes.astype(np.int64) + 1, minlength=len(self.palette) + 1)
+        return {code: int(found[code + 1]) for code in range(-1, len(self.palette))}
+
+    def colours_of(self, rows: IntArray) -> list[str]:
+        """Return the colour of each of (K,) rows as "#rrggbb"."""
+        if self.kind == "categorical":
+            table = [*self.palette, self.unlabelled]  # -1 is the last
+            return [table[code] for code in self.codes[rows]]
+        red_green_blue = (self.blend(self.values[rows]) * 255).round().astype(int)
+        return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in red_green_blue]
+
+    def table(self) -> FloatArray:
+        """Return the (C + 1, 3) float32 colours of the codes in [0, 1], that of -1 last."""
+        return np.array([_rgb(c) for c in (*self.palette, self.unlabelled)], np.float32)
+
+    def blend(self, values: FloatArray) -> FloatArray:
+        """Return (..., 3) float32 colours in [0, 1] of values, NaN as unlabelled."""
+        stops = self.table()[:-1]
+        fine = np.linspace(0, len(stops) - 1, 256)  # a table of 256 colours: one look-up a pixel instead of three blends
+        table = np.stack([np.interp(fine, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=1)
+        table = np.concatenate([table, [_rgb(self.unlabelled)]]).astype(np.float32)
+        share = (np.nan_to_num(values) - self.low) / max(self.high - self.low, 1e-12)
+        at = np.rint(np.clip(share, 0, 1) * 255).astype(np.int64)
+        return table[np.where(np.isnan(values), 256, at)]
+
+
+@dataclass(frozen=True)
+class Dots:
+    """How single points look. Sparse maps get larger, more opaque dots; full ones let the density show."""
+
+    radius: int  # px
+    opacity: float  # of the least full pixels; the fullest are opaque
+
+
+# (share of pixels filled, up to which; dots in CSS px), chosen by eye on 5,000 to 1,000,000 points
+DOTS = ((0.004, Dots(3, 0.85)), (0.02, Dots(2, 0.8)), (0.08, Dots(1, 0.65)), (1.1, Dots(0, 0.5)))
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawn layer of the map."""
+
+    rgba: IntArray  # (height, width) uint32, row 0 at the bottom, as Bokeh's `image_rgba` takes it
+    dots: Dots  # in device px
+
+
+class Raster:
+    """The points of one map, ready to be drawn in any colouring, view and size. Not for two threads at once."""
+
+    def __init__(self, grid: GridIndex) -> None:
+        self._grid = grid
+        self._coloured: tuple[Colouring, dict[str, FloatArray]] | None = None
+
+    def draw(
+        self,
+        colouring: Colouring,
+        view: View,
+        width: int,
+        height: int,
+        *,
+        keep: BoolArray | None = None,
+        dots: Dots | None = None,
+        pixel_ratio: float = 1.0,
+    ) -> Picture:
+        """Draw the points in view.
+
+        Args:
+            colouring: N codes or values, N rows as the grid.
+            width, height: device px, at least 1.
+            keep: (N,) bool, which rows to draw; all if None.
+            dots: in device px; by how full the picture is if None. A selection is drawn with the dots of the whole map.
+            pixel_ratio: device px a CSS px, to grow the dots by.
+        Raises:
+            ShapeError: if the colouring or `keep` does not have N rows.
+        """
+        for what, n in (("colouring", len(colouring)), ("mask", self._grid.n if keep is None else len(keep))):
+            if n != self._grid.n:
+                raise ShapeError(f"The map has {self._grid.n} rows, the {what} has {n}; make it anew for this map.")
+        count, colours = self._aggregate(colouring, view, width, height, keep)
+        if dots is None:
+            filled = len(colours) / count.size
+            dots = next(dots for share, dots in DOTS if filled < share)
+            dots = replace(dots, radius=round(dots.radius * pixel_ratio))
+        rgba = _shade(count, colours, dots.opacity)
+        return Picture(_grow(rgba, dots.radius) if dots.radius else rgba, dots)
+
+    def _aggregate(
+        self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
+    ) -> tuple[IntArray, FloatArray]:
+        """Return counts (h, w) uint32 and the mean colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row."""
+        import datashader as ds  # 1.6 s: not for the command line's sake
+
+        points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
+        canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
+        is_categorical = colouring.kind == "categorical"
+        # Sums of colours: no dearer for 24 classes than for 3, where a count per class is a layer per class.
+        wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
+        with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
+            found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
+        count = found["n"].data
+        filled = np.flatnonzero(count)
+        layers = [found[name].data.ravel()[filled] for name in wanted]
+        if is_categorical:
+            return count, np.stack(layers, axis=1).astype(np.float32) / count.ravel()[filled, None].astype(np.float32)
+        return count, colouring.blend(layers[0])
+
+    def _points(self, colouring: Colouring, view: View, keep: BoolArray | None) -> dict[str, FloatArray]:
+        """Return the columns x, y and r, g, b or value of the points around the view."""
+        grid = self._grid
+        if self._coloured is None or self._coloured[0] is not colouring:  # kept: most draws are zooms
+            if colouring.kind == "categorical":
+                rgb = colouring.table()[colouring.codes[grid.rows]]
+                columns = {name: np.ascontiguousarray(rgb[:, i]) for i, name in enumerate("rgb")}
+            else:
+                columns = {"value": colouring.values[grid.rows]}
+            self._coloured = colouring, {"x": grid.xs, "y": grid.ys, **columns}
+        columns = self._coloured[1]
+        x0, x1, y0, y1 = grid.bounds
+        if keep is None and view[0] <= x0 and x1 <= view[1] and view[2] <= y0 and y1 <= view[3]:
+            return columns
+        at = grid.positions(view, keep)
+        return {name: column[at] for name, column in columns.items()}
+
+
+@njit(cache=True, nogil=True)
+def _shade(count, colours, opacity):  # type: ignore[no-untyped-def]
+    """Pack colours and rank-based opacity into (h, w) uint32 RGBA; empty pixels are 0."""
+    height, width = count.shape
+    pixels_with = np.zeros(_MOST_COUNTED + 1, np.int64)
+    for y in range(height):
+        for x in range(width):
+            pixels_with[min(count[y, x], _MOST_COUNTED)] += 1
+    pixels_with[0] = 0
+    lone, filled = pixels_with[1], pixels_with.sum()
+    alphas = np.empty(_MOST_COUNTED + 1, np.uint32)
+    up_to = 0
+    for n in range(_MOST_COUNTED + 1):
+        up_to += pixels_with[n]
+        rank = max(up_to - lone, 0) / max(filled - lone, 1)  # the sparsest pixels are 0, the fullest 1
+        alphas[n] = np.uint32(np.rint(255 * (opacity + (1 - opacity) * rank)))
+    rgba = np.zeros((height, width), np.uint32)
+    at = 0
+    for y in range(height):
+        for x in range(width):
+            n = min(count[y, x], _MOST_COUNTED)
+            if n > 0:
+                red = np.uint32(np.rint(255 * colours[at, 0]))
+                green = np.uint32(np.rint(255 * colours[at, 1]))
+                blue = np.uint32(np.rint(255 * colours[at, 2]))
+                at += 1
+                rgba[y, x] = red | green << np.uint32(8) | blue << np.uint32(16) | alphas[n] << np.uint32(24)
+    return rgba
+
+
+@njit(cache=True, nogil=True)
+def _grow(rgba, radius):  # type: ignore[no-untyped-def]
+    """Draw each pixel as a disc. A disc never covers a filled pixel, and where two meet the more opaque one wins.
+
+    datashader's `spread` costs pixels times disc; this costs filled pixels times disc, and only sparse pictures grow.
+    """
+    height, width = rgba.shape
+    grown = rgba.copy()
+    reach = (radius + 0.5) ** 2
+    for y in range(height):
+        for x in range(width):
+            if rgba[y, x] == 0:
+                continue
+            for v in range(max(0, y - radius), min(height, y + radius + 1)):
+                for u in range(max(0, x - radius), min(width, x + radius + 1)):
+                    free = rgba[v, u] == 0 and (u - x) ** 2 + (v - y) ** 2 < reach
+                    if free and rgba[y, x] >> np.uint32(24) > grown[v, u] >> np.uint32(24):
+                        grown[v, u] = rgba[y, x]
+    return grown
+
+
+def warm() -> None:
+    """Compile datashader's and our kernels with the dtypes the server uses; the first user need not wait for it."""
+    xy = np.random.default_rng(0).random((50, 2)).astype(np.float32)
+    grid = GridIndex.build(xy)
+    raster, view, keep = Raster(grid), (0.2, 0.8, 0.2, 0.8), np.ones(50, bool)
+    categorical = Colouring(
+        "categorical", np.zeros(50, np.int16), np.array([], np.float32), ("#000000",), "#999999", ("a",), 0.0, 1.0
+    )
+    continuous = replace(categorical, kind="continuous", values=xy[:, 0].copy(), palette=("#000000", "#ffffff"))
+    for colouring in (categorical, continuous):
+        raster.draw(colouring, view, 40, 30)
+        raster.draw(colouring, view, 40, 30, keep=keep, dots=Dots(1, 0.5))
+    rows = grid.lasso(np.array([0.0, 1, 1]), np.array([0.0, 0, 1]))
+    combine(rows, grid.box(*view), "add")
+    grid.within(view, 10)
+    for visible in (None, keep):
+        grid.nearest(0.5, 0.5, 0.1, 0.1, visible)

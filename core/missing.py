@@ -1,0 +1,106 @@
+"""What is missing before something can be done, as a sentence; nothing where nothing is. Each verb takes the workspace."""
+
+import numpy as np
+
+from core.catalog.label_book import UNLABELLED
+from core.embeddings import scores
+from core.wording import counted
+from core.workspace import Workspace
+
+
+def missing_for_map(workspace: Workspace) -> str:
+    """Say what is missing before images can be seen on the map; "" if nothing is."""
+    if lost := workspace.current.lost_parts or workspace.current.lost_map:
+        return f"No whole map: {lost[0].lower()}{lost[1:]}"
+    if not workspace.n_images:
+        return "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
+    if workspace.matrix is None:
+        return "No map yet: the images have no embeddings; stop this server and run 'lassoscope embed', then project."
+    if not workspace.has_map:
+        return f"No map yet of the embeddings by '{workspace.encoder_name}'; stop this server and run 'lassoscope project'."
+    n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
+    if n_waiting:
+        return f"{n_waiting:,} new images are not on the map yet; stop this server and run 'lassoscope embed', then project."
+    return ""
+
+
+def missing_for_probe(workspace: Workspace) -> str:
+    """Say what is missing before there can be a probe; "" if nothing is."""
+    if workspace.matrix is None and workspace.current.lost_parts:
+        return workspace.current.lost_parts
+    if workspace.matrix is None:
+        return "No probe yet: the images have no embeddings; run 'lassoscope embed'."
+    if missing := missing_for_teaching(workspace):
+        return missing
+    codes = workspace.labels.codes
+    return scores.missing_for_probe(codes[workspace.teach_rows(codes, workspace.matrix)], workspace.class_names)
+
+
+def missing_for_score(workspace: Workspace) -> str:
+    """Say what is missing before images have a score of being flagged; "" if nothing is."""
+    if missing := missing_for_probe(workspace):
+        return missing
+    codes = workspace.labels.codes
+    taught = codes[workspace.teach_rows(codes, workspace.current.need_matrix())]
+    return scores.missing_for_score(taught, workspace.class_names, workspace.flagged_codes)
+
+
+def missing_for_teaching(workspace: Workspace) -> str:
+    """Say why no image can teach the model; "" if some can."""
+    if not workspace.n_images:
+        return "There are no images; run 'lassoscope ingest SOURCE' first."
+    if workspace.is_check.all():
+        return (
+            f"{_all_images(workspace, 'check')}, from which the model never learns, so there is nothing to label for it; "
+            "ingest more images, not copies of these: about half of them will be in the teach half."
+        )
+    return ""
+
+
+def missing_for_suggestions(workspace: Workspace) -> str:
+    """Say why no image can be suggested; "" if some can."""
+    if missing := missing_for_teaching(workspace):
+        return missing
+    rows = workspace.matrix.rows if workspace.matrix else 0
+    free = (workspace.labels.codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
+    if free[:rows].any():
+        return ""
+    n_teach = counted(int((~workspace.is_check).sum()), "image")
+    if free.any():
+        return "The images that are still without a label have no embeddings; run 'lassoscope embed'."
+    return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is kept as unsure."
+
+
+def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
+    """Say why no image of the check half can be read; "" if some can, or all were.
+
+    Args:
+        live: of those that live curves may use, instead of those sealed for the promise.
+    """
+    if not workspace.n_images:
+        return "There are no images; run 'lassoscope ingest SOURCE' first."
+    if not workspace.is_check.any():
+        return (
+            f"{_all_images(workspace, 'teach')}, so there is nothing to read for a curve or a promise; ingest more images, not "
+            "copies of these: about half of them will be in the check half."
+        )
+    if not (workspace.live_part if live else workspace.sealed).any():
+        purpose = "live curves" if live else "a promise"
+        return f"None of the {counted(int(workspace.is_check.sum()), 'check image')} is kept for {purpose}; ingest more images."
+    return ""
+
+
+def _all_images(workspace: Workspace, half: str) -> str:
+    if workspace.n_images == 1:
+        return f"The only image is in the {half} half"
+    kept = " (near-duplicates stay together)" if workspace.n_copies else ""
+    return f"All {workspace.n_images:,} images are in the {half} half{kept}"
+
+
+def missing_side(workspace: Workspace) -> str:
+    """Say which side, "flagged" or "other", no teach-half label is on yet; "" if both have one, or there is none."""
+    if not 0 < len(workspace.flagged_codes) < len(workspace.classes):
+        return ""  # no label could bring the other side
+    codes = workspace.labels.codes[~workspace.is_check]
+    flagged = np.isin(codes[codes != UNLABELLED], workspace.flagged_codes)
+    return "" if not len(flagged) or 0 < flagged.sum() < len(flagged) else "other" if flagged.all() else "flagged"

@@ -1,0 +1,56 @@
+"""Compare a workspace's encoders: the same labels, a probe on each, judged on the check half."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.catalog.label_book import UNLABELLED
+from core.embeddings.scores import fit_and_score, missing_for_score
+from core.encoders.chosen import encoders
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.probe.live_curves import CURVE_TITLES
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one encoder's probe reaches on the labels there are."""
+
+    encoder: str
+    n_teach: int  # labels it learned from
+    curve: NamedCurve  # on the check half's watched evidence, or why there is none
+
+
+def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Comparison]:
+    """Fit a probe on every encoder that has embedded all images, on the same teach labels; judge each on the check half.
+
+    Returns:
+        one `Comparison` an encoder, oldest first; the current probe is left as it is.
+    """
+    codes, evidence, n = workspace.labels.codes, workspace.watched(), workspace.n_images
+    rows = np.flatnonzero((codes != UNLABELLED) & ~workspace.is_check)
+    found = []
+    for encoder in encoders(workspace):
+        name = encoder["name"]
+        missing = missing_for_score(codes[rows], workspace.class_names, workspace.flagged_codes)
+        if encoder["embedded"] < n:
+            missing = f"{name} has embedded {encoder['embedded']:,} of {n:,} images; run 'lassoscope embed' with it."
+        if missing:
+            undefined = NamedCurve("check", CURVE_TITLES["check"], None, missing, show_average_precision=False)
+            found.append(Comparison(name, len(rows), undefined))
+            continue
+        embedded = workspace.embedded(name)
+        _, score, _, _ = fit_and_score(
+            embedded.need_matrix(),
+            codes,
+            rows,
+            flagged_codes=workspace.flagged_codes,
+            standardisation=embedded.standardisation,
+            n_images=n,
+            device=device,
+        )
+        judged = evidence & ~np.isnan(score)
+        flagged = np.isin(codes[judged], workspace.flagged_codes)
+        limits = {"min_flagged": MIN_FLAGGED, "min_flagged_ap": MIN_FLAGGED_AP}
+        found.append(Comparison(name, len(rows), named_curve("check", CURVE_TITLES["check"], score[judged], flagged, **limits)))
+    return found

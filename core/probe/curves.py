@@ -1,0 +1,42 @@
+"""The three precision-recall curves, and why one is missing. Imports numpy and core only."""
+
+from dataclasses import dataclass
+
+from core.arrays import BoolArray, FloatArray
+from core.maths.precision_recall import PRCurve, pr_curve
+from core.wording import counted
+
+MIN_FLAGGED = 5  # below, counts only: no curve is drawn
+MIN_FLAGGED_AP = 20  # below, average precision is not defined on sampled labels
+
+
+@dataclass(frozen=True)
+class NamedCurve:
+    """One curve or the sentence that says why there is none."""
+
+    key: str  # training | check | gold
+    title: str
+    curve: PRCurve | None
+    missing: str
+    show_average_precision: bool
+    note: str = ""  # what else has to be said of it
+
+
+def named_curve(
+    key: str, title: str, scores: FloatArray, flagged: BoolArray, *, min_flagged: int = 1, min_flagged_ap: int = 1
+) -> NamedCurve:
+    """Compute a curve from n scored labels, or say how many flagged labels are missing.
+
+    Args:
+        key, title: how the curve is called.
+        scores: (n,) logits.
+        flagged: (n,) bool.
+        min_flagged: fewer flagged labels than this give no curve.
+        min_flagged_ap: fewer give no average precision.
+    """
+    n_flagged, n_other = int(flagged.sum()), int((~flagged).sum())
+    if n_flagged < min_flagged or not n_other:
+        need = f"at least {min_flagged} flagged and 1 other"
+        missing = f"{title}: not defined yet, {n_flagged:,} flagged and {counted(n_other, 'other label')}; it needs {need}."
+        return NamedCurve(key, title, None, missing, show_average_precision=False)
+    return NamedCurve(key, title, pr_curve(scores, flagged), "", n_flagged >= min_flagged_ap)

@@ -1,0 +1,63 @@
+"""The live probe: fitted again after every label, kept as versions. Each verb takes the workspace."""
+
+import logging
+
+from core.embeddings.scores import Fitted, fit_and_score, inputs_key, score_images
+from core.errors import DamageError
+from core.maths.logistic import Probe, probe_from_bytes
+from core.missing import missing_for_probe
+from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.probe")
+
+
+def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fitted | None:
+    """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
+
+    Args:
+        save: keep the probe as a version in the catalog if it is a new one (a read-only look does not).
+    """
+    with workspace.lock:
+        labels, embedded, classes = workspace.labels, workspace.current, workspace.classes
+    if embedded.matrix is None or missing_for_probe(workspace):
+        workspace.fitted = None
+        return None
+    rows = workspace.teach_rows(labels.codes, embedded.matrix)
+    flagged_codes = [code for code, c in enumerate(classes) if c.flagged]
+    inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
+    version, kept = _kept_probe(workspace, str(embedded.encoder), inputs)
+    if kept is not None:  # a label of the check half makes no new model
+        probe = kept
+        score, uncertainty, predicted = score_images(probe, embedded.matrix, n_images=workspace.n_images)
+    else:
+        probe, score, uncertainty, predicted = fit_and_score(
+            embedded.matrix,
+            labels.codes,
+            rows,
+            flagged_codes=flagged_codes,
+            standardisation=embedded.standardisation,
+            n_images=workspace.n_images,
+            device=device,
+        )
+    names = [classes[code].name for code in probe.class_codes]
+    flagged = [c.name for c in classes if c.flagged]
+    record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
+    if save and workspace.writable and not version:
+        version = workspace.catalog.models.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
+    LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
+    fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
+    with workspace.lock:
+        if embedded is workspace.current:  # else another encoder was chosen meanwhile, and its refit is on the way
+            workspace.fitted = fitted
+    return fitted
+
+
+def _kept_probe(workspace: Workspace, encoder: str, inputs: str) -> tuple[int, Probe | None]:
+    """Return the newest probe and its version if it was fitted on these inputs and can be read, else (0, None)."""
+    try:
+        newest = workspace.catalog.models.latest_probe(encoder)
+        if newest is not None and newest["record"].get("inputs") == inputs:
+            return newest["version"], probe_from_bytes(newest["weights"])
+    except DamageError:  # of what is fitted again in a second; doctor tells of it
+        pass
+    return 0, None

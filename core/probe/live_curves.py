@@ -1,0 +1,106 @@
+"""The live probe's precision-recall curves, and how it has learned. Each verb takes the workspace."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.class_names import hint
+from core.catalog.label_book import UNLABELLED
+from core.errors import DamageError
+from core.labels.gold import gold_values, gold_values_without_class
+from core.maths.logistic import flagged_column
+from core.missing import missing_for_check, missing_for_score
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.probe.learning_curve import LearningCurve, learning_curve, thinned
+from core.wording import counted
+from core.workspace import Workspace
+
+CURVE_TITLES = {
+    "training": "Training labels (optimistic)",
+    "check": "Check half, not learned from",
+    "gold": "Exact, gold labels",
+}
+
+
+def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[NamedCurve]:
+    """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named."""
+    fitted, codes = workspace.fitted, workspace.labels.codes
+    if fitted is None or fitted.probe.flagged_weights is None:
+        missing = missing_for_score(workspace) or "No curve yet: the labels are newer than the probe; it is on its way."
+        return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
+    scored = ~np.isnan(fitted.score)
+    evidence = workspace.watched() & scored
+    training = (codes != UNLABELLED) & ~workspace.is_check & scored
+    curves = [
+        _curve(workspace, "training", codes, training, fitted.score),
+        _curve(workspace, "check", codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
+    ]
+    if not evidence.any():
+        curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
+    if gold_column:
+        curves.append(_gold_curve(workspace, gold_column, scored, fitted.score))
+    return curves
+
+
+def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: FloatArray) -> NamedCurve:
+    gold, title = workspace.gold(column), CURVE_TITLES["gold"]
+    values, no_class = gold_values(workspace, column), gold_values_without_class(workspace, column)
+    near = hint(no_class, workspace.class_names)
+    if values and len(no_class) == len(values):
+        missing = (
+            f"{title}: none of the values of '{column}' is a class: {_listed(values)}{near}; the classes are "
+            f"{', '.join(workspace.class_names)}. Write the values as the classes, or set classes with 'lassoscope classes'."
+        )
+        return NamedCurve("gold", title, None, missing, show_average_precision=False)
+    curve = _curve(workspace, "gold", gold, workspace.is_check & (gold != UNLABELLED) & scored, score)
+    if not no_class:
+        return curve
+    n = counted(sum(no_class.values()), "image")
+    return replace(curve, note=f"without {n} whose '{column}' is no class: {_listed(list(no_class))}{near}")
+
+
+def _missing_for_check_curve(workspace: Workspace) -> str:
+    if missing := missing_for_check(workspace, live=True):
+        return f"{CURVE_TITLES['check']}: {missing[0].lower()}{missing[1:]}"
+    n_sealed = int((workspace.evidence() & workspace.sealed).sum())
+    sealed = f" ({n_sealed:,} are read and sealed for the promise, see Operating point)" if n_sealed else ""
+    return f"{CURVE_TITLES['check']}: read some in Check, 'for live curves'{sealed}."
+
+
+def learning(workspace: Workspace) -> LearningCurve | None:
+    """Judge this encoder's past probes on today's check labels; None while average precision is not defined on them."""
+    embedded, codes = workspace.current, workspace.labels.codes
+    if embedded.matrix is None or embedded.encoder is None:
+        return None
+    rows = np.flatnonzero(workspace.watched()[: embedded.matrix.rows])
+    flagged = np.isin(codes[rows], workspace.flagged_codes)
+    if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
+        return None
+    newest = {  # what was fitted to find other classes is not judged on these
+        record["n_labels"]: version
+        for version, record in workspace.catalog.models.probe_records(embedded.encoder)
+        if "n_labels" in record and record.get("flagged", workspace.flagged_names) == workspace.flagged_names
+    }
+    counts = sorted(newest)
+    x = embedded.matrix.take(rows)
+    rounds, scores = [], []
+    for place in thinned(counts):
+        try:
+            column = flagged_column(workspace.catalog.models.probe_weights(newest[counts[place]]))
+        except DamageError:  # one lost model of many leaves one point less
+            continue
+        if column is not None:
+            rounds.append(counts[place])
+            scores.append(x @ column[0] + column[1])
+    return learning_curve(rounds, np.array(scores), flagged) if rounds else None
+
+
+def _curve(workspace: Workspace, key: str, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int) -> NamedCurve:
+    flagged = np.isin(codes[chosen], workspace.flagged_codes)
+    return named_curve(key, CURVE_TITLES[key], score[chosen], flagged, **limits)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name[:60]}'" for name in names[:5]) + (", …" if len(names) > 5 else "")

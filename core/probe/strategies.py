@@ -1,0 +1,193 @@
+"""What to label next: the strategies, as a registry. Picks come from the pool it is given, never from elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+from core.errors import InputError
+from core.maths.representatives import farthest, medoids, typical
+
+POOL_SAMPLE = 50_000  # k-means on more changes the picks little and takes minutes at 1M
+TYPICAL_SAMPLE = 20_000  # neighbour distances inside clusters cost the square of their sizes
+MOST_TAKEN = 100  # labelled images a cover takes into account: newest first; each costs a cluster
+SPREAD = 10  # an uncertain round of b is spread over the 10 b least certain
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The images a strategy may pick from: teach half, unlabelled."""
+
+    rows: IntArray  # (M,) int64, ascending
+    embeddings: Callable[[IntArray], FloatArray]  # rows -> (m, D) standardised
+    uncertainty: FloatArray | None  # (N,) over all rows, None while there is no probe
+    score: FloatArray | None  # (N,) logits of flagged, None while undefined
+    labelled: IntArray  # (T,) rows labelled in the teach half, oldest first
+    groups: IntArray | None = None  # (N,) near-duplicate group of every row; None = no two are alike
+
+    def distinct(self) -> "Pool":
+        """Leave one image of each near-duplicate group, and none of a group that carries a label while others are left."""
+        if self.groups is None or not len(self.rows):
+            return self
+        groups = self.groups[self.rows]
+        fresh = ~np.isin(groups, self.groups[self.labelled])
+        rows = self.rows[fresh] if fresh.any() else self.rows
+        return replace(self, rows=rows[np.sort(np.unique(self.groups[rows], return_index=True)[1])])
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to choose; `pick(pool, n, rng)` returns at most n distinct rows of the pool, in the order to ask."""
+
+    name: str
+    pick: Callable[[Pool, int, np.random.Generator], IntArray]
+    reason: str
+    needs: str  # "nothing", "uncertainty" or "score"
+    cost: str  # of a round of n from M images
+    source: str
+    in_rounds: bool = False  # a study lets it look at the model again after every `ROUND` labels
+    offered: bool = True  # to analysts; the others are references of the study
+
+    def choose(self, pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+        """Pick distinct images, at most one of each near-duplicate group, or say what is missing.
+
+        Raises:
+            InputError: if the strategy needs a probe and there is none.
+        """
+        if (self.needs == "uncertainty" and pool.uncertainty is None) or (self.needs == "score" and pool.score is None):
+            raise InputError(
+                f"Strategy '{self.name}' needs a probe's {self.needs}, and there is none yet; "
+                "label images of a flagged and another class first, for example with strategy 'diverse'."
+            )
+        pool = pool.distinct()
+        return self.pick(pool, n, rng) if len(pool.rows) else np.array([], np.int64)
+
+
+def _covering(cover: Callable[..., IntArray], sample: int) -> Callable[[Pool, int, np.random.Generator], IntArray]:
+    def pick(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+        rows = pool.rows
+        if len(rows) > sample:
+            rows = np.sort(rng.choice(rows, sample, replace=False))
+        known = pool.labelled[-MOST_TAKEN:]
+        taken = pool.embeddings(known) if len(known) else None
+        return rows[cover(pool.embeddings(rows), n=n, rng=rng, taken=taken)]
+
+    return pick
+
+
+def _highest(rows: IntArray, values: FloatArray, n: int) -> IntArray:
+    """Return the n rows with the highest values, highest first; ties by row."""
+    found = values[rows]
+    if len(rows) > n:
+        least = np.partition(found, len(found) - n)[len(found) - n]
+        rows = rows[found >= least]  # ties at the edge stay until the stable sort
+        found = values[rows]
+    return rows[np.argsort(-found, kind="stable")[:n]]
+
+
+def _uncertain_once(pool: Pool, n: int, _rng: np.random.Generator) -> IntArray:
+    assert pool.uncertainty is not None  # noqa: S101  `choose` checked
+    return _highest(pool.rows, pool.uncertainty, n)
+
+
+def _uncertain(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+    least_certain = _uncertain_once(pool, SPREAD * n, rng)
+    return least_certain[medoids(pool.embeddings(least_certain), n=n, rng=rng)]
+
+
+def _top(pool: Pool, n: int, _rng: np.random.Generator) -> IntArray:
+    assert pool.score is not None  # noqa: S101  `choose` checked
+    return _highest(pool.rows, pool.score, n)
+
+
+def _rare(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+    assert pool.score is not None  # noqa: S101  `choose` checked
+    half = -(-n // 2)
+    positive = pool.rows[pool.score[pool.rows] > 0]
+    first = _highest(positive, -pool.score, half)  # least certain of those predicted flagged
+    if len(first) < half:
+        first = np.concatenate([first, _top(replace(pool, rows=np.setdiff1d(pool.rows, first)), half - len(first), rng)])
+    rest = np.setdiff1d(pool.rows, first)
+    second = _uncertain(replace(pool, rows=rest), n - len(first), rng) if len(rest) and n > len(first) else rest[:0]
+    return np.concatenate([first, second])
+
+
+def _random(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+    return rng.choice(pool.rows, min(n, len(pool.rows)), replace=False)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    s.name: s
+    for s in (
+        Strategy(
+            "diverse",
+            _covering(medoids, POOL_SAMPLE),
+            "stands for a large cluster without a label",
+            "nothing",
+            "k-means on 50,000 images",
+            "Xu et al. 2003; Gupte et al. 2024",
+        ),
+        Strategy(
+            "typical",
+            _covering(typical, TYPICAL_SAMPLE),
+            "lies in the densest place of a cluster without a label",
+            "nothing",
+            "k-means and neighbours on 20,000 images",
+            "TypiClust, Hacohen et al. 2022",
+        ),
+        Strategy(
+            "uncertain",
+            _uncertain,
+            "one of the least certain, unlike the rest of this round",
+            "uncertainty",
+            "a selection over all scores, k-means on 10 n images",
+            "Lewis & Gale 1994; margin spread by k-means, Gupte et al. 2024",
+            in_rounds=True,
+        ),
+        Strategy(
+            "uncertain-once",
+            _uncertain_once,
+            "one of the least certain",
+            "uncertainty",
+            "a selection over all scores",
+            "Lewis & Gale 1994",
+        ),
+        Strategy(
+            "rare",
+            _rare,
+            "predicted flagged but barely, or one of the least certain",
+            "score",
+            "two selections over all scores, k-means on 5 n images",
+            "Zaher, Buisson & Joly 2026 (positive-first), half and half with 'uncertain'",
+            in_rounds=True,
+        ),
+        Strategy(
+            "top",
+            _top,
+            "scores highest among the unlabelled",
+            "score",
+            "a selection over all scores",
+            "Attenberg & Provost 2010; Cormack & Grossman 2014",
+            in_rounds=True,
+        ),
+        Strategy("random", _random, "drawn at random, the baseline", "nothing", "a draw", "simple random sampling"),
+        Strategy(
+            "farthest",
+            _covering(farthest, POOL_SAMPLE),
+            "farthest from everything labelled",
+            "nothing",
+            "n passes over 50,000 images",
+            "Sener & Savarese 2018 (core-set)",
+            offered=False,
+        ),
+    )
+}
+OFFERED = tuple(name for name, strategy in STRATEGIES.items() if strategy.offered)
+FIRST_ROUND = 10  # diverse labels before uncertainty means anything
+ROUND = 10  # labels between two looks at the model, in a study
+
+
+def automatic(n_labelled: int, *, has_score: bool) -> str:
+    """Return the strategy for now: diverse until 10 labels are there and both sides have one, then uncertain."""
+    return "uncertain" if has_score and n_labelled >= FIRST_ROUND else "diverse"

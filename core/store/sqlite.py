@@ -1,0 +1,173 @@
+"""How SQLite files are opened: for writing, for reading, and for reading where nothing can be written.
+
+Reading never changes a file. A name may hold any character: it is quoted, never part of a URL as it stands.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import urllib.parse
+from pathlib import Path
+
+from core.errors import ReadOnlyError
+
+WAIT_SECONDS = 10.0  # for another process's commit
+# FULL: a label that was acknowledged survives a power cut, not only a kill.
+WRITING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+# SQLite's names of what goes wrong when a disk is read.
+READING = ("SQLITE_IOERR", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
+
+
+def is_writable(folder: Path) -> bool:
+    """Tell whether files can be made in an existing folder; root too is refused on a file system mounted read-only."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def need_writable(folder: Path) -> None:
+    """Make sure that a workspace folder can be written to.
+
+    Raises:
+        ReadOnlyError: if it cannot.
+    """
+    if not is_writable(folder):
+        raise ReadOnlyError(read_only_sentence(folder))
+
+
+def read_only_sentence(folder: Path) -> str:
+    """Say that a workspace can only be looked at."""
+    return f"The workspace in {folder} is read-only here; copy the folder to a place you can write to, and work on the copy."
+
+
+class SqliteFile:
+    """One SQLite file and the way its connections are made; the way is chosen at the first one.
+
+    Of a damaged file (`damaged`) SQLite is told to read on where its length and its header disagree.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, page_bytes: int | None = None, damaged: bool = False) -> None:
+        self.path, self.read_only = path, read_only
+        self._pragmas = ("temp_store=MEMORY", "writable_schema=ON") if damaged else ("temp_store=MEMORY",)
+        self._page_bytes = page_bytes  # of a file that is made now
+        self._uri = ""
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection that any one thread at a time may use.
+
+        Raises:
+            sqlite3.Error: if the file is missing (for reading) or no database.
+        """
+        return self._read() if self.read_only else self._write()
+
+    def close(self) -> None:
+        """Remove the copy that was read, if there is one; all connections are closed before."""
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy, self._uri = None, ""
+
+    def _write(self) -> sqlite3.Connection:
+        connection = _open(_uri(self.path, "rwc"))
+        if self._page_bytes is not None:
+            connection.execute(f"PRAGMA page_size={self._page_bytes}")
+        _set(connection, WRITING)
+        return connection
+
+    def _read(self) -> sqlite3.Connection:
+        if self._uri:
+            return self._reader(self._uri)
+        has_wal = has_log(self.path)
+        writable = is_writable(self.path.parent) and os.access(self.path, os.W_OK)
+        if writable or has_wal:
+            # Where SQLite may write, it makes its lock files and removes them again, so that a writer may start beside this
+            # reader. A log that is there already stays as it is.
+            self._uri = _uri(self.path, "ro" if has_wal else "rw")
+            try:
+                return self._reader(self._uri)
+            except sqlite3.OperationalError as error:
+                if writable and not cannot_write(error):
+                    raise
+        # Nobody can write here, or the disk is full: the file as it is, or with a log, whose index has no place here, a copy.
+        self._uri = _uri(self._copied(), "rw") if has_wal else _uri(self.path, "ro", "immutable=1")
+        return self._reader(self._uri)
+
+    def copied(self) -> "SqliteFile":
+        """Return a copy that may be written to while this file stays as it is; `close` removes it."""
+        return SqliteFile(self._copied(), read_only=False)
+
+    def _copied(self) -> Path:
+        if self._copy is None:
+            self._copy = tempfile.TemporaryDirectory(prefix="lassoscope-")
+        copy = Path(self._copy.name) / "copy.sqlite"
+        shutil.copyfile(self.path, copy)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(_beside(self.path, "-wal"), _beside(copy, "-wal"))
+        return copy
+
+    def _reader(self, uri: str) -> sqlite3.Connection:
+        connection = _open(uri)
+        _set(connection, self._pragmas)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it opens the file, and fails where it cannot
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Tell whether SQLite failed to write, not to read: most often the disk is full."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name not in READING)
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, check_same_thread=False)
+
+
+def _set(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+
+
+def _uri(path: Path, mode: str, *more: str) -> str:
+    quoted = urllib.parse.quote(os.fsencode(path.absolute()))
+    return f"file:{quoted}?{'&'.join((f'mode={mode}', *more))}"
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def remove_database(path: Path) -> None:
+    """Remove an SQLite file with its log, the log last: a log without its file is never read."""
+    for suffix in ("", "-wal", "-shm"):
+        _beside(path, suffix).unlink(missing_ok=True)
+
+
+def free_name(path: Path) -> Path:
+    """Return a name beside a damaged file that it can be kept under."""
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    return kept
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged SQLite file and its log another name, so that nothing is lost, and return it."""
+    kept = free_name(path)
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(_beside(path, suffix), _beside(kept, suffix))
+    return kept
+
+
+def has_log(path: Path) -> bool:
+    """Tell whether an SQLite file has a write-ahead log with something in it."""
+    wal = _beside(path, "-wal")
+    return wal.is_file() and wal.stat().st_size > 0

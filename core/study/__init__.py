@@ -1,0 +1,1 @@
+"""The label-efficiency study: simulate, run, report. Imports `probe`, `training` and below."""

@@ -1,0 +1,1 @@
+"""MSN training: loop, model, views, batches, presets, runs. Imports `encoders` and below."""

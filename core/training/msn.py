@@ -1,0 +1,249 @@
+"""The MSN model and its configuration on lightly's parts: anchors, EMA targets, prototypes, one forward pass a step.
+
+Source: Assran et al. 2022 and facebookresearch/msn. lightly's own example draws its mask over the patches only, so that
+the last patch is never seen, and detaches the prototypes; both are put right here.
+"""
+
+import copy
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from lightly.loss import MSNLoss
+from lightly.models.modules import MaskedVisionTransformerTIMM
+from lightly.models.modules.heads import MSNProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from timm.layers import Attention
+from torch import Tensor, nn
+
+from core.devices import bf16_pays
+from core.encoders.vit import Architecture, normalise
+from core.errors import InputError
+from core.training.views import Chance, Jitter, random_view
+
+
+@dataclass(frozen=True)
+class MsnConfig:
+    """A whole training run; the defaults fit some ten thousand small images and a CPU."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    epochs: int = 100
+    batch_size: int = 128
+    prototypes: int = 64  # fewer than images in a batch, or most stay unused
+    head_hidden: int = 512
+    head_out: int = 128
+    random_views: int = 1
+    focal_views: int = 2
+    focal_size: int = 16
+    random_scale: tuple[float, float] = (0.4, 1.0)
+    focal_scale: tuple[float, float] = (0.15, 0.5)
+    mask_ratio: float = 0.3  # of the tokens of a random view; focal views are never masked
+    jitter: Jitter = field(default_factory=Jitter)
+    learning_rate: float = 1e-3
+    warmup: float = 0.1  # part of all steps
+    weight_decay: tuple[float, float] = (0.04, 0.4)
+    ema: float = 0.99  # rises to 1; 0.98 for runs under 1,000 steps, 0.996 for 100,000
+    clip: float = 3.0
+    temperature: float = 0.1
+    sharpening: float = 0.25
+    sinkhorn_iterations: int = 3
+    me_max: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a run that cannot be.
+
+        Raises:
+            InputError: naming the value.
+        """
+        patch = self.architecture.patch_size
+        if self.architecture.input_size % patch or self.focal_size % patch:
+            raise InputError(
+                f"Views of {self.architecture.input_size} and {self.focal_size} px must be multiples of {patch} px."
+            )
+        if not 0 <= self.mask_ratio < 1 or self.epochs < 1 or self.batch_size < 2 or self.random_views < 1:
+            raise InputError("MSN needs a mask ratio in [0, 1), 1 epoch, 1 random view and a batch of 2 at least.")
+
+    def fingerprint(self) -> str:
+        """Return all values as text: two runs with the same text and images are the same run."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def keep_tokens(n: int, tokens: int, mask_ratio: float, chance: Chance) -> Tensor:
+    """Draw which tokens of each image an anchor sees: the class token always, the same number of patches each.
+
+    Args:
+        n: images.
+        tokens: of one image, the class token (0) counted.
+        mask_ratio: part of the tokens left out.
+        chance: drawn on the device of the result.
+    Returns:
+        (n, kept) int64, ascending, first column 0.
+    """
+    kept = max(2, round(tokens * (1 - mask_ratio)))
+    noise = chance.rand(n, tokens)
+    noise[:, 0] = -1
+    return noise.argsort(dim=1)[:, :kept].sort(dim=1).values
+
+
+def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
+    """Split the trained parameters: matrices decay; biases, norms, tokens and prototypes do not."""
+    decay: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            free = parameter.ndim < 2 or "prototypes" in name or "token" in name or "pos_embed" in name
+            (plain if free else decay).append(parameter)
+    return [{"params": decay, "decays": True}, {"params": plain, "decays": False, "weight_decay": 0.0}]
+
+
+def _world() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, through which gradients flow back to each."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedMsnLoss(MSNLoss):
+    """lightly's loss, whose me-max term looks at one process alone; here it is the mean over all of them, as in the paper."""
+
+    def regularization_loss(self, mean_anchor_probs: Tensor) -> Tensor:
+        """Return the negative entropy of the mean prediction over the whole batch."""
+        if _world() > 1:
+            mean_anchor_probs = _Sum.apply(mean_anchor_probs) / _world()
+        return super().regularization_loss(mean_anchor_probs=mean_anchor_probs)
+
+
+class SharedBatchNorm(nn.BatchNorm1d):
+    """BatchNorm over the batches of all processes; torch's SyncBatchNorm does the same on GPUs only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (n, C) by the mean and variance of all processes' rows."""
+        world = _world()
+        if world == 1 or not self.training:
+            return super().forward(x)
+        wide = x.float()
+        mean, square = (_Sum.apply(torch.stack([wide.mean(dim=0), wide.square().mean(dim=0)])) / world).unbind()
+        variance = (square - mean.square()).clamp_min(0)
+        if self.running_mean is not None and self.running_var is not None and self.momentum is not None:
+            n = len(x) * world
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(variance.detach() * n / (n - 1), self.momentum)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        scaled = (wide - mean) * (variance + self.eps).rsqrt()
+        return (scaled * self.weight + self.bias).to(x.dtype)
+
+
+def share_batch_norms(module: nn.Module) -> nn.Module:
+    """Replace the BatchNorm1d layers of a fresh module by shared ones, in place."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm1d):
+            setattr(module, name, SharedBatchNorm(child.num_features))
+        else:
+            share_batch_norms(child)
+    return module
+
+
+class Msn(nn.Module):
+    """Anchor and EMA target networks with prototypes; one `loss` call is one forward pass of a step.
+
+    `target_backbone.vit` is what is kept in the end.
+    """
+
+    def __init__(self, config: MsnConfig) -> None:
+        super().__init__()
+        shape = config.architecture
+        self.config = config
+        self.target_backbone = MaskedVisionTransformerTIMM(vit=shape.build())
+        self.target_head = share_batch_norms(MSNProjectionHead(shape.dim, config.head_hidden, config.head_out))
+        self.anchor_backbone = copy.deepcopy(self.target_backbone)
+        self.anchor_head = copy.deepcopy(self.target_head)
+        deactivate_requires_grad(self.target_backbone)
+        deactivate_requires_grad(self.target_head)
+        self.anchor_backbone.mask_token.requires_grad_(False)  # lightly's for other methods; MSN leaves tokens out instead
+        start = nn.Linear(config.head_out, config.prototypes, bias=False).weight.detach().clone()
+        self.prototypes = nn.Parameter(start)
+        self.criterion = SharedMsnLoss(
+            gather_distributed=True,  # sinkhorn over the batches of all processes; does nothing in one
+            temperature=config.temperature,
+            sinkhorn_iterations=config.sinkhorn_iterations,
+            regularization_weight=config.me_max,
+        )
+
+    def views(self, images: Tensor, chance: Chance) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Draw the views of a step.
+
+        Args:
+            images: (B, 3, S, S) float in [0, 1].
+            chance: drawn on the images' device.
+        Returns:
+            the target view (B, 3, S, S), the random views (same shape), the focal views (smaller); all normalised.
+        """
+        config, shape = self.config, self.config.architecture
+
+        def view(size: int, scale: tuple[float, float]) -> Tensor:
+            return normalise(random_view(images, size, scale, config.jitter, chance), shape)
+
+        target = view(shape.input_size, config.random_scale)
+        large = [view(shape.input_size, config.random_scale) for _ in range(config.random_views)]
+        return target, large, [view(config.focal_size, config.focal_scale) for _ in range(config.focal_views)]
+
+    def anchors(self, views: list[Tensor], mask_ratio: float, chance: Chance) -> Tensor:
+        """Embed V anchor views, each (B, 3, S, S), to (V B, dim), seeing only some tokens when `mask_ratio` > 0."""
+        images = torch.cat(views)
+        if not mask_ratio:
+            return self.anchor_backbone(images=images)
+        patch = self.config.architecture.patch_size
+        tokens = (images.shape[-2] // patch) * (images.shape[-1] // patch) + self.anchor_backbone.vit.num_prefix_tokens
+        kept = torch.cat([keep_tokens(len(view), tokens, mask_ratio, chance) for view in views])
+        return self.anchor_backbone(images=images, idx_keep=kept)
+
+    def loss(self, images: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+        """Return a step's loss (scalar, float32) and the targets (B, head_out), float32 without gradient."""
+        target, large, focal = self.views(images, chance)
+        device = images.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_pays(device)):
+            with torch.no_grad():
+                targets = self.target_head(self.target_backbone(images=target))
+            seen = [self.anchors(large, self.config.mask_ratio, chance)]
+            if focal:
+                seen.append(self.anchors(focal, 0.0, chance))
+            anchors = self.anchor_head(torch.cat(seen))
+        # The loss takes powers and logarithms of probabilities: float32, and the Parameter itself so that it learns.
+        loss = self.criterion(
+            anchors.float(), targets.float(), self.prototypes, target_sharpen_temperature=self.config.sharpening
+        )
+        return loss, targets.float()
+
+    def use_fused_attention(self, fused: bool) -> None:
+        """Choose torch's fused attention kernel or plain products; the CPU's fused backward halves the speed of training."""
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.fused_attn = fused  # type: ignore[misc]  # final only for TorchScript
+
+    def update_targets(self, momentum: float) -> None:
+        """Move the target networks towards the anchors."""
+        update_momentum(self.anchor_backbone, self.target_backbone, momentum)
+        update_momentum(self.anchor_head, self.target_head, momentum)
+
+    @torch.no_grad()
+    def prototypes_used(self, targets: Tensor) -> int:
+        """Count the prototypes that are nearest to at least one of (B, head_out) targets."""
+        unit = nn.functional.normalize(targets, dim=1) @ nn.functional.normalize(self.prototypes, dim=1).T
+        return len(unit.argmax(dim=1).unique())

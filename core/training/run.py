@@ -1,0 +1,180 @@
+"""MSN training on a workspace's own images."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.arrays import Progress, ignore
+from core.catalog.label_book import UNLABELLED
+from core.errors import InputError, WorkspaceError
+from core.maths.precision_recall import knn_accuracy
+from core.store.files import need_file_place
+from core.training.runs import RunLog
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.catalog.originals import Originals
+    from core.training.batches import Pixels
+    from core.training.msn import Msn, MsnConfig
+
+MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
+SHOWN_VIEWS = 6  # images whose views are shown
+MOST_IN_MEMORY = 8 * 2**30  # bytes of decoded images: 700,000 of 64 px, 57,000 of 224 px
+
+
+def train_on_workspace(
+    workspace: Workspace,
+    config: "MsnConfig",
+    *,
+    out: Path,
+    resume: bool = False,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    checkpoint_epochs: int = 100,
+    on_progress: Progress = ignore,
+) -> dict[str, Any]:
+    """Train an MSN backbone on all images of a workspace.
+
+    Args:
+        config: the run; its batch is cut to the number of images.
+        out: the weights file; the run's state lies beside it, so that `resume` can go on.
+        resume: go on from that state.
+        devices, nodes: processes on each machine, and machines (`core.training.loop.train`).
+        checkpoint_epochs: epochs between two versions of the weights file.
+        on_progress: told (steps done, steps).
+    Returns:
+        how far it came, the last figures, and whether the run has collapsed.
+    Raises:
+        WorkspaceError: if there are fewer than 2 images.
+        InputError: if the state of an earlier run would be overwritten.
+    """
+    from core.training.loop import StepMetrics, train
+    from core.training.presets import settings_of
+
+    if workspace.n_images < 2:
+        raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_images}; ingest some first.")
+    need_file_place(out)
+    state = out.with_suffix(".state")
+    if state.exists() and not resume and first_process():
+        raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")
+    config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
+    originals = workspace.originals()
+    images = pixels_of(originals, config.architecture.input_size)
+    last: list[StepMetrics] = []
+    log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
+    if log is not None:
+        log.show_views(sample_views(images.take(np.arange(min(SHOWN_VIEWS, len(images)))), config))
+
+    def on_step(metrics: StepMetrics) -> None:
+        last[:] = [metrics]
+        on_progress(metrics.step, metrics.steps)
+        if log is not None:
+            log.add(vars(metrics) | {"collapsed": metrics.collapsed})
+
+    with _ended(log):
+        result = train(
+            images,
+            config,
+            out=out,
+            state=state,
+            resume=resume,
+            about={
+                "data": f"{workspace.n_images} images of the workspace '{workspace.name}'",
+                "licence": "the images' own",
+            },
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            checkpoint_epochs=checkpoint_epochs,
+            on_step=on_step,
+            watch=_watch(workspace, images),
+        )
+    figures = vars(last[0]) | {"collapsed": last[0].collapsed} if last else {}
+    small = {"from_thumbnails": originals.n_thumbnails}
+    return {**figures, **small, "out": str(out), "images": len(images), "steps": result.steps, "finished": result.finished}
+
+
+def first_process() -> bool:
+    """Tell whether this is the process a person started; Lightning starts the others with their rank."""
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
+
+
+@contextmanager
+def _ended(log: RunLog | None) -> Iterator[None]:
+    """Say in the run's log how it ended."""
+    try:
+        yield
+    except BaseException as error:  # also Ctrl-C and a termination signal
+        if log is not None:
+            log.end("failed" if isinstance(error, Exception) else "stopped")
+        raise
+    if log is not None:
+        log.end("finished")
+
+
+def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """Draw what the network sees of n images, (n, 3, S, S) uint8: the image, a target, a random and the focal views.
+
+    Returns:
+        n lists of (S, S, 3) uint8.
+    """
+    import torch
+
+    from core.training.views import Chance, random_view
+
+    chance = Chance(torch.Generator().manual_seed(config.seed))
+    batch = images.float() / 255
+    size = config.architecture.input_size
+    shapes = [(size, config.random_scale)] * (1 + config.random_views) + [(config.focal_size, config.focal_scale)] * min(
+        config.focal_views, 4
+    )
+    views = [batch, *(random_view(batch, side, scale, config.jitter, chance) for side, scale in shapes)]
+    columns = [(view.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy() for view in views]
+    return [[column[i] for column in columns] for i in range(len(batch))]
+
+
+def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | None":
+    """Return what measures kNN accuracy on the labelled images; None while two classes are not labelled."""
+    import torch
+
+    from core.encoders.vit import normalise
+
+    rows = np.flatnonzero(workspace.labels.codes != UNLABELLED)[:MOST_WATCHED]
+    codes = workspace.labels.codes[rows]
+    if len(np.unique(codes)) < 2:
+        return None
+    batch = images.take(rows)
+
+    @torch.inference_mode()
+    def measure(model: "Msn") -> float:
+        vit, shape = model.target_backbone.vit, model.config.architecture
+        device = next(vit.parameters()).device
+        vit.eval()
+        blocks = [vit(normalise(block.to(device).float() / 255, shape)).float().cpu() for block in batch.split(256)]
+        vit.train()
+        return knn_accuracy(torch.cat(blocks).numpy(), codes)
+
+    return measure
+
+
+def pixels_of(originals: "Originals", side: int, *, most_bytes: int = MOST_IN_MEMORY) -> "Pixels":
+    """Return the images of a workspace as training takes them.
+
+    Args:
+        side: px.
+        most_bytes: decoded images are kept in memory up to this; more are decoded again in every epoch.
+    """
+    from core.training.batches import FilePixels, MemoryPixels
+
+    files = FilePixels(originals, side)
+    if len(originals) * 3 * side**2 > most_bytes:
+        return files
+    return MemoryPixels(files.take(np.arange(len(originals))))

@@ -1,0 +1,1 @@
+"""What analysts have seen, and their limits. Imports the workspace and below."""

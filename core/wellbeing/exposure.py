@@ -1,0 +1,74 @@
+"""How much an analyst has seen: views and seconds by how clear they were, a daily budget, and when a break is due. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from core.errors import InputError
+
+LEVELS = ("clear", "grey", "blurred")  # what looks at least harmful last; a blurred and grey picture counts as blurred
+CLEAR_BUDGET = 200  # clear views a day; 0 = none
+BREAK_MINUTES = 20  # of clear or grey pictures without a pause; 0 = no reminder
+PAUSE = 300.0  # s without a clear or grey picture that count as a pause
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What one analyst saw on one day (UTC)."""
+
+    analyst: str
+    day: str  # YYYY-MM-DD
+    views: Mapping[str, int] = field(default_factory=dict)  # by level: pictures shown for a quarter of a second or longer
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by level: time with at least one such picture on screen
+    labels: int = 0  # images labelled that day, in actions that stand
+
+    @property
+    def labels_per_clear_view(self) -> float | None:
+        """Return how many labels one clear view was worth; None, not defined, before the first clear view."""
+        clear = self.views.get("clear", 0)
+        return self.labels / clear if clear else None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """One analyst's own limits."""
+
+    clear_budget: int = CLEAR_BUDGET
+    break_minutes: int = BREAK_MINUTES
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            InputError: if one is negative.
+        """
+        if self.clear_budget < 0 or self.break_minutes < 0:
+            got = f"{self.clear_budget} clear views and {self.break_minutes} minutes"
+            raise InputError(f"Limits cannot be negative, got {got}; 0 switches one off.")
+
+
+@dataclass(frozen=True)
+class Streak:
+    """Viewing without a pause."""
+
+    seconds: float = 0.0  # of clear or grey pictures
+    last: float = float("-inf")  # clock, s, of the newest of them
+    reminded: bool = False
+
+    def after(self, seconds: float, now: float, limits: Limits) -> tuple["Streak", bool]:
+        """Add viewing time, and tell whether a break is due now; it is said once in a streak.
+
+        Args:
+            seconds: of clear or grey pictures since the last call.
+            now: a clock that never goes back, s.
+        """
+        if not seconds:
+            return self, False
+        fresh = now - self.last > PAUSE
+        streak = Streak(seconds if fresh else self.seconds + seconds, now, False if fresh else self.reminded)
+        due = bool(limits.break_minutes) and not streak.reminded and streak.seconds >= 60 * limits.break_minutes
+        return replace(streak, reminded=streak.reminded or due), due
+
+
+def level_of(view: str) -> str:
+    """Return the level that a privacy view counts as."""
+    return "blurred" if view.startswith("blurred") else view

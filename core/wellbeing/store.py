@@ -1,0 +1,95 @@
+"""What analysts have seen, kept in the workspace: sums by day, and each one's own limits. Each verb takes the workspace."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.catalog.rows import now
+from core.errors import InputError
+from core.labels.actions import labelled_on
+from core.wellbeing.exposure import LEVELS, Exposure, Limits, level_of
+from core.workspace import Workspace
+
+MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What one window showed its analyst in the last seconds."""
+
+    views: Mapping[str, int]  # by level
+    seconds: Mapping[str, float]  # by level
+
+    @classmethod
+    def of(cls, views: Mapping[str, int], seconds: Mapping[str, float]) -> "Glance":
+        """Take what a window reports, by privacy view.
+
+        Raises:
+            InputError: if a view is unknown or a number cannot be.
+        """
+        seen: dict[str, int] = {}
+        lasted: dict[str, float] = {}
+        for view, n in views.items():
+            seen[_known(view)] = seen.get(level_of(view), 0) + int(n)
+        for view, time in seconds.items():
+            lasted[_known(view)] = lasted.get(level_of(view), 0.0) + float(time)
+        numbers = [*seen.values(), *lasted.values()]
+        longest = max(lasted.values(), default=0)
+        if any(not math.isfinite(number) or number < 0 for number in numbers) or longest > MOST_SECONDS:
+            raise InputError(f"What was seen cannot be {dict(views)} in {dict(seconds)} s; reload the page.")
+        return cls(seen, lasted)
+
+    def __add__(self, other: "Glance") -> "Glance":
+        return Glance(_sum(self.views, other.views), _sum(self.seconds, other.seconds))
+
+
+def _sum(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    return {level: a.get(level, 0) + b.get(level, 0) for level in {**a, **b}}
+
+
+def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[str, Exposure]:
+    """Add what analysts have just seen, in one transaction, and return each one's day; nothing where nothing can be kept."""
+    if not workspace.writable:
+        return {}
+    workspace.catalog.people.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
+    found = {seen.analyst: seen for seen in exposures(workspace) if seen.day == today()}
+    return {analyst: found[analyst] for analyst in glances}
+
+
+def _known(view: str) -> str:
+    level = level_of(view)
+    if level not in LEVELS:
+        raise InputError(f"There is no view '{view}'; reload the page.")
+    return level
+
+
+def today() -> str:
+    """Return the day, UTC."""
+    return now()[:10]
+
+
+def exposures(workspace: Workspace) -> list[Exposure]:
+    """Return what every analyst saw on every day, the newest day first."""
+    by_day: dict[tuple[str, str], tuple[dict[str, int], dict[str, float]]] = {}
+    for found in workspace.catalog.people.exposures():
+        views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
+        views[found["level"]], seconds[found["level"]] = found["views"], found["seconds"]
+    labels = labelled_on(workspace)
+    return [Exposure(*key, views, seconds, labels.get(key, 0)) for key, (views, seconds) in by_day.items()]
+
+
+def exposure(workspace: Workspace, analyst: str) -> Exposure:
+    """Return what an analyst has seen today."""
+    mine = [seen for seen in exposures(workspace) if (seen.analyst, seen.day) == (analyst, today())]
+    return mine[0] if mine else Exposure(analyst, today(), labels=labelled_on(workspace).get((analyst, today()), 0))
+
+
+def limits(workspace: Workspace, analyst: str) -> Limits:
+    """Return an analyst's own limits."""
+    return Limits(**workspace.catalog.people.limits(analyst))
+
+
+def set_limits(workspace: Workspace, analyst: str, wanted: Limits) -> None:
+    """Keep an analyst's limits."""
+    workspace.catalog.people.set(analyst, **vars(wanted))

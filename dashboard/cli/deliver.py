@@ -1,0 +1,102 @@
+"""Commands that take a model elsewhere, and look after a machine: export, score, doctor."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import InputError
+from core.probe.live import refit
+from core.store.files import shown
+from core.wording import counted, target
+from core.workspace import Workspace
+from dashboard.cli.main import app
+from dashboard.cli.options import NUMBER, PATH, WORKERS, DeviceOption, JsonOption, MaybeWorkspace, WorkspaceOption
+from dashboard.console import finish, progress, sentences
+
+
+@app.command()
+@sentences
+def export(
+    folder: Annotated[Path, typer.Argument(**PATH, help="Folder to write; an older bundle in it is replaced.")],
+    workspace: WorkspaceOption,
+    point: Annotated[str | None, typer.Option(help="Operating point.  [default: the one in force, else the promise]")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(**NUMBER, help="A threshold for the newest model, without a promise.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
+    from core.delivery.bundle import exactly, export_bundle
+
+    with Workspace(workspace, read_only=True) as space:
+        if threshold is not None:
+            refit(space, save=False)
+        record = export_bundle(space, folder, point=point, threshold=threshold)
+    held = record["promise"]
+    words = "without a promise"
+    if held is not None and held["covers_this_threshold"]:
+        words = f"with the promise of {target(held['recall'])} recall"
+    elif held is not None:
+        words = f"which the promise of opening {held['number']} does not cover"
+    rule = f"flag scores ≥ {exactly(record['threshold'])}"
+    sentence = f"Bundle {record['version']} written to {folder}: {record['chosen']}; {rule}, {words}."
+    slim = {key: value for key, value in record.items() if key != "score_quantiles"}
+    finish(sentence, {"folder": str(folder), **slim}, as_json=json)
+
+
+@app.command()
+@sentences
+def score(
+    bundle: Annotated[Path, typer.Argument(**PATH, help="Folder that 'lassoscope export' wrote.")],
+    source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    out: Annotated[Path, typer.Option(**PATH, help="Table to write, .csv or .parquet.")],
+    device: DeviceOption = "auto",
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding threads.  [default: all cores]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Score new images with a bundle; needs no workspace. Stopped, the same command goes on."""
+    from core.delivery.bundle import load_bundle
+    from core.delivery.score import score_source
+
+    loaded = load_bundle(bundle, device=device)
+    with progress("score") as on_progress:
+        result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
+    lines = [f"  not scored {shown(p['path'])}: {shown(p['problem'])}" for p in result["problems"]]
+    counts = f"{counted(result['scored'], 'image')} scored, {result['flagged']:,} flagged, "
+    counts += f"{counted(len(result['problems']), 'file')} not scored."
+    calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
+    finish("\n".join([*lines, f"{counts} Table: {out}", result["promise"]]) + calibrated, result, as_json=json)
+
+
+@app.command()
+@sentences
+def doctor(
+    workspace: MaybeWorkspace = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Make again what is lost and can be made.")] = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Report the device, the versions and the health of a workspace; with --repair make again what can be made."""
+    from core.doctor.health import machine_report, summary, workspace_report
+    from core.doctor.repair import repair as repair_workspace
+
+    if repair and workspace is None:
+        raise InputError("--repair needs a workspace; name it with --workspace.")
+    report: dict[str, Any] = {"machine": machine_report()}
+    lines = [f"{name}: {value}" for name, value in report["machine"].items()]
+    problems: list[str] = []
+    if workspace is not None:
+        if repair:
+            with progress("embed") as on_progress:
+                came = repair_workspace(workspace, device=device, on_progress=on_progress)
+            report |= {"repaired": came.done, "not_repaired": came.left}
+            lines += [f"repaired: {said}" for said in came.done] + [f"not repaired: {said}" for said in came.left]
+        with Workspace(workspace, read_only=True) as space:
+            report["workspace"] = summary(space)
+            problems = workspace_report(space)
+        report["problems"] = problems
+        lines += [f"{name}: {value}" for name, value in report["workspace"].items()]
+        lines += [f"problem: {problem}" for problem in problems]
+    lines.append(f"{len(problems)} problems found." if problems else "No problem found.")
+    finish("\n".join(lines), report, as_json=json)

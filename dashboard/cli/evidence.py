@@ -1,0 +1,253 @@
+"""Commands for what labels prove: experiment, fit, curves, promise."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.errors import AppError, InputError, WorkspaceError
+from core.evidence.threshold import figures_record
+from core.labels.gold import gold_columns, has_gold
+from core.maths.precision_recall import precision_at_recall
+from core.missing import missing_for_probe, missing_for_score
+from core.probe.curves import NamedCurve
+from core.probe.live import refit
+from core.probe.live_curves import curves as live_curves
+from core.probe.strategies import STRATEGIES
+from core.study.run import BUDGETS, FEATURES
+from core.workspace import Workspace
+from dashboard.cli.main import app
+from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, DeviceOption, JsonOption, WorkspaceOption
+from dashboard.console import finish, progress, sentences, this_user
+
+if TYPE_CHECKING:
+    from core.evidence.check_sets import CheckStatus
+    from core.evidence.openings import Opening
+
+
+@app.command()
+@sentences
+def experiment(
+    workspace: WorkspaceOption,
+    gold: Annotated[str, typer.Option(help="Column of the manifest that knows the answers.")],
+    flagged: Annotated[str, typer.Option(help="Its values that count as flagged, comma-separated.")],
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Random splits; more give narrower intervals.")] = 20,
+    strategies: Annotated[str, typer.Option(help="Comma-separated; all if not given.")] = ",".join(STRATEGIES),
+    budgets: Annotated[str, typer.Option(help="Numbers of labels, rising.")] = ",".join(map(str, BUDGETS)),
+    features: Annotated[str, typer.Option(help="encoder, untrained and pixels, or some of them.")] = ",".join(FEATURES),
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Processes; one per core if not given.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
+    from core.study.report import conclude, paired_table, summarise
+    from core.study.run import ExperimentConfig, run_experiment
+    from dashboard.report import about, write_report
+
+    config = ExperimentConfig(
+        gold=gold,
+        flagged=tuple(_names(flagged)),
+        strategies=tuple(_names(strategies)),
+        budgets=tuple(_number(text) for text in _names(budgets)),
+        seeds=seeds,
+        features=tuple(_names(features)),
+    )
+    with Workspace(workspace, read_only=True) as space, progress("tasks") as on_progress:
+        found = run_experiment(space, config, workers=workers, on_progress=on_progress)
+    report, words = write_report(found), conclude(found.results, config.features[0])
+    result = {
+        "report": str(report),
+        "csv": str(found.folder / "table.csv"),
+        "conclusion": words,
+        "table": summarise(found.results),
+        "paired": paired_table(found.results),
+    }
+    finish(f"{about(found)}\n{words}\nReport: {report}", result, as_json=json)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS):
+        raise InputError(f"A budget is a number of labels, got '{text[:40]}'; write for example 10,50,100.")
+    return int(text)
+
+
+@app.command()
+@sentences
+def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
+    """Fit the probe on the teach half's labels and keep it as a version."""
+    from core.devices import pick_device
+
+    with Workspace(workspace) as space:
+        fitted = refit(space, device=str(pick_device(device)))
+        if fitted is None:
+            raise WorkspaceError(missing_for_probe(space))
+        unscored = missing_for_score(space)
+        names = [space.class_names[code] for code in fitted.probe.class_codes]
+        result = {
+            "probe": fitted.version,
+            "labels": fitted.probe.n_labels,
+            "classes": names,
+            "flagged": space.flagged_names,
+            "scored": len(fitted.score),
+        }
+    sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
+    sentence = f"{sentence} {unscored}".strip()
+    finish(sentence, result, as_json=json)
+
+
+@app.command()
+@sentences
+def curves(
+    workspace: WorkspaceOption,
+    gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Compute the precision-recall curves of a probe fitted on the labels as they stand."""
+    from dashboard.views.curves import describe_curve
+
+    with Workspace(workspace, read_only=True) as space:
+        if gold and not has_gold(space, gold):
+            known = ", ".join(gold_columns(space)) or "none"
+            raise InputError(f"There is no gold column '{gold}'; the workspace has: {known}.")
+        refit(space, save=False)
+        found = live_curves(space, gold_column=gold or None)
+        n_labels = space.fitted.probe.n_labels if space.fitted else 0
+        records = [_curve_record(named) for named in found] + _opened_curves(space)
+    sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # one reason for all is said once
+    finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
+
+
+def _curve_record(named: NamedCurve) -> dict[str, Any]:
+    if named.curve is None:
+        return {"key": named.key, "title": named.title, "missing": named.missing, "note": named.note}
+    recall, precision, thresholds = named.curve.thinned()
+    at90, threshold = precision_at_recall(named.curve, 0.9)
+    return {
+        "key": named.key,
+        "title": named.title,
+        "note": named.note,
+        "n": named.curve.n,
+        "n_flagged": named.curve.n_flagged,
+        "average_precision": named.curve.average_precision if named.show_average_precision else None,
+        "precision_at_recall_90": at90,
+        "threshold_at_recall_90": threshold,
+        "recall": recall,
+        "precision": precision,
+        "thresholds": thresholds,
+    }
+
+
+def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
+    """Describe the newest opening's curve with its limits; empty if no check set was opened."""
+    from core.evidence.openings import frozen_scores, openings, sample_of
+
+    opened = next(iter(openings(space)), None)
+    if opened is None:
+        return []
+    title = f"Opening {opened.number}, check set {opened.check_set}"
+    try:
+        sample = sample_of(space, opened, frozen_scores(space, opened))
+    except AppError as error:  # what it was made with is lost; the other curves stand
+        return [{"key": "opened", "title": title, "missing": str(error)}]
+    average, limits, curve = sample.average_precision, sample.limits, sample.curve
+    pessimistic_recall, pessimistic_precision = sample.pessimistic
+    record = {
+        "key": "opened",
+        "title": title,
+        "n": curve.n,
+        "n_flagged": curve.n_flagged,
+        "average_precision": average.value if average else None,
+        "average_precision_range": [average.low, average.high] if average else None,
+        "recall": curve.recall,
+        "precision": curve.precision,
+        "thresholds": curve.thresholds,
+        "recall_range": [limits.recall_low, limits.recall_high],
+        "precision_range": [limits.precision_low, limits.precision_high],
+        "recall_band": limits.band,
+        "pessimistic": {"recall": pessimistic_recall, "precision": pessimistic_precision},
+    }
+    return [record]
+
+
+@app.command()
+@sentences
+def promise(
+    workspace: WorkspaceOption,
+    recall: Annotated[
+        float | None,
+        typer.Option(**NUMBER, help="To be promised.  [default: as set before; 0.9 at first]"),
+    ] = None,
+    confidence: Annotated[float | None, typer.Option(**NUMBER, help="Of all looks together.  [default: as set; 0.95]")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="Check images to read before the set may be opened.  [100]")
+    ] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set: a look that counts.")] = False,
+    new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
+    analyst: AnalystOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Say what recall can be promised, what opening the check set costs, and what the newest opening came to."""
+    from core.evidence import check_sets, openings
+    from core.evidence.sentences import closed
+
+    who = analyst or this_user()
+    asked = (recall, confidence, size) != (None, None, None)
+    with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
+        if new_set:
+            check_sets.begin_set(space, analyst=who)
+        if asked:
+            check_sets.change_terms(space, recall=recall, confidence=confidence, size=size)
+        refit(space, save=reveal)
+        if reveal:
+            check_sets.open_check_set(space, analyst=who)
+        status = check_sets.status(space)
+        before = closed(status, space.flagged_names)
+        opened = next((r for r in openings.openings(space) if r.check_set == status.check_set.number), None)
+        record = None if opened is None else _opening_record(space, opened, status)
+    words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
+    result = {
+        "check_set": status.check_set.number,
+        "recall": status.check_set.recall,
+        "confidence": status.check_set.confidence,
+        "n": status.n,
+        "n_flagged": status.n_flagged,
+        "owed": status.n_owed,
+        "next_look": status.look,
+        "next_alpha": status.alpha,
+        "missing": status.missing,
+        "sentences": before,
+        "opened": record,
+    }
+    finish("\n".join(words), result, as_json=json)
+
+
+def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> dict[str, Any]:
+    from core.evidence import openings
+    from core.evidence.sentences import footer
+    from core.evidence.sentences import promise as promise_words
+
+    sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
+    figures = openings.promised_figures(opened, sample)
+    drift = openings.drift_of_owed(space, opened)
+    below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
+    return {
+        "number": opened.number,
+        "check_set": opened.check_set,
+        "look": opened.look,
+        "alpha": opened.alpha,
+        "recall": opened.recall,
+        "confidence": opened.confidence,
+        "probe": opened.probe,
+        "encoder": opened.encoder,
+        "analyst": opened.analyst,
+        "at": opened.at,
+        "n": opened.n,
+        "n_flagged": opened.n_flagged,
+        "threshold": opened.threshold,
+        "misses": opened.misses,
+        "frame": opened.frame,
+        "figures": None if figures is None else figures_record(figures),
+        "sentences": [*promise_words(opened, figures, sample, left=openings.left_to_read(space, opened)), *below],
+    }

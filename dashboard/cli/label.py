@@ -1,0 +1,115 @@
+"""Commands for labels: classes, guideline, labels import and export, suggest."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.labels.classes import parse_classes, set_classes, set_guideline
+from core.labels.exchange import export_labels, import_labels
+from core.missing import missing_for_suggestions
+from core.overview import file_of, summary
+from core.probe.live import refit
+from core.probe.strategies import FIRST_ROUND, OFFERED
+from core.probe.suggest import suggest as choose_images
+from core.store.files import shown
+from core.wording import counted
+from core.workspace import Workspace
+from dashboard.cli.main import app, labels_app
+from dashboard.cli.options import PATH, SEED, AnalystOption, JsonOption, WorkspaceOption
+from dashboard.console import finish, sentences, this_user, warn
+
+
+@app.command()
+@sentences
+def classes(
+    workspace: WorkspaceOption,
+    set_to: Annotated[
+        str, typer.Option("--set", help="New list, flagged ones with a star, e.g. 'neutral,explicit*,copyright'.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show the classes, or replace them; a class that carries labels must stay."""
+    with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
+        if set_to:
+            set_classes(space, parse_classes(set_to))
+        found = [vars(c) for c in space.classes]
+    listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
+    finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
+
+
+@app.command()
+@sentences
+def guideline(
+    workspace: WorkspaceOption,
+    set_to: Annotated[str | None, typer.Option("--set", help="New version, written beside every label from now on.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show which version of your labelling guideline is in force, or put another one in force; a promise names it."""
+    with Workspace(workspace, read_only=set_to is None) as space:
+        if set_to is not None:
+            set_guideline(space, set_to)
+        found = space.guideline
+    finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
+
+
+@labels_app.command("import")
+@sentences
+def labels_import(
+    file: Annotated[
+        Path,
+        typer.Argument(**PATH, help="CSV or Parquet: image, class, and if known analyst, time, source."),
+    ],
+    workspace: WorkspaceOption,
+    analyst: AnalystOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Take labels from a file, all or none; images are named by id or path. What was read in Check is kept."""
+    with Workspace(workspace) as space:
+        result = import_labels(space, file, analyst=analyst or this_user())
+        counts = summary(space)
+    now = f"Labelled now: {counts['labelled_teach']:,} in the teach half, {counts['labelled_check']:,} in the check half."
+    taken = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
+    finish(f"{result.sentence} {now}", taken | counts, as_json=json)
+
+
+@labels_app.command("export")
+@sentences
+def labels_export(
+    file: Annotated[Path, typer.Argument(**PATH, help="CSV, or Parquet by its suffix.")],
+    workspace: WorkspaceOption,
+    json: JsonOption = False,
+) -> None:
+    """Write the labels as they stand: image, path, class, analyst, time, source."""
+    with Workspace(workspace, read_only=True) as space:
+        n = export_labels(space, file)
+        warn(space.damage)
+    finish(f"{counted(n, 'label')} written to {file}.", {"exported": n, "file": str(file)}, as_json=json)
+
+
+@app.command()
+@sentences
+def suggest(
+    workspace: WorkspaceOption,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = FIRST_ROUND,
+    strategy: Annotated[str, typer.Option(help=f"auto, {', '.join(OFFERED)}.")] = "auto",
+    seed: Annotated[int, typer.Option(**SEED, help="The same seed and labels give the same picks.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Name the images whose labels would teach the model most."""
+    with Workspace(workspace, read_only=True) as space:
+        refit(space, save=False)
+        picks = [
+            {
+                "id": s.id,
+                "path": file_of(space, s.row),
+                "strategy": s.strategy,
+                "reason": s.reason,
+                "half": "teach",
+            }
+            for s in choose_images(space, n, strategy=strategy, seed=seed)
+        ]
+        missing = "" if picks else missing_for_suggestions(space)
+    lines = [f"{shown(p['path']) or p['id']}  ({p['strategy']}: {p['reason']})" for p in picks]
+    said = missing or f"{counted(len(picks), 'image')} suggested."
+    finish("\n".join([*lines, said]), {"suggestions": picks, "missing": missing}, as_json=json)

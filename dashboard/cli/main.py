@@ -1,0 +1,46 @@
+"""The command `lassoscope` and what all its commands share: the log and the version."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from dashboard.logs import LogLevel, log_to_stderr
+
+app = typer.Typer(
+    name="lassoscope",
+    help="Label image collections with a lasso: a map of MSN embeddings, few labels, honest curves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
+
+
+def main() -> None:
+    """Run the command `lassoscope`."""
+    app()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"lassoscope {version('lassoscope')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="LASSOSCOPE_LOG_LEVEL", help="How much is logged, on stderr.")
+    ] = LogLevel.WARNING,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", envvar="LASSOSCOPE_LOG_JSON", help="Log one JSON object a line.")
+    ] = False,
+) -> None:
+    """Label image collections with a lasso."""
+    log_to_stderr(log_level, as_json=log_json)

@@ -1,0 +1,338 @@
+"""Commands from images to a map, and the server: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.catalog.originals import thumbnails_sentence
+from core.encoders.chosen import encoders as known_encoders
+from core.encoders.chosen import use_encoder
+from core.errors import InputError, WorkspaceError
+from core.intake.ingest import ingest as take_in
+from core.labels.classes import parse_classes
+from core.map.project import project as lay_out_map
+from core.overview import file_of, summary
+from core.probe.live import refit
+from core.store.files import shown
+from core.wording import counted, percent
+from core.workspace import Workspace
+from dashboard.cli.main import app
+from dashboard.cli.options import (
+    EPOCHS,
+    PATH,
+    SEED,
+    WORKERS,
+    AddressOption,
+    DeviceOption,
+    JsonOption,
+    MaybeWorkspace,
+    NoBrowser,
+    PortOption,
+    WorkspaceOption,
+)
+from dashboard.console import bars, finish, progress, sentences
+from dashboard.settings import Settings
+
+EMBEDDED = "fashion"  # the demo data set that needs no network
+
+
+@app.command()
+@sentences
+def demo(
+    port: PortOption = None,
+    address: AddressOption = None,
+    no_browser: NoBrowser = False,
+    prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Prepare the workspace and stop.")] = False,
+    dataset: Annotated[
+        str, typer.Option(help="fashion (embedded, offline), or cifar10, caltech101, pets (downloaded).")
+    ] = EMBEDDED,
+    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", **PATH, help="Default: workspaces/demo.")] = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Do everything on the demo images: ingest, embed, project, then serve."""
+    folder = workspace or Path("workspaces") / ("demo" if dataset == EMBEDDED else f"demo-{dataset}")
+    result = _prepare_demo(folder, dataset, device)
+    ready = f"The demo is ready in {folder}: {counted(result['images'], 'image')} on the map."
+    if prepare_only:
+        finish(ready, result, as_json=json)
+        return
+    finish(ready, result, as_json=json)
+    _serve(Settings.from_environment(workspace=folder, port=port, address=address, device=device), not no_browser)
+
+
+def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
+    from core.demo.datasets import DATASETS, fetch_dataset, write_demo_images
+    from core.encoders.embed import embed as embed_images
+
+    if _is_ready(folder):
+        with Workspace(folder, read_only=True) as ready:
+            return summary(ready)
+    with progress("demo images") as on_progress:
+        if dataset == EMBEDDED:
+            manifest = write_demo_images(folder / "images", on_progress=on_progress)
+        else:
+            manifest = fetch_dataset(dataset, folder / "images", on_progress=on_progress)
+    flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
+    classes = parse_classes(f"neutral,{flagged}*,copyright")
+    # A fixed salt: everybody's demo has the same halves, so its figures can be compared.
+    with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
+        with progress("ingest") as on_progress:
+            take_in(space, manifest, on_progress=on_progress)
+        with bars("embed", "near-duplicates") as (on_progress, on_copies):
+            trained_on_it = "msn-demo" if dataset == EMBEDDED else None
+            embed_images(space, trained_on_it, device=device, on_progress=on_progress, on_copies=on_copies)
+        with progress("project") as on_progress:
+            lay_out_map(space, on_progress=on_progress)
+        return summary(space)
+
+
+def _is_ready(folder: Path) -> bool:
+    try:
+        with Workspace(folder, read_only=True) as space:
+            return space.projection is not None and space.projection["n_rows"] == space.n_images > 0
+    except WorkspaceError:
+        return False
+
+
+@app.command()
+@sentences
+def ingest(
+    source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    workspace: WorkspaceOption,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding workers.  [default: all cores]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Take images in. Files that cannot be used are listed with the reason; the rest goes on."""
+    with Workspace.create(workspace) as space:
+        with progress("ingest") as on_progress:
+            result = take_in(space, source, workers=workers, on_progress=on_progress)
+        rejected = [{"path": path, "reason": reason} for path, reason in result.rejected]
+        summary = {
+            "added": result.added,
+            "already": result.already,
+            "duplicates": result.duplicates,
+            "rejected": len(rejected),
+            "rejections": rejected,
+            "passed_over": result.passed_over,
+            "found_again": result.followed,
+            "files_gone": result.lost,
+            "moving": result.moving,
+            "contradicting_answers": result.contradictions,
+            "columns_left_out": result.left_out,
+            "images": space.n_images,
+        }
+    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in rejected]
+    finish("\n".join([*lines, result.sentence]), summary, as_json=json)
+
+
+@app.command()
+@sentences
+def train(
+    workspace: WorkspaceOption,
+    preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
+    epochs: Annotated[int | None, typer.Option(**EPOCHS, help="Passes over the images.  [default: the preset's]")] = None,
+    config: Annotated[Path | None, typer.Option(**PATH, help="YAML file with settings that replace the preset's.")] = None,
+    set_to: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, such as batch_size=64; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(**PATH, help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped or killed.")] = False,
+    device: DeviceOption = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, max=1_024, help="GPUs (or CPU processes) of this machine that share each batch.")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Machines; started by the cluster, as Lightning documents it.")
+    ] = 1,
+    checkpoint_epochs: Annotated[int, typer.Option(**EPOCHS, help="Epochs between two versions of the weights file.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
+    from core.training.presets import preset as preset_with
+    from core.training.presets import read_settings
+    from core.training.run import train_on_workspace
+
+    overrides: dict[str, Any] = read_settings(config) if config else {}
+    for setting in set_to or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set needs NAME=VALUE, got '{setting}'; for example --set batch_size=64.")
+        overrides[name.strip()] = value.split(",") if "," in value else value.strip()
+    if epochs is not None:
+        overrides["epochs"] = epochs
+    with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
+        run = preset_with(preset, overrides, n_images=space.n_images)
+        file = out or workspace / "models" / "msn.safetensors"
+        result = train_on_workspace(
+            space,
+            run,
+            out=file,
+            resume=resume,
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            checkpoint_epochs=checkpoint_epochs,
+            on_progress=on_progress,
+        )
+    small = thumbnails_sentence(result["from_thumbnails"], result["images"])
+    sentence = f"Trained {result['steps']:,} steps on {counted(result['images'], 'image')}; weights in {file}. {small}".strip()
+    finish(sentence, result, as_json=json)
+
+
+@app.command()
+@sentences
+def embed(
+    workspace: WorkspaceOption,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, "
+            ".pth.tar). The current one if not given; msn-tiny-64 at first."
+        ),
+    ] = None,
+    size: Annotated[int | None, typer.Option(min=8, max=2_048, help="Input size in px; for public weights only.")] = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Embed every image that has no embedding yet; resumes where it stopped."""
+    from core.encoders.embed import embed as embed_images
+
+    with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
+        result = embed_images(space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
+    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
+    finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
+
+
+@app.command()
+@sentences
+def project(
+    workspace: WorkspaceOption,
+    seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Lay the images out on a map with UMAP."""
+    with Workspace(workspace) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
+        result = lay_out_map(space, seed=seed, on_progress=on_progress, on_copies=on_copies)
+    trust = result["trustworthiness"]
+    quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
+    finish(f"{counted(result['images'], 'image')} on the map, {quality}.", result, as_json=json)
+
+
+@app.command()
+@sentences
+def clusters(
+    workspace: WorkspaceOption,
+    grain: Annotated[str, typer.Option(help="coarse, medium or fine: which to list; all are found.")] = "medium",
+    again: Annotated[bool, typer.Option("--again", help="Find them again even if they are known.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the islands of the map and say what is in each; names stay where the members do."""
+    from core.map import islands
+    from core.notices.find import find_notices, notices, notices_sentence
+
+    with Workspace(workspace, read_only=True) as space:
+        known = not again and islands.clustering(space, grain) is not None and notices(space) is not None
+    if not known:
+        with Workspace(workspace) as space, progress("Reading text on dark") as on_progress:
+            if again or islands.clustering(space, grain) is None:
+                islands.cluster(space)
+            find_notices(space, on_progress=on_progress)
+    with Workspace(workspace, read_only=True) as space:
+        refit(space, save=False)
+        found, group = islands.clustering(space, grain), notices(space)
+        rows = [] if found is None else islands.summaries(space, found)
+        titles = group.titles.get(grain, {}) if group is not None else {}
+        records = [
+            {key: value for key, value in vars(row).items() if key != "outline"}
+            | {"pictures": [space.image_id(int(r)) for r in row.pictures], "title": titles.get(row.name, "")}
+            for row in rows
+        ]
+        told: dict[str, list[str]] = {"images": [], "clusters": []}
+        if group is not None:
+            told = {"images": [space.image_id(int(r)) for r in group.rows], "clusters": group.clusters.get(grain, [])}
+    lines = [
+        f"{row.name}: {counted(row.size, 'image')}, {percent(row.labelled)} labelled, text on dark {percent(row.text)}"
+        + (f"; {titles[row.name]}" if titles.get(row.name) else "")
+        for row in rows
+    ]
+    said = notices_sentence(group) if group is not None else ""
+    finish(
+        "\n".join([*lines, f"{len(rows)} clusters at the {grain} grain. {said}"]),
+        {"grain": grain, "clusters": records, "notices": told},
+        as_json=json,
+    )
+
+
+@app.command()
+@sentences
+def find(
+    words: Annotated[str, typer.Argument(help="Words that must all be in the picture, or in the title of its cluster.")],
+    workspace: WorkspaceOption,
+    json: JsonOption = False,
+) -> None:
+    """Find images by what they say; 'lassoscope clusters' reads the words."""
+    from core.notices.find import search_words
+
+    with Workspace(workspace, read_only=True) as space:
+        rows = search_words(space, words)
+        paths = [file_of(space, int(row)) for row in rows]
+        ids = [space.image_id(int(row)) for row in rows]
+    lines = [shown(path) or "(its file is gone)" for path in paths]
+    finish("\n".join([*lines, f"{len(paths)} images say '{shown(words)}'."]), {"words": words, "images": ids}, as_json=json)
+
+
+@app.command()
+@sentences
+def encoders(
+    workspace: WorkspaceOption,
+    use: Annotated[str | None, typer.Option(help="Make this encoder's embeddings and map the current ones.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Fit a probe on each, judged on the check half.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the encoders that have embedded this workspace, switch, or compare them on the same labels."""
+    from core.probe.compare import compare_encoders
+    from dashboard.views.curves import describe_curve
+
+    with Workspace(workspace, read_only=use is None) as space:
+        if use is not None:
+            use_encoder(space, use)
+        found = [
+            {key: encoder[key] for key in ("name", "dim", "embedded", "mapped", "current")} for encoder in known_encoders(space)
+        ]
+        judged = {c.encoder: c for c in compare_encoders(space)} if compare else {}
+    lines = []
+    for encoder in found:
+        line = f"{'*' if encoder['current'] else ' '} {encoder['name']}: {encoder['embedded']:,} embedded, "
+        line += f"{encoder['mapped']:,} on its map"
+        if compare:
+            named = judged[encoder["name"]].curve
+            encoder["labels"] = judged[encoder["name"]].n_teach
+            defined = named.curve is not None and named.show_average_precision
+            encoder["average_precision"] = named.curve.average_precision if named.curve and defined else None
+            line += f"; {describe_curve(named)}"
+        lines.append(line)
+    finish("\n".join([*lines, f"{len(found)} encoders."]), {"encoders": found}, as_json=json)
+
+
+@app.command()
+@sentences
+def serve(
+    workspace: MaybeWorkspace = None,
+    port: PortOption = None,
+    address: AddressOption = None,
+    no_browser: NoBrowser = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Serve a workspace to browsers; without --workspace the demo, prepared first if need be."""
+    settings = Settings.from_environment(workspace=workspace, port=port, address=address, device=device)
+    if workspace is None:
+        _prepare_demo(settings.workspace, EMBEDDED, device)
+    _serve(settings, not no_browser)
+
+
+def _serve(settings: Settings, open_browser: bool) -> None:
+    from dashboard.app import serve as serve_page
+
+    serve_page(settings, open_browser=open_browser)

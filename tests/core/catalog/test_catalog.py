@@ -1,0 +1,144 @@
+"""The catalog alone: rows in order, one verdict per path, actions append-only and whole."""
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from core.catalog.catalog import Catalog
+from core.catalog.records import ActionDraft, ImageRecord, PathRecord, Rejected
+from core.errors import WorkspaceError
+
+
+def image(name, group=None, **gold):
+    return ImageRecord(name * 32, f"/x/{name}.png", 4, 3, 9, "PNG", "00", (group or name) * 32, gold)
+
+
+def path(name, image_name):
+    return PathRecord(f"/x/{name}.png", image_name * 32, 9, 1)
+
+
+def test_rows_go_on_where_they_stopped_and_groups_share_a_half(catalog):
+    catalog.images.add_batch([image("a"), image("b", "a")], [path("a", "a"), path("b", "b")], [])
+    catalog.images.add_batch([image("c", label="x")], [path("c", "c"), path("c2", "c")], [Rejected("/x/bad", "empty", 0, 1)])
+    columns = catalog.images.columns()
+    assert [i.decode()[0] for i in columns.ids] == ["a", "b", "c"]
+    assert columns.is_check[0] == columns.is_check[1]
+    assert catalog.images.count() == 3
+    assert catalog.images.count_files() == 4
+    assert catalog.images.gold_columns() == ["label"]
+    rows, values = catalog.images.gold("label")
+    assert rows.tolist() == [2]
+    assert values == ["x"]
+    assert catalog.images.known_hashes()[1] == ("b" * 32, "00", "a" * 32)
+    assert catalog.images.rows_by_name()["/x/c2.png"] == 2
+    assert catalog.images.known_paths()["/x/bad"] == (0, 1)
+
+
+def test_a_file_that_was_repaired_is_no_longer_rejected(catalog):
+    catalog.images.add_batch([], [], [Rejected("/x/a.png", "truncated", 5, 1)])
+    catalog.images.add_batch([image("a")], [path("a", "a")], [])
+    assert catalog.images.rejected() == []
+    assert catalog.images.count() == 1
+
+
+def test_a_batch_is_all_or_nothing(catalog):
+    catalog.images.add_batch([image("a")], [path("a", "a")], [])
+    with pytest.raises(sa.exc.IntegrityError):
+        catalog.images.add_batch([image("b"), image("a")], [path("b", "b")], [])
+    assert catalog.images.count() == 1
+    assert "/x/b.png" not in catalog.images.known_paths()
+
+
+def test_actions_come_back_as_they_were_appended(catalog):
+    drafts = [
+        ActionDraft("label", "ann", "lasso", np.array([0, 5]), "neutral", {"polygon": [[0, 1]]}),
+        ActionDraft("undo", "bob", "single", np.array([], np.int64), target=1),
+    ]
+    appended = catalog.labels.append(drafts)
+    found = catalog.labels.actions()
+    assert [(a.seq, a.kind, a.rows.tolist(), a.criterion, a.target) for a in found] == [
+        (1, "label", [0, 5], {"polygon": [[0, 1]]}, None),
+        (2, "undo", [], None, 1),
+    ]
+    assert [a.at for a in appended] == [a.at for a in found]
+
+
+def test_parts_and_versions(catalog):
+    catalog.models.add_encoder("e", 8, {"x": 1})
+    catalog.models.add_encoder("e", 8, {"x": 2})
+    assert [(e["name"], e["record"]) for e in catalog.models.encoders()] == [("e", {"x": 1})]
+    catalog.models.add_part("e", 0, 0, 10, "f")
+    assert catalog.models.parts("e") == [(0, 10, "f")]
+    assert catalog.models.latest_projection("e") is None
+    catalog.models.add_projection("e", 9, "p0", {})
+    assert catalog.models.add_projection("e", 10, "p", {}) == 2
+    assert catalog.models.latest_projection("e")["n_rows"] == 10
+    assert catalog.models.add_probe("e", 3, {}, b"w") == 1
+    assert catalog.models.latest_probe("e")["weights"] == b"w"
+    assert catalog.images.paths(0, 5) == []
+
+
+def test_a_broken_file_is_said(tmp_path):
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database, just text" * 100)
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        Catalog.in_folder(tmp_path)
+
+
+def test_what_is_kept_again_takes_the_place_of_what_was_kept(catalog):
+    catalog.images.add_batch([image("a", label="x"), image("b")], [path("a", "a"), path("b", "b")], [])
+    catalog.images.add_batch([], [], [], gold=[("a" * 32, "label", "y"), ("a" * 32, "label", "z")])
+    assert catalog.images.gold("label")[1] == ["z"]
+    catalog.images.set_text_figures({0: 0.5})
+    catalog.images.set_text_figures({0: 0.25, 1: 1.0})
+    assert catalog.images.text_figures(3).tolist()[:2] == [0.25, 1.0]
+    catalog.images.set_words(1, "first")
+    catalog.images.set_words(1, "second")
+    assert catalog.images.words() == {1: "second"}
+    catalog.people.set("ann", clear_budget=3)
+    catalog.people.set("ann", guide_dismissed=True)
+    assert catalog.people.limits("ann") == {"clear_budget": 3}
+    assert catalog.people.wants_no_guide("ann")
+
+
+def test_what_was_seen_adds_up(catalog):
+    for _ in range(2):
+        catalog.people.add_exposures("2026-01-01", {"ann": ({"clear": 2}, {"clear": 1.5})})
+    assert catalog.people.exposures() == [{"analyst": "ann", "day": "2026-01-01", "level": "clear", "views": 4, "seconds": 3.0}]
+
+
+def test_images_that_join_a_group_share_its_half(catalog):
+    catalog.images.add_batch([image("a"), image("b"), image("c")], [path("a", "a")], [])
+    catalog.images.join_groups({2: 0}, {0: True}, copies={"e": 3})
+    columns = catalog.images.columns()
+    assert columns.groups.tolist() == [0, 1, 0]
+    assert columns.is_check[[0, 2]].tolist() == [True, True]
+    assert catalog.images.searched_for_copies() == {"e": 3}
+
+
+def test_a_check_sets_openings_readings_and_points(catalog):
+    terms = {"number": 1, "after": -1.0, "size": 5, "recall": 0.9, "confidence": 0.95, "live": False}
+    terms |= {"started_by": "ann", "started_at": "now"}
+    assert catalog.evidence.check_set() is None
+    before = catalog.evidence.mark()
+    catalog.evidence.set_check_set(terms)
+    catalog.evidence.set_check_set(terms | {"size": 7})
+    catalog.evidence.set_check_set(terms | {"number": 2})
+    assert catalog.evidence.check_set() == terms | {"number": 2}
+    probe = catalog.models.add_probe("e", 0, {}, b"w")
+    number = catalog.evidence.add_opening(1, 1, "k", probe, "ann", {"n": 3})
+    catalog.evidence.add_second_reading(4, "neutral", "bob", "v1")
+    catalog.evidence.add_point("p", number, 0.5, "ann")
+    catalog.evidence.put_in_force("p", "ann")
+    assert catalog.evidence.openings()[0]["record"] == {"n": 3}
+    assert catalog.evidence.second_readings()[0]["class_name"] == "neutral"
+    assert catalog.evidence.points()[0]["threshold"] == 0.5
+    assert catalog.evidence.in_force()["name"] == "p"
+    assert catalog.evidence.mark() != before
+
+
+def test_labels_survive_power_cuts_by_full_synchronous_wal(tmp_path):
+    catalog = Catalog.in_folder(tmp_path)
+    with catalog.database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    catalog.close()

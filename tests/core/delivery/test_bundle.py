@@ -1,0 +1,342 @@
+"""Export and scoring: a bundle answers as the page does, on files it has never seen, whole or broken."""
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
+
+from core.delivery import score as scoring
+from core.delivery.bundle import choose, export_bundle, export_zip, load_bundle
+from core.demo.datasets import write_demo_images
+from core.encoders.embed import embed
+from core.encoders.encoder import Encoder, Vit, load_encoder
+from core.encoders.vit import Architecture
+from core.errors import InputError
+from core.evidence import check_sets, openings, points, queues
+from core.images.decode import load_square
+from core.intake.ingest import ingest, list_folder
+from core.labels.actions import label
+from core.labels.classes import parse_classes, set_classes
+from core.probe.live import refit
+from core.probe.live_curves import learning
+from core.store.folders import folder_aside
+from core.workspace import Workspace
+from dashboard.cli import app
+
+N, N_NEW = 400, 120
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [*map(str, words), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A workspace with an opened check set, and a folder of images it has not seen."""
+    folder = tmp_path_factory.mktemp("bundle")
+    manifest = pd.read_csv(write_demo_images(folder / "all", n_images=N + N_NEW))
+    (folder / "old").mkdir()
+    (folder / "new").mkdir()
+    shuffled = manifest.sample(frac=1, random_state=0)
+    for target, lines in (("old", shuffled[:N]), ("new", shuffled[N:])):
+        for name in lines["path"]:
+            shutil.copy(folder / "all" / name, folder / target / name.replace("/", "_"))
+        lines.assign(path=lines["path"].str.replace("/", "_")).to_csv(folder / target / "list.csv", index=False)
+    with Workspace.create(folder / "w", classes=parse_classes("neutral,footwear*,copyright"), salt="bundle") as space:
+        ingest(space, folder / "old" / "list.csv", workers=2)
+        embed(space, "msn-demo", device="cpu")
+        gold = space.gold("label")
+        rows = [np.flatnonzero(~space.is_check)[:60], queues.queue(space, "promise", 110, analyst="ann")]
+        for chosen, source in zip(rows, ("single", "check"), strict=True):
+            for code, name in enumerate(space.class_names):
+                mine = chosen[gold[chosen] == code]
+                if len(mine):
+                    label(space, mine, name, analyst="ann", source=source)
+        refit(space)
+        check_sets.change_terms(space, recall=0.8)
+        check_sets.open_check_set(space, analyst="ann")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(prepared):
+    run("export", prepared / "bundle", "-w", prepared / "w")
+    return prepared / "bundle"
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Exports without the ONNX model, which takes seconds."""
+    monkeypatch.setattr("core.delivery.bundle._write_onnx", lambda *_: 0.0)
+
+
+def test_a_bundle_is_complete_and_says_what_was_promised(bundle, prepared):
+    record = json.loads((bundle / "bundle.json").read_text())
+    held = record["promise"]
+    assert held["covers_this_threshold"]
+    assert (held["recall"], held["look"], held["n"], held["frame"]) == (0.8, 1, 110, N)
+    assert record["threshold"] <= held["threshold"]
+    assert len(held["check_labels"]) == 110
+    assert record["onnx"]["largest_difference_to_torch"] <= 1e-4
+    card = (bundle / "MODEL_CARD.md").read_text()
+    for sentence in [*held["sentences"], *held["conditions"]]:
+        assert sentence in card
+    assert {file.suffix for file in bundle.iterdir()} == {".json", ".md", ".onnx", ".safetensors"}
+
+
+def test_new_files_are_decided_as_the_page_decides_them(bundle, prepared, tmp_path):
+    new = tmp_path / "new"
+    shutil.copytree(prepared / "new", new, ignore=shutil.ignore_patterns("list.csv"))
+    (new / "empty.png").touch()
+    (new / "words.png").write_text("no picture")
+    (new / "notes.txt").write_text("no picture either")
+    whole = next(new.glob("*.png")).read_bytes()
+    (new / "torn.png").write_bytes(whole[: len(whole) // 2])
+    found = run("score", bundle, new, "--out", tmp_path / "scores.csv")
+    table = pd.read_csv(tmp_path / "scores.csv", keep_default_na=False)
+    assert len(table) == found["files"] == N_NEW + 4
+    assert {p["path"].rsplit("/", 1)[1] for p in found["problems"]} == {"empty.png", "words.png", "notes.txt", "torn.png"}
+    assert all(p["problem"] for p in found["problems"])
+    assert set(table.loc[table["problem"] != "", "decision"]) == {""}
+    whole_ones = table[table["problem"] == ""].set_index("path")
+    assert ((whole_ones["probability"].astype(float) >= 0) & (whole_ones["probability"].astype(float) <= 1)).all()
+    with Workspace.create(tmp_path / "page", classes=parse_classes("neutral,footwear*,copyright"), salt="bundle") as space:
+        shutil.rmtree(tmp_path / "page")
+        shutil.copytree(prepared / "w", tmp_path / "page", ignore=shutil.ignore_patterns("workspace.lock"))
+        space.close()
+    with Workspace(tmp_path / "page") as space:
+        ingest(space, new, workers=1)
+        embed(space, device="cpu")
+        opened = openings.openings(space)[0]
+        scores = openings.score_probe(space, opened.encoder, opened.probe)
+        names = space.catalog.images.rows_by_name()
+        known = [path for path in whole_ones.index if names[path] >= N]
+        page = scores[[names[path] for path in known]]
+    assert len(known) > 100
+    ours = whole_ones.loc[known]
+    np.testing.assert_allclose(ours["score"].astype(float), page, atol=2e-3)
+    assert ((ours["decision"] == "flag") == (page >= found["threshold"])).all()
+    assert found["flagged"] == (table["decision"] == "flag").sum()
+    assert "does not cover others" in found["promise"]
+    assert not found["drift"]["drifted"]
+
+
+def test_other_images_are_said_to_be_other(bundle, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    found = run("score", bundle, tmp_path, "--out", tmp_path / "out" / "scores.parquet")
+    assert found["drift"]["drifted"]
+    assert "distributed otherwise" in found["promise"]
+    assert len(pd.read_parquet(tmp_path / "out" / "scores.parquet")) == 60
+
+
+def test_a_stopped_run_goes_on_and_another_source_begins_anew(bundle, prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "ROWS", 25)
+    loaded, out = load_bundle(bundle, device="cpu"), tmp_path / "s.csv"
+
+    def stop(done, total):
+        if done >= 50:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score_source(loaded, prepared / "new", out, on_progress=stop)
+    assert not out.exists()
+    found = scoring.score_source(loaded, prepared / "new", out)
+    assert found["resumed_parts"] == 2
+    assert not list(tmp_path.glob("*.parts"))
+    whole = pd.read_csv(out)
+    assert [row.path for row in whole.itertuples()] == [file.path for file in list_folder(prepared / "new")]
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score_source(loaded, prepared / "new", out, on_progress=stop)
+    assert scoring.score_source(loaded, prepared / "old", out)["resumed_parts"] == 0
+
+
+def test_onnx_and_scikit_learn_answer_alike(bundle, prepared):
+    import onnxruntime
+
+    loaded = load_bundle(bundle, device="cpu")
+    paths = [file.path for file in list_folder(prepared / "new") if not file.path.endswith(".csv")][:30]
+    images = np.stack([load_square(Path(path), loaded.encoder.input_size) for path in paths])
+    ours = scoring.score_images(loaded, images)
+    session = onnxruntime.InferenceSession(str(bundle / "model.onnx"))
+    x, scores = session.run(None, {"images": images.astype(np.float32) / 255})
+    with torch.inference_mode():
+        exact = loaded.encoder.with_head(*loaded.probe.columns())(torch.from_numpy(images.astype(np.float32) / 255))[1].numpy()
+    np.testing.assert_allclose(scores, exact, atol=1e-4)
+    np.testing.assert_allclose(scores, ours, atol=0.05)  # the page computes in bfloat16 where the CPU can, and keeps float16
+    arrays = load_file(bundle / "sklearn.safetensors")
+    model = LogisticRegression()
+    model.classes_ = np.array([False, True])
+    model.coef_, model.intercept_ = arrays["coef_"][-1:], arrays["intercept_"][-1:]
+    np.testing.assert_allclose(model.decision_function((x - arrays["mean_"]) / arrays["scale_"]), scores[:, -1], atol=1e-4)
+
+
+def test_a_changed_or_foreign_bundle_is_refused(bundle, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(bundle, broken)
+    content = bytearray((broken / "probe.safetensors").read_bytes())
+    content[-1] ^= 1
+    (broken / "probe.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="changed since the export"):
+        load_bundle(broken)
+    with pytest.raises(InputError, match="no bundle"):
+        load_bundle(tmp_path)
+    (broken / "bundle.json").write_text('{"format": "x"}')
+    with pytest.raises(InputError, match="no bundle of this program"):
+        load_bundle(broken)
+
+
+def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(prepared, tmp_path, quickly):
+    with Workspace(prepared / "w", read_only=True) as space:
+        (tmp_path / "mine.txt").write_text("mine")
+        with pytest.raises(InputError, match="holds other files"):
+            export_bundle(space, tmp_path)
+        with pytest.raises(InputError, match="no operating point 'x'"):
+            export_bundle(space, tmp_path / "b", point="x")
+        refit(space, save=False)
+        record = export_bundle(space, tmp_path / "b", threshold=1.5)
+        assert record["promise"] is None
+        again = export_bundle(space, tmp_path / "b")  # an older bundle is replaced
+        assert again["promise"] is not None
+        assert not list(tmp_path.glob(".b.*"))
+    with Workspace.create(tmp_path / "empty") as space, pytest.raises(InputError, match="open the check set"):
+        export_bundle(space, tmp_path / "c")
+
+
+def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(prepared, tmp_path, quickly):
+    folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        before = export_bundle(space, tmp_path / "before")
+        set_classes(space, parse_classes("spam,copyright*,footwear,neutral*"))
+        after = export_bundle(space, tmp_path / "after")
+        assert after["probe"]["classes"] == before["probe"]["classes"] == ["neutral", "footwear", "copyright"]
+        assert after["onnx"]["score_columns"] == ["neutral", "footwear", "copyright", "flagged"]
+        assert [c["name"] for c in after["classes"] if c["flagged"]] == ["footwear"]  # as it was opened
+        assert "**footwear**" in (tmp_path / "after" / "MODEL_CARD.md").read_text()
+        assert after["promise"]["n_flagged"] == before["promise"]["n_flagged"]
+        assert refit(space).version > before["probe"]["version"]  # another target is another model
+        assert learning(space) is None or 60 not in learning(space).rounds[:-1]
+        newest = export_bundle(space, tmp_path / "newest", threshold=0.5)
+        assert newest["probe"]["classes"] == ["copyright", "footwear", "neutral"]
+        assert {c["name"] for c in newest["classes"] if c["flagged"]} == {"copyright", "neutral"}
+
+
+def test_an_export_says_what_it_is_of(prepared, tmp_path, quickly):
+    folder = shutil.copytree(prepared / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        opened = openings.openings(space)[0]
+        assert choose(space).title == "the promise of opening 1 (no point is in force)"
+        points.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
+        assert choose(space, point="careful").title == "operating point 'careful', not in force"
+        points.put_in_force(space, "careful", analyst="ann")
+        assert choose(space).title == "operating point 'careful', in force"
+        shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
+        assert (shown["chosen"], shown["operating_point"]) == ("a threshold without a name, on opening 1", "")
+        assert not shown["promise"]["covers_this_threshold"]
+        for wrong, said in (({"point": "careful", "threshold": 1.0}, "one threshold"), ({"threshold": float("nan")}, "finite")):
+            with pytest.raises(InputError, match=said):
+                choose(space, **wrong)
+        with pytest.raises(InputError, match="'Careful' is probably 'careful'"):
+            choose(space, point="Careful")
+    said = CliRunner().invoke(app, ["export", str(tmp_path / "c"), "-w", str(folder)]).output
+    assert "operating point 'careful', in force; flag scores ≥" in said
+    assert "with the promise of 80% recall" in said
+
+
+def test_the_older_bundle_stays_until_the_new_one_is_whole_and_other_files_for_ever(prepared, tmp_path, quickly, monkeypatch):
+    with Workspace(prepared / "w", read_only=True) as space:
+        first = export_bundle(space, tmp_path / "b")
+        with monkeypatch.context() as patched:
+            patched.setattr("core.delivery.bundle.model_card", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                export_bundle(space, tmp_path / "b")
+        assert json.loads((tmp_path / "b" / "bundle.json").read_text())["version"] == first["version"]
+        assert [file.name for file in tmp_path.iterdir()] == ["b"]
+        (tmp_path / "link").symlink_to(tmp_path / "b")
+        assert export_bundle(space, tmp_path / "link")["probe"] == first["probe"]
+        assert (tmp_path / "link").is_symlink()
+        (tmp_path / "b" / "notes.txt").write_text("mine")
+        with pytest.raises(InputError, match=r"besides an older bundle \(notes.txt\)"):
+            export_bundle(space, tmp_path / "b")
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(InputError, match="is a file"):
+            export_bundle(space, tmp_path / "file")
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "bundle.json").write_text('{"mine": 1}')
+        with pytest.raises(InputError, match="and no bundle"):
+            export_bundle(space, tmp_path / "other")
+        file, record = export_zip(space, tmp_path / "zips")
+        with zipfile.ZipFile(file) as packed:
+            assert json.loads(packed.read("bundle.json"))["version"] == record["version"]
+            assert packed.testzip() is None
+        assert list((tmp_path / "zips").iterdir()) == [file]
+
+
+@pytest.mark.parametrize("swap", ["in one step", "by renames"])
+def test_a_folder_takes_the_place_of_another_at_once(tmp_path, monkeypatch, swap):
+    if swap == "by renames":
+        monkeypatch.setattr("core.store.folders.sys.platform", "other")
+    old = tmp_path / "f"
+    forgotten = tmp_path / ".f.1234.part"
+    forgotten.mkdir()
+    os.utime(forgotten, (0, 0))
+    for text in ("first", "second"):
+        with folder_aside(old) as aside:
+            (aside / "a").write_text(text)
+            assert not old.exists() or (old / "a").read_text() == "first"
+        assert (old / "a").read_text() == text
+    with pytest.raises(ZeroDivisionError), folder_aside(old) as aside:
+        (aside / "a").write_text(str(1 / 0))
+    assert (old / "a").read_text() == "second"
+    assert [file.name for file in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": "high"}, {"threshold": None}, {"files": None}, {"version": 3}, {"probe": {}}, {"score_quantiles": []},
+        {"score_quantiles": ["a", 1]}, {"calibration": {"slope": 1}}, {"promise": {}}, {"probe": {"classes": ["a"]}},
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_whole_is_refused_in_a_sentence(bundle, tmp_path, change):
+    shutil.copytree(bundle, tmp_path / "b")
+    record = json.loads((bundle / "bundle.json").read_text()) | change
+    (tmp_path / "b" / "bundle.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="export"):
+        load_bundle(tmp_path / "b", device="cpu")
+
+
+def test_no_image_scored_is_said_and_looks_like_nothing(bundle, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "torn.png").write_bytes(b"no picture")
+    found = run("score", bundle, tmp_path / "in", "--out", tmp_path / "s.csv")
+    assert found["promise"].endswith("No image was scored, so nothing can be said of how they compare.")
+    assert found["drift"] == {"ks_distance": None, "p": None, "drifted": False}
+
+
+@pytest.mark.parametrize("name", ["msn-tiny-64", "pixels-pca", "random", "timm"])
+def test_every_kind_of_encoder_is_saved_and_loaded_without_a_network(name, tmp_path):
+    if name == "timm":
+        model = timm.create_model("test_vit", pretrained=False, num_classes=0).eval()
+        shape = Architecture(input_size=160, dim=model.num_features, heads=1, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        encoder = Encoder("timm-x", Vit(model), shape, torch.device("cpu"), {}, title="timm test_vit")
+    else:
+        encoder = load_encoder(name, device="cpu")
+    encoder.save(tmp_path / "e.safetensors")
+    again = load_encoder(str(tmp_path / "e.safetensors"), device="cpu")
+    images = np.random.default_rng(0).integers(0, 255, (3, 3, encoder.input_size, encoder.input_size), np.uint8)
+    assert (again.encode(images) == encoder.encode(images)).all()

@@ -1,0 +1,289 @@
+"""Sums that people add up: what is caught is reviewed, nothing is asked for that is not there, no figure rounds to a lie."""
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.catalog.check_set import CheckSet
+from core.delivery.score import drift_words
+from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
+from core.evidence.check_sets import CheckStatus
+from core.evidence.openings import Opening
+from core.evidence.sentences import (
+    at_handle,
+    closed,
+    footer,
+    later_alpha,
+    naive_warning,
+    per_1000,
+    promise,
+    shown_curve,
+    what_more_would_buy,
+)
+from core.evidence.threshold import (
+    Sample,
+    cheapest_threshold,
+    cost_per_1000,
+    figures_at,
+    threshold_for_precision,
+    threshold_for_recall,
+)
+from core.wording import counted, fraction, per_thousand, percent, signed, target
+
+QUICK = settings(max_examples=60, deadline=None)
+
+
+@st.composite
+def openings(draw):
+    """A frame, uniform labels on some of it (perhaps focus labels too), the opening they make, and what is left to read."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_pool, share = draw(st.integers(12, 600)), draw(st.sampled_from([0.02, 0.3, 0.9]))
+    truth = rng.random(n_pool) < share
+    apart = draw(st.sampled_from([0.0, 1.5, 20.0]))
+    pool = np.round(rng.normal(size=n_pool) + apart * truth, draw(st.sampled_from([0, 1, 6])))
+    truth[:5] = True
+    n = draw(st.integers(6, max(6, n_pool // 2)))
+    sample = Sample.uniform(pool[:n], truth[:n], pool)
+    if draw(st.booleans()):
+        e = draw(st.integers(1, n_pool - n))
+        weights = rng.uniform(1, 20, n + e)
+        sample = replace(sample, extra_scores=pool[n : n + e], extra_flagged=truth[n : n + e], weights=weights)
+    recall, look = draw(st.sampled_from([0.5, 0.9, 0.995])), draw(st.integers(1, 4))
+    alpha = look_alpha(look)
+    certified = certify(sample.scores[sample.flagged], recall, alpha)
+    opened = Opening(
+        number=3, check_set=1, look=look, probe=1, analyst="ann", at="2026-01-01T00:00:00", encoder="e", recall=recall,
+        confidence=0.95, live=False, alpha=alpha, threshold=certified.threshold, misses=certified.misses, n_teach=10,
+        frame=n_pool, frame_hash="", flagged_names=("explicit",), guideline="v1", reread=0, disagreed=0, rows=np.arange(n),
+        flagged=sample.flagged, scores=sample.scores,
+    )  # fmt: skip
+    return opened, sample, draw(st.integers(0, n_pool - n))
+
+
+def thresholds(sample):
+    return [float(sample.pool[0]) - 1, *np.quantile(sample.pool, [0, 0.2, 0.5, 0.8, 1]).tolist(), float(sample.pool[-1]) + 1]
+
+
+@given(openings())
+@QUICK
+def test_what_is_caught_was_reviewed_and_missed_was_left_up(found):
+    _, sample, _ = found
+    for threshold in thresholds(sample):
+        figures = figures_at(sample, threshold)
+        assert 0 <= figures.caught.low <= figures.caught.high <= figures.reviewed + 1e-9
+        assert 0 <= figures.missed.low <= figures.missed.high <= 1000 - figures.reviewed + 1e-9
+        if figures.precision is not None:  # of what is reviewed, the said share is caught
+            assert figures.caught.value == pytest.approx(figures.reviewed * figures.precision.value)
+        for range_ in (figures.caught, figures.missed, figures.recall, figures.precision):
+            if range_ is not None and not math.isnan(range_.value):
+                assert range_.low - 1e-9 <= range_.value <= range_.high + 1e-9
+        words = {name: figure for name, figure, _ in per_1000(figures)}
+        if not math.isnan(figures.caught.value):
+            assert float(words["caught"].replace(",", "")) <= float(words["reviewed"].replace(",", ""))
+        assert cost_per_1000(figures, miss=20).low <= cost_per_1000(figures, miss=20).high
+
+
+def test_caught_and_missed_are_those_of_a_slow_count_by_side():
+    """1,000 images, 283 above 0; 20 labels above (16 flagged) and 80 below (4 flagged): 283 x 16/20 and 717 x 4/80."""
+    pool = np.concatenate([np.full(283, 1.0), np.full(717, -1.0)])
+    scores = np.concatenate([np.full(20, 1.0), np.full(80, -1.0)])
+    flagged = np.zeros(100, bool)
+    flagged[:16], flagged[20:24] = True, True
+    figures = figures_at(Sample.uniform(scores, flagged, pool), 0.0)
+    assert (figures.reviewed, figures.caught.value, figures.missed.value) == pytest.approx((283, 226.4, 35.85))
+    assert per_1000(figures)[:2] == [("reviewed", "283", "counted"), ("caught", "226", "159 to 267")]
+    above = figures_at(Sample.uniform(scores, flagged, pool), 2.0)
+    assert (above.reviewed, above.caught.value) == (0, 0)  # nothing is flagged, so nothing is caught
+    gap = np.concatenate([pool, np.full(1_000, 5.0)])
+    unknown = figures_at(Sample.uniform(scores, flagged, gap), 3.0)
+    assert math.isnan(unknown.caught.value)  # half of the images are above, and no label is
+    assert per_1000(unknown)[1] == ("caught", "not known", "0 to 500")
+
+
+@pytest.mark.slow
+def test_the_ranges_of_caught_and_missed_hold_as_often_as_they_say(capsys):
+    rng = np.random.default_rng(0)
+    truth = rng.random(20_000) < 0.3
+    pool = rng.normal(size=20_000) + 1.8 * truth
+    left = {"caught": 0, "missed": 0}
+    runs = 2_000
+    for _ in range(runs):
+        chosen = rng.choice(20_000, 150, replace=False)
+        figures = figures_at(Sample.uniform(pool[chosen], truth[chosen], pool), 0.8)
+        for name, true in (("caught", (truth & (pool >= 0.8)).mean()), ("missed", (truth & (pool < 0.8)).mean())):
+            range_ = getattr(figures, name)
+            left[name] += not range_.low <= 1000 * true <= range_.high
+    with capsys.disabled():
+        print("\nleft by the truth:", {name: f"{count / runs:.1%}" for name, count in left.items()})  # noqa: T201
+    assert max(left.values()) <= 0.05 * runs
+
+
+@given(openings())
+@QUICK
+def test_no_sentence_has_nan_and_no_plan_asks_for_more_than_is_left(found):
+    opened, sample, left = found
+    status = status_of(opened, left)
+    promised = None if opened.threshold is None else figures_at(sample, opened.threshold)
+    sentences = [
+        *promise(opened, promised, sample, left=left),
+        *closed(status, ["explicit"]),
+        what_more_would_buy(opened, sample, left=left),
+        *footer(opened, status, n_images=opened.frame, tie=sample.largest_tie, drift=None),
+        shown_curve(opened, 0),
+    ]
+    for threshold in thresholds(sample):
+        figures = figures_at(sample, threshold)
+        sentences += [*at_handle(opened, figures, sample, left=left), naive_warning(sample.curve, threshold)]
+        sentences += [word for line in per_1000(figures) for word in line]
+    for sentence in sentences:
+        assert not re.search(r"\bnan\b|\binf\b|-0\.0+\b|\b1 images|\b1 labels|  ", sentence), sentence
+        for number in re.findall(r"(?:about|plan for about|and|all) ([\d,]+) more|^([\d,]+) more", sentence):
+            assert int(max(number).replace(",", "")) <= left, sentence
+
+
+def status_of(opened, left, known=None):
+    return CheckStatus(
+        check_set=CheckSet(recall=opened.recall), n=opened.n, n_flagged=opened.n_flagged, n_owed=0, n_ahead=0,
+        n_total=opened.n + left, look=opened.look + 1, alpha=later_alpha(opened), later_alpha=later_alpha(opened), known=known,
+        missing="",
+    )  # fmt: skip
+
+
+def some_opening(*, n=100, n_flagged=10, look=1):
+    scores = np.linspace(-3, 3, n)
+    flagged = np.arange(n) >= n - n_flagged
+    sample = Sample.uniform(scores, flagged, scores)
+    opened = Opening(
+        number=1, check_set=1, look=look, probe=1, analyst="ann", at="", encoder="e", recall=0.9, confidence=0.95, live=False,
+        alpha=look_alpha(look), threshold=None, misses=-1, n_teach=9, frame=n, frame_hash="", flagged_names=("explicit",),
+        guideline="v1", reread=0, disagreed=0, rows=np.arange(n), flagged=flagged, scores=scores,
+    )  # fmt: skip
+    return opened, sample
+
+
+def test_a_plan_beyond_the_pool_says_to_ingest_more():
+    opened, sample = some_opening()
+    (words,) = promise(opened, None, sample, left=50)
+    assert "more labels are needed than there are: only 50 check images are left to read" in words
+    assert "ingest more images" in words
+    (words,) = promise(opened, None, sample, left=0)
+    assert "no check image is left to read; ingest more images" in words
+    (words,) = promise(opened, None, sample, left=450)
+    assert "label about 400 more (270 to all 450 there are) before you look again" in words
+    assert "more labels are needed than there are" in " ".join(closed(status_of(opened, 50), ["explicit"]))
+    none = replace(status_of(opened, 50), n_flagged=0)
+    assert "only 50 check images are left to read" in " ".join(closed(none, ["explicit"]))
+    assert what_more_would_buy(opened, sample, left=7).startswith("7 more check labels would")
+    assert what_more_would_buy(opened, sample, left=0) == ""
+
+
+def test_there_is_one_best_promise_and_plans_are_made_for_the_look_that_is_to_come():
+    opened, sample = some_opening()
+    known = replace(status_of(opened, 5_000, known=opened), look=1, alpha=opened.alpha)
+    page = [*closed(known, ["explicit"]), *promise(opened, None, sample, left=5_000)]
+    best = [number for sentence in page for number in re.findall(r"at least ([\d.]+%)", sentence)]
+    assert best == ["72%"]  # 0.04 ** (1 / 10), once
+    plans = {number for sentence in page for number in re.findall(r"label about ([\d,]+) more", sentence)}
+    assert plans == {"400"}  # at the second look's bar, in both places
+    later = closed(status_of(opened, 5_000), ["explicit"])
+    assert any("Best promise if you look now: at least 58%" in sentence for sentence in later)  # 0.005 ** (1 / 10)
+
+
+def test_what_is_planned_is_not_more_than_there_is():
+    opened, _ = some_opening()
+    empty = replace(status_of(opened, 0), n=0, n_flagged=0, n_total=40)
+    assert "Label 40 random ones in Check" in closed(empty, ["explicit"])[0]
+    nothing = replace(empty, n_total=0)
+    assert "Label" not in closed(nothing, ["explicit"])[0]
+    assert closed(replace(nothing, missing="No class is flagged."), []) == ["No class is flagged."]
+
+
+@given(st.integers(1, 400), st.data(), st.sampled_from([0.5, 0.8, 0.9, 0.99, 0.999]), st.booleans())
+@QUICK
+def test_plans_are_ordered_and_the_fewest_labels_are_the_fewest(n, data, recall, live):
+    x = data.draw(st.integers(0, n))
+    plan = labels_needed(n, x, recall, 0.04, live=live)
+    assert isinstance(plan, MoreLabels)
+    assert 0 <= plan.low <= plan.expected
+    assert plan.high is None or plan.expected <= plan.high
+    misses = data.draw(st.integers(0, 4))
+    fewest = flagged_needed(misses, recall, 0.04, live=live)
+    assert passes(misses, fewest, recall, 0.04, live=live)
+    assert fewest == misses + 1 or not passes(misses, fewest - 1, recall, 0.04, live=live)
+    assert misses_allowed(fewest, recall, 0.04, live=live) >= misses
+
+
+@given(openings())
+@QUICK
+def test_thresholds_that_are_asked_for_reach_what_was_asked_for(found):
+    _, sample, _ = found
+    for recall in (0.0, 0.5, 1.0):
+        assert figures_at(sample, threshold_for_recall(sample, recall)).recall.value >= recall - 1e-9
+    threshold = threshold_for_precision(sample, 0.5)
+    if threshold is not None:
+        above = sample.all_scores >= threshold
+        weight = np.ones(len(above)) if sample.weights is None else sample.weights
+        assert weight[above & sample.all_flagged].sum() / weight[above].sum() >= 0.5 - 1e-9
+    best = figures_at(sample, cheapest_threshold(sample, miss=5))
+    if not math.isnan(best.missed.value):
+        for other in sample.curve.thresholds[:: max(1, len(sample.curve.thresholds) // 8)]:
+            cost = cost_per_1000(figures_at(sample, float(other)), miss=5).value
+            assert math.isnan(cost) or cost_per_1000(best, miss=5).value <= cost + 1e-6
+
+
+@given(openings())
+@QUICK
+def test_average_precision_lies_in_its_range(found):
+    average = found[1].average_precision
+    if average is not None:
+        assert 0 <= average.low <= average.value <= average.high <= 1
+
+
+@given(st.floats(0, 1))
+@settings(max_examples=300, deadline=None)
+def test_what_is_not_all_is_never_called_all_and_something_never_nothing(share):
+    for say, scale in ((percent, 100), (fraction, 1)):
+        low, mid, high = (float(say(share, **how).rstrip("%")) for how in ({"down": True}, {}, {"up": True}))
+        assert low <= share * scale + 1e-6
+        assert high >= share * scale - 1e-6
+        assert low <= mid <= high or math.isclose(low, high, abs_tol=2e-3 * scale)
+        assert (mid == scale) == (share == 1)
+        assert (mid == 0) == (share == 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (percent(0.99996), "99.9%"),
+        (percent(0.99996, up=True), "100%"),
+        (percent(0.000001), "0.001%"),
+        (percent(0.000001, down=True), "0%"),
+        (percent(0.0), "0%"),
+        (percent(0.295), "30%"),
+        (percent(math.nan), "not known"),
+        (fraction(0.99999), "0.999"),
+        (fraction(0.99999, up=True), "1.000"),
+        (target(0.995), "99.5%"),
+        (signed(-0.001), "0.00"),
+        (signed(-0.51), "-0.51"),
+        (per_thousand(9.96), "10"),
+        (per_thousand(0.04), "0.0"),
+        (counted(1, "image"), "1 image"),
+        (counted(1_000, "image"), "1,000 images"),
+        (counted(2, "study", "studies"), "2 studies"),
+    ],
+)
+def test_numbers_are_said_like_this(said, wanted):
+    assert said == wanted
+
+
+def test_few_new_scores_are_not_said_to_look_alike():
+    assert drift_words(0, math.nan, math.nan) == "No image was scored, so nothing can be said of how they compare."
+    assert "1 score is too few" in drift_words(1, math.nan, math.nan)
+    assert "look like" in drift_words(50, 0.1, 0.5)
+    assert "distributed otherwise" in drift_words(50, 0.9, 1e-9)

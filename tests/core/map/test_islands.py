@@ -1,0 +1,101 @@
+"""Clusters of the map: the islands that are there, and names that outlive a new run."""
+
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.labels.actions import label
+from core.map import density, islands
+from core.map.density import NOISE, find_clusters, named_clusters
+from core.workspace import Workspace
+from tests.core.evidence.test_check_sets import made
+
+
+def three_islands(rng, sizes=(300, 200, 100), spread=0.1):
+    centres = np.array([(0, 0), (10, 0), (0, 10)])
+    xy = np.concatenate([rng.normal(centre, spread, (size, 2)) for centre, size in zip(centres, sizes, strict=True)])
+    return xy.astype(np.float32), np.repeat(np.arange(3), sizes)
+
+
+def test_islands_are_found_largest_first_and_far_images_are_in_none():
+    xy, truth = three_islands(np.random.default_rng(0))
+    far = np.array([(50, 50), (-50, 50), (np.nan, np.nan)], np.float32)
+    codes = find_clusters(np.concatenate([xy, far]), "coarse")
+    assert codes[600:].tolist() == [NOISE] * 3
+    for island in range(3):
+        values, counts = np.unique(codes[:600][truth == island], return_counts=True)
+        assert values[counts.argmax()] == island
+        assert counts.max() > 0.95 * counts.sum()
+
+
+def test_too_few_images_have_no_cluster_and_an_unknown_grain_is_said():
+    assert (find_clusters(np.zeros((5, 2), np.float32), "coarse") == NOISE).all()
+    with pytest.raises(InputError, match="no grain 'huge'"):
+        find_clusters(np.zeros((5, 2), np.float32), "huge")
+
+
+def test_names_follow_the_members_not_the_sizes():
+    first = named_clusters("medium", np.array([0] * 6 + [1] * 4 + [-1] * 2, np.int32), None)
+    assert first.names == ("M1", "M2")
+    # The second has grown by new images and is now the largest; of the first a third has left; a new one has come.
+    again = named_clusters("medium", np.array([1, 1, 1, 1, 2, 2] + [0] * 4 + [-1] * 2 + [0, 0, 0] + [2] * 3, np.int32), first)
+    assert again.names == ("M2", "M1", "M3")
+    assert named_clusters("medium", np.array([], np.int32), again).next_number == 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_name_is_given_twice(seed):
+    rng = np.random.default_rng(seed)
+    before = None
+    for _ in range(6):
+        codes = rng.integers(-1, 4, 40).astype(np.int32)
+        codes = np.unique(codes, return_inverse=True)[1].astype(np.int32) - (codes.min() < 0)
+        before = named_clusters("fine", codes, before)
+        assert len(set(before.names)) == len(before.names) == codes.max() + 1
+
+
+def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monkeypatch):
+    with made(tmp_path / "w", n=600) as space:
+        with pytest.raises(InputError, match="no map"):
+            islands.cluster(space)
+        xy, truth = three_islands(np.random.default_rng(1))
+        (space.folder / "projection").mkdir()
+        np.save(space.folder / "projection" / "a.npy", xy)
+        space.catalog.models.add_projection("made", 600, "projection/a.npy", {})
+        space.reload()
+        assert islands.clustering(space, "coarse") is None
+        found = islands.cluster(space)["coarse"]
+        label(space, np.flatnonzero(truth == 1)[:50], "explicit", analyst="ann", source="lasso")
+    with Workspace(tmp_path / "w") as space:
+        kept = islands.clustering(space, "coarse")
+        assert (kept.codes == found.codes).all()
+        assert kept.names == found.names
+        rows = islands.summaries(space, kept)
+        assert [row.size for row in rows] == sorted((row.size for row in rows), reverse=True)
+        second = rows[1]
+        assert second.labels == {"explicit": 50}
+        assert second.labelled == pytest.approx(50 / second.size)
+        assert np.isnan(second.score)
+        assert set(second.pictures) <= set(kept.rows(second.name))
+        assert np.allclose(second.centre, (10, 0), atol=0.2)
+        monkeypatch.setattr(islands, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
+        with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings anew
+            islands.cluster(space)
+        monkeypatch.undo()
+        assert islands.clustering(space, "coarse").names == found.names
+        again = islands.cluster(space)["coarse"]
+        assert again.names == found.names
+        assert len(list((space.folder / "clusters").iterdir())) == 1
+        with pytest.raises(InputError, match="no cluster 'C99'"):
+            again.rows("C99")
+
+
+@pytest.mark.slow
+def test_both_libraries_find_the_same_islands(monkeypatch):
+    from sklearn.metrics import adjusted_rand_score
+
+    rng = np.random.default_rng(0)
+    xy = (rng.uniform(0, 30, (40, 2))[rng.integers(0, 40, 8_000)] + rng.normal(0, 0.5, (8_000, 2))).astype(np.float32)
+    small = find_clusters(xy, "fine")
+    monkeypatch.setattr(density, "FAST_FROM", 0)
+    assert adjusted_rand_score(small, find_clusters(xy, "fine")) > 0.95

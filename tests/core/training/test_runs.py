@@ -1,0 +1,137 @@
+"""A training run's log: written by one process, read by any other at any moment, also after a kill."""
+
+import math
+import os
+import struct
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from core.encoders.vit import Architecture
+from core.errors import InputError
+from core.images.decode import decode
+from core.maths.precision_recall import knn_accuracy
+from core.training.loop import MsnConfig, StepMetrics, train
+from core.training.run import sample_views
+from core.training.runs import FIGURES, RunLog, read_runs, treated_views
+
+LINE = {
+    "step": 20, "steps": 100, "loss": 4.5, "learning_rate": 1e-3, "ema": 0.99, "prototypes_used": 30, "spread": 0.9,
+    "images_per_second": 50.0, "knn": math.nan, "collapsed": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def log(tmp_path):
+    return RunLog(tmp_path, {"batch_size": 8}, out=tmp_path / "w.safetensors")
+
+
+def test_what_is_written_is_read_while_the_run_goes_on(tmp_path, log):
+    assert read_runs(tmp_path)[0].step == []
+    log.add(LINE)
+    log.add(LINE | {"step": 40, "knn": 0.7, "collapsed": True})
+    (record,) = read_runs(tmp_path)
+    assert (record.state, record.step, record.steps, record.collapsed) == ("running", [20, 40], 100, True)
+    assert record.settings == {"batch_size": 8}
+    assert math.isnan(record.figures["knn"][0])
+    assert record.figures["knn"][1] == 0.7
+    log.end("finished")
+    assert read_runs(tmp_path)[0].state == "finished"
+
+
+def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_over(tmp_path, log):
+    log.add(LINE)
+    with (log.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 40, "lo')
+    long_ago = time.time() - 1_000
+    for file in log.folder.iterdir():
+        os.utime(file, (long_ago, long_ago))
+    (record,) = read_runs(tmp_path)
+    assert (record.state, record.step) == ("stopped", [20])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "state"),
+    [
+        ("run.json", b"", "broken"),
+        ("run.json", b"[]", "broken"),
+        ("run.json", b"{}", "broken"),
+        ("run.json", b'{"state": "happy", "settings": {}}', "broken"),
+        ("run.json", b"\xff", "broken"),
+        ("metrics.jsonl", b"5\n[]\n{}\n\xff\n" + b'{"step": "x", "steps": 1}\n', "running"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(tmp_path, log, file, content, state):
+    log.add(LINE)
+    bad = RunLog(tmp_path, {}, out=tmp_path / "w.safetensors")
+    (bad.folder / file).write_bytes(content)
+    newest, other = read_runs(tmp_path)
+    assert (newest.name, newest.state, newest.step) == (bad.folder.name, state, [])
+    assert (other.state, other.step) == ("running", [20])
+
+
+def test_tensorboard_can_read_the_figures(log):
+    from tensorboardX.proto.event_pb2 import Event
+
+    log.add(LINE | {"knn": 0.5})
+    log.end("finished")
+    (file,) = log.folder.glob("events.out.tfevents.*")
+    content, found, at = file.read_bytes(), {}, 0
+    while at < len(content):  # TFRecord: length, checksum, data, checksum
+        (length,) = struct.unpack_from("<Q", content, at)
+        event = Event.FromString(content[at + 12 : at + 12 + length])
+        found |= {value.tag: (event.step, value.simple_value) for value in event.summary.value}
+        at += 16 + length
+    assert set(found) == set(FIGURES)
+    assert found["loss"] == (20, pytest.approx(4.5))
+
+
+def test_runs_come_newest_first_and_half_made_folders_are_passed_over(tmp_path):
+    names = [RunLog(tmp_path, {}, out=tmp_path / "w").folder.name for _ in range(3)]
+    (tmp_path / "99999999-half").mkdir()
+    assert [record.name for record in read_runs(tmp_path)] == names[::-1]
+    assert read_runs(tmp_path / "none") == []
+
+
+def test_an_unknown_end_is_refused(log):
+    with pytest.raises(InputError, match="ends as one of"):
+        log.end("tired")
+    log.end("stopped")
+
+
+def test_sample_views_are_kept_as_one_picture(tmp_path, log):
+    shape = Architecture(input_size=16, patch_size=4, dim=24, depth=1, heads=3)
+    images = np.random.default_rng(0).integers(0, 256, (8, 3, 16, 16), dtype=np.uint8)
+    views = sample_views(torch.from_numpy(images[:3]), MsnConfig(shape, focal_size=8))
+    assert [[view.shape[0] for view in row] for row in views] == [[16, 16, 16, 8, 8]] * 3
+    assert np.abs(views[0][0].transpose(2, 0, 1).astype(int) - images[0]).max() <= 1
+    log.show_views(views)
+    (record,) = read_runs(tmp_path)
+    clear, blurred = (np.asarray(decode(treated_views(record, view)), float) for view in ("clear", "blurred"))
+    assert clear.shape == blurred.shape == (3 * 20, 5 * 20, 3)
+    assert blurred.std() < clear.std()
+
+
+def test_knn_accuracy_is_one_for_blobs_and_chance_for_noise():
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], 40)
+    blobs = np.eye(3)[codes] * 10 + rng.normal(size=(120, 3)) * 0.1
+    assert knn_accuracy(blobs, codes) == 1
+    assert knn_accuracy(rng.normal(size=(120, 8)), codes) < 0.55
+    assert math.isnan(knn_accuracy(blobs, np.zeros(120, int)))
+    assert math.isnan(knn_accuracy(blobs[:5], codes[:5]))
+
+
+def test_a_run_made_to_collapse_is_flagged_and_a_healthy_one_is_not(tmp_path):
+    """Without me-max and sinkhorn, and with targets that follow at once, one answer for all images is the cheapest."""
+    shape = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
+    images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    common = {"epochs": 15, "batch_size": 16, "prototypes": 6, "head_hidden": 16, "head_out": 12, "focal_size": 8, "seed": 1}
+    ends = []
+    for extra in ({}, {"me_max": 0.0, "sinkhorn_iterations": 0, "ema": 0.0, "learning_rate": 1e-2}):
+        seen: list[StepMetrics] = []
+        train(images, MsnConfig(shape, **common, **extra), out=tmp_path / "w", device="cpu", on_step=seen.append)
+        ends.append(seen[-1].collapsed)
+    assert ends == [False, True]
