@@ -1,13 +1,15 @@
-"""What a training run leaves in the workspace while it goes: settings, figures line by line, sample views, TensorBoard files.
+"""The log of a training run, written while it goes: settings, figures row by row, sample views, TensorBoard files.
 
-One folder a run, `training/<start>/`. The training process writes, any other process reads at any moment: lines are appended
-whole, other files renamed into place.
+One folder a run, `training/<start>/`; a run that is resumed starts a new one. Lightning's loggers write the figures, as
+`metrics.csv` and for TensorBoard. Other processes may read at any moment: rows are appended, other files renamed into place.
 """
 
+import csv
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from core.images.decode import decode, treat, webp
 from core.store.files import atomic_path, write_json_atomic
 from core.workspace import Workspace
 
-SILENT_SECONDS = 120.0  # a run that has said nothing for so long is not running
+METRICS = "metrics.csv"
+SILENT_SECONDS = 120.0  # a run that has written nothing for so long is not running
 STATES = ("running", "finished", "stopped", "failed")
 BROKEN = "broken"  # its files cannot be read
 FIGURES = ("loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")
@@ -46,28 +49,27 @@ class RunLog:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, out: Path) -> None:
         """Start a run's folder below `folder`."""
-        from tensorboardX import SummaryWriter
+        from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
         started = dt.datetime.now(dt.UTC)
         self.folder = folder / f"{started:%Y%m%d-%H%M%S-%f}"
         self.folder.mkdir(parents=True)
         self._about = {"started": started.isoformat(timespec="seconds"), "settings": dict(settings), "out": str(out)}
-        self._board = SummaryWriter(str(self.folder))
-        self._say("running")
+        place: dict[str, str] = {"save_dir": str(folder), "name": "", "version": self.folder.name}
+        self._table = CSVLogger(**place, flush_logs_every_n_steps=1)
+        self._board = TensorBoardLogger(**place)
+        _ = self._table.experiment  # makes its writer now, while the folder is empty: later it would warn
+        self._write_state("running")
 
-    def _say(self, state: str) -> None:
+    def _write_state(self, state: str) -> None:
         write_json_atomic(self.folder / "run.json", self._about | {"state": state})
 
-    def add(self, line: Mapping[str, float | int | bool]) -> None:
-        """Append the figures of a step; `step` and `steps` are among them. NaN is kept as null."""
-        plain = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in line.items()}
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain) + "\n")
-        for name in FIGURES:
-            value = plain.get(name)
-            if value is not None:
-                self._board.add_scalar(name, value, int(line["step"]))
-        self._board.flush()
+    def add(self, figures: Mapping[str, float | int | bool]) -> None:
+        """Append the figures of a step; `step`, `steps` and `collapsed` are among them. NaN = not measured."""
+        step = int(figures["step"])
+        self._table.log_metrics({name: float(figures[name]) for name in (*FIGURES, "steps", "collapsed")}, step)
+        self._board.log_metrics({name: float(figures[name]) for name in FIGURES if math.isfinite(figures[name])}, step)
+        self._board.save()
 
     def show_views(self, rows: list[list[np.ndarray[Any, np.dtype[np.uint8]]]]) -> None:
         """Keep a sheet of sample views.
@@ -83,20 +85,20 @@ class RunLog:
         with atomic_path(self.folder / "views.webp") as aside:
             aside.write_bytes(webp(sheet))
         self._about["tile"] = side
-        self._say("running")
+        self._write_state("running")
 
     def end(self, state: str) -> None:
-        """Say how the run ended."""
+        """Write how the run ended."""
         if state not in STATES:
             raise InputError(f"A run ends as one of {', '.join(STATES)}, got '{state}'.")
-        self._board.close()
-        self._say(state)
+        self._board.finalize(state)
+        self._write_state(state)
 
 
 def read_runs(folder: Path, *, most: int = 20) -> list[RunRecord]:
-    """Read the newest runs below `folder`, newest first; a folder that is being made is passed over.
+    """Read the newest runs below `folder`, newest first; a folder without a `run.json` is skipped.
 
-    A run whose files cannot be read is there as BROKEN, without figures; it stands in the way of no other.
+    A run whose files cannot be read is listed as BROKEN, without figures; the others are not affected.
     """
     if not folder.is_dir():
         return []
@@ -132,17 +134,16 @@ def _read(folder: Path) -> RunRecord | None:
         return None
     try:
         return _record(folder, json.loads(content))
-    except (ValueError, TypeError, KeyError, AttributeError, OSError):
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, csv.Error):
         nothing: dict[str, list[float]] = {name: [] for name in FIGURES}
         return RunRecord(folder.name, BROKEN, {}, nothing, [], 0, collapsed=False, views=None, tile=0)
 
 
 def _record(folder: Path, about: Any) -> RunRecord:
-    file = folder / "metrics.jsonl"
-    lines, state, settings = _lines(file), about["state"], dict(about["settings"])
+    lines, state, settings = _lines(folder), about["state"], dict(about["settings"])
     if state not in STATES:
         raise ValueError(state)
-    newest = max(path.stat().st_mtime for path in (folder / "run.json", file) if path.exists())
+    newest = max(path.stat().st_mtime for path in (folder / "run.json", folder / METRICS) if path.exists())
     if state == "running" and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
         state = "stopped"  # killed, most likely: --resume goes on
     views = folder / "views.webp"
@@ -159,15 +160,27 @@ def _record(folder: Path, about: Any) -> RunRecord:
     )
 
 
-def _lines(file: Path) -> list[dict[str, float]]:
-    """Read the figures of each step; a line that a kill has torn, or that holds none, is passed over."""
+def _lines(folder: Path) -> list[dict[str, float]]:
+    """Read the figures of each step; a row that lacks some is skipped."""
     found = []
-    for text in file.read_bytes().splitlines() if file.exists() else []:
+    for row in _rows(folder):
         try:
-            line = json.loads(text)
-            figures = {name: math.nan if line.get(name) is None else float(line[name]) for name in FIGURES}
-            counts = {name: int(line[name]) for name in ("step", "steps")}
+            figures = {name: math.nan if row.get(name) is None else float(row[name]) for name in FIGURES}
+            counts = {name: int(float(row[name])) for name in ("step", "steps", "collapsed")}
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             continue
-        found.append(figures | counts | {"collapsed": bool(line.get("collapsed"))})
+        found.append(figures | counts)
     return found
+
+
+def _rows(folder: Path) -> Iterator[Any]:
+    """Yield the rows of `metrics.csv`; the last one is skipped while it has no line end, as a kill may have cut it short."""
+    file = folder / METRICS
+    if file.exists():
+        whole, _, _cut_short = file.read_text("utf-8", errors="replace").rpartition("\n")
+        yield from csv.DictReader(whole.splitlines())
+        return
+    old = folder / "metrics.jsonl"  # as runs were logged before Lightning's loggers
+    for line in old.read_text("utf-8", errors="replace").splitlines() if old.exists() else []:
+        with suppress(ValueError):
+            yield json.loads(line)

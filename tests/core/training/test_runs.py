@@ -1,5 +1,6 @@
 """A training run's log: written by one process, read by any other at any moment, also after a kill."""
 
+import json
 import math
 import os
 import struct
@@ -43,8 +44,10 @@ def test_what_is_written_is_read_while_the_run_goes_on(tmp_path, log):
 
 def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_over(tmp_path, log):
     log.add(LINE)
-    with (log.folder / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 40, "lo')
+    log.add(LINE | {"step": 40})
+    written = (log.folder / "metrics.csv").read_bytes()
+    assert written.endswith(b",40,100.0\r\n")
+    (log.folder / "metrics.csv").write_bytes(written[:-4])  # all columns are there, the last figure is not whole
     long_ago = time.time() - 1_000
     for file in log.folder.iterdir():
         os.utime(file, (long_ago, long_ago))
@@ -60,7 +63,9 @@ def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_ove
         ("run.json", b"{}", "broken"),
         ("run.json", b'{"state": "happy", "settings": {}}', "broken"),
         ("run.json", b"\xff", "broken"),
-        ("metrics.jsonl", b"5\n[]\n{}\n\xff\n" + b'{"step": "x", "steps": 1}\n', "running"),
+        ("metrics.csv", b"5\n[]\n{}\n\xff\n", "running"),
+        ("metrics.csv", b"step,steps,loss\r\nx,1,2\r\n3\r\n", "running"),
+        ("metrics.csv", b"step\r\n" + b"1" * 200_000 + b"\r\n", "broken"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(tmp_path, log, file, content, state):
@@ -70,6 +75,34 @@ def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(tm
     newest, other = read_runs(tmp_path)
     assert (newest.name, newest.state, newest.step) == (bad.folder.name, state, [])
     assert (other.state, other.step) == ("running", [20])
+
+
+def test_a_run_logged_as_json_lines_is_still_read(tmp_path, log):
+    lines = [LINE | {"knn": None}, LINE | {"step": 40, "collapsed": True}]
+    (log.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 60, "lo')
+    (record,) = read_runs(tmp_path)
+    assert (record.step, record.steps, record.collapsed) == ([20, 40], 100, True)
+    assert math.isnan(record.figures["knn"][0])
+
+
+def test_a_resumed_run_is_logged_in_a_folder_of_its_own_without_loss_or_repetition(tmp_path):
+    shape = Architecture(input_size=16, patch_size=4, dim=24, depth=1, heads=3)
+    images = torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    config = MsnConfig(shape, epochs=4, batch_size=16, prototypes=6, head_hidden=16, head_out=12, focal_size=8, seed=1)
+    files = {"out": tmp_path / "w", "state": tmp_path / "w.state", "device": "cpu", "log_steps": 1}
+    for resume, until in ((False, 3), (True, 99)):
+        log = RunLog(tmp_path / "training", {}, out=tmp_path / "w")
+        steps: list[int] = []
+
+        def on_step(metrics: StepMetrics, log=log, steps=steps) -> None:
+            steps.append(metrics.step)
+            log.add(vars(metrics) | {"collapsed": metrics.collapsed})
+
+        train(images, config, **files, resume=resume, on_step=on_step, stop=lambda: len(steps) >= until)  # noqa: B023
+        log.end("finished" if resume else "stopped")
+    resumed, first = read_runs(tmp_path / "training")
+    assert [first.step, resumed.step] == [[1, 2, 3], [4, 5, 6, 7, 8]]
+    assert np.isfinite(first.figures["loss"] + resumed.figures["loss"]).all()
 
 
 def test_tensorboard_can_read_the_figures(log):
