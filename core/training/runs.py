@@ -55,9 +55,8 @@ class RunLog:
         self.folder = folder / f"{started:%Y%m%d-%H%M%S-%f}"
         self.folder.mkdir(parents=True)
         self._about = {"started": started.isoformat(timespec="seconds"), "settings": dict(settings), "out": str(out)}
-        place: dict[str, str] = {"save_dir": str(folder), "name": "", "version": self.folder.name}
-        self._table = CSVLogger(**place, flush_logs_every_n_steps=1)
-        self._board = TensorBoardLogger(**place)
+        self._table = CSVLogger(folder, name="", version=self.folder.name, flush_logs_every_n_steps=1)
+        self._board = TensorBoardLogger(folder, name="", version=self.folder.name)
         _ = self._table.experiment  # makes its writer now, while the folder is empty: later it would warn
         self._write_state("running")
 
