@@ -1,4 +1,4 @@
-"""Names for the array types and the progress callback that pass between modules. Imports numpy only."""
+"""Names for types that pass between modules: arrays, the progress callback, free-form JSON. Imports numpy only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +10,12 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
+JsonObject = dict[str, Any]
+"""A JSON object whose keys this program does not know in advance."""
+
 Progress = Callable[[int, int], None]
-"""Called with (done, total) as work goes on; the caller draws it, `core` only reports."""
+"""Called with (done, total) while work goes on; the caller draws it, `core` only reports."""
 
 
 def ignore(done: int, total: int) -> None:
-    """Ignore progress: the no-op callback."""
+    """No-op progress callback."""

@@ -1,7 +1,7 @@
-"""What is known of one image, and of all of them in figures. Each verb takes the workspace."""
+"""Facts about one image, and counts over all of them. Each verb takes the workspace."""
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -9,8 +9,51 @@ from core.catalog.label_book import UNLABELLED
 from core.workspace import Workspace
 
 
-def describe(workspace: Workspace, row: int) -> dict[str, Any]:
-    """Return what is known of one image, for the analyst: file, size, label and who gave it, score."""
+class ImageFacts(TypedDict):
+    """What the page shows about one image."""
+
+    id: str
+    file: str  # its name, without folder; a note if the file is gone
+    frames: int
+    width: int  # px
+    height: int
+    half: str
+    label: str | None  # class name
+    unsure: bool
+    labelled_by: str | None
+    score: float | None  # logit of flagged; None without a probe
+
+
+class LabelCounts(TypedDict):
+    """How many images are labelled."""
+
+    labels: dict[str, int]  # by class
+    labelled: int
+    labelled_teach: int
+    labelled_check: int
+
+
+class Summary(LabelCounts):
+    """A workspace in figures."""
+
+    workspace: str
+    folder: str
+    images: int
+    files: int
+    rejected: int  # files
+    embedded: int  # images, by the current encoder
+    encoder: str | None
+    projected: int  # images on the current map
+    trustworthiness: float | None
+    check_read: int  # check-half labels that count as evidence
+
+
+def describe(workspace: Workspace, row: int) -> ImageFacts:
+    """Return the facts about one image.
+
+    Raises:
+        WorkspaceError: if there is no such row.
+    """
     record, labels, fitted = workspace.catalog.images.record(row), workspace.labels, workspace.fitted
     code, seq = int(labels.codes[row]), int(labels.actions[row])
     score = float(fitted.score[row]) if fitted and row < len(fitted.score) else float("nan")
@@ -29,12 +72,12 @@ def describe(workspace: Workspace, row: int) -> dict[str, Any]:
 
 
 def file_of(workspace: Workspace, row: int) -> str:
-    """Return the path of an image's file; "" where it has none any more."""
-    return str(workspace.catalog.images.record(row)["path"])
+    """Return the path of an image's file; "" if it has none any more."""
+    return workspace.catalog.images.record(row)["path"]
 
 
-def label_counts(workspace: Workspace) -> dict[str, Any]:
-    """Return how many images are labelled, by class and by half; cheap enough for every label action."""
+def label_counts(workspace: Workspace) -> LabelCounts:
+    """Count the labelled images; cheap enough to do after every label action."""
     labels = workspace.labels
     teach = int(((labels.codes != UNLABELLED) & ~workspace.is_check).sum())
     return {
@@ -45,8 +88,8 @@ def label_counts(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def summary(workspace: Workspace) -> dict[str, Any]:
-    """Return counts and versions, for the command line; asks the catalog to count files."""
+def summary(workspace: Workspace) -> Summary:
+    """Return a workspace's figures; queries the catalog for the number of files."""
     return {
         "workspace": workspace.name,
         "folder": str(workspace.folder),

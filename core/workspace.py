@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
 from core.catalog.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
+from core.catalog.models import ProjectionRow
 from core.catalog.originals import Originals
 from core.catalog.records import Action, ActionDraft, ImageClass
 from core.catalog.salvage import finish_repair, salvage_catalog
@@ -248,8 +248,8 @@ class Workspace:
         return self.current.xy
 
     @property
-    def projection(self) -> dict[str, Any] | None:
-        """Return the record of the current map."""
+    def projection(self) -> ProjectionRow | None:
+        """Return the catalog's row of the current map, None if there is none."""
         return self.current.projection
 
     @property

@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ParamSpec
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ParamSpec
 
 import typer
 from rich.console import Console
@@ -61,7 +61,7 @@ def progress(what: str) -> Iterator[OnProgress]:
         yield report
 
 
-def finish(sentence: str, result: dict[str, Any], *, as_json: bool) -> None:
+def finish(sentence: str, result: Mapping[str, object], *, as_json: bool) -> None:
     """End a command: the sentence, or the result as one JSON object (NaN becomes null).
 
     Works in any terminal: what its encoding lacks is escaped, and what would steer it, too.

@@ -14,7 +14,7 @@ from core.catalog.records import ImageClass
 from core.embeddings.scores import Fitted
 from core.map.grid import GridIndex
 from core.map.raster import Colouring
-from core.overview import label_counts
+from core.overview import LabelCounts, label_counts
 from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
@@ -58,7 +58,7 @@ class Shared(Once):
         xy = self._workspace.xy
         return self.once("grid", Same(xy), lambda: GridIndex.build(xy))
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> LabelCounts:
         """Return how many images are labelled, by class and half."""
         space = self._workspace
         return self.once("counts", (space.labels.version, space.n_images), partial(label_counts, space))

@@ -1,13 +1,83 @@
 """Check sets and their openings, second readings, focus draws, operating points."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from core.arrays import JsonObject
 from core.catalog.database import Database
 from core.catalog.rows import inserted_key, now, replace
 from core.catalog.schema import CHECK_SETS, FOCUS_DRAWS, OPERATING_POINTS, POINTS_IN_FORCE, REVEALS, SECOND_READINGS
+
+
+class CheckSetRow(TypedDict):
+    """The terms of a check set; `core.catalog.check_set.CheckSet` says what they mean."""
+
+    number: int
+    after: float
+    size: int
+    recall: float
+    confidence: float
+    live: bool
+    started_by: str
+    started_at: str
+
+
+class InForce(TypedDict, total=False):
+    """The operating point in force, with who put it in force and when; empty if there is none."""
+
+    name: str
+    analyst: str
+    at: str
+
+
+class FocusDrawRow(TypedDict):
+    """A focus draw; `core.evidence.focus.FocusDraw` says what the fields mean."""
+
+    check_set: int
+    after: float
+    until: float
+    probe: int
+    encoder: str
+    n_asked: int
+    n_frame: int
+    rows: list[int]
+    analyst: str
+    at: str
+
+
+class OpeningRow(TypedDict):
+    """One opening of a check set."""
+
+    number: int
+    check_set: int
+    look: int
+    key: str  # of the model and the batch of labels
+    probe: int
+    analyst: str
+    at: str
+    record: JsonObject  # read by `core.evidence.openings`, which skips what it cannot read
+
+
+class SecondReadingRow(TypedDict):
+    """A second analyst's reading of a check image."""
+
+    row: int
+    class_name: str
+    analyst: str
+    at: str
+    guideline: str
+
+
+class PointRow(TypedDict):
+    """A saved operating point."""
+
+    name: str
+    opening: int  # its number
+    threshold: float
+    analyst: str
+    at: str
 
 
 class Evidence:
@@ -17,38 +87,38 @@ class Evidence:
         self._database = database
 
     def mark(self) -> tuple[Any, ...]:
-        """Return what changes whenever an opening, a second reading, a point, the point in force or a focus draw is added."""
+        """Return a value that changes whenever an opening, second reading, point, point in force or focus draw is added."""
         tables = (REVEALS, SECOND_READINGS, OPERATING_POINTS, POINTS_IN_FORCE, FOCUS_DRAWS)
         return tuple(self._database.count(table) for table in tables)
 
-    def check_set(self) -> dict[str, Any] | None:
-        """Return the terms of the newest check set; None if none were fixed."""
-        found = self._rows(sa.select(CHECK_SETS).order_by(CHECK_SETS.c.number.desc()).limit(1))
+    def check_set(self) -> CheckSetRow | None:
+        """Return the terms of the newest check set; None if none were set."""
+        found: list[CheckSetRow] = self._rows(sa.select(CHECK_SETS).order_by(CHECK_SETS.c.number.desc()).limit(1))
         return found[0] if found else None
 
-    def set_check_set(self, terms: Mapping[str, Any]) -> None:
-        """Keep the terms of a check set, in the place of what was kept of the set with its number."""
+    def set_check_set(self, terms: Mapping[str, object]) -> None:
+        """Store the terms of a check set, replacing those of the set with the same number."""
         with self._database.writing() as connection:
             replace(connection, CHECK_SETS, [dict(terms)])
 
-    def in_force(self) -> dict[str, Any]:
-        """Return the operating point in force, who put it in force and when: name, analyst, at; {} if none is."""
+    def in_force(self) -> InForce:
+        """Return the operating point in force."""
         query = sa.select(POINTS_IN_FORCE.c.name, POINTS_IN_FORCE.c.analyst, POINTS_IN_FORCE.c.at)
-        found = self._rows(query.order_by(POINTS_IN_FORCE.c.number.desc()).limit(1))
+        found: list[InForce] = self._rows(query.order_by(POINTS_IN_FORCE.c.number.desc()).limit(1))
         return found[0] if found else {}
 
     def put_in_force(self, name: str, analyst: str) -> None:
-        """Commit that a point is in force from now on."""
+        """Put a point in force from now on."""
         with self._database.writing() as connection:
             connection.execute(sa.insert(POINTS_IN_FORCE).values(name=name, analyst=analyst, at=now()))
 
-    def add_focus_draw(self, draw: Mapping[str, Any]) -> None:
-        """Commit a draw of check images where the model is in doubt."""
+    def add_focus_draw(self, draw: Mapping[str, object]) -> None:
+        """Commit a draw of check images about which the model is uncertain, by the columns of `FocusDrawRow`."""
         with self._database.writing() as connection:
             connection.execute(sa.insert(FOCUS_DRAWS).values(**draw))
 
-    def focus_draws(self) -> list[dict[str, Any]]:
-        """Return all draws, oldest first, as they were committed."""
+    def focus_draws(self) -> list[FocusDrawRow]:
+        """Return all draws, oldest first."""
         columns = [column for column in FOCUS_DRAWS.columns if column.name != "number"]
         return self._rows(sa.select(*columns).order_by(FOCUS_DRAWS.c.number))
 
@@ -58,18 +128,18 @@ class Evidence:
         with self._database.writing() as connection:
             return inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
 
-    def openings(self) -> list[dict[str, Any]]:
-        """Return all openings, newest first: number, check_set, look, key, probe, analyst, at, record."""
+    def openings(self) -> list[OpeningRow]:
+        """Return all openings, newest first."""
         return self._rows(sa.select(REVEALS).order_by(REVEALS.c.number.desc()))
 
     def add_second_reading(self, row: int, class_name: str, analyst: str, guideline: str) -> None:
-        """Commit a second analyst's reading of a check image (one an image)."""
+        """Commit a second analyst's reading of a check image (one per image)."""
         values = {"row": row, "class_name": class_name, "analyst": analyst, "guideline": guideline, "at": now()}
         with self._database.writing() as connection:
             connection.execute(sa.insert(SECOND_READINGS).values(**values))
 
-    def second_readings(self) -> list[dict[str, Any]]:
-        """Return all second readings by row: row, class_name, analyst, at, guideline."""
+    def second_readings(self) -> list[SecondReadingRow]:
+        """Return all second readings, by row."""
         return self._rows(sa.select(SECOND_READINGS).order_by(SECOND_READINGS.c.row))
 
     def add_point(self, name: str, opening: int, threshold: float, analyst: str) -> None:
@@ -78,12 +148,12 @@ class Evidence:
         with self._database.writing() as connection:
             connection.execute(sa.insert(OPERATING_POINTS).values(**values))
 
-    def points(self) -> list[dict[str, Any]]:
-        """Return all operating points, oldest first: name, opening, threshold, analyst, at."""
+    def points(self) -> list[PointRow]:
+        """Return all operating points, oldest first."""
         points = OPERATING_POINTS.c
         query = sa.select(points.name, points.reveal.label("opening"), points.threshold, points.analyst, points.at)
         return self._rows(query.order_by(points.at))
 
-    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _rows(self, query: sa.Select[Any]) -> list[Any]:
         with self._database.reading() as connection:
             return [dict(found) for found in connection.execute(query).mappings()]

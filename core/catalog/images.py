@@ -1,7 +1,7 @@
-"""Images, the files that hold them, and what was found in them."""
+"""Images, their files, and what was measured or read in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import sqlalchemy as sa
@@ -28,8 +28,24 @@ from core.maths.halves import check_order, in_check_half
 from core.store.troubles import sound
 
 
+class ImageRow(TypedDict):
+    """All columns of one image; `core.catalog.records` says what they mean."""
+
+    row: int
+    id: str
+    path: str  # "" if it has no file any more
+    width: int
+    height: int
+    n_bytes: int
+    format: str
+    hash: str
+    group: str
+    is_check: bool
+    check_order: float
+
+
 class Images:
-    """Images, the files that hold them, and what was found in them. Each method is one transaction."""
+    """Images, their files, and what was measured or read in them. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,11 +59,11 @@ class Images:
         return self._database.count(REJECTED)
 
     def count_files(self) -> int:
-        """Count the files that hold a known image (at least one per image)."""
+        """Count the files of all images (at least one per image)."""
         return self._database.count(PATHS)
 
     def known_paths(self) -> dict[str, tuple[int, int]]:
-        """Return path -> (bytes, mtime in ns) of every file seen before, taken or rejected."""
+        """Return path -> (bytes, mtime in ns) of every file seen before, ingested or rejected."""
         with self._database.reading() as connection:
             found = {}
             for table in (PATHS, REJECTED):
@@ -77,10 +93,10 @@ class Images:
         """Add images (they get the next rows, in order), their files and the rejected files, all or none.
 
         Args:
-            gold: (image id, column, value), replacing what is kept.
-            moved: image id -> path of known images whose own file is not there any more.
+            gold: (image id, column, value); replaces stored values.
+            moved: image id -> new path, for known images whose own file is gone.
         Returns:
-            the ids of known images that have no file any more, because something else lies at its path now.
+            the ids of known images that have no file any more because their path now holds something else.
         """
         salt = Settings(self._database).get("salt", "")
         start = self.count()
@@ -88,7 +104,7 @@ class Images:
         check, order = in_check_half(groups, salt=salt), check_order(ids, salt=salt)
         with self._database.writing() as connection:
             query = sa.select(IMAGES.c.group, IMAGES.c.is_check).where(IMAGES.c.group.in_(set(groups)))
-            known = dict(connection.execute(query).all())  # a joined group may have changed it
+            known = dict(connection.execute(query).all())  # a group that was joined may have changed halves
             check = np.array([known.get(group, mine) for group, mine in zip(groups, check.tolist(), strict=True)], bool)
             rows = [
                 {
@@ -126,7 +142,7 @@ class Images:
         """Return the in-memory columns of all images, in row order.
 
         Raises:
-            DamageError: if a row is missing, or holds what it cannot.
+            DamageError: if a row is missing or holds an invalid value.
         """
         with self._database.reading() as connection, sound(self._database.where):
             query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order, IMAGES.c.row).order_by(IMAGES.c.row)
@@ -144,7 +160,7 @@ class Images:
             return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
 
     def text_figures(self, n_images: int) -> FloatArray:
-        """Return the figure of text on dark of every image, (N,) float32 in [0, 1]; NaN where it is not known yet."""
+        """Return every image's text-on-dark score, (N,) float32 in [0, 1]; NaN if not measured yet."""
         figures = np.full(n_images, np.nan, np.float32)
         with self._database.reading() as connection:
             found = plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
@@ -154,39 +170,45 @@ class Images:
         return figures
 
     def set_text_figures(self, figures: Mapping[int, float]) -> None:
-        """Keep figures of text on dark by row."""
+        """Store text-on-dark scores by row."""
         with self._database.writing() as connection:
             values = [{"row": row, "figure": figure} for row, figure in figures.items()]
             replace(connection, TEXT_FIGURES, values)
 
     def words(self) -> dict[int, str]:
-        """Return the words of every image that was read, by row."""
+        """Return the words read in each image, by row."""
         with self._database.reading() as connection:
             return dict(connection.execute(sa.select(IMAGE_WORDS.c.row, IMAGE_WORDS.c.words)).all())
 
     def set_words(self, row: int, words: str) -> None:
-        """Keep what was read in an image."""
+        """Store the words read in an image."""
         with self._database.writing() as connection:
             replace(connection, IMAGE_WORDS, [{"row": row, "words": words, "at": now()}])
 
     def searched_for_copies(self) -> dict[str, int]:
-        """Return encoder -> rows that were searched for near-duplicates."""
+        """Return encoder -> number of rows already searched for near-duplicates."""
         with self._database.reading() as connection:
             return dict(connection.execute(sa.select(COPY_SEARCHES.c.encoder, COPY_SEARCHES.c.n_rows)).all())
 
     def sources(self) -> list[str]:
-        """Return the folders that images were taken from, the first first."""
+        """Return the folders that images were ingested from, oldest first."""
         with self._database.reading() as connection:
             return list(connection.scalars(sa.select(SOURCES.c.path).order_by(SOURCES.c.number)))
 
     def add_source(self, path: str) -> None:
-        """Remember a folder that images were taken from (once)."""
+        """Remember a folder that images were ingested from, unless it is known."""
         if path not in self.sources():
             with self._database.writing() as connection:
                 connection.execute(sa.insert(SOURCES).values(path=path))
 
     def join_groups(self, joined: Mapping[int, int], halves: Mapping[int, bool], *, copies: Mapping[str, int]) -> None:
-        """Give images another near-duplicate group and whole groups a half, and keep how far the search came, all or none."""
+        """Change images' near-duplicate groups and groups' halves, and store how far the search got, all or none.
+
+        Args:
+            joined: row -> first row of its new group.
+            halves: first row of a group -> whether the group is in the check half.
+            copies: encoder -> number of rows searched.
+        """
         with self._database.writing() as connection:
             firsts = sorted(set(joined.values()))
             ids = dict(_by_rows(connection, IMAGES.c.id, firsts))
@@ -196,7 +218,7 @@ class Images:
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
             replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
 
-    def record(self, row: int) -> dict[str, Any]:
+    def record(self, row: int) -> ImageRow:
         """Return all columns of one image.
 
         Raises:
@@ -206,10 +228,10 @@ class Images:
             found = connection.execute(sa.select(IMAGES).where(IMAGES.c.row == row)).mappings().first()
         if found is None:
             raise WorkspaceError(f"There is no image in row {row}; the workspace has {self.count()} images.")
-        return dict(found)
+        return cast(ImageRow, dict(found))
 
     def files_of(self, rows: Sequence[int]) -> list[ImageFiles]:
-        """Return of each image the files that held it when they were last seen, its own path first."""
+        """Return each image's files as they were last seen, its own path first."""
         found: dict[int, tuple[str, str, list[Visit]]] = {}
         columns = (IMAGES.c.row, IMAGES.c.id, IMAGES.c.path.label("own"), PATHS.c.path, PATHS.c.n_bytes, PATHS.c.mtime_ns)
         query = sa.select(*columns).outerjoin(PATHS, PATHS.c.image_id == IMAGES.c.id).order_by(PATHS.c.path)
@@ -221,20 +243,20 @@ class Images:
         return [ImageFiles(image_id, own, tuple(visits)) for image_id, own, visits in (found[int(row)] for row in rows)]
 
     def frames(self, row: int) -> tuple[int, int]:
-        """Return how many frames an image's file has and how many of them are shown, (1, 1) for a still."""
+        """Return how many frames an image's file has and how many of them are shown; (1, 1) for a still image."""
         with self._database.reading() as connection:
-            if not sa.inspect(connection).has_table(FRAMES.name):  # an older workspace that may not be written
+            if not sa.inspect(connection).has_table(FRAMES.name):  # an older workspace, opened read-only
                 return 1, 1
             found = connection.execute(sa.select(FRAMES.c.frames, FRAMES.c.shown).where(FRAMES.c.row == row)).first()
         return (1, 1) if found is None else (int(found[0]), int(found[1]))
 
     def known_ids(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return path -> image id of those of these files that held an image when they were last seen."""
+        """Return path -> image id, for those paths that held an image when last seen."""
         with self._database.reading() as connection:
             return dict(_image_ids(connection, paths))
 
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return image id -> row of those that are known."""
+        """Return image id -> row, for known ids."""
         with self._database.reading() as connection:
             return dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
 
@@ -263,7 +285,7 @@ class Images:
         return rows
 
     def files(self) -> list[PathRecord]:
-        """Return every file that held a known image, with its size and time when it was read."""
+        """Return every file of every image, with its size and modification time when it was read."""
         with self._database.reading() as connection:
             query = sa.select(PATHS.c.path, PATHS.c.image_id, PATHS.c.n_bytes, PATHS.c.mtime_ns)
             return [PathRecord(*found) for found in plain(connection, query.order_by(PATHS.c.path))]
@@ -274,7 +296,7 @@ class Images:
             return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
 
     def gold_columns(self) -> list[str]:
-        """Return the names of the manifest columns kept as gold labels."""
+        """Return the names of the gold columns."""
         with self._database.reading() as connection:
             return list(connection.scalars(sa.select(GOLD.c.column).distinct().order_by(GOLD.c.column)))
 
@@ -287,7 +309,7 @@ class Images:
 
 
 def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]]) -> None:
-    """Keep gold values of images, the last of several for one."""
+    """Store gold values; of several for one image and column the last wins."""
     ids = sorted({image_id for image_id, _, _ in gold})
     rows = dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
     values = [{"row": rows[image_id], "column": column, "value": value} for image_id, column, value in gold]
@@ -295,10 +317,10 @@ def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]
 
 
 def _replace_paths(connection: sa.Connection, paths: Sequence[PathRecord], rejected: Sequence[Rejected]) -> list[str]:
-    """Give every file its newest verdict; an image whose own path holds something else now gets another path, or none.
+    """Store every file's newest verdict; an image whose own path now holds something else gets another path, or none.
 
     Returns:
-        the ids of the images that have none.
+        the ids of the images left without a path.
     """
     now_there = {record.path: record.image_id for record in paths}
     touched = [*now_there, *(record.path for record in rejected)]
@@ -326,6 +348,6 @@ def _image_ids(connection: sa.Connection, paths: Sequence[str]) -> Iterator[tupl
 
 
 def _by_rows(connection: sa.Connection, column: Any, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
-    for start in range(0, len(rows), 500):  # SQLite takes a limited number of parameters
+    for start in range(0, len(rows), 500):  # SQLite limits the number of parameters
         query = sa.select(IMAGES.c.row, column).where(IMAGES.c.row.in_(rows[start : start + 500]))
         yield from ((row, value) for row, value in connection.execute(query))

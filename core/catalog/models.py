@@ -1,35 +1,135 @@
-"""Encoders, embedding parts, projections and probes."""
+"""Encoders, embedding parts, projections, clusters, notices and probes."""
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import sqlalchemy as sa
 
+from core.arrays import JsonObject
 from core.catalog.database import Database
 from core.catalog.rows import inserted_key, now, plain, read_json_or_none
 from core.catalog.schema import CLUSTERINGS, ENCODERS, NOTICE_SEARCHES, PARTS, PROBES, PROJECTIONS
 from core.errors import DamageError
 
+LOG = logging.getLogger("lassoscope.catalog")
+
+
+class EncoderRecord(TypedDict, total=False):
+    """What an encoder says of itself (`Encoder.describe`) and where its weights came from; older ones lack some keys."""
+
+    architecture: str  # for people
+    dim: int
+    input_size: int  # px
+    shape: str  # `Architecture.to_json`; "" if it is not a ViT we can build
+    device: str
+    dtype: str
+    method: str
+    data: str
+    licence: str
+    steps: str
+    seed: str
+    commit: str
+    source: str  # what `load_encoder` was given
+    asked_size: int | None  # px, if another input size was asked for
+
+
+class EncoderRow(TypedDict):
+    """One encoder."""
+
+    name: str
+    dim: int
+    record: EncoderRecord
+    at: str  # ISO 8601, UTC
+
+
+class ProjectionRecord(TypedDict, total=False):
+    """How a map was made."""
+
+    seed: int
+    trustworthiness: float | None  # in [0, 1]; None with too few images
+    neighbours: str  # file, relative to the workspace
+
+
+class ProjectionRow(TypedDict):
+    """One map."""
+
+    version: int
+    encoder: str
+    n_rows: int  # images on it
+    file: str  # relative to the workspace
+    record: ProjectionRecord
+    at: str  # ISO 8601, UTC
+
+
+class ClusterRecord(TypedDict, total=False):
+    """Clusters by grain, beside the codes in their file; older ones have no pictures."""
+
+    names: dict[str, list[str]]  # of each code
+    next: dict[str, int]  # number for the next new cluster
+    pictures: dict[str, list[list[int]]]  # of each code, the rows that stand for it
+
+
+class ClusteringRow(TypedDict):
+    """The newest clusters."""
+
+    number: int
+    projection: int  # version of the map they were found on
+    file: str  # of codes, relative to the workspace
+    record: ClusterRecord
+
+
+class NoticeRecord(TypedDict):
+    """The result of a search for copyright notices, by grain and cluster name."""
+
+    of: str  # file of the clusters
+    read: bool  # with OCR
+    titles: dict[str, dict[str, str]]
+    clusters: dict[str, list[str]]
+    unread: dict[str, list[str]]  # those of `clusters` whose pictures are too small to be read
+    singles: list[int]  # rows outside of clusters
+
+
+class ProbeRecord(TypedDict, total=False):
+    """What a probe was fitted on; older ones lack some keys."""
+
+    n_labels: int
+    classes: list[str]
+    flagged: list[str]
+    inputs: str  # `core.embeddings.scores.inputs_key`
+
+
+class ProbeRow(TypedDict):
+    """One version of the probe."""
+
+    version: int
+    encoder: str
+    through_action: int  # newest label action it was fitted with
+    record: ProbeRecord
+    weights: bytes  # `Probe.to_bytes`
+    at: str  # ISO 8601, UTC
+
 
 class Models:
-    """Encoders, embedding parts, projections and probes. Each method is one transaction."""
+    """Encoders, embedding parts, projections, clusters, notices and probes. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_encoder(self, name: str, dim: int, record: Mapping[str, Any]) -> None:
-        """Remember an encoder (once)."""
+    def add_encoder(self, name: str, dim: int, record: Mapping[str, object]) -> None:
+        """Add an encoder unless it is known already; `record` as in `EncoderRecord`."""
         with self._database.writing() as connection:
             if connection.execute(sa.select(ENCODERS.c.name).where(ENCODERS.c.name == name)).first() is None:
                 connection.execute(sa.insert(ENCODERS).values(name=name, dim=dim, record=dict(record), at=now()))
 
-    def encoders(self) -> list[dict[str, Any]]:
-        """Return what is known of every encoder, oldest first: name, dim, record, at."""
+    def encoders(self) -> list[EncoderRow]:
+        """Return all encoders, oldest first."""
         with self._database.reading() as connection:
-            return [dict(found) for found in connection.execute(sa.select(ENCODERS).order_by(ENCODERS.c.at)).mappings()]
+            query = sa.select(ENCODERS).order_by(ENCODERS.c.at)
+            return [cast(EncoderRow, dict(found)) for found in connection.execute(query).mappings()]
 
     def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
-        """Commit one embedding part; a part that is not named here does not exist."""
+        """Commit one embedding part of rows [start, stop); a file not recorded here does not count."""
         with self._database.writing() as connection:
             connection.execute(sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file))
 
@@ -39,67 +139,81 @@ class Models:
             query = sa.select(PARTS.c.start, PARTS.c.stop, PARTS.c.file).where(PARTS.c.encoder == encoder)
             return [(a, b, c) for a, b, c in connection.execute(query.order_by(PARTS.c.position))]
 
-    def add_projection(self, encoder: str, n_rows: int, file: str, record: Mapping[str, Any]) -> int:
-        """Commit a projection and return its version."""
+    def add_projection(self, encoder: str, n_rows: int, file: str, record: Mapping[str, object]) -> int:
+        """Commit a projection and return its version; `record` as in `ProjectionRecord`."""
         with self._database.writing() as connection:
             values = {"encoder": encoder, "n_rows": n_rows, "file": file, "record": dict(record), "at": now()}
             return inserted_key(connection, sa.insert(PROJECTIONS).values(**values))
 
-    def latest_projection(self, encoder: str) -> dict[str, Any] | None:
-        """Return the newest projection of an encoder: version, n_rows, file, record, at."""
-        return self._latest(PROJECTIONS, encoder)
+    def latest_projection(self, encoder: str) -> ProjectionRow | None:
+        """Return the newest projection of an encoder, None if there is none."""
+        return cast(ProjectionRow | None, self._latest(PROJECTIONS, encoder))
 
-    def clusters(self) -> dict[str, Any] | None:
-        """Return the clusters that are kept: projection, file, record; None if none are."""
-        return self._newest(CLUSTERINGS)
+    def clusters(self) -> ClusteringRow | None:
+        """Return the stored clusters, None if there are none."""
+        return cast(ClusteringRow | None, self._newest(CLUSTERINGS))
 
-    def set_clusters(self, projection: int, file: str, record: Mapping[str, Any]) -> None:
-        """Keep clusters in the place of those before."""
+    def set_clusters(self, projection: int, file: str, record: ClusterRecord) -> None:
+        """Store clusters, replacing the previous ones."""
         self._renew(CLUSTERINGS, {"projection": projection, "file": file, "record": dict(record)})
 
-    def notices(self) -> dict[str, Any] | None:
-        """Return what the newest search for notices found; None if there was none."""
+    def notices(self) -> NoticeRecord | None:
+        """Return the result of the newest search for notices, None if there was none."""
         found = self._newest(NOTICE_SEARCHES)
-        return None if found is None else dict(found["record"])
+        return None if found is None else cast(NoticeRecord, dict(found["record"]))
 
-    def set_notices(self, record: Mapping[str, Any]) -> None:
-        """Keep what a search for notices found in the place of what was found before."""
+    def set_notices(self, record: NoticeRecord) -> None:
+        """Store the result of a search for notices, replacing the previous one."""
         self._renew(NOTICE_SEARCHES, {"record": dict(record)})
 
-    def _newest(self, table: sa.Table) -> dict[str, Any] | None:
+    def _newest(self, table: sa.Table) -> JsonObject | None:
         with self._database.reading() as connection:
             found = connection.execute(sa.select(table).order_by(table.c.number.desc()).limit(1)).mappings().first()
         return dict(found) if found else None
 
-    def _renew(self, table: sa.Table, values: dict[str, Any]) -> None:
+    def _renew(self, table: sa.Table, values: Mapping[str, object]) -> None:
         with self._database.writing() as connection:
             connection.execute(sa.delete(table))
             connection.execute(sa.insert(table).values(**values))
 
-    def add_probe(self, encoder: str, through_action: int, record: Mapping[str, Any], weights: bytes) -> int:
-        """Commit a probe and return its version."""
+    def add_probe(self, encoder: str, through_action: int, record: Mapping[str, object], weights: bytes) -> int:
+        """Commit a probe and return its version; `record` as in `ProbeRecord`."""
         with self._database.writing() as connection:
             values = {"encoder": encoder, "through_action": through_action, "record": dict(record), "weights": weights}
             return inserted_key(connection, sa.insert(PROBES).values(**values, at=now()))
 
-    def latest_probe(self, encoder: str) -> dict[str, Any] | None:
-        """Return the newest probe of an encoder: version, through_action, record, weights, at."""
-        return self._latest(PROBES, encoder)
+    def latest_probe(self, encoder: str) -> ProbeRow | None:
+        """Return the newest probe of an encoder, None if there is none."""
+        return cast(ProbeRow | None, self._latest(PROBES, encoder))
 
-    def probe_records(self, encoder: str) -> list[tuple[int, dict[str, Any]]]:
-        """Return (version, record) of every probe of an encoder, oldest first; one whose record is damaged is left out."""
+    def probe_records(self, encoder: str) -> list[tuple[int, ProbeRecord]]:
+        """Return (version, record) of every probe of an encoder, oldest first; damaged records are skipped and logged."""
         with self._database.reading() as connection:
             query = sa.select(PROBES.c.version, PROBES.c.record).where(PROBES.c.encoder == encoder).order_by(PROBES.c.version)
             found = [(int(version), read_json_or_none(record)) for version, record in plain(connection, query)]
-        return [(version, record) for version, record in found if isinstance(record, dict)]
+        whole = [(version, cast(ProbeRecord, record)) for version, record in found if isinstance(record, dict)]
+        if len(whole) < len(found):
+            LOG.warning(
+                "damaged models are left out of the learning curve; run 'lassoscope doctor'",
+                extra={"models": len(found) - len(whole)},
+            )
+        return whole
 
-    def probe_record(self, version: int) -> dict[str, Any]:
-        """Return the record of a probe."""
+    def probe_record(self, version: int) -> ProbeRecord:
+        """Return the record of a probe.
+
+        Raises:
+            DamageError: if it is lost.
+        """
         with self._database.reading() as connection:
-            return dict(self._of_probe(connection, PROBES.c.record, version))
+            return cast(ProbeRecord, dict(self._of_probe(connection, PROBES.c.record, version)))
 
     def probe_weights(self, version: int) -> bytes:
-        """Return the weights of a probe, as `Probe.to_bytes` made them."""
+        """Return the weights of a probe, as written by `Probe.to_bytes`.
+
+        Raises:
+            DamageError: if they are lost.
+        """
         with self._database.reading() as connection:
             return bytes(self._of_probe(connection, PROBES.c.weights, version))
 
@@ -107,11 +221,11 @@ class Models:
         found = connection.execute(sa.select(column).where(PROBES.c.version == version)).scalar()
         if found is None:
             raise DamageError(
-                f"The model {version} is lost: {self._database.where} was damaged; restore a copy to see what it gave."
+                f"Model {version} is lost because {self._database.where} was damaged; restore a copy to see its results."
             )
         return found
 
-    def _latest(self, table: sa.Table, encoder: str) -> dict[str, Any] | None:
+    def _latest(self, table: sa.Table, encoder: str) -> JsonObject | None:
         with self._database.reading() as connection:
             query = sa.select(table).where(table.c.encoder == encoder).order_by(table.c.version.desc()).limit(1)
             found = connection.execute(query).mappings().first()

@@ -1,7 +1,7 @@
-"""What analysts have seen, and what each has set."""
+"""Analysts: their exposures and their own settings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict, cast
 
 import sqlalchemy as sa
 
@@ -9,17 +9,34 @@ from core.catalog.database import Database
 from core.catalog.rows import replace
 from core.catalog.schema import ANALYSTS, EXPOSURES
 
-LIMITS = ("clear_budget", "break_minutes")
+
+class ExposureRow(TypedDict):
+    """What one analyst saw on one day (UTC) at one level."""
+
+    analyst: str
+    day: str  # YYYY-MM-DD
+    level: str
+    views: int
+    seconds: float
+
+
+class AnalystRow(TypedDict):
+    """What one analyst has set; None = never set."""
+
+    name: str
+    guide_dismissed: bool
+    clear_budget: int | None
+    break_minutes: int | None
 
 
 class People:
-    """What analysts have seen, and what each has set. Each method is one transaction."""
+    """Analysts: their exposures and their own settings. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[str, int], Mapping[str, float]]]) -> None:
-        """Add to what analysts saw on a day, {analyst: (views by level, seconds by level)}, all or none."""
+        """Add exposures of one day, {analyst: (views by level, seconds by level)}, all or none."""
         with self._database.writing() as connection:
             for analyst, (views, seconds) in sorted(seen.items()):
                 for level in sorted({*views, *seconds}):
@@ -29,30 +46,33 @@ class People:
                     if not connection.execute(sa.update(EXPOSURES).where(mine).values(added)).rowcount:
                         connection.execute(sa.insert(EXPOSURES).values(analyst=analyst, day=day, level=level, **more))
 
-    def exposures(self) -> list[dict[str, Any]]:
-        """Return what was seen, the newest day first: dicts of analyst, day, level, views, seconds."""
+    def exposures(self) -> list[ExposureRow]:
+        """Return all exposures, newest day first."""
         with self._database.reading() as connection:
             query = sa.select(EXPOSURES).order_by(EXPOSURES.c.day.desc(), EXPOSURES.c.analyst, EXPOSURES.c.level)
-            return [dict(found) for found in connection.execute(query).mappings()]
+            return [cast(ExposureRow, dict(found)) for found in connection.execute(query).mappings()]
 
     def wants_no_guide(self, analyst: str) -> bool:
-        """Tell whether an analyst has dismissed the guide of a first visit."""
+        """Tell whether an analyst has dismissed the first-visit guide."""
         with self._database.reading() as connection:
-            return bool(_of(connection, analyst).get("guide_dismissed", False))
+            return bool(_row_of(connection, analyst)["guide_dismissed"])
 
     def limits(self, analyst: str) -> dict[str, int]:
-        """Return the limits an analyst has set: clear_budget, break_minutes; those that were never set are left out."""
+        """Return the limits an analyst has set (clear_budget, break_minutes); limits never set are left out."""
         with self._database.reading() as connection:
-            known = _of(connection, analyst)
-        return {name: known[name] for name in LIMITS if known.get(name) is not None}
+            known = _row_of(connection, analyst)
+        found = {"clear_budget": known["clear_budget"], "break_minutes": known["break_minutes"]}
+        return {name: limit for name, limit in found.items() if limit is not None}
 
     def set(self, analyst: str, **values: bool | int) -> None:
-        """Keep what an analyst has set: guide_dismissed, clear_budget, break_minutes."""
+        """Store an analyst's settings: guide_dismissed, clear_budget, break_minutes; others stay as they are."""
         with self._database.writing() as connection:
-            usual = {"name": analyst, "guide_dismissed": False, **dict.fromkeys(LIMITS)}
-            replace(connection, ANALYSTS, [{**usual, **_of(connection, analyst), **values}])
+            replace(connection, ANALYSTS, [{**_row_of(connection, analyst), **values}])
 
 
-def _of(connection: sa.Connection, analyst: str) -> dict[str, Any]:
+def _row_of(connection: sa.Connection, analyst: str) -> AnalystRow:
+    """Return an analyst's row, or the defaults if there is none."""
     found = connection.execute(sa.select(ANALYSTS).where(ANALYSTS.c.name == analyst)).mappings().first()
-    return dict(found) if found else {}
+    if found is None:
+        return {"name": analyst, "guide_dismissed": False, "clear_budget": None, "break_minutes": None}
+    return cast(AnalystRow, dict(found))

@@ -1,8 +1,8 @@
-"""Small things that every topic of the catalog does with rows."""
+"""Helpers for reading and writing rows, shared by all topics of the catalog."""
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,12 +13,12 @@ from core.arrays import IntArray
 
 
 def now() -> str:
-    """Return the present moment as ISO 8601 UTC with microseconds."""
+    """Return the current time as ISO 8601 UTC with microseconds."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
 
 
 def plain(connection: sa.Connection, query: sa.Select[Any]) -> list[Any]:
-    """Return rows as the driver gives them: for hundreds of thousands, SQLAlchemy's own rows cost most of the time."""
+    """Return rows as the driver's tuples: with hundreds of thousands, SQLAlchemy's row objects take most of the time."""
     cursor = connection.execute(query).cursor
     assert cursor is not None  # noqa: S101  a select returns rows
     return list(cursor.fetchall())
@@ -30,12 +30,12 @@ def integers(found: list[Any], width: int) -> IntArray:
 
 
 def read_json(value: Any) -> Any:
-    """Read a JSON column as the driver gives it: text in SQLite, ready values in databases that know JSON."""
+    """Parse a JSON column as the driver returns it: text from SQLite, Python values from databases with a JSON type."""
     return None if value in (None, "null") else json.loads(value) if isinstance(value, str) else value
 
 
 def read_json_or_none(value: Any) -> Any:
-    """Read a JSON column, None where it holds no JSON."""
+    """Parse a JSON column; None if it is not valid JSON."""
     try:
         return read_json(value)
     except ValueError:
@@ -43,26 +43,26 @@ def read_json_or_none(value: Any) -> Any:
 
 
 def in_parts(connection: sa.Connection, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> Iterator[Any]:
-    """Return the rows of a query whose column is one of the values."""
-    for start in range(0, len(values), 500):  # SQLite takes a limited number of parameters
+    """Yield the rows of a query in which `column` has one of the values."""
+    for start in range(0, len(values), 500):  # SQLite limits the number of parameters
         yield from connection.execute(query.where(column.in_(values[start : start + 500])))
 
 
-def insert(connection: sa.Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:
-    """Insert rows; none is none."""
+def insert(connection: sa.Connection, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, each a mapping from column to value; an empty sequence is allowed."""
     if values:
         connection.execute(sa.insert(table), values)
 
 
 def inserted_key(connection: sa.Connection, statement: sa.Insert) -> int:
-    """Insert one row and return the key it got."""
+    """Insert one row and return its new key."""
     key = connection.execute(statement).inserted_primary_key
     assert key is not None  # noqa: S101  every table this is used with has an integer key
     return int(key[0])
 
 
-def replace(connection: sa.Connection, table: sa.Table, values: list[dict[str, Any]]) -> None:
-    """Put rows in the place of those with their keys, the last of several with one key; on every database alike."""
+def replace(connection: sa.Connection, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, replacing those with the same primary key; of several with one key the last wins. Portable SQL."""
     names = [column.name for column in table.primary_key]
     newest = {tuple(value[name] for name in names): value for value in values}
     if newest:

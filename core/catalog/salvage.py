@@ -183,7 +183,7 @@ def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
     if table.name == "settings":
         key, value = values
         known = json.loads(value) if isinstance(value, str) else value
-        kinds: dict[str, Any] = {**SETTING_TYPES, **KINDS}
+        kinds: dict[str, type | tuple[type, ...]] = {**SETTING_TYPES, **KINDS}
         if not isinstance(known, kinds.get(str(key), object)) or (key == "check_set" and not _are_terms(known)):
             return None
     return tuple(values)

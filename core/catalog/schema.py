@@ -4,26 +4,31 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
 VERSION = "0002"
 METADATA = sa.MetaData()
 
 
-class Record(sa.types.TypeDecorator[dict[str, Any]]):
-    """A JSON object; what is none was damaged."""
+class Record(sa.types.TypeDecorator[JsonObject]):
+    """A column of JSON objects; any other value is damage."""
 
     impl = sa.JSON
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dict[str, Any]:
-        """Return the object."""
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> JsonObject:
+        """Return the object.
+
+        Raises:
+            DamageError: if the column holds anything else.
+        """
         if not isinstance(value, dict):
             raise DamageError(f"A record of the catalog is damaged (it holds {str(value)[:40]!r}); {WHAT_TO_DO}.")
         return value
 
 
-# What a setting holds; one that holds something else was damaged. Others may hold anything.
+# Types of the known settings; any other type is damage. Unknown settings may hold anything.
 SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "salt": str,
@@ -70,7 +75,7 @@ GOLD = sa.Table(
     sa.Column("column", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
-FRAMES = sa.Table(  # of moving and many-page images; others have no line here
+FRAMES = sa.Table(  # animated and multi-page images only
     "frames",
     METADATA,
     sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -41,7 +42,7 @@ def workspace_report(workspace: Workspace) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def summary(workspace: Workspace) -> dict[str, Any]:
+def summary(workspace: Workspace) -> Mapping[str, object]:
     """Return the workspace's figures, as far as they can be read."""
     try:
         return overview.summary(workspace)
@@ -92,7 +93,7 @@ def _encoder_problems(workspace: Workspace) -> list[str]:
 
 
 def _stage_problems(workspace: Workspace) -> list[str]:
-    counts, current = summary(workspace), workspace.current
+    counts, current = overview.summary(workspace), workspace.current
     problems = []
     if counts["embedded"] < counts["images"] and not current.lost_parts:
         behind = counts["images"] - counts["embedded"]

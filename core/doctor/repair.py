@@ -10,14 +10,14 @@ from core.arrays import Progress, ignore
 from core.catalog.creation import THERE, state_of
 from core.catalog.salvage import check_catalog, finish_repair, repair_catalog
 from core.embeddings.embedded import lost_parts, spoilt_parts
-from core.encoders.chosen import encoders, other_encoder, use_encoder
+from core.encoders.chosen import KnownEncoder, encoders, other_encoder, use_encoder
 from core.encoders.embed import embed
 from core.errors import AppError, WorkspaceError
 from core.evidence.queues import check_read
 from core.intake.thumbnails import restore_thumbnails
 from core.labels.classes import unknown_classes
 from core.map.density import GRAINS
-from core.map.islands import cluster, clustering, kept_record
+from core.map.islands import cluster, clustering, stored_clusters
 from core.map.project import project
 from core.store.lock import locked
 from core.wording import counted
@@ -120,10 +120,9 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
         if not _spoil(space, name) and not lost_parts(space.folder, space.catalog.models.parts(name)):
             continue
 
-        def embed_again(known: dict[str, object] = known) -> str:
-            record = known["record"]
-            assert isinstance(record, dict)  # noqa: S101  encoders keep one
-            result = embed(space, record.get("source"), size=record.get("asked_size"), device=device, on_progress=on_progress)
+        def embed_again(known: KnownEncoder = known) -> str:
+            source, size = known["record"].get("source"), known["record"].get("asked_size")
+            result = embed(space, source, size=size, device=device, on_progress=on_progress)
             if result["encoder"] != known["name"]:
                 raise WorkspaceError(f"its weights have changed: they are {result['encoder']} now")
             return f"Embedded {counted(result['embedded'], 'image')} again with {known['name']}."
@@ -168,9 +167,9 @@ def _try(came: Repair, what: str, verb: Callable[[], str]) -> None:
 
 def are_clusters_lost(space: Workspace) -> bool:
     """Tell whether clusters of the current map were kept and cannot be read."""
-    kept, current = kept_record(space), space.projection
-    if kept is None or current is None:
+    stored, current = stored_clusters(space), space.projection
+    if stored is None or current is None:
         return space.catalog.models.clusters() is not None and current is not None
-    if kept["projection"] != current["version"]:
+    if stored.projection != current["version"]:
         return False
     return any(clustering(space, grain) is None for grain in GRAINS)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.arrays import FloatArray
 from core.catalog.catalog import Catalog
+from core.catalog.models import ProjectionRow
 from core.embeddings.matrix import SCORE_ROWS, Matrix, map_part
 from core.embeddings.scores import Standardisation
 from core.errors import WorkspaceError
@@ -26,7 +26,7 @@ class Embedded:
 
     encoder: str | None  # None before the first embedding
     matrix: Matrix | None
-    projection: dict[str, Any] | None  # the newest map's record
+    projection: ProjectionRow | None  # the newest map
     xy: FloatArray  # (N, 2) float32 map positions, NaN for images that are not on the map
     lost_parts: str = ""  # what to say of embeddings that the catalog names and the disk lacks; "" = none
     lost_map: str = ""

@@ -1,18 +1,21 @@
-"""Which encoders a workspace has embeddings of, and which one is used. Each verb takes the workspace."""
+"""The encoders a workspace has embeddings of, and the current one. Each verb takes the workspace."""
 
-from typing import Any
-
+from core.catalog.models import EncoderRow
 from core.errors import InputError
 from core.workspace import Workspace
 
 
-def encoders(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the encoders this workspace has embeddings of, oldest first.
+class KnownEncoder(EncoderRow):
+    """An encoder with embeddings in this workspace."""
 
-    Returns:
-        dicts with name, dim, record, embedded (images), mapped (images on the newest map) and current.
-    """
-    found = []
+    embedded: int  # images
+    mapped: int  # images on its newest map
+    current: bool
+
+
+def encoders(workspace: Workspace) -> list[KnownEncoder]:
+    """Return the encoders this workspace has embeddings of, oldest first."""
+    found: list[KnownEncoder] = []
     models = workspace.catalog.models
     for known in models.encoders():
         parts, projection = models.parts(known["name"]), models.latest_projection(known["name"])
@@ -20,12 +23,12 @@ def encoders(workspace: Workspace) -> list[dict[str, Any]]:
         if embedded:
             mapped = projection["n_rows"] if projection else 0
             current = known["name"] == workspace.encoder_name
-            found.append(known | {"embedded": embedded, "mapped": mapped, "current": current})
+            found.append({**known, "embedded": embedded, "mapped": mapped, "current": current})
     return found
 
 
 def other_encoder(workspace: Workspace) -> str | None:
-    """Return the newest encoder with embeddings where none, or an unknown one, is the current one; else None."""
+    """Return the newest encoder with embeddings if the current one is not set or has none; else None."""
     known = [encoder["name"] for encoder in encoders(workspace)]
     return known[-1] if known and workspace.encoder_name not in known else None
 
@@ -39,5 +42,5 @@ def use_encoder(workspace: Workspace, name: str) -> None:
     known = [encoder["name"] for encoder in encoders(workspace)]
     if name not in known:
         listed = ", ".join(known) or "none yet"
-        raise InputError(f"There are no embeddings by '{name}' here; there are: {listed}. Run 'lassoscope embed' first.")
+        raise InputError(f"This workspace has no embeddings by '{name}'; it has: {listed}. Run 'lassoscope embed' first.")
     workspace.choose_encoder(name)

@@ -2,11 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.arrays import Progress, ignore
+from core.catalog.models import EncoderRecord
 from core.duplicates.search import find_copies
 from core.embeddings.embedded import lost_parts
 from core.embeddings.matrix import write_part
@@ -16,7 +16,17 @@ from core.errors import WorkspaceError
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.encoders")
-PART_ROWS = 8_192  # one embedding part: small enough to lose little at a kill, large enough to read fast
+PART_ROWS = 8_192  # rows per embedding part: few enough that a kill loses little, enough to read fast
+
+
+class EmbedResult(EncoderRecord):
+    """The result of `embed`, with the encoder's description."""
+
+    encoder: str
+    embedded: int  # images embedded now
+    from_thumbnails: int  # how many of them, because their files are gone or changed
+    images: int
+    near_duplicates: int
 
 
 def embed(
@@ -27,20 +37,21 @@ def embed(
     size: int | None = None,
     on_progress: Progress = ignore,
     on_copies: Progress = ignore,
-) -> dict[str, Any]:
-    """Embed every image that has no embedding yet or whose part is lost, part by part; make this encoder the current one.
+) -> EmbedResult:
+    """Embed every image without an embedding, or whose part is lost, part by part; make this encoder the current one.
+
+    Near-duplicates are searched for afterwards.
 
     Args:
-        encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current one, or where
-            nothing is embedded yet `DEFAULT_ENCODER`.
+        encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current encoder, or
+            `DEFAULT_ENCODER` if nothing is embedded yet.
         device: "auto", "cpu" or a CUDA device.
-        size: input size in px, for public weights only.
-        on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows.
-    Returns:
-        the encoder's name and description, how many images were embedded now, and how many of them from thumbnails.
+        size: input size in px; public weights only.
+        on_progress: called with (images embedded, images to embed).
+        on_copies: called with (images compared, images to compare) by the search for near-duplicates.
     Raises:
         WorkspaceError: if there are no images.
-        EncoderError: if the current encoder is asked for and its weights are gone.
+        EncoderError: if the encoder is unknown or unusable, or the current one's weights are gone.
     """
     workspace.need_writable()
     if not workspace.n_images:
@@ -54,7 +65,7 @@ def embed(
         loaded = load_encoder(encoder, device=device, size=size)
         is_file = encoder not in ENCODERS and Path(encoder).is_file()
         source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
-    workspace.catalog.models.add_encoder(loaded.name, loaded.dim, loaded.describe() | source)
+    workspace.catalog.models.add_encoder(loaded.name, loaded.dim, {**loaded.describe(), **source})
     todo = _parts_to_make(workspace, loaded.name)
     done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
     folder = workspace.folder / "embeddings" / loaded.name
@@ -81,7 +92,7 @@ def embed(
 
 
 def _parts_to_make(workspace: Workspace, encoder: str) -> list[tuple[int, int, int, bool]]:
-    """Return (position, first row, row behind the last, is it new) of an encoder's parts that are lost or missing."""
+    """Return (position, first row, row after the last, is new) of an encoder's lost and missing parts."""
     known = workspace.catalog.models.parts(encoder)
     todo = [(position, *known[position][:2], False) for position in lost_parts(workspace.folder, known)]
     first = max((stop for _, stop, _ in known), default=0)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from core.arrays import FloatArray, Progress, ignore
 from core.assets import ASSETS
+from core.catalog.models import EncoderRecord
 from core.catalog.originals import Pictures
 from core.devices import bf16_pays, one_thread_each, pick_device
 from core.encoders.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
@@ -59,10 +60,11 @@ class Encoder:
         fitting = max(4, CACHED // (tokens * architecture.dim)) if self.on_cpu and self._is_vit else BATCH_ROWS
         self.rows_at_once = min(fitting, BATCH_ROWS)  # images in one forward pass
 
-    def describe(self) -> dict[str, Any]:
-        """Say what this is: kept with the embeddings and shown to the person."""
+    def describe(self) -> EncoderRecord:
+        """Describe this encoder, for the catalog and for people."""
         shape = self._architecture
         kind = f"ViT {shape.dim} x {shape.depth}, patch {shape.patch_size}" if self._is_vit else "linear"
+        about = cast(EncoderRecord, {key: self._about[key] for key in ABOUT if key in self._about})
         return {
             "architecture": f"{self._title or kind}, {shape.input_size} px",
             "dim": self.dim,
@@ -70,7 +72,7 @@ class Encoder:
             "shape": shape.to_json() if self._is_vit and not self._title else "",
             "device": str(self._device),
             "dtype": "bfloat16" if self._bf16 else "float32",
-            **{key: self._about[key] for key in ABOUT if key in self._about},
+            **about,
         }
 
     def save(self, file: Path) -> None:
@@ -211,18 +213,22 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
     return _from_file(path, on)
 
 
-def load_again(name: str, record: Mapping[str, Any], *, models: Path, device: str = "auto") -> tuple[Encoder, dict[str, Any]]:
-    """Return the very encoder that made embeddings, and where it came from.
+def load_again(
+    name: str, record: EncoderRecord, *, models: Path, device: str = "auto"
+) -> tuple[Encoder, dict[str, str | int | None]]:
+    """Load the exact encoder that made a workspace's embeddings.
 
     Args:
-        name: of the encoder.
-        record: what `Encoder.describe` told of it then; of older workspaces without its source.
-        models: a folder where weights files may lie.
+        name: of the encoder; contains a hash of its weights.
+        record: as stored with the embeddings; older workspaces lack `source`.
+        models: folder to search for weights files.
+    Returns:
+        the encoder, and its `source` and `asked_size` for `EncoderRecord`.
     Raises:
-        EncoderError: if its weights are nowhere, or others by now.
+        EncoderError: if its weights cannot be found, or have changed.
     """
     stem = name.rpartition("-")[0]
-    sources = [(record["source"], record.get("asked_size"))] if record.get("source") else []
+    sources: list[tuple[str, int | None]] = [(record["source"], record.get("asked_size"))] if record.get("source") else []
     sources += [(stem, None)] if stem in ENCODERS else []
     sources += [(str(file), None) for file in sorted(models.glob("*.safetensors")) if _safe_name(file.stem) == stem]
     if (hub := str(record.get("data", "")).removesuffix(" on the Hugging Face hub")) != record.get("data", ""):
@@ -237,8 +243,8 @@ def load_again(name: str, record: Mapping[str, Any], *, models: Path, device: st
         if loaded.name == name:
             return loaded, {"source": source, "asked_size": size}
     raise EncoderError(
-        f"The images were embedded with '{name}', and its weights are not where they were, or others by now; name them, or "
-        "another encoder that embeds all images anew, with --encoder."
+        f"The images were embedded with '{name}', whose weights have been moved or changed; give their path with --encoder, or "
+        "choose another encoder, which embeds all images again."
     )
 
 
@@ -333,11 +339,11 @@ def _pixel_components(device: torch.device) -> Encoder:
     return _from_file(ASSETS / "pixels-pca.safetensors", device)
 
 
-def untrained_like(record: Mapping[str, Any], *, device: str = "auto") -> Encoder:
-    """Build the network that `Encoder.describe` told of, untrained, seed 0: what its architecture alone gives.
+def untrained_like(record: EncoderRecord, *, device: str = "auto") -> Encoder:
+    """Build the network of an encoder untrained, with seed 0, to measure what the architecture alone contributes.
 
     Raises:
-        EncoderError: if it was no ViT of ours or of a public file.
+        EncoderError: if it is not a ViT of ours or from a public file.
     """
     if not record.get("shape"):
         raise EncoderError("This encoder has no untrained counterpart here; leave 'untrained' out of the features.")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -41,6 +41,13 @@ RENAMES = (
     (r"^layers\.(\d+)\.mlp\.", r"blocks.\1.mlp."),
     (r"^layernorm\.", "norm."),
 )
+
+
+class HubConfig(TypedDict, total=False):
+    """What we read of a repository's config.json."""
+
+    model_type: str
+    num_attention_heads: int
 
 
 def timm_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -137,11 +144,11 @@ def quiet_hub() -> None:
     logging.set_verbosity_error()
 
 
-def fetch_hub(repository: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def fetch_hub(repository: str) -> tuple[dict[str, Tensor], HubConfig]:
     """Fetch ViTMSN weights and their config.json from the Hugging Face hub, or from its cache on this machine.
 
     Raises:
-        EncoderError: in one sentence, if it is offline, gated, missing or no ViTMSN.
+        EncoderError: if the repository is unreachable, gated, missing, or not a ViTMSN.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
@@ -149,7 +156,7 @@ def fetch_hub(repository: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     quiet_hub()
     try:
-        config = json.loads(Path(hf_hub_download(repository, "config.json")).read_text(encoding="utf-8"))
+        config: HubConfig = json.loads(Path(hf_hub_download(repository, "config.json")).read_text(encoding="utf-8"))
         try:
             tensors = load_file(hf_hub_download(repository, "model.safetensors"))
         except LocalEntryNotFoundError:

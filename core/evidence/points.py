@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.catalog.evidence import InForce
 from core.errors import InputError
 from core.evidence.openings import Opening
 from core.workspace import Workspace
@@ -57,6 +58,6 @@ def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
     workspace.catalog.evidence.put_in_force(name, analyst)
 
 
-def in_force(workspace: Workspace) -> dict[str, str]:
+def in_force(workspace: Workspace) -> InForce:
     """Return name, analyst and time of the point in force, {} if there is none."""
     return workspace.catalog.evidence.in_force()

@@ -1,13 +1,13 @@
-"""Clusters of a workspace's map: find them, keep them, say what is in each. Each verb takes the workspace."""
+"""Clusters of a workspace's map: find, store and summarise them. Each verb takes the workspace."""
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.label_book import UNLABELLED
+from core.catalog.models import ClusterRecord
 from core.embeddings.embedded import Embedded
 from core.errors import InputError
 from core.images.dark_text import ON_DARK
@@ -17,96 +17,108 @@ from core.maths.representatives import medoids
 from core.store.files import atomic_path, read_array
 from core.workspace import Workspace
 
-PICTURES = 6  # of each cluster, in its strip
-DRAWN = 2_000  # members that the pictures are chosen from
+PICTURES = 6  # shown per cluster
+DRAWN = 2_000  # members sampled to choose the pictures from
 
 
 @dataclass(frozen=True)
 class ClusterSummary:
-    """One line of the table."""
+    """What is in one cluster."""
 
     name: str
     size: int
-    pictures: IntArray  # (<= PICTURES,) rows that stand for it
-    centre: tuple[float, float]  # median of its places on the map
-    labelled: float  # share
+    pictures: IntArray  # (<= PICTURES,) rows that represent it
+    centre: tuple[float, float]  # median of its positions on the map
+    labelled: float  # share of its images
     labels: dict[str, int]  # class name -> images, the most frequent first
     score: float  # mean logit of flagged; NaN without a probe
     uncertainty: float  # mean in [0, 1]; NaN without a probe
-    near_duplicates: float  # share of images that have a twin in the workspace
-    text: float  # share that is text on dark; NaN where none was looked at
-    disagreement: float  # share of the labelled ones that the probe takes for another class; NaN where there are none
+    near_duplicates: float  # share of its images that have a near-duplicate in the workspace
+    text: float  # share of its measured images that are text on dark; NaN if none was measured
+    disagreement: float  # share of its labelled images for which the probe predicts another class; NaN if there are none
     outline: Outline  # on the map
 
 
+@dataclass(frozen=True)
+class StoredClusters:
+    """The newest clusters as the catalog has them; `clustering` reads one grain of them."""
+
+    projection: int  # version of the map they were found on
+    file: str  # of codes, relative to the workspace
+    names: dict[str, list[str]]  # by grain, of each code
+    next_numbers: dict[str, int]  # by grain, for the next new cluster
+    pictures: dict[str, list[list[int]]] | None  # by grain, of each code; None if an older version stored them
+
+
 def cluster(workspace: Workspace) -> dict[str, Clustering]:
-    """Find the clusters of the current map at every grain, and keep them; names go on from the run before.
+    """Find the clusters of the current map at every grain and store them; clusters found before keep their names.
 
     Raises:
         InputError: if there is no map.
     """
     embedded = workspace.current
     if embedded.projection is None:
-        raise InputError("There is no map to find clusters on; run 'lassoscope embed' and 'lassoscope project' first.")
+        raise InputError("There is no map to find clusters on; run 'lassoscope embed', then 'lassoscope project'.")
     found = {}
     for grain in GRAINS:
         named = named_clusters(grain, find_clusters(embedded.xy, grain), clustering(workspace, grain, any_map=True))
         found[grain] = replace(named, pictures=tuple(_pictures(embedded, named.rows(name)) for name in named.names))
     if workspace.current is not embedded:
-        raise InputError("Another encoder was chosen while clusters were found on its map; find them again.")
+        raise InputError("Another encoder was chosen while the clusters were being found; find them again.")
     file = workspace.folder / "clusters" / f"{secrets.token_hex(6)}.npy"
     with atomic_path(file) as aside, aside.open("wb") as opened:
         np.save(opened, np.stack([found[grain].codes for grain in GRAINS]), allow_pickle=False)
-    record = {
+    record: ClusterRecord = {
         "names": {grain: list(c.names) for grain, c in found.items()},
         "next": {grain: c.next_number for grain, c in found.items()},
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
-    before = kept_record(workspace)
+    before = stored_clusters(workspace)
     workspace.catalog.models.set_clusters(embedded.projection["version"], str(file.relative_to(workspace.folder)), record)
     if before is not None:
-        (workspace.folder / before["file"]).unlink(missing_ok=True)
+        (workspace.folder / before.file).unlink(missing_ok=True)
     return found
 
 
 def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Clustering | None:
-    """Return the clusters that were kept; None if there are none of the current map.
+    """Return the stored clusters at one grain, None if there are none for the current map.
 
     Args:
-        any_map: also of an older map.
+        any_map: accept clusters of an older map, too.
     Raises:
         InputError: if the grain is unknown.
     """
     if grain not in GRAINS:
         raise InputError(f"There is no grain '{grain}'; choose {', '.join(GRAINS)}.")
-    record, map_ = kept_record(workspace), workspace.projection
-    if record is None:
+    stored, map_ = stored_clusters(workspace), workspace.projection
+    if stored is None:
         return None
-    is_current = map_ is not None and map_["version"] == record["projection"]
-    if not any_map and not (is_current and "pictures" in record):  # not kept by older versions: to be found again
+    is_current = map_ is not None and map_["version"] == stored.projection
+    if not any_map and not (is_current and stored.pictures is not None):
         return None
-    kept = read_array(workspace.folder / record["file"], shape=(len(GRAINS), None), kind="i")
-    if kept is None or kept.shape[1] > workspace.n_images:  # lost: to be found again; no new one gets the name of an old one
+    known = read_array(workspace.folder / stored.file, shape=(len(GRAINS), None), kind="i")
+    if known is None or known.shape[1] > workspace.n_images:  # lost; numbers go on, so that no new cluster gets an old name
         nothing = np.full(workspace.n_images, NOISE, np.int32)
-        return Clustering(grain, nothing, (), record["next"][grain]) if any_map else None
-    known = kept[list(GRAINS).index(grain)]
+        return Clustering(grain, nothing, (), stored.next_numbers[grain]) if any_map else None
     codes = np.full(workspace.n_images, NOISE, np.int32)
-    codes[: len(known)] = known
-    pictures = tuple(np.array(rows, np.int64) for rows in record.get("pictures", {}).get(grain, ()))
-    return Clustering(grain, codes, tuple(record["names"][grain]), record["next"][grain], pictures)
+    codes[: known.shape[1]] = known[list(GRAINS).index(grain)]
+    pictures = tuple(np.array(rows, np.int64) for rows in (stored.pictures or {}).get(grain, ()))
+    return Clustering(grain, codes, tuple(stored.names[grain]), stored.next_numbers[grain], pictures)
 
 
-def kept_record(workspace: Workspace) -> dict[str, Any] | None:
-    """Return what is kept of the newest clusters beside their file; None if nothing is, or it is damaged."""
-    kept = workspace.catalog.models.clusters()
-    if kept is None or not {"names", "next"} <= kept["record"].keys():
+def stored_clusters(workspace: Workspace) -> StoredClusters | None:
+    """Return what the catalog has of the newest clusters; None if there are none, or their record is damaged."""
+    row = workspace.catalog.models.clusters()
+    record: ClusterRecord = row["record"] if row is not None else {}
+    if row is None or not {"names", "next"} <= record.keys():
         return None
-    record = {**kept["record"], "file": kept["file"], "projection": kept["projection"]}
-    return record if all(set(GRAINS) <= set(record[key]) for key in ("names", "next")) else None
+    if not (set(GRAINS) <= set(record["names"]) and set(GRAINS) <= set(record["next"])):
+        return None
+    return StoredClusters(row["projection"], row["file"], record["names"], record["next"], record.get("pictures"))
 
 
 def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
-    """Say what is in each cluster, the largest first."""
+    """Summarise each cluster, largest first."""
     members = np.argsort(found.codes, kind="stable")
     starts = np.searchsorted(found.codes[members], np.arange(len(found.names) + 1))
     twins = np.bincount(workspace.groups, minlength=workspace.n_images)[workspace.groups] > 1
@@ -142,7 +154,7 @@ def _mean(values: FloatArray) -> float:
 
 
 def text_share(workspace: Workspace, rows: IntArray) -> float:
-    """Return the share of images that are text on dark, NaN where none was looked at."""
+    """Return the share of the measured images that are text on dark; NaN if none was measured."""
     known = workspace.text[rows]
     known = known[~np.isnan(known)]
     return float((known >= ON_DARK).mean()) if len(known) else float("nan")
@@ -154,7 +166,7 @@ def _disagreement(codes: IntArray, predicted: IntArray) -> float:
 
 
 def _pictures(embedded: Embedded, rows: IntArray) -> IntArray:
-    """Return the images that stand for these, (<= PICTURES,) rows."""
+    """Return the images that represent these, (<= PICTURES,) rows."""
     rng = np.random.default_rng(0)
     drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
     drawn = drawn[drawn < embedded.need_matrix().rows]

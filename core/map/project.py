@@ -1,12 +1,12 @@
-"""Lay a workspace's images out on the map. Each verb takes the workspace."""
+"""Lay a workspace's images out on a map. Each verb takes the workspace."""
 
 import logging
 import secrets
-from typing import Any
 
 import numpy as np
 
 from core.arrays import Progress, ignore
+from core.catalog.models import ProjectionRecord
 from core.duplicates.search import find_copies
 from core.errors import WHAT_TO_DO, DamageError, WorkspaceError
 from core.map.layout import lay_out
@@ -16,21 +16,30 @@ from core.workspace import Workspace
 LOG = logging.getLogger("lassoscope.map")
 
 
+class ProjectResult(ProjectionRecord):
+    """The result of `project`."""
+
+    projection: int  # version of the map
+    encoder: str | None
+    images: int
+
+
 def project(
     workspace: Workspace, *, seed: int = 0, on_progress: Progress = ignore, on_copies: Progress = ignore
-) -> dict[str, Any]:
-    """Lay all embedded images out on the map and keep the map, its neighbours and its quality figure.
+) -> ProjectResult:
+    """Lay all embedded images out on a map with UMAP; store the map, the neighbours and the trustworthiness.
 
     Args:
         seed: the same seed gives the same map.
-        on_progress: told (epochs done, epochs).
-        on_copies: told (images looked at, images to look at) of the search for near-duplicates that follows, where the
-            images were too many for `embed` to do it.
+        on_progress: called with (epochs done, epochs).
+        on_copies: called with (images compared, images to compare) by the search for near-duplicates, which follows if
+            there were too many images for `embed` to do it.
     Raises:
-        WorkspaceError: if nothing is embedded.
+        WorkspaceError: if nothing is embedded, or embeddings are lost.
+        DamageError: if embeddings are not finite.
     """
     workspace.need_writable()
-    if workspace.current.lost_parts:  # a map of the others would leave these out
+    if workspace.current.lost_parts:  # a map of the rest would leave these images out
         raise WorkspaceError(workspace.current.lost_parts)
     matrix, encoder = workspace.current.need_matrix(), workspace.encoder_name
     x = matrix.take(np.arange(matrix.rows))
@@ -42,7 +51,7 @@ def project(
         with atomic_path(workspace.folder / f"{stem}{suffix}") as aside, aside.open("wb") as file:
             np.save(file, array)
     trust = None if np.isnan(found.trustworthiness) else round(found.trustworthiness, 4)
-    record = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
+    record: ProjectionRecord = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
     version = workspace.catalog.models.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
     workspace.reopen_encoder()
     LOG.info("map made", extra={"encoder": encoder, "images": matrix.rows, "trustworthiness": trust})

@@ -9,16 +9,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from core.arrays import IntArray, Progress, ignore
+from core.catalog.models import NoticeRecord
 from core.images.dark_text import ON_DARK, grey_of, text_net
 from core.images.visits import HERE, state_of
 from core.map.density import GRAINS, Clustering
-from core.map.islands import clustering, kept_record, text_share
+from core.map.islands import clustering, stored_clusters, text_share
 from core.notices.ocr import can_read, read_words
 from core.workspace import Workspace
 
@@ -29,7 +29,7 @@ SINGLE = 0.9  # their least figure
 LEGIBLE = 160  # px of the longer side from which on 9 of 10 notices are read right; at 64 px it is 2 of 10
 TITLE_WORDS = 6
 BATCH = 2_048  # thumbnails looked at between two commits
-KEPT = {"of", "read", "titles", "clusters", "unread", "singles"}  # keys of what is kept of them
+
 # What notices say, without accents and spaces: OCR loses both. The first is how a title names it.
 PHRASES = {
     "all rights reserved": ("allrightsreserved", "rightsreserved"),
@@ -121,7 +121,14 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
     to_read = _joined([singles, *chosen.values()])
     reads = can_read()
     words = _read(workspace, to_read, on_progress) if reads else {}
-    record: dict[str, Any] = {"read": reads, "titles": {}, "clusters": {}, "unread": {}, "singles": []}
+    record: NoticeRecord = {
+        "of": _clusters_file(workspace),
+        "read": reads,
+        "titles": {},
+        "clusters": {},
+        "unread": {},
+        "singles": [],
+    }
     for (grain, name), rows in chosen.items():
         read = [words.get(int(row), "") for row in rows]
         record["titles"].setdefault(grain, {})[name] = title_of(read)
@@ -131,10 +138,10 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
         if too_small:
             record["unread"].setdefault(grain, []).append(name)
     record["singles"] = [int(row) for row in singles if not reads or says_copyright(words.get(int(row), ""))]
-    workspace.catalog.models.set_notices(record | _version(workspace))
-    kept = notices(workspace)
-    assert kept is not None  # noqa: S101  it was kept just now
-    return kept
+    workspace.catalog.models.set_notices(record)
+    stored = notices(workspace)
+    assert stored is not None  # noqa: S101  it was stored just now
+    return stored
 
 
 def _too_small(workspace: Workspace, rows: IntArray, read: list[str]) -> bool:
@@ -166,8 +173,10 @@ def notices_sentence(found: Notices) -> str:
     return said
 
 
-def _version(workspace: Workspace) -> dict[str, str]:
-    return {"of": (kept_record(workspace) or {}).get("file", "")}
+def _clusters_file(workspace: Workspace) -> str:
+    """Return the file of the newest clusters, which names them; "" if there are none."""
+    stored = stored_clusters(workspace)
+    return stored.file if stored is not None else ""
 
 
 def _singles(workspace: Workspace, inside: IntArray) -> IntArray:
@@ -192,7 +201,7 @@ def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[i
 def notices(workspace: Workspace) -> Notices | None:
     """Return the group of copyright notices as it was found last; None if it was not, or other clusters were found since."""
     record = workspace.catalog.models.notices()
-    if record is None or not record.keys() >= KEPT or record["of"] != _version(workspace)["of"]:
+    if record is None or not record.keys() >= NoticeRecord.__required_keys__ or record["of"] != _clusters_file(workspace):
         return None
     parts = [np.array(record["singles"], np.int64)]
     for grain, found in _clusterings(workspace).items():

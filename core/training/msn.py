@@ -88,8 +88,8 @@ def keep_tokens(n: int, tokens: int, mask_ratio: float, chance: Chance) -> Tenso
     return noise.argsort(dim=1)[:, :kept].sort(dim=1).values
 
 
-def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Split the trained parameters: matrices decay; biases, norms, tokens and prototypes do not."""
+def parameter_groups(model: nn.Module) -> list[dict[str, list[nn.Parameter] | bool | float]]:
+    """Split the trained parameters into torch's groups: matrices decay; biases, norms, tokens and prototypes do not."""
     decay: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():

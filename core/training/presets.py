@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from core.encoders.vit import Architecture
 from core.errors import InputError
 from core.training.msn import MsnConfig
+
+Setting = int | float | tuple[float, ...]
 
 PRESETS: dict[str, MsnConfig] = {
     # The demo's: a minute per ten thousand images on one core.
@@ -46,7 +47,7 @@ STEPS_AN_EPOCH = 8  # at least, where a smaller batch can give them
 SMALLEST_BATCH = 64  # sinkhorn and the me-max term look at the spread within a batch
 
 
-def preset(name: str, overrides: Mapping[str, Any] | None = None, *, n_images: int | None = None) -> MsnConfig:
+def preset(name: str, overrides: Mapping[str, object] | None = None, *, n_images: int | None = None) -> MsnConfig:
     """Return a preset with some values changed.
 
     Args:
@@ -82,18 +83,18 @@ def setting_names() -> list[str]:
     return list(settings_of(MsnConfig()))
 
 
-def settings_of(config: MsnConfig) -> dict[str, Any]:
+def settings_of(config: MsnConfig) -> dict[str, Setting]:
     """Return all values by the names `preset` takes."""
     values = asdict(config)
     nested = {part: values.pop(part) for part in PARTS}
     return values | {f"{part}.{name}": value for part, inner in nested.items() for name, value in inner.items()}
 
 
-def read_settings(file: Path) -> dict[str, Any]:
-    """Read overrides from a YAML file.
+def read_settings(file: Path) -> dict[str, object]:
+    """Read overrides from a YAML file; `preset` checks their names and values.
 
     Raises:
-        InputError: if it is missing or holds something else than names and values.
+        InputError: if it is missing or does not hold names and values.
     """
     import yaml
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,30 @@ if TYPE_CHECKING:
 
     from core.catalog.originals import Originals
     from core.training.batches import Pixels
+    from core.training.loop import StepMetrics
     from core.training.msn import Msn, MsnConfig
 
 MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
 SHOWN_VIEWS = 6  # images whose views are shown
 MOST_IN_MEMORY = 8 * 2**30  # bytes of decoded images: 700,000 of 64 px, 57,000 of 224 px
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How far a run got on a workspace's images."""
+
+    newest: "StepMetrics | None"  # None if no step was logged
+    steps: int  # done
+    finished: bool
+    n_images: int
+    n_thumbnails: int  # images read from their thumbnails, because their files are gone or changed
+    out: Path
+
+    def record(self) -> dict[str, object]:
+        """Return the result as one flat JSON object."""
+        figures = {} if self.newest is None else vars(self.newest) | {"collapsed": self.newest.collapsed}
+        counts = {"from_thumbnails": self.n_thumbnails, "images": self.n_images, "steps": self.steps}
+        return {**figures, **counts, "out": str(self.out), "finished": self.finished}
 
 
 def train_on_workspace(
@@ -40,7 +59,7 @@ def train_on_workspace(
     nodes: int = 1,
     checkpoint_epochs: int = 100,
     on_progress: Progress = ignore,
-) -> dict[str, Any]:
+) -> TrainingResult:
     """Train an MSN backbone on all images of a workspace.
 
     Args:
@@ -50,13 +69,11 @@ def train_on_workspace(
         devices, nodes: processes on each machine, and machines (`core.training.loop.train`).
         checkpoint_epochs: epochs between two versions of the weights file.
         on_progress: told (steps done, steps).
-    Returns:
-        how far it came, the last figures, and whether the run has collapsed.
     Raises:
         WorkspaceError: if there are fewer than 2 images.
         InputError: if the state of an earlier run would be overwritten.
     """
-    from core.training.loop import StepMetrics, train
+    from core.training.loop import train
     from core.training.presets import settings_of
 
     if workspace.n_images < 2:
@@ -73,7 +90,7 @@ def train_on_workspace(
     if log is not None:
         log.show_views(sample_views(images.take(np.arange(min(SHOWN_VIEWS, len(images)))), config))
 
-    def on_step(metrics: StepMetrics) -> None:
+    def on_step(metrics: "StepMetrics") -> None:
         last[:] = [metrics]
         on_progress(metrics.step, metrics.steps)
         if log is not None:
@@ -97,9 +114,8 @@ def train_on_workspace(
             on_step=on_step,
             watch=_watch(workspace, images),
         )
-    figures = vars(last[0]) | {"collapsed": last[0].collapsed} if last else {}
-    small = {"from_thumbnails": originals.n_thumbnails}
-    return {**figures, **small, "out": str(out), "images": len(images), "steps": result.steps, "finished": result.finished}
+    newest = last[0] if last else None
+    return TrainingResult(newest, result.steps, result.finished, len(images), originals.n_thumbnails, out)
 
 
 def first_process() -> bool:

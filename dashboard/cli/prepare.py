@@ -1,18 +1,18 @@
 """Commands from images to a map, and the server: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import typer
 
 from core.catalog.originals import thumbnails_sentence
+from core.encoders.chosen import KnownEncoder, use_encoder
 from core.encoders.chosen import encoders as known_encoders
-from core.encoders.chosen import use_encoder
 from core.errors import InputError, WorkspaceError
 from core.intake.ingest import ingest as take_in
 from core.labels.classes import parse_classes
 from core.map.project import project as lay_out_map
-from core.overview import file_of, summary
+from core.overview import Summary, file_of, summary
 from core.probe.live import refit
 from core.store.files import shown
 from core.wording import counted, percent
@@ -62,7 +62,7 @@ def demo(
     _serve(Settings.from_environment(workspace=folder, port=port, address=address, device=device), not no_browser)
 
 
-def _prepare_demo(folder: Path, dataset: str, device: str) -> dict[str, Any]:
+def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
     from core.demo.datasets import DATASETS, fetch_dataset, write_demo_images
     from core.encoders.embed import embed as embed_images
 
@@ -154,7 +154,7 @@ def train(
     from core.training.presets import read_settings
     from core.training.run import train_on_workspace
 
-    overrides: dict[str, Any] = read_settings(config) if config else {}
+    overrides: dict[str, object] = read_settings(config) if config else {}
     for setting in set_to or []:
         name, equals, value = setting.partition("=")
         if not equals:
@@ -176,9 +176,9 @@ def train(
             checkpoint_epochs=checkpoint_epochs,
             on_progress=on_progress,
         )
-    small = thumbnails_sentence(result["from_thumbnails"], result["images"])
-    sentence = f"Trained {result['steps']:,} steps on {counted(result['images'], 'image')}; weights in {file}. {small}".strip()
-    finish(sentence, result, as_json=json)
+    small = thumbnails_sentence(result.n_thumbnails, result.n_images)
+    sentence = f"Trained {counted(result.steps, 'step')} on {counted(result.n_images, 'image')}; weights in {file}. {small}"
+    finish(sentence.strip(), result.record(), as_json=json)
 
 
 @app.command()
@@ -298,9 +298,7 @@ def encoders(
     with Workspace(workspace, read_only=use is None) as space:
         if use is not None:
             use_encoder(space, use)
-        found = [
-            {key: encoder[key] for key in ("name", "dim", "embedded", "mapped", "current")} for encoder in known_encoders(space)
-        ]
+        found = [_listed(encoder) for encoder in known_encoders(space)]
         judged = {c.encoder: c for c in compare_encoders(space)} if compare else {}
     lines = []
     for encoder in found:
@@ -314,6 +312,28 @@ def encoders(
             line += f"; {describe_curve(named)}"
         lines.append(line)
     finish("\n".join([*lines, f"{len(found)} encoders."]), {"encoders": found}, as_json=json)
+
+
+class ListedEncoder(TypedDict, total=False):
+    """One encoder in the output of `encoders`; the last two only with --compare."""
+
+    name: str
+    dim: int
+    embedded: int
+    mapped: int
+    current: bool
+    labels: int  # that its probe was fitted on
+    average_precision: float | None
+
+
+def _listed(encoder: KnownEncoder) -> ListedEncoder:
+    return {
+        "name": encoder["name"],
+        "dim": encoder["dim"],
+        "embedded": encoder["embedded"],
+        "mapped": encoder["mapped"],
+        "current": encoder["current"],
+    }
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""Alembic's folder: one file a change of the tables, in `versions/`."""
+"""Alembic migrations: one file per change of the tables, in `versions/`."""

@@ -1,12 +1,14 @@
-"""Entities that version 1 kept as JSON among the settings. Frozen: it knows the tables of version 2, not today's."""
+"""Move entities that version 1 stored as JSON settings. Frozen: written against the tables of version 2, not today's."""
 
 from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
-Rows = list[dict[str, Any]]
-KINDS: dict[str, type] = {  # what each of the settings holds
+from core.arrays import JsonObject
+
+Rows = list[JsonObject]
+KINDS: dict[str, type] = {  # JSON type of each setting
     "check_set": dict,
     "in_force": dict,
     "focus": list,
@@ -21,10 +23,10 @@ KINDS: dict[str, type] = {  # what each of the settings holds
 
 
 def move_entities(connection: sa.Connection, *, lost: list[str] | None = None) -> None:
-    """Move what the settings hold of entities into their tables; what has been moved is not there to be moved again.
+    """Move entities from the settings into their tables. Idempotent: settings that were moved are deleted.
 
     Args:
-        lost: gets the tables whose settings hold what they cannot; without it that is an error.
+        lost: the tables whose settings are invalid are appended to it; if None, an invalid setting raises.
     """
     settings = sa.table("settings", sa.column("key", sa.Text), sa.column("value", sa.JSON))
     kept = dict(connection.execute(sa.select(settings.c.key, settings.c.value)).all())
@@ -60,48 +62,48 @@ TERMS = {
 }
 
 
-def _check_sets(kept: dict[str, Any]) -> Rows:
+def _check_sets(kept: JsonObject) -> Rows:
     return [TERMS | kept["check_set"]] if kept["check_set"] else []
 
 
-def _points_in_force(kept: dict[str, Any]) -> Rows:
+def _points_in_force(kept: JsonObject) -> Rows:
     return [kept["in_force"]] if kept["in_force"] else []
 
 
-def _focus_draws(kept: dict[str, Any]) -> Rows:
+def _focus_draws(kept: JsonObject) -> Rows:
     return list(kept["focus"] or [])
 
 
-def _sources(kept: dict[str, Any]) -> Rows:
+def _sources(kept: JsonObject) -> Rows:
     return [{"path": path} for path in kept["sources"] or []]
 
 
-def _copy_searches(kept: dict[str, Any]) -> Rows:
+def _copy_searches(kept: JsonObject) -> Rows:
     return [{"encoder": encoder, "n_rows": n_rows} for encoder, n_rows in (kept["copies"] or {}).items()]
 
 
-def _gone_classes(kept: dict[str, Any]) -> Rows:
+def _gone_classes(kept: JsonObject) -> Rows:
     return [{"position": position, **gone} for position, gone in enumerate(kept["gone_classes"] or [])]
 
 
-def _clusterings(kept: dict[str, Any]) -> Rows:
+def _clusterings(kept: JsonObject) -> Rows:
     record = dict(kept["clusters"] or {})
     if not {"file", "projection"} <= record.keys():
         return []
     return [{"projection": record.pop("projection"), "file": record.pop("file"), "record": record}]
 
 
-def _notice_searches(kept: dict[str, Any]) -> Rows:
+def _notice_searches(kept: JsonObject) -> Rows:
     return [{"record": kept["notices"]}] if kept["notices"] else []
 
 
-def _analysts(kept: dict[str, Any]) -> Rows:
+def _analysts(kept: JsonObject) -> Rows:
     dismissed, limits = set(kept["guide_dismissed_by"] or []), kept["limits"] or {}
     none = {"clear_budget": None, "break_minutes": None}
     return [{"name": n, "guide_dismissed": n in dismissed, **none, **limits.get(n, {})} for n in sorted({*dismissed, *limits})]
 
 
-MOVES: list[tuple[str, Callable[[dict[str, Any]], Rows], set[str]]] = [
+MOVES: list[tuple[str, Callable[[JsonObject], Rows], set[str]]] = [
     ("check_sets", _check_sets, {"check_set"}),
     ("points_in_force", _points_in_force, {"in_force"}),
     ("focus_draws", _focus_draws, {"focus"}),

@@ -1,4 +1,4 @@
-"""Run by Alembic: upgrade the database of the connection that it was given, in that connection's transaction."""
+"""Alembic's entry point: upgrades the database within the transaction of the connection it is given."""
 
 from alembic import context
 

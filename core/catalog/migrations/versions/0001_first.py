@@ -1,4 +1,4 @@
-"""The catalog as the first version left it; tables that a still older one lacks are made."""
+"""The tables of version 1; those that an even older catalog lacks are created."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make what is missing."""
+    """Create the missing tables and indexes."""
     op.create_table(
         "settings",
         sa.Column("key", sa.Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""What was kept as JSON among the settings and is an entity gets a table of its own."""
+"""Give each entity that was stored as JSON in the settings its own table."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables, and move into them what the settings hold."""
+    """Create the tables and move the entities out of the settings."""
     op.create_table(
         "check_sets",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),

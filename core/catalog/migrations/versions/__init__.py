@@ -1,1 +1,1 @@
-"""The changes of the tables, each frozen as it was when it was written."""
+"""The migrations, each frozen once released."""
