@@ -4,6 +4,7 @@ import numpy as np
 
 from core.catalog.label_book import UNLABELLED
 from core.embeddings import scores
+from core.maths.halves import Half
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -51,7 +52,7 @@ def missing_for_teaching(workspace: Workspace) -> str:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
     if workspace.is_check.all():
         return (
-            f"{_all_images(workspace, 'check')}, from which the model never learns, so there is nothing to label for it; "
+            f"{_all_images(workspace, Half.CHECK)}, from which the model never learns, so there is nothing to label for it; "
             "ingest more images, not copies of these: about half of them will be in the teach half."
         )
     return ""
@@ -81,8 +82,8 @@ def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
     if not workspace.is_check.any():
         return (
-            f"{_all_images(workspace, 'teach')}, so there is nothing to read for a curve or a promise; ingest more images, not "
-            "copies of these: about half of them will be in the check half."
+            f"{_all_images(workspace, Half.TEACH)}, so there is nothing to read for a curve or a promise; ingest more images, "
+            "not copies of these: about half of them will be in the check half."
         )
     if not (workspace.live_part if live else workspace.sealed).any():
         purpose = "live curves" if live else "a promise"
@@ -90,7 +91,7 @@ def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
     return ""
 
 
-def _all_images(workspace: Workspace, half: str) -> str:
+def _all_images(workspace: Workspace, half: Half) -> str:
     if workspace.n_images == 1:
         return f"The only image is in the {half} half"
     kept = " (near-duplicates stay together)" if workspace.n_copies else ""

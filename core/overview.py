@@ -6,6 +6,7 @@ from typing import TypedDict
 import numpy as np
 
 from core.catalog.label_book import UNLABELLED
+from core.maths.halves import Half
 from core.workspace import Workspace
 
 
@@ -63,7 +64,7 @@ def describe(workspace: Workspace, row: int) -> ImageFacts:
         "frames": workspace.catalog.images.frames(row)[0],
         "width": record["width"],
         "height": record["height"],
-        "half": "check" if workspace.is_check[row] else "teach",
+        "half": Half.CHECK if workspace.is_check[row] else Half.TEACH,
         "label": None if code == UNLABELLED else workspace.class_names[code],
         "unsure": code == UNLABELLED and seq > 0,
         "labelled_by": workspace.labelled_by(row),

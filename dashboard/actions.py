@@ -13,7 +13,7 @@ import numpy as np
 from bokeh.document import Document
 
 from core.catalog.label_book import EVIDENCE_SOURCES
-from core.catalog.records import Action
+from core.catalog.records import Action, Source
 from core.duplicates.search import copies_of
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
@@ -21,6 +21,7 @@ from core.evidence import check_sets, points, queues, second_reading
 from core.evidence.focus import draw_focus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
+from core.evidence.queues import Queue
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
 from core.labels.bulk import BULK, BulkLabel, Seen
@@ -32,12 +33,13 @@ from core.probe.compare import Comparison, compare_encoders
 from core.probe.suggest import more_like, suggest
 from core.store.troubles import sentence_of
 from core.study.run import Experiment, ExperimentConfig
-from core.wellbeing.exposure import PAUSE, Exposure, Limits, Streak
+from core.wellbeing.exposure import PAUSE, Exposure, Level, Limits, Streak
 from core.wellbeing.guide import set_guide
 from core.wellbeing.store import Glance, exposures, set_limits
 from core.wording import counted
+from dashboard.choices import PageName
 from dashboard.documents import one_message
-from dashboard.hub import Topics
+from dashboard.hub import Topic, Topics
 from dashboard.openings import OpeningView
 from dashboard.report import write_report
 from dashboard.state import SessionState
@@ -66,7 +68,7 @@ class Actions:
         self.state, self.workspace = state, state.workspace
         self._server, self._document = server, document
         self._streak = Streak()
-        self._origin_of_look: tuple[str, dict[str, Any] | None] = ("lasso", None)
+        self._origin_of_look: tuple[Source, dict[str, Any] | None] = (Source.LASSO, None)
 
     # -- off the event loop and back --
 
@@ -116,16 +118,18 @@ class Actions:
         """Bring the tab up to date with what happened elsewhere, in one message to the browser."""
         state = self.state
         with one_message(self._document):
-            if "encoder" in topics:
+            if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
-            others = {name: topics[name] for name in ("fitting", "finding", "learning") if name in topics}
-            others |= {name: getattr(state, name) + 1 for name in ("clusters", "openings") if name in topics}
-            state.follow(labels="labels" in topics, fit="fitted" in topics, **others)
-            if ("exposure", state.analyst) in topics:
-                self._follow_exposure(topics["exposure", state.analyst])
+            others = {name: topics[name] for name in (Topic.FITTING, Topic.FINDING, Topic.LEARNING) if name in topics}
+            others |= {name: getattr(state, name) + 1 for name in (Topic.CLUSTERS, Topic.OPENINGS) if name in topics}
+            state.follow(labels=Topic.LABELS in topics, fit=Topic.FITTED in topics, **others)
+            if (Topic.EXPOSURE, state.analyst) in topics:
+                self._follow_exposure(topics[Topic.EXPOSURE, state.analyst])
             for topic in topics:
-                if topic in ("said", "message") or (isinstance(topic, tuple) and topic[:2] == ("said", state.analyst)):
-                    self.say(topics[topic], error=topic == "message")
+                if topic in (Topic.SAID, Topic.MESSAGE) or (
+                    isinstance(topic, tuple) and topic[:2] == (Topic.SAID, state.analyst)
+                ):
+                    self.say(topics[topic], error=topic == Topic.MESSAGE)
 
     # -- what was seen --
 
@@ -136,7 +140,7 @@ class Actions:
         except AppError as error:
             self.say(str(error), error=True)
             return
-        clear = sum(glance.seconds.get(level, 0.0) for level in ("clear", "grey"))
+        clear = sum(glance.seconds.get(level, 0.0) for level in (Level.CLEAR, Level.GREY))
         self._streak, due = self._streak.after(min(clear, PAUSE), time.monotonic(), self.state.limits)
         if due:
             minutes = self.state.limits.break_minutes
@@ -146,7 +150,7 @@ class Actions:
     def _follow_exposure(self, found: Exposure) -> None:
         before, budget = self.state.exposure, self.state.limits.clear_budget
         self.state.exposure = found
-        n, had = found.views.get("clear", 0), before.views.get("clear", 0) if before is not None else 0
+        n, had = found.views.get(Level.CLEAR, 0), before.views.get(Level.CLEAR, 0) if before is not None else 0
         if budget and had < budget <= n:
             self.state.reminder = (
                 f"You have seen {counted(n, 'picture')} clear today, which is your budget of {budget:,}. "
@@ -193,11 +197,11 @@ class Actions:
             self.state.picked = []
             self.state.next_turn()
 
-    def _origin(self) -> tuple[str, dict[str, Any] | None]:
+    def _origin(self) -> tuple[Source, dict[str, Any] | None]:
         """Return the source and the criterion of what a class button labels now."""
         if self.state.picked or len(self.state.selected) <= 1:
-            return "single", None
-        return ("cluster" if self.state.cluster else "lasso"), self._criterion()
+            return Source.SINGLE, None
+        return (Source.CLUSTER if self.state.cluster else Source.LASSO), self._criterion()
 
     def _criterion(self) -> dict[str, Any]:
         if self.state.cluster:
@@ -212,7 +216,7 @@ class Actions:
         rows: np.ndarray,
         class_name: str | None,
         *,
-        source: str,
+        source: Source,
         criterion: dict[str, Any] | None = None,
         done: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
@@ -258,7 +262,7 @@ class Actions:
     def look_further(self, token: str) -> None:
         """Ask for a look at more images of a bulk label."""
         verb = partial(bulk.further_look, self.workspace, token, rng=np.random.default_rng())
-        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None, page="map"))
+        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None, page=PageName.MAP))
 
     def end_look(self, seen: Seen, *, left_out: np.ndarray) -> None:
         """Label what the look was asked for, or keep what it adds to a bulk label.
@@ -303,7 +307,7 @@ class Actions:
         for before in result.replaced:  # whoever labelled them should not find out by chance
             words = f"{self.state.analyst} has labelled {before.n:,} of your '{before.class_name}' images otherwise: "
             words += f"'{result.action.class_name}'." if result.action.class_name else "they have no label now."
-            self._server.hub.publish(("said", before.analyst, result.action.seq), words, but=self._document)
+            self._server.hub.publish((Topic.SAID, before.analyst, result.action.seq), words, but=self._document)
 
     def more_like(self, rows: np.ndarray) -> None:
         """Select the images nearest to these."""
@@ -335,7 +339,7 @@ class Actions:
         """Show the labels as they stand, here at once and in other windows soon."""
         self.say(sentence)
         self.state.follow(labels=True)
-        self._server.hub.publish("labels", but=self._document)
+        self._server.hub.publish(Topic.LABELS, but=self._document)
         self._server.refits.request()
 
     # -- encoders --
@@ -351,7 +355,7 @@ class Actions:
         self.run(switch, self._switched, on=self._server.slow_pool)
 
     def _switched(self, sentence: str) -> None:
-        self._server.hub.publish("encoder")
+        self._server.hub.publish(Topic.ENCODER)
         self._server.refits.request()
         self.say(sentence)
 
@@ -427,7 +431,7 @@ class Actions:
         else:
             self._server.handout.release(self._document)
 
-    def check_queue(self, purpose: str, n: int, done: Callable[[np.ndarray], None]) -> None:
+    def check_queue(self, purpose: Queue, n: int, done: Callable[[np.ndarray], None]) -> None:
         """Ask for the next check-half images to read, that no other window is asked for."""
 
         def find() -> np.ndarray:
@@ -523,7 +527,7 @@ class Actions:
     def _announce(self, sentence: str) -> None:
         if sentence:
             self.say(sentence)
-        self._server.hub.publish("openings")
+        self._server.hub.publish(Topic.OPENINGS)
 
     def adjudicate(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
         """Decide between two readings."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from core.wellbeing.store import Glance, add_exposures
 from core.workspace import Workspace
+from dashboard.hub import Topic
 
 LOG = logging.getLogger("lassoscope.exposures")
 GATHER_SECONDS = 0.5  # reports that arrive within this time are one transaction
@@ -14,7 +15,7 @@ GATHER_SECONDS = 0.5  # reports that arrive within this time are one transaction
 class ExposureKeeper:
     """Adds reports to the workspace on a thread of its own, and publishes each analyst's day."""
 
-    def __init__(self, workspace: Workspace, publish: Callable[[tuple[str, str], object], None]) -> None:
+    def __init__(self, workspace: Workspace, publish: Callable[[tuple[Topic, str], object], None]) -> None:
         self._workspace, self._publish = workspace, publish
         self._lock = threading.Lock()
         self._waiting: dict[str, Glance] = {}
@@ -44,6 +45,6 @@ class ExposureKeeper:
                 glances, self._waiting = self._waiting, {}
             try:
                 for analyst, day in add_exposures(self._workspace, glances).items():
-                    self._publish(("exposure", analyst), day)
+                    self._publish((Topic.EXPOSURE, analyst), day)
             except Exception:  # counts must not end the server; the log has the trace
                 LOG.exception("exposures were not kept")

@@ -8,17 +8,35 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from bokeh.document import Document
 
-Topics = Mapping[Hashable, Any]
-Listener = Callable[[Topics], None]
-
 SHARE = 0.3  # of the event loop's time that telling windows may take
 SMOOTHING = 0.2  # weight of the newest delivery in the mean of what one costs
 PATIENCE = 2.0  # s that the others wait for one window; one whose line is cut answers late or never
+
+
+class Topic(StrEnum):
+    """What windows are told about; alone, or first in a tuple where it is about one analyst."""
+
+    LABELS = "labels"
+    FITTED = "fitted"
+    FITTING = "fitting"  # with whether a slow refit is under way
+    LEARNING = "learning"  # with the learning curve
+    ENCODER = "encoder"
+    CLUSTERS = "clusters"
+    FINDING = "finding"  # with how far finding clusters is, in words
+    OPENINGS = "openings"  # and all else about check sets and operating points
+    EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day
+    SAID = "said"  # with a sentence; (SAID, analyst, action) for one analyst
+    MESSAGE = "message"  # with a sentence about what has failed
+
+
+Topics = Mapping[Hashable, Any]
+Listener = Callable[[Topics], None]
 
 
 @dataclass(eq=False)

@@ -7,21 +7,44 @@ pictures of which two were seen.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from core.catalog.records import ImageClass
 
-# verb -> (key, what it does), as the page tells it; class keys come from the workspace
-KEYS: dict[str, tuple[str, str]] = {
-    "undo": ("Z", "undo my last action"),
-    "reveal": ("R held", "see the one picture under the mouse clear"),
-    "more": ("M", "more like the pinned picture, or like these"),
-    "skip": ("S", "skip this picture"),
-    "unsure": ("U", "unsure: leave it open for good"),
-    "save": ("N", "keep these 25 as they stand"),
-    "nothing": ("Esc", "select nothing, or cancel"),
+
+class Verb(StrEnum):
+    """What a key or a button can mean."""
+
+    LABEL = "label"  # with the class; its keys come from the workspace
+    UNDO = "undo"
+    REVEAL = "reveal"
+    MORE = "more"
+    SKIP = "skip"
+    UNSURE = "unsure"
+    SAVE = "save"
+    NOTHING = "nothing"
+
+
+# verb -> (key, what it does), as the page tells it
+KEYS: dict[Verb, tuple[str, str]] = {
+    Verb.UNDO: ("Z", "undo my last action"),
+    Verb.REVEAL: ("R held", "see the one picture under the mouse clear"),
+    Verb.MORE: ("M", "more like the pinned picture, or like these"),
+    Verb.SKIP: ("S", "skip this picture"),
+    Verb.UNSURE: ("U", "unsure: leave it open for good"),
+    Verb.SAVE: ("N", "keep these 25 as they stand"),
+    Verb.NOTHING: ("Esc", "select nothing, or cancel"),
 }
-BY_KEY = {"z": "undo", "r": "reveal", "m": "more", "s": "skip", "u": "unsure", "n": "save", "escape": "nothing"}
+BY_KEY = {
+    "z": Verb.UNDO,
+    "r": Verb.REVEAL,
+    "m": Verb.MORE,
+    "s": Verb.SKIP,
+    "u": Verb.UNSURE,
+    "n": Verb.SAVE,
+    "escape": Verb.NOTHING,
+}
 STALE = "The picture had changed when that key arrived, so nothing was done; press it again for what you see now."
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press again when you see it."
 
@@ -55,8 +78,8 @@ class Press:
         )
 
 
-def meant(press: Press, classes: list[ImageClass]) -> tuple[str, str | None]:
-    """Return the verb a key stands for and, for "label", the class; ("", None) for none.
+def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | None]:
+    """Return the verb a key stands for and, for a label, the class; None where it stands for nothing.
 
     What the key says comes first; where that means nothing, its place on the keyboard does: the digits of a French keyboard
     and the letters of a Cyrillic one are where those of a US keyboard are.
@@ -65,10 +88,10 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[str, str | None]:
     said = press.key.lower()
     for key in (said, _by_place(press)):
         if key in names:
-            return "label", names[key]
+            return Verb.LABEL, names[key]
         if key in BY_KEY:
             return BY_KEY[key], None
-    return "", None
+    return None, None
 
 
 def _by_place(press: Press) -> str:
@@ -93,7 +116,7 @@ class Target(Protocol):
     def picture(self) -> str:
         """Id of the one picture that must have been on the screen, "" where there are many."""
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Do what was asked for; verbs it does not know do nothing."""
 
 
@@ -115,10 +138,11 @@ class Inputs:
         self._targets[kind] = target
 
     def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
-        """Do what a button says, as soon as the document may be changed."""
-        self._soon(lambda: self.act(press, verb, class_name))
+        """Do what a button says, as soon as the document may be changed; a browser may send any verb."""
+        if verb in set(Verb):
+            self._soon(lambda: self.act(press, Verb(verb), class_name))
 
-    def act(self, press: Press, verb: str, class_name: str | None = None) -> None:
+    def act(self, press: Press, verb: Verb, class_name: str | None = None) -> None:
         """Let the target in view do it, or say why not."""
         target = self._targets.get(press.place.partition("/")[0])
         if target is None:

@@ -17,6 +17,7 @@ from core.probe.live_curves import learning
 from core.store.troubles import sentence_of
 from core.study.run import ExperimentConfig, run_experiment
 from core.workspace import Workspace
+from dashboard.hub import Topic
 from dashboard.report import write_report
 from dashboard.shared import Shared
 
@@ -69,7 +70,7 @@ class RefitWorker:
     def _refit(self) -> None:
         start, says = time.monotonic(), self._took > LONG_SECONDS
         if says:
-            self._publish("fitting", True)
+            self._publish(Topic.FITTING, True)
         try:
             refit(self._workspace, device=self._device)
             self._shared.curves(None)  # worked out here, so that no event loop does
@@ -77,17 +78,17 @@ class RefitWorker:
             said = sentence_of(error)
             if said is None:
                 LOG.exception("refit failed")
-            self._publish("message", said or "The refit failed; the labels are safe. The server's log has the details.")
+            self._publish(Topic.MESSAGE, said or "The refit failed; the labels are safe. The server's log has the details.")
         self._took = time.monotonic() - start
         if says:
-            self._publish("fitting", False)
-        self._publish("fitted", None)
+            self._publish(Topic.FITTING, False)
+        self._publish(Topic.FITTED, None)
 
     def _judge(self) -> None:
         """Draw the learning curve again; after the scores, which people wait for."""
         try:
             self.learning = learning(self._workspace)
-            self._publish("learning", self.learning)
+            self._publish(Topic.LEARNING, self.learning)
         except Exception:
             LOG.exception("learning curve failed")
 
@@ -143,7 +144,7 @@ class Job:
             said = sentence_of(error)
             if said is None:
                 LOG.exception("%s failed", self._name)
-            self._publish("message", said or f"{self._broke} The server's log has the details.")
+            self._publish(Topic.MESSAGE, said or f"{self._broke} The server's log has the details.")
 
 
 class ExperimentJob(Job):
@@ -196,17 +197,17 @@ class ClusterJob(Job):
 
     def _tell(self, progress: str) -> None:
         self.progress = progress
-        self._publish("finding", progress)
+        self._publish(Topic.FINDING, progress)
 
     def _find(self) -> None:
         try:
             self._tell("Finding clusters…")
             found = cluster(self._workspace)
-            self._publish("clusters", None)  # the islands can be worked on while the words are read
+            self._publish(Topic.CLUSTERS, None)  # the islands can be worked on while the words are read
             group = find_notices(self._workspace, on_progress=self._on_progress)
-            self._publish("clusters", None)
+            self._publish(Topic.CLUSTERS, None)
             numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())
-            self._publish("said", f"Clusters found: {numbers}. {notices_sentence(group)}")
+            self._publish(Topic.SAID, f"Clusters found: {numbers}. {notices_sentence(group)}")
         finally:
             self._tell("")
 

@@ -19,6 +19,7 @@ from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
 from core.workspace import Workspace
+from dashboard.choices import ColourBy
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
@@ -69,25 +70,27 @@ class Shared(Once):
         key = (Same(space.fitted), space.labels.version, Same(space.sealed), gold_column)
         return self.once("curves", key, lambda: curves(space, gold_column=gold_column))
 
-    def colouring(self, colour_by: str) -> Colouring:
+    def colouring(self, colour_by: ColourBy) -> Colouring:
         """Return what point colour shows."""
         labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
-        state: Hashable = labels.version if colour_by == "label" else Same(fitted)
+        state: Hashable = labels.version if colour_by == ColourBy.LABEL else Same(fitted)
         classes, n = tuple(space.classes), space.n_images
         key = (state, classes, n)
         return self.once(f"colouring {colour_by}", key, lambda: _colour(colour_by, labels, fitted, classes, n))
 
 
-def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int) -> Colouring:
+def _colour(
+    colour_by: ColourBy, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int
+) -> Colouring:
     common: dict[str, Any] = {"unlabelled": UNLABELLED_COLOUR}
-    if colour_by in ("label", "predicted"):
+    if colour_by in (ColourBy.LABEL, ColourBy.PREDICTED):
         predicted = np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
-        codes = labels.codes if colour_by == "label" else predicted
+        codes = labels.codes if colour_by == ColourBy.LABEL else predicted
         palette, names = tuple(c.colour for c in classes), tuple(c.name for c in classes)
         nothing = np.array([], np.float32)
         return Colouring("categorical", codes, nothing, palette, names=names, low=0.0, high=1.0, **common)
     values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
-    low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == "score" else (0.0, 1.0)
+    low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == ColourBy.SCORE else (0.0, 1.0)
     return Colouring("continuous", np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common)
 
 

@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 import param
 
+from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, Look
-from core.map.grid import GridIndex
+from core.map.grid import GridIndex, LassoMode
 from core.map.outlines import Outline
 from core.map.raster import Colouring
+from core.maths.halves import Half
 from core.missing import missing_for_map
 from core.overview import describe
 from core.probe.curves import NamedCurve
@@ -18,13 +20,8 @@ from core.wellbeing.guide import wants_guide
 from core.wellbeing.store import exposure, limits
 from core.wording import signed
 from core.workspace import Workspace
+from dashboard.choices import ASKING_TABS, ColourBy, PageName, Tab
 from dashboard.shared import Shared
-
-COLOUR_BY = ("label", "predicted", "score", "uncertainty")
-LASSO_MODES = ("new", "add", "subtract", "intersect")
-PAGES = ("map", "operating", "training", "experiment", "history")
-TABS = ("selection", "suggestions", "clusters", "check")
-QUEUES = ("suggestions", "check")
 
 
 class SessionState(param.Parameterized):
@@ -38,9 +35,11 @@ class SessionState(param.Parameterized):
     encoder: str = param.String(default="", doc="The encoder this tab has drawn.")
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
     colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
-    colour_by: str = param.Selector(default="label", objects=list(COLOUR_BY), doc="What point colour shows.")
+    colour_by: ColourBy = param.Selector(default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows.")
     hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
-    lasso_mode: str = param.Selector(default="new", objects=list(LASSO_MODES), doc="How a lasso changes the selection.")
+    lasso_mode: LassoMode = param.Selector(
+        default=LassoMode.NEW, objects=list(LassoMode), doc="How a lasso changes the selection."
+    )
     selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
     cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if another thing did.")
@@ -62,10 +61,12 @@ class SessionState(param.Parameterized):
     blur: bool = param.Boolean(default=True, doc="Pictures are blurred until revealed.")
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
     reveal: bool = param.Boolean(default=False, doc="The reveal key is held: the picture under the mouse is clear.")
-    privacy_view: str = param.String(default="blurred", doc="The privacy view of every picture, from blur and grey.")
+    privacy_view: PrivacyView = param.Selector(
+        default=PrivacyView.BLURRED, objects=list(PrivacyView), doc="The privacy view of every picture, from blur and grey."
+    )
     dark: bool = param.Boolean(default=False, doc="The page is shown dark.")
-    page: str = param.Selector(default="map", objects=list(PAGES), doc="The page shown.")
-    tab: str = param.Selector(default="selection", objects=list(TABS), doc="The tab on the right.")
+    page: PageName = param.Selector(default=PageName.MAP, objects=list(PageName), doc="The page shown.")
+    tab: Tab = param.Selector(default=Tab.SELECTION, objects=list(Tab), doc="The tab on the right.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
@@ -102,7 +103,7 @@ class SessionState(param.Parameterized):
         """(N,) S32, the id of every row."""
         return self.workspace.ids
 
-    def shows(self, page: str, tab: str | None = None) -> bool:
+    def shows(self, page: PageName, tab: Tab | None = None) -> bool:
         """Tell whether a page, and on it a tab, is on the screen."""
         return self.page == page and tab in (None, self.tab)
 
@@ -115,7 +116,7 @@ class SessionState(param.Parameterized):
         lines = [known["file"], f"{known['width']} × {known['height']} px", label]
         if known["score"] is not None:
             lines.append(f"score {signed(known['score'])}")
-        if known["half"] == "check":
+        if known["half"] == Half.CHECK:
             lines.append("check half: never learned from")
         return lines
 
@@ -124,14 +125,14 @@ class SessionState(param.Parameterized):
     @param.depends("page", "tab", "pinned", "turn", "asked", "look", watch=True)
     def _find_place(self) -> None:
         """Name the one thing on the screen that a class key labels."""
-        if self.page != "map":
+        if self.page != PageName.MAP:
             self.place = ""
         elif self.look is not None:
             self.place = f"look/{self.turn}"
         elif self.pinned is not None:
             self.place = self.pinned_place
         else:
-            self.place = self.asked if self.tab in QUEUES else self.selection_place
+            self.place = self.asked if self.tab in ASKING_TABS else self.selection_place
 
     @property
     def pinned_place(self) -> str:
@@ -161,10 +162,10 @@ class SessionState(param.Parameterized):
     @param.depends("blur", "grey", watch=True)
     def _follow_privacy(self) -> None:
         self.privacy_view = {
-            (True, True): "blurred-grey",
-            (True, False): "blurred",
-            (False, True): "grey",
-            (False, False): "clear",
+            (True, True): PrivacyView.BLURRED_GREY,
+            (True, False): PrivacyView.BLURRED,
+            (False, True): PrivacyView.GREY,
+            (False, False): PrivacyView.CLEAR,
         }[self.blur, self.grey]
 
     # -- following --

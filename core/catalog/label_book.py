@@ -11,14 +11,12 @@ from types import MappingProxyType
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
-from core.catalog.records import Action, ImageClass
+from core.catalog.records import Action, ActionKind, ImageClass, Source
 from core.errors import InputError
 
 UNLABELLED = -1
-UNSURE = "unsure"  # the source of an action that leaves an image open: kept, never trained on, not asked for again
-LOOK = "look"  # the kind of an action that tells which images of a bulk label were looked at
-EVIDENCE_RANKS = {"import": 1, "check": 2}  # bulk and hand-picked labels on check images are no random sample
-READ_RANK = EVIDENCE_RANKS["check"]  # nothing but undo and a decision between two readings changes these
+EVIDENCE_RANKS = {Source.IMPORT: 1, Source.CHECK: 2}  # bulk and hand-picked labels on check images are no random sample
+READ_RANK = EVIDENCE_RANKS[Source.CHECK]  # nothing but undo and a decision between two readings changes these
 EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
 KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
 COLOUR = "#777777"  # of a class whose own record is lost
@@ -98,11 +96,11 @@ class LabelBook:
         touched: list[IntArray] = []
         for action in actions:
             self._actions[action.seq] = action
-            if action.kind == "label":
+            if action.kind == ActionKind.LABEL:
                 self._note(action)
                 added.append(action)
-            elif action.kind != LOOK and action.target in self._active:  # a look changes no label
-                self._set_standing(action.target, action.kind == "redo")
+            elif action.kind != ActionKind.LOOK and action.target in self._active:  # a look changes no label
+                self._set_standing(action.target, action.kind == ActionKind.REDO)
                 touched.append(self._actions[action.target].rows)
         if added:
             self._pairs.extend(_pairs_of(added))
@@ -116,7 +114,7 @@ class LabelBook:
     def _note(self, action: Action) -> None:
         self._active[action.seq] = True
         self._by_seq.grow_to(action.seq + 1)
-        code, is_unsure = self._code(action), action.source == UNSURE
+        code, is_unsure = self._code(action), action.source == Source.UNSURE
         giver = action.seq if code != UNLABELLED or is_unsure else 0
         self._by_seq.values[action.seq] = (1, code, giver, EVIDENCE_RANKS.get(action.source, 0), is_unsure)
         if (token := tie_of(action)) is not None:
@@ -130,7 +128,7 @@ class LabelBook:
         self._by_seq.values[seq, STANDS] = stands
 
     def _count(self, action: Action, sign: int) -> None:
-        if action.class_name is not None and action.source != "import":
+        if action.class_name is not None and action.source != Source.IMPORT:
             self._labelled_on[action.analyst, action.at[:10]] += sign * len(action.rows)
 
     def _code(self, action: Action) -> int:
@@ -191,16 +189,16 @@ class LabelBook:
         mine = (s for s in reversed(self._active) if self._active[s] and analyst in (None, self._actions[s].analyst))
         return next(mine, None)
 
-    def check_target(self, kind: str, seq: int) -> None:
+    def check_target(self, kind: ActionKind, seq: int) -> None:
         """Make sure that an undo or redo of `seq` has something to do.
 
         Raises:
             InputError: if it is no label action, or is undone (or stands) already.
         """
-        if self.action(seq).kind != "label":
+        if self.action(seq).kind != ActionKind.LABEL:
             raise InputError(f"Action {seq} is no label action; only label actions can be undone or redone.")
-        if self._active[seq] == (kind == "redo"):
-            state = "stands already" if kind == "redo" else "is undone already"
+        if self._active[seq] == (kind == ActionKind.REDO):
+            state = "stands already" if kind == ActionKind.REDO else "is undone already"
             raise InputError(f"Action {seq} {state}; nothing was changed.")
 
     def history(self) -> list[Action]:

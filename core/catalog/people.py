@@ -1,13 +1,15 @@
 """Analysts: their exposures and their own settings."""
 
 from collections.abc import Mapping
-from typing import TypedDict, cast
+from typing import TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 
 from core.catalog.database import Database
 from core.catalog.rows import replace
 from core.catalog.schema import ANALYSTS, EXPOSURES
+
+Level = TypeVar("Level", bound=str)
 
 
 class ExposureRow(TypedDict):
@@ -35,7 +37,7 @@ class People:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[str, int], Mapping[str, float]]]) -> None:
+    def add_exposures(self, day: str, seen: Mapping[str, tuple[Mapping[Level, int], Mapping[Level, float]]]) -> None:
         """Add exposures of one day, {analyst: (views by level, seconds by level)}, all or none."""
         with self._database.writing() as connection:
             for analyst, (views, seconds) in sorted(seen.items()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -58,17 +59,38 @@ class ImageClass:
     flagged: bool  # images of this class are what the operating point must catch
 
 
+class ActionKind(StrEnum):
+    """What an action does."""
+
+    LABEL = "label"  # gives a class, or clears it
+    UNDO = "undo"
+    REDO = "redo"
+    LOOK = "look"  # at some images of a bulk label; changes no label
+
+
+class Source(StrEnum):
+    """How a label was given."""
+
+    SINGLE = "single"
+    LASSO = "lasso"
+    CLUSTER = "cluster"
+    CHECK = "check"  # read in Check
+    IMPORT = "import"
+    UNSURE = "unsure"  # no class: left open, never trained on, not asked for again
+    LOOK = "look"  # of an action that looks; gives no label
+
+
 @dataclass(frozen=True)
 class Action:
-    """One thing an analyst did: `label` (class None clears), `undo` or `redo` of one, `look` at images of a bulk label."""
+    """One thing an analyst did: a label action, the undo or redo of one, or a look at images of a bulk label."""
 
     seq: int
     id: str
-    kind: str
-    class_name: str | None
+    kind: ActionKind
+    class_name: str | None  # None where a label action clears
     analyst: str
     at: str  # ISO 8601, UTC
-    source: str  # single | lasso | cluster | check | import
+    source: Source
     criterion: Any  # polygon [[x, y], ...] in map units, or what else chose the images; None for single labels
     guideline: str
     target: int | None  # for undo and redo: the seq of the label action
@@ -79,9 +101,9 @@ class Action:
 class ActionDraft:
     """An action before the catalog gave it a number; the fields mean what they mean in `Action`."""
 
-    kind: str
+    kind: ActionKind
     analyst: str
-    source: str
+    source: Source
     rows: IntArray
     class_name: str | None = None
     criterion: Any = None

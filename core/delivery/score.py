@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from concurrent.futures import Future
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS = 512  # images a part: a kill loses a few seconds
-FLAG, LEAVE, NOT_SCORED = "flag", "leave", ""
 DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
 FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
 PARQUET = (".parquet", ".pq")
+
+
+class Decision(StrEnum):
+    """What a bundle decides about an image."""
+
+    FLAG = "flag"
+    LEAVE = "leave"
+    NOT_SCORED = ""
 
 
 def score_source(
@@ -37,7 +45,7 @@ def score_source(
 ) -> dict[str, Any]:
     """Score every image of a folder tree or manifest.
 
-    Writes a table with path, score (logit), probability, decision ("flag", "leave", "" = not scored), one score a class,
+    Writes a table with path, score (logit), probability, decision (`Decision`), one score a class,
     bundle version, and problem (why a file was not scored).
 
     Args:
@@ -123,7 +131,9 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
     if whole:
         scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
     flagged = scores[:, -1]
-    decision = np.where(np.isnan(flagged), NOT_SCORED, np.where(flagged >= bundle.threshold, FLAG, LEAVE))
+    decision = np.where(
+        np.isnan(flagged), Decision.NOT_SCORED, np.where(flagged >= bundle.threshold, Decision.FLAG, Decision.LEAVE)
+    )
     columns = {
         "path": [file.path for file in files],
         "score": flagged,
@@ -168,7 +178,7 @@ def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, A
     return {
         "files": len(table),
         "scored": len(scores),
-        "flagged": int((table["decision"] == FLAG).sum()),
+        "flagged": int((table["decision"] == Decision.FLAG).sum()),
         "problems": broken.to_dict("records"),
         "bundle": bundle.version,
         "threshold": bundle.threshold,

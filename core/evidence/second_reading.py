@@ -3,6 +3,7 @@
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.records import Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, label
 from core.workspace import Workspace
@@ -52,7 +53,7 @@ def adjudicate(workspace: Workspace, row: int, class_name: str, *, analyst: str)
     second = _second_classes(workspace)[row]
     first = workspace.class_names[int(workspace.labels.codes[row])]
     criterion = {"adjudicates": [first, second]}
-    return label(workspace, np.array([row]), class_name, analyst=analyst, source="check", criterion=criterion)
+    return label(workspace, np.array([row]), class_name, analyst=analyst, source=Source.CHECK, criterion=criterion)
 
 
 def second_class(workspace: Workspace, row: int) -> str | None:

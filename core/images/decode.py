@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -277,11 +278,20 @@ def grey(image: Image.Image) -> Image.Image:
     return image.convert("L").convert("RGB")
 
 
+class PrivacyView(StrEnum):
+    """How a picture is shown to the person."""
+
+    BLURRED = "blurred"
+    GREY = "grey"
+    BLURRED_GREY = "blurred-grey"
+    CLEAR = "clear"
+
+
 VIEWS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "blurred": blurred,
-    "grey": grey,
-    "blurred-grey": lambda image: grey(blurred(image)),
-    "clear": lambda image: image,
+    PrivacyView.BLURRED: blurred,
+    PrivacyView.GREY: grey,
+    PrivacyView.BLURRED_GREY: lambda image: grey(blurred(image)),
+    PrivacyView.CLEAR: lambda image: image,
 }
 
 

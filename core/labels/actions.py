@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
-from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED, UNSURE
-from core.catalog.records import Action, ActionDraft
+from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
+from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.classes import bring_back
 from core.wording import counted
@@ -51,11 +51,11 @@ class LabelResult:
 
     def _did(self) -> str:
         name, n = self.action.class_name, len(self.action.rows)
-        if self.action.source == UNSURE:
+        if self.action.source == Source.UNSURE:
             return f"{counted(n, 'image')} kept as unsure: not learned from, and not asked for again."
         if name is None:
             return f"Cleared the label of {counted(n, 'image')}."
-        if self.action.source == "check":
+        if self.action.source == Source.CHECK:
             return f"{counted(n, 'check-half image')} read as '{name}'."
         if not self.n_check:
             return f"Labelled {n:,} '{name}': the model learns from {'it' if n == 1 else 'all of them'}."
@@ -72,7 +72,7 @@ class LabelResult:
 class Reversal:
     """What an undo or redo took back or brought back: one label action, or several that belong together."""
 
-    kind: str  # "undo" or "redo"
+    kind: ActionKind  # UNDO or REDO
     actions: tuple[Action, ...]
 
     @property
@@ -85,15 +85,21 @@ class Reversal:
         """Say it to the person."""
         n = len(self.rows)
         names = " and ".join(f"'{name}'" if name else "a cleared label" for name in dict.fromkeys(self._names()))
-        return f"{'Undone' if self.kind == 'undo' else 'Redone'}: {counted(n, 'image')}, {names}."
+        return f"{'Undone' if self.kind == ActionKind.UNDO else 'Redone'}: {counted(n, 'image')}, {names}."
 
     def _names(self) -> list[str | None]:
         by_size = sorted(self.actions, key=lambda action: -len(action.rows))
-        return ["unsure" if action.source == UNSURE else action.class_name for action in by_size]
+        return ["unsure" if action.source == Source.UNSURE else action.class_name for action in by_size]
 
 
 def label(
-    workspace: Workspace, rows: IntArray, class_name: str | None, *, analyst: str, source: str = "single", criterion: Any = None
+    workspace: Workspace,
+    rows: IntArray,
+    class_name: str | None,
+    *,
+    analyst: str,
+    source: Source = Source.SINGLE,
+    criterion: Any = None,
 ) -> LabelResult:
     """Give one class (None clears) to images; on return it is on disk. A class that has left the list comes back with it.
 
@@ -101,7 +107,7 @@ def label(
 
     Args:
         rows: (K,) rows, K >= 1.
-        source: single | lasso | cluster | check | import; or "unsure", with class None: looked at and left open.
+        source: `Source.UNSURE` has no class: looked at and left open.
         criterion: the polygon [[x, y], ...] in map units, or what else chose the images; with "adjudicates" it decides
             between two readings.
     Raises:
@@ -114,9 +120,9 @@ def label(
         raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {workspace.n_images - 1}.")
     if class_name is not None and class_name not in workspace.class_names:
         bring_back(workspace, class_name)
-    if source == UNSURE and class_name is not None:
+    if source == Source.UNSURE and class_name is not None:
         raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
-    draft = ActionDraft("label", analyst, source, rows, class_name, criterion, workspace.guideline)
+    draft = ActionDraft(ActionKind.LABEL, analyst, source, rows, class_name, criterion, workspace.guideline)
     with workspace.lock:
         draft = replace(draft, rows=_open_rows(workspace, draft))
         replaced = _replaced(workspace, draft.rows, class_name, analyst)
@@ -146,7 +152,10 @@ def read_together(
     with workspace.lock:
         return commit(
             workspace,
-            [ActionDraft("label", analyst, "check", rows, name, told, workspace.guideline) for name, rows in wanted.items()],
+            [
+                ActionDraft(ActionKind.LABEL, analyst, Source.CHECK, rows, name, told, workspace.guideline)
+                for name, rows in wanted.items()
+            ],
         )
 
 
@@ -197,7 +206,7 @@ def open_to_bulk(workspace: Workspace, rows: IntArray) -> IntArray:
     Raises:
         InputError: if none is left.
     """
-    return _open_rows(workspace, ActionDraft("label", "", "lasso", rows))
+    return _open_rows(workspace, ActionDraft(ActionKind.LABEL, "", Source.LASSO, rows))
 
 
 def _open_rows(workspace: Workspace, draft: ActionDraft) -> IntArray:
@@ -227,7 +236,7 @@ def commit(workspace: Workspace, drafts: Sequence[ActionDraft]) -> list[Action]:
         InputError: if a label would change what was read in Check (`keeps`).
     """
     with workspace.lock:  # disk first: what memory shows has been acknowledged
-        if any(draft.kind == "label" and keeps(workspace, draft).any() for draft in drafts):
+        if any(draft.kind == ActionKind.LABEL and keeps(workspace, draft).any() for draft in drafts):
             raise InputError("Some of these images were read in Check meanwhile and keep that label; do the same once more.")
         done = workspace.append(drafts)
     for action in done:
@@ -245,7 +254,7 @@ def undo(workspace: Workspace, seq: int | None = None, *, analyst: str) -> Rever
         target = workspace.book.newest_active(analyst) if seq is None else seq
         if target is None:
             raise InputError("There is nothing of yours to undo; other analysts' actions are on the History page.")
-        return _reverse(workspace, "undo", target, analyst)
+        return _reverse(workspace, ActionKind.UNDO, target, analyst)
 
 
 def redo(workspace: Workspace, seq: int, *, analyst: str) -> Reversal:
@@ -255,20 +264,22 @@ def redo(workspace: Workspace, seq: int, *, analyst: str) -> Reversal:
         InputError: if it is not undone.
     """
     with workspace.lock:
-        return _reverse(workspace, "redo", seq, analyst)
+        return _reverse(workspace, ActionKind.REDO, seq, analyst)
 
 
-def _reverse(workspace: Workspace, kind: str, seq: int, analyst: str) -> Reversal:
+def _reverse(workspace: Workspace, kind: ActionKind, seq: int, analyst: str) -> Reversal:
     workspace.book.check_target(kind, seq)
     name = workspace.book.action(seq).class_name
-    if kind == "redo" and name is not None and name not in workspace.class_names:
+    if kind == ActionKind.REDO and name is not None and name not in workspace.class_names:
         raise InputError(
             f"Action {seq} gave the class '{name}', which is not in the list any more; add it with 'lassoscope classes', "
             "then redo this."
         )
     nothing = np.array([], np.int64)
-    tied = [other for other in workspace.book.together(seq) if workspace.book.active[other] == (kind == "undo")]
-    commit(workspace, [ActionDraft(kind, analyst, "single", nothing, guideline=workspace.guideline, target=t) for t in tied])
+    tied = [other for other in workspace.book.together(seq) if workspace.book.active[other] == (kind == ActionKind.UNDO)]
+    commit(
+        workspace, [ActionDraft(kind, analyst, Source.SINGLE, nothing, guideline=workspace.guideline, target=t) for t in tied]
+    )
     return Reversal(kind, tuple(workspace.book.action(other) for other in tied))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import IntArray
-from core.catalog.label_book import LOOK, UNLABELLED, bulk_token
-from core.catalog.records import Action, ActionDraft
+from core.catalog.label_book import UNLABELLED, bulk_token
+from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, commit, history, label_result, open_to_bulk
 from core.labels.purity import SEEN, Purity, split_in_two
@@ -158,7 +158,7 @@ def label_bulk(
     class_name: str,
     *,
     analyst: str,
-    source: str,
+    source: Source,
     criterion: dict[str, Any],
     seen: Seen,
 ) -> tuple[LabelResult, BulkLabel]:
@@ -180,7 +180,7 @@ def label_bulk(
             raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
         drafts = _looks(workspace, token, class_name, seen, analyst)
         told = criterion | {"bulk": token, "images": len(open_)}
-        drafts.append(ActionDraft("label", analyst, source, right, class_name, told, workspace.guideline))
+        drafts.append(ActionDraft(ActionKind.LABEL, analyst, source, right, class_name, told, workspace.guideline))
         action = commit(workspace, drafts)[-1]
     return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_labels(workspace)[token]
 
@@ -215,11 +215,11 @@ def _looks(
     drafts = []
     if len(seen.looked):
         told: dict[str, Any] = {"bulk": token, "wrong": seen.wrong.tolist()}
-        drafts.append(ActionDraft(LOOK, analyst, LOOK, seen.looked, class_name, told, workspace.guideline))
+        drafts.append(ActionDraft(ActionKind.LOOK, analyst, Source.LOOK, seen.looked, class_name, told, workspace.guideline))
     wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # what was read in Check meanwhile keeps its reading
     if len(wrong) and (seen.wrong_class is not None or given):
         told = {"bulk": token, "flipped": class_name}
-        drafts.append(ActionDraft("label", analyst, "single", wrong, seen.wrong_class, told, workspace.guideline))
+        drafts.append(ActionDraft(ActionKind.LABEL, analyst, Source.SINGLE, wrong, seen.wrong_class, told, workspace.guideline))
     return drafts
 
 
@@ -228,12 +228,12 @@ def bulk_labels(workspace: Workspace) -> dict[str, BulkLabel]:
     actions = history(workspace)
     looks: dict[str, list[Action]] = {}
     for action, _ in actions:
-        if action.kind == LOOK:
+        if action.kind == ActionKind.LOOK:
             looks.setdefault(str(bulk_token(action)), []).append(action)
     return {
         str(bulk_token(action)): _folded(action, bool(stands), looks.get(str(bulk_token(action)), []))
         for action, stands in actions
-        if action.kind == "label" and bulk_token(action) is not None and "images" in action.criterion
+        if action.kind == ActionKind.LABEL and bulk_token(action) is not None and "images" in action.criterion
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.catalog.class_names import hint
-from core.catalog.records import ActionDraft
+from core.catalog.records import ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.store.files import atomic_path
 from core.store.tables import read_table
@@ -16,8 +16,7 @@ from core.store.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-SOURCES = ("single", "lasso", "cluster", "check", "import")
-READ = "check"  # the source of a label that was read in Check
+SOURCES = (Source.SINGLE, Source.LASSO, Source.CLUSTER, Source.CHECK, Source.IMPORT)  # of labels with a class
 SUFFIXES = (".csv", ".parquet", ".pq")
 COLUMNS = ("image", "path", "class", "analyst", "time", "source")
 _IMAGE, _CLASS = ("image", "id", "path"), ("class", "label")
@@ -34,7 +33,7 @@ class LabelLine:
     class_name: str
     analyst: str
     time: str  # ISO 8601
-    source: str
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class FileLabel:
     class_name: str
     analyst: str
     at: str  # ISO 8601, UTC; "" = the file says no time
-    source: str
+    source: Source
 
 
 def read_file_labels(
@@ -75,10 +74,11 @@ def read_file_labels(
         )
     who = _optional(table, "analyst", analyst)
     when = [_utc(text, file, line) for line, text in enumerate(_optional(table, "time", ""), start=2)]
-    how = _optional(table, "source", "import")
+    how = _optional(table, "source", Source.IMPORT)
     if wrong := sorted(set(how) - set(SOURCES)):
         raise InputError(f"{file} has the sources {_some(wrong)}; known are {', '.join(SOURCES)}. Nothing was imported.")
-    return [FileLabel(*found) for found in zip(range(2, len(table) + 2), names, rows, classes, who, when, how, strict=True)]
+    columns = (range(2, len(table) + 2), names, rows, classes, who, when, map(Source, how))
+    return [FileLabel(*found) for found in zip(*columns, strict=True)]
 
 
 def _images(table: "pd.DataFrame", file: Path, row_of: Callable[[str], int | None]) -> tuple[list[str], list[int]]:
@@ -125,7 +125,7 @@ def settle(labels: Sequence[FileLabel], file: Path) -> list[FileLabel]:
 
 
 def _settled(lines: list[FileLabel], file: Path) -> FileLabel:
-    readings = [label for label in lines if label.source == READ]
+    readings = [label for label in lines if label.source == Source.CHECK]
     asked = readings or lines
     newest = max(asked, key=lambda label: (label.at, label.line))
     if len({label.class_name for label in asked}) == 1:
@@ -146,12 +146,12 @@ def drafts_of(labels: Sequence[FileLabel], file: Path, *, guideline: str) -> lis
     """Turn lines into actions, the oldest first: images that share class, analyst, time and source are one action."""
     import numpy as np
 
-    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    groups: dict[tuple[str, str, str, Source], list[int]] = {}
     for label in labels:
         groups.setdefault((label.at or "~", label.class_name, label.analyst, label.source), []).append(label.row)
     return [
         ActionDraft(
-            kind="label",
+            kind=ActionKind.LABEL,
             analyst=name,
             source=source,
             rows=np.unique(np.array(members, np.int64)),

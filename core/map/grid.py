@@ -6,6 +6,7 @@ outline is inside, so a hand that draws more than once round, or a figure of eig
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +19,6 @@ POINTS_A_CELL = 8
 MAX_SIDE = 512  # cells a side; more makes building and walking the grid dearer than the points saved
 _EDGE_MARGIN = 1e-3  # of a cell: rounding may put a point into the neighbour cell, so edges touch a little more
 _OUT, _IN, _EDGE = 0, 1, 2
-LASSO_MODES = ("new", "add", "subtract", "intersect")
 
 
 @njit(cache=True, nogil=True)
@@ -294,25 +294,29 @@ class GridIndex:
         return None if row < 0 else int(row)
 
 
-def combine(current: IntArray, new: IntArray, mode: str) -> IntArray:
+class LassoMode(StrEnum):
+    """How a lasso changes the selection."""
+
+    NEW = "new"
+    ADD = "add"
+    SUBTRACT = "subtract"
+    INTERSECT = "intersect"
+
+
+def combine(current: IntArray, new: IntArray, mode: LassoMode) -> IntArray:
     """Combine the selection with a lasso's rows.
 
     Args:
         current, new: ascending int64 rows, each row once.
-        mode: one of `LASSO_MODES`.
     Returns:
         ascending int64 rows.
-    Raises:
-        InputError: if there is no such mode.
     """
-    if mode not in LASSO_MODES:
-        raise InputError(f"There is no lasso mode '{mode}'; choose from {', '.join(LASSO_MODES)}.")
-    if mode == "new":
+    if mode == LassoMode.NEW:
         return np.asarray(new, np.int64)
-    if mode == "subtract":
+    if mode == LassoMode.SUBTRACT:
         return np.setdiff1d(current, new, assume_unique=True)
     rows = np.concatenate([np.asarray(current, np.int64), np.asarray(new, np.int64)])
     rows.sort(kind="stable")  # merges two runs that are in order
     is_second = np.zeros(len(rows), bool)  # of a row that is in both
     is_second[1:] = rows[1:] == rows[:-1]
-    return rows[is_second if mode == "intersect" else ~is_second]
+    return rows[is_second if mode == LassoMode.INTERSECT else ~is_second]

@@ -13,7 +13,7 @@ from numba import njit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
-from core.map.grid import GridIndex, combine
+from core.map.grid import GridIndex, LassoMode, combine
 
 _MOST_COUNTED = 65_535  # pixels fuller than this are equally opaque
 View = tuple[float, float, float, float]
@@ -244,7 +244,7 @@ def warm() -> None:
         raster.draw(colouring, view, 40, 30)
         raster.draw(colouring, view, 40, 30, keep=keep, dots=Dots(1, 0.5))
     rows = grid.lasso(np.array([0.0, 1, 1]), np.array([0.0, 0, 1]))
-    combine(rows, grid.box(*view), "add")
+    combine(rows, grid.box(*view), LassoMode.ADD)
     grid.within(view, 10)
     for visible in (None, keep):
         grid.nearest(0.5, 0.5, 0.1, 0.1, visible)

@@ -6,6 +6,7 @@ simple random sample of the check half, for this model and for every later one.
 
 import hashlib
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from core.arrays import BoolArray, FloatArray
 
 CHECK_SHARE = 0.5  # fixed before the first label; the teach half stays far larger than any label budget
 LIVE_SHARE = 0.2  # of the check half: its readings may be watched while the model learns, so no promise is made from them
+
+
+class Half(StrEnum):
+    """One of the two parts that the images are divided into for good."""
+
+    TEACH = "teach"  # the model learns from its labels
+    CHECK = "check"  # the model is judged on its labels
 
 
 def permanent_random_numbers(ids: Sequence[str], *, salt: str) -> FloatArray:

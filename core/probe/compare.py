@@ -7,7 +7,7 @@ import numpy as np
 from core.catalog.label_book import UNLABELLED
 from core.embeddings.scores import fit_and_score, missing_for_score
 from core.encoders.chosen import encoders
-from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.live_curves import CURVE_TITLES
 from core.workspace import Workspace
 
@@ -28,6 +28,7 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
         one `Comparison` an encoder, oldest first; the current probe is left as it is.
     """
     codes, evidence, n = workspace.labels.codes, workspace.watched(), workspace.n_images
+    title = CURVE_TITLES[CurveKey.CHECK]
     rows = np.flatnonzero((codes != UNLABELLED) & ~workspace.is_check)
     found = []
     for encoder in encoders(workspace):
@@ -36,7 +37,7 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
         if encoder["embedded"] < n:
             missing = f"{name} has embedded {encoder['embedded']:,} of {n:,} images; run 'lassoscope embed' with it."
         if missing:
-            undefined = NamedCurve("check", CURVE_TITLES["check"], None, missing, show_average_precision=False)
+            undefined = NamedCurve(CurveKey.CHECK, title, None, missing, show_average_precision=False)
             found.append(Comparison(name, len(rows), undefined))
             continue
         embedded = workspace.embedded(name)
@@ -51,6 +52,8 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
         )
         judged = evidence & ~np.isnan(score)
         flagged = np.isin(codes[judged], workspace.flagged_codes)
-        limits = {"min_flagged": MIN_FLAGGED, "min_flagged_ap": MIN_FLAGGED_AP}
-        found.append(Comparison(name, len(rows), named_curve("check", CURVE_TITLES["check"], score[judged], flagged, **limits)))
+        curve = named_curve(
+            CurveKey.CHECK, title, score[judged], flagged, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP
+        )
+        found.append(Comparison(name, len(rows), curve))
     return found

@@ -1,6 +1,7 @@
 """The three precision-recall curves, and why one is missing. Imports numpy and core only."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.arrays import BoolArray, FloatArray
 from core.maths.precision_recall import PRCurve, pr_curve
@@ -10,11 +11,19 @@ MIN_FLAGGED = 5  # below, counts only: no curve is drawn
 MIN_FLAGGED_AP = 20  # below, average precision is not defined on sampled labels
 
 
+class CurveKey(StrEnum):
+    """Which labels a curve is drawn from."""
+
+    TRAINING = "training"  # those the model learned from: too optimistic
+    CHECK = "check"
+    GOLD = "gold"
+
+
 @dataclass(frozen=True)
 class NamedCurve:
     """One curve or the sentence that says why there is none."""
 
-    key: str  # training | check | gold
+    key: CurveKey
     title: str
     curve: PRCurve | None
     missing: str
@@ -23,7 +32,7 @@ class NamedCurve:
 
 
 def named_curve(
-    key: str, title: str, scores: FloatArray, flagged: BoolArray, *, min_flagged: int = 1, min_flagged_ap: int = 1
+    key: CurveKey, title: str, scores: FloatArray, flagged: BoolArray, *, min_flagged: int = 1, min_flagged_ap: int = 1
 ) -> NamedCurve:
     """Compute a curve from n scored labels, or say how many flagged labels are missing.
 

@@ -12,15 +12,15 @@ from core.errors import DamageError
 from core.labels.gold import gold_values, gold_values_without_class
 from core.maths.logistic import flagged_column
 from core.missing import missing_for_check, missing_for_score
-from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, NamedCurve, named_curve
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
 from core.wording import counted
 from core.workspace import Workspace
 
 CURVE_TITLES = {
-    "training": "Training labels (optimistic)",
-    "check": "Check half, not learned from",
-    "gold": "Exact, gold labels",
+    CurveKey.TRAINING: "Training labels (optimistic)",
+    CurveKey.CHECK: "Check half, not learned from",
+    CurveKey.GOLD: "Exact, gold labels",
 }
 
 
@@ -34,8 +34,10 @@ def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[Name
     evidence = workspace.watched() & scored
     training = (codes != UNLABELLED) & ~workspace.is_check & scored
     curves = [
-        _curve(workspace, "training", codes, training, fitted.score),
-        _curve(workspace, "check", codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
+        _curve(workspace, CurveKey.TRAINING, codes, training, fitted.score),
+        _curve(
+            workspace, CurveKey.CHECK, codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP
+        ),
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
@@ -45,7 +47,7 @@ def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[Name
 
 
 def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: FloatArray) -> NamedCurve:
-    gold, title = workspace.gold(column), CURVE_TITLES["gold"]
+    gold, title = workspace.gold(column), CURVE_TITLES[CurveKey.GOLD]
     values, no_class = gold_values(workspace, column), gold_values_without_class(workspace, column)
     near = hint(no_class, workspace.class_names)
     if values and len(no_class) == len(values):
@@ -53,8 +55,8 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
             f"{title}: none of the values of '{column}' is a class: {_listed(values)}{near}; the classes are "
             f"{', '.join(workspace.class_names)}. Write the values as the classes, or set classes with 'lassoscope classes'."
         )
-        return NamedCurve("gold", title, None, missing, show_average_precision=False)
-    curve = _curve(workspace, "gold", gold, workspace.is_check & (gold != UNLABELLED) & scored, score)
+        return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
+    curve = _curve(workspace, CurveKey.GOLD, gold, workspace.is_check & (gold != UNLABELLED) & scored, score)
     if not no_class:
         return curve
     n = counted(sum(no_class.values()), "image")
@@ -63,10 +65,10 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
 
 def _missing_for_check_curve(workspace: Workspace) -> str:
     if missing := missing_for_check(workspace, live=True):
-        return f"{CURVE_TITLES['check']}: {missing[0].lower()}{missing[1:]}"
+        return f"{CURVE_TITLES[CurveKey.CHECK]}: {missing[0].lower()}{missing[1:]}"
     n_sealed = int((workspace.evidence() & workspace.sealed).sum())
     sealed = f" ({n_sealed:,} are read and sealed for the promise, see Operating point)" if n_sealed else ""
-    return f"{CURVE_TITLES['check']}: read some in Check, 'for live curves'{sealed}."
+    return f"{CURVE_TITLES[CurveKey.CHECK]}: read some in Check, 'for live curves'{sealed}."
 
 
 def learning(workspace: Workspace) -> LearningCurve | None:
@@ -97,7 +99,9 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     return learning_curve(rounds, np.array(scores), flagged) if rounds else None
 
 
-def _curve(workspace: Workspace, key: str, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int) -> NamedCurve:
+def _curve(
+    workspace: Workspace, key: CurveKey, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int
+) -> NamedCurve:
     flagged = np.isin(codes[chosen], workspace.flagged_codes)
     return named_curve(key, CURVE_TITLES[key], score[chosen], flagged, **limits)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
@@ -36,6 +37,14 @@ class Pool:
         return replace(self, rows=rows[np.sort(np.unique(self.groups[rows], return_index=True)[1])])
 
 
+class Need(StrEnum):
+    """What of a probe a strategy needs."""
+
+    NOTHING = "nothing"
+    UNCERTAINTY = "uncertainty"
+    SCORE = "score"
+
+
 @dataclass(frozen=True)
 class Strategy:
     """One way to choose; `pick(pool, n, rng)` returns at most n distinct rows of the pool, in the order to ask."""
@@ -43,7 +52,7 @@ class Strategy:
     name: str
     pick: Callable[[Pool, int, np.random.Generator], IntArray]
     reason: str
-    needs: str  # "nothing", "uncertainty" or "score"
+    needs: Need
     cost: str  # of a round of n from M images
     source: str
     in_rounds: bool = False  # a study lets it look at the model again after every `ROUND` labels
@@ -55,7 +64,7 @@ class Strategy:
         Raises:
             InputError: if the strategy needs a probe and there is none.
         """
-        if (self.needs == "uncertainty" and pool.uncertainty is None) or (self.needs == "score" and pool.score is None):
+        if (self.needs == Need.UNCERTAINTY and pool.uncertainty is None) or (self.needs == Need.SCORE and pool.score is None):
             raise InputError(
                 f"Strategy '{self.name}' needs a probe's {self.needs}, and there is none yet; "
                 "label images of a flagged and another class first, for example with strategy 'diverse'."
@@ -124,7 +133,7 @@ STRATEGIES: dict[str, Strategy] = {
             "diverse",
             _covering(medoids, POOL_SAMPLE),
             "stands for a large cluster without a label",
-            "nothing",
+            Need.NOTHING,
             "k-means on 50,000 images",
             "Xu et al. 2003; Gupte et al. 2024",
         ),
@@ -132,7 +141,7 @@ STRATEGIES: dict[str, Strategy] = {
             "typical",
             _covering(typical, TYPICAL_SAMPLE),
             "lies in the densest place of a cluster without a label",
-            "nothing",
+            Need.NOTHING,
             "k-means and neighbours on 20,000 images",
             "TypiClust, Hacohen et al. 2022",
         ),
@@ -140,7 +149,7 @@ STRATEGIES: dict[str, Strategy] = {
             "uncertain",
             _uncertain,
             "one of the least certain, unlike the rest of this round",
-            "uncertainty",
+            Need.UNCERTAINTY,
             "a selection over all scores, k-means on 10 n images",
             "Lewis & Gale 1994; margin spread by k-means, Gupte et al. 2024",
             in_rounds=True,
@@ -149,7 +158,7 @@ STRATEGIES: dict[str, Strategy] = {
             "uncertain-once",
             _uncertain_once,
             "one of the least certain",
-            "uncertainty",
+            Need.UNCERTAINTY,
             "a selection over all scores",
             "Lewis & Gale 1994",
         ),
@@ -157,7 +166,7 @@ STRATEGIES: dict[str, Strategy] = {
             "rare",
             _rare,
             "predicted flagged but barely, or one of the least certain",
-            "score",
+            Need.SCORE,
             "two selections over all scores, k-means on 5 n images",
             "Zaher, Buisson & Joly 2026 (positive-first), half and half with 'uncertain'",
             in_rounds=True,
@@ -166,17 +175,17 @@ STRATEGIES: dict[str, Strategy] = {
             "top",
             _top,
             "scores highest among the unlabelled",
-            "score",
+            Need.SCORE,
             "a selection over all scores",
             "Attenberg & Provost 2010; Cormack & Grossman 2014",
             in_rounds=True,
         ),
-        Strategy("random", _random, "drawn at random, the baseline", "nothing", "a draw", "simple random sampling"),
+        Strategy("random", _random, "drawn at random, the baseline", Need.NOTHING, "a draw", "simple random sampling"),
         Strategy(
             "farthest",
             _covering(farthest, POOL_SAMPLE),
             "farthest from everything labelled",
-            "nothing",
+            Need.NOTHING,
             "n passes over 50,000 images",
             "Sener & Savarese 2018 (core-set)",
             offered=False,

@@ -11,7 +11,7 @@ from core.embeddings.neighbours import nearest
 from core.errors import InputError
 from core.maths.uncertainty import probability
 from core.missing import missing_for_score
-from core.probe.strategies import FIRST_ROUND, STRATEGIES, Pool, automatic
+from core.probe.strategies import FIRST_ROUND, STRATEGIES, Need, Pool, automatic
 from core.wording import percent
 from core.workspace import Workspace
 
@@ -52,7 +52,7 @@ def suggest(
         strategy = automatic(len(labelled), has_score=score is not None)
     if strategy not in STRATEGIES:
         raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
-    if STRATEGIES[strategy].needs == "score" and score is None and (missing := missing_for_score(workspace)):
+    if STRATEGIES[strategy].needs == Need.SCORE and score is None and (missing := missing_for_score(workspace)):
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
     free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
     free[list(without)] = False

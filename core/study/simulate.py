@@ -14,7 +14,7 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.maths.logistic import fit_logistic
 from core.maths.precision_recall import pr_curve, precision_at_recall
 from core.maths.uncertainty import closeness
-from core.probe.strategies import ROUND, STRATEGIES, Pool, automatic
+from core.probe.strategies import ROUND, STRATEGIES, Need, Pool, automatic
 
 RECALL = 0.9  # at which precision is reported
 GRID = np.linspace(0.01, 1, 100)  # recalls at which precision-recall curves are compared
@@ -83,7 +83,7 @@ class Simulation:
     def _extend(self, strategy: str, picked: IntArray, budget: int) -> IntArray:
         chosen = STRATEGIES[strategy]
         score = self._scores(picked)
-        if chosen.needs != "nothing" and automatic(len(picked), has_score=score is not None) == "diverse":
+        if chosen.needs != Need.NOTHING and automatic(len(picked), has_score=score is not None) == "diverse":
             chosen, strategy = STRATEGIES["diverse"], "diverse"  # as the product does: no model to ask yet
         pool = Pool(
             rows=np.setdiff1d(self.split.pool, picked),

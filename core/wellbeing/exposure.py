@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from core.errors import InputError
+from core.images.decode import PrivacyView
 
-LEVELS = ("clear", "grey", "blurred")  # what looks at least harmful last; a blurred and grey picture counts as blurred
 CLEAR_BUDGET = 200  # clear views a day; 0 = none
 BREAK_MINUTES = 20  # of clear or grey pictures without a pause; 0 = no reminder
 PAUSE = 300.0  # s without a clear or grey picture that count as a pause
+
+
+class Level(StrEnum):
+    """How clear a picture was, clearest first; a blurred and grey picture counts as blurred."""
+
+    CLEAR = "clear"
+    GREY = "grey"
+    BLURRED = "blurred"
 
 
 @dataclass(frozen=True)
@@ -17,14 +26,14 @@ class Exposure:
 
     analyst: str
     day: str  # YYYY-MM-DD
-    views: Mapping[str, int] = field(default_factory=dict)  # by level: pictures shown for a quarter of a second or longer
-    seconds: Mapping[str, float] = field(default_factory=dict)  # by level: time with at least one such picture on screen
+    views: Mapping[Level, int] = field(default_factory=dict)  # by level: pictures shown for a quarter of a second or longer
+    seconds: Mapping[Level, float] = field(default_factory=dict)  # by level: time with at least one such picture on screen
     labels: int = 0  # images labelled that day, in actions that stand
 
     @property
     def labels_per_clear_view(self) -> float | None:
         """Return how many labels one clear view was worth; None, not defined, before the first clear view."""
-        clear = self.views.get("clear", 0)
+        clear = self.views.get(Level.CLEAR, 0)
         return self.labels / clear if clear else None
 
 
@@ -69,6 +78,11 @@ class Streak:
         return replace(streak, reminded=streak.reminded or due), due
 
 
-def level_of(view: str) -> str:
+def level_of(view: PrivacyView) -> Level:
     """Return the level that a privacy view counts as."""
-    return "blurred" if view.startswith("blurred") else view
+    return {
+        PrivacyView.CLEAR: Level.CLEAR,
+        PrivacyView.GREY: Level.GREY,
+        PrivacyView.BLURRED: Level.BLURRED,
+        PrivacyView.BLURRED_GREY: Level.BLURRED,
+    }[view]

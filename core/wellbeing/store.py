@@ -1,14 +1,15 @@
 """What analysts have seen, kept in the workspace: sums by day, and each one's own limits. Each verb takes the workspace."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from core.catalog.rows import now
 from core.errors import InputError
+from core.images.decode import PrivacyView
 from core.labels.actions import labelled_on
-from core.wellbeing.exposure import LEVELS, Exposure, Limits, level_of
+from core.wellbeing.exposure import Exposure, Level, Limits, level_of
 from core.workspace import Workspace
 
 MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
@@ -18,8 +19,8 @@ MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
 class Glance:
     """What one window showed its analyst in the last seconds."""
 
-    views: Mapping[str, int]  # by level
-    seconds: Mapping[str, float]  # by level
+    views: Mapping[Level, int]
+    seconds: Mapping[Level, float]  # 0 to `MOST_SECONDS`
 
     @classmethod
     def of(cls, views: Mapping[str, int], seconds: Mapping[str, float]) -> "Glance":
@@ -28,12 +29,12 @@ class Glance:
         Raises:
             InputError: if a view is unknown or a number cannot be.
         """
-        seen: dict[str, int] = {}
-        lasted: dict[str, float] = {}
+        seen: Counter[Level] = Counter()
+        lasted: dict[Level, float] = {}
         for view, n in views.items():
-            seen[_known(view)] = seen.get(level_of(view), 0) + int(n)
+            seen[_level(view)] += int(n)
         for view, time in seconds.items():
-            lasted[_known(view)] = lasted.get(level_of(view), 0.0) + float(time)
+            lasted[_level(view)] = lasted.get(_level(view), 0.0) + float(time)
         numbers = [*seen.values(), *lasted.values()]
         longest = max(lasted.values(), default=0)
         if any(not math.isfinite(number) or number < 0 for number in numbers) or longest > MOST_SECONDS:
@@ -41,11 +42,11 @@ class Glance:
         return cls(seen, lasted)
 
     def __add__(self, other: "Glance") -> "Glance":
-        return Glance(_sum(self.views, other.views), _sum(self.seconds, other.seconds))
-
-
-def _sum(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    return {level: a.get(level, 0) + b.get(level, 0) for level in {**a, **b}}
+        views = {level: self.views.get(level, 0) + other.views.get(level, 0) for level in {**self.views, **other.views}}
+        seconds = {
+            level: self.seconds.get(level, 0.0) + other.seconds.get(level, 0.0) for level in {**self.seconds, **other.seconds}
+        }
+        return Glance(views, seconds)
 
 
 def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[str, Exposure]:
@@ -57,11 +58,10 @@ def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[s
     return {analyst: found[analyst] for analyst in glances}
 
 
-def _known(view: str) -> str:
-    level = level_of(view)
-    if level not in LEVELS:
+def _level(view: str) -> Level:
+    if view not in set(PrivacyView):
         raise InputError(f"There is no view '{view}'; reload the page.")
-    return level
+    return level_of(PrivacyView(view))
 
 
 def today() -> str:
@@ -71,10 +71,11 @@ def today() -> str:
 
 def exposures(workspace: Workspace) -> list[Exposure]:
     """Return what every analyst saw on every day, the newest day first."""
-    by_day: dict[tuple[str, str], tuple[dict[str, int], dict[str, float]]] = {}
+    by_day: dict[tuple[str, str], tuple[dict[Level, int], dict[Level, float]]] = {}
     for found in workspace.catalog.people.exposures():
         views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
-        views[found["level"]], seconds[found["level"]] = found["views"], found["seconds"]
+        level = Level(found["level"])
+        views[level], seconds[level] = found["views"], found["seconds"]
     labels = labelled_on(workspace)
     return [Exposure(*key, views, seconds, labels.get(key, 0)) for key, (views, seconds) in by_day.items()]
 

@@ -13,7 +13,7 @@ from core.labels.actions import history
 from core.labels.bulk import LOOKED, Look, Seen
 from core.labels.purity import Purity
 from dashboard.actions import Actions
-from dashboard.inputs import Inputs
+from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.shown import draw_when_shown
@@ -96,7 +96,7 @@ class BulkPane(pn.viewable.Viewer):
         """Return "": there are many."""
         return ""
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """End the look: its own class says that all but what is picked is right."""
         look = self.state.look
         if look is not None and class_name == look.class_name and time.monotonic() - self._since > TOO_QUICK:

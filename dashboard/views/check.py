@@ -7,12 +7,16 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from core.catalog.records import Source
 from core.evidence.focus import focus_draws
+from core.evidence.queues import Queue
 from core.evidence.second_reading import second_class
 from core.labels.actions import standing
 from core.missing import missing_for_check
 from core.probe.suggest import Suggestion
 from core.wording import counted
+from dashboard.choices import Tab
+from dashboard.inputs import Verb
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.reading import QueuePane
@@ -21,13 +25,13 @@ BATCH = 10  # images fetched ahead, which no other window is asked for meanwhile
 GRID = 25  # images read at once
 TILE = 50  # px: six in a row, so that a window 720 px high has room for what is asked below
 PURPOSES = {
-    "a promise (sealed)": "promise",
-    "live curves": "live",
-    "precision (focus)": "focus",
-    "second reading": "second",
-    "disagreements": "disagreements",
+    "a promise (sealed)": Queue.PROMISE,
+    "live curves": Queue.LIVE,
+    "precision (focus)": Queue.FOCUS,
+    "second reading": Queue.SECOND,
+    "disagreements": Queue.DISAGREEMENTS,
 }
-FIRST = ("promise", "live", "focus")  # purposes whose answer is the first reading of an image
+FIRST = (Queue.PROMISE, Queue.LIVE, Queue.FOCUS)  # purposes whose answer is the first reading of an image
 ONE_BY_ONE, AT_ONCE = "one by one", "25 at once"
 CHOOSE = "choose …"
 
@@ -35,7 +39,7 @@ CHOOSE = "choose …"
 class CheckPane(QueuePane):
     """One picture at a time, or 25 of which the flagged ones are clicked."""
 
-    tab = "check"
+    tab = Tab.CHECK
 
     def __init__(self, **params: Any) -> None:
         self._doubt: tuple[int, str] | None = None  # row and class of an answer that contradicts the label there is
@@ -44,7 +48,9 @@ class CheckPane(QueuePane):
         super().__init__(**params)
 
     def _head(self) -> list[Any]:
-        self._purpose = pmui.Select(label="Read for", options=PURPOSES, value="promise", size="small", width=165, margin=(4, 6))
+        self._purpose = pmui.Select(
+            label="Read for", options=PURPOSES, value=Queue.PROMISE, size="small", width=165, margin=(4, 6)
+        )
         self._way = pmui.Select(label="How", options=[ONE_BY_ONE, AT_ONCE], size="small", width=130, margin=(4, 6))
         self._gallery = Gallery(
             view=self.state.privacy_view, empty="Nothing to read.", tile_size=TILE, sizing_mode="stretch_width", height=340
@@ -87,9 +93,9 @@ class CheckPane(QueuePane):
     def _in_grid(self) -> bool:
         return self._way.value == AT_ONCE and self._purpose.value in FIRST
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Answer the current image, or keep the grid."""
-        if verb == "save":
+        if verb == Verb.SAVE:
             self.save_grid()
         else:
             super().act(verb, class_name)
@@ -119,12 +125,12 @@ class CheckPane(QueuePane):
         code = int(self.state.workspace.labels.codes[row])
         return self.state.workspace.class_names[code] if code >= 0 else None
 
-    def _give(self, asked: Suggestion, class_name: str | None, *, source: str = "check") -> None:
+    def _give(self, asked: Suggestion, class_name: str | None, *, source: Source = Source.CHECK) -> None:
         if class_name is None:
             return
-        if self._purpose.value == "second":
+        if self._purpose.value == Queue.SECOND:
             self.actions.read_again(asked.row, class_name, done=self._refill_if_empty)
-        elif self._purpose.value == "disagreements":
+        elif self._purpose.value == Queue.DISAGREEMENTS:
             self.actions.adjudicate(asked.row, class_name, done=self._refill_if_empty)
         else:
             super()._give(asked, class_name, source=source)
@@ -257,7 +263,7 @@ class CheckPane(QueuePane):
             }[purpose]
             words += "The model never learns from these. Score and prediction are hidden, and the order is random, so what you "
             words += "read here is evidence."
-        elif purpose == "second":
+        elif purpose == Queue.SECOND:
             words += "Somebody else has read this one; you do not see as what. Your answer is kept beside the first."
         else:
             row = self._waiting[0].row
@@ -265,14 +271,14 @@ class CheckPane(QueuePane):
             words += f"Read as '{first}' first and as '{second}' second. Your answer decides."
         return words + "\nHold R to see it clear."
 
-    def _nothing_left(self, purpose: str) -> str:
-        if purpose == "second":
+    def _nothing_left(self, purpose: Queue) -> str:
+        if purpose == Queue.SECOND:
             return "No image waits for a second reading by you: it takes somebody else's readings."
-        if purpose == "disagreements":
+        if purpose == Queue.DISAGREEMENTS:
             return "No two readings differ."
-        if purpose == "focus" and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
+        if purpose == Queue.FOCUS and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
             return "No focus labels were asked for; the Operating point page offers them where flagged images are rare."
-        return missing_for_check(self.state.workspace, live=purpose == "live") or "Nothing is left to read here."
+        return missing_for_check(self.state.workspace, live=purpose == Queue.LIVE) or "Nothing is left to read here."
 
 
 def _choice(label: str, names: list[str]) -> pmui.Select:

@@ -17,6 +17,7 @@ from core.map.outlines import Outline
 from core.notices.find import RICH
 from core.wording import counted
 from dashboard.actions import Actions, ClusterView
+from dashboard.choices import PageName, Tab
 from dashboard.state import SessionState
 from dashboard.views.components.cluster_list import ClusterList
 from dashboard.views.shown import draw_when_shown
@@ -89,7 +90,7 @@ class ClustersPane(pn.viewable.Viewer):
         for widget in (self._order, self._filter, self._drawn):
             widget.param.watch(lambda _: self._draw(), "value")
         watch = self.state.param.watch
-        draw_when_shown(self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters"], tab="clusters")
+        draw_when_shown(self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters"], tab=Tab.CLUSTERS)
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
         watch(self._on_selected, "selected")
         watch(self._on_tab, "tab")
@@ -145,7 +146,7 @@ class ClustersPane(pn.viewable.Viewer):
 
     def _outlines(self) -> list[Outline]:
         """Return the outlines of the clusters that are listed; none while the list is not on the screen."""
-        if not (self._drawn.value and self.state.shows("map", "clusters")):
+        if not (self._drawn.value and self.state.shows(PageName.MAP, Tab.CLUSTERS)):
             return []
         titles = self._titles()
         return [replace(row.outline, title=titles.get(row.name, "")) for row in self._rows]

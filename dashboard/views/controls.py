@@ -6,9 +6,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.map.grid import LassoMode
 from dashboard.actions import Actions
-from dashboard.inputs import Inputs
-from dashboard.state import COLOUR_BY, LASSO_MODES, SessionState
+from dashboard.choices import ColourBy
+from dashboard.inputs import Inputs, Verb
+from dashboard.state import SessionState
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
@@ -17,8 +19,16 @@ from dashboard.views.exposure import ExposureLine
 from dashboard.views.learning import LearningPane
 from dashboard.views.shown import draw_when_shown
 
-REST = {"label": "unlabelled", "predicted": "not predicted", "score": "not scored", "uncertainty": "not scored"}
-ENDS = {"score": ("surely not flagged", "surely flagged"), "uncertainty": ("certain", "uncertain")}
+REST = {
+    ColourBy.LABEL: "unlabelled",
+    ColourBy.PREDICTED: "not predicted",
+    ColourBy.SCORE: "not scored",
+    ColourBy.UNCERTAINTY: "not scored",
+}
+ENDS = {
+    ColourBy.SCORE: ("surely not flagged", "surely flagged"),
+    ColourBy.UNCERTAINTY: ("certain", "uncertain"),
+}
 
 
 class Controls(pn.viewable.Viewer):
@@ -34,7 +44,7 @@ class Controls(pn.viewable.Viewer):
             self.state.param.colour_by,
             label="Colour by",
             description="",
-            options=list(COLOUR_BY),
+            options=list(ColourBy),
             size="small",
             sizing_mode="stretch_width",
         )
@@ -42,7 +52,7 @@ class Controls(pn.viewable.Viewer):
             self.state.param.lasso_mode,
             label="Lasso",
             description="",
-            options=list(LASSO_MODES),
+            options=list(LassoMode),
             size="small",
             sizing_mode="stretch_width",
         )
@@ -112,9 +122,9 @@ class Controls(pn.viewable.Viewer):
         """Return "": there are many."""
         return ""
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Label what is picked or selected."""
-        if verb == "label":
+        if verb == Verb.LABEL:
             self.actions.label(class_name)
 
     def _name_place(self, *_: Any) -> None:

@@ -17,6 +17,7 @@ from core.study.report import FEATURE_TITLES, conclude
 from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig, experiment_folders, read_experiment
 from core.wording import counted
 from dashboard.actions import Actions
+from dashboard.choices import PageName
 from dashboard.report import about, every_row_html, learning_figure, precision_recall_figure, tables_html
 from dashboard.state import SessionState
 from dashboard.views.message import MessageLine
@@ -77,7 +78,7 @@ class ExperimentPage(pn.viewable.Viewer):
         )
         self._layout = pn.Column(
             self._form if columns else pn.pane.HTML(NO_GOLD, margin=8),
-            MessageLine(state=self.state, page="experiment"),
+            MessageLine(state=self.state, page=PageName.EXPERIMENT),
             pn.Row(self._run, self._beside, self._save),
             self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),

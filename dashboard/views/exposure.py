@@ -7,9 +7,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.wellbeing.exposure import LEVELS, Exposure, Limits
+from core.wellbeing.exposure import Exposure, Level, Limits
 from core.wording import counted
 from dashboard.actions import Actions
+from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown
 
@@ -30,7 +31,7 @@ class ExposureLine(pn.viewable.Viewer):
             sx={"textTransform": "none", "textAlign": "left", "fontSize": "0.75rem", "justifyContent": "flex-start"},
             sizing_mode="stretch_width",
             margin=(0, 4),
-            on_click=lambda _: self.state.param.update(page="history"),
+            on_click=lambda _: self.state.param.update(page=PageName.HISTORY),
         )
         self.state.param.watch(self._draw, ["exposure", "limits"])
         self._draw()
@@ -105,7 +106,7 @@ class ExposureTable(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        draw_when_shown(self.state, self._draw, ["exposure"], page="history")
+        draw_when_shown(self.state, self._draw, ["exposure"], page=PageName.HISTORY)
 
     def _on_limits(self, *_: Any) -> None:
         self.actions.set_limits(lambda: Limits(self._budget.value or 0, self._break.value or 0))
@@ -115,7 +116,7 @@ class ExposureTable(pn.viewable.Viewer):
 
     def _show(self, found: list[Exposure]) -> None:
         mine = sorted(found, key=lambda seen: seen.analyst != self.state.analyst)
-        heads = "".join(f'<th scope="col">{head}</th>' for head in ("Day", "Who", *LEVELS, "labels", "labels per clear view"))
+        heads = "".join(f'<th scope="col">{head}</th>' for head in ("Day", "Who", *Level, "labels", "labels per clear view"))
         self._table.object = (
             "<style>.seen td, .seen th {text-align: left; padding: 2px 14px 2px 0; font-size: 13px}</style>"
             f'<table class="seen"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, mine))}</tbody></table>'
@@ -127,6 +128,6 @@ class ExposureTable(pn.viewable.Viewer):
 
 def _row(seen: Exposure) -> str:
     worth = seen.labels_per_clear_view
-    levels = [f"{seen.views.get(level, 0):,} in {seen.seconds.get(level, 0):,.0f} s" for level in LEVELS]
+    levels = [f"{seen.views.get(level, 0):,} in {seen.seconds.get(level, 0):,.0f} s" for level in Level]
     cells = [seen.day, seen.analyst, *levels, f"{seen.labels:,}", "not defined" if worth is None else f"{worth:,.1f}"]
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -8,7 +8,8 @@ import panel_material_ui as pmui
 import param
 
 from core.wording import counted
-from dashboard.state import PAGES, SessionState
+from dashboard.choices import PageName
+from dashboard.state import SessionState
 
 # pmui passes `sx` to the knob alone.
 WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.8rem; }"
@@ -35,7 +36,7 @@ class Header(pn.viewable.Viewer):
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
             label="",
-            options={"Operating point" if page == "operating" else page.capitalize(): page for page in PAGES},
+            options={page.heading: page for page in PageName},
             size="small",
             sx={
                 "& .MuiToggleButton-root": {

@@ -8,11 +8,12 @@ import numpy as np
 import panel as pn
 import param
 
-from core.catalog.label_book import LOOK, bulk_token
-from core.catalog.records import Action
+from core.catalog.label_book import bulk_token
+from core.catalog.records import Action, ActionKind
 from core.labels.actions import history
 from core.labels.bulk import BulkLabel, bulk_labels
 from dashboard.actions import Actions
+from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import HistoryList
 from dashboard.views.exposure import ExposureTable
@@ -33,7 +34,7 @@ class HistoryPage(pn.viewable.Viewer):
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
         seen = ExposureTable(state=self.state, actions=self.actions)
         self._layout = pn.Column(seen, self._empty, self._list, sizing_mode="stretch_both", margin=16)
-        draw_when_shown(self.state, self._draw, ["labels_version"], page="history")
+        draw_when_shown(self.state, self._draw, ["labels_version"], page=PageName.HISTORY)
 
     def _draw(self) -> None:
         actions, bulk = history(self.state.workspace), bulk_labels(self.state.workspace)
@@ -91,7 +92,7 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
         "when": action.at[:19].replace("T", " ") + " UTC",
         "who": action.analyst,
         "what": _what(action) + (f"; {mine.purity.sentence}" if mine is not None and is_bulk and stands else ""),
-        "how": action.source if action.kind == "label" else "",
+        "how": action.source if action.kind == ActionKind.LABEL else "",
         "state": {True: "stands", False: "undone", None: ""}[stands],
         "can": {True: "undo", False: "redo", None: ""}[stands],
         "look": mine is not None and is_bulk and bool(stands) and len(mine.looked) < len(mine.rows),
@@ -100,9 +101,9 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
 
 def _what(action: Action) -> str:
     images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
-    if action.kind == LOOK:
+    if action.kind == ActionKind.LOOK:
         return f"looked at {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
-    if action.kind != "label":
+    if action.kind != ActionKind.LABEL:
         return f"{action.kind} of action {action.target}"
     told = action.criterion if isinstance(action.criterion, dict) else {}
     flipped = " (flipped at a look)" if "flipped" in told else ""

@@ -30,7 +30,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from core.errors import InputError
-from core.map.grid import combine
+from core.map.grid import LassoMode, combine
 from core.map.raster import Picture, View, warm
 from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
@@ -375,12 +375,12 @@ class MapPane(pn.viewable.Viewer):
     def _on_pan_end(self, _event: PanEnd) -> None:
         self._dragging = False
 
-    def _mode(self) -> str:
+    def _mode(self) -> LassoMode:
         """Return what a lasso does: the keys held when it began, else the mode of the buttons."""
         shift, ctrl, alt = (bool(self._modifiers.get(key)) for key in ("shift", "ctrl", "alt"))
         if alt or (shift and ctrl):
-            return "subtract"
-        return "add" if shift else "intersect" if ctrl else self.state.lasso_mode
+            return LassoMode.SUBTRACT
+        return LassoMode.ADD if shift else LassoMode.INTERSECT if ctrl else self.state.lasso_mode
 
     def _on_geometry(self, event: SelectionGeometry) -> None:
         if not event.final or self.state.grid is None:

@@ -41,6 +41,7 @@ from core.evidence.threshold import (
 )
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions
+from dashboard.choices import PageName
 from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
@@ -76,7 +77,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._drawn = b""  # what the charts show
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
         self._layout = pn.Column(
-            MessageLine(state=self.state, page="operating"),
+            MessageLine(state=self.state, page=PageName.OPERATING),
             pn.Row(self._check_column(), self._chart_column(), self._handle_column(), margin=0),
             sizing_mode="stretch_both",
             scroll="y-auto",

@@ -10,8 +10,9 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboard.actions import Actions
-from dashboard.inputs import Inputs, Press, meant
-from dashboard.state import PAGES, QUEUES, TABS, SessionState
+from dashboard.choices import ASKING_TABS, PageName, Tab
+from dashboard.inputs import Inputs, Press, Verb, meant
+from dashboard.state import SessionState
 from dashboard.theme import page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
@@ -39,7 +40,12 @@ from dashboard.views.training import TrainingPage
 WINDOW = {"min-height": "0"}
 TYPE = {"--bokeh-font-size": "14px"}  # of running text: as large as Material's
 NO_SELECTION = {"user-select": "none"}  # a drag that begins beside the map is a missed lasso, not a wish for its words
-FURTHER = {"operating": OperatingPage, "training": TrainingPage, "experiment": ExperimentPage, "history": HistoryPage}
+FURTHER = {
+    PageName.OPERATING: OperatingPage,
+    PageName.TRAINING: TrainingPage,
+    PageName.EXPERIMENT: ExperimentPage,
+    PageName.HISTORY: HistoryPage,
+}
 
 
 class Page:
@@ -51,14 +57,14 @@ class Page:
         self._map = MapPane(state=state, pool=draw_pool)
         both = {"state": state, "actions": actions}
         with_inputs = {**both, "inputs": self._inputs}
-        builders: dict[str, Callable[[], pn.viewable.Viewer]] = {
-            "selection": partial(SelectionPane, **both),
-            "suggestions": partial(SuggestionsPane, **with_inputs),
-            "clusters": partial(ClustersPane, **both),
-            "check": partial(CheckPane, **with_inputs),
+        builders: dict[Tab, Callable[[], pn.viewable.Viewer]] = {
+            Tab.SELECTION: partial(SelectionPane, **both),
+            Tab.SUGGESTIONS: partial(SuggestionsPane, **with_inputs),
+            Tab.CLUSTERS: partial(ClustersPane, **both),
+            Tab.CHECK: partial(CheckPane, **with_inputs),
         }
-        self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, "map", tab)) for tab in TABS}
-        self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in TABS), sizing_mode="stretch_both", margin=0)
+        self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, PageName.MAP, tab)) for tab in Tab}
+        self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
         self._tabs.param.watch(self._on_tab, "active")
         cards = (  # above the tabs; most visits never see most of them
             (partial(Guide, **both), lambda: state.guide, "guide"),
@@ -67,13 +73,13 @@ class Page:
             (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
         )
         room = {"sizing_mode": "stretch_width", "styles": {"position": "static"}}  # what covers covers the whole column
-        state.param.watch(lambda event: setattr(self._tabs, "active", TABS.index(event.new)), "tab")
+        state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
         right = pn.Column(
             *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
             styles=WINDOW | {"position": "relative"},
         )  # fmt: skip
-        centre = pn.Column(self._map, MessageLine(state=state, page="map"), sizing_mode="stretch_both", margin=4)
+        centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)
         self._pages: dict[str, Any] = {
             "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW | NO_SELECTION)
@@ -87,7 +93,7 @@ class Page:
             header=[Header(state=state)],
             main=[
                 pn.Column(
-                    *(self._pages[name] for name in PAGES),
+                    *(self._pages[name] for name in PageName),
                     self._keys,
                     Connection(state=state),
                     ExposureWatch(on_seen=actions.seen),
@@ -119,7 +125,7 @@ class Page:
             room.visible = event.new == name
 
     def _on_tab(self, event: Any) -> None:
-        self.state.tab = TABS[event.new]
+        self.state.tab = list(Tab)[event.new]
         queue = self._panes[self.state.tab].pane
         if isinstance(queue, QueuePane):
             self.state.param.update(pinned=None, asked=queue.place)  # a pinned picture would cover what is asked for
@@ -129,7 +135,7 @@ class Page:
 
     def _let_go(self) -> None:
         """Let others be asked for what this tab's queue holds, while it is not on the screen."""
-        if not (self.state.shows("map") and self.state.tab in QUEUES):
+        if not (self.state.shows(PageName.MAP) and self.state.tab in ASKING_TABS):
             self.actions.hold([])
 
     def _on_key(self, press: Press) -> None:
@@ -137,18 +143,18 @@ class Page:
 
     def _do(self, press: Press) -> None:
         verb, class_name = meant(press, self.state.workspace.classes)
-        if verb == "reveal" and not (press.ctrl or press.alt):
+        if verb == Verb.REVEAL and not (press.ctrl or press.alt):
             self.state.reveal = press.down
-        if not verb or not press.down or press.ctrl or press.alt or not self.state.shows("map"):
+        if verb is None or not press.down or press.ctrl or press.alt or not self.state.shows(PageName.MAP):
             return
-        if verb == "nothing":
+        if verb == Verb.NOTHING:
             self._nothing()
-        elif self.state.look is not None and verb != "label":
+        elif self.state.look is not None and verb != Verb.LABEL:
             return  # the look waits for its answer
-        elif verb == "undo":
+        elif verb == Verb.UNDO:
             self.actions.undo()
-        elif verb == "more":
-            if self.state.pinned is not None or self.state.tab not in QUEUES:  # else the examples are not on the screen
+        elif verb == Verb.MORE:
+            if self.state.pinned is not None or self.state.tab not in ASKING_TABS:  # else the examples are not on the screen
                 self.actions.more_like(self.state.examples())
         else:
             self._inputs.act(press, verb, class_name)

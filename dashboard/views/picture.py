@@ -8,8 +8,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.catalog.records import Source
 from dashboard.actions import Actions
-from dashboard.inputs import Inputs
+from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import PictureCard
@@ -53,10 +54,10 @@ class PinnedPicture(pn.viewable.Viewer):
         """Return its id."""
         return "" if self.state.pinned is None else self.state.workspace.image_id(self.state.pinned)
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Label it, and nothing behind it."""
-        if verb == "label" and self.state.pinned is not None:
-            self.actions.label_rows(np.array([self.state.pinned]), class_name, source="single")
+        if verb == Verb.LABEL and self.state.pinned is not None:
+            self.actions.label_rows(np.array([self.state.pinned]), class_name, source=Source.SINGLE)
 
     def _close(self, *_: Any) -> None:
         self.state.pinned = None

@@ -8,12 +8,13 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.catalog.label_book import UNSURE
+from core.catalog.records import Source
 from core.missing import missing_for_suggestions, missing_side
 from core.probe.strategies import FIRST_ROUND, OFFERED
 from core.probe.suggest import Suggestion
 from dashboard.actions import Actions
-from dashboard.inputs import Inputs
+from dashboard.choices import Tab
+from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import Caption, PictureCard
@@ -31,7 +32,7 @@ class QueuePane(pn.viewable.Viewer):
     actions = param.ClassSelector(class_=Actions)
     inputs = param.ClassSelector(class_=Inputs)
 
-    tab = ""  # its name among the tabs
+    tab: Tab
     more_answers: tuple[tuple[str, str, str], ...] = (SKIP,)
 
     def __init__(self, **params: Any) -> None:
@@ -81,11 +82,11 @@ class QueuePane(pn.viewable.Viewer):
         """Return the id of the picture that must be on the screen before an answer counts."""
         return self.current.id if self.current else ""
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Answer the current image."""
-        if verb == "label" and class_name is not None:
+        if verb == Verb.LABEL and class_name is not None:
             self.answer(class_name)
-        elif verb == "skip":
+        elif verb == Verb.SKIP:
             self._go_on()
             self._refill_if_empty()
 
@@ -95,7 +96,7 @@ class QueuePane(pn.viewable.Viewer):
             self._give(self.current, class_name)
             self._go_on()  # the next round is chosen once the label is kept
 
-    def _give(self, asked: Suggestion, class_name: str | None, *, source: str = "single") -> None:
+    def _give(self, asked: Suggestion, class_name: str | None, *, source: Source = Source.SINGLE) -> None:
         self.actions.label_rows(
             np.array([asked.row]),
             class_name,
@@ -184,8 +185,8 @@ class QueuePane(pn.viewable.Viewer):
 class SuggestionsPane(QueuePane):
     """Images that teach the model most, each with its reason."""
 
-    tab = "suggestions"
-    more_answers = (SKIP, ("unsure", "Unsure  [U]", "Keep it as unsure: not learned from, not asked for again"))
+    tab = Tab.SUGGESTIONS
+    more_answers = (SKIP, (Verb.UNSURE, "Unsure  [U]", "Keep it as unsure: not learned from, not asked for again"))
 
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
@@ -207,10 +208,10 @@ class SuggestionsPane(QueuePane):
         if self.state.tab == "suggestions":
             self.refill()
 
-    def act(self, verb: str, class_name: str | None) -> None:
+    def act(self, verb: Verb, class_name: str | None) -> None:
         """Answer the current image; here it may also be left open for good."""
-        if verb == "unsure" and self.current is not None:
-            self._give(self.current, None, source=UNSURE)
+        if verb == Verb.UNSURE and self.current is not None:
+            self._give(self.current, None, source=Source.UNSURE)
             self._go_on()
         else:
             super().act(verb, class_name)

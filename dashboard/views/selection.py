@@ -12,12 +12,19 @@ from core.catalog.label_book import UNLABELLED
 from core.duplicates.search import one_of_each
 from core.missing import missing_for_map
 from dashboard.actions import Actions
-from dashboard.inputs import KEYS
+from dashboard.choices import Tab
+from dashboard.inputs import KEYS, Verb
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
 from dashboard.views.shown import draw_when_shown
 
-HERE = (KEYS["undo"], KEYS["reveal"], ("Shift, Alt", "held while dragging: add, subtract"), KEYS["more"], KEYS["nothing"])
+HERE = (
+    KEYS[Verb.UNDO],
+    KEYS[Verb.REVEAL],
+    ("Shift, Alt", "held while dragging: add, subtract"),
+    KEYS[Verb.MORE],
+    KEYS[Verb.NOTHING],
+)
 KEY = "font:12px monospace;padding:1px 6px;border:1px solid rgba(128,128,128,.6);border-radius:4px;place-self:start"
 
 
@@ -51,7 +58,7 @@ class SelectionPane(pn.viewable.Viewer):
         self.state.param.watch(self._on_selected, ["selected"])
         self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal"])
         on = ["selected", "labels_version", "probe_version", "copies", "encoder"]
-        draw_when_shown(self.state, self._draw, on, tab="selection")
+        draw_when_shown(self.state, self._draw, on, tab=Tab.SELECTION)
 
     def _on_picked(self, event: Any) -> None:
         self.state.picked = list(event.new)

@@ -5,11 +5,12 @@ from typing import Any
 
 import panel as pn
 
+from dashboard.choices import PageName, Tab
 from dashboard.state import SessionState
 
 
 def draw_when_shown(
-    state: SessionState, draw: Callable[[], None], on: Sequence[str], *, page: str = "map", tab: str | None = None
+    state: SessionState, draw: Callable[[], None], on: Sequence[str], *, page: PageName = PageName.MAP, tab: Tab | None = None
 ) -> None:
     """Call `draw` now, and when one of the state's parameters `on` changes; later, where the pane is not on the screen."""
     stale = True

@@ -1,0 +1,39 @@
+"""The closed choices of the page: pages, tabs, what colour shows. Imports nothing of ours."""
+
+from enum import StrEnum
+
+
+class PageName(StrEnum):
+    """The pages of the header, in its order."""
+
+    MAP = "map"
+    OPERATING = "operating"
+    TRAINING = "training"
+    EXPERIMENT = "experiment"
+    HISTORY = "history"
+
+    @property
+    def heading(self) -> str:
+        """Return what people call the page."""
+        return "Operating point" if self is PageName.OPERATING else self.value.capitalize()
+
+
+class Tab(StrEnum):
+    """The tabs beside the map, in their order."""
+
+    SELECTION = "selection"
+    SUGGESTIONS = "suggestions"
+    CLUSTERS = "clusters"
+    CHECK = "check"
+
+
+ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after the other, and a class key answers
+
+
+class ColourBy(StrEnum):
+    """What the colour of a point shows."""
+
+    LABEL = "label"
+    PREDICTED = "predicted"
+    SCORE = "score"
+    UNCERTAINTY = "uncertainty"
