@@ -18,7 +18,7 @@ class ImageFacts(TypedDict):
     frames: int
     width: int  # px
     height: int
-    half: str
+    half: Half
     label: str | None  # class name
     unsure: bool
     labelled_by: str | None

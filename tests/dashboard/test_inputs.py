@@ -36,17 +36,17 @@ def inputs(said):
         ("&", "Digit1", ("label", "neutral")),  # French: digits need shift
         ("é", "Digit2", ("label", "explicit")),
         ("1", "Numpad1", ("label", "neutral")),
-        ("End", "Numpad1", ("", None)),  # without Num Lock it is another key
+        ("End", "Numpad1", (None, None)),  # without Num Lock it is another key
         ("z", "KeyZ", ("undo", None)),
         ("Z", "KeyZ", ("undo", None)),
         ("z", "KeyW", ("undo", None)),  # French: the key that says z
-        ("w", "KeyZ", ("", None)),  # French: the key in its place says w
+        ("w", "KeyZ", (None, None)),  # French: the key in its place says w
         ("я", "KeyZ", ("undo", None)),  # Russian
         ("Dead", "KeyS", ("skip", None)),
         ("Process", "KeyU", ("unsure", None)),  # an input method has it
         ("Escape", "Escape", ("nothing", None)),
-        ("q", "KeyQ", ("", None)),
-        ("3", "Digit3", ("", None)),
+        ("q", "KeyQ", (None, None)),
+        ("3", "Digit3", (None, None)),
     ],
 )
 def test_a_key_means_what_it_says_or_else_what_its_place_says(key, code, verb):
