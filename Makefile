@@ -3,15 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCK := requirements.lock
+UV := $(BIN)/python tools/uv.py
 
-.PHONY: setup run test test-all test-ui check fix rooms bench
+.PHONY: setup run test test-all test-ui test-wheel check fix docs rooms bench lock
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Lassoscope needs Python 3.11 or newer, this is %d.%d; say make PYTHON=python3.12" % v[:2])'
+# uv comes first, in the lock's version, and installs the rest: 6 GB that pip unpacks one file after the other.
+$(STAMP): pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Lassoscope needs Python 3.11 or newer, this is %d.%d; run make PYTHON=python3.12" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,ocr]'
+	awk '/^uv==/ {found = 1} found; found && !/\\$$/ {exit}' $(LOCK) | $(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --requirement /dev/stdin
+	$(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --editable '.[dev]'
 	touch $@
 
 run: setup
@@ -37,7 +41,13 @@ fix: setup
 	$(BIN)/ruff format .
 
 rooms: setup
-	$(BIN)/python -m docs.rooms
+	$(BIN)/python -m tools.rooms
 
 bench: setup
 	$(BIN)/python -m benchmarks.run_all
+
+# Every version that may be installed, with hashes, for all supported Pythons; UPGRADE=1 takes the newest ones.
+# Without pip's settings: an index with some of a package's files would leave the hashes of the others out.
+lock: setup
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --all-extras \
+	  $(if $(UPGRADE),--upgrade) pyproject.toml --output-file $(LOCK)

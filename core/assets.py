@@ -1,5 +1,8 @@
-"""Where the files lie that come with the program: fonts, the demo's images, weights. Standard library only."""
+"""Where the files are that come with the program: the demo's images, weights. Standard library only."""
 
+from importlib import resources
 from pathlib import Path
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_CORE = Path(str(resources.files("core")))
+_PACKAGED = _CORE / "_assets"  # in an installed wheel; in a checkout the folder is beside `core`
+ASSETS = _PACKAGED if _PACKAGED.is_dir() else _CORE.parent / "assets"

@@ -20,6 +20,7 @@ from core.arrays import Progress as OnProgress
 from core.errors import BusyError
 from core.store.files import STEERING, plain, shown
 from core.store.troubles import sentence_of
+from dashboard.extras import sentence_of_missing
 
 P = ParamSpec("P")
 FAILED = 1
@@ -109,7 +110,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there (train: with --resume).")
             raise typer.Exit(130) from None
         except Exception as error:
-            said = sentence_of(error)
+            said = sentence_of(error) or sentence_of_missing(error)
             if said is None:
                 raise
             if isinstance(error, BusyError) and command.__name__ in IN_PAGE:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import core
 import dashboard
-from docs.rooms import with_picture
+from tools.rooms import with_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -167,7 +167,7 @@ def notices_sentence(found: Notices) -> str:
     n = f"{len(found.rows):,}" if len(found.rows) else "No"
     said = f"{n} copyright notices were found."
     if not found.was_read:
-        return f"{said} They were told by text on dark alone: to read the words, run .venv/bin/pip install -e '.[ocr]'."
+        return f"{said} They were told by text on dark alone: to read the words, run pip install 'lassoscope[ocr]'."
     if any(found.unread.values()):
         return f"{said} Some are too small to be read and were told by text on dark alone: look before you label."
     return said

@@ -23,7 +23,7 @@ def can_read() -> bool:
 @lru_cache(maxsize=1)
 def _engine() -> Any:
     if not can_read():
-        raise InputError("Reading words needs RapidOCR, which is not installed; run: .venv/bin/pip install -e '.[ocr]'.")
+        raise InputError("Reading words needs RapidOCR, which is not installed; run: pip install 'lassoscope[ocr]'.")
     from rapidocr import RapidOCR
 
     # Its logger would write to the terminal; threads are the caller's business.

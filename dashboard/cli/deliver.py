@@ -13,10 +13,12 @@ from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, PATH, WORKERS, DeviceOption, JsonOption, MaybeWorkspace, WorkspaceOption
 from dashboard.console import finish, progress, sentences
+from dashboard.extras import needs
 
 
 @app.command()
 @sentences
+@needs("dashboard")
 def export(
     folder: Annotated[Path, typer.Argument(**PATH, help="Folder to write; an older bundle in it is replaced.")],
     workspace: WorkspaceOption,

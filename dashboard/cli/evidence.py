@@ -18,6 +18,7 @@ from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, DeviceOption, JsonOption, WorkspaceOption
 from dashboard.console import finish, progress, sentences, this_user
+from dashboard.extras import needs
 
 if TYPE_CHECKING:
     from core.evidence.check_sets import CheckStatus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @sentences
+@needs("dashboard")
 def experiment(
     workspace: WorkspaceOption,
     gold: Annotated[str, typer.Option(help="Column of the manifest that knows the answers.")],
@@ -99,6 +101,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
 
 @app.command()
 @sentences
+@needs("dashboard")
 def curves(
     workspace: WorkspaceOption,
     gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",

@@ -32,6 +32,7 @@ from dashboard.cli.options import (
     WorkspaceOption,
 )
 from dashboard.console import bars, finish, progress, sentences
+from dashboard.extras import needs
 from dashboard.settings import Settings
 
 EMBEDDED = "fashion"  # the demo data set that needs no network
@@ -39,6 +40,7 @@ EMBEDDED = "fashion"  # the demo data set that needs no network
 
 @app.command()
 @sentences
+@needs("dashboard")
 def demo(
     port: PortOption = None,
     address: AddressOption = None,
@@ -129,6 +131,7 @@ def ingest(
 
 @app.command()
 @sentences
+@needs("dashboard")
 def train(
     workspace: WorkspaceOption,
     preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
@@ -207,6 +210,7 @@ def embed(
 
 @app.command()
 @sentences
+@needs("dashboard")
 def project(
     workspace: WorkspaceOption,
     seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map.")] = 0,
@@ -222,6 +226,7 @@ def project(
 
 @app.command()
 @sentences
+@needs("dashboard")
 def clusters(
     workspace: WorkspaceOption,
     grain: Annotated[str, typer.Option(help="coarse, medium or fine: which to list; all are found.")] = "medium",
@@ -293,7 +298,6 @@ def encoders(
 ) -> None:
     """List the encoders that have embedded this workspace, switch, or compare them on the same labels."""
     from core.probe.compare import compare_encoders
-    from dashboard.views.curves import describe_curve
 
     with Workspace(workspace, read_only=use is None) as space:
         if use is not None:
@@ -305,6 +309,8 @@ def encoders(
         line = f"{'*' if encoder['current'] else ' '} {encoder['name']}: {encoder['embedded']:,} embedded, "
         line += f"{encoder['mapped']:,} on its map"
         if compare:
+            from dashboard.views.curves import describe_curve
+
             named = judged[encoder["name"]].curve
             encoder["labels"] = judged[encoder["name"]].n_teach
             defined = named.curve is not None and named.show_average_precision
@@ -338,6 +344,7 @@ def _listed(encoder: KnownEncoder) -> ListedEncoder:
 
 @app.command()
 @sentences
+@needs("dashboard")
 def serve(
     workspace: MaybeWorkspace = None,
     port: PortOption = None,

@@ -98,7 +98,7 @@ def test_without_the_reader_the_figure_alone_decides_and_says_what_is_missing(ma
     monkeypatch.setattr(verbs, "can_read", lambda: False)
     found = find_notices(mapped)
     assert min(precision_and_recall(mapped, found.rows)) >= 0.95
-    assert "pip install -e '.[ocr]'" in notices_sentence(found)
+    assert "pip install 'lassoscope[ocr]'" in notices_sentence(found)
     assert mapped.catalog.images.words() == {}
 
 

@@ -1,4 +1,4 @@
-"""Draw `core`'s rooms and arrows into ARCHITECTURE.md, as the contract and the imports have them: python -m docs.rooms."""
+"""Draw `core`'s rooms and arrows into ARCHITECTURE.md, as the contract and the imports have them: python -m tools.rooms."""
 
 import ast
 import sys
@@ -9,7 +9,7 @@ import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "ARCHITECTURE.md"
-BEGIN, END = "<!-- rooms: written by python -m docs.rooms -->\n", "<!-- /rooms -->\n"
+BEGIN, END = "<!-- rooms: written by python -m tools.rooms -->\n", "<!-- /rooms -->\n"
 
 
 def layers() -> list[list[str]]:
