@@ -44,6 +44,13 @@ def test_nothing_outside_core_touches_the_catalog():
         assert not re.search(r"\.catalog\b(?!\.\w+ import)", file.read_text()), file
 
 
+def test_tests_of_core_import_nothing_of_the_dashboard():
+    """As `core` itself: neither an import, nor `python -m dashboard`, nor a way round through another test."""
+    for file in (ROOT / "tests" / "core").rglob("*.py"):
+        assert "dashboard" not in file.read_text(), file
+        assert not re.search(r"tests\.(?:dashboard|ui)\b", file.read_text()), file
+
+
 def test_the_workspace_is_state_and_short():
     assert len((ROOT / "core" / "workspace.py").read_text().splitlines()) < 400
 

@@ -1,24 +1,11 @@
-"""A small real workspace that several test files copy: 400 demo images, embedded, without labels and without a map."""
+"""What tests of `core` share: files read in this process, and a demo workspace to write to."""
 
 import shutil
 from concurrent.futures import Future
 
 import pytest
 
-from core.demo.datasets import write_demo_images
-from core.encoders.embed import embed
-from core.intake.ingest import ingest
-from core.labels.classes import parse_classes
 from core.workspace import Workspace
-
-
-@pytest.fixture(scope="session")
-def demo_400(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "w"
-    with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
-        ingest(space, write_demo_images(folder / "images", n_images=400), workers=2)
-        embed(space, "msn-demo", device="cpu")
-    return folder
 
 
 class InProcess:

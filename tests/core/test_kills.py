@@ -19,7 +19,6 @@ from core.intake.ingest import ingest
 from core.labels.actions import history
 from core.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
 EMBED = """
 import sys, core.encoders.embed as e
 from pathlib import Path
@@ -62,26 +61,32 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_and_kill(code: str, folder: Path, *, after_lines: int, then: float) -> list[str]:
+@pytest.fixture
+def run_and_kill(start):
     """Run code, kill it that many seconds after its n-th line, and return all lines it got out."""
-    lines = []
-    with subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+
+    def run(code: str, folder: Path, *, after_lines: int, then: float) -> list[str]:
+        lines = []
+        process = start([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True)
         while len(lines) < after_lines and (line := process.stdout.readline()):
             lines.append(line.strip())
         time.sleep(then)
         process.kill()
         lines += process.stdout.read().split("\n")
-    return [line for line in lines if line]
+        process.wait()  # its lock on the workspace goes with it
+        return [line for line in lines if line]
+
+    return run
 
 
-def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_path):
-    rng, name = np.random.default_rng(), load_encoder("random", device="cpu").name
+def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_path, run_and_kill, start, chance):
+    name = load_encoder("random", device="cpu").name
     for after_lines in (1, 4):
-        run_and_kill(EMBED, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.1)))
+        run_and_kill(EMBED, folder, after_lines=after_lines, then=float(chance.uniform(0, 0.1)))
         with Workspace(folder, read_only=True) as space:
             parts = space.catalog.models.parts(name)
             assert [start for start, _, _ in parts] == [16 * i for i in range(len(parts))]  # no gap, none twice
-    subprocess.run([sys.executable, "-c", EMBED, str(folder)], cwd=ROOT, check=True, capture_output=True)
+    assert start([sys.executable, "-c", EMBED, folder], stdout=subprocess.DEVNULL).wait() == 0
     with Workspace(folder) as space:
         resumed = space.matrix.take(np.arange(200))
     whole = tmp_path / "w"
@@ -91,10 +96,9 @@ def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_
         np.testing.assert_allclose(space.matrix.take(np.arange(200)), resumed, atol=2e-3)
 
 
-def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folder):
-    rng = np.random.default_rng()
+def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folder, run_and_kill, chance):
     for after_lines in (3, 40, 150):
-        lines = run_and_kill(LABEL, folder, after_lines=after_lines, then=float(rng.uniform(0, 0.2)))
+        lines = run_and_kill(LABEL, folder, after_lines=after_lines, then=float(chance.uniform(0, 0.2)))
         acknowledged = int(lines[-1])
         with Workspace(folder) as space:
             found = [action.seq for action, _ in history(space)]
@@ -104,28 +108,26 @@ def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folde
             assert all(len(again[seq].rows) == 1 for seq in found)
 
 
-def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tmp_path):
-    rng = np.random.default_rng()
+def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tmp_path, run_and_kill, chance):
     for number in range(4):
         folder = tmp_path / str(number)
-        run_and_kill(CREATE, folder, after_lines=1, then=float(rng.uniform(0, 0.08)))
+        run_and_kill(CREATE, folder, after_lines=1, then=float(chance.uniform(0, 0.08)))
         assert state_of(folder) in (THERE, MISSING)
         with Workspace.create(folder, salt="again") as space:
             assert len(space.classes) == 3
             assert space.catalog.settings.get("salt") in ("kills", "again")
 
 
-def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path):
+def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path, run_and_kill, chance):
     with Workspace(small, read_only=True) as space:
         codes = space.labels.codes.tolist()
     connection = sqlite3.connect(small / "catalog.sqlite")
     connection.execute("UPDATE settings SET value = '{oops' WHERE key = 'guideline'")
     connection.commit()
     connection.close()
-    rng = np.random.default_rng()
     for number in range(3):
         folder = shutil.copytree(small, tmp_path / str(number))
-        run_and_kill(REPAIR, folder, after_lines=1, then=float(rng.uniform(0, 0.25)))
+        run_and_kill(REPAIR, folder, after_lines=1, then=float(chance.uniform(0, 0.25)))
         with Workspace(folder, read_only=True) as space:
             assert space.labels.codes.tolist() == codes
         repair(folder, device="cpu")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from core.errors import InputError
 from core.evidence import check_sets
@@ -12,20 +11,13 @@ from core.missing import missing_for_check, missing_for_probe, missing_for_score
 from core.probe.live import refit
 from core.probe.live_curves import curves
 from core.probe.suggest import suggest
-from core.workspace import Workspace
-from dashboard.cli import app
-from dashboard.console import IN_PAGE
-from tests.core.evidence.test_check_sets import CLASSES, give, made, teach
+from tests.worlds import give, made, teach, with_gold
 
 
 @pytest.fixture
 def space(tmp_path):
     with made(tmp_path / "w", n=200) as found:
         yield found
-
-
-def say(*words):
-    return " ".join(CliRunner().invoke(app, [*map(str, words)]).output.split())
 
 
 def curve(space, key, **how):
@@ -47,13 +39,6 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
         suggest(space, 3, strategy="top")
     assert suggest(space, 3)  # what needs no score goes on
     assert missing_side(space) == ""  # no label could bring the other side
-    folder = space.folder
-    space.close()
-    assert star in say("fit", "-w", folder)
-    assert say("curves", "-w", folder).count(star) == 1
-    said = say("promise", "-w", folder)
-    assert star in said
-    assert "  " not in said
 
 
 def test_all_classes_flagged_and_labels_of_one_side_are_said(space):
@@ -102,10 +87,6 @@ def fitted(space):
     return space
 
 
-def with_gold(space, column, values):
-    space.catalog.images.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
-
-
 def test_gold_values_that_match_no_class_are_named(fitted):
     names = ["neutral", "explicit"]
     truth = [names[code] for code in fitted.gold("label")]
@@ -118,22 +99,3 @@ def test_gold_values_that_match_no_class_are_named(fitted):
     assert some.curve.n < curve(fitted, "gold", gold_column="label").curve.n
     assert some.note == "without 5 images whose 'some' is no class: 'EXPLICIT' ('EXPLICIT' is probably 'explicit')"
     assert curve(fitted, "gold", gold_column="label").note == ""
-    folder = fitted.folder
-    fitted.close()
-    assert "'Explicit' is probably 'explicit'" in say("curves", "-w", folder, "--gold", "Case")
-    assert "without 5 images" in say("curves", "-w", folder, "--gold", "some")
-
-
-def test_only_what_the_page_can_do_is_sent_to_the_page(space):
-    folder = space.folder  # open for writing, as a server has it
-    commands = {
-        "ingest": ["ingest", folder], "embed": ["embed"], "project": ["project"], "classes": ["classes", "--set", "a,b*"],
-        "guideline": ["guideline", "--set", "v2"], "labels": ["labels", "import", folder / "l.csv"], "fit": ["fit"],
-        "clusters": ["clusters", "--again"], "encoders": ["encoders", "--use", "made"], "promise": ["promise", "--reveal"],
-    }  # fmt: skip
-    for name, words in commands.items():
-        said = say(*words, "-w", folder)
-        assert "open for writing (a server?); stop it first" in said, name
-        assert ("its page" in said) == (name in IN_PAGE), name
-    assert set(IN_PAGE) <= set(commands)
-    assert CLASSES[0].name == Workspace(folder, read_only=True).class_names[0]

@@ -1,60 +1,31 @@
 """The product's story through `Workspace`, on real demo images, without a browser."""
 
-import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from typer.testing import CliRunner
 
 from core.encoders.chosen import encoders, use_encoder
+from core.encoders.embed import embed
 from core.errors import InputError, WorkspaceError
 from core.evidence.queues import check_queue
 from core.labels.actions import label, redo, undo
 from core.labels.exchange import export_labels, import_labels
-from core.map.project import project
 from core.missing import missing_for_probe
 from core.overview import describe, label_counts
 from core.probe.live import refit
 from core.probe.live_curves import curves, learning
 from core.probe.suggest import more_like, suggest
 from core.workspace import Workspace
-from dashboard.cli import app
+from tests.conftest import label_first
 
 
 @pytest.fixture
 def folder(demo_400, tmp_path):
     """A workspace with embeddings, and nothing done yet."""
     return shutil.copytree(demo_400, tmp_path / "w")
-
-
-@pytest.fixture(scope="module")
-def worked_on(demo_400, tmp_path_factory):
-    """The same with first labels, readings, a model, and a map; tests leave it as it was, or take a copy."""
-    folder = shutil.copytree(demo_400, tmp_path_factory.mktemp("story") / "w")
-    with Workspace(folder) as space:
-        label_first(space, suggest(space, 10))
-        refit(space)
-        project(space)
-    return folder
-
-
-def label_first(space, suggested):
-    """Give what was suggested its true class, and read check images of both parts."""
-    gold = space.gold("label")
-    for s in suggested:
-        label(space, np.array([s.row]), space.class_names[gold[s.row]], analyst="ann")
-    for live, n in ((False, 90), (True, 30)):
-        for row in check_queue(space, n, live=live):
-            label(space, np.array([row]), space.class_names[gold[row]], analyst="bob", source="check")
-
-
-def run(*words):
-    result = CliRunner().invoke(app, [*words, "--json"])
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_the_story(folder):
@@ -103,25 +74,6 @@ def test_the_story(folder):
         assert (space.labels.codes == before).all()
 
 
-def test_the_commands_give_sensible_json(worked_on):
-    w = ("-w", str(worked_on))
-    assert run("project", *w)["images"] == 400
-    assert run("fit", *w)["flagged"] == ["footwear"]
-    found = run("curves", *w, "--gold", "label")["curves"]
-    assert [c["key"] for c in found] == ["training", "check", "gold"]
-    picks = run("suggest", *w, "--n", "10")["suggestions"]
-    assert len({p["id"] for p in picks}) == 10
-    assert run("doctor", *w)["problems"] == []
-    assert [c["name"] for c in run("classes", *w)["classes"]] == ["neutral", "footwear", "copyright"]
-
-
-def test_clusters_of_the_map_are_found_and_listed(worked_on):
-    found = run("clusters", "-w", str(worked_on), "--grain", "coarse")["clusters"]
-    assert len(found) >= 2
-    assert all(len(c["pictures"]) == 6 and c["size"] >= 20 for c in found)
-    assert run("clusters", "-w", str(worked_on), "--grain", "coarse", "--again")["clusters"] == found
-
-
 def test_wrong_input_is_one_sentence(worked_on, tmp_path):
     with Workspace(worked_on, read_only=True) as space:
         with pytest.raises(InputError, match="Nothing is selected"):
@@ -134,10 +86,6 @@ def test_wrong_input_is_one_sentence(worked_on, tmp_path):
         bad.write_text("image,class\nnope,neutral\n")
         with pytest.raises(InputError, match="not in this workspace"):
             import_labels(space, bad, analyst="a")
-    result = CliRunner().invoke(app, ["embed", "-w", str(tmp_path / "none")])
-    assert result.exit_code == 1
-    assert "Traceback" not in result.output
-    assert CliRunner().invoke(app, ["embed"]).exit_code == 2
 
 
 def test_one_process_writes(worked_on):
@@ -145,57 +93,12 @@ def test_one_process_writes(worked_on):
         Workspace(worked_on)
 
 
-def test_weights_trained_on_the_workspace_embed_it(folder, tmp_path):
-    w, out = ("-w", str(folder)), str(tmp_path / "mine.safetensors")
-    settings = ("--preset", "tiny-32", "--epochs", "1", "--set", "architecture.depth=1", "--set", "batch_size=100")
-    result = run("train", *w, *settings, "--device", "cpu", "--out", out)
-    assert (result["finished"], result["steps"], result["images"]) == (True, 4, 400)
-    again = CliRunner().invoke(app, ["train", *w, *settings, "--out", out])
-    assert again.exit_code == 1
-    assert "--resume" in again.output
-    assert run("train", *w, *settings, "--resume", "--out", out)["steps"] == 4
-    assert [r["state"] for r in map(json.loads, (p.read_text() for p in sorted((folder / "training").glob("*/run.json"))))] == [
-        "finished",
-        "finished",
-    ]
-    found = run("embed", *w, "--encoder", out, "--device", "cpu")
-    assert found["encoder"].startswith("mine-")
-    assert found["embedded"] == 400
-    assert "400 images of the workspace" in found["data"]
-    assert run("embed", *w, "--device", "cpu")["encoder"] == found["encoder"]  # the current one goes on
-
-
-def test_encoders_are_listed_compared_on_the_same_labels_and_switched(worked_on, tmp_path):
-    folder = shutil.copytree(worked_on, tmp_path / "w")
-    w = ("-w", str(folder))
-    with Workspace(folder) as space:  # a later set has begun: the readings of this one may be watched
-        space.set_check_set(replace(space.check_set, number=2, after=1.0))
-    run("embed", *w, "--encoder", "random", "--device", "cpu")
-    found = {e["name"].split("-")[0]: e for e in run("encoders", *w, "--compare")["encoders"]}
-    assert set(found) == {"msn", "random"}
-    assert found["random"]["current"]
-    assert not found["msn"]["current"]
-    assert found["msn"]["mapped"] == 400
-    assert found["random"]["mapped"] == 0
-    assert found["msn"]["labels"] == found["random"]["labels"] == 10
-    assert found["msn"]["average_precision"] > found["random"]["average_precision"] > 0.3
-    before = run("doctor", *w)["workspace"]["labels"]
-    run("encoders", *w, "--use", found["msn"]["name"])
-    with Workspace(folder) as space:
-        assert space.encoder_name == found["msn"]["name"]
-        assert np.isfinite(space.xy).all()
-        assert label_counts(space)["labels"] == before
-        assert refit(space) is not None
-        with pytest.raises(InputError, match="no embeddings by 'other'"):
-            use_encoder(space, "other")
-
-
 def test_a_refit_that_another_encoder_overtakes_is_dropped(worked_on, tmp_path, monkeypatch):
     from core.probe import live as module
 
     folder = shutil.copytree(worked_on, tmp_path / "w")
-    run("embed", "-w", str(folder), "--encoder", "pixels-pca", "--device", "cpu")
     with Workspace(folder) as space:
+        embed(space, "pixels-pca", device="cpu")
         first, second = (encoder["name"] for encoder in encoders(space))
         use_encoder(space, first)
         new = suggest(space, 1, strategy="random")[0].row  # else the probe there is would be taken

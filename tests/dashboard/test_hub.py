@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.handout import LEASE_SECONDS, Handout
 from dashboard.hub import PATIENCE, Hub
+from tests.waiting import wait_for
 
 
 class Loop:
@@ -32,14 +33,6 @@ def hub():
     hub = Hub()
     yield hub
     hub.close()
-
-
-def wait_for(condition):
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen within 5 s")
 
 
 def test_every_window_but_the_one_that_acted_is_told_the_newest_of_each_topic(hub, loop):

@@ -18,7 +18,7 @@ from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
-from tests.core.evidence.test_check_sets import made, read, teach
+from tests.worlds import made, read, teach
 
 
 class Direct(Actions):

@@ -1,15 +1,11 @@
 """Check sets through `Workspace`: what is sealed, what a look costs, and that peeking cannot break the promise."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from core.catalog.records import ImageClass, ImageRecord
-from core.embeddings.matrix import write_part
 from core.errors import InputError
 from core.evidence import check_sets, focus, openings, points, queues, second_reading
 from core.evidence.bounds import certify, look_alpha
@@ -23,55 +19,7 @@ from core.maths.precision_recall import pr_curve
 from core.probe.live import refit
 from core.probe.live_curves import curves, learning
 from core.workspace import Workspace
-from dashboard.cli import app
-
-CLASSES = (ImageClass("neutral", "#0072b2", "1", flagged=False), ImageClass("explicit", "#d55e00", "2", flagged=True))
-DIM = 8
-
-
-def made(folder: Path, *, n=1_200, seed=0, share=0.4, apart=1.6) -> Workspace:
-    """Make a workspace of n images whose embeddings overlap by class; gold knows the classes."""
-    rng = np.random.default_rng(seed)
-    space = Workspace.create(folder, classes=CLASSES, salt=f"salt {seed}")
-    grow(space, n, rng, share=share, apart=apart)
-    return space
-
-
-def grow(space, n, rng, *, share=0.4, apart=1.6):
-    first, names = space.n_images, ["neutral", "explicit"]
-    explicit = rng.random(n) < share
-    ids = [f"{rng.integers(2**63):032x}" for _ in range(n)]
-    records = [
-        ImageRecord(key, f"/none/{key}.png", 8, 8, 1, "PNG", key, key, {"label": names[int(e)]})
-        for key, e in zip(ids, explicit, strict=True)
-    ]
-    space.catalog.images.add_batch(records, [], [])
-    x = rng.normal(size=(n, DIM))
-    x[:, 0] += apart * explicit
-    space.catalog.models.add_encoder("made", DIM, {})
-    position = len(space.catalog.models.parts("made"))
-    file = write_part(space.folder / "embeddings", position, x)
-    space.catalog.models.add_part("made", position, first, first + n, str(file.relative_to(space.folder)))
-    space.catalog.settings.set("encoder", "made")
-    space.reload()
-
-
-def teach(space, n, rng):
-    gold = space.gold("label")
-    free = np.flatnonzero(~space.is_check & (space.labels.codes < 0))
-    give(space, rng.permutation(free)[:n], gold, source="single")
-    return refit(space)
-
-
-def give(space, rows, gold, *, source="check", analyst="ann"):
-    for code, name in enumerate(space.class_names):
-        mine = rows[gold[rows] == code]
-        if len(mine):
-            label(space, mine, name, analyst=analyst, source=source)
-
-
-def read(space, n, purpose="promise", analyst="ann"):
-    give(space, queues.queue(space, purpose, n, analyst=analyst), space.gold("label"), analyst=analyst)
+from tests.worlds import give, grow, made, read, teach
 
 
 @pytest.fixture
@@ -329,31 +277,6 @@ def test_the_sentences_are_those_of_the_specification(space):
     shown = float(words[0].split("≥ ")[1].split(":")[0])
     assert sample.counted_above(shown) == figures.n_above  # the rounded threshold flags the very same images
     assert shown <= opened.threshold
-
-
-def test_the_commands(space):
-    folder = str(space.folder)
-    read(space, 150)
-    space.close()
-
-    def run(*words):
-        result = CliRunner().invoke(app, [*words, "-w", folder, "--json"])
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
-
-    assert run("guideline", "--set", "v2")["guideline"] == "v2"
-    before = run("promise")
-    assert before["opened"] is None
-    assert before["n"] == 150
-    assert "threshold" not in json.dumps(before["sentences"])
-    found = run("promise", "--recall", "0.8", "--confidence", "0.9", "--reveal")
-    assert found["opened"]["recall"] == 0.8
-    assert found["opened"]["alpha"] == pytest.approx(0.08)
-    assert found["opened"]["figures"]["flagged"] > 0
-    assert run("promise")["opened"]["threshold"] == found["opened"]["threshold"]
-    curves = {c["key"]: c for c in run("curves")["curves"]}
-    assert curves["opened"]["n"] == 150
-    assert all(low <= value for low, value in zip(curves["opened"]["recall_band"], curves["opened"]["recall"], strict=True))
 
 
 def peek(folder: Path, seed: int) -> tuple[bool, bool]:

@@ -5,7 +5,6 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
@@ -14,7 +13,6 @@ from core.labels.bulk import Seen, further_look, label_bulk
 from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
 from core.workspace import Workspace
-from dashboard.cli import app
 
 N = 24
 
@@ -252,21 +250,6 @@ def test_a_bulk_label_whose_class_has_gone_is_not_looked_at_further(space):
     set_classes(space, parse_classes("neutral,explicit*"))
     with pytest.raises(InputError, match="no class 'typo'"):
         further_look(space, bulk.token, rng=np.random.default_rng(0))
-
-
-def test_the_command_says_what_it_took_and_what_it_kept(space, tmp_path):
-    row = check_row(space)
-    label(space, np.array([row]), "explicit", analyst="ann", source="check")
-    keys = [space.image_id(row), space.image_id(int(np.flatnonzero(~space.is_check)[0]))]
-    folder = str(space.folder)
-    space.close()
-    file = tmp_path / "l.csv"
-    file.write_text("image,class\n" + "".join(f"{key},neutral\n" for key in keys))
-    said = CliRunner().invoke(app, ["labels", "import", str(file), "-w", folder]).output
-    assert (
-        "1 label taken in. 1 image keeps what was read in Check. Labelled now: 1 in the teach half, 1 in the check half."
-        in said
-    )
 
 
 def test_a_class_that_left_the_list_comes_back_as_it_was_with_its_next_label(writable):

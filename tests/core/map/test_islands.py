@@ -8,7 +8,7 @@ from core.labels.actions import label
 from core.map import density, islands
 from core.map.density import NOISE, find_clusters, named_clusters
 from core.workspace import Workspace
-from tests.core.evidence.test_check_sets import made
+from tests.worlds import made
 
 
 def three_islands(rng, sizes=(300, 200, 100), spread=0.1):

@@ -1,0 +1,65 @@
+"""A made-up workspace with known classes, and what a person does in it: teach, read. For tests of numbers and of pages."""
+
+from pathlib import Path
+
+import numpy as np
+
+from core.catalog.records import ImageClass, ImageRecord
+from core.embeddings.matrix import write_part
+from core.evidence import queues
+from core.labels.actions import label
+from core.probe.live import refit
+from core.workspace import Workspace
+
+CLASSES = (ImageClass("neutral", "#0072b2", "1", flagged=False), ImageClass("explicit", "#d55e00", "2", flagged=True))
+DIM = 8
+
+
+def made(folder: Path, *, n=1_200, seed=0, share=0.4, apart=1.6) -> Workspace:
+    """Make a workspace of n images whose embeddings overlap by class; gold knows the classes."""
+    rng = np.random.default_rng(seed)
+    space = Workspace.create(folder, classes=CLASSES, salt=f"salt {seed}")
+    grow(space, n, rng, share=share, apart=apart)
+    return space
+
+
+def grow(space, n, rng, *, share=0.4, apart=1.6):
+    first, names = space.n_images, ["neutral", "explicit"]
+    explicit = rng.random(n) < share
+    ids = [f"{rng.integers(2**63):032x}" for _ in range(n)]
+    records = [
+        ImageRecord(key, f"/none/{key}.png", 8, 8, 1, "PNG", key, key, {"label": names[int(e)]})
+        for key, e in zip(ids, explicit, strict=True)
+    ]
+    space.catalog.images.add_batch(records, [], [])
+    x = rng.normal(size=(n, DIM))
+    x[:, 0] += apart * explicit
+    space.catalog.models.add_encoder("made", DIM, {})
+    position = len(space.catalog.models.parts("made"))
+    file = write_part(space.folder / "embeddings", position, x)
+    space.catalog.models.add_part("made", position, first, first + n, str(file.relative_to(space.folder)))
+    space.catalog.settings.set("encoder", "made")
+    space.reload()
+
+
+def teach(space, n, rng):
+    gold = space.gold("label")
+    free = np.flatnonzero(~space.is_check & (space.labels.codes < 0))
+    give(space, rng.permutation(free)[:n], gold, source="single")
+    return refit(space)
+
+
+def give(space, rows, gold, *, source="check", analyst="ann"):
+    for code, name in enumerate(space.class_names):
+        mine = rows[gold[rows] == code]
+        if len(mine):
+            label(space, mine, name, analyst=analyst, source=source)
+
+
+def read(space, n, purpose="promise", analyst="ann"):
+    give(space, queues.queue(space, purpose, n, analyst=analyst), space.gold("label"), analyst=analyst)
+
+
+def with_gold(space, column, values):
+    """Give every image a value in a gold column, in the order of the rows."""
+    space.catalog.images.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
