@@ -1,4 +1,4 @@
-"""Where the files are that come with the program: the demo's images, weights. Standard library only."""
+"""The folder of the files shipped with the program: demo images, weights. Standard library only."""
 
 from importlib import resources
 from pathlib import Path

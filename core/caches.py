@@ -1,6 +1,6 @@
-"""A place for what libraries keep between runs, where the usual one cannot be written: containers, users without a home.
+"""A cache folder for libraries where the usual one cannot be written: in containers, for users without a home.
 
-Standard library only, and called before numba is imported: numba asks once.
+Standard library only. Called before numba is imported, because numba reads its setting once.
 """
 
 import contextlib
@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
 
-VARIABLES = ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # the first is Hugging Face's and torch's, too
+VARIABLES = ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # Hugging Face and torch use the first, too
 
 
 def provide_caches(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Point libraries to a private temporary folder if they could keep nothing in the user's; otherwise change nothing."""
+    """Point libraries to a private temporary folder if the user's cache folder cannot be written; else change nothing."""
     usual = Path(environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"))
     if all(environment.get(name) for name in VARIABLES) or _can_be_made(usual):
         return
@@ -31,7 +31,7 @@ def _packages() -> Path:
 
 
 def _can_be_made(folder: Path) -> bool:
-    """Tell whether files can be written to a folder, once it and what is above it are made."""
+    """Tell whether files can be written to a folder once it and its parents are created."""
     for place in (folder, *folder.parents):
         if place.exists():
             return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
@@ -39,7 +39,7 @@ def _can_be_made(folder: Path) -> bool:
 
 
 def _private_folder() -> str:
-    """Return this user's folder among the temporary ones; a fresh one if another user could write to that: caches are code."""
+    """Return this user's temporary folder, or a fresh one if other users could write to it: caches contain code."""
     shared = Path(tempfile.gettempdir()) / f"lassoscope-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     with contextlib.suppress(OSError):
         shared.mkdir(mode=0o700, exist_ok=True)

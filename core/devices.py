@@ -1,4 +1,4 @@
-"""Where the arithmetic runs: CUDA when there, and bf16 where the hardware multiplies it faster. Imports torch only."""
+"""Where computation runs: on CUDA if available, in bf16 if the hardware is faster with it. Imports torch only."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ def pick_device(name: str = "auto") -> torch.device:
     """Return the device for a name.
 
     Args:
-        name: "auto" (CUDA when there, else the CPU), "cpu", "cuda" or "cuda:N".
+        name: "auto" (CUDA if available, else the CPU), "cpu", "cuda" or "cuda:N".
     Raises:
-        InputError: if it does not exist here.
+        InputError: if this machine does not have it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,25 +32,25 @@ def pick_device(name: str = "auto") -> torch.device:
 
 @contextlib.contextmanager
 def one_thread_each(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool whose threads each compute alone; whole tasks side by side, one per core.
+    """Yield a thread pool in which torch runs every task on a single thread: tasks in parallel, one per core.
 
-    torch's own threads meet at the end of every operation, and on a machine that is also busy with something else that
-    wait makes them 5 to 10 times slower.
+    torch's own threads synchronise after every operation, which makes them 5 to 10 times slower on a machine that is also
+    busy with something else.
 
     Args:
-        workers: threads, None for as many as torch would use.
+        workers: number of threads, None for as many as torch would use.
     """
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(workers or threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool
     finally:
-        torch.set_num_threads(threads)  # the pool's setting had become the default of threads to come
+        torch.set_num_threads(threads)  # the pool's setting had become the default of new threads
 
 
 @cache
 def _cpu_multiplies_bf16() -> bool:
-    """Tell whether the CPU has bf16 instructions; without them torch emulates bf16 and is slower than float32."""
+    """Tell whether the CPU has bf16 instructions; without them torch emulates bf16, slower than float32."""
     with contextlib.suppress(OSError):
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,22 +1,22 @@
-"""Errors a person can act on: each message is one sentence that says what was got, what is needed and what to do."""
+"""Errors a person can act on: each message says in one sentence what is wrong, what is needed and what to do."""
 
-WHAT_TO_DO = "run 'lassoscope doctor --repair', which keeps what can still be read, or restore a copy"  # where damage was met
+WHAT_TO_DO = "run 'lassoscope doctor --repair', which keeps what can still be read, or restore a copy"  # about damage
 
 
 class AppError(Exception):
-    """Base of every expected error; the command line and the page print its message and nothing else."""
+    """Base of every expected error; the command line and the page show its message only, without a traceback."""
 
 
 class InputError(AppError):
-    """A file, option or value from outside is not usable."""
+    """A file, option or value given by the user is not usable."""
 
 
 class ShapeError(AppError):
-    """An array does not have the shape that the function documents."""
+    """An array does not have the documented shape."""
 
 
 class WorkspaceError(AppError):
-    """The workspace folder is missing, in use by another process, or not at the stage the verb needs."""
+    """The workspace is missing, in use by another process, or lacks what the verb needs."""
 
 
 class BusyError(WorkspaceError):
@@ -24,16 +24,16 @@ class BusyError(WorkspaceError):
 
 
 class ReadOnlyError(WorkspaceError):
-    """Something would have to be written where nothing can be."""
+    """The verb has to write, but the workspace is read-only."""
 
 
 class DamageError(WorkspaceError):
-    """A file of the workspace cannot be read as what it should be."""
+    """A file of the workspace is damaged."""
 
 
 class EncoderError(AppError):
-    """An encoder's weights are unknown, unreadable, or do not fit the embeddings they are used with."""
+    """An encoder's weights are missing, unreadable, or do not fit the embeddings they are used with."""
 
 
 class UnavailableError(AppError):
-    """Something outside this machine is needed and cannot be reached."""
+    """A service outside this machine is needed but cannot be reached."""

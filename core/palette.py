@@ -1,7 +1,7 @@
-"""Colours that mean something: classes, scores, no label. Safe for colour-blind eyes, the same in every run."""
+"""Colours with a meaning: classes, scores, no label. Colour-blind safe, and the same in every run."""
 
 UNLABELLED_COLOUR = "#9a9a9a"
-CLASS_PALETTE = (  # Okabe & Ito 2008, strongest contrasts first; black is left out, it vanishes on dark ground
+CLASS_PALETTE = (  # Okabe & Ito 2008, strongest contrasts first; without black, which is invisible in the dark theme
     "#0072b2",
     "#d55e00",
     "#cc79a7",
@@ -12,8 +12,8 @@ CLASS_PALETTE = (  # Okabe & Ito 2008, strongest contrasts first; black is left 
     "#8c564b",
     "#7f3fbf",
 )
-CONTINUOUS = (  # viridis (Smith & van der Walt 2015) without its ends, which vanish on dark and on white ground;
-    # not cividis: its middle is the grey of "unlabelled", and the middle of a score is what is looked for
+CONTINUOUS = (  # viridis (Smith & van der Walt 2015) without its ends, which are invisible on dark and on white;
+    # not cividis: its middle is the grey of "unlabelled", and the middle of the scores matters most
     "#481D6F",
     "#46307D",
     "#414286",

@@ -1,4 +1,4 @@
-"""Numbers in sentences: counts with their nouns, shares that are never rounded to all or nothing. Imports math only."""
+"""Numbers in sentences: counts that agree with their nouns, shares never rounded to 0% or 100%. Imports math only."""
 
 import math
 
@@ -6,10 +6,10 @@ UNKNOWN = "not known"
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """Say how many: "1 image", "2 images", "1,000 images".
+    """Format a count with its noun: "1 image", "2 images", "1,000 images".
 
     Args:
-        plural: where it is not the noun with an s.
+        plural: if it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
@@ -20,9 +20,9 @@ def verb(n: int, one: str = "is", several: str = "are") -> str:
 
 
 def percent(share: float, *, down: bool = False, up: bool = False) -> str:
-    """Say a share with two or three digits, rounded to the nearest, down or up; NaN is not known.
+    """Format a share as a percentage with two or three digits, rounded to nearest, down or up; NaN is "not known".
 
-    Rounded to the nearest, what is not all is never said to be 100%, nor what is something 0%.
+    Rounded to nearest, only 1 becomes 100% and only 0 becomes 0%.
     """
     if math.isnan(share):
         return UNKNOWN
@@ -35,7 +35,7 @@ def percent(share: float, *, down: bool = False, up: bool = False) -> str:
 
 
 def fraction(share: float, *, down: bool = False, up: bool = False) -> str:
-    """Say a share as a number with three decimals, rounded as `percent` does."""
+    """Format a share as a number with three decimals, rounded as by `percent`."""
     if math.isnan(share):
         return UNKNOWN
     if share in (0, 1):
@@ -53,18 +53,18 @@ def _rounded(x: float, decimals: int, *, most: int, down: bool, up: bool) -> flo
 
 
 def target(share: float) -> str:
-    """Say a share that somebody has set, with as many digits as it has: 0.995 is 99.5%."""
+    """Format a share that a person has set as a percentage with all its digits: 0.995 is 99.5%."""
     return f"{100 * share:.4g}%"
 
 
 def signed(x: float, decimals: int = 2) -> str:
-    """Say a number with its sign; what rounds to zero has none."""
+    """Format a number with its sign; a number that rounds to zero has none."""
     text = f"{x:+.{decimals}f}"
     return text[1:] if float(text) == 0 else text
 
 
 def per_thousand(x: float, *, down: bool = False, up: bool = False) -> str:
-    """Say how many of 1,000, rounded to the nearest, down or up: whole images, tenths below ten."""
+    """Format a number out of 1,000, rounded to nearest, down or up: integers from ten on, tenths below."""
     if math.isnan(x):
         return UNKNOWN
     scale = 10 if 0 < x < 9.95 else 1

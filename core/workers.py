@@ -1,4 +1,4 @@
-"""Worker processes: ended with their parent, bounded in memory and time, one thing at a time each."""
+"""Worker processes with limits of memory and time per call; they end with their parent process."""
 
 import contextlib
 import multiprocessing
@@ -13,21 +13,19 @@ from typing import Any
 
 from core.errors import AppError
 
-SECONDS = 60.0  # that one call may take; the slowest picture of 100 megapixels takes 5 here
-START_SECONDS = 300.0  # that a process may take to come up, on a busy machine with a cold disk
-STARTS = 3  # tries
+SECONDS = 60.0  # limit per call; the slowest picture of 100 megapixels takes 5
+START_SECONDS = 300.0  # limit for starting a process, on a busy machine with a cold disk
+STARTS = 3  # attempts
 READY = "ready"
-MEMORY = (
-    1_300  # MB that a worker may take over what it has when it starts: `core.images.decode.MOST_MEMORY` and what is around it
-)
+MEMORY = 1_300  # MB per call beyond what the process uses when it starts: `core.images.decode.MOST_MEMORY` and some more
 
 
 class TookTooLongError(AppError):
-    """A call took longer than it may; its process was ended."""
+    """A call exceeded its time limit; its process was killed."""
 
 
 class StartError(AppError):
-    """A worker process does not come up: that says nothing of what it was to do."""
+    """A worker process does not start; the call it was meant for is not to blame."""
 
 
 class CrashedError(AppError):
@@ -35,7 +33,7 @@ class CrashedError(AppError):
 
 
 def end_with_parent() -> None:
-    """End this process when its parent ends, however that happens: a pool's processes would wait for work for ever."""
+    """End this process when its parent ends for whatever reason; it would wait for work for ever."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -47,7 +45,7 @@ def end_with_parent() -> None:
 
 
 def bound_memory(megabytes: int) -> None:
-    """Let this process take no more than this over what it has now, where the system can (Linux); else do nothing."""
+    """Limit the memory this process may allocate from now on, where the system supports it (Linux); else do nothing."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -57,12 +55,12 @@ def bound_memory(megabytes: int) -> None:
 
 
 def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> None:
-    """Answer calls until the other end closes."""
+    """Answer calls until the other end is closed."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who ends this process
     prepare()
     bound_memory(memory)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries write what they think of a file; the answer says it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries print warnings about files; the answer has what matters
     calls.send(READY)
     while True:
         try:
@@ -71,19 +69,19 @@ def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> Non
             return
         try:
             answer: Any = (function(*arguments), None)
-        except BaseException as error:  # handed to the caller, who knows what to make of it
+        except BaseException as error:  # raised again in the caller
             answer = (None, error)
         calls.send(answer)
 
 
 class _Process:
-    """One worker process and the way to it."""
+    """One worker process and the pipe to it."""
 
     def __init__(self, memory: int, prepare: Callable[[], object]) -> None:
-        """Start it, and wait until it is ready.
+        """Start it and wait until it is ready.
 
         Raises:
-            StartError: if it does not come up.
+            StartError: if it does not start.
         """
         context = multiprocessing.get_context("spawn")  # not fork: the caller may be a server with threads
         self._calls, there = context.Pipe()
@@ -91,20 +89,20 @@ class _Process:
         try:
             self._process.start()
         except OSError as error:
-            raise StartError(f"A reader process cannot be started ({error.strerror or error}); try fewer --workers.") from None
+            raise StartError(f"A worker process cannot be started ({error.strerror or error}); try fewer --workers.") from None
         there.close()
-        if not self._comes_up():
+        if not self._is_ready():
             self.end()
-            raise StartError("A reader process ended while it started; is there enough memory? Try fewer --workers.")
+            raise StartError("A worker process ended while starting, perhaps for lack of memory; try fewer --workers.")
 
-    def _comes_up(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             return self._calls.poll(START_SECONDS) and self._calls.recv() == READY
         except (EOFError, OSError):
             return False
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
-        """Run a function there.
+        """Run a function in the process.
 
         Raises:
             TookTooLongError: after `seconds`.
@@ -119,11 +117,11 @@ class _Process:
         return answer
 
     def kill(self) -> None:
-        """End the process, whatever it does; a thread that waits for its answer gets `EOFError`."""
+        """Kill the process; a thread waiting for its answer gets `EOFError`."""
         self._process.kill()
 
     def end(self) -> None:
-        """End the process and let go of it; no thread may wait for its answer any more."""
+        """Kill the process and release its resources; no thread may be waiting for its answer."""
         self._calls.close()
         self._process.kill()
         self._process.join()
@@ -131,9 +129,9 @@ class _Process:
 
 
 class Workers:
-    """A pool that survives what is done in it: each call has a process to itself, with a limit of memory and of time.
+    """A pool that survives crashing calls: each call has a process to itself, with limits of memory and time.
 
-    A call that ends its process is tried once more in another (the process may have been killed from outside).
+    A call that ends its process is retried once in another, because the process may have been killed from outside.
     """
 
     def __init__(
@@ -144,12 +142,12 @@ class Workers:
         seconds: float = SECONDS,
         memory: int = MEMORY,
     ) -> None:
-        """Make ready for n calls at a time, one per core if None; processes start with the first calls.
+        """Create a pool for n calls at a time, one per core if None; processes start with the first calls.
 
         Args:
-            prepare: a function of a module that each process calls first; what it takes does not count as a call's memory.
-            seconds: the most a call may take.
-            memory: MB, the most it may take over what the process has when it is prepared.
+            prepare: a module-level function that each process calls first; its memory does not count towards a call's.
+            seconds: time limit per call.
+            memory: MB a call may use beyond what the prepared process uses.
         """
         self._start = partial(_Process, memory, prepare)
         self._seconds, self._closing = seconds, False
@@ -164,7 +162,7 @@ class Workers:
     def __exit__(self, error: object, *_: object) -> None:
         with self._lock:
             self._closing = True
-            for process in self._all if error is not None else ():  # nobody waits for what is being done
+            for process in self._all if error is not None else ():  # nobody needs the running calls' results
                 process.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for process in self._all:
@@ -172,7 +170,7 @@ class Workers:
         self._all.clear()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Run a function of a module in a worker process.
+        """Run a module-level function in a worker process.
 
         Returns:
             a future; its `result` raises `TookTooLongError`, `CrashedError`, `StartError`, or what the function raises.
@@ -195,7 +193,7 @@ class Workers:
         if getattr(self._mine, "process", None) is None:
             if self._closing:
                 raise CrashedError("the pool is closed")
-            process = self._started()  # seconds, so others start theirs meanwhile
+            process = self._started()  # takes seconds, so it is outside the lock
             self._mine.process = process
             with self._lock:
                 self._all.add(process)
@@ -205,7 +203,7 @@ class Workers:
         return mine
 
     def _started(self) -> _Process:
-        """Start a process; one that does not come up may have been killed from outside."""
+        """Start a process, with retries: one that does not start may have been killed from outside."""
         for _ in range(STARTS - 1):
             with contextlib.suppress(StartError):
                 return self._start()

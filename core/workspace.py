@@ -14,7 +14,7 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.catalog import Catalog
 from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
-from core.catalog.creation import MISSING, THERE, UNFINISHED, catalog_file, create_catalog, state_of
+from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
 from core.catalog.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
 from core.catalog.models import ProjectionRow
 from core.catalog.originals import Originals
@@ -60,9 +60,9 @@ class Workspace:
             WorkspaceError: if it does not exist, or another process has it open for writing.
         """
         state = state_of(folder)
-        if state == MISSING:
+        if state == FolderState.MISSING:
             raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
-        if state == UNFINISHED:
+        if state == FolderState.UNFINISHED:
             raise WorkspaceError(
                 f"The workspace in {folder} is empty: its creation was cut off; run 'lassoscope ingest SOURCE' to go on."
             )
@@ -126,10 +126,10 @@ class Workspace:
         cls, folder: Path, *, name: str = "", classes: Sequence[ImageClass] = DEFAULT_CLASSES, salt: str | None = None
     ) -> "Workspace":
         """Open the workspace in `folder`, making it first if there is none, or only a beginning of one."""
-        if state_of(folder) != THERE:
+        if state_of(folder) != FolderState.COMPLETE:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder):  # two processes that create one at once make one
-                if state_of(folder) != THERE:
+                if state_of(folder) != FolderState.COMPLETE:
                     settings = {"name": name or folder.resolve().name, "salt": salt or secrets.token_hex(8)}
                     create_catalog(folder, settings | {"guideline": "v1"}, classes)
         return cls(folder)

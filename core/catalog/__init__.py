@@ -1,1 +1,1 @@
-"""What a workspace knows, in one database: tables, records, topics, label book. Imports `store` and below."""
+"""The workspace's database: tables, records, topics, label book. Imports `store` and below."""

@@ -1,4 +1,4 @@
-"""The catalog: what a workspace knows, by topic. Holds no matrices. Nothing outside `core` touches it."""
+"""The catalog: a workspace's database by topic. Holds no matrices. Private to `core`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,18 +23,18 @@ from core.store.troubles import sound, translated
 
 
 class Catalog:
-    """The topics of one database, each a set of verbs."""
+    """One database, with an attribute for each topic."""
 
     def __init__(self, engine: sa.Engine, *, where: str, read_only: bool = False, file: SqliteFile | None = None) -> None:
-        """Take a database that SQLAlchemy reaches; `in_folder` opens a workspace's own.
+        """Open a database, upgrading it if it is older; `in_folder` opens a workspace's own.
 
         Args:
-            where: how errors name it.
-            read_only: nothing is written, not even tables that are missing; those are empty.
+            where: its name in error messages.
+            read_only: write nothing, not even missing tables.
             file: closed with the catalog.
         Raises:
             DamageError: if it cannot be read.
-            WorkspaceError: if a newer version of this program has written it.
+            WorkspaceError: if a newer version of this program wrote it.
         """
         self.database, self._file = Database(engine, where=where, read_only=read_only), file
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
@@ -46,14 +46,14 @@ class Catalog:
 
     @classmethod
     def in_folder(cls, folder: Path, *, read_only: bool = False) -> "Catalog":
-        """Open (or for writing create) `catalog.sqlite` inside a workspace folder."""
+        """Open `catalog.sqlite` in a workspace folder; for writing, create it if it is missing."""
         return cls.of_file(folder / "catalog.sqlite", read_only=read_only)
 
     @classmethod
     def of_file(cls, path: Path, *, read_only: bool = False) -> "Catalog":
-        """Open (or for writing create) an SQLite file; its name may hold any character.
+        """Open an SQLite file, whose name may contain any character; for writing, create it if it is missing.
 
-        One that an older version has written is upgraded; for reading, a copy of it is.
+        A file written by an older version is upgraded; for reading, a temporary copy is upgraded instead.
         """
         file = SqliteFile(path, read_only=read_only)
         engine = _engine(file)
@@ -77,23 +77,23 @@ class Catalog:
             replace_classes(connection, classes)
 
     def close(self) -> None:
-        """Close all connections; SQLite folds its write-ahead log into the file."""
+        """Close all connections; SQLite merges its write-ahead log into the file."""
         self.database.engine.dispose()
         if self._file is not None:
             self._file.close()
 
 
 def _engine(file: SqliteFile) -> sa.Engine:
-    """Return an engine whose every transaction is one of SQLite's: the driver's own leave changes of tables out."""
+    """Create an engine that begins transactions itself: the driver's implicit ones do not cover changes of tables."""
     engine = sa.create_engine("sqlite://", creator=file.connect, poolclass=sa.QueuePool)
-    sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    sa.event.listen(engine, "connect", _disable_driver_transactions)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     if file.read_only:
-        sa.event.listen(engine, "connect", _fill_in_tables)
+        sa.event.listen(engine, "connect", _add_missing_tables)
     return engine
 
 
-def _leave_transactions_to_us(connection: Any, _record: object) -> None:
+def _disable_driver_transactions(connection: Any, _record: object) -> None:
     connection.isolation_level = None
 
 
@@ -102,8 +102,8 @@ def _must_be_upgraded(engine: sa.Engine, where: str) -> bool:
         return is_older(connection, where)
 
 
-def _fill_in_tables(connection: Any, _record: object) -> None:
-    """Stand in for tables that damage has taken, for this connection alone, and write nothing."""
+def _add_missing_tables(connection: Any, _record: object) -> None:
+    """Create temporary empty tables in place of those a damaged file lacks; the file is not changed."""
     known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in METADATA.sorted_tables:
         if table.name not in known:

@@ -1,4 +1,4 @@
-"""Names of classes: what may be one, and which one somebody probably meant. Imports the catalog's record and errors."""
+"""Class names: which are valid, and which known one a misspelt name probably means."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,30 +13,30 @@ DEFAULT_CLASSES = (
     ImageClass("copyright", CLASS_PALETTE[2], "3", flagged=False),
 )
 MOST_CLASSES = 9  # one digit key each
-LONGEST = 60  # characters: a name is written on buttons, in legends and as part of a column's name
+LONGEST = 60  # characters: names appear on buttons, in legends and in column names
 
 
 def folded(name: str) -> str:
-    """Return what two names share that a person would take for one: without case, outer spaces and Unicode's twin forms."""
+    """Normalise a name so that names a person would confuse become equal: no case, single spaces, one Unicode form."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that differs from `name` only in case, spaces or Unicode form; None if there is none."""
+    """Return a known name that differs from `name` only in case, spaces or Unicode form; None if there is none."""
     return next((other for other in known if other != name and folded(other) == folded(name)), None)
 
 
 def hint(names: Iterable[str], known: Sequence[str]) -> str:
-    """Say of names that are not known which known ones they probably mean; "" if none comes near."""
+    """Suggest known names for unknown ones, in brackets; "" if there is nothing to suggest."""
     found = [f"'{name}' is probably '{other}'" for name in names if (other := meant(name, known)) is not None]
     return f" ({'; '.join(found[:3])}{'; …' if len(found) > 3 else ''})" if found else ""
 
 
 def check_class_list(classes: Sequence[ImageClass]) -> None:
-    """Make sure that a class list can be shown, typed on the command line and told apart.
+    """Check that a class list can be displayed, typed on the command line and told apart.
 
     Raises:
-        InputError: naming the first name or key that cannot be used.
+        InputError: naming the first invalid name or key.
     """
     names = [c.name for c in classes]
     if not 2 <= len(classes) <= MOST_CLASSES:
@@ -47,14 +47,12 @@ def check_class_list(classes: Sequence[ImageClass]) -> None:
     for name in names:
         if (other := seen.setdefault(folded(name), name)) != name or names.count(name) > 1:
             raise InputError(
-                f"Classes need different names, got '{other}' and '{name}'; a difference in case or spaces is overlooked. "
-                "Rename one of them."
+                f"Classes need different names, got '{other}' and '{name}', which differ only in case or spaces, if at all; "
+                "rename one of them."
             )
     keys = [c.key for c in classes]
     if len(set(keys)) < len(keys) or not all(len(key) == 1 and key.isprintable() and not key.isspace() for key in keys):
-        raise InputError(
-            f"Classes need a different key each, one character, got {', '.join(map(repr, keys))}; change the keys."
-        )
+        raise InputError(f"Each class needs its own key, one character, got {', '.join(map(repr, keys))}; change the keys.")
 
 
 def _check_name(name: str) -> None:
@@ -63,8 +61,8 @@ def _check_name(name: str) -> None:
     odd = next((c for c in name if c in ",*" or unicodedata.category(c)[0] == "C"), None)
     if odd is not None:
         what = f"'{odd}'" if odd in ",*" else f"the control character {odd!r}"
-        raise InputError(f"The class name {name!r} holds {what}; use letters, digits, spaces and signs other than , and *.")
+        raise InputError(f"The class name {name!r} contains {what}; use letters, digits, spaces and signs other than , and *.")
     if name != name.strip():
         raise InputError(f"The class name '{name}' begins or ends with a space; write '{name.strip()}'.")
     if len(name) > LONGEST:
-        raise InputError(f"The class name '{name[:20]}…' has {len(name)} characters; {LONGEST} are the most, shorten it.")
+        raise InputError(f"The class name '{name[:20]}…' has {len(name)} characters; shorten it to {LONGEST} or fewer.")

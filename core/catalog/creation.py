@@ -1,8 +1,9 @@
-"""A workspace folder before it is opened: is there a catalog in it, a half-made one, or a lost one; and a new one, whole."""
+"""A workspace folder before it is opened: find out what is in it, and create a new catalog atomically."""
 
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +16,54 @@ from core.store.files import atomic_path
 from core.store.sqlite import SqliteFile, has_log, remove_database
 from core.store.troubles import translated
 
-LONGEST = 470  # bytes of a folder's path: SQLite takes 512 with the names of its own files
-THERE, MISSING, UNFINISHED = "there", "missing", "unfinished"
+LONGEST = 470  # bytes of a folder's path: SQLite allows 512, including the names of its own files
 HEADER = b"SQLite format 3\0"
-WORK = ("images", "actions", "rejected", "paths")  # tables that are empty in a catalog nobody has worked with
+WORK = ("images", "actions", "rejected", "paths")  # tables that are empty in an unused catalog
+
+
+class FolderState(StrEnum):
+    """Whether a folder holds a workspace."""
+
+    COMPLETE = "complete"
+    MISSING = "missing"  # nothing of a workspace
+    UNFINISHED = "unfinished"  # a catalog whose creation was interrupted, with no work in it
 
 
 def catalog_file(folder: Path) -> Path:
-    """Return the file a workspace's catalog is read from: a repaired one stands in until it has its place."""
+    """Return the file to read a workspace's catalog from: a repaired one if it has not replaced the damaged one yet."""
     repaired = folder / REPAIRED
     return repaired if repaired.is_file() else folder / "catalog.sqlite"
 
 
-def state_of(folder: Path) -> str:
-    """Tell whether a folder holds a workspace; only looks.
+def state_of(folder: Path) -> FolderState:
+    """Tell whether a folder holds a workspace, without changing anything.
 
-    Returns:
-        THERE; MISSING: nothing of a workspace; UNFINISHED: a catalog whose creation was cut off, with no work in it.
     Raises:
-        DamageError: if the folder holds work, and its catalog is lost, empty, or no catalog of ours.
-        WorkspaceError: if the place is a file.
+        DamageError: if the folder holds work but its catalog is missing, empty, or another database.
+        WorkspaceError: if the folder is a file, or its catalog a folder.
         InputError: if its path is too long.
     """
     if len(os.fsencode(os.path.realpath(folder))) > LONGEST:
-        raise InputError(f"The path of {folder.name[:40]}… is too long for SQLite ({LONGEST} bytes); choose a shorter one.")
+        raise InputError(
+            f"The path of {folder.name[:40]}… is too long for SQLite (over {LONGEST} bytes); choose a shorter one."
+        )
     if folder.exists() and not folder.is_dir():
-        raise WorkspaceError(f"{folder} is a file, and a workspace is a folder; choose another place.")
+        raise WorkspaceError(f"{folder} is a file, but a workspace is a folder; choose another path.")
     path = catalog_file(folder)
     if path.is_dir():
-        raise WorkspaceError(f"{path} is a folder, and a catalog is a file; choose another workspace.")
+        raise WorkspaceError(f"{path} is a folder, but a catalog is a file; choose another workspace.")
     if not path.exists():
         if work := _other_work(folder):
             raise DamageError(f"{folder} holds {work} but no catalog.sqlite; restore it from a copy, or choose another folder.")
-        return MISSING
+        return FolderState.MISSING
     if not path.stat().st_size:
         if work := _other_work(folder) or ("a log of changes" if has_log(path) else ""):
-            raise DamageError(f"{path} is empty, and {folder} holds {work}; restore the file from a copy.")
-        return UNFINISHED
+            raise DamageError(f"{path} is empty, but {folder} holds {work}; restore the file from a copy.")
+        return FolderState.UNFINISHED
     return _state_inside(path, folder)
 
 
-def _state_inside(path: Path, folder: Path) -> str:
+def _state_inside(path: Path, folder: Path) -> FolderState:
     file = SqliteFile(path, read_only=True)
     try:
         with translated(str(path)):
@@ -67,16 +75,16 @@ def _state_inside(path: Path, folder: Path) -> str:
     except DamageError:
         if not _has_header(path):
             raise
-        return THERE  # some of it may be readable: who opens it tells how much
+        return FolderState.COMPLETE  # damaged: some of it may be readable, which opening it will tell
     finally:
         file.close()
     if not tables & set(METADATA.tables) and tables:
-        raise DamageError(f"{path} is no catalog of Lassoscope but another database; choose another workspace.")
+        raise DamageError(f"{path} is not a Lassoscope catalog but another database; choose another workspace.")
     if has_work or is_whole:
-        return THERE
+        return FolderState.COMPLETE
     if work := _other_work(folder):
-        raise DamageError(f"{path} holds no images, and {folder} holds {work}; restore the file from a copy.")
-    return UNFINISHED
+        raise DamageError(f"{path} holds no images, but {folder} holds {work}; restore the file from a copy.")
+    return FolderState.UNFINISHED
 
 
 def _has_header(path: Path) -> bool:
@@ -93,7 +101,7 @@ def _has_salt(connection: sqlite3.Connection) -> bool:
 
 
 def _other_work(folder: Path) -> str:
-    """Name what a folder holds that only a workspace with images has."""
+    """Name files in a folder that only a workspace with images has; "" if there are none."""
     if any((folder / "embeddings").glob("*/*.npy")):
         return "embeddings"
     thumbnails = folder / "thumbnails.sqlite"
@@ -112,7 +120,7 @@ def _other_work(folder: Path) -> str:
 
 
 def create_catalog(folder: Path, settings: Mapping[str, Any], classes: Sequence[ImageClass]) -> None:
-    """Make a folder's catalog aside, with settings and classes, and give it its name when it is whole."""
+    """Create a folder's catalog with settings and classes; it appears under its name only when complete."""
     path = folder / "catalog.sqlite"
     with atomic_path(path) as aside:
         catalog = Catalog.of_file(aside)
@@ -120,4 +128,4 @@ def create_catalog(folder: Path, settings: Mapping[str, Any], classes: Sequence[
             catalog.initialise(settings, classes)
         finally:
             catalog.close()
-        remove_database(path)  # of a creation that was cut off; its log would be taken for the new one's
+        remove_database(path)  # left by an interrupted creation; its log would be taken for the new file's

@@ -1,4 +1,4 @@
-"""The database a catalog is kept in: one SQLite file, or any other that SQLAlchemy reaches."""
+"""The database behind a catalog: an SQLite file, or any other that SQLAlchemy supports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +12,21 @@ from core.store.troubles import translated
 
 
 class Database:
-    """Transactions for reading and for writing; safe to use from several threads."""
+    """Read and write transactions; thread-safe."""
 
     def __init__(self, engine: sa.Engine, *, where: str, read_only: bool = False) -> None:
-        """Take a database that SQLAlchemy reaches.
+        """Wrap an engine.
 
         Args:
-            where: how errors name it.
-            read_only: nothing is written.
+            where: its name in error messages.
+            read_only: refuse to write.
         """
         self.engine, self.where, self.read_only = engine, where, read_only
-        self.refusal = read_only_sentence(Path(where).parent)  # what to say to who wants to write where nothing can be written
+        self.refusal = read_only_sentence(Path(where).parent)  # the message of the `ReadOnlyError` for writes
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Hold a connection to read with; what goes wrong becomes a sentence.
+        """Open a connection for reading.
 
         Raises:
             DamageError: if it cannot be read.
@@ -36,10 +36,10 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Hold a connection whose changes are committed at the end, all or none.
+        """Open a connection whose changes are committed at the end, all or none.
 
         Raises:
-            ReadOnlyError: if nothing can be written.
+            ReadOnlyError: if the database is read-only.
         """
         if self.read_only:
             raise ReadOnlyError(self.refusal)

@@ -160,7 +160,7 @@ class Images:
             return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
 
     def text_figures(self, n_images: int) -> FloatArray:
-        """Return every image's text-on-dark score, (N,) float32 in [0, 1]; NaN if not measured yet."""
+        """Return every image's probability of text on dark, (N,) float32 in [0, 1]; NaN if not measured yet."""
         figures = np.full(n_images, np.nan, np.float32)
         with self._database.reading() as connection:
             found = plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
@@ -170,7 +170,7 @@ class Images:
         return figures
 
     def set_text_figures(self, figures: Mapping[int, float]) -> None:
-        """Store text-on-dark scores by row."""
+        """Store probabilities of text on dark by row."""
         with self._database.writing() as connection:
             values = [{"row": row, "figure": figure} for row, figure in figures.items()]
             replace(connection, TEXT_FIGURES, values)

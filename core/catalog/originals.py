@@ -1,4 +1,4 @@
-"""What images look like: by their own files as long as those are theirs, else by their thumbnails. Takes the catalog."""
+"""The pixels of images: from their own files while those are unchanged, else from their thumbnails. Takes the catalog."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ import numpy as np
 from core.arrays import IntArray
 from core.catalog.catalog import Catalog
 from core.errors import InputError
-from core.images.decode import Uint8Array, load_square
-from core.images.visits import CHANGED, GONE, HERE, ImageFiles, read_original, state_of
+from core.images.decode import THUMBNAIL_SIDE, Uint8Array, load_square
+from core.images.visits import FileState, ImageFiles, read_original, state_of
 from core.store.thumbnails import ThumbnailStore
-from core.wording import counted
+from core.wording import counted, verb
 
-ROWS = 1_000  # images asked for at once when all are counted
+ROWS = 1_000  # images queried at once by `count_files`
 
 
 class Pictures(Protocol):
@@ -26,21 +26,21 @@ class Pictures(Protocol):
         """Count them."""
 
     def load(self, positions: Sequence[int], side: int) -> Uint8Array:
-        """Decode some to (n, 3, side, side) uint8."""
+        """Decode the pictures at n positions to (n, 3, side, side) uint8."""
 
 
 class FilePictures:
-    """Pictures of files that nobody ingested."""
+    """Pictures from files that belong to no workspace."""
 
     def __init__(self, paths: Sequence[Path], *, fallback: Callable[[int], bytes] | None = None) -> None:
-        """Name the files; `fallback` gives the encoded picture at a position whose file is gone or broken."""
+        """Take the files; `fallback` returns the encoded picture at a position whose file is missing or broken."""
         self._paths, self._fallback = paths, fallback
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def load(self, positions: Sequence[int], side: int) -> Uint8Array:
-        """Decode some to (n, 3, side, side) uint8.
+        """Decode the pictures at n positions to (n, 3, side, side) uint8.
 
         Raises:
             InputError: if a file cannot be read and there is no fallback.
@@ -57,22 +57,22 @@ class FilePictures:
 
 
 class Originals:
-    """The pictures of some images of a workspace; safe to use from several threads."""
+    """The pictures of some of a workspace's images; thread-safe."""
 
     def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, rows: IntArray) -> None:
         self._catalog, self._thumbnails, self._rows = catalog, thumbnails, rows
-        self._lock, self._small = threading.Lock(), set[int]()
+        self._lock, self._from_thumbnails = threading.Lock(), set[int]()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     @property
     def n_thumbnails(self) -> int:
-        """Count the images that were read from their thumbnails so far, because their files are gone, changed or broken."""
-        return len(self._small)
+        """Count the images read from their thumbnails so far, because their files are gone, changed or broken."""
+        return len(self._from_thumbnails)
 
     def load(self, positions: Sequence[int], side: int) -> Uint8Array:
-        """Decode some to (n, 3, side, side) uint8."""
+        """Decode the images at n positions to (n, 3, side, side) uint8."""
         rows = [int(self._rows[position]) for position in positions]
         found = self._catalog.images.files_of(rows)
         return np.stack([self._square(row, files, side) for row, files in zip(rows, found, strict=True)])
@@ -88,28 +88,28 @@ class Originals:
         if content is not None:
             try:
                 return load_square(content, side)
-            except InputError:  # it was taken once, by other rules
+            except InputError:  # ingested by an older version with other rules; counted as read from its thumbnail
                 pass
         return load_square(self.thumbnail(row, files.id), side)
 
     def thumbnail(self, row: int, image_id: str) -> bytes:
-        """Return the thumbnail of an image, and count that it was needed.
+        """Return the thumbnail of an image, and count that it was used.
 
         Raises:
-            InputError: if that is lost too.
+            InputError: if the thumbnail is lost, too.
         """
         stored = self._thumbnails.get(image_id)
         if stored is None:
             raise InputError(f"The file and the thumbnail of image {image_id} are gone; ingest the folder where it is now.")
         with self._lock:
-            self._small.add(row)
+            self._from_thumbnails.add(row)
         return stored
 
 
-def count_files(catalog: Catalog, n_images: int) -> dict[str, int]:
-    """Count the images whose file is HERE, CHANGED and GONE; looks at every file once, and into those of another time."""
-    counts = {HERE: 0, CHANGED: 0, GONE: 0}
-    with ThreadPoolExecutor(8, thread_name_prefix="stat") as pool:  # a network's answer is what takes long
+def count_files(catalog: Catalog, n_images: int) -> dict[FileState, int]:
+    """Count images by the state of their files; files with another modification time are read."""
+    counts = dict.fromkeys(FileState, 0)
+    with ThreadPoolExecutor(8, thread_name_prefix="stat") as pool:  # on network drives the time goes into waiting
         for start in range(0, n_images, ROWS):
             images = catalog.images.files_of(range(start, min(start + ROWS, n_images)))
             for state in pool.map(state_of, images):
@@ -118,21 +118,22 @@ def count_files(catalog: Catalog, n_images: int) -> dict[str, int]:
 
 
 def file_problems(catalog: Catalog, n_images: int) -> list[str]:
-    """Say in one sentence how many images have lost their file; nothing if none has."""
+    """State in one sentence how many images have lost their file; [] if none has."""
     counts = count_files(catalog, n_images)
-    if not counts[GONE] + counts[CHANGED]:
+    gone, changed = counts[FileState.GONE], counts[FileState.CHANGED]
+    if not gone + changed:
         return []
     return [
-        f"The files of {counted(counts[GONE], 'image')} are gone, and those of {counts[CHANGED]:,} have changed: the "
-        "thumbnails are shown and embedded instead. Ingest the folder where the files are now, and they are found again."
+        f"The files of {counted(gone, 'image')} are gone, and those of {changed:,} have changed: their thumbnails are shown "
+        "and embedded instead. Ingest the folder where the files are now to find them again."
     ]
 
 
 def thumbnails_sentence(n: int, of: int) -> str:
-    """Say that images were read from thumbnails; "" if none was."""
+    """State how many images were read from thumbnails; "" if none was."""
     if not n:
         return ""
     return (
-        f"{n:,} of {of:,} were read from thumbnails of 128 px, because their files are gone or changed; "
-        "ingest the folder where they are now."
+        f"{n:,} of {counted(of, 'image')} {verb(n, 'was', 'were')} read from a {THUMBNAIL_SIDE} px thumbnail, because the file "
+        "is gone or changed; ingest the folder where the files are now."
     )

@@ -1,4 +1,4 @@
-"""Records that pass between the catalog and who uses it."""
+"""Records that pass between the catalog and its callers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from core.arrays import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image as ingest found it."""
+    """One image as ingested."""
 
     id: str
     path: str
@@ -23,15 +23,15 @@ class ImageRecord:
     hash: str  # hex of the perceptual hash
     group: str  # id of the first image of its near-duplicate group
     gold: Mapping[str, str] = field(default_factory=dict)  # manifest columns, for the experiment only
-    text: float | None = None  # figure of text on dark, in [0, 1]; None = not known yet
-    frames: int = 1  # of a moving or many-page picture, as far as they were counted
+    text: float | None = None  # probability of text on dark, in [0, 1]; None = not measured yet
+    frames: int = 1  # of an animated or multi-page file, as far as they were counted
     frames_shown: int = 1
     all_frames_seen: bool = True
 
 
 @dataclass(frozen=True)
 class PathRecord:
-    """One file that holds a known image."""
+    """One file of a known image."""
 
     path: str
     image_id: str
@@ -41,7 +41,7 @@ class PathRecord:
 
 @dataclass(frozen=True)
 class Rejected:
-    """One file that is not an image we can take."""
+    """One file that could not be ingested."""
 
     path: str
     reason: str
@@ -51,12 +51,12 @@ class Rejected:
 
 @dataclass(frozen=True)
 class ImageClass:
-    """A class an analyst can give."""
+    """A class that analysts label images with."""
 
     name: str
     colour: str  # "#rrggbb"
     key: str  # one character
-    flagged: bool  # images of this class are what the operating point must catch
+    flagged: bool  # images of this class are what the operating point has to find
 
 
 class ActionKind(StrEnum):
@@ -114,9 +114,9 @@ class ActionDraft:
 
 @dataclass(frozen=True)
 class ImageColumns:
-    """The columns of all N images that the server keeps in memory, in row order."""
+    """The columns of all N images that a workspace keeps in memory, in row order."""
 
     ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]  # (N,) S32
     is_check: BoolArray  # (N,)
     check_order: FloatArray  # (N,) in [0, 1)
-    groups: IntArray  # (N,) int64: the row of the first image of its near-duplicate group, its own where it is alone
+    groups: IntArray  # (N,) int64: row of the first image of its near-duplicate group, its own if it has no near-duplicate

@@ -1,4 +1,4 @@
-"""A sound catalog made again of what can be read of a damaged one."""
+"""Rebuild a valid catalog from what is readable in a damaged one."""
 
 import json
 import os
@@ -21,9 +21,10 @@ from core.store.files import atomic_path, fsync_folder
 from core.store.salvage import most_rows, read_rows
 from core.store.sqlite import SqliteFile, free_name
 from core.store.troubles import translated
+from core.wording import counted
 
 WRITTEN_AT_ONCE = 10_000  # rows
-LOST = "lost"  # how the id of an image begins whose record is lost with its id
+LOST = "lost"  # prefix of the made-up id of an image whose record and id are lost
 IMAGE_COLUMNS = ("row", "id", "path", "width", "height", "n_bytes", "format", "hash", "group", "is_check", "check_order")
 REPAIRED = "catalog.repaired.sqlite"
 
@@ -37,18 +38,18 @@ class Salvaged:
 
     @property
     def sentence(self) -> str:
-        """Say what was lost."""
+        """State what was lost."""
         if not self.lost:
-            return f"All {self.rows:,} records could be read."
+            return f"All {counted(self.rows, 'record')} could be read."
         tables = ", ".join(sorted(self.lost))
-        return f"{self.rows:,} records could be read, others of these kinds are lost: {tables}."
+        return f"{counted(self.rows, 'record')} could be read; records are lost from: {tables}."
 
 
 def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
-    """Write a sound catalog of what can be read of a damaged one; the damaged one is only read.
+    """Write a valid catalog of what is readable in a damaged one, which is not changed.
 
     Raises:
-        DamageError: if nothing can be read: its first page is gone.
+        DamageError: if nothing can be read because its first page is damaged.
     """
     found = Salvaged()
     file = SqliteFile(damaged, read_only=True, damaged=True)
@@ -57,7 +58,7 @@ def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
         source, known = _source(file)
         METADATA.create_all(engine)
         with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # what names a lost record is seen to at the end
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # references to lost records are dropped at the end
             for table in METADATA.sorted_tables:
                 if table.name in known:
                     _copy_table(source, connection, table, found)
@@ -82,7 +83,7 @@ def _source(file: SqliteFile) -> tuple[sqlite3.Connection, set[str]]:
         source = file.connect()
         known = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
-        raise DamageError(f"Nothing can be read of {file.path} ({error}); restore a copy.") from None
+        raise DamageError(f"Nothing in {file.path} can be read ({error}); restore a copy.") from None
     return source, known
 
 
@@ -112,7 +113,7 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Tab
 
 
 def _from_key(source: sqlite3.Connection, table: sa.Table) -> Iterator[tuple[Any, ...]]:
-    """Read a table all of whose columns are its key from the key's index, as far as it goes from either end."""
+    """Read a table whose columns all belong to its key from the key's index, as far as possible from either end."""
     names = [column.name for column in table.columns]
     if {column.name for column in table.primary_key} != set(names):
         return
@@ -128,19 +129,19 @@ def _from_key(source: sqlite3.Connection, table: sa.Table) -> Iterator[tuple[Any
 
 
 def _drop_orphans(target: sa.Connection, found: Salvaged) -> None:
-    """Drop what names a lost label action. An opening of a check set stays without its model: it was a look, and counts."""
+    """Drop rows that refer to lost label actions. Openings whose model is lost stay: they were looks, and count."""
     dropped = target.exec_driver_sql("DELETE FROM action_images WHERE action NOT IN (SELECT seq FROM actions)").rowcount
     if dropped:
         found.lost["action_images"] = found.lost.get("action_images", 0) + dropped
 
 
 def _fill_gaps(source: sqlite3.Connection, target: sa.Connection) -> None:
-    """Put a stand-in where an image's record is lost, so that other images keep their rows.
+    """Insert placeholders for lost image records, so that the other images keep their rows.
 
-    Its id comes from the index of ids where that can be read, its file from the table of files, its half from its id.
+    The id comes from the index of ids if it can be read, the file from the table of files, the half from the id.
     """
     most = most_rows(source)
-    for table in ("images", "action_images"):  # row numbers off a damaged page
+    for table in ("images", "action_images"):  # invalid row numbers from a damaged page
         target.exec_driver_sql(f"DELETE FROM {table} WHERE row < 0 OR row > ?", (most,))
     present = {row for (row,) in target.exec_driver_sql("SELECT row FROM images")}
     ids = {row: name for row, name in _ids_by_row(source).items() if 0 <= row <= most}
@@ -173,7 +174,7 @@ def _ids_by_row(source: sqlite3.Connection) -> dict[int, str]:
 
 
 def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Return a row as its table may hold it, None if it cannot: damaged pages give rows of the wrong kinds, too."""
+    """Return a row with values its table accepts, None if that is impossible: damaged pages yield wrong types, too."""
     values = []
     for column, value in zip(table.columns, row, strict=True):
         fits, better = _fitting(column, value)
@@ -190,12 +191,12 @@ def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
 
 
 def _fitting(column: sa.Column[Any], value: Any) -> tuple[bool, Any]:
-    """Tell whether a value fits a column, and return it, or of a text of the wrong kind what it reads as."""
+    """Tell whether a value fits a column, and return the value, converted to text if the column needs text."""
     if value is None:
         return column.nullable or False, None
     if isinstance(column.type, sa.JSON | Record):
         try:
-            # SQLite keeps a JSON number as a number.
+            # SQLite stores a JSON number as a number.
             known = value if isinstance(value, int | float) else json.loads(value)
         except (ValueError, TypeError):
             return False, None
@@ -225,7 +226,7 @@ _KINDS: dict[type, type | tuple[type, ...]] = {
 
 
 def check_catalog(path: Path) -> str:
-    """Read every page and record of a catalog; return what is wrong, "" if nothing is."""
+    """Read every page and record of a catalog; return the first problem, "" if there is none."""
     file = SqliteFile(path, read_only=True)
     try:
         with translated(path.name):
@@ -246,18 +247,18 @@ def _bad_records(connection: sqlite3.Connection) -> Iterator[str]:
         if table.name in known:
             wrong = " OR ".join(f"NOT ({_sql_fits(column)})" for column in table.columns)
             if connection.execute(f'SELECT 1 FROM "{table.name}" WHERE {wrong} LIMIT 1').fetchone():
-                yield f"a record of {table.name} holds what it cannot"
+                yield f"a record of {table.name} is invalid"
     if "settings" in known:
         for row in connection.execute("SELECT key, value FROM settings"):
             if _mended(METADATA.tables["settings"], row) != row:
-                yield f"the setting {row[0]!r} holds what it cannot"
+                yield f"the setting {row[0]!r} is invalid"
     rows = connection.execute("SELECT count(*), min(row), max(row) FROM images").fetchone() if "images" in known else (0, 0, 0)
     if rows[0] and rows[1:] != (0, rows[0] - 1):
         yield "images are missing"
 
 
 def _sql_fits(column: sa.Column[Any]) -> str:
-    """Return the condition under which SQLite holds in a column what belongs there; `_fitting` says the same of one value."""
+    """Return the SQL condition under which a column's value is valid; `_fitting` is the same for one value in Python."""
     name, kind = f'"{column.name}"', column.type
     if isinstance(kind, Record):
         fits = f"CASE WHEN json_valid({name}) THEN json_type({name}) = 'object' ELSE 0 END"
@@ -280,10 +281,10 @@ _SQL_KINDS: dict[type, str] = {
 
 
 def repair_catalog(folder: Path) -> Salvaged:
-    """Put a sound catalog in the place of a damaged one, which is kept beside it under another name.
+    """Replace a damaged catalog by a valid one; the damaged file is kept beside it under another name.
 
-    Killed at any moment, the next call (or opening) goes on: until the new catalog is whole the old one stands, and from then
-    on only names change.
+    If this is killed, the next call or the next opening for writing completes it: the old catalog stays in place until the
+    new one is complete, and from then on files are only renamed.
     """
     path, repaired = folder / "catalog.sqlite", folder / REPAIRED
     with atomic_path(repaired) as aside:
@@ -303,7 +304,7 @@ def _keep_copy(path: Path) -> None:
 
 
 def finish_repair(folder: Path) -> None:
-    """Give a repaired catalog its place, where a kill came between; the log of the old one goes first: it is not its own."""
+    """Move a repaired catalog into place, unless that was done; the old one's log is removed first, as it does not fit."""
     repaired, path = folder / REPAIRED, folder / "catalog.sqlite"
     if not repaired.is_file():
         return

@@ -1,4 +1,4 @@
-"""The catalog's tables. A change of one needs a migration in `core/catalog/migrations/versions` and its number as VERSION."""
+"""The catalog's tables. Changing one needs a migration in `core/catalog/migrations/versions` and its number as VERSION."""
 
 from typing import Any
 

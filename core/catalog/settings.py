@@ -1,4 +1,4 @@
-"""Single values of a workspace, by key."""
+"""A workspace's settings: single JSON values by key."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.errors import WHAT_TO_DO, DamageError
 
 
 class Settings:
-    """Single values of a workspace, by key. Each method is one transaction."""
+    """A workspace's settings: single JSON values by key. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -19,7 +19,7 @@ class Settings:
         """Return a stored setting, or `default`.
 
         Raises:
-            DamageError: if it is not what such a setting holds.
+            DamageError: if it has the wrong type.
         """
         with self._database.reading() as connection:
             found = connection.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.key == key)).first()

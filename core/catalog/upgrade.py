@@ -1,6 +1,6 @@
-"""Bring a catalog's tables to the version that this program has (Alembic), or say that they are newer than it.
+"""Upgrade a catalog's tables to this program's version with Alembic; refuse tables that are newer.
 
-Alembic takes a third of a second to import, so the version is looked up without it.
+Importing Alembic takes a third of a second, so the version is read without it.
 """
 
 import logging
@@ -16,14 +16,14 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 def version_of(connection: sa.Connection) -> str | None:
-    """Return a catalog's version; None if it is older than versions, or holds nothing yet."""
+    """Return a catalog's version; None if it is empty, or older than version numbers."""
     if not sa.inspect(connection).has_table(VERSIONS.name):
         return None
     return connection.scalar(sa.select(VERSIONS.c.version_num))
 
 
 def is_older(connection: sa.Connection, where: str) -> bool:
-    """Tell whether a catalog has to be upgraded.
+    """Tell whether a catalog needs an upgrade.
 
     Raises:
         WorkspaceError: if it is newer than this program.
@@ -31,20 +31,20 @@ def is_older(connection: sa.Connection, where: str) -> bool:
     found = version_of(connection)
     if found is not None and found > VERSION:
         raise WorkspaceError(
-            f"{where} was written by a newer Lassoscope (its catalog has version {found}, this program knows {VERSION}); "
-            "update Lassoscope to open it."
+            f"{where} was written by a newer Lassoscope (its catalog has version {found}, this program supports up to "
+            f"{VERSION}); update Lassoscope to open it."
         )
     return found != VERSION
 
 
 def upgrade(connection: sa.Connection, where: str) -> None:
-    """Make a new catalog's tables, or bring older ones to this version, within a transaction.
+    """Create a new catalog's tables, or upgrade older ones to this version, within a transaction.
 
     Raises:
         WorkspaceError: if they are newer than this program.
     """
     if not is_older(connection, where):
-        METADATA.create_all(connection)  # a table that damage has taken
+        METADATA.create_all(connection)  # a damaged catalog may lack a table
         return
     if not sa.inspect(connection).get_table_names():
         METADATA.create_all(connection)
@@ -53,7 +53,7 @@ def upgrade(connection: sa.Connection, where: str) -> None:
     from alembic import command
     from alembic.config import Config
 
-    LOG.info("the catalog's tables are upgraded", extra={"to": VERSION})
+    LOG.info("upgrading the catalog's tables", extra={"to": VERSION})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

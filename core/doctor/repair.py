@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.arrays import Progress, ignore
-from core.catalog.creation import THERE, state_of
+from core.catalog.creation import FolderState, state_of
 from core.catalog.salvage import check_catalog, finish_repair, repair_catalog
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import KnownEncoder, encoders, other_encoder, use_encoder
@@ -44,7 +44,7 @@ def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore
         WorkspaceError: if there is no workspace, another process has it open, or nothing of its catalog can be read.
     """
     came = Repair()
-    if state_of(folder) != THERE:
+    if state_of(folder) != FolderState.COMPLETE:
         raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
     with locked(folder):
         finish_repair(folder)

@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.images.examine import FileRead, are_copies, prepare, read_file, visited
 from core.images.hashing import Grouper
 from core.images.kinds import beside, count_kinds
-from core.images.visits import HERE, ImageFiles, Visit, own_state
+from core.images.visits import FileState, ImageFiles, Visit, own_state
 from core.intake.thumbnails import restore_thumbnails
 from core.store.tables import find_column, read_table
 from core.store.thumbnails import ThumbnailStore
@@ -208,7 +208,7 @@ class _Taking:
         asked = {image_id: path for image_id, path in reversed(found_again) if image_id not in new}
         rows = self._catalog.images.rows_of_ids(list(asked))
         images = self._catalog.images.files_of(list(rows.values()))
-        return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != HERE}
+        return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != FileState.HERE}
 
     def result(self, rejected: list[tuple[str, str]], passed_over: dict[str, int], left_out: Sequence[str]) -> IngestResult:
         """Return what all batches came to."""

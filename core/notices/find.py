@@ -16,7 +16,7 @@ from PIL import Image
 from core.arrays import IntArray, Progress, ignore
 from core.catalog.models import NoticeRecord
 from core.images.dark_text import ON_DARK, grey_of, text_net
-from core.images.visits import HERE, state_of
+from core.images.visits import FileState, state_of
 from core.map.density import GRAINS, Clustering
 from core.map.islands import clustering, stored_clusters, text_share
 from core.notices.ocr import can_read, read_words
@@ -192,7 +192,7 @@ def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[i
         if row not in known:
             with Image.open(io.BytesIO(workspace.picture(workspace.image_id(row), "clear"))) as opened:
                 known[row] = read_words(opened.convert("RGB"))
-            if state_of(workspace.catalog.images.files_of([row])[0]) == HERE:  # a thumbnail's words are for this once
+            if state_of(workspace.catalog.images.files_of([row])[0]) == FileState.HERE:  # words off a thumbnail are not stored
                 workspace.catalog.images.set_words(row, known[row])
         on_progress(done, len(rows))
     return known

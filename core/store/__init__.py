@@ -1,1 +1,1 @@
-"""What is kept on disk: the catalog, thumbnails, label book, files that are whole or absent. Imports `images`, `maths`."""
+"""Files on disk: atomic writes, SQLite, thumbnails, tables, the lock, error messages. Imports `images` and below."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, flushed to disk, then renamed. Imports numpy only."""
+"""Atomic file writes: to a temporary file, flushed to disk, then renamed. Imports numpy and core.errors only."""
 
 import contextlib
 import errno
@@ -15,8 +15,8 @@ import numpy as np
 
 from core.errors import InputError
 
-NAME_KEPT = 40  # characters
-# Control characters, line and paragraph separators, marks that turn the direction of writing, lone surrogates.
+NAME_KEPT = 40  # characters of a file's name in that of its temporary file
+# Control characters, line and paragraph separators, marks that change the writing direction, lone surrogates.
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -24,14 +24,14 @@ STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and renamed to `path`, on error removed.
 
-    A reader, or the same program after a kill -9, sees the old file or the new one and never a part. A link is followed.
+    Readers, and this program after a kill -9, see the old file or the new one, never a part. Symbolic links are followed.
 
     Raises:
-        InputError: if something is there that is no file: a folder, a device.
+        InputError: if `path` is not a regular file, for example a folder or a device.
     """
     path = Path(os.path.realpath(path))
     need_file_place(path)
-    # Of a long name only the beginning: the whole one may be as long as a name can be.
+    # Only the beginning of a long name: with a suffix, the whole one could exceed the system's limit.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:NAME_KEPT]}.", suffix=".part")
     os.close(handle)
     aside = Path(name)
@@ -47,23 +47,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def need_file_place(path: Path) -> None:
-    """Make sure that a file can be written, making its folder: before the work whose result it takes, not after.
+    """Check that a file can be written and create its folder; call this before the work whose result goes there.
 
     Raises:
-        InputError: if something is there that is no file: a folder, a device.
-        OSError: if its folder cannot be made or written to.
+        InputError: if `path` is not a regular file, for example a folder or a device.
+        OSError: if its folder cannot be created or written to.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder, and a file is to be written; name a file.")
+        raise InputError(f"{path} is a folder, but a file is to be written; give the path of a file.")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file and is left as it is; name another file.")
+        raise InputError(f"{path} is not a regular file and is not overwritten; give another path.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut (no effect where folders cannot be opened, as on Windows)."""
+    """Make a rename in `folder` survive a power cut (no effect where folders cannot be opened, as on Windows)."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -73,18 +73,18 @@ def fsync_folder(folder: Path) -> None:
 
 
 def shown(text: str) -> str:
-    """Return text as one line that a terminal only shows: what would steer it is escaped."""
+    """Return text as one line that is safe to print on a terminal: control characters are escaped."""
     return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def write_json_atomic(path: Path, content: Any) -> None:
-    """Write `content` (`plain` of it) as indented JSON, whole or not at all."""
+    """Write `plain(content)` as indented JSON, atomically."""
     with atomic_path(path) as aside:
         aside.write_text(json.dumps(plain(content), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON can say of a value: arrays as lists, NaN and infinity as None, anything else as text."""
+    """Return a JSON-serialisable copy: arrays become lists, NaN and infinity None, unknown types text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -97,11 +97,11 @@ def plain(value: Any) -> Any:
 
 
 def read_array(path: Path, *, shape: tuple[int | None, ...], kind: str) -> "np.ndarray[Any, Any] | None":
-    """Read a .npy file that can be made again; None if it is missing, damaged, or not what it should be.
+    """Read a .npy file that can be rebuilt; None if it is missing, damaged, or of another shape or type.
 
     Args:
-        shape: wanted; None for any length.
-        kind: numpy's letter, "f" or "i".
+        shape: expected; None for any length.
+        kind: numpy's letter for the expected type, "f" or "i".
     """
     try:
         found = np.load(path, allow_pickle=False)

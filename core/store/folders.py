@@ -1,4 +1,4 @@
-"""Whole folders put in place at once: who reads, also after a kill, finds the old one or the new one. Standard library."""
+"""Atomic replacement of folders: readers, also after a kill, find the old one or the new one. Standard library only."""
 
 import ctypes
 import errno
@@ -15,16 +15,16 @@ from pathlib import Path
 from core.store.files import fsync_folder
 
 SUFFIX = ".part"
-FORGOTTEN = 3_600  # seconds after which a folder that a killed process has left beside is removed
+FORGOTTEN = 3_600  # seconds after which a temporary folder is taken to be left by a killed process
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; on success it takes its place and the old one goes, on error it is removed.
+    """Yield an empty folder beside `folder`; on success it replaces `folder`, on error it is removed.
 
-    The two change places in one step where the system can do that (Linux); elsewhere a kill between two renames leaves the
-    old one beside, under a name with a dot in front.
+    On Linux the two are exchanged in one step; elsewhere a kill between two renames leaves the old one beside `folder`, under
+    a name with a leading dot.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_forgotten(folder)
@@ -42,7 +42,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
             aside.rename(folder)
         fsync_folder(folder.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)  # the old one, by now
+        shutil.rmtree(aside, ignore_errors=True)  # after an exchange this is the old folder
 
 
 def _remove_forgotten(folder: Path) -> None:
@@ -59,7 +59,7 @@ def _exchange(a: Path, b: Path) -> None:
             if libc.renameat2(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE) == 0:
                 return
             code = ctypes.get_errno()
-            if code not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # what this file system cannot do
+            if code not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # not supported by this file system
                 raise OSError(code, os.strerror(code), str(b))
     old = a.with_name(f"{a.name}.old")
     b.rename(old)

@@ -1,4 +1,4 @@
-"""Who writes to a workspace: one process, the holder of its lock."""
+"""The lock of a workspace: its holder is the only process that writes."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from core.store.sqlite import need_writable, read_only_sentence
 
 
 def locked(folder: Path) -> FileLock:
-    """Return a workspace's lock, taken: its holder is the one process that writes.
+    """Acquire a workspace's lock.
 
     Raises:
-        ReadOnlyError: if the folder cannot be written.
-        BusyError: if another process holds it.
+        ReadOnlyError: if the folder cannot be written to.
+        BusyError: if another process holds the lock.
     """
     need_writable(folder)
     lock = FileLock(folder / "workspace.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"Another process has {folder} open for writing (a server?); stop it first.") from None
+        raise BusyError(f"Another process, perhaps a server, has {folder} open for writing; stop it first.") from None
     except PermissionError:
         raise ReadOnlyError(read_only_sentence(folder)) from None
     return lock

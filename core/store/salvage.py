@@ -1,7 +1,7 @@
-"""What can still be read of a damaged SQLite file, row by row.
+"""Read what is left of a damaged SQLite file, row by row.
 
-A table is read by ranges of its row numbers: a range that cannot be read is halved until only the rows on damaged pages are
-left out.
+A table is read by ranges of row numbers: a range that cannot be read is halved until only the rows on damaged pages are
+missing.
 """
 
 import sqlite3
@@ -11,14 +11,14 @@ from typing import Any
 
 from core.store.sqlite import SqliteFile, set_aside
 
-SMALLEST_ROW = 8  # bytes a row takes in its page at least
+SMALLEST_ROW = 8  # bytes that a row takes up in its page at the least
 
 
 def read_rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[tuple[Any, ...] | None]:
-    """Read a table as far as it can be read.
+    """Read a table as far as possible.
 
     Yields:
-        the columns of each row in the order of row numbers; None for each row number that cannot be read.
+        the columns of each row, by row number; None for each row number that cannot be read.
     """
     asked = ", ".join(f'"{column}"' for column in columns)
     query = f'SELECT {asked} FROM "{table}" NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid'
@@ -49,13 +49,13 @@ def _range(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
 
 
 def most_rows(connection: sqlite3.Connection) -> int:
-    """Return how many rows a table of this file can have at most."""
+    """Return an upper bound for the number of rows of a table in this file."""
     pages, size = (int(connection.execute(f"PRAGMA {what}").fetchone()[0]) for what in ("page_count", "page_size"))
     return pages * size // SMALLEST_ROW
 
 
 def salvage_thumbnails(damaged: Path) -> list[tuple[str, bytes]]:
-    """Set a damaged thumbnails file aside, and return (id, WebP) of the thumbnails that can be read of it."""
+    """Rename a damaged thumbnails file and return (id, WebP) of its readable thumbnails."""
     file = SqliteFile(set_aside(damaged), read_only=True, damaged=True)
     try:
         connection = file.connect()

@@ -1,6 +1,6 @@
-"""How SQLite files are opened: for writing, for reading, and for reading where nothing can be written.
+"""Open SQLite files: for writing, for reading, and for reading where nothing can be written.
 
-Reading never changes a file. A name may hold any character: it is quoted, never part of a URL as it stands.
+Reading never changes a file. A name may contain any character: it is quoted before it becomes part of a URI.
 """
 
 import contextlib
@@ -14,19 +14,19 @@ from pathlib import Path
 from core.errors import ReadOnlyError
 
 WAIT_SECONDS = 10.0  # for another process's commit
-# FULL: a label that was acknowledged survives a power cut, not only a kill.
+# FULL: an acknowledged label survives a power cut, not only a kill.
 WRITING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-# SQLite's names of what goes wrong when a disk is read.
+# SQLite's names for errors when reading from disk.
 READING = ("SQLITE_IOERR", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
 
 
 def is_writable(folder: Path) -> bool:
-    """Tell whether files can be made in an existing folder; root too is refused on a file system mounted read-only."""
+    """Tell whether files can be created in an existing folder; on a read-only file system not even root can."""
     return os.access(folder, os.W_OK | os.X_OK)
 
 
 def need_writable(folder: Path) -> None:
-    """Make sure that a workspace folder can be written to.
+    """Check that a workspace folder can be written to.
 
     Raises:
         ReadOnlyError: if it cannot.
@@ -36,33 +36,33 @@ def need_writable(folder: Path) -> None:
 
 
 def read_only_sentence(folder: Path) -> str:
-    """Say that a workspace can only be looked at."""
-    return f"The workspace in {folder} is read-only here; copy the folder to a place you can write to, and work on the copy."
+    """Return the error message for a workspace that cannot be written to."""
+    return f"The workspace in {folder} is read-only here; copy the folder to where you can write, and work on the copy."
 
 
 class SqliteFile:
-    """One SQLite file and the way its connections are made; the way is chosen at the first one.
+    """One SQLite file and how to connect to it, which is decided at the first connection.
 
-    Of a damaged file (`damaged`) SQLite is told to read on where its length and its header disagree.
+    With `damaged`, SQLite reads on even if the file's length and header disagree.
     """
 
     def __init__(self, path: Path, *, read_only: bool, page_bytes: int | None = None, damaged: bool = False) -> None:
         self.path, self.read_only = path, read_only
         self._pragmas = ("temp_store=MEMORY", "writable_schema=ON") if damaged else ("temp_store=MEMORY",)
-        self._page_bytes = page_bytes  # of a file that is made now
+        self._page_bytes = page_bytes  # of a new file
         self._uri = ""
         self._copy: tempfile.TemporaryDirectory[str] | None = None
 
     def connect(self) -> sqlite3.Connection:
-        """Open a connection that any one thread at a time may use.
+        """Open a connection that any thread may use, one at a time.
 
         Raises:
-            sqlite3.Error: if the file is missing (for reading) or no database.
+            sqlite3.Error: if the file is missing (for reading) or not a database.
         """
         return self._read() if self.read_only else self._write()
 
     def close(self) -> None:
-        """Remove the copy that was read, if there is one; all connections are closed before."""
+        """Remove the temporary copy, if there is one; close all connections before."""
         if self._copy is not None:
             self._copy.cleanup()
             self._copy, self._uri = None, ""
@@ -80,20 +80,21 @@ class SqliteFile:
         has_wal = has_log(self.path)
         writable = is_writable(self.path.parent) and os.access(self.path, os.W_OK)
         if writable or has_wal:
-            # Where SQLite may write, it makes its lock files and removes them again, so that a writer may start beside this
-            # reader. A log that is there already stays as it is.
+            # If SQLite may write, it creates lock files and removes them again, so that a writer may start beside this
+            # reader. An existing log is not changed.
             self._uri = _uri(self.path, "ro" if has_wal else "rw")
             try:
                 return self._reader(self._uri)
             except sqlite3.OperationalError as error:
                 if writable and not cannot_write(error):
                     raise
-        # Nobody can write here, or the disk is full: the file as it is, or with a log, whose index has no place here, a copy.
+        # Nothing can be written here, or the disk is full: open the file as immutable, or if it has a log, whose index would
+        # have to be written, a copy.
         self._uri = _uri(self._copied(), "rw") if has_wal else _uri(self.path, "ro", "immutable=1")
         return self._reader(self._uri)
 
     def copied(self) -> "SqliteFile":
-        """Return a copy that may be written to while this file stays as it is; `close` removes it."""
+        """Return a writable copy; `close` of this file removes it."""
         return SqliteFile(self._copied(), read_only=False)
 
     def _copied(self) -> Path:
@@ -109,7 +110,7 @@ class SqliteFile:
         connection = _open(uri)
         _set(connection, self._pragmas)
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it opens the file, and fails where it cannot
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file, so errors surface here
         except sqlite3.Error:
             connection.close()
             raise
@@ -117,7 +118,7 @@ class SqliteFile:
 
 
 def cannot_write(error: BaseException) -> bool:
-    """Tell whether SQLite failed to write, not to read: most often the disk is full."""
+    """Tell whether SQLite failed to write rather than to read; most often the disk is full."""
     name = getattr(error, "sqlite_errorname", "") or ""
     return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name not in READING)
 
@@ -145,13 +146,13 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def remove_database(path: Path) -> None:
-    """Remove an SQLite file with its log, the log last: a log without its file is never read."""
+    """Remove an SQLite file, then its log: a log without its file is never read."""
     for suffix in ("", "-wal", "-shm"):
         _beside(path, suffix).unlink(missing_ok=True)
 
 
 def free_name(path: Path) -> Path:
-    """Return a name beside a damaged file that it can be kept under."""
+    """Return a free path beside a damaged file to keep it under."""
     number = 1
     while (kept := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1
@@ -159,7 +160,7 @@ def free_name(path: Path) -> Path:
 
 
 def set_aside(path: Path) -> Path:
-    """Give a damaged SQLite file and its log another name, so that nothing is lost, and return it."""
+    """Rename a damaged SQLite file and its log, so that nothing is lost, and return the new path."""
     kept = free_name(path)
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
@@ -168,6 +169,6 @@ def set_aside(path: Path) -> Path:
 
 
 def has_log(path: Path) -> bool:
-    """Tell whether an SQLite file has a write-ahead log with something in it."""
+    """Tell whether an SQLite file has a non-empty write-ahead log."""
     wal = _beside(path, "-wal")
     return wal.is_file() and wal.stat().st_size > 0

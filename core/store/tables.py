@@ -1,4 +1,4 @@
-"""Tables from outside, CSV, JSON lines or Parquet, as text columns: as people have them, not as a standard wants them."""
+"""Read users' tables, CSV, JSON lines or Parquet, as text columns; lenient about how they were written."""
 
 import csv
 import datetime as dt
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = (",", ";", "\t", "|")
-NONE = "\x1f"  # in no text
-SAMPLE = 100_000  # characters of a file, in which its first line is
+NONE = "\x1f"  # stands for "no separator"; occurs in no text
+SAMPLE = 100_000  # characters of a file that certainly contain its first line
 PARQUET = (".parquet", ".pq")
 _NO_TEXT = (bytes, bytearray, memoryview, dict, list, tuple)
 _WORD_LIKE = {"BMP", "ICO", "program", "archive", "video", "text"}
 _NOT_TABLES = {
-    "ZIP": "is a ZIP archive (or an Excel file); unpack it and name the folder, or save the sheet as CSV",
-    "PDF": "is a PDF document; save its pages as pictures and name their folder",
-    "archive": "is a packed archive; unpack it and name the folder",
-    "video": "is a video; save still pictures of it and name their folder",
-    "SVG": "is a drawing; save it as PNG and name its folder",
+    "ZIP": "is a ZIP archive (or an Excel file); unpack it and give the folder, or save the sheet as CSV",
+    "PDF": "is a PDF document; save its pages as pictures and give their folder",
+    "archive": "is a packed archive; unpack it and give the folder",
+    "video": "is a video; save still pictures of it and give their folder",
+    "SVG": "is a drawing; save it as PNG and give its folder",
     "web page": "is a web page, not a table",
     "database": "is a database; save the table as CSV",
     "program": "is a program, not a table",
@@ -38,19 +38,19 @@ _NOT_TABLES = {
 def read_table(file: Path) -> "pd.DataFrame":
     """Read a CSV, JSON lines or Parquet file, all columns as text, empty cells as "".
 
-    CSV: separated by commas, semicolons, tabs or bars; UTF-8, UTF-16 or Windows' Latin; with or without quotes, spaces after
-    separators, and separators too many at the end of lines. Parquet: whole numbers without ".0"; an index with a name is a
-    column. Columns of bytes or lists, which say nothing as text, are left out and named in `attrs["left_out"]`.
+    CSV: separated by commas, semicolons, tabs or bars; UTF-8, UTF-16 or Windows-1252; quotes, spaces after separators and
+    surplus separators at line ends are allowed. Parquet: whole numbers without ".0"; a named index becomes a column. Columns
+    of bytes, lists or records are left out and named in `attrs["left_out"]`.
 
     Raises:
-        InputError: if it is missing, unreadable, empty, or something else.
+        InputError: if it is missing, unreadable, empty, or not a table.
     """
     if file.is_dir():
-        raise InputError(f"{file} is a folder; name a CSV or Parquet file.")
+        raise InputError(f"{file} is a folder; give a CSV or Parquet file.")
     if not file.exists():
-        raise InputError(f"There is no file {file}; name a CSV or Parquet file.")
+        raise InputError(f"There is no file {file}; give a CSV or Parquet file.")
     if not file.is_file():
-        raise InputError(f"{file} is no regular file; name a CSV or Parquet file.")
+        raise InputError(f"{file} is not a regular file; give a CSV or Parquet file.")
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD)
@@ -59,14 +59,14 @@ def read_table(file: Path) -> "pd.DataFrame":
                 return _read_parquet(file)
             text = _decoded(head + opened.read(), file)
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror or error}); name a CSV or Parquet file.") from None
+        raise InputError(f"{file} cannot be read ({error.strerror or error}); give a CSV or Parquet file.") from None
     except MemoryError:
-        raise InputError(f"{file} does not fit into memory; cut it into several tables.") from None
+        raise InputError(f"{file} does not fit into memory; split it into several tables.") from None
     return _read_json_lines(text, file) if text.lstrip().startswith("{") else _read_csv(text, file)
 
 
 def find_column(table: "pd.DataFrame", names: Sequence[str]) -> str | None:
-    """Return the column of a table that has the first of these names, whatever its case; None if there is none."""
+    """Return a table's column with the first of these names that it has, ignoring case; None if it has none."""
     by_name: dict[str, str] = {}
     for column in table.columns:
         by_name.setdefault(str(column).casefold(), str(column))
@@ -74,18 +74,18 @@ def find_column(table: "pd.DataFrame", names: Sequence[str]) -> str | None:
 
 
 def _check_kind(file: Path, head: bytes) -> None:
-    """Refuse what is no table, by its content.
+    """Refuse a file whose content is not a table.
 
     Raises:
-        InputError: saying what it is.
+        InputError: saying what the file is.
     """
     kind = kind_of(head)
     if not head:
         raise InputError(f"{file} is empty (0 bytes); a table needs a first line with the names of its columns.")
-    if kind in _WORD_LIKE and b"\0" not in head:  # text may begin so
+    if kind in _WORD_LIKE and b"\0" not in head:  # text may begin with the same bytes
         return
     if kind in PICTURES:
-        raise InputError(f"{file} is a picture; name the folder it is in, or a CSV or Parquet manifest.")
+        raise InputError(f"{file} is a picture; give its folder, or a CSV or Parquet manifest.")
     if kind in _NOT_TABLES:
         raise InputError(f"{file} {_NOT_TABLES[kind]}.")
 
@@ -104,7 +104,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]], left_out: Sequen
 
 
 def _read_csv(text: str, file: Path) -> "pd.DataFrame":
-    named = re.match(r"\ufeff?sep=(.)\r?\n", text)  # Excel's own first line
+    named = re.match(r"\ufeff?sep=(.)\r?\n", text)  # Excel's extra first line
     text = text[named.end() :] if named else text
     separator = named[1] if named else _separator(text[:SAMPLE].splitlines())
     csv.field_size_limit(2**24)
@@ -116,7 +116,7 @@ def _read_csv(text: str, file: Path) -> "pd.DataFrame":
     rows = [(line, row) for line, row in rows if any(row)]
     if not rows:
         raise InputError(f"{file} is empty; a table needs a first line with the names of its columns.")
-    if separator == NONE:  # one column: what looks like a separator belongs to its text, but at the end
+    if separator == NONE:  # one column: separators inside belong to the text, those at the end do not
         rows = [(line, [row[0].rstrip(",;\t|")]) for line, row in rows]
     names = _names(rows[0][1])
     return _table(names, [_fitted(row, len(names), file, line) for line, row in rows[1:]])
@@ -131,7 +131,7 @@ def _read_json_lines(text: str, file: Path) -> "pd.DataFrame":
             record = None
         if not isinstance(record, dict):
             raise InputError(
-                f"{file} has no JSON object in line {number}; save it as JSON lines, one object a line, or as CSV."
+                f"Line {number} of {file} is not a JSON object; save it as JSON lines, one object per line, or as CSV."
             )
         found += [record] * bool(record)
     names = list(dict.fromkeys(str(name) for record in found for name in record))
@@ -139,10 +139,10 @@ def _read_json_lines(text: str, file: Path) -> "pd.DataFrame":
 
 
 def _decoded(content: bytes, file: Path) -> str:
-    """Decode a text file: by its byte order mark, as UTF-8, or as Windows writes Western languages.
+    """Decode a text file: by its byte order mark, as UTF-8, or else as Windows-1252.
 
     Raises:
-        InputError: if it is no text.
+        InputError: if it is not text.
     """
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if content.startswith(mark):
@@ -154,12 +154,12 @@ def _decoded(content: bytes, file: Path) -> str:
     except UnicodeDecodeError:
         pass
     if b"\0" in content[:HEAD]:
-        raise InputError(f"{file} is no text; name a CSV or Parquet file, or a folder with images.")
+        raise InputError(f"{file} is not text; give a CSV or Parquet file, or a folder of images.")
     return content.decode("cp1252", "replace")
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """Return the separator that makes the most columns of the first line, `NONE` if there is only one."""
+    """Return the separator that splits the first line into the most columns, `NONE` if there is only one column."""
     first = next((line for line in lines if line.strip()), "")
     columns = {separator: len(next(csv.reader([first], delimiter=separator), [])) for separator in SEPARATORS}
     best = max(SEPARATORS, key=lambda separator: columns[separator])
@@ -167,7 +167,7 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _names(names: Sequence[str]) -> list[str]:
-    """Return column names, doubled ones with a number; "" for columns without one, which are left out."""
+    """Return unique column names, repeated ones with a number; "" for unnamed columns, which are left out."""
     found: list[str] = []
     for name in names:
         number, free = 2, "" if name.startswith("Unnamed: ") else name.lstrip("\ufeff")
@@ -178,16 +178,16 @@ def _names(names: Sequence[str]) -> list[str]:
 
 
 def _fitted(row: list[str], n: int, file: Path, line: int) -> list[str]:
-    """Bring a line to n cells: empty ones too many at its end are left out.
+    """Return a line with n cells: surplus empty cells are removed, missing ones added.
 
     Raises:
-        InputError: if there are others too many.
+        InputError: if surplus cells are not empty.
     """
     while len(row) > n and not row[-1]:
         row = row[:-1]
     if len(row) > n:
         raise InputError(
-            f"{file} has {len(row)} values in line {line} but {n} column names; put text with separators in it into quotes."
+            f"Line {line} of {file} has {len(row)} values for {n} column names; quote values that contain separators."
         )
     return row + [""] * (n - len(row))
 
@@ -199,7 +199,7 @@ def _read_parquet(file: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_parquet(file, dtype_backend="pyarrow")  # its own types: a whole number with gaps is no float
+        table = pd.read_parquet(file, dtype_backend="pyarrow")  # else whole numbers with gaps would become floats
     except Exception as error:  # pyarrow raises a dozen kinds on broken files
         detail = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f"{file} cannot be read as Parquet ({detail}); save it again, or as UTF-8 CSV.") from None
@@ -209,7 +209,7 @@ def _read_parquet(file: Path) -> "pd.DataFrame":
 
 
 def _from_values(columns: dict[str, list[Any]]) -> "pd.DataFrame":
-    """Make a table of columns of any values; those of bytes, lists or records are left out."""
+    """Make a table from columns of any type; those of bytes, lists or records are left out."""
     left_out = [name for name, values in columns.items() if any(isinstance(value, _NO_TEXT) for value in values)]
     kept = [name for name in columns if name not in left_out]
     cells = [[_cell(value) for value in columns[name]] for name in kept]

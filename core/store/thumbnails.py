@@ -1,6 +1,6 @@
-"""Thumbnails by image id in one SQLite file: 50 random ones of 1,000,000 come in under a millisecond when warm.
+"""Thumbnails by image id in one SQLite file: 50 random ones of 1,000,000 are read in under a millisecond when warm.
 
-They can be made again from the images, so a lost or damaged file stops nothing: it is a store without thumbnails.
+They can be rebuilt from the images, so a missing or damaged file is treated as an empty store.
 """
 
 import sqlite3
@@ -21,20 +21,20 @@ class ThumbnailStore:
     """id -> WebP bytes; one connection per thread."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a store, for writing made if need be; a damaged file is kept as it is and `damage` tells of it."""
+        """Open a store; for writing, create it if it is missing. A damaged file is not changed; `damage` describes it."""
         self.path, self._read_only = path, read_only
         self._file = SqliteFile(path, read_only=read_only, page_bytes=PAGE_BYTES)
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self.damage = ""  # "" = none was met so far
+        self.damage = ""  # "" = none found so far
         self._is_missing = read_only and not path.exists()
         if not self._is_missing:
             self._try_out()
 
     def _try_out(self) -> None:
         if self.path.is_dir():
-            self.damage = f"{self.path} is a folder, and holds no thumbnails; {WHAT_TO_DO}."
+            self.damage = f"{self.path} is a folder instead of the thumbnails file; {WHAT_TO_DO}."
             return
         try:
             with translated(str(self.path)):
@@ -48,7 +48,7 @@ class ThumbnailStore:
 
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._local, "connection"):
-            # Closed by `close` from another thread; each is otherwise used by its own thread alone.
+            # Used by its own thread only, but closed by whichever thread calls `close`.
             connection = self._file.connect()
             with self._lock:
                 self._connections.append(connection)
@@ -56,11 +56,11 @@ class ThumbnailStore:
         return self._local.connection
 
     def put_many(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Store thumbnails, all or none; one that is there already is replaced.
+        """Store thumbnails, all or none, replacing existing ones.
 
         Raises:
-            DamageError: if the file cannot take them.
-            ReadOnlyError: if it may not be written.
+            DamageError: if the file is damaged.
+            ReadOnlyError: if it was opened read-only or cannot be written.
         """
         if self._read_only:
             raise ReadOnlyError(read_only_sentence(self.path.parent))
@@ -72,7 +72,7 @@ class ThumbnailStore:
                 connection.executemany("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", items)
 
     def get(self, image_id: str) -> bytes | None:
-        """Return an image's thumbnail, None if there is none or it cannot be read."""
+        """Return an image's thumbnail as WebP, None if there is none or it cannot be read."""
         found = self._query("SELECT webp FROM thumbnails WHERE id = ?", image_id)
         return bytes(found[0][0]) if found else None
 
@@ -92,13 +92,13 @@ class ThumbnailStore:
             with translated(str(self.path)):
                 return self._connection().execute(query, values).fetchall()
         except DamageError as error:
-            self.damage = str(error)  # the page goes on with grey tiles, and doctor tells why
+            self.damage = str(error)  # the page shows grey tiles, `Workspace.notes` and doctor say why
             return []
 
     def renew(self) -> int:
-        """Start a new file with what can be read of the damaged one, which is kept beside it; return how many thumbnails.
+        """Replace a damaged file by a new one with its readable thumbnails, and return their number; the old file is kept.
 
-        No other thread may use the store meanwhile.
+        No other thread may use the store during this call.
         """
         self.close()
         readable = salvage_thumbnails(self.path)

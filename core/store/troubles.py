@@ -1,6 +1,6 @@
-"""Troubles of the machine as one sentence: full disks, places that cannot be written, ports in use, damaged files.
+"""Error messages for problems of the machine: full disks, missing permissions, ports in use, damaged files.
 
-What is no such trouble is a bug, and is left as it is: it must reach the log.
+Any other error is a bug and is passed on unchanged, so that it reaches the log.
 """
 
 import errno
@@ -16,39 +16,39 @@ import sqlalchemy as sa
 from core.errors import WHAT_TO_DO, AppError, DamageError, ReadOnlyError, WorkspaceError
 from core.store.sqlite import cannot_write
 
-FULL = "The disk is full; make room and run the same command again: what was finished is kept, and it goes on from there."
+FULL = "The disk is full; free some space and run the same command again, which continues from where it stopped."
 OS_SENTENCES = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
-    errno.EROFS: "{name} is on a read-only place; choose one you can write to.",
-    errno.EACCES: "{name} may not be read or written by this user; change its permissions, or choose another place.",
-    errno.EPERM: "{name} may not be changed by this user; change its permissions, or choose another place.",
-    errno.EISDIR: "{name} is a folder, and a file is needed; name a file.",
-    errno.ENOTDIR: "{name} is, or lies below, something that is no folder; choose another place.",
-    errno.EEXIST: "{name} is there already, and is no folder; choose another name.",
+    errno.EROFS: "{name} is on a read-only file system; choose a path you can write to.",
+    errno.EACCES: "{name} may not be read or written by this user; change its permissions, or choose another path.",
+    errno.EPERM: "{name} may not be changed by this user; change its permissions, or choose another path.",
+    errno.EISDIR: "{name} is a folder, but a file is needed; give the path of a file.",
+    errno.ENOTDIR: "{name} is not a folder, or is inside something that is not; choose another path.",
+    errno.EEXIST: "{name} exists already and is not a folder; choose another name.",
     errno.ENOENT: "There is no {name}; check the path.",
     errno.ENAMETOOLONG: "{name} is too long for a path; choose a shorter one.",
     errno.ELOOP: "{name} is a link that leads back to itself; choose another path.",
-    errno.EMFILE: "Too many files are open; allow more with 'ulimit -n 4096' and try again.",
+    errno.EMFILE: "Too many files are open; raise the limit with 'ulimit -n 4096' and try again.",
     errno.ENFILE: "Too many files are open on this machine; close other programs and try again.",
     errno.ENOMEM: "There is not enough memory; close other programs, or use fewer workers.",
-    errno.EADDRINUSE: "The port is in use; choose another with --port, or 0 for a free one.",
-    errno.EADDRNOTAVAIL: "This machine does not have that address; use --address 127.0.0.1, or 0.0.0.0 for all of them.",
+    errno.EADDRINUSE: "The port is in use; choose another with --port, or 0 for any free one.",
+    errno.EADDRNOTAVAIL: "This machine does not have that address; use --address 127.0.0.1, or 0.0.0.0 for all addresses.",
     errno.EIO: "{name} cannot be read or written (the disk reports an error); check the disk, or restore a copy.",
 }
-LITTLE = 2**20  # bytes; with less SQLite cannot keep its log
-LONGEST_NAME = 200  # characters of a path in a sentence
-SQLITE_SENTENCES = {  # by a part of SQLite's own words
+LITTLE = 2**20  # bytes free; with less SQLite cannot write its log
+LONGEST_NAME = 200  # characters of a path in a message
+SQLITE_SENTENCES = {  # by a part of SQLite's own message
     "disk is full": FULL,
-    "is locked": "Another process is writing {where}, and did not finish in ten seconds; try again.",
-    "readonly database": "{where} may not be written; copy the workspace to a place you can write to.",
-    "unable to open": "{where} cannot be opened; check that the file and its folder may be read.",
+    "is locked": "Another process is writing {where} and did not finish within ten seconds; try again.",
+    "readonly database": "{where} cannot be written; copy the workspace to where you can write.",
+    "unable to open": "{where} cannot be opened; check that you may read the file and its folder.",
 }
 DAMAGED = ("malformed", "not a database", "disk i/o error", "utf-8", "corrupt", "no such table", "no such column")
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """Return what to tell the person; None if the error is none of theirs but a bug."""
+    """Return the message for an expected error; None if the error is a bug."""
     if isinstance(error, AppError):
         return str(error)
     if isinstance(error, sa.exc.DBAPIError):
@@ -80,11 +80,11 @@ def _os_sentence(error: OSError) -> str:
 
 
 def database_error(error: BaseException, where: str) -> WorkspaceError | None:
-    """Return the error to raise for a trouble with an SQLite file, None for a bug.
+    """Return the error to raise for a problem with an SQLite file, None for a bug.
 
     Args:
-        error: of SQLite itself.
-        where: how to name the file.
+        error: raised by SQLite.
+        where: the file's name in the message.
     """
     words = str(error)
     if cannot_write(error):
@@ -110,12 +110,12 @@ def _is_full(where: str) -> bool:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Raise troubles with a database as errors that a person can act on.
+    """Translate database errors into errors that a person can act on.
 
     Raises:
-        DamageError: if the file holds what it should not.
-        ReadOnlyError: if it may not be written.
-        WorkspaceError: if the disk is full, or another process does not let go.
+        DamageError: if the file is damaged.
+        ReadOnlyError: if it cannot be written.
+        WorkspaceError: if the disk is full, or another process keeps the file locked.
     """
     try:
         yield
@@ -130,15 +130,15 @@ def translated(where: str) -> Iterator[None]:
             raise
         raise told from error
     except json.JSONDecodeError as error:
-        raise DamageError(f"{where} is damaged (a record is no JSON: {error}); {WHAT_TO_DO}.") from error
+        raise DamageError(f"{where} is damaged (a record is not JSON: {error}); {WHAT_TO_DO}.") from error
 
 
 @contextmanager
 def sound(where: str) -> Iterator[None]:
-    """Take values of a database that do not fit into arrays for what they are.
+    """Translate errors from invalid values of a database into `DamageError`.
 
     Raises:
-        DamageError: if the body meets one.
+        DamageError: if the body raises such an error.
     """
     try:
         yield

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.catalog.creation import MISSING, THERE, state_of
+from core.catalog.creation import FolderState, state_of
 from core.demo.datasets import write_demo_images
 from core.doctor.repair import repair
 from core.encoders.embed import embed
@@ -112,7 +112,7 @@ def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tm
     for number in range(4):
         folder = tmp_path / str(number)
         run_and_kill(CREATE, folder, after_lines=1, then=float(chance.uniform(0, 0.08)))
-        assert state_of(folder) in (THERE, MISSING)
+        assert state_of(folder) in (FolderState.COMPLETE, FolderState.MISSING)
         with Workspace.create(folder, salt="again") as space:
             assert len(space.classes) == 3
             assert space.catalog.settings.get("salt") in ("kills", "again")

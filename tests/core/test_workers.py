@@ -42,7 +42,7 @@ def test_a_call_that_ends_its_process_is_told_from_one_that_was_killed(pool, tmp
 
 
 def test_a_process_that_does_not_come_up_is_no_fault_of_what_it_was_to_do():
-    with Workers(1, prepare=os.abort) as pool, pytest.raises(StartError, match="while it started"):
+    with Workers(1, prepare=os.abort) as pool, pytest.raises(StartError, match="while starting"):
         pool.submit(abs, 1).result()
 
 

@@ -149,7 +149,7 @@ def test_embedding_says_how_many_it_took_from_thumbnails_and_so_does_doctor(plac
     picture(9).save(source / "1.png")
     result = embed(space, "pixels-pca", device="cpu")
     assert result["from_thumbnails"] == 2
-    assert "2 of 4 were read from thumbnails" in thumbnails_sentence(2, 4)
+    assert "2 of 4 images were read from a 128 px thumbnail" in thumbnails_sentence(2, 4)
     assert thumbnails_sentence(0, 4) == ""
     assert any("The files of 1 image are gone, and those of 1 have changed" in p for p in workspace_report(space))
 
@@ -185,7 +185,7 @@ def test_plain_embed_goes_on_with_the_encoder_of_an_older_workspace(placed):
     assert (again["encoder"], again["embedded"]) == (first, 1)
 
 
-def test_plain_embed_refuses_weights_that_are_others_by_now(placed):
+def test_plain_embed_refuses_weights_that_have_changed(placed):
     from core.encoders.encoder import load_encoder
     from core.errors import EncoderError
 
@@ -195,6 +195,6 @@ def test_plain_embed_refuses_weights_that_are_others_by_now(placed):
     load_encoder("random", device="cpu").save(weights)
     name = embed(space, str(weights), device="cpu")["encoder"]
     load_encoder("msn-demo", device="cpu").save(weights)  # trained again
-    with pytest.raises(EncoderError, match="others by now"):
+    with pytest.raises(EncoderError, match="moved or changed"):
         embed(space, device="cpu")
     assert space.encoder_name == name

@@ -249,7 +249,7 @@ def wait_for_readers(pid: int) -> list[int]:
         readers[:] = [c for c in children(pid) if b"multiprocessing-fork" in Path(f"/proc/{c}/cmdline").read_bytes()]
         return bool(readers)
 
-    wait_for(look, "no reader process was started")
+    wait_for(look, "no worker process was started")
     return readers
 
 

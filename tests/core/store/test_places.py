@@ -197,14 +197,14 @@ def test_a_failed_opening_keeps_no_lock(small):
     connection.commit()
     connection.close()
     Workspace(small).close()
-    assert state_of(small) == "there"
+    assert state_of(small) == "complete"
 
 
 def test_a_file_is_never_written_over_a_folder_or_a_device_and_a_link_is_followed(tmp_path):
     (tmp_path / "target").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "target")
     for path in (tmp_path, Path("/dev/null")):
-        with pytest.raises(InputError, match=r"name a file|another file"), atomic_path(path) as aside:
+        with pytest.raises(InputError, match=r"path of a file|another path"), atomic_path(path) as aside:
             aside.write_text("x")
     with atomic_path(tmp_path / "link") as aside:
         aside.write_text("new")

@@ -57,7 +57,7 @@ def test_a_constraint_that_is_broken_stays_a_bug():
         (sqlite3.DatabaseError("database disk image is malformed"), DamageError, "doctor --repair"),
         (sqlite3.DatabaseError("file is not a database"), DamageError, "restore a copy"),
         (sqlite3.OperationalError("database is locked"), WorkspaceError, "try again"),
-        (sqlite3.OperationalError("attempt to write a readonly database"), WorkspaceError, "may not be written"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), WorkspaceError, "cannot be written"),
         (sqlite3.OperationalError("database or disk is full"), WorkspaceError, "disk is full"),
         (sqlite3.OperationalError("unable to open database file"), WorkspaceError, "cannot be opened"),
     ],
