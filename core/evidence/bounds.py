@@ -1,6 +1,6 @@
-"""The promise: a threshold whose recall holds with a confidence, and what it takes when there is none. numpy and scipy only.
+"""The recall promise: find a threshold whose recall holds with a given confidence, or plan labels for it. Numpy and scipy only.
 
-Everything here takes uniform check labels: the first n of the permanent order, never learned from.
+Every function takes uniform check labels: the first n in the permanent order, which the model never learns from.
 """
 
 import math
@@ -13,34 +13,34 @@ from scipy.stats import beta
 
 from core.arrays import FloatArray
 
-ALPHA = 0.05  # of all looks at one check set together
-FIRST_SHARE = 0.8  # of alpha goes to the first look
-MIN_FLAGGED = 5  # below: counts only
-PLANNING_LEVEL = 0.1  # one-sided, of the range around "label about N more"
+ALPHA = 0.05  # error of all looks at one check set together
+FIRST_SHARE = 0.8  # of alpha, spent on the first look
+MIN_FLAGGED = 5  # with fewer, only counts are shown
+PLANNING_LEVEL = 0.1  # one-sided error of each end of the range around "label about N more"
 
 
 def lower_limit(x: int, n: int, alpha: float) -> float:
-    """Return the one-sided (1 - alpha) Clopper-Pearson lower limit of a share, x of n seen."""
+    """Return the one-sided (1 - alpha) Clopper-Pearson lower limit of a share, from x of n."""
     return 0.0 if x <= 0 else float(beta.ppf(alpha, x, n - x + 1))
 
 
 def upper_limit(x: int, n: int, alpha: float) -> float:
-    """Return the one-sided (1 - alpha) Clopper-Pearson upper limit of a share, x of n seen; 1 for n = 0."""
+    """Return the one-sided (1 - alpha) Clopper-Pearson upper limit of a share, from x of n; 1 if n = 0."""
     return 1.0 if x >= n else float(beta.ppf(1 - alpha, x + 1, n - x))
 
 
 def look_alpha(k: int, alpha: float = ALPHA) -> float:
-    """Return the error that the k-th look at one check set may use, k >= 1; all looks together use `alpha`.
+    """Return the error allowed to the k-th look at one check set, k >= 1; over all looks it sums to `alpha`.
 
-    A look is a new pair of model and batch. Source: union bound, spent as .8 alpha, then .2 alpha / ((k - 1) k).
+    A look is a new pair of model and batch. Source: union bound, spent as 0.8 alpha, then 0.2 alpha / ((k - 1) k).
     """
     return FIRST_SHARE * alpha if k == 1 else (1 - FIRST_SHARE) * alpha / ((k - 1) * k)
 
 
 def log_e_value(misses: int, n: int, recall: float) -> float:
-    """Return the log e-value against "recall is under the target" after `misses` among n flagged labels.
+    """Return the log e-value against "recall is below the target" after `misses` among n flagged labels.
 
-    It may be looked at after every label (Ville's inequality). Source: Beta(1/2, 1/2) mixture over miss rates up to
+    It stays valid however often it is looked at (Ville's inequality). Source: Beta(1/2, 1/2) mixture over miss rates up to
     1 - recall; Waudby-Smith, Stark & Ramdas 2021.
     """
     rate = 1 - recall
@@ -51,7 +51,7 @@ def log_e_value(misses: int, n: int, recall: float) -> float:
 
 
 def passes(misses: int, n: int, recall: float, alpha: float, *, live: bool = False) -> bool:
-    """Tell whether n flagged labels with so many misses allow the promise: at a planned look, or live at any moment."""
+    """Tell whether n flagged labels with this many misses allow the promise, at a planned look or (live) at any moment."""
     if live:
         return log_e_value(misses, n, recall) >= math.log(1 / alpha)
     return lower_limit(n - misses, n, alpha) >= recall
@@ -67,10 +67,10 @@ def misses_allowed(n_flagged: int, recall: float, alpha: float, *, live: bool = 
 
 @dataclass(frozen=True)
 class Certified:
-    """What flagged check labels allow: flag scores >= threshold (None = no promise yet)."""
+    """What the flagged check labels allow: flag scores >= threshold; None = no promise yet."""
 
     threshold: float | None
-    misses: int  # flagged check labels that may lie below it; -1 without a promise
+    misses: int  # flagged check labels allowed below the threshold; -1 without a promise
 
 
 def certify(flagged_scores: Sequence[float] | FloatArray, recall: float, alpha: float, *, live: bool = False) -> Certified:
@@ -79,10 +79,10 @@ def certify(flagged_scores: Sequence[float] | FloatArray, recall: float, alpha: 
     Args:
         flagged_scores: (n,) logits of the flagged uniform check labels.
         recall: the target, in (0, 1).
-        alpha: the error allowed to this look (`look_alpha`).
-        live: allow looks at any moment (`log_e_value`) instead of one planned look.
+        alpha: error allowed to this look (`look_alpha`).
+        live: allow a look at any moment (`log_e_value`) instead of one planned look.
     Returns:
-        the (misses + 1)-th lowest score; ties at it are flagged, which only raises recall.
+        the (misses + 1)-th lowest score as threshold; ties at it are flagged, which only raises recall.
     Source: distribution-free quantile bound, Wilks 1941; QBCB, Lewis, Yang & Frieder 2021.
     """
     scores = np.sort(np.asarray(flagged_scores, np.float64))
@@ -91,7 +91,7 @@ def certify(flagged_scores: Sequence[float] | FloatArray, recall: float, alpha: 
 
 
 def flagged_needed(misses: int, recall: float, alpha: float, *, live: bool = False) -> int:
-    """Return the fewest flagged check labels that allow the promise with so many misses."""
+    """Return the fewest flagged check labels that allow the promise with this many misses."""
     few, many = misses, 2 * misses + 2  # `few` does not pass, `many` will
     while not passes(misses, many, recall, alpha, live=live):
         few, many = many, 2 * many
@@ -102,7 +102,7 @@ def flagged_needed(misses: int, recall: float, alpha: float, *, live: bool = Fal
 
 
 def misses_to_plan(miss_rate: float, recall: float, alpha: float, *, live: bool = False, most: int = 50) -> int:
-    """Return the misses to plan with where the wanted threshold is expected to miss a share `miss_rate`, below 1 - recall."""
+    """Return how many misses to plan for at a threshold expected to miss a share `miss_rate` < 1 - recall, at most `most`."""
     for misses in range(most):
         if (misses + 1) / (flagged_needed(misses, recall, alpha, live=live) + 1) >= miss_rate:
             return misses
@@ -111,7 +111,7 @@ def misses_to_plan(miss_rate: float, recall: float, alpha: float, *, live: bool 
 
 @dataclass(frozen=True)
 class MoreLabels:
-    """How many more uniform labels to expect before a promise is possible; `high` None = no upper limit is known."""
+    """How many more uniform labels a promise will probably take; `high` is None if no upper limit is known."""
 
     low: int
     expected: int
@@ -119,7 +119,7 @@ class MoreLabels:
 
 
 def labels_needed(n: int, n_flagged: int, recall: float, alpha: float, *, misses: int = 0, live: bool = False) -> MoreLabels:
-    """Plan the next batch: flagged labels that are missing, over the share of flagged among the n seen."""
+    """Plan the next batch: the flagged labels still missing, divided by the share of flagged ones among n labels."""
     missing = max(flagged_needed(misses, recall, alpha, live=live) - n_flagged, 0)
     fewest = lower_limit(n_flagged, n, PLANNING_LEVEL)
     return MoreLabels(
@@ -130,5 +130,5 @@ def labels_needed(n: int, n_flagged: int, recall: float, alpha: float, *, misses
 
 
 def best_recall(n_flagged: int, alpha: float) -> float:
-    """Return the highest recall that could be promised today, with no miss at all."""
+    """Return the highest recall that n flagged labels can promise, which takes no miss at all."""
     return alpha ** (1 / n_flagged) if n_flagged else 0.0

@@ -1,7 +1,7 @@
-"""Check sets: read blind, sealed, opened a counted number of times. Each verb takes the workspace.
+"""Check sets: read blind, sealed, and opened a counted number of times. Each verb takes the workspace.
 
-A look is a new pair of model and batch. What the analyst may know before a look (how many were read, how many of them are
-flagged) says nothing of the scores, so a set may be read on for as long as one likes before it is opened.
+A look is a new pair of model and batch. What analysts may know before a look (how many images were read and how many of them
+are flagged) reveals nothing about scores, so they may read as many images as they like before opening the set.
 """
 
 import hashlib
@@ -14,45 +14,45 @@ from core.catalog.check_set import CheckSet
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
-from core.evidence.openings import Opening, openings, readable
+from core.evidence.openings import Opening, OpeningRecord, openings, readable
 from core.evidence.second_reading import second_outcome
 from core.missing import missing_for_check, missing_for_score
-from core.wording import counted, target
+from core.wording import counted, target, verb
 from core.workspace import Workspace
 
-LEAST, MOST = 0.5, 0.999  # of a recall or a confidence to promise
+LEAST, MOST = 0.5, 0.999  # recall or confidence that can be asked for
 
 
 @dataclass(frozen=True)
 class CheckStatus:
-    """Where the current check set stands. Nothing in it tells of scores."""
+    """State of the current check set. Nothing in it reveals scores."""
 
     check_set: CheckSet
-    n: int  # read in the permanent order without a hole: what an opening would take
+    n: int  # labels an opening would use: read in the permanent order without a gap
     n_flagged: int
-    n_owed: int  # not read, but before one that was: skipped, or added later
-    n_ahead: int  # read behind a hole
+    n_owed: int  # unread images before the last one read: skipped, or added later
+    n_ahead: int  # images read after a gap
     n_total: int  # images the set could grow to
-    look: int  # number of the next one
-    alpha: float  # its error
-    later_alpha: float  # error of the look that comes with more labels
-    known: Opening | None  # the opening of this very model and batch: looking again is free
-    missing: str  # why it cannot be opened now; "" if it can
+    look: int  # number of the next look
+    alpha: float  # error allowed to it
+    later_alpha: float  # error allowed to the look after more labels
+    known: Opening | None  # the opening of this same model and batch, if any: looking again is free
+    missing: str  # why the set cannot be opened now; "" if it can
 
     @property
     def n_left(self) -> int:
-        """Count the images the set can still ask for."""
+        """Return how many images the set can still ask for."""
         return self.n_total - self.n
 
     @property
     def planned(self) -> int:
-        """Count the images to read before an opening: as planned, or all there are."""
+        """Return how many images to read before an opening: as planned, or all there are."""
         return min(self.check_set.size, self.n_total)
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What an opening would take."""
+    """The labels an opening would use."""
 
     rows: IntArray
     flagged: BoolArray
@@ -84,7 +84,7 @@ def _batch_key(batch: _Batch) -> str:
 
 
 def status(workspace: Workspace) -> CheckStatus:
-    """Say how far the current set is read and what opening it would cost."""
+    """Return how far the current set is read and what opening it would cost."""
     batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
     mine = [r for r in workspace.catalog.evidence.openings() if r["check_set"] == terms.number]
     known, later = None, 1 + max((r["look"] for r in mine), default=0)
@@ -114,29 +114,30 @@ def _missing(workspace: Workspace, batch: _Batch) -> str:
     if not batch.n_total and (missing := missing_for_check(workspace)):
         return missing
     if workspace.fitted is None or workspace.fitted.probe.flagged_weights is None:
-        return missing_for_score(workspace) or "There is no model to judge yet; run 'lassoscope fit'."
+        return missing_for_score(workspace) or "There is no model to check yet; run 'lassoscope fit'."
     planned = min(terms.size, batch.n_total)
     if batch.n_owed and n < planned:
         come = "is owed a label and comes" if batch.n_owed == 1 else "are owed a label (skipped, or added later) and come"
-        return (
-            f"{counted(batch.n_owed, 'image')} {come} first in the Check queue; {n:,} of {planned:,} are read without a hole."
-        )
+        return f"{counted(batch.n_owed, 'image')} {come} first in the Check queue; {n:,} of {planned:,} are read without a gap."
     if n < planned:
         return f"{n:,} of the planned {counted(planned, 'check image')} are read; read {planned - n:,} more in Check first."
     if n_flagged < MIN_FLAGGED:
         names = " or ".join(f"'{name}'" for name in workspace.flagged_names)
-        on = "Read on in Check." if n < batch.n_total else "All there are were read: ingest more images."
-        return f"Only {n_flagged} of {counted(n, 'check image')} are {names}; to open it needs {MIN_FLAGGED} at least. {on}"
+        next_step = "Read more in Check." if n < batch.n_total else "All check images have been read; ingest more images."
+        return (
+            f"Only {n_flagged} of {counted(n, 'check image')} {verb(n_flagged)} {names}; opening the set needs at least "
+            f"{MIN_FLAGGED}. {next_step}"
+        )
     return ""
 
 
 def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
-    """Open the current check set for the newest model: a look that counts, unless this pair was opened before.
+    """Open the current check set for the newest model. It counts as a look, unless this model and batch were opened before.
 
     Returns:
-        the opening, kept for ever.
+        the opening, which is kept for good.
     Raises:
-        InputError: if the batch is not complete, too small, or there is no model.
+        InputError: if the batch is incomplete or too small, or there is no model.
     """
     fitted, stands = workspace.fitted, status(workspace)
     if stands.missing:
@@ -144,14 +145,14 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
     if stands.known is not None:
         return stands.known
     if fitted is None or not fitted.version:
-        raise InputError("The model in use was not kept; run 'lassoscope fit', then open the check set.")
+        raise InputError("The model in use was not saved; run 'lassoscope fit', then open the check set.")
     batch, terms = _batch(workspace), workspace.check_set
     scores = fitted.score[batch.rows].astype(np.float64)
     certified = certify(scores[batch.flagged], terms.recall, stands.alpha, live=terms.live)
     frame = workspace.matrix.rows if workspace.matrix else 0
     reread, disagreed = second_outcome(workspace, batch.rows)
-    record = {
-        "encoder": workspace.encoder_name,
+    record: OpeningRecord = {
+        "encoder": str(workspace.encoder_name),
         "recall": terms.recall,
         "confidence": terms.confidence,
         "live": terms.live,
@@ -161,7 +162,7 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
         "n_teach": fitted.probe.n_labels,
         "frame": frame,
         "frame_hash": hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
-        "flagged_names": workspace.flagged_names,
+        "flagged_names": list(workspace.flagged_names),
         "guideline": workspace.guideline,
         "reread": reread,
         "disagreed": disagreed,
@@ -182,15 +183,15 @@ def change_terms(
     size: int | None = None,
     live: bool | None = None,
 ) -> CheckSet:
-    """Change what the next opening asks for.
+    """Change the terms of the current check set; None keeps a value.
 
     Args:
-        recall: to be promised, in [0.5, 0.999]; another one is another look.
-        confidence: of all promises from the set, and
-        live: both fixed once the set was opened.
-        size: images to read before the set may be opened.
+        recall: to promise, in [0.5, 0.999]; opening with another recall is another look.
+        confidence: of all promises from the set together, in [0.5, 0.999]; fixed once the set was opened.
+        size: images to read before the set may be opened, at least 1.
+        live: whether the set may be watched after every label; fixed once the set was opened.
     Raises:
-        InputError: if a value is out of range, or fixed.
+        InputError: if a value is out of range or fixed.
     """
     before = workspace.check_set
     after = replace(
@@ -202,33 +203,33 @@ def change_terms(
     )
     for name, value in (("recall", after.recall), ("confidence", after.confidence)):
         if not LEAST <= value <= MOST:
-            raise InputError(f"The {name} to promise must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
+            raise InputError(f"The {name} must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
     if after.size < 1:
-        raise InputError(f"A check set needs 1 image at least, got {after.size:,}.")
+        raise InputError(f"A check set needs at least 1 image, got {after.size:,}.")
     opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.openings())
     if opened and (after.confidence, after.live) != (before.confidence, before.live):
         raise InputError(
             f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
-            "that cannot change any more. Start a new check set for other terms."
+            "that cannot change any more. For other terms, start a new check set."
         )
     workspace.set_check_set(after)
     return after
 
 
 def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
-    """Start another check set from images that no set has used; the old set's labels stay as estimates.
+    """Start another check set from images no set has used; from then on, live curves may use the old set's labels.
 
     Raises:
-        InputError: if the current set was not opened yet, or no image is left.
+        InputError: if the current set was never opened, or no image is left.
     """
     terms = workspace.check_set
     if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.openings()):
-        raise InputError("The current check set was never opened; open it, or read on, before another is started.")
-    seen = [r.rows for r in openings(workspace) if r.check_set == terms.number]  # also where readings were undone since
+        raise InputError("The current check set was never opened; open it before you start another.")
+    seen = [r.rows for r in openings(workspace) if r.check_set == terms.number]  # including readings undone since
     used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
     after = float(workspace.check_order[used].max(initial=terms.after))
     if not (workspace.sealed & (workspace.check_order > after)).any():
-        raise InputError("All sealed check images are used up; add images before another check set is started.")
+        raise InputError("All sealed check images are used up; ingest more images before you start another check set.")
     begun = replace(terms, number=terms.number + 1, after=after, started_by=analyst, started_at=now())
     workspace.set_check_set(begun)
     return begun

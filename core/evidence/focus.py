@@ -1,7 +1,7 @@
-"""The focus add-on: check labels where the model is in doubt, for a sharper precision. Never for the recall promise.
+"""Focus labels: extra check labels where the model is uncertain, to narrow the precision range. Never for the recall promise.
 
-Each draw is an independent Poisson sample with known chances, so that its labels can be weighted. It reaches over the first
-half of what is left of the permanent order, so that a later check set finds images that nobody has asked for.
+Each draw is an independent Poisson sample with known inclusion probabilities, so that its labels can be weighted. It draws
+from the first half of the rest of the permanent order, so that a later check set still finds images nobody was asked for.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,22 @@ from core.errors import InputError
 from core.missing import missing_for_score
 from core.workspace import Workspace
 
-OFFERED_AFTER, OFFERED_BELOW = 100, 15  # uniform labels, and flagged ones among them: above, precision is sharp enough
-REACH = 0.5  # of the permanent order behind the set's begin
-ROUNDS = 20  # of spreading what the cap at 1 leaves over; 3 are usual
+OFFERED_AFTER, OFFERED_BELOW = (
+    100,
+    15,
+)  # uniform labels, and flagged ones among them; with more, precision is narrow enough
+REACH = 0.5  # of the permanent order after the set's start
+ROUNDS = 20  # of redistributing what the cap at 1 leaves; 3 are usual
 
 
 @dataclass(frozen=True)
 class FocusDraw:
-    """One draw, with all it takes to know every image's chance again."""
+    """One draw, with everything needed to recompute each image's inclusion probability."""
 
     check_set: int
-    after: float  # the check set's begin in the permanent order
-    until: float  # the last place that could be drawn
-    probe: int  # version, of the model whose doubt it follows
+    after: float  # where the check set starts in the permanent order
+    until: float  # last place in the permanent order that could be drawn
+    probe: int  # version of the model whose uncertainty it follows
     encoder: str
     n_asked: int
     n_frame: int  # rows 0 to n_frame - 1 could be drawn
@@ -38,11 +41,11 @@ class FocusDraw:
 
 
 def focus_probabilities(logits: FloatArray, n_asked: float) -> FloatArray:
-    """Return each image's chance to be drawn, proportional to sqrt(p (1 - p)), at most 1.
+    """Return each image's inclusion probability, proportional to sqrt(p (1 - p)) and at most 1.
 
     Args:
-        logits: (N,) of the model in force.
-        n_asked: images expected to be drawn.
+        logits: (N,) of the model in use.
+        n_asked: expected number of images drawn.
     Returns:
         (N,) float64 in [0, 1] with sum min(n_asked, N).
     Source: Poisson sampling for metrics (Yilmaz et al. 2021).
@@ -64,14 +67,14 @@ def _population(workspace: Workspace, after: float, until: float, n_frame: int) 
 
 
 def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
-    """Ask for about n check labels where the newest model is in doubt; they are then read like the others, blind.
+    """Draw about n check images where the newest model is uncertain; they are then read blind, like the others.
 
     Raises:
-        InputError: if there is no model, or nothing is left to draw.
+        InputError: if there is no saved model, or n exceeds the images left to draw.
     """
     fitted, terms = workspace.fitted, workspace.check_set
     if fitted is None or fitted.probe.flagged_weights is None or not fitted.version:
-        raise InputError(missing_for_score(workspace) or "There is no model to follow yet: label images to teach it first.")
+        raise InputError(missing_for_score(workspace) or "There is no model yet; label images of the teach half first.")
     n_frame = workspace.matrix.rows if workspace.matrix else 0
     begin = max(terms.after, 0.0)
     until = begin + REACH * (1 - begin)
@@ -105,19 +108,19 @@ def focus_draws(workspace: Workspace, check_set: int) -> list[FocusDraw]:
 
 
 def focus_rows(draws: Sequence[FocusDraw]) -> IntArray:
-    """Return all rows that draws asked for, ascending."""
+    """Return all rows drawn, (K,) int64, ascending and distinct."""
     return np.unique(np.concatenate([np.array([], np.int64), *(np.array(draw.rows, np.int64) for draw in draws)]))
 
 
 def inclusion(workspace: Workspace, draws: Sequence[FocusDraw], *, n_uniform: int, n_frame: int) -> FloatArray:
-    """Return each image's chance to be among the uniform labels or in one of the draws of one check set.
+    """Return each image's probability to be among the uniform labels or in one of the draws of a check set.
 
     Args:
         draws: at least one.
-        n_uniform: uniform labels, the first of the permanent order.
-        n_frame: images of the opening.
+        n_uniform: number of uniform labels, the first in the permanent order.
+        n_frame: images the opening covers.
     Returns:
-        (n_frame,) float64; NaN for images that the set could not ask for.
+        (n_frame,) float64 in (0, 1]; NaN for images outside the set.
     """
     everybody = _population(workspace, draws[0].after, 1.0, n_frame)
     within = _population(workspace, draws[0].after, draws[0].until, n_frame)
@@ -128,11 +131,11 @@ def inclusion(workspace: Workspace, draws: Sequence[FocusDraw], *, n_uniform: in
         scores = score_with(workspace.catalog.models.probe_weights(draw.probe), workspace.embedded(draw.encoder).need_matrix())
         not_drawn[could] *= 1 - focus_probabilities(scores[could], draw.n_asked)
     chance = np.full(n_frame, np.nan)
-    # In the order's reach by chance, then uniform (which comes first there) or drawn.
+    # An image's place in the order puts it among the uniform labels, or within reach behind them, where it is drawn or not.
     chance[everybody] = uniform + max(reach - uniform, 0.0) * (1 - not_drawn[everybody])
     return chance
 
 
 def is_offered(n: int, n_flagged: int) -> bool:
-    """Tell whether focus labels are worth offering: flagged images are rare among the uniform ones."""
+    """Tell whether focus labels are worth offering: flagged images are rare among the uniform labels."""
     return n >= OFFERED_AFTER and n_flagged < OFFERED_BELOW * n / OFFERED_AFTER

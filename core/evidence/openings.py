@@ -1,113 +1,153 @@
-"""Openings of check sets, as they were, and what each shows. Each verb takes the workspace."""
+"""Openings of check sets as they were recorded, and what each shows. Each verb takes the workspace."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.evidence import OpeningRow
 from core.embeddings.scores import score_with
 from core.evidence.focus import focus_draws, focus_rows, inclusion
 from core.evidence.threshold import PointFigures, Range, Sample, binomial_range, figures_at
+from core.wording import counted, verb
 from core.workspace import Workspace
 
-LOG = logging.getLogger("lassoscope.checking")
-DRIFT_LEVEL = 0.01  # of Fisher's exact test between owed and earlier labels
+LOG = logging.getLogger("lassoscope.evidence")
+DRIFT_LEVEL = 0.01  # p-value of Fisher's exact test between labels of added images and earlier ones
+
+
+class OpeningRecord(TypedDict):
+    """What the catalog keeps of an opening beside its columns; `Opening` says what the fields mean."""
+
+    encoder: str
+    recall: float
+    confidence: float
+    live: bool
+    alpha: float
+    threshold: float | None
+    misses: int
+    n_teach: int
+    frame: int
+    frame_hash: str
+    flagged_names: list[str]
+    guideline: str
+    reread: int
+    disagreed: int
+    rows: list[int]
+    flagged: list[int]  # 0 or 1
+    scores: list[float]
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One opening of a check set, as it was: nothing in it changes afterwards."""
+    """One opening of a check set, as it was recorded: nothing in it changes afterwards."""
 
-    number: int  # over all sets
+    number: int  # over all check sets
     check_set: int
-    look: int  # k: of this set
-    probe: int  # version
+    look: int  # k, within its check set
+    probe: int  # its version
     analyst: str
     at: str  # ISO 8601, UTC
     encoder: str
-    recall: float  # to be promised
-    confidence: float  # of all looks at this set together
-    live: bool
-    alpha: float  # error of this look
-    threshold: float | None  # flag scores >= it; None = no promise
-    misses: int  # flagged check labels that may lie below it
+    recall: float  # to promise
+    confidence: float  # of all promises from this check set together
+    live: bool  # watched after every label
+    alpha: float  # error allowed to this look
+    threshold: float | None  # flag scores >= threshold; None = no promise
+    misses: int  # flagged check labels allowed below the threshold; -1 without a promise
     n_teach: int  # labels the model learned from
     frame: int  # images it covers: rows 0 to frame - 1
-    frame_hash: str
+    frame_hash: str  # of their ids
     flagged_names: tuple[str, ...]
     guideline: str
-    reread: int  # check labels of this batch read by a second analyst
-    disagreed: int
+    reread: int  # check labels of this batch with a second reading
+    disagreed: int  # of those, where the two readings differ
     rows: IntArray  # (n,) int64, in the permanent order
     flagged: BoolArray  # (n,)
     scores: FloatArray  # (n,) float64 logits
 
     @property
     def n(self) -> int:
-        """Count the labels."""
+        """Return the number of labels."""
         return len(self.rows)
 
     @property
     def n_flagged(self) -> int:
-        """Count the flagged ones."""
+        """Return the number of flagged labels."""
         return int(self.flagged.sum())
 
     @property
     def disagreement(self) -> Range:
-        """Share of the second readings that came out otherwise."""
+        """Return the share of second readings that differ from the first."""
         return binomial_range(self.disagreed, self.reread)
 
 
 def openings(workspace: Workspace) -> list[Opening]:
-    """Return every opening that can be read, newest first; one that cannot stands in the way of no other."""
-    found = (readable(known) for known in workspace.catalog.evidence.openings())
-    return [opened for opened in found if opened is not None]
+    """Return every readable opening, newest first; a warning counts those that are damaged."""
+    kept = workspace.catalog.evidence.openings()
+    found = [opened for opened in map(readable, kept) if opened is not None]
+    if n_lost := len(kept) - len(found):
+        LOG.warning(
+            "%s cannot be read and %s not shown; restore a copy of the workspace", counted(n_lost, "opening"), verb(n_lost)
+        )
+    return found
 
 
-def readable(known: Mapping[str, Any]) -> Opening | None:
-    """Read an opening as the catalog keeps it; None, and a line in the log, where it cannot be read."""
+def readable(kept: OpeningRow) -> Opening | None:
+    """Read an opening from its row; None if its record is damaged. Its look still counts: `status` reads the rows."""
+    record = cast("OpeningRecord", kept["record"])
     try:
-        return _opening_of(known)
-    except (KeyError, TypeError, ValueError):  # its place in the counter of looks stays taken: `status` reads the catalog
-        LOG.warning("opening %s cannot be read and is passed over", known.get("number"))
+        return Opening(
+            number=kept["number"],
+            check_set=kept["check_set"],
+            look=kept["look"],
+            probe=kept["probe"],
+            analyst=kept["analyst"],
+            at=kept["at"],
+            encoder=record["encoder"],
+            recall=record["recall"],
+            confidence=record["confidence"],
+            live=record["live"],
+            alpha=record["alpha"],
+            threshold=record["threshold"],
+            misses=record["misses"],
+            n_teach=record["n_teach"],
+            frame=record["frame"],
+            frame_hash=record["frame_hash"],
+            flagged_names=tuple(record["flagged_names"]),
+            guideline=record["guideline"],
+            reread=record["reread"],
+            disagreed=record["disagreed"],
+            rows=np.array(record["rows"], np.int64),
+            flagged=np.array(record["flagged"], bool),
+            scores=np.array(record["scores"], np.float64),
+        )
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def _opening_of(known: Mapping[str, Any]) -> Opening:
-    record = known["record"]
-    arrays = {
-        "rows": np.array(record["rows"], np.int64),
-        "flagged": np.array(record["flagged"], bool),
-        "scores": np.array(record["scores"], np.float64),
-        "flagged_names": tuple(record["flagged_names"]),
-    }
-    columns = {key: known[key] for key in ("number", "check_set", "look", "probe", "analyst", "at")}
-    return Opening(**(columns | record | arrays))
-
-
-def mark(workspace: Workspace) -> tuple[Any, ...]:
-    """Return what changes whenever an opening, a second reading, a point, the point in force or a focus draw is added."""
+def mark(workspace: Workspace) -> tuple[int, ...]:
+    """Return a value that changes whenever an opening, second reading, point, point in force or focus draw is added."""
     return workspace.catalog.evidence.mark()
 
 
 def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
-    """Score the frame of an opening with its frozen model: (frame,) float32 logits, the same to the bit at any time."""
+    """Score the images an opening covers with its frozen model: (frame,) float32 logits, bit for bit the same every time."""
     return score_probe(workspace, opened.encoder, opened.probe)[: opened.frame]
 
 
 def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
-    """Score all embedded images by any kept probe: (M,) float32 logits."""
+    """Score all embedded images with a saved probe: (M,) float32 logits."""
     return score_with(workspace.catalog.models.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
 def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray) -> Sample:
-    """Put an opening's labels, the focus labels there are for it, and the scores of its frame together.
+    """Combine an opening's labels, its focus labels and the scores of the images it covers.
 
     Args:
-        scores: (frame,) by its frozen model (`frozen_scores`).
+        scores: (frame,) logits by its frozen model (`frozen_scores`).
     """
     uniform = Sample.uniform(opened.scores, opened.flagged, scores)
     draws = [d for d in focus_draws(workspace, opened.check_set) if d.n_frame <= opened.frame]
@@ -122,12 +162,12 @@ def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray) -> Samp
 
 
 def flagged_then(workspace: Workspace, opened: Opening) -> list[int]:
-    """Return today's codes of the classes that were flagged at an opening."""
+    """Return the current codes of the classes that were flagged at an opening."""
     return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
 
 
 def left_to_read(workspace: Workspace, opened: Opening) -> int:
-    """Count the images that a later look could add to an opening's labels; none once another set has begun."""
+    """Return how many images a later look could add to an opening's labels; 0 once another check set was started."""
     if opened.check_set != workspace.check_set.number:
         return 0
     frame = workspace.matrix.rows if workspace.matrix else 0
@@ -135,7 +175,7 @@ def left_to_read(workspace: Workspace, opened: Opening) -> int:
 
 
 def read_since(workspace: Workspace, opened: Opening) -> int:
-    """Count the sealed check labels that stand now and that an opening has not seen, or has seen otherwise."""
+    """Return how many sealed check labels were added or changed since an opening; 0 once another check set was started."""
     now_ = np.flatnonzero(workspace.evidence() & workspace.sealed)
     if opened.check_set != workspace.check_set.number:
         return 0
@@ -146,15 +186,15 @@ def read_since(workspace: Workspace, opened: Opening) -> int:
 
 
 def promised_figures(opened: Opening, sample: Sample) -> PointFigures | None:
-    """Work out the promise's threshold; None if nothing was promised."""
+    """Return the figures at the promised threshold; None if nothing was promised."""
     return None if opened.threshold is None else figures_at(sample, opened.threshold)
 
 
 def drift_of_owed(workspace: Workspace, opened: Opening) -> float | None:
-    """Compare how many are flagged among labels of images added since the opening before, and among the earlier ones.
+    """Compare the share of flagged labels between images added since the previous opening and earlier ones.
 
     Returns:
-        Fisher's exact p-value where it is below 1%, else None.
+        the p-value of Fisher's exact test if it is below 1%, else None.
     """
     from scipy.stats import fisher_exact
 

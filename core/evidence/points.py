@@ -1,4 +1,4 @@
-"""Operating points: thresholds with a name, and the one in force. Each verb takes the workspace."""
+"""Operating points: named thresholds, and the one in force. Each verb takes the workspace."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold with a name."""
+    """A named threshold."""
 
     name: str
-    opening: int  # number of the opening it was chosen on
+    opening: int  # number of the opening it was chosen from
     threshold: float
     analyst: str
-    at: str
+    at: str  # ISO 8601, UTC
     in_force: bool
 
 
 def points(workspace: Workspace) -> list[OperatingPoint]:
-    """Return the saved points, oldest first."""
+    """Return the saved operating points, oldest first."""
     force = workspace.catalog.evidence.in_force()
     return [
         OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.evidence.points()
@@ -31,27 +31,27 @@ def points(workspace: Workspace) -> list[OperatingPoint]:
 
 
 def save_point(workspace: Workspace, name: str, threshold: float, opened: Opening, *, analyst: str) -> OperatingPoint:
-    """Keep a threshold under a name.
+    """Save a threshold under a name.
 
     Raises:
-        InputError: if the name is empty or taken, or the threshold is no number.
+        InputError: if the name is empty or taken, or the threshold is not finite.
     """
     name = name.strip()
     if not name:
-        raise InputError("An operating point needs a name, got none; type one beside Save.")
+        raise InputError("An operating point needs a name; type one beside Save.")
     if name in {point.name for point in points(workspace)}:
-        raise InputError(f"There is an operating point '{name}' already; it needs a name of its own, choose another.")
+        raise InputError(f"An operating point '{name}' exists already; choose another name.")
     if not np.isfinite(threshold):
-        raise InputError(f"A threshold is a finite score, got {threshold}.")
+        raise InputError(f"A threshold must be a finite score, got {threshold}.")
     workspace.catalog.evidence.add_point(name, opened.number, float(threshold), analyst)
     return next(point for point in points(workspace) if point.name == name)
 
 
 def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
-    """Make one saved point the one in force; who and when are kept.
+    """Put a saved operating point in force, and record who did it and when.
 
     Raises:
-        InputError: if there is none of this name.
+        InputError: if no point has this name.
     """
     if name not in {point.name for point in points(workspace)}:
         raise InputError(f"There is no operating point '{name}'; save it first.")
@@ -59,5 +59,5 @@ def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
 
 
 def in_force(workspace: Workspace) -> InForce:
-    """Return name, analyst and time of the point in force, {} if there is none."""
+    """Return the operating point in force: name, analyst and time; {} if there is none."""
     return workspace.catalog.evidence.in_force()

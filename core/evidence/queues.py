@@ -1,4 +1,4 @@
-"""Which check images are read next, for each purpose, and which were read. Each verb takes the workspace."""
+"""Which check images to read next, by queue, and which have been read. Each verb takes the workspace."""
 
 from enum import StrEnum
 
@@ -11,22 +11,22 @@ from core.workspace import Workspace
 
 
 class Queue(StrEnum):
-    """What check images are read for."""
+    """The queues of check images, by what they are read for."""
 
     PROMISE = "promise"  # sealed until the set is opened
-    LIVE = "live"  # for curves that move while one labels
-    FOCUS = "focus"  # where the model is in doubt, for precision
-    SECOND = "second"  # a second reading, blind to the first
-    DISAGREEMENTS = "disagreements"  # between two readings, to be decided
+    LIVE = "live"  # for curves that follow every label
+    FOCUS = "focus"  # where the model is uncertain, for precision
+    SECOND = "second"  # second readings, blind to the first
+    DISAGREEMENTS = "disagreements"  # readings that differ, to be decided
 
 
 def check_queue(workspace: Workspace, n: int, *, live: bool = False) -> IntArray:
     """Return the next n check-half images to read, in their permanent hash order.
 
     Args:
-        live: of those that live curves may use, instead of those sealed for the promise.
+        live: from the images for live curves, instead of those sealed for the promise.
     Returns:
-        (<= n,) int64 rows without a label that counts as evidence.
+        (<= n,) int64 rows without a label that counts as evidence, in the permanent order.
     """
     waiting = np.flatnonzero((workspace.live_part if live else workspace.sealed) & ~workspace.evidence())
     return waiting[np.argsort(workspace.check_order[waiting], kind="stable")[:n]]
@@ -37,18 +37,17 @@ def check_read(workspace: Workspace) -> IntArray:
     return np.flatnonzero(workspace.evidence())
 
 
-def queue(workspace: Workspace, purpose: Queue, n: int, *, analyst: str) -> IntArray:
-    """Return the next n check images for one purpose, in the permanent order.
+def queue(workspace: Workspace, which: Queue, n: int, *, analyst: str) -> IntArray:
+    """Return the next n check images of a queue for an analyst, in the permanent order.
 
-    Args:
-        purpose: a second reading is never of an image that this analyst has read first.
+    The queue of second readings leaves out images whose first reading was this analyst's.
     """
-    if purpose in (Queue.PROMISE, Queue.LIVE):
-        return check_queue(workspace, n, live=purpose == Queue.LIVE)
-    if purpose == Queue.FOCUS:
+    if which in (Queue.PROMISE, Queue.LIVE):
+        return check_queue(workspace, n, live=which == Queue.LIVE)
+    if which == Queue.FOCUS:
         asked = focus_rows(focus_draws(workspace, workspace.check_set.number))
         waiting = asked[~workspace.evidence()[asked]]
-    elif purpose == Queue.SECOND:
+    elif which == Queue.SECOND:
         waiting = waiting_for_second(workspace, analyst)
     else:
         waiting = disagreements(workspace)

@@ -1,4 +1,4 @@
-"""A second analyst reads a share of the check images; a third decides where they differ. Each verb takes the workspace."""
+"""Second readings of check images by another analyst, and decisions where two differ. Each verb takes the workspace."""
 
 import numpy as np
 
@@ -8,11 +8,15 @@ from core.errors import InputError
 from core.labels.actions import LabelResult, label
 from core.workspace import Workspace
 
-SECOND_SHARE = 0.1  # of the other check labels; flagged ones are all read twice
+SECOND_SHARE = 0.1  # of the check labels that are not flagged; all flagged ones get a second reading
 
 
 def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
-    """Return the sealed readings of others that need this analyst's: every flagged one and 10% of the rest, ascending."""
+    """Return the images waiting for this analyst's second reading: of others' sealed readings, all flagged and 10% of the rest.
+
+    Returns:
+        (K,) int64 rows, ascending.
+    """
     read = workspace.evidence() & workspace.sealed
     flagged = np.isin(workspace.labels.codes, workspace.flagged_codes)
     tenth = np.modf(workspace.check_order * 2**30)[0] < SECOND_SHARE
@@ -22,20 +26,20 @@ def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
 
 
 def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str) -> None:
-    """Keep a second analyst's reading of a check image; the label in force is not changed.
+    """Save a second analyst's reading of a check image; its label does not change.
 
     Raises:
-        InputError: if it needs none, or not from this analyst.
+        InputError: if the class is unknown, or the image needs no second reading from this analyst.
     """
     if class_name not in workspace.class_names:
         raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
     if row not in waiting_for_second(workspace, analyst):
-        raise InputError("This image needs no second reading from you: it has one, or the first was yours.")
+        raise InputError("This image needs no second reading from you: it has one already, or the first was yours.")
     workspace.catalog.evidence.add_second_reading(row, class_name, analyst, workspace.guideline)
 
 
 def disagreements(workspace: Workspace) -> IntArray:
-    """Return the check images whose two readings differ and that nobody has decided yet, ascending."""
+    """Return the rows of check images whose two readings differ and are not decided yet, (K,) int64, ascending."""
     evidence = workspace.evidence()
     return np.array(
         [r for r, second in _second_classes(workspace).items() if evidence[r] and _differs(workspace, r, second)], np.int64
@@ -43,13 +47,13 @@ def disagreements(workspace: Workspace) -> IntArray:
 
 
 def adjudicate(workspace: Workspace, row: int, class_name: str, *, analyst: str) -> LabelResult:
-    """Decide between two readings; the decision is the label in force.
+    """Decide between two readings; the decision becomes the label.
 
     Raises:
         InputError: if there is nothing to decide.
     """
     if row not in disagreements(workspace):
-        raise InputError("The two readings of this image agree, or somebody has decided already.")
+        raise InputError("The two readings of this image agree, or somebody has already decided between them.")
     second = _second_classes(workspace)[row]
     first = workspace.class_names[int(workspace.labels.codes[row])]
     criterion = {"adjudicates": [first, second]}
@@ -57,7 +61,7 @@ def adjudicate(workspace: Workspace, row: int, class_name: str, *, analyst: str)
 
 
 def second_class(workspace: Workspace, row: int) -> str | None:
-    """Return as what a second analyst has read an image, None if nobody has."""
+    """Return the class of an image's second reading; None if it has none."""
     return _second_classes(workspace).get(row)
 
 
@@ -71,7 +75,7 @@ def _differs(workspace: Workspace, row: int, second: str) -> bool:
 
 
 def second_outcome(workspace: Workspace, rows: IntArray) -> tuple[int, int]:
-    """Count the second readings among rows, and those that came out otherwise than the first."""
+    """Return how many of these rows have a second reading, and how many of those differ from the first."""
     again = {row: second for row, second in _second_classes(workspace).items() if row in set(rows.tolist())}
     disagreed = 0
     for row, second in again.items():

@@ -1,9 +1,9 @@
-"""What a threshold does, from uniform check labels: shares with their ranges, counts per 1,000, costs. numpy and core only."""
+"""What a threshold does, estimated from uniform check labels: shares with ranges, counts per 1,000, costs. Numpy and core."""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from core.maths.precision_recall import (
     ratio_limits,
 )
 
-LIMIT = 0.025  # of each side of a 95% range
-FEWEST_ABOVE = 10  # check labels on the flagged side; below, precision is not said
+LIMIT = 0.025  # error on each side of a 95% range
+FEWEST_ABOVE = 10  # check labels above the threshold; with fewer, no precision is given
 FEWEST_FOR_AP = 20  # flagged check labels
 FEWEST_TO_CALIBRATE = 30  # flagged check labels
 MORE_LABELS = 200  # "what 200 more labels would buy"
@@ -38,83 +38,83 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Check labels with the scores of one frozen model, and that model's scores of all images of the frame."""
+    """Check labels with their scores by one frozen model, and its scores of all images of the frame (the pool)."""
 
     scores: FloatArray  # (n,) logits of the uniform check labels
     flagged: BoolArray  # (n,)
     pool: FloatArray  # (N,) logits of all images, ascending
-    extra_scores: FloatArray  # (e,) logits of focus labels: for precision and the curve, never for recall's promise
+    extra_scores: FloatArray  # (e,) logits of focus labels: for precision and the curve, never for the recall promise
     extra_flagged: BoolArray  # (e,)
-    weights: FloatArray | None  # (n + e,) 1 / inclusion probability; None without focus labels: all count alike
+    weights: FloatArray | None  # (n + e,) 1 / inclusion probability; None without focus labels: equal weights
 
     @classmethod
     def uniform(cls, scores: FloatArray, flagged: BoolArray, pool: FloatArray) -> "Sample":
-        """Take a simple random sample; the pool in any order."""
+        """Make a sample of uniform labels only; `pool` in any order."""
         nothing = np.array([], np.float64)
         return cls(np.asarray(scores, np.float64), flagged, np.sort(pool), nothing, nothing.astype(bool), None)
 
     @property
     def n(self) -> int:
-        """Count the uniform labels."""
+        """Return the number of uniform labels."""
         return len(self.scores)
 
     @property
     def n_flagged(self) -> int:
-        """Count the flagged ones among them."""
+        """Return the number of flagged uniform labels."""
         return int(self.flagged.sum())
 
     @property
     def all_scores(self) -> FloatArray:
-        """(n + e,) logits of all labels."""
+        """Return the scores of all labels, (n + e,) logits."""
         return np.concatenate([self.scores, self.extra_scores])
 
     @property
     def all_flagged(self) -> BoolArray:
-        """(n + e,) bool of all labels."""
+        """Return which of all labels are flagged, (n + e,) bool."""
         return np.concatenate([self.flagged, self.extra_flagged])
 
     @cached_property
     def curve(self) -> PRCurve:
-        """Precision and recall at every labelled score."""
+        """Return precision and recall at every labelled score."""
         return pr_curve(self.all_scores, self.all_flagged, self.weights)
 
     @cached_property
     def limits(self) -> PRLimits:
-        """The curve's limits."""
+        """Return the curve's confidence limits."""
         return pr_limits(self.all_scores, self.all_flagged, self.weights)
 
     @cached_property
     def pessimistic(self) -> tuple[FloatArray, FloatArray]:
-        """(recall, precision) that hold jointly with 95%."""
+        """Return lower limits (recall, precision) at 20 fixed shares of the pool that hold jointly with 95% confidence."""
         return pessimistic_curve(self.all_scores, self.all_flagged, self.pool, self.weights)
 
     @property
     def average_precision(self) -> Range | None:
-        """Average precision; None below 20 flagged labels."""
+        """Return average precision with its range; None with fewer than 20 flagged labels."""
         if self.n_flagged < FEWEST_FOR_AP:
             return None
         effective = float(self.n_flagged)
         if self.weights is not None:
             w = self.weights[self.all_flagged]
             effective = float(w.sum() ** 2 / (w**2).sum())
-        inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # at 0 or 1 a logit says nothing
+        inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # the logit of 0 or 1 is infinite
         low, high = average_precision_interval(inside, effective)
         value = self.curve.average_precision
         return Range(value, min(low, value), max(high, value))
 
     @property
     def prevalence(self) -> Range:
-        """Share of flagged images, from the uniform labels."""
+        """Return the share of flagged images, from the uniform labels."""
         return binomial_range(self.n_flagged, self.n)
 
     @property
     def largest_tie(self) -> tuple[float, int]:
-        """The score that most images of the pool share, and how many do."""
+        """Return the score most images of the pool share, and how many share it."""
         values, counts = np.unique(self.pool, return_counts=True)
         return float(values[counts.argmax()]), int(counts.max())
 
     def counted_above(self, threshold: float) -> int:
-        """Count the images of the pool at or above a threshold."""
+        """Return how many images of the pool score at or above a threshold."""
         return len(self.pool) - int(np.searchsorted(self.pool, threshold, side="left"))
 
 
@@ -125,32 +125,32 @@ def binomial_range(x: int, n: int) -> Range:
 
 @dataclass(frozen=True)
 class PointFigures:
-    """What flagging everything at or above a threshold comes to. Ranges are 95%, at this threshold by itself."""
+    """The outcome of flagging everything at or above a threshold. Ranges are 95%, for this threshold alone."""
 
     threshold: float
-    n_above: int  # images of the frame that are flagged, counted
+    n_above: int  # images at or above it, counted
     share_above: float
     recall: Range
-    recall_everywhere: float  # lower edge that holds at all thresholds at once, 95%
-    precision: Range | None  # None with fewer than 10 check labels on the flagged side
-    labels_above: int
-    left_up: float  # 95% upper limit of the share of flagged images among those left up
+    recall_everywhere: float  # 95% lower limit that holds at all thresholds at once
+    precision: Range | None  # None with fewer than 10 check labels at or above it
+    labels_above: int  # check labels at or above it
+    left_up: float  # 95% upper limit of the share of the flagged class among images below it
     reviewed: float  # per 1,000 images, counted
-    caught: Range  # per 1,000 images, at most `reviewed`; the value is NaN where no check label lies on that side
-    missed: Range  # per 1,000 images, at most what is left up; caught + missed is the prevalence by the same estimate
+    caught: Range  # per 1,000 images, at most `reviewed`; the value is NaN if no check label lies on that side
+    missed: Range  # per 1,000 images; caught + missed is the prevalence by the same estimate
 
 
 def figures_at(sample: Sample, threshold: float) -> PointFigures:
-    """Work out a threshold.
+    """Estimate the outcome of a threshold.
 
     Args:
-        sample: with at least 5 flagged uniform labels.
+        sample: has at least 5 flagged uniform labels.
         threshold: flag scores >= it.
     """
     above = sample.scores >= threshold
     caught, n_flagged = int((above & sample.flagged).sum()), sample.n_flagged
     missed, n_below = n_flagged - caught, int((~above).sum())
-    everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one at or above: the band falls with t
+    everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one is the lowest threshold at or above
     n_above, n_pool = sample.counted_above(threshold), len(sample.pool)
     share = n_above / n_pool
     labels_above, found_above = int((sample.all_scores >= threshold).sum()), _share_above(sample, threshold)
@@ -170,27 +170,42 @@ def figures_at(sample: Sample, threshold: float) -> PointFigures:
 
 
 def _share_of_labels(x: int, n: int) -> Range:
-    """Return x of n labels with its range; without a label anything may be, and NaN is the estimate."""
+    """Return x of n labels with its range; without labels the estimate is NaN and the range 0 to 1."""
     return binomial_range(x, n) if n else Range(math.nan, 0.0, 1.0)
 
 
 def _per_1000(found: Range, share: float) -> Range:
-    """Return how many of 1,000 images are flagged on a side that holds a share of the pool, which is counted.
+    """Return how many of 1,000 images are of the flagged class and on one side of the threshold.
 
-    Post-stratified by the side of the threshold: the side's size is counted on all scores, only the share of flagged images
-    in it comes from labels. Given how many labels lie on the side, they are a random sample of it, so the range holds as
-    Clopper-Pearson's does. Source: Holt & Smith 1979.
+    Post-stratified: the size of the side (`share` of the pool) is counted on all scores, and only the share of the flagged
+    class within it comes from labels. Given how many labels lie on that side, they are a random sample of it, so the range
+    is as valid as the Clopper-Pearson one. Source: Holt & Smith 1979.
     """
     if not share:
         return Range(0.0, 0.0, 0.0)
     return Range(1000 * share * found.value, 1000 * share * found.low, 1000 * share * found.high)
 
 
-def figures_record(figures: PointFigures) -> dict[str, Any]:
-    """Return the figures as plain JSON values; a range is [estimate, low, high]."""
+class FiguresRecord(TypedDict):
+    """`PointFigures` as JSON; a range is [estimate, low, high]."""
 
-    def plain(found: Range | None) -> list[float] | None:
-        return None if found is None else [found.value, found.low, found.high]
+    threshold: float
+    flagged: int
+    flagged_share: float
+    recall: list[float]
+    recall_everywhere: float
+    precision: list[float] | None
+    left_up_at_most: float
+    reviewed_per_1000: float
+    caught_per_1000: list[float]
+    missed_per_1000: list[float]
+
+
+def figures_record(figures: PointFigures) -> FiguresRecord:
+    """Return the figures as plain JSON values."""
+
+    def plain(found: Range) -> list[float]:
+        return [found.value, found.low, found.high]
 
     return {
         "threshold": figures.threshold,
@@ -198,7 +213,7 @@ def figures_record(figures: PointFigures) -> dict[str, Any]:
         "flagged_share": figures.share_above,
         "recall": plain(figures.recall),
         "recall_everywhere": figures.recall_everywhere,
-        "precision": plain(figures.precision),
+        "precision": None if figures.precision is None else plain(figures.precision),
         "left_up_at_most": figures.left_up,
         "reviewed_per_1000": figures.reviewed,
         "caught_per_1000": plain(figures.caught),
@@ -207,7 +222,7 @@ def figures_record(figures: PointFigures) -> dict[str, Any]:
 
 
 def _share_above(sample: Sample, threshold: float) -> Range:
-    """Return the share of flagged images among those at or above a threshold; the value is NaN without a label there."""
+    """Return the share of the flagged class among images at or above a threshold; NaN without a label there."""
     above, flagged = sample.all_scores >= threshold, sample.all_flagged
     if sample.weights is None or not above.any():
         return _share_of_labels(int((above & flagged).sum()), int(above.sum()))
@@ -219,11 +234,11 @@ def _share_above(sample: Sample, threshold: float) -> Range:
 
 def _check_share(what: str, share: float) -> None:
     if not 0 <= share <= 1:
-        raise InputError(f"A {what} is from 0 to 1, got {share:g}; 0.9 is 90%.")
+        raise InputError(f"A {what} must be from 0 to 1, got {share:g}; 0.9 means 90%.")
 
 
 def threshold_for_recall(sample: Sample, recall: float) -> float:
-    """Return the highest labelled score with at least this recall in the sample: an estimate, not a promise.
+    """Return the highest labelled score with at least this recall in the sample; an estimate, not a promise.
 
     Raises:
         InputError: if the recall is not in [0, 1].
@@ -234,7 +249,7 @@ def threshold_for_recall(sample: Sample, recall: float) -> float:
 
 
 def threshold_for_precision(sample: Sample, precision: float) -> float | None:
-    """Return the lowest labelled score with at least this precision in the sample, None if there is none.
+    """Return the lowest labelled score with at least this precision in the sample; None if there is none.
 
     Raises:
         InputError: if the precision is not in [0, 1].
@@ -245,29 +260,29 @@ def threshold_for_precision(sample: Sample, precision: float) -> float | None:
 
 
 def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> float:
-    """Return the threshold with the lowest estimated cost, the highest of equals.
+    """Return the threshold with the lowest estimated cost; of equals, the highest.
 
     Args:
-        miss: cost of a flagged image that is not caught, > 0.
-        review: cost of looking at one image that is flagged.
+        miss: cost of one missed image of the flagged class, > 0.
+        review: cost of reviewing one flagged image.
     """
     thresholds = sample.curve.thresholds
     above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)
     below = [sample.scores < threshold for threshold in thresholds]
-    # Where no label lies below, nothing is known of what is left up: it is taken to be like everything.
+    # With no label below a threshold, the images below it are assumed to be like all images.
     share = np.array([sample.flagged[side].mean() if side.any() else sample.prevalence.value for side in below])
     return float(thresholds[np.argmin(miss * share * (1 - above) + review * above)])
 
 
 def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
-    """Return what 1,000 images cost at a threshold: misses estimated (NaN where nothing is known), reviews counted."""
+    """Return the cost of 1,000 images at a threshold: misses are estimated (NaN if unknown), reviews are counted."""
     reviews = review * figures.reviewed
     return Range(*(reviews + miss * value for value in (figures.missed.value, figures.missed.low, figures.missed.high)))
 
 
 @dataclass(frozen=True)
 class MoreBought:
-    """What more labels would probably buy at the next look."""
+    """What more labels would probably give at the next look."""
 
     n_more: int
     threshold: float | None  # None = still no promise
@@ -275,10 +290,10 @@ class MoreBought:
 
 
 def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = False, n_more: int = MORE_LABELS) -> MoreBought:
-    """Predict the promise with more uniform labels, from the flagged scores seen so far.
+    """Predict the promise with more uniform labels from the flagged scores so far.
 
     Args:
-        recall, alpha, live: as for `certify`, of the next look.
+        recall, alpha, live: of the next look, as for `certify`.
     """
     expected = int(sample.n_flagged * (1 + n_more / sample.n) + 1e-9)
     misses = misses_allowed(expected, recall, alpha, live=live)
@@ -291,14 +306,14 @@ def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Platt scaling: chance = 1 / (1 + exp(-(slope * logit + intercept)))."""
+    """Platt scaling: probability = 1 / (1 + exp(-(slope * logit + intercept)))."""
 
     slope: float
     intercept: float
 
 
 def calibrate(sample: Sample) -> Calibration | None:
-    """Fit chances on the uniform labels; None with fewer than 30 flagged or other ones.
+    """Calibrate probabilities on the uniform labels; None with fewer than 30 flagged or 30 other ones.
 
     Source: Platt 1999, with its smoothed targets, here as weights of both classes.
     """

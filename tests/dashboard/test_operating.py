@@ -150,7 +150,7 @@ def test_labels_read_since_are_said_and_the_next_look_is_offered(page, space):
     assert "since" not in page._shown.object
     read(space, 7)
     page._on_state()
-    assert "7 more check labels were read since and are not in them: the next look takes them in." in page._shown.object
+    assert "7 check labels were added or changed since; they are included in the next look." in page._shown.object
     assert "Open: look 2" in page._shown.object
     assert page._open.label == "Open: look 2"
     page.actions.open_check_set(page._load)

@@ -275,7 +275,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=15_000)
     expect(page.get_by_text("120 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
     page.get_by_role("button", name="Operating point").click()
-    expect(page.get_by_text("held to 96%, so that all looks")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("needs 96% confidence, so that all looks")).to_be_visible(timeout=10_000)
     target = page.get_by_label("Recall", exact=True).first
     target.fill("0.8")
     target.press("Enter")
@@ -283,7 +283,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.get_by_role("button", name="Open: look 1").click()
     expect(page.get_by_text("Flag scores ≥").first).to_be_visible(timeout=15_000)
     expect(page.get_by_text("At least 80% of footwear images are caught (95% sure")).to_be_visible()
-    expect(page.get_by_text("First look at this check set (held to 96%)")).to_be_visible()
+    expect(page.get_by_text("First look at this check set, with 96% confidence.")).to_be_visible()
     first = page.get_by_text("Flag scores ≥").first.inner_text()
     handle = page.get_by_label("Threshold").first
     handle.focus()
@@ -302,9 +302,9 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     expect(second.get_by_text(re.compile(r"^120 of \d+ check images read"))).to_be_visible(timeout=15_000)
     read_check(second, gold, ids, 20)
     expect(page.get_by_text("140 images read")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("held to 99.5%, so that all looks")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("needs 99.5% confidence, so that all looks")).to_be_visible(timeout=10_000)
     page.get_by_role("button", name="Open: look 2").click()
-    expect(page.get_by_text("Second look at this check set (bar raised from 96% to 99.5%)")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("with 99.5% confidence (the first needed 96%).")).to_be_visible(timeout=15_000)
     page.reload()
     page.get_by_role("button", name="Operating point").click()
     expect(page.get_by_text("Second look at this check set")).to_be_visible(timeout=15_000)

@@ -197,9 +197,9 @@ def test_there_is_one_best_promise_and_plans_are_made_for_the_look_that_is_to_co
 def test_what_is_planned_is_not_more_than_there_is():
     opened, _ = some_opening()
     empty = replace(status_of(opened, 0), n=0, n_flagged=0, n_total=40)
-    assert "Label 40 random ones in Check" in closed(empty, ["explicit"])[0]
+    assert "read 40 random ones in Check" in closed(empty, ["explicit"])[0]
     nothing = replace(empty, n_total=0)
-    assert "Label" not in closed(nothing, ["explicit"])[0]
+    assert "read" not in closed(nothing, ["explicit"])[0]
     assert closed(replace(nothing, missing="No class is flagged."), []) == ["No class is flagged."]
 
 
