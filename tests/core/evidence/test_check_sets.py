@@ -265,7 +265,7 @@ def test_the_sentences_are_those_of_the_specification(space):
     read(space, 150)
     before = " ".join(closed(check_sets.status(space), ["explicit"]))
     assert "its promise needs 96% confidence" in before
-    assert "held to 99.5%" in before
+    assert "would need 99.5%" in before
     opened = check_sets.open_check_set(space, analyst="ann")
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
