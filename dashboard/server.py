@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.devices import pick_device
 from core.workspace import Workspace
+from dashboard import charts
 from dashboard.exposures import ExposureKeeper
 from dashboard.handout import Handout
 from dashboard.hub import Hub
@@ -85,6 +86,7 @@ def start(settings: Settings) -> Server:
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
     warm()
+    charts.warm()
     server = Server(
         settings=settings,
         workspace=workspace,

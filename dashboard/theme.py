@@ -1,7 +1,10 @@
-"""The look of the page's widgets: frames, type, what Material UI is told. Colours that mean something: `core.palette`."""
+"""The look of the page: what the charts' colours mean, frames and type of the widgets, what Material UI is told."""
 
 from typing import Any
 
+from core.palette import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+
+ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
 PLAIN_FRAME = "rgba(128, 128, 128, 0.6)"  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
     # A menu that fades out swallows the lasso that begins meanwhile.
@@ -25,6 +28,6 @@ def page_theme() -> dict[str, Any]:
     """Return what Material UI is told, for the light and the dark page."""
     both = {"typography": {"fontSize": 12.25}, "components": COMPONENTS}  # 14 px for running text: three columns have to fit
     return {
-        "light": {**both, "palette": {"primary": {"main": "#0072b2"}, "default": {"main": "#2b2b2b"}}},
-        "dark": {**both, "palette": {"primary": {"main": "#56b4e9"}, "default": {"main": "#d0d0d0"}}},
+        "light": {**both, "palette": {"primary": {"main": BLUE}, "default": {"main": "#2b2b2b"}}},
+        "dark": {**both, "palette": {"primary": {"main": SKY}, "default": {"main": "#d0d0d0"}}},
     }

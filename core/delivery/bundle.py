@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.arrays import FloatArray
 from core.catalog.class_names import hint
@@ -37,6 +38,9 @@ QUANTILES = 1_001  # of the frame's scores: what new scores are held against
 ONNX_TOLERANCE = 1e-4  # largest difference to torch, over scores and embeddings
 ONNX_OPSET = 18
 CHECK_ROWS = 8
+TEMPLATES = Environment(  # of Markdown, where nothing is escaped
+    loader=PackageLoader("core.delivery"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+)
 
 
 @dataclass(frozen=True)
@@ -352,56 +356,13 @@ def exactly(threshold: float) -> str:
 
 def model_card(record: dict[str, Any]) -> str:
     """Write the card: what the model is, what was promised of it, what was not."""
-    held = record["promise"]
-    flagged = ", ".join(c["name"] for c in record["classes"] if c["flagged"])
-    about = "\n".join(
-        f"* {key}: {value}" for key, value in record["encoder"].items() if value not in ("", None) and key != "shape"
+    return TEMPLATES.get_template("model_card.md").render(
+        **record,
+        flagged=[c["name"] for c in record["classes"] if c["flagged"]],
+        about={key: value for key, value in record["encoder"].items() if value not in ("", None) and key != "shape"},
+        exact_threshold=exactly(record["threshold"]),
+        exported=record["exported_at"][:16].replace("T", " "),
     )
-    lines = [
-        f"# {record['workspace']}: model {record['version']}",
-        "",
-        f"Finds images of the classes: **{flagged}**. Flag where score ≥ {exactly(record['threshold'])}: {record['chosen']}. "
-        f"Exported {record['exported_at'][:16].replace('T', ' ')} UTC.",
-        "",
-        "## What was promised",
-        "",
-    ]
-    if held is None:
-        lines.append("Nothing: this threshold was named by hand, no check set was opened for this model.")
-    else:
-        if not held["covers_this_threshold"]:
-            lines += ["**The promise does not cover this threshold**; it was made for a lower one, or none was possible:", ""]
-        lines += [f"* {sentence}" for sentence in [*held["sentences"], *held["conditions"]]]
-        lines += ["", f"It holds for the images it was made from (frame hash `{held['frame_hash']}`), and for no others."]
-    chance = "calibrated on the check labels (Platt)" if record["calibration"] else "not calibrated: an order, not a chance"
-    lines += [
-        "",
-        "## The model",
-        "",
-        about,
-        f"* probe: logistic regression, {record['probe']['labels']} labels, classes {', '.join(record['probe']['classes'])}",
-        f"* probability column: {chance}",
-        f"* images: {record['preprocessing']}",
-        "",
-        "## Use",
-        "",
-        "`lassoscope score THIS_FOLDER IMAGES --out scores.csv`, or `model.onnx` (input `images`: float32 (B, 3, S, S) in "
-        "[0, 1]; the last score column is flagged; float32 throughout, where this program takes bfloat16 on hardware gaining "
-        "by it), or scikit-learn from `sklearn.safetensors`:",
-        "",
-        "```python",
-        "import numpy as np",
-        "from safetensors.numpy import load_file",
-        "from sklearn.linear_model import LogisticRegression",
-        "arrays = load_file('sklearn.safetensors')",
-        "model = LogisticRegression()",
-        "model.classes_ = np.array([False, True])",
-        "model.coef_, model.intercept_ = arrays['coef_'][-1:], arrays['intercept_'][-1:]",
-        "flag = model.decision_function((embeddings - arrays['mean_']) / arrays['scale_']) >= THRESHOLD",
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 # -- reading --

@@ -3,20 +3,19 @@
 import html
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from bokeh.models import ColumnDataSource, Line, Range1d
-from bokeh.plotting import figure
 
 from core.labels.gold import has_gold
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import CURVE_TITLES
+from dashboard.charts import NOTHING, Chart, line
 from dashboard.state import SessionState
+from dashboard.theme import ESTIMATE, NAIVE, PROMISED
 from dashboard.views.shown import draw_when_shown
 
-COLOURS = {"training": "#888888", "check": "#0072b2", "gold": "#009e73"}
+COLOURS = {"training": NAIVE, "check": ESTIMATE, "gold": PROMISED}
 DASHES = {"training": "dashed", "check": "solid", "gold": "dotdash"}
 HEIGHT = 170  # px; fits the left column at 720 px
 
@@ -28,25 +27,8 @@ class CurvesPane(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        # One plain figure whose columns change: HoloViews took 100 ms of the event loop for each new curve.
-        self._figure = figure(
-            height=HEIGHT,
-            x_range=Range1d(0, 1.01),
-            y_range=Range1d(0, 1.03),
-            x_axis_label="recall",
-            y_axis_label="precision",
-            tools="",
-            toolbar_location=None,
-            sizing_mode="stretch_width",
-        )
-        self._figure.xaxis.ticker.desired_num_ticks = self._figure.yaxis.ticker.desired_num_ticks = 5
-        self._sources = {key: ColumnDataSource({"recall": [], "precision": []}) for key in CURVE_TITLES}
-        for key, source in self._sources.items():
-            look = {"line_color": COLOURS[key], "line_dash": DASHES[key], "line_width": 2}
-            self._figure.add_glyph(source, Line(x="recall", y="precision", **look))
-        pane = pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", margin=0)
-        # Around the pane: Panel would hand `visible` itself on to Bokeh's figure, which knows no such thing.
-        self._chart = pn.Column(pane, sizing_mode="stretch_width", margin=0, visible=False)
+        self._chart: Chart | None = None  # until there is a curve: most of what a page costs to build is its charts
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
         switch = pmui.Checkbox.from_param(
             self.state.param.show_gold,
@@ -56,17 +38,27 @@ class CurvesPane(pn.viewable.Viewer):
             description="",
             margin=(0, 4),
         )
-        self._layout = pn.Column(self._chart, self._words, switch, sizing_mode="stretch_width", margin=0)
+        self._layout = pn.Column(self._place, self._words, switch, sizing_mode="stretch_width", margin=0)
         draw_when_shown(self.state, self._draw, ["curves"])
 
     def _draw(self) -> None:
-        found = {named.key: named.curve for named in self.state.curves}
-        for key, source in self._sources.items():
-            curve = found.get(key)
-            recall, precision = (np.array([]), np.array([])) if curve is None else curve.thinned()[:2]
-            source.data = {"recall": recall, "precision": precision}
         self._words.object = self._say()
-        self._chart.visible = self._has_curve  # empty axes say nothing
+        if self._has_curve:
+            self._draw_curves()
+        self._place.visible = self._has_curve  # empty axes say nothing
+
+    def _draw_curves(self) -> None:
+        if self._chart is None:
+            layers = {key: line("recall", "precision", colour=COLOURS[key], dash=DASHES[key]) for key in CURVE_TITLES}
+            self._chart = Chart(
+                layers, x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), height=HEIGHT, xticks=5, yticks=5
+            )
+            self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
+        found = {named.key: named.curve for named in self.state.curves}
+        for key in CURVE_TITLES:
+            curve = found.get(key)
+            recall, precision = (NOTHING, NOTHING) if curve is None else curve.thinned()[:2]
+            self._chart.show(key, {"recall": recall, "precision": precision})
 
     @property
     def _has_curve(self) -> bool:

@@ -13,14 +13,15 @@ import param
 from core.errors import WorkspaceError
 from core.labels.gold import gold_columns, gold_values
 from core.probe.strategies import STRATEGIES
-from core.study.report import FEATURE_TITLES, conclude
+from core.study.report import FEATURE_TITLES
 from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig, experiment_folders, read_experiment
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName
-from dashboard.report import about, every_row_html, learning_figure, precision_recall_figure, tables_html
+from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures
 from dashboard.state import SessionState
 from dashboard.views.message import MessageLine
+from dashboard.views.table import table
 
 POLL_MS = 2_000
 NO_GOLD = (
@@ -67,7 +68,9 @@ class ExperimentPage(pn.viewable.Viewer):
         )
         self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[STYLE])
         self._charts = pn.Column(width=600)
-        self._every = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8), stylesheets=[STYLE])
+        self._every = pmui.Card(
+            title="Every strategy and budget", collapsed=True, sizing_mode="stretch_width", margin=8, visible=False
+        )
         self._broken = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._form = pmui.Card(
             pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._start),
@@ -174,7 +177,7 @@ class ExperimentPage(pn.viewable.Viewer):
         beside = None if self._beside.value in (None, self._run.value) else self._read(self._beside.value)
         if isinstance(run, BrokenRun):  # it broke while it was shown; the next look at the list drops it
             self._words.object = html.escape(run.reason)
-            self._charts.objects, self._every.object, self._save.visible = [], "", False
+            self._charts.objects, self._every.visible, self._save.visible = [], False, False
             return
         beside = None if isinstance(beside, BrokenRun) else beside
         now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.actions.experiment_running)
@@ -188,16 +191,10 @@ class ExperimentPage(pn.viewable.Viewer):
                 "running" if self.actions.experiment_running else "not finished: start it again with the same settings to go on"
             )
             state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}.</p>"
-        features = run.config.features[0]
-        says = f"<p class='says'>{html.escape(conclude(run.results, features))}</p>" if run.results else ""
-        self._words.object = f"{state}<p>{html.escape(about(run))}</p>{says}{tables_html(run)}"
-        if run.results:
-            other = beside.results if beside is not None else []
-            charts = [learning_figure(run.results, features, beside=other), precision_recall_figure(run.results, features)]
-            self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in charts if chart.renderers]
-            self._every.object = every_row_html(run)
-        else:
-            self._charts.objects, self._every.object = [], ""
+        self._words.object = state + findings_html(run)
+        self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []
+        self._every.visible = bool(run.results)
+        self._every.objects = [table(EVERY_ROW, every_row(run))] if run.results else []
 
     def _report(self) -> io.BytesIO | None:
         run = None if self._run.value is None else self._read(self._run.value)

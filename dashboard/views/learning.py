@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import panel as pn
 import param
-from bokeh.models import ColumnDataSource, HoverTool
-from bokeh.plotting import figure
 
 from core.probe.learning_curve import LearningCurve, describe
+from dashboard.charts import Chart, band, dots, line, room_for
 from dashboard.state import SessionState
+from dashboard.theme import ESTIMATE
 from dashboard.views.shown import draw_when_shown
 
 HEIGHT = 130  # px
-COLOUR = "#0072b2"
+TIPS = (("labels", "@n_labels"), ("AP", "@average_precision{0.000} (@low{0.000} to @high{0.000})"))
 FIELDS = ("n_labels", "average_precision", "low", "high")
 
 
@@ -25,9 +25,10 @@ class LearningPane(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._chart = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._chart: Chart | None = None  # until there are two rounds: one point is no curve
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4))
-        self._layout = pn.Column(self._words, self._chart, sizing_mode="stretch_width", margin=0, visible=False)
+        self._layout = pn.Column(self._words, self._place, sizing_mode="stretch_width", margin=0, visible=False)
         draw_when_shown(self.state, self._draw, ["learning"])
 
     def _draw(self) -> None:
@@ -35,22 +36,23 @@ class LearningPane(pn.viewable.Viewer):
         self._layout.visible = curve is not None
         if curve is not None:
             self._words.object = f'<div style="font-size:11px">Check half: {html.escape(describe(curve))}</div>'
-            several = len(curve.rounds) > 1  # one point is no curve
-            self._chart.objects = [pn.pane.Bokeh(draw(curve), sizing_mode="stretch_width", margin=0)] if several else []
+            self._place.visible = len(curve.rounds) > 1
+            if self._place.visible:
+                self._draw_rounds(curve)
+
+    def _draw_rounds(self, curve: LearningCurve) -> None:
+        if self._chart is None:
+            layers = {
+                "band": band("n_labels", "low", "high", colour=ESTIMATE, alpha=0.2),
+                "line": line("n_labels", "average_precision", colour=ESTIMATE),
+                "dots": dots("n_labels", "average_precision", colour=ESTIMATE, more=("low", "high"), tips=TIPS),
+            }
+            self._chart = Chart(layers, x="labels", y="AP", xlim=(0, 1), ylim=(0, 1), height=HEIGHT, yticks=4)
+            self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
+        found = {name: np.array([getattr(r, name) for r in curve.rounds], np.float64) for name in FIELDS}
+        for layer, names in (("band", ("n_labels", "low", "high")), ("line", FIELDS[:2]), ("dots", FIELDS)):
+            self._chart.show(layer, {name: found[name] for name in names})
+        self._chart.zoom(x=room_for(found["n_labels"]), y=room_for(np.concatenate([found["low"], found["high"]])))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
-
-
-def draw(curve: LearningCurve) -> figure:
-    """Draw average precision by labels with its 95% interval."""
-    source = ColumnDataSource({name: np.array([getattr(r, name) for r in curve.rounds]) for name in FIELDS})
-    chart = figure(
-        height=HEIGHT, x_axis_label="labels", y_axis_label="AP", toolbar_location=None, tools="", sizing_mode="stretch_width"
-    )
-    chart.varea("n_labels", "low", "high", source=source, color=COLOUR, alpha=0.2)
-    chart.line("n_labels", "average_precision", source=source, color=COLOUR, line_width=2)
-    dots = chart.scatter("n_labels", "average_precision", source=source, color=COLOUR, size=5)
-    tips = [("labels", "@n_labels"), ("AP", "@average_precision{0.000} (@low{0.000} to @high{0.000})")]
-    chart.add_tools(HoverTool(renderers=[dots], tooltips=tips))
-    return chart

@@ -1,22 +1,22 @@
-"""The Training page: how an MSN run stands, followed from its files, whatever process it runs in. Drawn with HoloViews."""
+"""The Training page: how an MSN run stands, followed from its files, whatever process it runs in."""
 
 import html
 import io
 import math
 from typing import Any
 
-import holoviews as hv
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from holoviews.streams import Pipe
 from PIL import Image
 
 from core.errors import InputError
 from core.training.runs import BROKEN, RunRecord, training_runs, treated_views
 from dashboard.actions import Actions
+from dashboard.charts import Chart, line, room_for
 from dashboard.state import SessionState
+from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
 
 POLL_MS = 2_000
@@ -43,18 +43,13 @@ class TrainingPage(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        hv.extension("bokeh")
         self._runs: list[RunRecord] = []
         self._drawn: tuple[Any, ...] = ()
         self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
-        self._pipes = {name: Pipe(data=(np.array([]), np.array([]))) for name in CHARTS}
-        charts = [
-            pn.pane.HoloViews(hv.DynamicMap(self._chart(name), streams=[pipe]), width=WIDTH, height=HEIGHT, margin=4)
-            for name, pipe in self._pipes.items()
-        ]
-        self._charts = pn.FlexBox(*charts, sizing_mode="stretch_width", visible=False)
+        self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
+        self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
         self._views = pn.pane.Image(None, height=330, margin=8, alt_text="Sample views", visible=False)
         self._views_words = pn.pane.HTML("", margin=(4, 8))
         self._layout = pn.Column(
@@ -74,14 +69,20 @@ class TrainingPage(pn.viewable.Viewer):
         self.state.param.watch(self._draw, "privacy_view")
         self._on_page()
 
-    def _chart(self, name: str) -> Any:
-        def draw(data: tuple[np.ndarray, np.ndarray]) -> hv.Curve:
-            return hv.Curve(data, "step", name).opts(
-                title=CHARTS[name], width=WIDTH, height=HEIGHT, toolbar=None, ylabel="", line_width=2, color="#0072b2",
-                fontsize={"title": 10}, framewise=True, shared_axes=False,
-            )  # fmt: skip
-
-        return draw
+    def _draw_figures(self, record: RunRecord) -> None:
+        if not self._figures:
+            limits: dict[str, Any] = {"xlim": (0, 1), "ylim": (0, 1)}
+            for name, title in CHARTS.items():
+                layers = {"line": line("step", name, colour=ESTIMATE)}
+                self._figures[name] = Chart(
+                    layers, x="step", y="", width=WIDTH, height=HEIGHT, title=title, fontsize={"title": 10}, **limits
+                )
+            self._charts.objects = [pn.pane.Bokeh(chart.figure, margin=4) for chart in self._figures.values()]
+        for name, chart in self._figures.items():
+            values, step = np.array(record.figures[name], np.float64), np.array(record.step, np.float64)
+            measured = np.isfinite(values)
+            chart.show("line", {"step": step[measured], name: values[measured]})
+            chart.zoom(x=room_for(step[measured], share=0), y=room_for(values[measured]))
 
     def _on_page(self, *_: Any) -> None:
         if self.state.page == "training" and self._timer is None:
@@ -114,10 +115,7 @@ class TrainingPage(pn.viewable.Viewer):
             return
         self._drawn = now
         self._words.object = say(record)
-        for name, pipe in self._pipes.items():
-            values = np.array(record.figures[name], np.float64)
-            measured = np.isfinite(values)
-            pipe.send((np.array(record.step, np.float64)[measured], values[measured]))
+        self._draw_figures(record)
         if record.views is not None:
             try:
                 treated = treated_views(record, self.state.privacy_view)

@@ -1,0 +1,166 @@
+"""Every chart of the page and of the report: layers and axes of one look, drawn by HoloViews. Of ours it imports colours only.
+
+A layer is a HoloViews element with its look, with or without data; a `Chart` draws layers over each other. HoloViews takes 30
+to 100 ms to draw a chart or to give a `DynamicMap` new data, so a chart is drawn once, and its data change in Bokeh's sources.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource, CustomJS, Span
+from bokeh.plotting import figure
+
+from core.palette import GREY
+
+Columns = Mapping[str, Any]  # column name -> values, all of one length
+Tips = Sequence[tuple[str, str]]  # (label, Bokeh format), for example ("recall", "@recall{0.000}")
+Extent = tuple[float, float]  # (low, high) of an axis
+
+NOTHING = np.array([], np.float64)
+# A span may be dragged out of sight, where nobody could take hold of it again.
+KEEP_IN_SIGHT = """
+const at = Math.min(Math.max(cb_obj.location, range.start), range.end);
+if (at !== cb_obj.location) cb_obj.location = at;
+"""
+
+hv.extension("bokeh")
+
+
+def line(
+    x: str, y: str, *, colour: str, dash: str = "solid", width: float = 2, alpha: float = 1.0, more: Sequence[str] = (),
+    tips: Tips = (), nearest: bool = False, label: str = "", data: Columns | None = None,
+) -> hv.Curve:  # fmt: skip
+    """Return a line through points.
+
+    Args:
+        x, y: names of the columns it is drawn from.
+        more: names of further columns, for `tips`.
+        tips: what is shown for the point under the mouse.
+        nearest: the mouse has to be on the line; otherwise above or below it is enough.
+        label: its name in the legend, "" for none.
+    """
+    hover = {"tools": ["hover"], "hover_tooltips": list(tips), "hover_mode": "mouse" if nearest else "vline"} if tips else {}
+    element = hv.Curve(_columns((x, y, *more), data), x, [y, *more], label=label)
+    return element.opts(color=colour, line_dash=dash, line_width=width, alpha=alpha, show_legend=bool(label), **hover)
+
+
+def band(x: str, low: str, high: str, *, colour: str, alpha: float = 0.15, data: Columns | None = None) -> hv.Area:
+    """Return the area between two lines."""
+    return hv.Area(_columns((x, low, high), data), x, [low, high]).opts(color=colour, alpha=alpha, line_color=None)
+
+
+def dots(
+    x: str, y: str, *, colour: str, size: int = 5, rim: str | None = None, more: Sequence[str] = (), tips: Tips = (),
+    data: Columns | None = None,
+) -> hv.Points:  # fmt: skip
+    """Return dots."""
+    hover = {"tools": ["hover"], "hover_tooltips": list(tips), "hover_mode": "mouse"} if tips else {}
+    element = hv.Points(_columns((x, y, *more), data), [x, y], list(more))
+    return element.opts(color=colour, size=size, line_color=rim or colour, show_legend=False, **hover)
+
+
+def bars(x: str, y: str, *, colour: str = GREY) -> hv.Histogram:
+    """Return an empty histogram; its data are (edges, counts)."""
+    return hv.Histogram((np.array([0.0, 1.0]), np.array([0.0])), kdims=x, vdims=y).opts(
+        color=colour, alpha=0.6, line_color=None
+    )
+
+
+def ticks(*, colour: str) -> hv.Segments:
+    """Return upright ticks from `low` to `high` at `x`."""
+    return hv.Segments(tick_columns(*[NOTHING] * 3), ["x", "low", "x_end", "high"]).opts(color=colour, alpha=0.6)
+
+
+def tick_columns(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> Columns:
+    """Return the data of `ticks`."""
+    return {"x": x, "low": low, "x_end": x, "high": high}
+
+
+def upright(*, colour: str, width: float, dash: str = "solid") -> hv.VLine:
+    """Return a line from the bottom to the top of the chart, hidden until it is put somewhere."""
+    return hv.VLine(0).opts(color=colour, line_width=width, line_dash=dash, visible=False)
+
+
+def _columns(names: Sequence[str], data: Columns | None) -> dict[str, Any]:
+    return {name: NOTHING if data is None else np.asarray(data[name]) for name in names}
+
+
+class Chart:
+    """Named layers in one figure; `figure` is what the page shows."""
+
+    figure: figure
+
+    def __init__(
+        self,
+        layers: Mapping[str, hv.Element],
+        *,
+        x: str,
+        y: str,
+        xlim: Extent | None = None,
+        ylim: Extent | None = None,
+        width: int | None = None,
+        height: int,
+        **options: Any,
+    ) -> None:
+        """Draw.
+
+        Args:
+            layers: from the lowest to the uppermost.
+            x, y: titles of the axes.
+            xlim, ylim: what the axes show; as far as the data reach if None.
+            width: px; as wide as there is room if None.
+            options: further options of HoloViews' `Overlay`.
+        """
+        self._layers = dict(layers)
+        size: dict[str, Any] = {"responsive": True} if width is None else {"width": width}
+        overlay = hv.Overlay(list(self._layers.values())).opts(
+            xlabel=x, ylabel=y, xlim=xlim, ylim=ylim, height=height, toolbar=None, default_tools=[], show_grid=True,
+            legend_position="right", **size, **options,
+        )  # fmt: skip
+        plot = hv.renderer("bokeh").get_plot(overlay, doc=Document())  # not the tab's document: it would get HoloViews' theme
+        self.figure = plot.state
+        self._plots = dict(zip(self._layers, plot.subplots.values(), strict=True))
+
+    def source(self, layer: str) -> ColumnDataSource:
+        """Return what a layer is drawn from."""
+        return self._plots[layer].handles["cds"]
+
+    def span(self, layer: str) -> Span:
+        """Return the Bokeh model of an `upright`."""
+        return self._plots[layer].handles["glyph"]
+
+    def show(self, layer: str, data: Any) -> None:
+        """Give a layer new data, as the element of its kind takes them."""
+        element = self._layers[layer].clone(data)
+        self.source(layer).data = self._plots[layer].get_data(element, {}, {})[0]
+
+    def zoom(self, *, x: Extent | None = None, y: Extent | None = None) -> None:
+        """Show other parts of the axes."""
+        for shown, wanted in ((self.figure.x_range, x), (self.figure.y_range, y)):
+            if wanted is not None:
+                shown.update(start=wanted[0], end=wanted[1])
+
+    def make_handle(self, layer: str) -> Span:
+        """Let an `upright` be dragged by the mouse, within what is shown of the axis; return its model."""
+        span = self.span(layer)
+        span.editable = True
+        span.js_on_change("location", CustomJS(args={"range": self.figure.x_range}, code=KEEP_IN_SIGHT))
+        return span
+
+
+def room_for(values: np.ndarray, *, share: float = 0.1) -> Extent:
+    """Return the part of an axis that shows finite values with a share of their extent left free on both sides."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    spare = (high - low) * share if high > low else 0.1 * abs(high) or 1.0
+    return low - spare, high + spare
+
+
+def warm() -> None:
+    """Draw one chart that nobody sees: HoloViews' first takes half a second."""
+    Chart({"line": line("x", "y", colour=GREY)}, x="", y="", height=100)
