@@ -114,7 +114,7 @@ def need_port(settings: Settings) -> None:
 
 def serve(settings: Settings, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or a termination signal."""
-    pn.extension(reconnect=False)  # `Connection` finds the way back
+    pn.extension("tabulator", reconnect=False)  # `Connection` finds the way back
     need_port(settings)
     server = start(settings)
     try:

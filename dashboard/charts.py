@@ -4,6 +4,7 @@ A layer is a HoloViews element with its look, with or without data; a `Chart` dr
 to 100 ms to draw a chart or to give a `DynamicMap` new data, so a chart is drawn once, and its data change in Bokeh's sources.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ Tips = Sequence[tuple[str, str]]  # (label, Bokeh format), for example ("recall"
 Extent = tuple[float, float]  # (low, high) of an axis
 
 NOTHING = np.array([], np.float64)
+FREE: Extent = (math.nan, math.nan)  # as far as the data reach
 # A span may be dragged out of sight, where nobody could take hold of it again.
 KEEP_IN_SIGHT = """
 const at = Math.min(Math.max(cb_obj.location, range.start), range.end);
@@ -27,6 +29,7 @@ if (at !== cb_obj.location) cb_obj.location = at;
 """
 
 hv.extension("bokeh")
+RENDERER = hv.renderer("bokeh").instance(theme=None, webgl=False)  # the page has its theme; software draws canvases faster
 
 
 def line(
@@ -99,8 +102,8 @@ class Chart:
         *,
         x: str,
         y: str,
-        xlim: Extent | None = None,
-        ylim: Extent | None = None,
+        xlim: Extent = FREE,
+        ylim: Extent = FREE,
         width: int | None = None,
         height: int,
         **options: Any,
@@ -110,7 +113,7 @@ class Chart:
         Args:
             layers: from the lowest to the uppermost.
             x, y: titles of the axes.
-            xlim, ylim: what the axes show; as far as the data reach if None.
+            xlim, ylim: what the axes show; as far as the data reach if FREE.
             width: px; as wide as there is room if None.
             options: further options of HoloViews' `Overlay`.
         """
@@ -118,9 +121,9 @@ class Chart:
         size: dict[str, Any] = {"responsive": True} if width is None else {"width": width}
         overlay = hv.Overlay(list(self._layers.values())).opts(
             xlabel=x, ylabel=y, xlim=xlim, ylim=ylim, height=height, toolbar=None, default_tools=[], show_grid=True,
-            legend_position="right", **size, **options,
+            legend_position="right", fontsize={"title": "13px", "legend": "11px"}, **size, **options,
         )  # fmt: skip
-        plot = hv.renderer("bokeh").get_plot(overlay, doc=Document())  # not the tab's document: it would get HoloViews' theme
+        plot = RENDERER.get_plot(overlay, doc=Document())
         self.figure = plot.state
         self._plots = dict(zip(self._layers, plot.subplots.values(), strict=True))
 

@@ -49,7 +49,7 @@ def learning_figure(results: Sequence[dict[str, Any]], features: str, *, beside:
             mean, sd = (np.array([row[name] for row in mine]) for name in ("average_precision", "average_precision_sd"))
             error = np.nan_to_num(sd / np.sqrt([row["seeds"] for row in mine]))
             data = {
-                "labels": [row["budget"] for row in mine], "mean": mean, "low": mean - 2 * error,
+                "labels": [row["budget"] for row in mine], "mean": mean, "low": np.maximum(mean - 2 * error, 0),
                 "high": np.minimum(mean + 2 * error, 1), "sd": sd, "accuracy": [row["accuracy"] for row in mine],
                 "name": [strategy] * len(mine),
             }  # fmt: skip

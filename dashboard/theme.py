@@ -1,10 +1,14 @@
 """The look of the page: what the charts' colours mean, frames and type of the widgets, what Material UI is told."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from core.palette import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 
 ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
+ERROR = "#c62828"
+STYLESHEETS = Path(__file__).parent / "views" / "css"
 PLAIN_FRAME = "rgba(128, 128, 128, 0.6)"  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
     # A menu that fades out swallows the lasso that begins meanwhile.
@@ -31,3 +35,26 @@ def page_theme() -> dict[str, Any]:
         "light": {**both, "palette": {"primary": {"main": BLUE}, "default": {"main": "#2b2b2b"}}},
         "dark": {**both, "palette": {"primary": {"main": SKY}, "default": {"main": "#d0d0d0"}}},
     }
+
+
+@cache
+def css(name: str) -> str:
+    """Return a stylesheet of the page: text, because Panel would take a path for an address."""
+    return (STYLESHEETS / f"{name}.css").read_text(encoding="utf-8")
+
+
+@cache
+def colour_variables() -> str:
+    """Return a stylesheet that gives all inside an element the page's colours, as `var(--estimate)` and the like."""
+    colours = {
+        "estimate": ESTIMATE,
+        "pessimistic": PESSIMISTIC,
+        "naive": NAIVE,
+        "promised": PROMISED,
+        "handle": HANDLE,
+        "accent": BLUE,
+        "warning": ORANGE,
+        "success": GREEN,
+        "error": ERROR,
+    }
+    return f":host {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"

@@ -49,7 +49,9 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _draw_curves(self) -> None:
         if self._chart is None:
-            layers = {key: line("recall", "precision", colour=COLOURS[key], dash=DASHES[key]) for key in CURVE_TITLES}
+            layers: dict[str, Any] = {
+                key: line("recall", "precision", colour=COLOURS[key], dash=DASHES[key]) for key in CURVE_TITLES
+            }
             self._chart = Chart(
                 layers, x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), height=HEIGHT, xticks=5, yticks=5
             )

@@ -45,6 +45,7 @@ from dashboard.choices import PageName
 from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
+from dashboard.theme import css
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.message import MessageLine
@@ -154,7 +155,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._charts = pn.Column(
             self._shown,
             pn.pane.Bokeh(self._curve.figure, margin=4),
-            pn.pane.HTML(legend(), width=WIDTH, margin=(0, 8)),
+            pn.pane.HTML(legend(), width=WIDTH, margin=(0, 8), stylesheets=[css("charts")]),
             pn.pane.Bokeh(self._histogram.figure, margin=4),
             self._slider,
             visible=False,

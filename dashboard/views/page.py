@@ -13,7 +13,7 @@ from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
 from dashboard.inputs import Inputs, Press, Verb, meant
 from dashboard.state import SessionState
-from dashboard.theme import page_theme
+from dashboard.theme import colour_variables, page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
@@ -100,6 +100,7 @@ class Page:
                     sizing_mode="stretch_both",
                     margin=0,
                     styles=WINDOW | TYPE,
+                    stylesheets=[colour_variables()],
                 )
             ],
             theme_toggle=True,

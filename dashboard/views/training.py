@@ -26,7 +26,7 @@ CHARTS = {
     "learning_rate": "Learning rate",
     "ema": "EMA momentum",
     "prototypes_used": "Prototypes used in a batch",
-    "spread": "Embedding spread (1 = whole sphere, 0 = one point)",
+    "spread": "Embedding spread (0 = all in one point)",
     "knn": "kNN accuracy on labelled images",
 }
 EMPTY = (
@@ -74,9 +74,7 @@ class TrainingPage(pn.viewable.Viewer):
             limits: dict[str, Any] = {"xlim": (0, 1), "ylim": (0, 1)}
             for name, title in CHARTS.items():
                 layers = {"line": line("step", name, colour=ESTIMATE)}
-                self._figures[name] = Chart(
-                    layers, x="step", y="", width=WIDTH, height=HEIGHT, title=title, fontsize={"title": 10}, **limits
-                )
+                self._figures[name] = Chart(layers, x="step", y="", width=WIDTH, height=HEIGHT, title=title, **limits)
             self._charts.objects = [pn.pane.Bokeh(chart.figure, margin=4) for chart in self._figures.values()]
         for name, chart in self._figures.items():
             values, step = np.array(record.figures[name], np.float64), np.array(record.step, np.float64)
