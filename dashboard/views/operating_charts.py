@@ -38,7 +38,7 @@ class CurveChart:
 
     def __init__(self) -> None:
         pr = ("recall", "precision")
-        self._chart = Chart(
+        self.chart = Chart(
             {
                 "band": band("recall", "low", "high", colour=ESTIMATE),
                 "naive": line(*pr, colour=NAIVE, dash="dashed", width=1),
@@ -51,7 +51,7 @@ class CurveChart:
             },
             x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), width=WIDTH, height=HEIGHT,
         )  # fmt: skip
-        self.figure = self._chart.figure
+        self.figure = self.chart.figure
 
     def show(self, sample: Sample, naive: PRCurve | None) -> None:
         """Draw an opening."""
@@ -75,14 +75,14 @@ class CurveChart:
             },
         }
         for name, data in lines.items():
-            self._chart.show(name, data)
+            self.chart.show(name, data)
 
     def mark(self, handle: PointFigures | None, promised: PointFigures | None) -> None:
         """Put the dots of the promise and of the handle on the curve."""
         for name, point in (("promised", promised), ("handle", handle)):
             there = [] if point is None or point.precision is None else [(point.recall.value, point.precision.value)]
             recall, precision = np.array(there, np.float64).reshape(-1, 2).T
-            self._chart.show(name, {"recall": recall, "precision": precision})
+            self.chart.show(name, {"recall": recall, "precision": precision})
 
 
 class ScoreChart:
@@ -91,7 +91,7 @@ class ScoreChart:
     def __init__(self, on_threshold: Callable[[float], None]) -> None:
         self._on_threshold, self._silent = on_threshold, False
         self._sample: Sample | None = None
-        self._chart = Chart(
+        self.chart = Chart(
             {
                 "scores": bars("score", "images", colour=UNLABELLED_COLOUR),
                 "others": ticks(colour=ESTIMATE),
@@ -101,8 +101,8 @@ class ScoreChart:
             },
             x="score (logit)", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, width=WIDTH, height=LOW_HEIGHT,
         )  # fmt: skip
-        self.figure = self._chart.figure
-        self._promised, self._handle = self._chart.span("promised"), self._chart.make_handle("handle")
+        self.figure = self.chart.figure
+        self._promised, self._handle = self.chart.span("promised"), self.chart.make_handle("handle")
         self._handle.on_change("location", self._dragged)
 
     def show(self, sample: Sample, promised: float | None) -> None:
@@ -122,11 +122,11 @@ class ScoreChart:
             return
         counts, edges = np.histogram(sample.pool, BINS, (low, high))
         top = max(float(counts.max()), 1.0)
-        self._chart.zoom(x=(low, high), y=(-0.32 * top, 1.05 * top))
-        self._chart.show("scores", (edges, counts.astype(float)))
+        self.chart.zoom(x=(low, high), y=(-0.32 * top, 1.05 * top))
+        self.chart.show("scores", (edges, counts.astype(float)))
         for name, flagged, (y0, y1) in (("flagged", True, (-0.02, -0.15)), ("others", False, (-0.17, -0.3))):
             x = sample.scores[sample.flagged == flagged]
-            self._chart.show(name, tick_columns(x, np.full(len(x), y0 * top), np.full(len(x), y1 * top)))
+            self.chart.show(name, tick_columns(x, np.full(len(x), y0 * top), np.full(len(x), y1 * top)))
 
     def move(self, threshold: float) -> None:
         """Put the handle somewhere, from outside; what is shown is widened until it is in sight."""

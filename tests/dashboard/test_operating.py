@@ -68,7 +68,7 @@ def page(space):
 def shown(page):
     """Return the threshold as every part of the page has it."""
     words = page._words.object.split("At scores ≥ ")[1].split(",")[0]
-    marks = page._curve._marks.data
+    marks = page._curve.chart.source("handle").data
     figures = figures_at(page._view.sample, page._threshold)
     assert page._histogram.figure.x_range.start <= page._threshold <= page._histogram.figure.x_range.end
     assert float(page._want_recall.value) == pytest.approx(figures.recall.value, abs=5e-4)
@@ -161,14 +161,14 @@ def test_labels_read_since_are_said_and_the_next_look_is_offered(page, space):
 
 
 def test_charts_are_drawn_again_when_what_they_are_drawn_from_changes_under_one_opening(page, space):
-    naive = page._curve._naive.data["recall"]
-    bars = page._histogram._bars.data
+    naive = page._curve.chart.source("naive").data["recall"]
+    bars = page._histogram.chart.source("scores").data
     page._on_state()
-    assert page._histogram._bars.data is bars  # nothing has changed
+    assert page._histogram.chart.source("scores").data is bars  # nothing has changed
     drag(page, 0.42)
     teach(space, 30, np.random.default_rng(5))
     page._on_state()
-    assert len(page._curve._naive.data["recall"]) != len(naive)
+    assert len(page._curve.chart.source("naive").data["recall"]) != len(naive)
     assert shown(page) == 0.42
 
 
