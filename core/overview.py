@@ -82,7 +82,7 @@ def label_counts(workspace: Workspace) -> LabelCounts:
     labels = workspace.labels
     teach = int(((labels.codes != UNLABELLED) & ~workspace.is_check).sum())
     return {
-        "labels": dict(zip(workspace.class_names, labels.counts(len(workspace.classes)), strict=True)),
+        "labels": dict(zip(workspace.class_names, labels.by_class, strict=True)),
         "labelled": labels.n_labelled,
         "labelled_teach": teach,
         "labelled_check": labels.n_labelled - teach,

@@ -15,11 +15,12 @@ from core.catalog.catalog import Catalog
 from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
-from core.catalog.label_book import UNLABELLED, LabelBook, Labels, with_lost_classes
+from core.catalog.label_book import UNLABELLED, Labels, add_lost_classes
 from core.catalog.models import ProjectionRow
 from core.catalog.originals import Originals
 from core.catalog.records import Action, ActionDraft, ImageClass
 from core.catalog.salvage import finish_repair, salvage_catalog
+from core.catalog.snapshots import Snapshots
 from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix
 from core.embeddings.scores import Fitted
@@ -94,6 +95,7 @@ class Workspace:
             self._reload_or_close()
 
     def _reload_or_close(self) -> None:
+        self._snapshots = Snapshots(self.folder, self.catalog, writable=self.writable)
         try:
             self.reload()
         except Exception:
@@ -151,6 +153,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the files and let other processes in."""
+        self._snapshots.keep_labels(self.book)
         self.thumbnails.close()
         self.catalog.close()
         self._let_go()
@@ -173,15 +176,20 @@ class Workspace:
             self.name: str = self.catalog.settings.get("name", self.folder.name)
             self._take_columns()
             self._take_check_set(self._kept_check_set())
-            actions = self.catalog.labels.actions(n_images=len(self.ids))
-            self.classes = with_lost_classes(self.catalog.labels.classes(), actions, n_images=len(self.ids))
-            self.book = LabelBook(len(self.ids), self.class_names, actions)
-            self._gold: dict[str, IntArray] = {}
+            self.book = self._snapshots.label_book(len(self.ids))
+            self.reload_classes()
             self._text: FloatArray | None = None
             self.current = self.embedded(self.catalog.settings.get("encoder"))
+        self._snapshots.keep_labels(self.book)
+
+    def reload_classes(self) -> None:
+        """Read the class list from disk again."""
+        with self.lock:
+            self.classes = add_lost_classes(self.book, self.catalog.labels.classes())
+            self._gold: dict[str, IntArray] = {}
 
     def _take_columns(self) -> None:
-        columns = self.catalog.images.columns()
+        columns = self._snapshots.image_columns()
         self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
         self.groups = columns.groups
         self.live_part = self.is_check & in_live_part(self.check_order[self.groups])
@@ -366,18 +374,27 @@ class Workspace:
             self.catalog.images.set_text_figures(figures)
             self._text = None
 
+    def action(self, seq: int) -> Action:
+        """Return an action.
+
+        Raises:
+            InputError: if there is none.
+        """
+        self.book.need(seq)
+        return self.catalog.labels.actions([seq])[0]
+
     def label_action(self, row: int) -> Action:
         """Return the action that gave an image its label (or left it unsure).
 
         Raises:
             InputError: if it carries none.
         """
-        return self.book.action(int(self.labels.actions[row]))
+        return self.action(int(self.book.givers_of(np.array([row]))[0]))
 
     def labelled_by(self, row: int) -> str | None:
         """Return who gave an image its label, None if nobody."""
-        seq = int(self.labels.actions[row])
-        return self.book.action(seq).analyst if seq else None
+        seq = int(self.book.givers_of(np.array([row]))[0])
+        return self.book.analyst_of(seq) if seq else None
 
     def teach_rows(self, codes: IntArray, matrix: Matrix) -> IntArray:
         """Return the rows with labels and embeddings that teach the model, ascending."""

@@ -1,5 +1,6 @@
 """Images, their files, and what was measured or read in them."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
@@ -16,8 +17,10 @@ from core.catalog.schema import (
     GOLD,
     IMAGE_WORDS,
     IMAGES,
+    IMAGES_VERSION,
     PATHS,
     REJECTED,
+    SETTINGS,
     SOURCES,
     TEXT_FIGURES,
 )
@@ -53,6 +56,16 @@ class Images:
     def count(self) -> int:
         """Count the images."""
         return self._database.count(IMAGES)
+
+    def version(self) -> str | None:
+        """Return what changes whenever `columns` do; None in a workspace in which they have not changed since it is kept."""
+        found: str | None = Settings(self._database).get(IMAGES_VERSION)
+        return found
+
+    def renew_version(self) -> str:
+        """Give the columns another version, and return it."""
+        with self._database.writing() as connection:
+            return _renew_version(connection)
 
     def count_rejected(self) -> int:
         """Count the rejected files."""
@@ -123,6 +136,7 @@ class Images:
                 for i, image in enumerate(images)
             ]
             insert(connection, IMAGES, rows)
+            _renew_version(connection)
             moving = [
                 {"row": start + i, "frames": image.frames, "shown": image.frames_shown, "all_seen": image.all_frames_seen}
                 for i, image in enumerate(images)
@@ -217,6 +231,7 @@ class Images:
             for first, is_check in halves.items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
             replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
+            _renew_version(connection)
 
     def record(self, row: int) -> ImageRow:
         """Return all columns of one image.
@@ -306,6 +321,12 @@ class Images:
             query = sa.select(GOLD.c.row, GOLD.c.value).where(GOLD.c.column == column).order_by(GOLD.c.row)
             found = connection.execute(query).fetchall()
         return np.array([row for row, _ in found], np.int64), [value for _, value in found]
+
+
+def _renew_version(connection: sa.Connection) -> str:
+    version = secrets.token_hex(8)
+    replace(connection, SETTINGS, [{"key": IMAGES_VERSION, "value": version}])
+    return version
 
 
 def _replace_gold(connection: sa.Connection, gold: Sequence[tuple[str, str, str]]) -> None:

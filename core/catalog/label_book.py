@@ -1,26 +1,51 @@
 """The label book: which label every image carries now, folded from the append-only actions. Imports numpy only.
 
-A snapshot is never changed after it was given out, so readers need no lock.
+What it returns is never changed afterwards, so readers need no lock.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
+from core.catalog.action_columns import NONE, ActionColumns, GrowingArray, Texts
 from core.catalog.records import Action, ActionKind, ImageClass, Source
 from core.errors import InputError
 
 UNLABELLED = -1
-EVIDENCE_RANKS = {Source.IMPORT: 1, Source.CHECK: 2}  # bulk and hand-picked labels on check images are no random sample
+KINDS = (None, ActionKind.LABEL, ActionKind.UNDO, ActionKind.REDO, ActionKind.LOOK)  # None of a seq that no action has
+LABEL = KINDS.index(ActionKind.LABEL)
+EVIDENCE_RANKS: dict[str, int] = {
+    Source.IMPORT: 1,
+    Source.CHECK: 2,
+}  # bulk and hand-picked labels on check images are no random sample
 READ_RANK = EVIDENCE_RANKS[Source.CHECK]  # nothing but undo and a decision between two readings changes these
 EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
 KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
 COLOUR = "#777777"  # of a class whose own record is lost
-STANDS, CODE, GIVER, RANK, IS_UNSURE = range(5)  # the columns of what the book notes of each label action
+TEXTS = ("class_name", "analyst", "day", "source", "tie")
+NOTED = np.dtype(
+    [
+        ("kind", "i1"),  # position in KINDS
+        ("stands", "?"),  # a label action that was not undone
+        ("rank", "i1"),  # of its source, EVIDENCE_RANKS
+        ("bulk", "?"),  # part of a bulk label
+        *((name, "<i4") for name in TEXTS),  # codes in the book's texts
+        ("first", "<i8"),  # where its rows begin
+        ("n", "<i8"),  # how many rows it has
+    ]
+)
+IMAGE_COLUMNS = {"head": (np.int32, NONE), "codes": (np.int16, UNLABELLED), "givers": (np.int32, 0), "ranks": (np.int8, 0)}
+PAIR_COLUMNS = ("row", "seq", "before")
+STATE_ARRAYS: dict[str, np.dtype[Any]] = {
+    "noted": NOTED,
+    **{name: np.dtype(dtype) for name, (dtype, _) in IMAGE_COLUMNS.items()},
+    **{f"pair_{name}": np.dtype(np.int32) for name in PAIR_COLUMNS},
+}
 
 
 @dataclass(frozen=True)
@@ -30,59 +55,75 @@ class Labels:
     version: int  # the seq of the newest action; 0 before the first
     codes: IntArray  # (N,) int16: position in the class list, UNLABELLED = -1
     actions: IntArray  # (N,) int32: seq of the action that gave the label (or said "unsure"), 0 = none
+    by_class: tuple[int, ...]  # images of each class
 
     @property
     def n_labelled(self) -> int:
         """Count the labelled images."""
-        return int(np.count_nonzero(self.codes != UNLABELLED))
-
-    def counts(self, n_classes: int) -> list[int]:
-        """Count the images of each class."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=n_classes).tolist()
+        return sum(self.by_class)
 
 
-def bulk_token(action: Action) -> str | None:
+@dataclass(frozen=True)
+class BookState:
+    """All that a label book holds, to be kept in a file and restored (`LabelBook.state`)."""
+
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+    texts: Mapping[str, Sequence[str]]
+    class_names: Sequence[str]
+    version: int
+    n_actions: int
+
+
+def bulk_token(criterion: object) -> str | None:
     """Return what ties the actions of one bulk label together, None for others."""
-    return action.criterion.get("bulk") if isinstance(action.criterion, dict) else None
+    return criterion.get("bulk") if isinstance(criterion, dict) else None
 
 
-def tie_of(action: Action) -> str | None:
+def tie_of(criterion: object) -> str | None:
     """Return what ties actions together that are undone as one: those of a bulk label, or of a grid that was read."""
-    told = action.criterion if isinstance(action.criterion, dict) else {}
-    return told.get("bulk") or told.get("together")
+    return (criterion.get("bulk") or criterion.get("together")) if isinstance(criterion, dict) else None
 
 
-def with_lost_classes(classes: Sequence[ImageClass], actions: Sequence[Action], *, n_images: int) -> list[ImageClass]:
-    """Add the classes that images carry and the list has not: it is damaged. They are not flagged, and get free keys."""
+def add_lost_classes(book: "LabelBook", classes: Sequence[ImageClass]) -> list[ImageClass]:
+    """Add the classes that images carry and the list does not have: it is damaged. They are not flagged, and get free keys.
+
+    The book takes the list that is returned.
+    """
     names = [c.name for c in classes]
-    unknown = [n for n in dict.fromkeys(a.class_name for a in actions) if n is not None and n not in names]
-    if not unknown:
-        return list(classes)
-    carried = LabelBook(n_images, [*names, *unknown], actions).labels.counts(len(names) + len(unknown))[len(names) :]
+    unknown = [name for name in book.known_names() if name not in names]
+    book.set_class_names([*names, *unknown])
+    carried = book.labels.by_class[len(names) :]
     lost = [name for name, n in zip(unknown, carried, strict=True) if n]
     keys = [key for key in KEYS if key not in {c.key for c in classes}]
-    return [*classes, *(ImageClass(name, COLOUR, key, flagged=False) for name, key in zip(lost, keys, strict=False))]
+    found = [*classes, *(ImageClass(name, COLOUR, key, flagged=False) for name, key in zip(lost, keys, strict=False))]
+    book.set_class_names([c.name for c in found])
+    return found
 
 
 class LabelBook:
     """Folds actions into `Labels`; undo restores what each image carried before.
 
-    Every label action is numbered by its seq, and every (action, image) pair is one entry of `_pairs`; what an image carries
-    is said by the last of its entries whose action stands. So folding and undoing are array operations: 200,000 images with
-    100,000 actions are read in about a second.
+    Each (label action, image) pair is one entry of a list that links it to the image's entry before it. An image carries what
+    the newest of its entries says whose action stands. So a label costs time in its own images, an undo in its images and the
+    actions since, and neither in the images or actions there are. The columns of all images are copied when they are asked
+    for, once a version. One thread at a time may change a book; any may read it.
     """
 
     def __init__(self, n_images: int, class_names: Sequence[str], actions: Sequence[Action] = ()) -> None:
-        self._codes_by_name = {name: code for code, name in enumerate(class_names)}
-        self._actions: dict[int, Action] = {}
-        self._active: dict[int, bool] = {}  # label actions only, in seq order
-        self._tied: dict[str, list[int]] = {}  # token of `tie_of` -> its label actions
-        self._labelled_on: Counter[tuple[str, str]] = Counter()
-        self._pairs = _Growing(2)  # (P, 2): row, seq; in seq order
-        self._by_seq = _Growing(5)  # of each seq: stands, code, giver, evidence rank, unsure; see `_note`
-        self._given: dict[str, tuple[int, BoolArray, BoolArray | None]] = {}
-        self.labels = Labels(0, np.full(n_images, UNLABELLED, np.int16), np.zeros(n_images, np.int32))
+        self._lock = threading.Lock()
+        self._texts = {name: Texts() for name in TEXTS}
+        self._noted = GrowingArray(np.zeros(0, NOTED))  # by seq
+        self._pairs = {name: GrowingArray(np.zeros(0, np.int32)) for name in PAIR_COLUMNS}
+        self._images = {name: np.full(n_images, fill, dtype) for name, (dtype, fill) in IMAGE_COLUMNS.items()}
+        self._version, self._n_actions = 0, 0
+        self._labelled_on: Counter[tuple[int, int]] = Counter()
+        self._labels: Labels | None = None
+        self._evidence: tuple[BoolArray, BoolArray] | None = None
+        self._unsure: BoolArray | None = None
+        self._take_class_names(class_names)
         self.apply_all(actions)
+
+    # -- folding --
 
     def apply(self, action: Action) -> None:
         """Fold in the next action (already committed to the catalog)."""
@@ -90,120 +131,195 @@ class LabelBook:
 
     def apply_all(self, actions: Sequence[Action]) -> None:
         """Fold in the next actions; readers see all of them at once."""
-        if not actions:
-            return
-        added: list[Action] = []
-        touched: list[IntArray] = []
-        for action in actions:
-            self._actions[action.seq] = action
-            if action.kind == ActionKind.LABEL:
-                self._note(action)
-                added.append(action)
-            elif action.kind != ActionKind.LOOK and action.target in self._active:  # a look changes no label
-                self._set_standing(action.target, action.kind == ActionKind.REDO)
-                touched.append(self._actions[action.target].rows)
-        if added:
-            self._pairs.extend(_pairs_of(added))
-        codes, givers = self.labels.codes.copy(), self.labels.actions.copy()
-        if touched:
-            self._replay(np.concatenate([*touched, *(action.rows for action in added)]), codes, givers)
-        elif added:
-            self._write(_pairs_of(added), codes, givers)
-        self.labels = Labels(actions[-1].seq, codes, givers)
+        self.fold(ActionColumns.of(actions))
 
-    def _note(self, action: Action) -> None:
-        self._active[action.seq] = True
-        self._by_seq.grow_to(action.seq + 1)
-        code, is_unsure = self._code(action), action.source == Source.UNSURE
-        giver = action.seq if code != UNLABELLED or is_unsure else 0
-        self._by_seq.values[action.seq] = (1, code, giver, EVIDENCE_RANKS.get(action.source, 0), is_unsure)
-        if (token := tie_of(action)) is not None:
-            self._tied.setdefault(token, []).append(action.seq)
-        self._count(action, 1)
+    def fold(self, actions: ActionColumns) -> None:
+        """Fold in the next actions, given as columns; readers see all of them at once."""
+        if not len(actions.seqs):
+            return
+        with self._lock:
+            first = len(self._pairs["row"].values)
+            self._note(actions, first)
+            for name, values in (("row", actions.rows), ("seq", np.repeat(actions.seqs, actions.counts))):
+                self._pairs[name].extend(values)
+            of_labels = self._noted.values["kind"][self._pairs["seq"].values[first:]] == LABEL
+            self._link(first, of_labels)
+            touched = [actions.rows[of_labels]]
+            for seq, kind, target in zip(actions.seqs.tolist(), actions.kinds, actions.targets, strict=True):
+                if kind not in (ActionKind.UNDO, ActionKind.REDO) or target is None or target > seq:
+                    continue
+                if self._kind(target) == ActionKind.LABEL:
+                    self._set_standing(target, kind == ActionKind.REDO)
+                    touched.append(self._rows(target))
+            self._carry(np.unique(np.concatenate(touched)))
+            self._version, self._n_actions = int(actions.seqs[-1]), self._n_actions + len(actions.seqs)
+
+    def _note(self, actions: ActionColumns, first: int) -> None:
+        noted = np.zeros(len(actions.seqs), NOTED)
+        noted["kind"] = [KINDS.index(kind) if kind in KINDS else 0 for kind in actions.kinds]
+        noted["stands"] = noted["kind"] == LABEL
+        noted["rank"] = [EVIDENCE_RANKS.get(source, 0) for source in actions.sources]
+        noted["bulk"] = [bulk_token(criterion) is not None for criterion in actions.criteria]
+        values: dict[str, Sequence[str | None]] = {
+            "class_name": actions.class_names,
+            "analyst": actions.analysts,
+            "day": actions.days,
+            "source": actions.sources,
+            "tie": [tie_of(criterion) for criterion in actions.criteria],
+        }
+        for name, texts in values.items():
+            noted[name] = self._texts[name].add(texts)
+        noted["n"], noted["first"] = actions.counts, first + np.cumsum(actions.counts) - actions.counts
+        self._noted.grow(int(actions.seqs.max()) + 1)
+        self._noted.values[actions.seqs] = noted
+        self._code_names()
+        self._count(actions.seqs[noted["stands"]], 1)
+
+    def _link(self, first: int, of_labels: BoolArray) -> None:
+        """Link the entries from `first` on that are labels to the entries of their images before them."""
+        head, before = self._images["head"], self._pairs["before"]
+        before.grow(len(self._pairs["row"].values))
+        entries = first + np.flatnonzero(of_labels)
+        if not len(entries):
+            return
+        rows = self._pairs["row"].values[entries]
+        order = np.argsort(rows, kind="stable")
+        entries, rows = entries[order], rows[order]
+        starts = np.concatenate([[True], rows[1:] != rows[:-1]])
+        ends = np.concatenate([starts[1:], [True]])
+        links = np.concatenate([[NONE], entries[:-1]])
+        links[starts] = head[rows[starts]]
+        before.values[entries] = links
+        head[rows[ends]] = entries[ends]
 
     def _set_standing(self, seq: int, stands: bool) -> None:
-        if self._active[seq] != stands:
-            self._count(self._actions[seq], 1 if stands else -1)
-        self._active[seq] = stands
-        self._by_seq.values[seq, STANDS] = stands
+        if self._noted.values["stands"][seq] != stands:
+            self._noted.values["stands"][seq] = stands
+            self._count(np.array([seq]), 1 if stands else -1)
 
-    def _count(self, action: Action, sign: int) -> None:
-        if action.class_name is not None and action.source != Source.IMPORT:
-            self._labelled_on[action.analyst, action.at[:10]] += sign * len(action.rows)
+    def _count(self, seqs: IntArray, sign: int) -> None:
+        noted = self._noted.values[seqs]
+        noted = noted[(noted["class_name"] != NONE) & (noted["source"] != self._texts["source"].code(Source.IMPORT))]
+        kept, place = np.unique(noted[["analyst", "day"]], return_inverse=True)
+        for (analyst, day), n in zip(kept.tolist(), np.bincount(place.ravel(), noted["n"]).tolist(), strict=True):
+            self._labelled_on[analyst, day] += sign * int(n)
 
-    def _code(self, action: Action) -> int:
-        """Return the code of an action's class; UNLABELLED where it has none, or the class has left the list since."""
-        return UNLABELLED if action.class_name is None else self._codes_by_name.get(action.class_name, UNLABELLED)
+    def _carry(self, rows: IntArray) -> None:
+        """Write what these images carry now, (K,) unique rows."""
+        seqs = self._standing(rows)
+        said, images = self._noted.values[seqs], self._images
+        codes = np.where(seqs > 0, self._codes[said["class_name"]], UNLABELLED)
+        unsure = (seqs > 0) & (said["source"] == self._texts["source"].code(Source.UNSURE))
+        self._by_class -= self._tally(images["codes"][rows])
+        self._by_class += self._tally(codes)
+        images["codes"][rows] = codes
+        images["givers"][rows] = np.where((codes != UNLABELLED) | unsure, seqs, 0)
+        images["ranks"][rows] = np.where(codes != UNLABELLED, said["rank"], 0)
+        self._labels = self._evidence = self._unsure = None
 
-    def _replay(self, rows: IntArray, codes: IntArray, givers: IntArray) -> None:
-        """Recompute the given rows from the newest active action that names each."""
-        codes[rows], givers[rows] = UNLABELLED, 0
-        self._write(self._standing_pairs(rows), codes, givers)
+    def _standing(self, rows: IntArray) -> IntArray:
+        """Return the seq of the newest standing action that names each image, (K,) int64; 0 where there is none."""
+        entries = self._images["head"][rows].astype(np.int64)
+        seqs, before, stands = self._pairs["seq"].values, self._pairs["before"].values, self._noted.values["stands"]
+        waiting = np.flatnonzero(entries != NONE)
+        while len(waiting := waiting[~stands[seqs[entries[waiting]]]]):
+            entries[waiting] = before[entries[waiting]]
+            waiting = waiting[entries[waiting] != NONE]
+        found = np.zeros(len(entries), np.int64)
+        found[entries != NONE] = seqs[entries[entries != NONE]]
+        return found
 
-    def _standing_pairs(self, rows: IntArray) -> IntArray:
-        """Return the (row, seq) entries of these images whose action stands, in seq order."""
-        wanted = np.zeros(len(self.labels.codes), bool)
-        wanted[rows] = True
-        pairs = self._pairs.used
-        pairs = pairs[wanted[pairs[:, 0]]]
-        return pairs[self._by_seq.values[pairs[:, 1], STANDS] == 1]
+    def _tally(self, codes: IntArray) -> IntArray:
+        return np.bincount(codes[codes != UNLABELLED], minlength=len(self._class_names)).astype(np.int64)
 
-    def _write(self, pairs: IntArray, codes: IntArray, givers: IntArray) -> None:
-        """Let each entry say what its image carries; numpy lets the last one of an image stand."""
-        rows, said = pairs[:, 0], self._by_seq.values[pairs[:, 1]]
-        codes[rows], givers[rows] = said[:, CODE], said[:, GIVER]
+    # -- classes and images --
+
+    def known_names(self) -> list[str]:
+        """Return every class name that an action gave, in the order they came up."""
+        return list(self._texts["class_name"].texts)
+
+    def set_class_names(self, class_names: Sequence[str]) -> None:
+        """Take another class list: codes are positions in it. A class that is not in it labels nothing."""
+        if list(class_names) != self._class_names:
+            with self._lock:
+                self._take_class_names(class_names)
+                labelled = np.flatnonzero(self._images["head"] != NONE)
+                self._images["codes"][:] = UNLABELLED
+                self._carry(labelled)
+
+    def _take_class_names(self, class_names: Sequence[str]) -> None:
+        self._class_names = list(class_names)
+        self._by_class: IntArray = np.zeros(len(class_names), np.int64)
+        self._codes = np.zeros(0, np.int16)
+        self._code_names()
+
+    def _code_names(self) -> None:
+        """Give each class name that came up its code; UNLABELLED where the class has left the list."""
+        names = self._texts["class_name"].texts
+        if len(names) >= len(self._codes):
+            by_name = {name: code for code, name in enumerate(self._class_names)}
+            self._codes = np.array([*(by_name.get(name, UNLABELLED) for name in names), UNLABELLED], np.int16)  # last: NONE
+
+    # -- keeping --
+
+    def state(self) -> BookState:
+        """Return all that it holds, copied."""
+        with self._lock:
+            arrays = {f"pair_{name}": grown.values.copy() for name, grown in self._pairs.items()}
+            arrays |= {name: column.copy() for name, column in self._images.items()}
+            arrays["noted"] = self._noted.values.copy()
+            texts = {name: list(kept.texts) for name, kept in self._texts.items()}
+            return BookState(arrays, texts, list(self._class_names), self._version, self._n_actions)
+
+    @classmethod
+    def restored(cls, state: BookState, n_images: int) -> "LabelBook":
+        """Make a book of what another held (`STATE_ARRAYS`); there may be more images now."""
+        book = cls(n_images, state.class_names)
+        arrays = state.arrays
+        book._texts = {name: Texts(state.texts[name]) for name in TEXTS}
+        book._noted = GrowingArray(arrays["noted"])
+        book._pairs = {name: GrowingArray(arrays[f"pair_{name}"]) for name in PAIR_COLUMNS}
+        for name in IMAGE_COLUMNS:
+            book._images[name][: len(arrays[name])] = arrays[name]
+        book._version, book._n_actions = state.version, state.n_actions
+        book._code_names()
+        book._by_class = book._tally(book._images["codes"])
+        book._count(np.flatnonzero(book._noted.values["stands"]), 1)
+        return book
+
+    # -- what images carry --
 
     @property
-    def active(self) -> Mapping[int, bool]:
-        """Map the seq of every label action to whether it stands (was not undone)."""
-        return MappingProxyType(self._active)
+    def labels(self) -> Labels:
+        """Return the labels as they stand now."""
+        labels = self._labels
+        if labels is None:
+            with self._lock:
+                codes, givers = self._images["codes"].copy(), self._images["givers"].copy()
+                labels = self._labels = Labels(self._version, codes, givers, tuple(self._by_class.tolist()))
+        return labels
 
-    def action(self, seq: int) -> Action:
-        """Return an action by its seq.
+    @property
+    def version(self) -> int:
+        """Return the seq of the newest action; 0 before the first."""
+        return self._version
 
-        Raises:
-            InputError: if there is none.
-        """
-        if seq not in self._actions:
-            raise InputError(f"There is no action {seq}; the history has {len(self._actions)} actions.")
-        return self._actions[seq]
+    def codes_of(self, rows: IntArray) -> IntArray:
+        """Return the label codes of a few images, (K,) int16, without copying those of all."""
+        return self._images["codes"][rows]
 
-    def together(self, seq: int) -> list[int]:
-        """Return the label actions that are undone and redone with this one: of one bulk label, or of one grid."""
-        token = tie_of(self._actions[seq])
-        return [seq] if token is None else list(self._tied[token])
+    def givers_of(self, rows: IntArray) -> IntArray:
+        """Return the seqs of the actions that gave a few images their labels, (K,) int32; 0 = none."""
+        return self._images["givers"][rows]
 
-    def decided_at(self, rows: IntArray) -> list[str]:
-        """Return when each image got what it carries now, its being cleared included: ISO 8601 UTC; "" = never touched."""
-        seqs = np.zeros(len(self.labels.codes), np.int64)
-        pairs = self._standing_pairs(rows)
-        seqs[pairs[:, 0]] = pairs[:, 1]
-        return [self._actions[seq].at if seq else "" for seq in seqs[rows].tolist()]
+    def ranks_of(self, rows: IntArray) -> IntArray:
+        """Return how strong the evidence is that the labels of a few images were given with, (K,) int8."""
+        return self._images["ranks"][rows]
 
-    def labelled_on(self) -> Mapping[tuple[str, str], int]:
-        """Return the images in label actions that stand, by (analyst, day); imports and cleared labels do not count."""
-        return MappingProxyType(self._labelled_on)
-
-    def newest_active(self, analyst: str | None = None) -> int | None:
-        """Return the newest label action that stands (of one analyst, if named), or None."""
-        mine = (s for s in reversed(self._active) if self._active[s] and analyst in (None, self._actions[s].analyst))
-        return next(mine, None)
-
-    def check_target(self, kind: ActionKind, seq: int) -> None:
-        """Make sure that an undo or redo of `seq` has something to do.
-
-        Raises:
-            InputError: if it is no label action, or is undone (or stands) already.
-        """
-        if self.action(seq).kind != ActionKind.LABEL:
-            raise InputError(f"Action {seq} is no label action; only label actions can be undone or redone.")
-        if self._active[seq] == (kind == ActionKind.REDO):
-            state = "stands already" if kind == ActionKind.REDO else "is undone already"
-            raise InputError(f"Action {seq} {state}; nothing was changed.")
-
-    def history(self) -> list[Action]:
-        """Return all actions, newest first."""
-        return list(reversed(self._actions.values()))
+    def decided_by(self, rows: IntArray) -> IntArray:
+        """Return the seq of the action that each image is as it is by, its being cleared included, (K,); 0 = never touched."""
+        with self._lock:
+            return self._standing(np.asarray(rows, np.int64))
 
     def is_evidence(self, is_check: BoolArray) -> BoolArray:
         """Tell which labels count for curves: check half, and given by reading rather than in bulk.
@@ -213,55 +329,102 @@ class LabelBook:
         Returns:
             (N,) bool, not to be written to: the same array until the labels change.
         """
-        labels, known = self.labels, self._given.get("evidence")
-        if known is None or known[0] != labels.version or known[2] is not is_check:
-            found = is_check & (labels.codes != UNLABELLED) & (self._of_givers(labels, RANK) > 0)
-            found.flags.writeable = False
-            known = self._given["evidence"] = (labels.version, found, is_check)
+        known = self._evidence
+        if known is None or known[0] is not is_check:
+            with self._lock:
+                found = is_check & (self._images["ranks"] > 0)
+                found.flags.writeable = False
+                known = self._evidence = (is_check, found)
         return known[1]
 
     def is_unsure(self) -> BoolArray:
         """Tell which images an analyst has looked at and left open, (N,) bool, not to be written to."""
-        labels, known = self.labels, self._given.get("unsure")
-        if known is None or known[0] != labels.version:
-            found = self._of_givers(labels, IS_UNSURE) == 1
-            found.flags.writeable = False
-            known = self._given["unsure"] = (labels.version, found, None)
-        return known[1]
+        found = self._unsure
+        if found is None:
+            with self._lock:
+                found = (self._images["givers"] > 0) & (self._images["codes"] == UNLABELLED)
+                found.flags.writeable = False
+                self._unsure = found
+        return found
 
-    def _of_givers(self, labels: Labels, what: int) -> IntArray:
-        """Return what is noted of the action that gave each label, (N,); 0 where there is none."""
-        noted = self._by_seq.values[: int(labels.actions.max(initial=0)) + 1, what].copy()
-        noted[0] = 0
-        return noted[labels.actions]
+    # -- actions --
 
+    def _kind(self, seq: int) -> ActionKind | None:
+        return KINDS[self._noted.values["kind"][seq]] if 0 <= seq < len(self._noted.values) else None
 
-class _Growing:
-    """An integer table that grows at its end; what was added before is never moved for a reader."""
+    def _rows(self, seq: int) -> IntArray:
+        noted = self._noted.values[seq]
+        return self._pairs["row"].values[noted["first"] : noted["first"] + noted["n"]]
 
-    def __init__(self, width: int) -> None:
-        self.values = np.zeros((16, width), np.int32)
-        self._length = 0
+    def rows_of(self, seq: int) -> IntArray:
+        """Return the rows that an action names, (K,) int64, ascending.
 
-    @property
-    def used(self) -> IntArray:
-        return self.values[: self._length]
+        Raises:
+            InputError: if there is no such action.
+        """
+        self.need(seq)
+        with self._lock:
+            return self._rows(seq).astype(np.int64)
 
-    def grow_to(self, length: int) -> None:
-        if length > len(self.values):
-            grown = np.zeros((max(length, 2 * len(self.values)), self.values.shape[1]), np.int32)
-            grown[: self._length] = self.used
-            self.values = grown
-        self._length = max(self._length, length)
+    def need(self, seq: int) -> None:
+        """Make sure that there is an action.
 
-    def extend(self, more: IntArray) -> None:
-        start = self._length
-        self.grow_to(start + len(more))
-        self.values[start : self._length] = more
+        Raises:
+            InputError: if there is none.
+        """
+        if self._kind(seq) is None:
+            raise InputError(f"There is no action {seq}; the history has {self._n_actions} actions.")
 
+    def stands(self, seq: int) -> bool | None:
+        """Tell whether a label action stands (was not undone); None for other actions."""
+        return bool(self._noted.values["stands"][seq]) if self._kind(seq) == ActionKind.LABEL else None
 
-def _pairs_of(actions: Sequence[Action]) -> IntArray:
-    """Return (P, 2) int32 rows and seqs of label actions, in their order."""
-    rows = np.concatenate([action.rows for action in actions])
-    seqs = np.repeat([action.seq for action in actions], [len(action.rows) for action in actions])
-    return np.column_stack([rows, seqs]).astype(np.int32)
+    def analyst_of(self, seq: int) -> str:
+        """Return who took an action."""
+        return self._texts["analyst"].texts[self._noted.values["analyst"][seq]]
+
+    def class_of(self, seq: int) -> str | None:
+        """Return the class that an action gave, None where it gave none."""
+        code = int(self._noted.values["class_name"][seq])
+        return None if code == NONE else self._texts["class_name"].texts[code]
+
+    def together(self, seq: int) -> list[int]:
+        """Return the label actions that are undone and redone with this one: of one bulk label, or of one grid."""
+        noted, tie = self._noted.values, self._noted.values["tie"][seq]
+        return [seq] if tie == NONE else np.flatnonzero((noted["tie"] == tie) & (noted["kind"] == LABEL)).tolist()
+
+    def bulk_actions(self, token: str | None = None) -> list[int]:
+        """Return the seqs of all actions that belong to bulk labels, or to one of them; ascending."""
+        noted = self._noted.values
+        mine = noted["bulk"] if token is None else noted["bulk"] & (noted["tie"] == self._texts["tie"].code(token))
+        return np.flatnonzero(mine).tolist()
+
+    def labelled_on(self) -> dict[tuple[str, str], int]:
+        """Return the images in label actions that stand, by (analyst, day); imports and cleared labels do not count."""
+        analysts, days = self._texts["analyst"].texts, self._texts["day"].texts
+        with self._lock:
+            return {(analysts[analyst], days[day]): n for (analyst, day), n in self._labelled_on.items() if n}
+
+    def newest_active(self, analyst: str | None = None) -> int | None:
+        """Return the newest label action that stands (of one analyst, if named), or None."""
+        noted = self._noted.values
+        mine = (
+            noted["stands"] & (noted["analyst"] == self._texts["analyst"].code(analyst))
+            if analyst is not None
+            else noted["stands"]
+        )
+        found = np.flatnonzero(mine)
+        return int(found[-1]) if len(found) else None
+
+    def check_target(self, kind: ActionKind, seq: int) -> None:
+        """Make sure that an undo or redo of `seq` has something to do.
+
+        Raises:
+            InputError: if it is no label action, or is undone (or stands) already.
+        """
+        self.need(seq)
+        if self._kind(seq) != ActionKind.LABEL:
+            raise InputError(f"Action {seq} is no label action; only label actions can be undone or redone.")
+        if self.stands(seq) == (kind == ActionKind.REDO):
+            state = "stands already" if kind == ActionKind.REDO else "is undone already"
+            raise InputError(f"Action {seq} {state}; nothing was changed.")

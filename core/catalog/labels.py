@@ -2,13 +2,15 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from core.catalog.action_columns import ActionColumns
 from core.catalog.database import Database
 from core.catalog.records import Action, ActionDraft, ImageClass
-from core.catalog.rows import insert, integers, now, plain, read_json
+from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
 from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES
 from core.store.troubles import sound
 
@@ -55,23 +57,65 @@ class Labels:
             insert(connection, ACTION_IMAGES, pairs)
         return [Action(**value, rows=mine) for value, mine in zip(values, rows, strict=True)]
 
-    def actions(self, *, n_images: int | None = None) -> list[Action]:
-        """Return every action in the order it was taken.
+    def columns(self, *, after: int = 0, n_images: int) -> ActionColumns:
+        """Return the actions after one, in the order they were taken, as columns.
 
         Raises:
             DamageError: if one names a row that none of the `n_images` has.
         """
-        columns = [ACTIONS.c[name] for name in ACTION_COLUMNS]
+        names = ("seq", "kind", "class_name", "analyst", "at", "source", "criterion", "target")
         with self._database.reading() as connection, sound(self._database.where):
-            found = plain(connection, sa.select(*columns).order_by(ACTIONS.c.seq))
-            query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)
+            query = sa.select(*(ACTIONS.c[name] for name in names)).where(ACTIONS.c.seq > after)
+            found = plain(connection, query.order_by(ACTIONS.c.seq))
+            seqs, kinds, class_names, analysts, at, sources, criteria, targets = (
+                zip(*found, strict=True) if found else ((),) * 8
+            )
+            query = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row).where(ACTION_IMAGES.c.action > after)
             pairs = integers(plain(connection, query.order_by(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)), 2)
-            if n_images is not None and len(pairs) and not 0 <= pairs[:, 1].min() <= pairs[:, 1].max() < n_images:
+            if len(pairs) and not 0 <= pairs[:, 1].min() <= pairs[:, 1].max() < n_images:
                 raise ValueError("labels name images that are missing")
-            seqs = np.fromiter((values[0] for values in found), np.int64, len(found))
-            starts = np.searchsorted(pairs[:, 0], seqs, side="left").tolist()
-            stops = np.searchsorted(pairs[:, 0], seqs, side="right").tolist()
-            rows = np.ascontiguousarray(pairs[:, 1])
+            numbers = np.array(seqs, np.int64)
+            pairs = pairs[np.isin(pairs[:, 0], numbers)]
+            starts = np.searchsorted(pairs[:, 0], numbers, side="left")
+            return ActionColumns(
+                numbers,
+                kinds,
+                class_names,
+                analysts,
+                [time[:10] for time in at],
+                sources,
+                [read_json(criterion) for criterion in criteria],
+                targets,
+                np.ascontiguousarray(pairs[:, 1]),
+                np.searchsorted(pairs[:, 0], numbers, side="right") - starts,
+            )
+
+    def stamp(self, seq: int) -> list[Any]:
+        """Return what tells one history up to an action from another: how many actions it has, and the last one's id."""
+        with self._database.reading() as connection:
+            n = connection.scalar(sa.select(sa.func.count()).select_from(ACTIONS).where(ACTIONS.c.seq <= seq))
+            return [n, connection.scalar(sa.select(ACTIONS.c.id).where(ACTIONS.c.seq == seq))]
+
+    def actions(self, seqs: Sequence[int] | None = None, *, newest: int | None = None) -> list[Action]:
+        """Return actions in the order they were taken: the named ones, or else the newest (all if None).
+
+        Raises:
+            DamageError: if one cannot be read.
+        """
+        query = sa.select(*(ACTIONS.c[name] for name in ACTION_COLUMNS)).order_by(ACTIONS.c.seq.desc()).limit(newest)
+        images = sa.select(ACTION_IMAGES.c.action, ACTION_IMAGES.c.row)
+        with self._database.reading() as connection, sound(self._database.where):
+            if seqs is None:
+                found = sorted(plain(connection, query))
+                since = ACTION_IMAGES.c.action >= (found[0][0] if found else 0)
+                pairs = plain(connection, images.where(since)) if found else []
+            else:
+                found = sorted(map(tuple, in_parts(connection, query, ACTIONS.c.seq, seqs)))
+                pairs = [tuple(pair) for pair in in_parts(connection, images, ACTION_IMAGES.c.action, seqs)]
+            numbered = integers(sorted(pairs), 2)
+            taken = np.array([values[0] for values in found], np.int64)
+            starts, stops = (np.searchsorted(numbered[:, 0], taken, side=side).tolist() for side in ("left", "right"))
+            rows = np.ascontiguousarray(numbered[:, 1])
             return [
                 Action(seq, id_, kind, name, analyst, at, source, read_json(criterion), guideline, target, rows[i:j])
                 for (seq, id_, kind, name, analyst, at, source, criterion, guideline, target), i, j in zip(

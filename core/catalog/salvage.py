@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from core.catalog.check_set import CheckSet
 from core.catalog.migrations.entities import KINDS, move_entities
-from core.catalog.schema import METADATA, SETTING_TYPES, VERSION, VERSIONS, Record
+from core.catalog.schema import IMAGES_VERSION, METADATA, SETTING_TYPES, SETTINGS, VERSION, VERSIONS, Record
 from core.errors import DamageError
 from core.maths.halves import check_order, in_check_half
 from core.store.files import atomic_path, fsync_folder
@@ -67,6 +67,7 @@ def salvage_catalog(damaged: Path, target: Path) -> Salvaged:
             lost: list[str] = []
             move_entities(connection, lost=lost)
             found.lost |= {table: found.lost.get(table, 0) + 1 for table in lost}
+            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == IMAGES_VERSION))  # no snapshot fits what is left
             connection.execute(sa.delete(VERSIONS))
             connection.execute(sa.insert(VERSIONS).values(version_num=VERSION))
             _drop_orphans(connection, found)

@@ -8,6 +8,7 @@ from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
 VERSION = "0002"
+IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
 
@@ -34,6 +35,7 @@ SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
     "salt": str,
     "guideline": str,
     "encoder": (str, type(None)),
+    IMAGES_VERSION: str,
 }
 
 SETTINGS = sa.Table("settings", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.JSON))

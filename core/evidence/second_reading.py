@@ -22,7 +22,8 @@ def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
     tenth = np.modf(workspace.check_order * 2**30)[0] < SECOND_SHARE
     rows = np.flatnonzero(read & (flagged | tenth))
     done = {reading["row"] for reading in workspace.catalog.evidence.second_readings()}
-    return np.array([row for row in rows.tolist() if row not in done and workspace.labelled_by(row) != analyst], np.int64)
+    givers = zip(rows.tolist(), workspace.book.givers_of(rows).tolist(), strict=True)
+    return np.array([row for row, seq in givers if row not in done and workspace.book.analyst_of(seq) != analyst], np.int64)
 
 
 def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str) -> None:

@@ -162,19 +162,18 @@ def read_together(
 def standing(workspace: Workspace, rows: IntArray) -> dict[str, IntArray]:
     """Return the labels that images carry now: class name -> (K,) rows of those given."""
     rows = np.asarray(rows, np.int64)
-    codes = workspace.labels.codes[rows]
+    codes = workspace.book.codes_of(rows)
     return {workspace.class_names[code]: rows[codes == code] for code in np.unique(codes[codes != UNLABELLED]).tolist()}
 
 
 def _replaced(workspace: Workspace, rows: IntArray, class_name: str | None, analyst: str) -> tuple[Replaced, ...]:
-    labels = workspace.labels
-    code = UNLABELLED if class_name is None else workspace.class_names.index(class_name)
-    changed = rows[(labels.codes[rows] != UNLABELLED) & (labels.codes[rows] != code)]
+    book, code = workspace.book, UNLABELLED if class_name is None else workspace.class_names.index(class_name)
+    codes = book.codes_of(rows)
+    givers = book.givers_of(rows[(codes != UNLABELLED) & (codes != code)])
     counts: dict[tuple[str, str], int] = {}
-    for seq, n in zip(*np.unique(labels.actions[changed], return_counts=True), strict=True):
-        giver = workspace.book.action(int(seq))
-        if giver.analyst != analyst:
-            key = (giver.analyst, str(giver.class_name))
+    for seq, n in zip(*np.unique(givers, return_counts=True), strict=True):
+        if (giver := book.analyst_of(int(seq))) != analyst:
+            key = (giver, str(book.class_of(int(seq))))
             counts[key] = counts.get(key, 0) + int(n)
     return tuple(Replaced(*key, n) for key, n in sorted(counts.items()))
 
@@ -194,10 +193,7 @@ def keeps(workspace: Workspace, draft: ActionDraft) -> BoolArray:
 
 def evidence_ranks(workspace: Workspace, rows: IntArray) -> IntArray:
     """Return how strong the evidence is that images carry, (K,) int64: 0 where there is none."""
-    labels = workspace.labels
-    givers, place = np.unique(labels.actions[rows], return_inverse=True)
-    ranks = np.array([EVIDENCE_RANKS.get(workspace.book.action(seq).source, 0) if seq else 0 for seq in givers.tolist()], int)
-    return np.where(workspace.is_check[rows] & (labels.codes[rows] != UNLABELLED), ranks[place], 0)
+    return np.where(workspace.is_check[rows], workspace.book.ranks_of(rows), 0)
 
 
 def open_to_bulk(workspace: Workspace, rows: IntArray) -> IntArray:
@@ -215,7 +211,7 @@ def _open_rows(workspace: Workspace, draft: ActionDraft) -> IntArray:
         which = f"all {len(draft.rows):,} of these were read"
         if len(draft.rows) == 1:
             row = int(draft.rows[0])
-            read_as = workspace.class_names[int(workspace.labels.codes[row])]
+            read_as = workspace.class_names[int(workspace.book.codes_of(draft.rows)[0])]
             which = f"this one was read as '{read_as}' by {workspace.labelled_by(row)}"
         raise InputError(
             f"Images that were read in Check keep that label, and {which}; to change it, undo the reading on the History page."
@@ -269,27 +265,27 @@ def redo(workspace: Workspace, seq: int, *, analyst: str) -> Reversal:
 
 def _reverse(workspace: Workspace, kind: ActionKind, seq: int, analyst: str) -> Reversal:
     workspace.book.check_target(kind, seq)
-    name = workspace.book.action(seq).class_name
+    name = workspace.book.class_of(seq)
     if kind == ActionKind.REDO and name is not None and name not in workspace.class_names:
         raise InputError(
             f"Action {seq} gave the class '{name}', which is not in the list any more; add it with 'lassoscope classes', "
             "then redo this."
         )
     nothing = np.array([], np.int64)
-    tied = [other for other in workspace.book.together(seq) if workspace.book.active[other] == (kind == ActionKind.UNDO)]
+    tied = [other for other in workspace.book.together(seq) if workspace.book.stands(other) == (kind == ActionKind.UNDO)]
     commit(
         workspace, [ActionDraft(kind, analyst, Source.SINGLE, nothing, guideline=workspace.guideline, target=t) for t in tied]
     )
-    return Reversal(kind, tuple(workspace.book.action(other) for other in tied))
+    return Reversal(kind, tuple(workspace.catalog.labels.actions(tied)))
 
 
-def history(workspace: Workspace) -> list[tuple[Action, bool | None]]:
-    """Return every action, newest first, with whether a label action stands (None for undo and redo)."""
+def history(workspace: Workspace, n: int | None = None) -> list[tuple[Action, bool | None]]:
+    """Return the newest n actions (all if None), newest first, with whether a label action stands (None for others)."""
     with workspace.lock:
-        return [(action, workspace.book.active.get(action.seq)) for action in workspace.book.history()]
+        newest_last = workspace.catalog.labels.actions(newest=n)
+        return [(action, workspace.book.stands(action.seq)) for action in reversed(newest_last)]
 
 
 def labelled_on(workspace: Workspace) -> Mapping[tuple[str, str], int]:
     """Return the images in label actions that stand, by (analyst, day); imports and cleared labels do not count."""
-    with workspace.lock:
-        return dict(workspace.book.labelled_on())
+    return workspace.book.labelled_on()

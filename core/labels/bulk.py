@@ -14,7 +14,7 @@ from core.arrays import IntArray
 from core.catalog.label_book import UNLABELLED, bulk_token
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
-from core.labels.actions import LabelResult, commit, history, label_result, open_to_bulk
+from core.labels.actions import LabelResult, commit, label_result, open_to_bulk
 from core.labels.purity import SEEN, Purity, split_in_two
 from core.workspace import Workspace
 
@@ -225,16 +225,7 @@ def _looks(
 
 def bulk_labels(workspace: Workspace) -> dict[str, BulkLabel]:
     """Return every bulk label by its token, the newest first."""
-    actions = history(workspace)
-    looks: dict[str, list[Action]] = {}
-    for action, _ in actions:
-        if action.kind == ActionKind.LOOK:
-            looks.setdefault(str(bulk_token(action)), []).append(action)
-    return {
-        str(bulk_token(action)): _folded(action, bool(stands), looks.get(str(bulk_token(action)), []))
-        for action, stands in actions
-        if action.kind == ActionKind.LABEL and bulk_token(action) is not None and "images" in action.criterion
-    }
+    return _bulk_labels(workspace, None)
 
 
 def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
@@ -243,16 +234,31 @@ def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
     Raises:
         InputError: if there is none with this token.
     """
-    found = bulk_labels(workspace)
+    found = _bulk_labels(workspace, token)
     if token not in found:
         raise InputError("There is no such bulk label in this workspace; the History page lists them.")
     return found[token]
 
 
-def _folded(action: Action, stands: bool, looks: list[Action]) -> BulkLabel:
+def _bulk_labels(workspace: Workspace, token: str | None) -> dict[str, BulkLabel]:
+    with workspace.lock:
+        actions = workspace.catalog.labels.actions(workspace.book.bulk_actions(token))[::-1]
+    looks: dict[str | None, list[Action]] = {}
+    for action in actions:
+        if action.kind == ActionKind.LOOK:
+            looks.setdefault(bulk_token(action.criterion), []).append(action)
+    found = {}
+    for action in actions:
+        mine = bulk_token(action.criterion)
+        if action.kind == ActionKind.LABEL and mine is not None and "images" in action.criterion:
+            found[mine] = _folded(mine, action, bool(workspace.book.stands(action.seq)), looks.get(mine, []))
+    return found
+
+
+def _folded(token: str, action: Action, stands: bool, looks: list[Action]) -> BulkLabel:
     nothing = np.array([], np.int64)
     looked = np.unique(np.concatenate([nothing, *(look.rows for look in looks)]))
     wrong = np.unique(np.concatenate([nothing, *(np.array(look.criterion["wrong"], np.int64) for look in looks)]))
     rows = np.union1d(action.rows, looked)  # what was wrong at the first look is in no label of this class
     purity = Purity(str(action.class_name), len(rows), len(looked), len(looked) - len(wrong))
-    return BulkLabel(str(bulk_token(action)), action, stands, rows, looked, wrong, purity)
+    return BulkLabel(token, action, stands, rows, looked, wrong, purity)

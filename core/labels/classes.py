@@ -31,7 +31,7 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
     check_class_list(classes)
     names = [c.name for c in classes]
     with workspace.lock:
-        counts = dict(zip(workspace.class_names, workspace.labels.counts(len(workspace.classes)), strict=True))
+        counts = dict(zip(workspace.class_names, workspace.labels.by_class, strict=True))
         if lost := [name for name in workspace.class_names if counts[name] and name not in names]:
             n, renamed = counts[lost[0]], meant(lost[0], names)
             what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear them first"
@@ -39,7 +39,7 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
         gone = [c for c in workspace.classes if c.name not in names]
         before = [c for c in workspace.catalog.labels.gone_classes() if c.name not in {*names, *(g.name for g in gone)}]
         workspace.catalog.labels.set_classes(classes, gone=[*before, *gone])
-        workspace.reload()
+        workspace.reload_classes()
         workspace.fitted = None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import IntArray
 from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.records import Action
 from core.labels.actions import commit, evidence_ranks
@@ -70,7 +71,7 @@ def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[str]:
     """Hold each line of a file against what its image carries: "taken", "same", "kept" (was read) or "older"."""
     rows = np.array([label.row for label in found], np.int64)
     ranks, codes = evidence_ranks(workspace, rows).tolist(), workspace.labels.codes[rows].tolist()
-    since = workspace.book.decided_at(rows)
+    since = _decided_at(workspace, rows)
     verdicts = []
     for label, stands, code, at in zip(found, ranks, codes, since, strict=True):
         mine = EVIDENCE_RANKS.get(label.source, 0) if workspace.is_check[label.row] else 0
@@ -83,6 +84,13 @@ def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[str]:
     return verdicts
 
 
+def _decided_at(workspace: Workspace, rows: IntArray) -> list[str]:
+    """Return when each image got what it carries now, its being cleared included: ISO 8601 UTC; "" = never touched."""
+    seqs = workspace.book.decided_by(rows).tolist()
+    times = {action.seq: action.at for action in workspace.catalog.labels.actions(sorted(set(seqs) - {0}))}
+    return [times.get(seq, "") for seq in seqs]
+
+
 def export_labels(workspace: Workspace, file: Path) -> int:
     """Write the labels as they stand, one line per labelled image, and return how many.
 
@@ -91,7 +99,7 @@ def export_labels(workspace: Workspace, file: Path) -> int:
     """
     labels = workspace.labels
     rows = np.flatnonzero(labels.codes != UNLABELLED)
-    givers = {int(seq): workspace.book.action(int(seq)) for seq in np.unique(labels.actions[rows])}
+    givers = {action.seq: action for action in workspace.catalog.labels.actions(np.unique(labels.actions[rows]).tolist())}
     paths = workspace.catalog.images.paths(0, workspace.n_images)
     lines = []
     for row in rows.tolist():

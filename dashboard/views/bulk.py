@@ -9,7 +9,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.labels.actions import history
 from core.labels.bulk import LOOKED, Look, Seen
 from core.labels.purity import Purity
 from dashboard.actions import Actions
@@ -193,8 +192,7 @@ class BulkPane(pn.viewable.Viewer):
         if bulk is None:
             self._card.visible = False
             return
-        stands = any(stands and action.seq == bulk.action.seq for action, stands in history(self.state.workspace))
-        self._card.visible = bool(stands)
+        self._card.visible = bool(self.state.workspace.book.stands(bulk.action.seq))
         worth, more = bulk.purity, bulk.purity.after(LOOKED)
         self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(
             worth.sentence

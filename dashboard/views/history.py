@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 import param
 
 from core.catalog.label_book import bulk_token
@@ -19,7 +20,7 @@ from dashboard.views.components.history_list import HistoryList
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 
-SHOWN = 500  # newest actions on the page; all of them are in the catalog and in `labels export`
+PAGE = 100  # actions shown at first, and more at each press of "Show older"
 
 
 class HistoryPage(pn.viewable.Viewer):
@@ -32,14 +33,20 @@ class HistoryPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._list = HistoryList(on_verb=self._on_verb, sizing_mode="stretch_both")
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
+        self._shown = PAGE
+        self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
-        self._layout = pn.Column(seen, self._empty, self._list, sizing_mode="stretch_both", margin=16)
+        self._layout = pn.Column(seen, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16)
         draw_when_shown(self.state, self._draw, ["labels_version"], page=PageName.HISTORY)
 
     def _draw(self) -> None:
-        actions, bulk = history(self.state.workspace), bulk_labels(self.state.workspace)
-        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(actions[:SHOWN])]
-        self._empty.visible = not actions
+        actions, bulk = history(self.state.workspace, self._shown + 1), bulk_labels(self.state.workspace)
+        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(actions[: self._shown])]
+        self._empty.visible, self._older.visible = not actions, len(actions) > self._shown
+
+    def _on_older(self, _: object) -> None:
+        self._shown += PAGE
+        self._draw()
 
     def _on_verb(self, verb: str, seq: int) -> None:
         if verb == "undo":
@@ -85,7 +92,7 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
         stands: whether a label action stands; None for others.
         bulk: the bulk labels by token.
     """
-    mine = bulk.get(bulk_token(action) or "")
+    mine = bulk.get(bulk_token(action.criterion) or "")
     is_bulk = mine is not None and mine.action.seq == action.seq
     return {
         "seq": action.seq,

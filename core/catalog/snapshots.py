@@ -1,0 +1,116 @@
+"""Snapshots of what is read at every opening, in files that are read in a tenth of the time.
+
+The catalog stays the truth: a snapshot carries a stamp of what it was taken from, and one whose stamp does not fit is passed
+over and written anew. The files may be deleted at any time.
+"""
+
+import json
+import logging
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.catalog.catalog import Catalog
+from core.catalog.label_book import STATE_ARRAYS, BookState, LabelBook
+from core.catalog.records import ImageColumns
+from core.store.files import atomic_path
+
+LOG = logging.getLogger("lassoscope.snapshots")
+WORTH_KEEPING = 20_000  # images, or actions since the last snapshot; fewer are read from the catalog in a moment
+FORMAT = 1  # another number for another layout of the files
+IMAGE_ARRAYS = {"ids": np.dtype("S32"), "is_check": np.dtype(bool), "check_order": np.dtype("f8"), "groups": np.dtype("i8")}
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+class Snapshots:
+    """The snapshots of one workspace folder; written only if `writable`."""
+
+    def __init__(self, folder: Path, catalog: Catalog, *, writable: bool) -> None:
+        self._images, self._labels = folder / "snapshots" / "images.npz", folder / "snapshots" / "labels.npz"
+        self._catalog, self._writable = catalog, writable
+        self._kept_version = 0  # of the labels in the file
+
+    def image_columns(self) -> ImageColumns:
+        """Return the columns of all images.
+
+        Raises:
+            DamageError: if the catalog misses images, or holds what it cannot.
+        """
+        version, n_images = self._catalog.images.version(), self._catalog.images.count()
+        if version is not None and (found := _read(self._images, IMAGE_ARRAYS)) is not None:
+            arrays, stamp = found
+            if stamp == {"format": FORMAT, "images": version} and len(arrays["ids"]) == n_images:
+                return ImageColumns(**arrays)
+        columns = self._catalog.images.columns()
+        if self._writable and n_images >= WORTH_KEEPING:
+            stamp = {"format": FORMAT, "images": version or self._catalog.images.renew_version()}
+            _write(self._images, vars(columns), stamp)
+        return columns
+
+    def label_book(self, n_images: int) -> LabelBook:
+        """Return the labels of all images, folded from the snapshot and the actions since.
+
+        Raises:
+            DamageError: if an action names an image that is missing.
+        """
+        book = self._kept_book(n_images) or LabelBook(n_images, [])
+        self._kept_version = book.version
+        book.fold(self._catalog.labels.columns(after=book.version, n_images=n_images))
+        return book
+
+    def _kept_book(self, n_images: int) -> LabelBook | None:
+        found = _read(self._labels, STATE_ARRAYS)
+        if found is None:
+            return None
+        arrays, stamp = found
+        through = stamp.get("version", 0)
+        if stamp.get("format") != FORMAT or stamp.get("actions") != self._catalog.labels.stamp(through):
+            return None
+        if len(arrays["codes"]) > n_images:
+            return None
+        state = BookState(arrays, stamp["texts"], stamp["class_names"], through, stamp["actions"][0])
+        return LabelBook.restored(state, n_images)
+
+    def keep_labels(self, book: LabelBook) -> None:
+        """Write the labels if much has happened since they were written."""
+        if not self._writable or book.version - self._kept_version < WORTH_KEEPING:
+            return
+        state = book.state()
+        stamp = {
+            "format": FORMAT,
+            "version": state.version,
+            "actions": self._catalog.labels.stamp(state.version),
+            "texts": state.texts,
+            "class_names": state.class_names,
+        }
+        _write(self._labels, state.arrays, stamp)
+        self._kept_version = state.version
+
+
+def _read(path: Path, wanted: Mapping[str, np.dtype[Any]]) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]] | None:
+    """Return the arrays and the stamp of a snapshot, None if there is none that can be read; zip's checksums are checked."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in wanted}
+            stamp = json.loads(file["stamp"].tobytes())
+        if wrong := [name for name, dtype in wanted.items() if arrays[name].dtype != dtype]:
+            raise ValueError(f"{wrong[0]} is {arrays[wrong[0]].dtype}")
+        return arrays, stamp
+    except FileNotFoundError:
+        return None
+    except UNREADABLE as error:
+        LOG.warning("a snapshot cannot be read and is made anew: %s", error)
+        return None
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], stamp: Mapping[str, Any]) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with atomic_path(path) as aside, aside.open("wb") as file:
+            written: dict[str, Any] = {**arrays, "stamp": np.frombuffer(json.dumps(stamp).encode(), np.uint8)}
+            np.savez(file, **written)
+    except OSError as error:  # nothing is lost but time at the next opening
+        LOG.warning("a snapshot cannot be written, so the next opening takes longer: %s", error)
