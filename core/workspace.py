@@ -374,23 +374,6 @@ class Workspace:
             self.catalog.images.set_text_figures(figures)
             self._text = None
 
-    def action(self, seq: int) -> Action:
-        """Return an action.
-
-        Raises:
-            InputError: if there is none.
-        """
-        self.book.need(seq)
-        return self.catalog.labels.actions([seq])[0]
-
-    def label_action(self, row: int) -> Action:
-        """Return the action that gave an image its label (or left it unsure).
-
-        Raises:
-            InputError: if it carries none.
-        """
-        return self.action(int(self.book.givers_of(np.array([row]))[0]))
-
     def labelled_by(self, row: int) -> str | None:
         """Return who gave an image its label, None if nobody."""
         seq = int(self.book.givers_of(np.array([row]))[0])

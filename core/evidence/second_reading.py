@@ -5,7 +5,7 @@ import numpy as np
 from core.arrays import IntArray
 from core.catalog.records import Source
 from core.errors import InputError
-from core.labels.actions import LabelResult, label
+from core.labels.actions import LabelResult, label, label_action
 from core.workspace import Workspace
 
 SECOND_SHARE = 0.1  # of the check labels that are not flagged; all flagged ones get a second reading
@@ -71,7 +71,7 @@ def _second_classes(workspace: Workspace) -> dict[int, str]:
 
 
 def _differs(workspace: Workspace, row: int, second: str) -> bool:
-    decided = "adjudicates" in (workspace.label_action(row).criterion or {})
+    decided = "adjudicates" in (label_action(workspace, row).criterion or {})
     return not decided and workspace.class_names[int(workspace.labels.codes[row])] != second
 
 
@@ -80,7 +80,7 @@ def second_outcome(workspace: Workspace, rows: IntArray) -> tuple[int, int]:
     again = {row: second for row, second in _second_classes(workspace).items() if row in set(rows.tolist())}
     disagreed = 0
     for row, second in again.items():
-        pair = (workspace.label_action(row).criterion or {}).get("adjudicates")
+        pair = (label_action(workspace, row).criterion or {}).get("adjudicates")
         first = pair[0] if pair else workspace.class_names[int(workspace.labels.codes[row])]
         disagreed += first != second
     return len(again), disagreed

@@ -159,6 +159,17 @@ def read_together(
         )
 
 
+def label_action(workspace: Workspace, row: int) -> Action:
+    """Return the action that gave an image its label (or left it unsure).
+
+    Raises:
+        InputError: if it carries none.
+    """
+    seq = int(workspace.book.givers_of(np.array([row]))[0])
+    workspace.book.need(seq)
+    return workspace.catalog.labels.actions([seq])[0]
+
+
 def standing(workspace: Workspace, rows: IntArray) -> dict[str, IntArray]:
     """Return the labels that images carry now: class name -> (K,) rows of those given."""
     rows = np.asarray(rows, np.int64)

@@ -13,7 +13,7 @@ from core.evidence.focus import focus_probabilities
 from core.evidence.queues import check_queue
 from core.evidence.sentences import closed, footer, naive_warning, promise
 from core.evidence.threshold import figures_at
-from core.labels.actions import history, label, undo
+from core.labels.actions import history, label, label_action, undo
 from core.labels.classes import set_classes
 from core.maths.precision_recall import pr_curve
 from core.probe.live import refit
@@ -349,7 +349,7 @@ def test_what_was_read_since_an_opening_is_counted(space):
     assert left == int(space.sealed.sum()) - 120
     read(space, 9)
     row = int(opened.rows[0])
-    seq = space.label_action(row).seq
+    seq = label_action(space, row).seq
     undo(space, seq, analyst="ann")
     again = np.setdiff1d(next(a.rows for a, _ in history(space) if a.seq == seq), [row])
     give(space, again, space.gold("label"))

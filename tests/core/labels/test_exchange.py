@@ -8,7 +8,7 @@ import pytest
 
 from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
-from core.labels.actions import commit, history, label, redo, undo
+from core.labels.actions import commit, history, label, label_action, redo, undo
 from core.labels.bulk import Seen, further_look, label_bulk
 from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
@@ -79,7 +79,7 @@ def test_no_verb_gets_past_a_reading_and_undo_and_a_decision_do(space):
     label(space, rows, "neutral", analyst="eve", source="check", criterion={"adjudicates": ["explicit", "neutral"]})
     assert name_of(space, row) == "neutral"
     undo(space, analyst="eve")
-    undo(space, space.label_action(row).seq, analyst="ann")
+    undo(space, label_action(space, row).seq, analyst="ann")
     assert name_of(space, row) is None
     label(space, rows, "typo", analyst="bob")
     assert name_of(space, row) == "typo"
