@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.train_demo import ROOT, commit, load_demo
-from core.encoders.encoder import PIXELS_FORMAT
-from core.encoders.vit import Architecture, normalise, save_tensors
+from core.encoders.vit import Architecture, WeightsFormat, normalise, save_tensors
 
 DIM = 64
 
@@ -29,7 +28,7 @@ def main() -> None:
     components = vectors[:, -DIM:].flip(1).T
     components *= components.gather(1, components.abs().argmax(dim=1, keepdim=True)).sign()  # eigh's signs are chance
     about = {
-        "format": PIXELS_FORMAT,
+        "format": str(WeightsFormat.PIXELS),
         "method": f"PCA of pixels, {float(values[-DIM:].sum() / values.sum()):.1%} of the variance",
         "architecture": shape.to_json(),
         "data": "8,000 Fashion-MNIST images (Zalando SE, MIT) and 421 rendered notices, without labels",

@@ -17,7 +17,7 @@ import pandas as pd
 from numba import njit
 
 from core.map.grid import GridIndex, combine
-from core.map.raster import DOTS, Colouring, Raster, _shade, warm
+from core.map.raster import DOTS, Colouring, ColouringKind, Raster, _shade, warm
 
 WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
 FULL, ZOOMED = (-14.0, 14.0, -14.0, 14.0), (-3.0, 3.0, -3.0, 3.0)
@@ -57,8 +57,8 @@ def measure(n: int) -> None:
     xy = (centres[blob] + rng.normal(size=(n, 2))).astype(np.float32)
     palette = tuple(f"#{colour:06x}" for colour in rng.integers(0, 1 << 24, N_CLASSES))
     codes, nothing = blob.astype(np.int16), np.array([], np.float32)
-    classes = Colouring("categorical", codes, nothing, palette, "#999999", palette, 0, 1)
-    values = Colouring("continuous", np.array([], np.int16), xy[:, 0].copy(), palette[:2], "#999999", (), -10, 10)
+    classes = Colouring(ColouringKind.CATEGORICAL, codes, nothing, palette, "#999999", palette, 0, 1)
+    values = Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), xy[:, 0].copy(), palette[:2], "#999999", (), -10, 10)
     grid = GridIndex.build(xy)
     raster, half = Raster(grid), xy[:, 0] < 0
     frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "code": pd.Categorical(codes)})

@@ -13,7 +13,7 @@ from core.catalog.label_book import UNLABELLED, Labels
 from core.catalog.records import ImageClass
 from core.embeddings.scores import Fitted
 from core.map.grid import GridIndex
-from core.map.raster import Colouring
+from core.map.raster import Colouring, ColouringKind
 from core.overview import LabelCounts, label_counts
 from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
@@ -88,10 +88,12 @@ def _colour(
         codes = labels.codes if colour_by == ColourBy.LABEL else predicted
         palette, names = tuple(c.colour for c in classes), tuple(c.name for c in classes)
         nothing = np.array([], np.float32)
-        return Colouring("categorical", codes, nothing, palette, names=names, low=0.0, high=1.0, **common)
+        return Colouring(ColouringKind.CATEGORICAL, codes, nothing, palette, names=names, low=0.0, high=1.0, **common)
     values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
     low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == ColourBy.SCORE else (0.0, 1.0)
-    return Colouring("continuous", np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common)
+    return Colouring(
+        ColouringKind.CONTINUOUS, np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common
+    )
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""Embeddings: the matrix on disk, one encoder's value with its map, scores, neighbours. Imports `store` and below."""
+"""Embeddings: the matrix on disk, one encoder's embeddings with their map, scores, neighbours. Imports `catalog` and below."""

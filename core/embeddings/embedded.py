@@ -1,4 +1,4 @@
-"""One encoder's embeddings and map, as one value: who holds it never mixes two encoders while another is chosen."""
+"""One encoder's embeddings and map as one value, so that code using it never mixes two encoders when the choice changes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,25 +17,25 @@ from core.errors import WorkspaceError
 from core.store.files import read_array
 from core.wording import counted
 
-Part = tuple[int, int, str]  # first row, row behind the last, file
+Part = tuple[int, int, str]  # first row, row after the last, file
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """What a workspace has of an encoder. Nothing in it changes afterwards."""
+    """A workspace's embeddings and map by one encoder. Immutable."""
 
     encoder: str | None  # None before the first embedding
     matrix: Matrix | None
     projection: ProjectionRow | None  # the newest map
     xy: FloatArray  # (N, 2) float32 map positions, NaN for images that are not on the map
-    lost_parts: str = ""  # what to say of embeddings that the catalog names and the disk lacks; "" = none
-    lost_map: str = ""
+    lost_parts: str = ""  # message about embeddings that are in the catalog but not on disk; "" = none
+    lost_map: str = ""  # message if the map is in the catalog but not on disk; "" = it is there
 
     @classmethod
     def open(cls, catalog: Catalog, folder: Path, encoder: str | None, *, n_images: int) -> "Embedded":
-        """Map an encoder's parts and read its newest map; embeddings are read when they are asked for.
+        """Memory-map an encoder's parts and read its newest map; embeddings are read when used.
 
-        What is lost stops nothing: embeddings end before the first part that cannot be read, and a lost map is no map.
+        Lost files do not raise: the embeddings end before the first unreadable part, and without its file there is no map.
         """
         parts = catalog.models.parts(encoder) if encoder else []
         sound, lost_parts = _sound_parts(folder, parts)
@@ -45,7 +45,7 @@ class Embedded:
         if projection:
             known = read_array(folder / projection["file"], shape=(projection["n_rows"], 2), kind="f")
             if known is None or len(known) > n_images:
-                lost_map = f"The map {projection['file']} is lost; run 'lassoscope project' to make it again."
+                lost_map = f"The map {projection['file']} is lost; run 'lassoscope project' to rebuild it."
                 projection = None
             else:
                 xy[: len(known)] = known
@@ -65,12 +65,12 @@ class Embedded:
 
     @cached_property
     def standardisation(self) -> Standardisation:
-        """Mean and scale of the embeddings, measured once."""
+        """Mean and scale of the embeddings, computed once."""
         return Standardisation.of(self.need_matrix())
 
     @cached_property
     def norms(self) -> FloatArray:
-        """Lengths of the standardised embeddings, (M,) float32 > 0, measured once."""
+        """Lengths of the standardised embeddings, (M,) float32 > 0, computed once."""
         matrix, standardisation = self.need_matrix(), self.standardisation
         found = np.empty(matrix.rows, np.float32)
         for start, block in matrix.blocks(SCORE_ROWS):
@@ -79,7 +79,7 @@ class Embedded:
 
 
 def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:
-    """Return the positions of the parts that cannot be read, or do not hold what the catalog says."""
+    """Return the positions of the parts that cannot be read or do not match the catalog."""
     widths = [_width(folder, part) for part in parts]
     counts = Counter(width for width in widths if width)
     usual = counts.most_common(1)[0][0] if counts else 0
@@ -87,7 +87,7 @@ def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:
 
 
 def spoilt_parts(folder: Path, parts: Sequence[Part]) -> list[str]:
-    """Return the files of parts that can be read and hold NaN or infinity; reads all of them."""
+    """Return the files of readable parts that contain NaN or infinity; reads all parts."""
     lost = set(lost_parts(folder, parts))
     sound = [part for position, part in enumerate(parts) if position not in lost]
     return [file for _, _, file in sound if not np.isfinite(map_part(folder / file)).all()]
@@ -107,5 +107,5 @@ def _sound_parts(folder: Path, parts: Sequence[Part]) -> tuple[Sequence[Part], s
     if not lost:
         return parts, ""
     files, n = ", ".join(file for _, _, file in lost[:3]) + (", …" if len(lost) > 3 else ""), sum(b - a for a, b, _ in lost)
-    said = f"The embeddings of {counted(n, 'image')} are lost ({files}); run 'lassoscope embed' to make them again."
-    return parts[: parts.index(lost[0])], said
+    message = f"The embeddings of {counted(n, 'image')} are lost ({files}); run 'lassoscope embed' to rebuild them."
+    return parts[: parts.index(lost[0])], message

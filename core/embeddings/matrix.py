@@ -1,4 +1,4 @@
-"""Embeddings on disk: float16 parts, memory-mapped, read as one matrix. numpy at the border, torch inside."""
+"""Embeddings on disk: float16 parts, memory-mapped, read as one matrix. numpy in the interface, torch inside."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from core.arrays import FloatArray, IntArray
 from core.errors import ShapeError, WorkspaceError
 from core.store.files import atomic_path
 
-SCORE_ROWS = 2_048  # widened at a time: 2,048 x 384 float32 is 3 MB and stays in the cache
+SCORE_ROWS = 2_048  # converted to float32 at a time: 2,048 x 384 are 3 MB and stay in the cache
 BLOCK_ROWS = 65_536
 
 
 def write_part(folder: Path, index: int, x: FloatArray) -> Path:
-    """Write one part of a matrix as float16 .npy, whole or not at all.
+    """Write one part of a matrix as float16 .npy, atomically.
 
     Args:
         folder: of the encoder's parts.
@@ -23,14 +23,14 @@ def write_part(folder: Path, index: int, x: FloatArray) -> Path:
     Returns:
         the file.
     Raises:
-        ShapeError: if x is no matrix, or holds what float16 cannot.
+        ShapeError: if x is not a non-empty matrix, or its values do not fit into float16.
     """
     if x.ndim != 2 or not x.size:
         raise ShapeError(f"A part needs (n>=1, D>=1) embeddings, got {x.shape}.")
     with np.errstate(over="ignore"):
         half = np.ascontiguousarray(x, np.float16)
     if not np.isfinite(half).all():
-        raise ShapeError("Embeddings must be finite and below 65,504 to be kept as float16; use another encoder.")
+        raise ShapeError("Embeddings must be finite and below 65,504 to be stored as float16; use another encoder.")
     path = folder / f"part-{index:05d}.npy"
     with atomic_path(path) as aside, aside.open("wb") as file:
         np.save(file, half, allow_pickle=False)
@@ -41,10 +41,10 @@ class Matrix:
     """Part files as one (rows, dim) float16 matrix; memory-mapped, so opening reads nothing."""
 
     def __init__(self, parts: Sequence[Path]) -> None:
-        """Map the files in the given order.
+        """Memory-map the files in the given order.
 
         Raises:
-            WorkspaceError: if there is none, or one is missing, torn or of another width.
+            WorkspaceError: if there are no files, or one is missing, incomplete or of another width.
         """
         if not parts:
             raise WorkspaceError("There are no embeddings; run 'lassoscope embed' first.")
@@ -63,12 +63,12 @@ class Matrix:
         Returns:
             (n, dim) float32.
         Raises:
-            ShapeError: if a row is outside.
+            ShapeError: if a row is out of range.
         """
         rows = np.asarray(rows, np.int64)
         if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.rows)):
-            raise ShapeError(f"The matrix has rows 0 to {self.rows - 1}; some of the asked ones are outside.")
-        if (np.diff(rows) < 0).any():  # the disk is read forwards
+            raise ShapeError(f"The matrix has rows 0 to {self.rows - 1}; some of the requested rows are out of range.")
+        if (np.diff(rows) < 0).any():  # disks are fastest in ascending order
             order = np.argsort(rows, kind="stable")
             out = np.empty((len(rows), self.dim), np.float32)
             out[order] = self._take_ascending(rows[order])
@@ -76,7 +76,7 @@ class Matrix:
         return self._take_ascending(rows)
 
     def _take_ascending(self, rows: IntArray) -> FloatArray:
-        import torch  # not at the top: half a GB that the processes reading images can do without
+        import torch  # not at the top: half a GB of memory that image-reading processes do not need
 
         out = torch.empty((len(rows), self.dim), dtype=torch.float32)
         cuts = np.searchsorted(rows, self._starts)
@@ -89,10 +89,10 @@ class Matrix:
         return out.numpy()
 
     def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, FloatArray]]:
-        """Walk over the matrix without copying.
+        """Iterate over the matrix without copying.
 
         Args:
-            size: most rows a block; none crosses a part.
+            size: maximum rows per block; no block spans two parts.
         Yields:
             the block's first row and its (n, dim) float16 view.
         """
@@ -107,7 +107,7 @@ class Matrix:
         shift = torch.from_numpy(self._parts[0][:SCORE_ROWS].astype(np.float32)).mean(dim=0)
         total, squares = torch.zeros(self.dim, dtype=torch.float64), torch.zeros(self.dim, dtype=torch.float64)
         for _, block in self.blocks(SCORE_ROWS):
-            x = torch.from_numpy(block).float() - shift  # near zero mean, so that squares do not cancel
+            x = torch.from_numpy(block).float() - shift  # mean near zero, against cancellation in the squares
             total += x.sum(dim=0).double()
             squares += x.square_().sum(dim=0).double()
         mean = total / self.rows
@@ -116,31 +116,31 @@ class Matrix:
 
 
 def map_part(path: Path) -> FloatArray:
-    """Map one part file, (n, D) float16.
+    """Memory-map one part file, (n, D) float16.
 
     Raises:
-        WorkspaceError: if it is missing, torn, or no such part.
+        WorkspaceError: if it is missing, incomplete, or not such a part.
     """
     try:
-        # "c": copy on write; torch warns about memory it may not write to, and nothing here writes.
+        # "c": copy on write. Nothing here writes, but torch warns about read-only memory.
         part = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise WorkspaceError(f"The embedding part {path} cannot be read ({error}); run 'lassoscope embed' again.") from None
     if not isinstance(part, np.ndarray) or part.ndim != 2 or part.dtype != np.float16 or not part.size:
-        raise WorkspaceError(f"{path} is no float16 embedding part; run 'lassoscope embed' again.")
-    return part.view(np.ndarray)  # slicing the memmap class costs more than reading a block
+        raise WorkspaceError(f"{path} is not a float16 embedding part; run 'lassoscope embed' again.")
+    return part.view(np.ndarray)  # slicing np.memmap costs more than reading a block
 
 
 def linear_scores(matrix: Matrix, weights: FloatArray, bias: FloatArray, *, block_rows: int = SCORE_ROWS) -> FloatArray:
     """Score all rows by k linear functions: x @ weights + bias.
 
-    Blocks are widened to float32 while they are in the cache, so that memory is read once as float16.
+    Blocks are converted to float32 while they are in the cache, so memory is read only once, as float16.
 
     Args:
-        matrix: of N rows.
+        matrix: N rows.
         weights: (dim, k).
         bias: (k,).
-        block_rows: rows widened at a time.
+        block_rows: rows converted at a time.
     Returns:
         (N, k) float32.
     Raises:

@@ -1,4 +1,4 @@
-"""The images most like some given ones: exact, by one pass over the embeddings."""
+"""The nearest neighbours of given images: exact, in one pass over the embeddings."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import linear_scores
 from core.maths.representatives import medoids
 
-MOST_QUERIES = 16  # a larger set is represented by this many of its own
-DRAWN = 2_000  # images of a set that those are chosen from
+MOST_QUERIES = 16  # a larger set is represented by this many of its images
+DRAWN = 2_000  # images of a set sampled to choose those from
 
 
 def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
@@ -19,7 +19,7 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
         rows: (K,) rows in [0, M), K >= 1; more than `MOST_QUERIES` are represented by k-means medoids.
         n: how many others to return.
     Returns:
-        (<= n,) int64 rows, the likest first, none of `rows`.
+        (<= n,) int64 rows, nearest first, without `rows`.
     Raises:
         WorkspaceError: if nothing is embedded.
     """

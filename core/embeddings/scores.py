@@ -1,4 +1,4 @@
-"""From labels to scores: fit the probe on the teach half, score every image. `Workspace` calls this off its lock."""
+"""From labels to scores: fit the probe on the teach half, score every image. Called without holding the workspace's lock."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from core.maths.uncertainty import closeness, margin
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Mean and scale of a workspace's embeddings; no label has a part in them."""
+    """Mean and scale of a workspace's embeddings; they do not depend on labels."""
 
     mean: FloatArray  # (D,) float64
     scale: FloatArray  # (D,) float64, > 0
 
     @classmethod
     def of(cls, matrix: Matrix) -> "Standardisation":
-        """Measure a matrix; a constant column gets scale 1."""
+        """Compute them for a matrix; a constant column gets scale 1."""
         mean, std = matrix.mean_std()
         return cls(mean, np.where(std > 1e-12, std, 1.0))
 
@@ -34,10 +34,10 @@ class Standardisation:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A probe and what it says of all N images; images without an embedding carry NaN and UNLABELLED."""
+    """A probe with its scores of all N images; images without an embedding have NaN and UNLABELLED."""
 
-    version: int  # of the probe, in the catalog; 0 if it was not saved
-    labels_version: int  # the newest action it has seen
+    version: int  # of the probe in the catalog; 0 if it was not saved
+    labels_version: int  # seq of the newest label action it was fitted with
     probe: Probe
     score: FloatArray  # (N,) float32 logits of flagged; all NaN while all labels are on one side
     uncertainty: FloatArray  # (N,) float32 in [0, 1]
@@ -45,7 +45,7 @@ class Fitted:
 
 
 def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
-    """Say what is missing before a probe can be fitted from these teach-half labels; "" if nothing is."""
+    """Return what is missing for fitting a probe on these teach-half labels; "" if nothing is."""
     present = np.unique(codes[codes != UNLABELLED])
     if len(present) >= 2:
         return ""
@@ -56,7 +56,7 @@ def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
 
 
 def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes: Sequence[int]) -> str:
-    """Say what is missing before a probe can score how likely an image is flagged; "" if nothing is.
+    """Return what is missing for a probe that scores how likely an image is flagged; "" if nothing is.
 
     Args:
         codes: of the teach half's labels.
@@ -66,13 +66,13 @@ def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes
     if not flagged_codes:
         example = ",".join([*class_names[:-1], f"{class_names[-1]}*"])
         return (
-            "No class is flagged, so there is nothing to score, to find or to promise: a star marks flagged classes, for "
-            f"example 'lassoscope classes --set {example}'."
+            "No class is flagged, so there is nothing to score, find or promise; mark flagged classes with a star, for example "
+            f"'lassoscope classes --set {example}'."
         )
     names = ", ".join(f"'{class_names[code]}'" for code in flagged_codes)
     if len(flagged_codes) == len(class_names):
         return (
-            "Every class is flagged, so there is nothing to tell apart: leave one without a star in 'lassoscope classes --set'."
+            "Every class is flagged, so there is nothing to tell apart; leave one without a star in 'lassoscope classes --set'."
         )
     flagged = np.isin(codes[codes != UNLABELLED], flagged_codes)
     if not flagged.any():
@@ -83,16 +83,18 @@ def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes
 
 
 def score_with(weights: bytes, matrix: Matrix) -> FloatArray:
-    """Score all rows by a stored probe, exactly as `fit_and_score` did when it was new.
+    """Score all rows with a stored probe, with exactly the same result as `fit_and_score` had.
 
     Returns:
         (M,) float32 logits of flagged.
     Raises:
-        InputError: if the probe had no flagged side.
+        InputError: if the probe has no flagged column.
     """
     probe = probe_from_bytes(weights)
     if probe.flagged_weights is None:
-        raise InputError("This probe was fitted with labels of one side only and has no score; label both sides.")
+        raise InputError(
+            "This probe was fitted without flagged, or without neutral, labels and has no score; label images of both kinds."
+        )
     return linear_scores(matrix, *probe.columns())[:, -1]
 
 
@@ -127,7 +129,7 @@ def fit_and_score(
 
 
 def score_images(probe: Probe, matrix: Matrix, *, n_images: int) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Score all images by a probe: score (N,), uncertainty (N,) float32, predicted (N,) int16."""
+    """Score all images with a probe: score (N,), uncertainty (N,) float32, predicted (N,) int16."""
     weights, bias = probe.columns()
     logits = linear_scores(matrix, weights, bias)
     n_classes = len(probe.class_codes)
@@ -144,6 +146,6 @@ def score_images(probe: Probe, matrix: Matrix, *, n_images: int) -> tuple[FloatA
 
 
 def inputs_key(encoder: str, matrix: Matrix, codes: IntArray, rows: IntArray, flagged_codes: Sequence[int]) -> str:
-    """Name what a probe is fitted on. Fitted again, it differs in its last digits, and would be another model."""
+    """Hash what a probe is fitted on. A probe with known inputs is not refitted: it would differ in its last digits."""
     content = [encoder.encode(), *(np.asarray(a, "<i8").tobytes() for a in ([matrix.rows], rows, codes[rows], flagged_codes))]
     return hashlib.blake2b(b"".join(content), digest_size=12).hexdigest()

@@ -1,1 +1,1 @@
-"""From pictures to embeddings: the ViT, shipped and public weights, the registry. Takes the workspace."""
+"""From pictures to embeddings: the ViT, shipped and public weights, the registry. Imports `duplicates` and below."""

@@ -1,4 +1,4 @@
-"""Encoders turn images into embeddings: the shipped MSN weights, two baselines, and any weights file of ours."""
+"""Encoders turn pictures into embeddings: the shipped MSN weights, two baselines, public weights, weights of users' own."""
 
 import os
 import re
@@ -21,21 +21,20 @@ from core.catalog.models import EncoderRecord
 from core.catalog.originals import Pictures
 from core.devices import bf16_pays, one_thread_each, pick_device
 from core.encoders.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
-from core.encoders.vit import WEIGHTS_FORMAT, Architecture, content_hash, load_backbone, normalise, read_tensors, save_tensors
+from core.encoders.vit import Architecture, WeightsFormat, content_hash, load_backbone, normalise, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError, UnavailableError
 
-PIXELS_FORMAT = "lassoscope-pixels/v1"
-TIMM_FORMAT, TIMM_TITLE = "lassoscope-timm/v1", "timm "
-BATCH_ROWS = 512  # images in one forward pass at most
-CACHED = 400_000  # activations (images x tokens x dim) that a CPU core works on fastest; measured on three ViTs
-CHUNK = 16  # images a decoding task takes: fewer cost more in hand-over than in decoding
-MOST_DECODED = 128  # images a CPU task decodes and embeds
+TIMM_TITLE = "timm "
+BATCH_ROWS = 512  # maximum images per forward pass
+CACHED = 400_000  # activations (images x tokens x dim) with which a CPU core is fastest; measured on three ViTs
+CHUNK = 16  # images per decoding task; with fewer the overhead exceeds the decoding
+MOST_DECODED = 128  # images that one CPU task decodes and embeds
 BATCHES_AHEAD = 2  # decoded while one is computed; bounds the memory
-ABOUT = ("method", "data", "licence", "steps", "seed", "commit")  # metadata a person wants to see
+ABOUT = ("method", "data", "licence", "steps", "seed", "commit")  # metadata shown to people
 
 
 class Encoder:
-    """Image to embedding on one device."""
+    """Turns pictures into embeddings on one device."""
 
     def __init__(
         self,
@@ -47,13 +46,13 @@ class Encoder:
         *,
         title: str = "",
     ) -> None:
-        self.name = name  # safe as a folder's name; another set of weights has another name
+        self.name = name  # a valid folder name, unique to these weights
         self.dim = architecture.dim
         self.input_size = architecture.input_size
         self._architecture, self._device, self._about = architecture, device, dict(about)
         self._module = module.to(device).eval()
         self._is_vit = isinstance(module, Vit)
-        self._title = title  # of the architecture, where it is no ViT of ours
+        self._title = title  # of the architecture, if it is not a ViT we can build
         self._bf16 = self._is_vit and bf16_pays(device)
         self.on_cpu = device.type == "cpu"
         tokens = (architecture.input_size // architecture.patch_size) ** 2 + 1
@@ -76,15 +75,15 @@ class Encoder:
         }
 
     def save(self, file: Path) -> None:
-        """Write the weights so that `load_encoder(file)` gives this encoder again, without a network."""
+        """Write the weights to a file from which `load_encoder` loads this encoder without a network."""
         about = {key: str(value) for key, value in self._about.items()}
         tensors = self._module.state_dict()
         if self._title:
-            format_, about = TIMM_FORMAT, about | {"timm": self._title.removeprefix(TIMM_TITLE)}
+            format_, about = WeightsFormat.TIMM, about | {"timm": self._title.removeprefix(TIMM_TITLE)}
         else:
-            format_ = WEIGHTS_FORMAT if self._is_vit else PIXELS_FORMAT
+            format_ = WeightsFormat.VIT if self._is_vit else WeightsFormat.PIXELS
         named = {name.removeprefix("vit."): tensor for name, tensor in tensors.items()}
-        save_tensors(named, file, about | {"format": format_, "architecture": self._architecture.to_json()})
+        save_tensors(named, file, about | {"format": str(format_), "architecture": self._architecture.to_json()})
 
     def with_head(self, weights: FloatArray, bias: FloatArray) -> nn.Module:
         """Return a float32 module from (B, 3, S, S) images in [0, 1] to embeddings (B, dim) and their scores (B, k).
@@ -116,14 +115,14 @@ class Encoder:
 
     @torch.inference_mode()
     def forward(self, batch: Tensor) -> FloatArray:
-        """Embed a batch in one pass, as `encode` does it piece by piece: (n, 3, S, S) uint8 to (n, dim) float32."""
+        """Embed a batch in one forward pass, unlike `encode`: (n, 3, S, S) uint8 to (n, dim) float32."""
         block = batch.to(self._device, non_blocking=True).float() / 255
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
             return self._module(normalise(block, self._architecture)).float().cpu().numpy()
 
 
 class Vit(nn.Module):
-    """A backbone as an encoder: its class token."""
+    """A backbone whose class token is the embedding."""
 
     def __init__(self, vit: nn.Module) -> None:
         super().__init__()
@@ -135,7 +134,7 @@ class Vit(nn.Module):
 
 
 class Scorer(nn.Module):
-    """An encoder and linear scores on top, as one module."""
+    """An encoder with a linear head, as one module."""
 
     def __init__(self, module: nn.Module, architecture: Architecture, weights: FloatArray, bias: FloatArray) -> None:
         super().__init__()
@@ -150,7 +149,7 @@ class Scorer(nn.Module):
 
 
 class Pixels(nn.Module):
-    """Principal components of the pixels: a linear map, the baseline to hold every learned encoder against."""
+    """Principal components of the pixels: a linear baseline to compare learned encoders with."""
 
     def __init__(self, mean: Tensor, components: Tensor) -> None:
         super().__init__()
@@ -167,7 +166,7 @@ class Pixels(nn.Module):
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """One entry of the registry."""
+    """An entry of the registry of encoders."""
 
     title: str
     load: Callable[[torch.device], Encoder]
@@ -180,7 +179,7 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
         name_or_file: a key of `ENCODERS`; "hf:REPOSITORY" (ViTMSN on the Hugging Face hub); "timm:NAME" (any timm
             model); or a file: safetensors of ours or of transformers, or a torch checkpoint such as facebookresearch/msn's.
         device: "auto", "cpu" or "cuda".
-        size: input size in px, instead of the one the weights were trained at; for public weights only.
+        size: input size in px instead of the one the weights were trained at; public weights only.
     Raises:
         EncoderError: if it is none of these, or not usable.
         InputError: if there is no such device.
@@ -202,12 +201,12 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
         if "architecture" not in meta:
             return _public(path.stem, tensors, {"data": path.name, "licence": "the file's own"}, on, size)
     if size is not None:
-        raise EncoderError(f"'{name_or_file}' has its own input size; leave the size out.")
+        raise EncoderError(f"The input size of '{name_or_file}' is fixed; leave the size out.")
     if name_or_file in ENCODERS:
         return ENCODERS[name_or_file].load(on)
     if path.suffix != ".safetensors":
         raise EncoderError(
-            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))}, hf:REPOSITORY, timm:NAME, or give a "
+            f"There is no encoder '{name_or_file}'; choose {', '.join(sorted(ENCODERS))}, hf:REPOSITORY, timm:NAME or a "
             "weights file (.safetensors, .pth.tar)."
         )
     return _from_file(path, on)
@@ -261,7 +260,7 @@ def _public(
     *,
     heads: int | None = None,
 ) -> Encoder:
-    """Build an encoder around a ViT's weights from elsewhere."""
+    """Build an encoder from a ViT's public weights."""
     found = timm_names(tensors)
     shape = architecture_of(found)
     if heads is not None:
@@ -279,12 +278,14 @@ def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
     quiet_hub()
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:3])
-        raise EncoderError(f"timm has no model '{name}'" + (f"; near it: {near}." if near else "; see timm.list_models()."))
+        raise EncoderError(f"timm has no model '{name}'; " + (f"similar: {near}." if near else "see timm.list_models()."))
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         detail = str(error).split("\n")[0][:120].strip()
-        raise EncoderError(f"timm's weights of '{name}' could not be fetched ({detail}); connect this machine once.") from None
+        raise EncoderError(
+            f"timm's weights of '{name}' could not be downloaded ({detail}); connect this machine to the network once."
+        ) from None
     data = timm.data.resolve_model_data_config(model)
     side = size or int(data["input_size"][-1])
     shape = Architecture(
@@ -298,12 +299,12 @@ def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
 
 def _from_file(path: Path, device: torch.device) -> Encoder:
     meta, tensors = read_tensors(path)
-    if meta.get("format") == TIMM_FORMAT:
-        return _saved_timm(path, meta, tensors, device)
-    if meta.get("format") not in (WEIGHTS_FORMAT, PIXELS_FORMAT) or "architecture" not in meta:
+    if meta.get("format") not in set(WeightsFormat) or "architecture" not in meta:
         raise EncoderError(f"{path} has no Lassoscope metadata; give weights that 'lassoscope train' wrote.")
+    if meta["format"] == WeightsFormat.TIMM:
+        return _saved_timm(path, meta, tensors, device)
     shape = Architecture.from_json(meta["architecture"])
-    module = _pixels(tensors, shape) if meta["format"] == PIXELS_FORMAT else Vit(load_backbone(tensors, shape))
+    module = _pixels(tensors, shape) if meta["format"] == WeightsFormat.PIXELS else Vit(load_backbone(tensors, shape))
     return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
 
 
@@ -315,7 +316,9 @@ def _saved_timm(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tenso
         model = timm.create_model(meta["timm"], pretrained=False, num_classes=0)
         model.load_state_dict(dict(tensors))
     except (RuntimeError, KeyError, ValueError) as error:
-        raise EncoderError(f"{path} does not fit a timm model of this machine ({str(error).splitlines()[0][:120]}).") from None
+        raise EncoderError(
+            f"{path} does not fit this machine's version of timm ({str(error).splitlines()[0][:120]}); update timm."
+        ) from None
     shape, title = Architecture.from_json(meta["architecture"]), f"{TIMM_TITLE}{meta['timm']}"
     name = f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}"
     return Encoder(name, Vit(model.eval().requires_grad_(False)), shape, device, meta, title=title)
@@ -325,7 +328,7 @@ def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:
     n_pixels = 3 * shape.input_size**2
     expected = {"mean": (n_pixels,), "components": (shape.dim, n_pixels)}
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
-        raise EncoderError("The pixel components do not fit their metadata; use a file that Lassoscope wrote.")
+        raise EncoderError("The pixel components do not match their metadata; use a file that Lassoscope wrote.")
     if not all(bool(t.isfinite().all()) for t in tensors.values()):
         raise EncoderError("The pixel components are not finite numbers; use a file that Lassoscope wrote.")
     return Pixels(tensors["mean"].float(), tensors["components"].float())
@@ -346,12 +349,12 @@ def untrained_like(record: EncoderRecord, *, device: str = "auto") -> Encoder:
         EncoderError: if it is not a ViT of ours or from a public file.
     """
     if not record.get("shape"):
-        raise EncoderError("This encoder has no untrained counterpart here; leave 'untrained' out of the features.")
+        raise EncoderError("This encoder's architecture cannot be built untrained; leave 'untrained' out of the features.")
     return _initial(Architecture.from_json(record["shape"]), pick_device(device))
 
 
 def _random(device: torch.device) -> Encoder:
-    """Build the shipped architecture as MSN training starts it, seed 0."""
+    """Build the demo's architecture with the weights that MSN training starts from, seed 0."""
     return _initial(Architecture(), device)
 
 
@@ -384,21 +387,21 @@ def embed_originals(
     workers: int | None = None,
     on_progress: Progress = ignore,
 ) -> Iterator[FloatArray]:
-    """Embed N pictures. On the CPU each thread decodes and computes its own few; for a GPU the threads decode ahead.
+    """Embed N pictures. On a CPU each thread decodes and embeds its own share; for a GPU the threads decode ahead.
 
     Args:
         pictures: of a workspace (`core.catalog.originals.Originals`) or of files (`FilePictures`).
         encoder: to embed with.
-        batch_size: images a block.
-        workers: threads, None for one per core.
-        on_progress: told (embedded, N) after each block.
+        batch_size: pictures per block.
+        workers: number of threads, None for one per core.
+        on_progress: called with (embedded, N) after each block.
     Yields:
         (n, dim) float32 blocks in the order of `pictures`, all but the last `batch_size` long.
     Raises:
         InputError: if a picture cannot be read.
     """
     if batch_size < 1:
-        raise InputError(f"A batch needs 1 image at least, got {batch_size}.")
+        raise InputError(f"The batch size must be at least 1, got {batch_size}.")
 
     def decoded(positions: range) -> np.ndarray[Any, Any]:
         return pictures.load(positions, encoder.input_size)
@@ -421,5 +424,5 @@ def embed_originals(
                 done += len(pieces)
                 on_progress(done, total)
                 yield pieces if encoder.on_cpu else encoder.encode(pieces)
-        finally:  # also when the reader stops early: what nobody waits for is not decoded
+        finally:  # also if the caller stops early: nothing more is decoded then
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,7 +1,7 @@
-"""Weights from outside: Hugging Face ViTMSN files, facebookresearch/msn checkpoints, timm models. Data, never code.
+"""Public weights: Hugging Face ViTMSN files and facebookresearch/msn checkpoints. Read as data; no code in them is run.
 
-Names differ by source; all are brought to timm's. Position embeddings are resized as the sources do it (bicubic, no
-antialias). Licences: docs/encoders.md.
+Tensor names differ by source and are converted to timm's. Position embeddings are resized as the sources do it (bicubic,
+no antialiasing). Licences: docs/encoders.md.
 """
 
 import json
@@ -20,8 +20,8 @@ from core.encoders.vit import Architecture
 from core.errors import EncoderError
 
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt")
-HEAD_DIM = 64  # of every ViT the MSN authors published; a checkpoint does not say it
-# Parts that are no backbone: projection heads, classifiers, mask tokens.
+HEAD_DIM = 64  # of every ViT the MSN authors published; checkpoints do not contain it
+# Not part of the backbone: projection heads, classifiers, mask tokens.
 DROPPED = re.compile(r"^(fc|pred|classifier|head|heads|pooler)\.|mask_token$")
 # (source, timm): Hugging Face's names in files, and those of transformers >= 5 in memory.
 RENAMES = (
@@ -51,7 +51,11 @@ class HubConfig(TypedDict, total=False):
 
 
 def timm_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a ViT's tensors under timm's names; heads and mask tokens are dropped, q, k and v joined."""
+    """Return a ViT's tensors under timm's names, without heads and mask tokens, and with q, k and v joined.
+
+    Raises:
+        EncoderError: if a query lacks its key or value.
+    """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         name = re.sub(r"^(module\.)?(vit\.)?", "", name)
@@ -65,16 +69,16 @@ def timm_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name in [name for name in found if ".attn.query." in name]:
         parts = [found.pop(name.replace("query", part), None) for part in ("query", "key", "value")]
         if any(part is None for part in parts):
-            raise EncoderError(f"The weights lack the key or value beside '{name}'; the file is not whole.")
+            raise EncoderError(f"The weights lack the key or value that belongs to '{name}'; get the complete file.")
         found[name.replace("query", "qkv")] = torch.cat([part for part in parts if part is not None])
     return found
 
 
 def architecture_of(tensors: Mapping[str, Tensor]) -> Architecture:
-    """Read a ViT's shape off its tensors (timm's names).
+    """Infer a ViT's architecture from its tensors (timm's names).
 
     Raises:
-        EncoderError: if they are no plain ViT.
+        EncoderError: if they are not a plain ViT's.
     """
     try:
         dim, patch = tensors["patch_embed.proj.weight"].shape[0], tensors["patch_embed.proj.weight"].shape[-1]
@@ -84,20 +88,20 @@ def architecture_of(tensors: Mapping[str, Tensor]) -> Architecture:
     except (KeyError, ValueError, IndexError):
         whole = False
     if not whole:
-        raise EncoderError("The file holds no plain Vision Transformer; give MSN weights of ViT-S, B or L.")
+        raise EncoderError("The file does not contain a plain Vision Transformer; give MSN weights of ViT-S, B or L.")
     return Architecture(input_size=side * patch, patch_size=patch, dim=dim, depth=depth, heads=dim // HEAD_DIM)
 
 
 def resized(tensors: Mapping[str, Tensor], architecture: Architecture, size: int) -> tuple[dict[str, Tensor], Architecture]:
-    """Fit the position embedding to images of another size.
+    """Adapt the position embedding to another input size.
 
     Args:
         size: px, a multiple of the patch size.
     Returns:
-        the tensors and the architecture at that size.
+        the tensors and the architecture for that size.
     Raises:
-        EncoderError: if the size is no multiple of the patch size.
-    Source: DINO and transformers' `interpolate_pos_encoding`: bicubic, without antialias.
+        EncoderError: if the size is not a multiple of the patch size.
+    Source: DINO and transformers' `interpolate_pos_encoding`: bicubic, without antialiasing.
     """
     patch = architecture.patch_size
     if size < patch or size % patch:
@@ -114,18 +118,18 @@ def resized(tensors: Mapping[str, Tensor], architecture: Architecture, size: int
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a torch checkpoint with `weights_only=True`: no code in it is run.
+    """Read the tensors of a torch checkpoint with `weights_only=True`, so that no code in it is run.
 
-    Takes facebookresearch/msn's `.pth.tar` (its `target_encoder`, the EMA network) and plain state dicts.
+    Accepts facebookresearch/msn's `.pth.tar` (its `target_encoder`, the EMA network) and plain state dicts.
 
     Raises:
-        EncoderError: if it is missing, holds code, or no state dict.
+        EncoderError: if it is missing, contains code, or has no state dict.
     """
     if not path.is_file():
         raise EncoderError(f"There is no file {path}; give the path of a weights file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds on what is no checkpoint
+    except Exception as error:  # torch raises a dozen types for invalid checkpoints
         detail = str(error).split("\n")[0][:120]
         raise EncoderError(f"{path} cannot be read as plain weights ({detail}); convert it to safetensors.") from None
     for key in ("target_encoder", "state_dict", "model"):
@@ -133,12 +137,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise EncoderError(f"{path} holds no state dict; give a checkpoint with 'target_encoder' or a plain state dict.")
+        raise EncoderError(f"{path} has no state dict; give a checkpoint with 'target_encoder' or a plain state dict.")
     return {str(name): tensor for name, tensor in content.items()}
 
 
 def quiet_hub() -> None:
-    """Let the hub's client keep its retries to itself: the caller says in one sentence what came of them."""
+    """Silence the hub client's log of retries; the caller reports the result in one sentence."""
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()
@@ -167,12 +171,12 @@ def fetch_hub(repository: str) -> tuple[dict[str, Tensor], HubConfig]:
         raise EncoderError(f"{repository} is gated; accept its terms on its page and log in with 'hf auth login'.") from None
     except LocalEntryNotFoundError:
         raise EncoderError(
-            f"{repository} could not be fetched and is not in this machine's cache; connect it once, or copy the file here and "
-            "give its path."
+            f"{repository} could not be downloaded and is not in this machine's cache; connect the machine once, "
+            "or copy the weights here and give their path."
         ) from None
     except (HfHubHTTPError, OSError, ValueError) as error:
         detail = str(error).split("\n")[0][:120]
-        raise EncoderError(f"{repository} could not be fetched ({detail}); check the name and the connection.") from None
+        raise EncoderError(f"{repository} could not be downloaded ({detail}); check the name and the connection.") from None
     if config.get("model_type") != "vit_msn":
         raise EncoderError(f"{repository} is a '{config.get('model_type')}', not a ViTMSN; for other models use timm:NAME.")
     return tensors, config

@@ -1,4 +1,4 @@
-"""The ViT as MSN training starts it: the baseline of trained weights. Imports lightly, which takes seconds."""
+"""The untrained ViT that MSN training starts from: a baseline. Imports lightly, which takes seconds."""
 
 import torch
 from lightly.models.modules import MaskedVisionTransformerTIMM
@@ -8,7 +8,7 @@ from core.encoders.vit import Architecture
 
 
 def initial_backbone(architecture: Architecture, *, seed: int) -> nn.Module:
-    """Return the ViT as a run with this seed starts it; the caller's own random numbers stay as they were."""
+    """Return the ViT that a run with this seed starts from; torch's global random state is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MaskedVisionTransformerTIMM(vit=architecture.build()).vit

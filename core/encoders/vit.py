@@ -1,9 +1,10 @@
-"""The small ViT that embeds images, and its weights as safetensors with what must be known of them. No lightly here."""
+"""The small ViT that embeds pictures, and its weights as safetensors with metadata. Does not import lightly."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import torch
@@ -15,14 +16,21 @@ from torch import Tensor
 from core.errors import EncoderError
 from core.store.files import atomic_path
 
-WEIGHTS_FORMAT = "lassoscope-encoder/v1"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LARGEST = {"input_size": 1_024, "patch_size": 64, "dim": 2_048, "depth": 64, "heads": 64}  # a file may not ask for more
+LARGEST = {"input_size": 1_024, "patch_size": 64, "dim": 2_048, "depth": 64, "heads": 64}  # limits for untrusted files
+
+
+class WeightsFormat(StrEnum):
+    """What a weights file holds, by its metadata."""
+
+    VIT = "lassoscope-encoder/v1"
+    PIXELS = "lassoscope-pixels/v1"  # principal components
+    TIMM = "lassoscope-timm/v1"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The backbone's shape: what is needed to build it before its weights are read."""
+    """The backbone's architecture: what is needed to build it before its weights are read."""
 
     input_size: int = 32
     patch_size: int = 8
@@ -41,7 +49,7 @@ class Architecture:
             depth=self.depth,
             num_heads=self.heads,
             num_classes=0,
-            dynamic_img_size=True,  # focal views are smaller than the input
+            dynamic_img_size=True,  # focal views are smaller than the input size
         )
 
     def to_json(self) -> str:
@@ -53,31 +61,31 @@ class Architecture:
         """Read what `to_json` wrote.
 
         Raises:
-            EncoderError: if it is something else, or larger than any model we would run.
+            EncoderError: if it is invalid, or larger than any model we would run.
         """
         try:
             content = json.loads(text)
             known = cls(**{**content, "mean": tuple(content["mean"]), "std": tuple(content["std"])})
         except (ValueError, TypeError, KeyError):
-            raise EncoderError("The weights name no architecture of ours; use a file that Lassoscope wrote.") from None
+            raise EncoderError("The weights' metadata has no valid architecture; use a file that Lassoscope wrote.") from None
         sizes = {name: getattr(known, name) for name in LARGEST}
         whole = all(type(size) is int and 0 < size <= LARGEST[name] for name, size in sizes.items())
         colours = all(len(c) == 3 and all(isinstance(v, float) for v in c) for c in (known.mean, known.std)) and all(
             v > 0 for v in known.std
         )
         if not whole or not colours or known.input_size % known.patch_size or known.dim % known.heads:
-            raise EncoderError(f"The weights' architecture {sizes} cannot be; use a file that Lassoscope wrote.")
+            raise EncoderError(f"The weights' architecture {sizes} is impossible; use a file that Lassoscope wrote.")
         return known
 
 
 def normalise(images: Tensor, architecture: Architecture) -> Tensor:
-    """Turn (B, 3, S, S) images in [0, 1] into what the backbone expects."""
+    """Normalise (B, 3, S, S) images in [0, 1] by the architecture's mean and std, per channel."""
     mean = torch.tensor(architecture.mean, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
     return (images - mean) / torch.tensor(architecture.std, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
 
 
 def content_hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Return 8 hex characters that change with any weight, and with the architecture around it."""
+    """Return 8 hex digits that change with any weight and with the architecture."""
     digest = hashlib.blake2b(metadata.get("architecture", "").encode(), digest_size=4)
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -86,7 +94,7 @@ def content_hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write safetensors, whole or not at all."""
+    """Write safetensors atomically."""
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as aside:
         save_file(ready, aside, dict(metadata))
@@ -96,7 +104,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read a safetensors file's metadata and tensors.
 
     Raises:
-        EncoderError: if it is missing or something else; nothing else is ever tried, pickles run code.
+        EncoderError: if it is missing or not safetensors; no other format is tried, as pickles can run code.
     """
     if not path.is_file():
         raise EncoderError(f"There is no file {path}; give the path of a .safetensors file.")
@@ -104,23 +112,23 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise EncoderError(f"{path} is no safetensors file ({error}); give one that Lassoscope wrote.") from None
+        raise EncoderError(f"{path} is not a safetensors file ({error}); give one that Lassoscope wrote.") from None
 
 
 def load_backbone(tensors: Mapping[str, Tensor], architecture: Architecture) -> VisionTransformer:
-    """Build the ViT around its weights, in float32.
+    """Build the ViT with the given weights, in float32.
 
     Raises:
         EncoderError: if the weights do not fit the architecture or are not finite.
     """
-    with torch.device("meta"):  # no memory is taken before the shapes are known to fit
+    with torch.device("meta"):  # allocates no memory before the shapes are known to fit
         vit = architecture.build()
     try:
         vit.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     except RuntimeError:
         raise EncoderError(
-            "The weights do not fit the architecture written beside them; use a file that Lassoscope wrote."
+            "The weights do not fit the architecture in their metadata; use a file that Lassoscope wrote."
         ) from None
     if not all(bool(p.isfinite().all()) for p in vit.parameters()):
-        raise EncoderError("The weights are not finite numbers: the training failed; train again or use other weights.")
+        raise EncoderError("The weights are not finite because their training failed; train again or use other weights.")
     return vit.eval().requires_grad_(False)

@@ -1,1 +1,1 @@
-"""The map: UMAP layout, lasso grid, pixels, islands. Imports the workspace and below."""
+"""The map: UMAP layout, lasso grid, rendering, clusters. Imports `duplicates` and below."""

@@ -1,7 +1,7 @@
-"""Islands of the map at three grains, with names that outlive a new run. numpy, scikit-learn and fast_hdbscan.
+"""Clusters of the map at three grains, with names that stay the same in later runs. numpy, scikit-learn and fast_hdbscan.
 
 Measured on the demo: clusters of the map agree with the garments better than clusters of the 192-d embeddings (adjusted
-mutual information .71 against .57), leave no third of the images over as noise, and take 0.1 s instead of 0.6.
+mutual information .71 against .57), do not leave a third of the images as noise, and take 0.1 s instead of 0.6.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ NOISE = -1
 GRAINS = {"coarse": 0.05, "medium": 0.015, "fine": 0.004}  # smallest cluster, as a share of the images on the map
 FEWEST = 10  # images in a cluster
 NEIGHBOURS = 5  # HDBSCAN's min_samples: how dense a core must be
-FAST_FROM = 20_000  # images; below, scikit-learn needs a second, fast_hdbscan's first compile half a minute
-SAME = 0.5  # Jaccard overlap from which on a cluster is the one of before
+FAST_FROM = 20_000  # images; with fewer scikit-learn takes a second, while compiling fast_hdbscan takes half a minute
+SAME = 0.5  # Jaccard overlap above which a cluster keeps an earlier cluster's name
 
 
 def find_clusters(xy: FloatArray, grain: str) -> IntArray:
-    """Find the dense islands of a map.
+    """Find the dense regions of a map.
 
     Args:
-        xy: (N, 2) positions; rows with NaN are on no map.
+        xy: (N, 2) positions; NaN for images that are not on the map.
         grain: a key of `GRAINS`.
     Returns:
-        (N,) int32 codes, the largest cluster 0; `NOISE` for images in none.
+        (N,) int32 codes, the largest cluster 0; `NOISE` for images in no cluster.
     Raises:
         InputError: if the grain is unknown.
     Source: HDBSCAN (Campello, Moulavi & Sander 2013), as scikit-learn computes it, and fast_hdbscan for many images: on the
@@ -68,13 +68,13 @@ class Clustering:
     codes: IntArray  # (N,) int32, NOISE = -1
     names: tuple[str, ...]  # of each code
     next_number: int  # for the next new cluster
-    pictures: tuple[IntArray, ...] = ()  # of each code, the rows that stand for it
+    pictures: tuple[IntArray, ...] = ()  # of each code, the rows that represent it
 
     def rows(self, name: str) -> IntArray:
         """Return the rows of a cluster.
 
         Raises:
-            InputError: if there is none of this name.
+            InputError: if there is no cluster of this name.
         """
         if name not in self.names:
             raise InputError(f"There is no cluster '{name}' at the {self.grain} grain; find the clusters again.")
@@ -82,11 +82,11 @@ class Clustering:
 
 
 def named_clusters(grain: str, codes: IntArray, before: Clustering | None) -> Clustering:
-    """Give clusters names: a cluster that shares half of its members (Jaccard) with one of before keeps that one's name.
+    """Name clusters: one that overlaps an earlier cluster by more than half (Jaccard) keeps that one's name.
 
     Args:
-        codes: (N,) of `find_clusters`.
-        before: the clustering of the run before, over the first M <= N rows.
+        codes: (N,) from `find_clusters`.
+        before: the previous clustering, of the first M <= N rows.
     """
     n = int(codes.max()) + 1 if len(codes) else 0
     names: list[str] = [""] * n
@@ -102,9 +102,9 @@ def named_clusters(grain: str, codes: IntArray, before: Clustering | None) -> Cl
 
 
 def _matches(new: IntArray, old: IntArray, n_new: int, n_old: int) -> Sequence[tuple[int, int]]:
-    """Pair clusters whose Jaccard overlap is over a half: such a pair is the only one for both."""
+    """Pair clusters whose Jaccard overlap exceeds one half; each cluster is in at most one such pair."""
     both = np.zeros((n_new + 1, n_old + 1), np.int64)
-    np.add.at(both, (new, old), 1)  # the last row and column take the noise: -1 counts from the end
+    np.add.at(both, (new, old), 1)  # NOISE = -1 goes into the last row and column
     shared = both[:n_new, :n_old]
     union = both[:n_new].sum(axis=1)[:, None] + both[:, :n_old].sum(axis=0)[None, :] - shared
     return [(int(a), int(b)) for a, b in np.argwhere(shared > SAME * np.maximum(union, 1))]

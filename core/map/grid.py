@@ -1,8 +1,8 @@
-"""Which rows lie under a lasso, in a box or near the mouse: a grid over the map. numba kernels, numpy in and out.
+"""Find the rows inside a lasso, in a box or near the mouse: a grid over the map. numba kernels, numpy in and out.
 
-Whole grid cells inside the lasso are taken as they are, and only points in cells that an edge touches are tested one by
-one, so a lasso costs what its outline costs. A point is inside by the non-zero rule: whatever lies within any turn of the
-outline is inside, so a hand that draws more than once round, or a figure of eight, loses nothing.
+Cells entirely inside the lasso are selected whole; only points in cells that an edge touches are tested one by one, so the
+cost follows the length of the outline. Points are inside by the non-zero winding rule, so that a lasso drawn more than once
+around, or as a figure of eight, loses nothing.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import InputError, ShapeError
 
 POINTS_A_CELL = 8
-MAX_SIDE = 512  # cells a side; more makes building and walking the grid dearer than the points saved
-_EDGE_MARGIN = 1e-3  # of a cell: rounding may put a point into the neighbour cell, so edges touch a little more
+MAX_SIDE = 512  # cells per side; with more, building and traversing the grid costs more than it saves
+_EDGE_MARGIN = 1e-3  # of a cell: edges are widened by it, as rounding may put a point into the neighbouring cell
 _OUT, _IN, _EDGE = 0, 1, 2
 
 
@@ -48,13 +48,13 @@ def _counting_sort(cells, n_cells):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _clip(value, low, high):  # type: ignore[no-untyped-def]
-    """Floor to an int in [low, high]; clipped first, for a vertex may lie further out than an int reaches."""
+    """Floor to an int in [low, high]; clipped first, because a vertex may be beyond the range of int."""
     return int(np.floor(min(max(value, low), high)))
 
 
 @njit(cache=True, nogil=True)
 def _inside(x, y, px, py, edges, n_edges):  # type: ignore[no-untyped-def]
-    """Non-zero rule: true if the turns of the given edges round the point do not cancel out; edge i goes from vertex i - 1."""
+    """Return whether the winding number of the given edges around the point is not zero; edge i starts at vertex i - 1."""
     turns = 0
     for k in range(n_edges):
         i = edges[k]
@@ -66,10 +66,10 @@ def _inside(x, y, px, py, edges, n_edges):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _classify(px, py, side):  # type: ignore[no-untyped-def]
-    """Mark every cell out of, in or touched by the polygon; the polygon is in units of cells."""
+    """Classify every cell as outside, inside or touched by the polygon, which is given in units of cells."""
     kind = np.zeros((side, side), np.uint8)
     crossings, steps = np.empty(len(px)), np.empty(len(px), np.int64)
-    for row in range(side):  # cells by their centres; those that an edge touches are marked again below
+    for row in range(side):  # cells by their centres; those that an edge touches are corrected below
         y, n = row + 0.5, 0
         for i in range(len(px)):
             j = i - 1
@@ -91,7 +91,7 @@ def _classify(px, py, side):  # type: ignore[no-untyped-def]
         low, high = min(py[i], py[j]), max(py[i], py[j])
         for row in range(_clip(low - _EDGE_MARGIN, 0, side), _clip(high + _EDGE_MARGIN, -1, side - 1) + 1):
             from_, to = 0.0, 1.0
-            if high - low > 1e-12:  # the part of the edge in this row of cells
+            if high - low > 1e-12:  # only the part of the edge in this row of cells
                 from_ = min(max((row - _EDGE_MARGIN - py[i]) / (py[j] - py[i]), 0.0), 1.0)
                 to = min(max((row + 1 + _EDGE_MARGIN - py[i]) / (py[j] - py[i]), 0.0), 1.0)
             xa, xb = px[i] + from_ * (px[j] - px[i]), px[i] + to * (px[j] - px[i])
@@ -103,7 +103,7 @@ def _classify(px, py, side):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _collect(kind, py_cells, offsets, rows, xs, ys, px, py):  # type: ignore[no-untyped-def]
-    """Return rows in "in" cells, and those in "edge" cells that pass the test against the edges of their row of cells."""
+    """Return the rows in inside cells, and those in edge cells that are inside by the edges of their row of cells."""
     side = kind.shape[0]
     found = np.empty(len(rows), np.int64)
     edges = np.empty(len(px), np.int64)
@@ -131,7 +131,7 @@ def _collect(kind, py_cells, offsets, rows, xs, ys, px, py):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def _in_box(offsets, rows, xs, ys, box, cells, side, limit):  # type: ignore[no-untyped-def]
-    """Collect rows in the closed box; stop after `limit` (negative: never)."""
+    """Collect the rows in the closed box, at most `limit` (negative: all)."""
     found = np.empty(len(rows) if limit < 0 else min(limit, len(rows)), np.int64)
     n = 0
     for row in range(cells[2], cells[3] + 1):
@@ -148,7 +148,7 @@ def _in_box(offsets, rows, xs, ys, box, cells, side, limit):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def _positions(offsets, rows, cells, side, keep):  # type: ignore[no-untyped-def]
-    """Return where the kept points of a block of cells stand in `rows`."""
+    """Return the positions in `rows` of the kept points of a block of cells."""
     n = 0
     for row in range(cells[2], cells[3] + 1):
         n += offsets[row * side + cells[1] + 1] - offsets[row * side + cells[0]]
@@ -179,16 +179,16 @@ def _nearest(offsets, rows, xs, ys, x, y, rx, ry, cells, side, visible):  # type
 
 @dataclass(frozen=True)
 class GridIndex:
-    """Points of the map sorted into square-ish cells; rows without a place (NaN) are left out."""
+    """The points of a map sorted into roughly square cells, without rows that are not on the map (NaN)."""
 
-    n: int  # all rows, those without a place too
+    n: int  # number of all rows, on the map or not
     side: int
     x0: float
     y0: float
     width: float  # of a cell, map units
     height: float
     offsets: IntArray  # (side^2 + 1,)
-    rows: IntArray  # (M,) int64 by cell
+    rows: IntArray  # (M,) int64, ordered by cell
     xs: FloatArray  # (M,) float64 by cell
     ys: FloatArray
 
@@ -197,7 +197,7 @@ class GridIndex:
         """Sort (N, 2) positions into a grid.
 
         Raises:
-            ShapeError: if it is no (N, 2) array.
+            ShapeError: if it is not an (N, 2) array.
         """
         if xy.ndim != 2 or xy.shape[1] != 2:
             raise ShapeError(f"A map needs (N, 2) positions, got {xy.shape}.")
@@ -222,20 +222,20 @@ class GridIndex:
 
     @cached_property
     def _at(self) -> IntArray:
-        """(n,) where each row stands in `rows`; -1 if it has no place."""
+        """(n,) position of each row in `rows`; -1 if it is not on the map."""
         at = np.full(self.n, -1, np.int64)
         at[self.rows] = np.arange(len(self.rows))
         return at
 
     def places(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return x and y of (K,) rows, NaN for a row without a place."""
+        """Return x and y of (K,) rows, NaN for rows that are not on the map."""
         at = self._at[rows]
         if not len(self.rows):
             return np.full(len(at), np.nan), np.full(len(at), np.nan)
         return np.where(at < 0, np.nan, self.xs[at]), np.where(at < 0, np.nan, self.ys[at])
 
     def lasso(self, xs: FloatArray, ys: FloatArray) -> IntArray:
-        """Return the rows inside a polygon (non-zero rule; closed by itself; NaN vertices are not allowed).
+        """Return the rows inside a polygon (non-zero winding rule; closed automatically).
 
         Args:
             xs, ys: (V,) map units.
@@ -252,7 +252,7 @@ class GridIndex:
         return np.sort(_collect(kind, py_cells, self.offsets, self.rows, self.xs, self.ys, px, py))
 
     def box(self, x0: float, x1: float, y0: float, y1: float) -> IntArray:
-        """Return the rows in a closed box, ascending, in whatever order its corners come."""
+        """Return the rows in a closed box, ascending; its corners may be given in any order."""
         found, n = self._box((x0, x1, y0, y1), -1)
         return np.sort(found[:n])
 
@@ -262,7 +262,7 @@ class GridIndex:
         return None if n > limit else np.sort(found[:n])
 
     def positions(self, view: tuple[float, float, float, float], keep: BoolArray | None) -> IntArray:
-        """Return where in `rows`, `xs`, `ys` the points around the view stand; a few outside it may be among them.
+        """Return the positions in `rows`, `xs`, `ys` of the points in view, and of a few around it.
 
         Args:
             view: (x0, x1, y0, y1), map units.
@@ -316,7 +316,7 @@ def combine(current: IntArray, new: IntArray, mode: LassoMode) -> IntArray:
     if mode == LassoMode.SUBTRACT:
         return np.setdiff1d(current, new, assume_unique=True)
     rows = np.concatenate([np.asarray(current, np.int64), np.asarray(new, np.int64)])
-    rows.sort(kind="stable")  # merges two runs that are in order
-    is_second = np.zeros(len(rows), bool)  # of a row that is in both
+    rows.sort(kind="stable")  # merges two sorted runs
+    is_second = np.zeros(len(rows), bool)  # the second occurrence of a row that is in both
     is_second[1:] = rows[1:] == rows[:-1]
     return rows[is_second if mode == LassoMode.INTERSECT else ~is_second]

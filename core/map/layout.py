@@ -1,4 +1,4 @@
-"""UMAP of the embeddings, and how far the map can be trusted. umap-learn is imported inside: it takes seconds."""
+"""UMAP of the embeddings, and its trustworthiness. umap-learn is imported inside functions: that takes seconds."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.errors import ShapeError
 
 N_NEIGHBOURS = 15
-EXACT_UP_TO = 20_000  # images: 6 s by brute force, where NN-descent compiles for 27 s in every process
+EXACT_UP_TO = 20_000  # images: 6 s by brute force, while NN-descent compiles for 27 s in every process
 TRUST_SAMPLE = 2_000  # trustworthiness is quadratic; 2,000 images take about a second
 
 
@@ -22,12 +22,12 @@ class Projection:
     """A map of N images."""
 
     xy: FloatArray  # (N, 2) float32, UMAP units (no meaning across refits)
-    neighbour_rows: IntArray  # (N, K) int32, nearest first, self excluded; -1 where there are fewer
+    neighbour_rows: IntArray  # (N, K) int32, nearest first, self excluded; -1 if fewer were found
     trustworthiness: float  # in [0, 1], on a subsample; NaN if too few images
 
 
 class _EpochLog(io.StringIO):
-    """Read UMAP's tqdm bar, its only progress report, and pass the epochs on."""
+    """Report progress by parsing UMAP's tqdm bar, the only progress it offers."""
 
     def __init__(self, on_progress: Progress) -> None:
         super().__init__()
@@ -54,18 +54,16 @@ def lay_out(
         n_neighbours: neighbours per image, self excluded.
         min_dist: how tight clusters may pack, in map units.
         seed: the same seed and input give the same map.
-        on_epoch: told (epoch, epochs) of the layout.
-    Returns:
-        a `Projection`.
+        on_epoch: called with (epoch, epochs) of the layout.
     Raises:
-        ShapeError: if x is no non-empty matrix.
+        ShapeError: if x is not a non-empty matrix.
     Source: McInnes, Healy & Melville 2018 (UMAP); Dong et al. 2011 (NN-descent); Venna & Kaski 2001 (trustworthiness).
     """
     if x.ndim != 2 or not len(x):
-        raise ShapeError(f"project needs (N>=1, D) embeddings, got {x.shape}; embed images first.")
+        raise ShapeError(f"A layout needs (N>=1, D) embeddings, got {x.shape}; embed images first.")
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     k = min(n_neighbours, len(x) - 1)
-    if k < 4:  # UMAP has no meaning below a handful of images: put them on a circle, near ones beside each other
+    if k < 4:  # too few images for UMAP: arrange them in a circle
         angle = np.arange(len(x)) / len(x) * 2 * math.pi
         circle = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
         return Projection(circle, np.full((len(x), 0), -1, np.int32), math.nan)
@@ -85,7 +83,7 @@ def _neighbours(unit: FloatArray, k: int, *, seed: int) -> tuple[IntArray, Float
     from pynndescent import NNDescent
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of rows with fewer found neighbours; UMAP copes with them
+        warnings.simplefilter("ignore")  # warns about rows with fewer neighbours, which UMAP handles
         index = NNDescent(unit, n_neighbors=k, metric="cosine", random_state=seed, compressed=True)
         rows, distances = index.neighbor_graph
     return rows, distances, index
@@ -95,7 +93,7 @@ def _layout(
     unit: FloatArray, knn: tuple[IntArray, FloatArray, Any], *, min_dist: float, seed: int, on_epoch: Progress
 ) -> FloatArray:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "Tensorflow not installed" at import, which nobody here asked for
+        warnings.simplefilter("ignore")  # "Tensorflow not installed" at import; it is not needed
         from umap import UMAP
 
     model = UMAP(
@@ -105,7 +103,7 @@ def _layout(
         init="pca",
         random_state=seed,
         precomputed_knn=knn,
-        force_approximation_algorithm=True,  # below 4,096 images UMAP would ignore the neighbours it is given
+        force_approximation_algorithm=True,  # else UMAP ignores precomputed neighbours below 4,096 images
         tqdm_kwds={
             "disable": False,
             "file": _EpochLog(on_epoch),
@@ -114,7 +112,7 @@ def _layout(
         },
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "n_jobs overridden to 1 by setting random_state": that is what we want
+        warnings.simplefilter("ignore")  # "n_jobs overridden to 1 by setting random_state": intended
         return np.asarray(model.fit_transform(unit), np.float32)
 
 

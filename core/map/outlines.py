@@ -1,4 +1,4 @@
-"""Outlines of islands on the map: the line that holds nearly all members of a cluster. numpy, scipy and contourpy."""
+"""Outlines of clusters on the map: lines around nearly all members of a cluster. numpy, scipy and contourpy."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from core.arrays import FloatArray
 
-MOST_BINS, FEWEST_BINS = 48, 10  # cells a side: a line of 48 steps is smooth on a screen and takes a millisecond
+MOST_BINS, FEWEST_BINS = 48, 10  # cells per side: 48 give a smooth line on a screen and take a millisecond
 SMOOTH = 1.2  # cells
-PAD = 5  # empty cells around, so that every line closes
-OUTSIDE = 0.03  # share of the members that may lie outside: stray ones would blow the line up
+PAD = 5  # empty cells around, so that every line is closed
+OUTSIDE = 0.03  # share of the members that may be outside: outliers would inflate the outline
 
 
 @dataclass(frozen=True)
@@ -18,22 +18,22 @@ class Outline:
 
     name: str
     lines: tuple[FloatArray, ...]  # each (P, 2), map units, closed
-    top: tuple[float, float]  # where its name stands
-    title: str = ""  # what its pictures say
+    top: tuple[float, float]  # position of its name
+    title: str = ""  # the words in its pictures
 
 
 def outline(name: str, xy: FloatArray) -> Outline:
-    """Draw the line around the places where a cluster is dense.
+    """Trace the lines around the dense regions of a cluster.
 
     Args:
         xy: (K, 2) finite positions of its members, K >= 1.
-    Source: contour of a smoothed two-dimensional histogram at the density that the given share of members reaches.
+    Source: contour of a smoothed two-dimensional histogram, at half the density that all but `OUTSIDE` of the members reach.
     """
     from contourpy import contour_generator
     from scipy.ndimage import gaussian_filter
 
     low, high = xy.min(axis=0), xy.max(axis=0)
-    bins = min(max(int(len(xy) ** 0.5), FEWEST_BINS), MOST_BINS)  # few members in many cells would be a lace
+    bins = min(max(int(len(xy) ** 0.5), FEWEST_BINS), MOST_BINS)  # with few members in many cells the outline falls apart
     step = np.maximum((high - low) / bins, 1e-6)
     cells = np.minimum(((xy - low) / step).astype(int), bins - 1) + PAD
     side = bins + 2 * PAD

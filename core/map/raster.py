@@ -1,10 +1,11 @@
-"""From points to pixels: datashader aggregates, our kernel shades. Runs off the event loop; imports no user interface.
+"""Render the map: datashader aggregates the points, our kernel shades the pixels. Runs off the event loop.
 
 A pixel's colour is the count-weighted mean of its points' colours, its opacity follows the rank of its count, and dots
 grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rendering.md.
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -15,16 +16,23 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
 from core.map.grid import GridIndex, LassoMode, combine
 
-_MOST_COUNTED = 65_535  # pixels fuller than this are equally opaque
+_MOST_COUNTED = 65_535  # points in a pixel; with more, opacity stays the same
 View = tuple[float, float, float, float]
 """(x0, x1, y0, y1) in map units."""
 
 
+class ColouringKind(StrEnum):
+    """Whether points are coloured by codes or by values."""
+
+    CATEGORICAL = "categorical"
+    CONTINUOUS = "continuous"
+
+
 @dataclass(frozen=True)
 class Colouring:
-    """What point colour shows."""
+    """The colour of every point."""
 
-    kind: str  # "categorical" or "continuous"
+    kind: ColouringKind
     codes: IntArray  # (N,) int16, -1 = unlabelled; empty if continuous
     values: FloatArray  # (N,) float32, NaN = undefined; empty if categorical
     palette: tuple[str, ...]  # "#rrggbb": by code, or the stops from low to high
@@ -34,11 +42,11 @@ class Colouring:
     high: float
 
     def __len__(self) -> int:
-        return len(self.codes) if self.kind == "categorical" else len(self.values)
+        return len(self.codes) if self.kind == ColouringKind.CATEGORICAL else len(self.values)
 
     def visible(self, hidden: frozenset[int]) -> BoolArray | None:
-        """Return which rows the legend leaves on, (N,) bool; None if all."""
-        if self.kind != "categorical" or not hidden:
+        """Return which rows are not hidden by the legend, (N,) bool; None if all are visible."""
+        if self.kind != ColouringKind.CATEGORICAL or not hidden:
             return None
         shown = np.ones(len(self.palette) + 1, bool)  # -1 is the last
         shown[[code for code in hidden if -1 <= code < len(self.palette)]] = False
@@ -50,27 +58,27 @@ class Colouring:
 
     @cached_property
     def _counts(self) -> dict[int, int]:
-        if self.kind != "categorical":
+        if self.kind != ColouringKind.CATEGORICAL:
             return {}
         found = np.bincount(self.codes.astype(np.int64) + 1, minlength=len(self.palette) + 1)
         return {code: int(found[code + 1]) for code in range(-1, len(self.palette))}
 
     def colours_of(self, rows: IntArray) -> list[str]:
         """Return the colour of each of (K,) rows as "#rrggbb"."""
-        if self.kind == "categorical":
+        if self.kind == ColouringKind.CATEGORICAL:
             table = [*self.palette, self.unlabelled]  # -1 is the last
             return [table[code] for code in self.codes[rows]]
         red_green_blue = (self.blend(self.values[rows]) * 255).round().astype(int)
         return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in red_green_blue]
 
     def table(self) -> FloatArray:
-        """Return the (C + 1, 3) float32 colours of the codes in [0, 1], that of -1 last."""
+        """Return the codes' colours, (C + 1, 3) float32 in [0, 1], the one of -1 last."""
         return np.array([_rgb(c) for c in (*self.palette, self.unlabelled)], np.float32)
 
     def blend(self, values: FloatArray) -> FloatArray:
         """Return (..., 3) float32 colours in [0, 1] of values, NaN as unlabelled."""
         stops = self.table()[:-1]
-        fine = np.linspace(0, len(stops) - 1, 256)  # a table of 256 colours: one look-up a pixel instead of three blends
+        fine = np.linspace(0, len(stops) - 1, 256)  # a table of 256 colours: one look-up per pixel, not three interpolations
         table = np.stack([np.interp(fine, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=1)
         table = np.concatenate([table, [_rgb(self.unlabelled)]]).astype(np.float32)
         share = (np.nan_to_num(values) - self.low) / max(self.high - self.low, 1e-12)
@@ -80,13 +88,13 @@ class Colouring:
 
 @dataclass(frozen=True)
 class Dots:
-    """How single points look. Sparse maps get larger, more opaque dots; full ones let the density show."""
+    """How points are drawn. Sparse maps get larger, more opaque dots; dense maps show the density."""
 
     radius: int  # px
-    opacity: float  # of the least full pixels; the fullest are opaque
+    opacity: float  # of the sparsest pixels; the densest are opaque
 
 
-# (share of pixels filled, up to which; dots in CSS px), chosen by eye on 5,000 to 1,000,000 points
+# (share of filled pixels below which they apply, dots in CSS px), chosen by eye on 5,000 to 1,000,000 points
 DOTS = ((0.004, Dots(3, 0.85)), (0.02, Dots(2, 0.8)), (0.08, Dots(1, 0.65)), (1.1, Dots(0, 0.5)))
 
 
@@ -96,14 +104,14 @@ def _rgb(colour: str) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class Picture:
-    """One drawn layer of the map."""
+    """One rendered layer of the map."""
 
     rgba: IntArray  # (height, width) uint32, row 0 at the bottom, as Bokeh's `image_rgba` takes it
     dots: Dots  # in device px
 
 
 class Raster:
-    """The points of one map, ready to be drawn in any colouring, view and size. Not for two threads at once."""
+    """The points of one map, ready to be rendered in any colouring, view and size. Not thread-safe."""
 
     def __init__(self, grid: GridIndex) -> None:
         self._grid = grid
@@ -126,14 +134,14 @@ class Raster:
             colouring: N codes or values, N rows as the grid.
             width, height: device px, at least 1.
             keep: (N,) bool, which rows to draw; all if None.
-            dots: in device px; by how full the picture is if None. A selection is drawn with the dots of the whole map.
-            pixel_ratio: device px a CSS px, to grow the dots by.
+            dots: in device px; chosen by the share of filled pixels if None. A selection takes the dots of the whole map.
+            pixel_ratio: device px per CSS px, by which chosen dots are scaled.
         Raises:
             ShapeError: if the colouring or `keep` does not have N rows.
         """
         for what, n in (("colouring", len(colouring)), ("mask", self._grid.n if keep is None else len(keep))):
             if n != self._grid.n:
-                raise ShapeError(f"The map has {self._grid.n} rows, the {what} has {n}; make it anew for this map.")
+                raise ShapeError(f"The map has {self._grid.n} rows, but the {what} has {n}; compute it again for this map.")
         count, colours = self._aggregate(colouring, view, width, height, keep)
         if dots is None:
             filled = len(colours) / count.size
@@ -146,12 +154,12 @@ class Raster:
         self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
     ) -> tuple[IntArray, FloatArray]:
         """Return counts (h, w) uint32 and the mean colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row."""
-        import datashader as ds  # 1.6 s: not for the command line's sake
+        import datashader as ds  # takes 1.6 s, which commands without a map should not pay
 
         points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
         canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
-        is_categorical = colouring.kind == "categorical"
-        # Sums of colours: no dearer for 24 classes than for 3, where a count per class is a layer per class.
+        is_categorical = colouring.kind == ColouringKind.CATEGORICAL
+        # Sums of colours cost the same for any number of classes, where counts per class would need a layer per class.
         wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
         with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
             found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
@@ -165,8 +173,8 @@ class Raster:
     def _points(self, colouring: Colouring, view: View, keep: BoolArray | None) -> dict[str, FloatArray]:
         """Return the columns x, y and r, g, b or value of the points around the view."""
         grid = self._grid
-        if self._coloured is None or self._coloured[0] is not colouring:  # kept: most draws are zooms
-            if colouring.kind == "categorical":
+        if self._coloured is None or self._coloured[0] is not colouring:  # cached: most draws are zooms
+            if colouring.kind == ColouringKind.CATEGORICAL:
                 rgb = colouring.table()[colouring.codes[grid.rows]]
                 columns = {name: np.ascontiguousarray(rgb[:, i]) for i, name in enumerate("rgb")}
             else:
@@ -194,7 +202,7 @@ def _shade(count, colours, opacity):  # type: ignore[no-untyped-def]
     up_to = 0
     for n in range(_MOST_COUNTED + 1):
         up_to += pixels_with[n]
-        rank = max(up_to - lone, 0) / max(filled - lone, 1)  # the sparsest pixels are 0, the fullest 1
+        rank = max(up_to - lone, 0) / max(filled - lone, 1)  # 0 for the sparsest pixels, 1 for the densest
         alphas[n] = np.uint32(np.rint(255 * (opacity + (1 - opacity) * rank)))
     rgba = np.zeros((height, width), np.uint32)
     at = 0
@@ -212,9 +220,9 @@ def _shade(count, colours, opacity):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _grow(rgba, radius):  # type: ignore[no-untyped-def]
-    """Draw each pixel as a disc. A disc never covers a filled pixel, and where two meet the more opaque one wins.
+    """Grow each pixel to a disc. A disc never covers a filled pixel; where two overlap the more opaque one wins.
 
-    datashader's `spread` costs pixels times disc; this costs filled pixels times disc, and only sparse pictures grow.
+    datashader's `spread` costs pixels times disc; this costs filled pixels times disc, and only sparse maps need it.
     """
     height, width = rgba.shape
     grown = rgba.copy()
@@ -232,14 +240,15 @@ def _grow(rgba, radius):  # type: ignore[no-untyped-def]
 
 
 def warm() -> None:
-    """Compile datashader's and our kernels with the dtypes the server uses; the first user need not wait for it."""
+    """Compile datashader's and our kernels for the dtypes the server uses, so that the first user need not wait."""
     xy = np.random.default_rng(0).random((50, 2)).astype(np.float32)
     grid = GridIndex.build(xy)
     raster, view, keep = Raster(grid), (0.2, 0.8, 0.2, 0.8), np.ones(50, bool)
     categorical = Colouring(
-        "categorical", np.zeros(50, np.int16), np.array([], np.float32), ("#000000",), "#999999", ("a",), 0.0, 1.0
+        ColouringKind.CATEGORICAL, np.zeros(50, np.int16), np.array([], np.float32), ("#000000",), "#999999", ("a",), 0.0, 1.0
     )
-    continuous = replace(categorical, kind="continuous", values=xy[:, 0].copy(), palette=("#000000", "#ffffff"))
+    shades = ("#000000", "#ffffff")
+    continuous = replace(categorical, kind=ColouringKind.CONTINUOUS, values=xy[:, 0].copy(), palette=shades)
     for colouring in (categorical, continuous):
         raster.draw(colouring, view, 40, 30)
         raster.draw(colouring, view, 40, 30, keep=keep, dots=Dots(1, 0.5))

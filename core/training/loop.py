@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from core.arrays import IntArray
 from core.devices import pick_device
-from core.encoders.vit import WEIGHTS_FORMAT, read_tensors, save_tensors
+from core.encoders.vit import WeightsFormat, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.training.batches import Pixels, Uint8Array, as_pixels
 from core.training.msn import Msn, parameter_groups
@@ -386,7 +386,7 @@ def save_weights(model: Msn, path: Path, *, step: int, steps: int, about: Mappin
     """Write the EMA backbone as float16 safetensors that `core.encoders.encoder` loads; whole or not at all."""
     tensors = {k: v.half() for k, v in model.target_backbone.vit.state_dict().items()}
     meta = {
-        "format": WEIGHTS_FORMAT,
+        "format": str(WeightsFormat.VIT),
         "method": "MSN (Assran et al. 2022) on lightly",
         "architecture": model.config.architecture.to_json(),
         "config": model.config.fingerprint(),

@@ -32,7 +32,7 @@ def with_classes(space, text):
 def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     teach(space, 40, np.random.default_rng(0))
     with_classes(space, "neutral,explicit")
-    star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
+    star = "mark flagged classes with a star, for example 'lassoscope classes --set neutral,explicit*'"
     assert all(star in c.missing for c in curves(space))
     assert star in check_sets.status(space).missing
     with pytest.raises(InputError, match="a star marks flagged"):

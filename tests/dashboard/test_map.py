@@ -12,7 +12,7 @@ from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
 
 from core.map.grid import GridIndex
 from core.map.outlines import Outline
-from core.map.raster import Colouring
+from core.map.raster import Colouring, ColouringKind
 from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
@@ -65,7 +65,7 @@ class State(param.Parameterized):
 
 def categorical(codes):
     empty = np.array([], np.float32)
-    return Colouring("categorical", np.asarray(codes, np.int16), empty, PALETTE, "#999999", ("red", "blue"), 0, 1)
+    return Colouring(ColouringKind.CATEGORICAL, np.asarray(codes, np.int16), empty, PALETTE, "#999999", ("red", "blue"), 0, 1)
 
 
 @pytest.fixture
@@ -370,7 +370,7 @@ def test_the_legend_names_counts_and_keys_every_class():
 
 def test_the_legend_of_values_is_a_scale():
     empty, values = np.array([], np.int16), np.array([0.5], np.float32)
-    legend = legend_of(Colouring("continuous", empty, values, PALETTE, "#999999", (), -5, 5), {}, "not scored")
+    legend = legend_of(Colouring(ColouringKind.CONTINUOUS, empty, values, PALETTE, "#999999", (), -5, 5), {}, "not scored")
     assert legend["entries"] == []
     missing = {"missing": "#999999", "missing_name": "not scored"}
     assert legend["scale"] == {"colours": list(PALETTE), "low": "≤ -5", "high": "≥ 5", **missing}

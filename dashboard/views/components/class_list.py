@@ -6,7 +6,7 @@ from typing import Any
 import panel as pn
 import param
 
-from core.map.raster import Colouring
+from core.map.raster import Colouring, ColouringKind
 
 
 class ClassList(pn.custom.JSComponent):
@@ -138,7 +138,7 @@ def legend_of(
         flagged: names of the classes that the operating point must catch; the legend says so.
         ends: words at the low and the high end of a scale; its two figures if None.
     """
-    if colouring.kind == "continuous":
+    if colouring.kind == ColouringKind.CONTINUOUS:
         low, high = ends or (f"≤ {colouring.low:g}", f"≥ {colouring.high:g}")
         missing = {"missing": colouring.unlabelled, "missing_name": rest}
         return {"entries": [], "scale": {"colours": list(colouring.palette), "low": low, "high": high, **missing}}

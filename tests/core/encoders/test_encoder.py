@@ -13,7 +13,7 @@ from core.assets import ASSETS
 from core.catalog import originals
 from core.catalog.originals import FilePictures
 from core.encoders.encoder import BATCHES_AHEAD, CHUNK, ENCODERS, embed_originals, load_encoder
-from core.encoders.vit import WEIGHTS_FORMAT, Architecture, read_tensors
+from core.encoders.vit import Architecture, WeightsFormat, read_tensors
 from core.errors import EncoderError, InputError, ShapeError
 
 TINY = Architecture(input_size=16, patch_size=8, dim=12, depth=1, heads=3)
@@ -105,7 +105,7 @@ def test_shipped_weights_know_notices_from_clothes(name):
 
 
 def write(path, *, tensors=None, **meta):
-    given = {"format": WEIGHTS_FORMAT, "architecture": TINY.to_json(), **meta}
+    given = {"format": str(WeightsFormat.VIT), "architecture": TINY.to_json(), **meta}
     save_file(tensors or TINY.build().state_dict(), path, {k: v for k, v in given.items() if v is not None})
     return str(path)
 
@@ -152,7 +152,7 @@ def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
 
     path = tmp_path / "w.safetensors"
     path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(EncoderError, match="no safetensors file"):
+    with pytest.raises(EncoderError, match="not a safetensors file"):
         load_encoder(str(path), device="cpu")
 
 
@@ -227,5 +227,5 @@ def test_decoding_stays_a_bounded_way_ahead_and_ends_with_its_reader(files, monk
 
 
 def test_a_batch_of_nothing_is_refused(files):
-    with pytest.raises(InputError, match="1 image"):
+    with pytest.raises(InputError, match="batch size must be at least 1"):
         list(embed_originals(FilePictures(files), load_encoder("pixels-pca"), batch_size=0))

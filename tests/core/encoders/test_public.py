@@ -100,7 +100,7 @@ def test_a_checkpoint_with_code_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"a": torch.zeros(2)}, "no plain Vision Transformer"),
+        ({"a": torch.zeros(2)}, "not contain a plain Vision Transformer"),
         ({"epoch": 3}, "no state dict"),
         ([1, 2], "no state dict"),
     ],
@@ -115,7 +115,7 @@ def test_sizes_that_cannot_be_are_said(formats):
     folder, _ = formats
     with pytest.raises(EncoderError, match="multiple of 16"):
         load_encoder(str(folder / "model.safetensors"), size=100)
-    with pytest.raises(EncoderError, match="its own input size"):
+    with pytest.raises(EncoderError, match=r"input size of .* is fixed"):
         load_encoder("msn-demo", size=64)
 
 
@@ -129,6 +129,6 @@ def test_unknown_timm_models_and_missing_files_are_said():
 def test_the_hub_offline_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(EncoderError, match="could not be fetched") as caught:
+    with pytest.raises(EncoderError, match="could not be downloaded") as caught:
         fetch_hub("facebook/vit-msn-small")
     assert "\n" not in str(caught.value)

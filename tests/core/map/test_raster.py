@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import ShapeError
 from core.map.grid import GridIndex
-from core.map.raster import DOTS, Colouring, Dots, Raster
+from core.map.raster import DOTS, Colouring, ColouringKind, Dots, Raster
 
 VIEW = (0.0, 10.0, 0.0, 10.0)
 FLAT = Dots(radius=0, opacity=0.5)
@@ -15,12 +15,14 @@ RED, BLUE, GREY = "#ff0000", "#0000ff", "#808080"
 
 
 def categorical(codes):
-    return Colouring("categorical", np.array(codes, np.int16), np.array([], np.float32), (RED, BLUE), GREY, ("r", "b"), 0, 1)
+    return Colouring(
+        ColouringKind.CATEGORICAL, np.array(codes, np.int16), np.array([], np.float32), (RED, BLUE), GREY, ("r", "b"), 0, 1
+    )
 
 
 def continuous(values, low=0.0, high=1.0):
     empty = np.array([], np.int16)
-    return Colouring("continuous", empty, np.array(values, np.float32), ("#000000", "#ffffff"), GREY, (), low, high)
+    return Colouring(ColouringKind.CONTINUOUS, empty, np.array(values, np.float32), ("#000000", "#ffffff"), GREY, (), low, high)
 
 
 def rgba(picture):
@@ -137,7 +139,7 @@ def test_an_empty_map_is_transparent(colouring):
 
 
 def test_a_colouring_of_another_map_is_said():
-    with pytest.raises(ShapeError, match="map has 1 rows, the colouring has 2"):
+    with pytest.raises(ShapeError, match="map has 1 rows, but the colouring has 2"):
         points((5, 5)).draw(categorical([0, 1]), VIEW, 10, 10)
 
 
@@ -150,7 +152,7 @@ def test_hidden_codes_are_not_visible():
     colouring = categorical([0, -1, 1])
     assert colouring.visible(frozenset()) is None
     assert colouring.visible(frozenset({0, -1})).tolist() == [False, False, True]
-    assert replace(colouring, kind="continuous").visible(frozenset({0})) is None
+    assert replace(colouring, kind=ColouringKind.CONTINUOUS).visible(frozenset({0})) is None
 
 
 def test_codes_are_counted_for_the_legend():
