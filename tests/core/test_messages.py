@@ -35,7 +35,7 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     star = "mark flagged classes with a star, for example 'lassoscope classes --set neutral,explicit*'"
     assert all(star in c.missing for c in curves(space))
     assert star in check_sets.status(space).missing
-    with pytest.raises(InputError, match="a star marks flagged"):
+    with pytest.raises(InputError, match="flagged classes with a star"):
         suggest(space, 3, strategy="top")
     assert suggest(space, 3)  # what needs no score goes on
     assert missing_side(space) == ""  # no label could bring the other side

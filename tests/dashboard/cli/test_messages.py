@@ -27,7 +27,7 @@ def test_no_class_flagged_is_said_by_every_command_that_needs_a_score(space):
     set_classes(space, parse_classes("neutral,explicit"))
     refit(space)
     space.close()
-    star = "a star marks flagged classes, for example 'lassoscope classes --set neutral,explicit*'"
+    star = "mark flagged classes with a star, for example 'lassoscope classes --set neutral,explicit*'"
     assert star in say("fit", "-w", space.folder)
     assert say("curves", "-w", space.folder).count(star) == 1
     said = say("promise", "-w", space.folder)
