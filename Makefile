@@ -13,8 +13,7 @@ setup: $(STAMP)
 # uv comes first, in the lock's version, and installs the rest: 6 GB that pip unpacks one file after the other.
 $(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Lassoscope needs Python 3.11 or newer, this is %d.%d; run make PYTHON=python3.12" % v[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	awk '/^uv==/ {found = 1} found; found && !/\\$$/ {exit}' $(LOCK) | $(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --requirement /dev/stdin
+	PYTHON=$(PYTHON) tools/environment.sh $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --editable '.[dev]'
 	touch $@
 
@@ -26,6 +25,9 @@ test: setup
 
 test-ui: setup
 	$(BIN)/python -m pytest -m ui
+
+test-wheel:
+	tools/test_wheel.sh
 
 test-all: setup
 	$(BIN)/python -m pytest -m 'not gpu'
