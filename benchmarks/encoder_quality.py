@@ -1,6 +1,6 @@
 """Compare encoders: kNN and linear-probe accuracy, AP of footwear and of notices with all labels and with 100.
 
-python -m benchmarks.encoder_quality --work /tmp/msn-demo --write docs/encoders.md
+python -m benchmarks.encoder_quality --work /tmp/msn-demo --write docs/explanation/encoders.md
 
 Two tables. Held out: every fourth demo image is asked about, the others are known; MSN has seen all of them, none
 with its label. Unseen (where Debian's dataset-fashion-mnist is installed): 4,000 test images and 210 notices of another

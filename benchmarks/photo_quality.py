@@ -1,6 +1,7 @@
-"""Compare msn-tiny-64 with the same network untrained and with PCA of pixels, on photos, notices and Fashion-MNIST.
+r"""Compare msn-tiny-64 with the same network untrained and with PCA of pixels, on photos, notices and Fashion-MNIST.
 
-python -m benchmarks.photo_quality --photos caltech99-128.tar --weights assets/msn-tiny-64.safetensors --write docs/encoders.md
+python -m benchmarks.photo_quality --photos caltech99-128.tar --weights assets/msn-tiny-64.safetensors \
+    --write docs/explanation/encoders.md
 
 Asked are images no encoder was fitted on: every fifth photo, 4,000 Fashion-MNIST test images, 300 notices of another
 seed. Known are those that MSN saw without labels (and that PCA was fitted on). Every figure is on standardised embeddings,

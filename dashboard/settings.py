@@ -1,4 +1,4 @@
-"""Everything the environment can set, in one table. The README's settings table is tested against it."""
+"""Everything the environment can set, in one table. docs/reference/settings.md is tested against it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """Public weights: Hugging Face ViTMSN files and facebookresearch/msn checkpoints. Read as data; no code in them is run.
 
 Tensor names differ by source and are converted to timm's. Position embeddings are resized as the sources do it (bicubic,
-no antialiasing). Licences: docs/encoders.md.
+no antialiasing). Licences: docs/explanation/encoders.md.
 """
 
 import json

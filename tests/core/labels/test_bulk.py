@@ -142,5 +142,5 @@ def test_looking_until_it_pleases_costs_confidence():
             looks = range(12, 241, 12)
             over += any(least_right(n_images, n, int(right[:n].sum())) > n_right for n in looks)
         broken[n_images, n_right] = over / 400
-    print(broken)  # noqa: T201  the figure of docs/review.md
+    print(broken)  # noqa: T201  the figure of docs/explanation/review.md
     assert max(broken.values()) < 0.25
