@@ -515,12 +515,13 @@ class Actions:
         """
 
         def export() -> tuple[Path, str]:
-            from core.delivery.bundle import exactly, export_zip
+            from core.delivery.bundle import export_zip
+            from core.delivery.model_card import exactly
 
-            file, record = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
-            held = record["promise"]
-            covered = "" if held is None or held["covers_this_threshold"] else "; its promise does not cover this threshold"
-            return file, f"{record['chosen']}, score ≥ {exactly(record['threshold'])}{covered}"
+            file, manifest = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
+            held = manifest.promise
+            covered = "" if held is None or held.covers_this_threshold else "; its promise does not cover this threshold"
+            return file, f"{manifest.chosen}, score ≥ {exactly(manifest.threshold)}{covered}"
 
         self.run(export, lambda found: done(*found), on=self._server.slow_pool, failed=failed)
 

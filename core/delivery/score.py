@@ -1,4 +1,4 @@
-"""Score images with a bundle: batch by batch into part files, so that a stopped run goes on, then into one table."""
+"""Score images with a bundle, batch by batch into part files, so that a stopped run can continue; then write one table."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import shutil
 from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -20,13 +20,13 @@ from core.images.examine import prepare, read_square
 from core.intake.ingest import Found, list_source
 from core.maths.uncertainty import probability
 from core.store.files import atomic_path, need_file_place, write_json_atomic
-from core.wording import counted, target
+from core.wording import counted, target, verb
 from core.workers import CrashedError, TookTooLongError, Workers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 512  # images a part: a kill loses a few seconds
+ROWS = 512  # images per part file; a kill loses a few seconds of work
 DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
 FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
 PARQUET = (".parquet", ".pq")
@@ -40,24 +40,52 @@ class Decision(StrEnum):
     NOT_SCORED = ""
 
 
+class Problem(TypedDict):
+    """A file that could not be scored."""
+
+    path: str
+    problem: str
+
+
+class Drift(TypedDict):
+    """Two-sample Kolmogorov-Smirnov test of new scores against those of the bundle's images; NaN with too few scores."""
+
+    ks_distance: float
+    p: float
+    drifted: bool
+
+
+class ScoreResult(TypedDict):
+    """What a run has scored, as the command line prints it."""
+
+    files: int
+    scored: int
+    flagged: int  # score >= threshold
+    problems: list[Problem]
+    bundle: str  # version
+    threshold: float
+    calibrated: bool  # the probabilities
+    drift: Drift
+    promise: str  # statements about promise and drift
+    resumed_parts: int  # written by an earlier, stopped run
+
+
 def score_source(
     bundle: Bundle, source: Path, out: Path, *, workers: int | None = None, on_progress: Progress = ignore
-) -> dict[str, Any]:
+) -> ScoreResult:
     """Score every image of a folder tree or manifest.
 
-    Writes a table with path, score (logit), probability, decision (`Decision`), one score a class,
-    bundle version, and problem (why a file was not scored).
+    Writes a table with path, score (logit), probability, decision (`Decision`), one score per class, bundle version and
+    problem (why a file was not scored).
 
     Args:
-        out: .csv, or .parquet; written whole at the end. Until then the parts lie in OUT.parts, and the same command goes on.
+        out: .csv or .parquet; written whole at the end. Until then the parts are in OUT.parts, where the same call continues.
         workers: decoding processes, all cores if None.
-    Returns:
-        counts, the files that could not be scored, and the statements about promise and drift.
     Raises:
         InputError: if the source is missing or empty, or `out` is neither CSV nor Parquet.
     """
     if out.suffix.lower() not in (".csv", *PARQUET):
-        raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name such a file.")
+        raise InputError(f"Scores are written as .csv or .parquet, got '{out.name}'; name a file with one of these endings.")
     need_file_place(out)
     files = list(list_source(source).files)
     parts = _open_parts(bundle, files, out)
@@ -66,7 +94,7 @@ def score_source(
     resumed = len(batches) - len(todo)
     done = sum(len(batches[number]) for number in range(len(batches)) if number not in set(todo))
     on_progress(done, len(files))
-    with Workers(workers, prepare=prepare) as pool:  # strangers' files: as bounded as at an ingest
+    with Workers(workers, prepare=prepare) as pool:  # untrusted files: the same limits as at an ingest
         ahead = _decode(pool, batches[todo[0]], bundle) if todo else []
         for place, number in enumerate(todo):
             read = [_result(task) for task in ahead]
@@ -75,13 +103,13 @@ def score_source(
                 _table(bundle, batches[number], read).to_parquet(aside, index=False)
             done += len(batches[number])
             on_progress(done, len(files))
-    return _finish(bundle, parts, len(batches), out) | {"resumed_parts": resumed}
+    return _finish(bundle, parts, len(batches), out, resumed)
 
 
 def _open_parts(bundle: Bundle, files: list[Found], out: Path) -> Path:
-    """Return the folder of part files; parts of another bundle or of other files are thrown away."""
+    """Return the folder of part files; parts of another bundle or of other files are deleted."""
     listing = hashlib.blake2b("\0".join(_mark(file) for file in files).encode(), digest_size=16).hexdigest()
-    plan = {"bundle": bundle.version, "files": listing, "rows": ROWS}
+    plan = {"bundle": bundle.manifest.version, "files": listing, "rows": ROWS}
     parts = out.with_name(f"{out.name}.parts")
     try:
         same = json.loads((parts / "plan.json").read_text()) == plan
@@ -126,13 +154,13 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
     import pandas as pd
 
     whole = [place for place, image in enumerate(read) if not isinstance(image, str)]
-    names = bundle.class_names
+    names = bundle.manifest.probe.classes
     scores = np.full((len(files), len(names) + 1), np.nan)
     if whole:
         scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
     flagged = scores[:, -1]
     decision = np.where(
-        np.isnan(flagged), Decision.NOT_SCORED, np.where(flagged >= bundle.threshold, Decision.FLAG, Decision.LEAVE)
+        np.isnan(flagged), Decision.NOT_SCORED, np.where(flagged >= bundle.manifest.threshold, Decision.FLAG, Decision.LEAVE)
     )
     columns = {
         "path": [file.path for file in files],
@@ -140,7 +168,7 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
         "probability": chances(bundle, flagged),
         "decision": decision,
         **{f"score_{name}": scores[:, column] for column, name in enumerate(names)},
-        "bundle": bundle.version,
+        "bundle": bundle.manifest.version,
         "problem": [image if isinstance(image, str) else "" for image in read],
     }
     return pd.DataFrame(columns)
@@ -157,12 +185,12 @@ def score_images(bundle: Bundle, images: Uint8Array) -> FloatArray:
 
 
 def chances(bundle: Bundle, scores: FloatArray) -> FloatArray:
-    """Turn logits into probabilities, calibrated where the bundle has a calibration."""
-    fit = bundle.record["calibration"] or {"slope": 1.0, "intercept": 0.0}
-    return probability(fit["slope"] * scores + fit["intercept"])
+    """Turn logits into probabilities, calibrated if the bundle has a calibration."""
+    fit = bundle.manifest.calibration
+    return probability(scores if fit is None else fit.slope * scores + fit.intercept)
 
 
-def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, Any]:
+def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path, resumed: int) -> ScoreResult:
     import pandas as pd
 
     table = pd.concat([pd.read_parquet(_part(parts, number)) for number in range(n_parts)], ignore_index=True)
@@ -174,25 +202,27 @@ def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path) -> dict[str, A
     shutil.rmtree(parts)
     scores = table["score"].dropna().to_numpy(np.float64)
     broken = table.loc[table["problem"] != "", ["path", "problem"]]
+    problems = [Problem(path=path, problem=problem) for path, problem in broken.itertuples(index=False)]
     distance, p = drift(bundle, scores)
     return {
         "files": len(table),
         "scored": len(scores),
         "flagged": int((table["decision"] == Decision.FLAG).sum()),
-        "problems": broken.to_dict("records"),
-        "bundle": bundle.version,
-        "threshold": bundle.threshold,
-        "calibrated": bundle.record["calibration"] is not None,
+        "problems": problems,
+        "bundle": bundle.manifest.version,
+        "threshold": bundle.manifest.threshold,
+        "calibrated": bundle.manifest.calibration is not None,
         "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
         "promise": f"{promise_words(bundle)} {drift_words(len(scores), distance, p)}",
+        "resumed_parts": resumed,
     }
 
 
 def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
-    """Compare new scores with those of the images the bundle was made from.
+    """Compare new scores with those of the bundle's images.
 
     Returns:
-        distance and p-value of the two-sample Kolmogorov-Smirnov test; NaN below `FEWEST_TO_COMPARE` scores.
+        distance and p-value of the two-sample Kolmogorov-Smirnov test; NaN with fewer than `FEWEST_TO_COMPARE` scores.
     """
     from scipy.stats import ks_2samp
 
@@ -203,25 +233,23 @@ def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
 
 
 def promise_words(bundle: Bundle) -> str:
-    """Say what the promise has to do with these images: nothing."""
-    held = bundle.record["promise"]
+    """Say that the bundle's promise does not cover new images."""
+    held = bundle.manifest.promise
     if held is None:
         return "This bundle carries no promise."
     return (
-        f"The promise of {target(held['recall'])} recall was made for the {counted(held['frame'], 'image')} of "
-        f"'{bundle.record['workspace']}' on {held['at'][:10]}; it does not cover others, so nothing is promised here."
+        f"The promise of {target(held.recall)} recall was made for the {counted(held.frame, 'image')} of "
+        f"'{bundle.manifest.workspace}' on {held.at[:10]}; it does not cover others, so nothing is promised here."
     )
 
 
 def drift_words(n: int, distance: float, p: float) -> str:
-    """Say whether n new scores look like those of the images the bundle was made from."""
+    """Say whether n new scores are distributed like those of the bundle's images."""
     if not n:
-        return "No image was scored, so nothing can be said of how they compare."
+        return "No image was scored, so there is nothing to compare."
     if n < FEWEST_TO_COMPARE:
-        return (
-            f"{counted(n, 'score')} {'is' if n == 1 else 'are'} too few to say whether they look like those it was made from."
-        )
+        return f"{counted(n, 'score')} {verb(n)} too few to compare with those of the images the bundle was made from."
     test = f"Kolmogorov-Smirnov distance {distance:.2f}, p = {p:.2g}"
     if p < DRIFT_LEVEL:
-        return f"These scores are distributed otherwise ({test}): make a fresh check set from images like these."
-    return f"These scores look like the ones it was made from ({test})."
+        return f"These scores are distributed differently ({test}): start a new check set with images like these."
+    return f"These scores look like those of the images the bundle was made from ({test})."

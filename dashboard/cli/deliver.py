@@ -29,21 +29,22 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
-    from core.delivery.bundle import exactly, export_bundle
+    from core.delivery.bundle import export_bundle
+    from core.delivery.model_card import exactly
 
     with Workspace(workspace, read_only=True) as space:
         if threshold is not None:
             refit(space, save=False)
-        record = export_bundle(space, folder, point=point, threshold=threshold)
-    held = record["promise"]
+        manifest = export_bundle(space, folder, point=point, threshold=threshold)
+    held = manifest.promise
     words = "without a promise"
-    if held is not None and held["covers_this_threshold"]:
-        words = f"with the promise of {target(held['recall'])} recall"
+    if held is not None and held.covers_this_threshold:
+        words = f"with the promise of {target(held.recall)} recall"
     elif held is not None:
-        words = f"which the promise of opening {held['number']} does not cover"
-    rule = f"flag scores ≥ {exactly(record['threshold'])}"
-    sentence = f"Bundle {record['version']} written to {folder}: {record['chosen']}; {rule}, {words}."
-    slim = {key: value for key, value in record.items() if key != "score_quantiles"}
+        words = f"which the promise of opening {held.number} does not cover"
+    rule = f"flag scores ≥ {exactly(manifest.threshold)}"
+    sentence = f"Bundle {manifest.version} written to {folder}: {manifest.chosen}; {rule}, {words}."
+    slim = {key: value for key, value in manifest.to_json().items() if key != "score_quantiles"}
     finish(sentence, {"folder": str(folder), **slim}, as_json=json)
 
 

@@ -107,7 +107,7 @@ def test_other_images_are_said_to_be_other(bundle, tmp_path):
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / f"{number}.png")
     found = score(bundle, tmp_path, tmp_path / "out" / "scores.parquet")
     assert found["drift"]["drifted"]
-    assert "distributed otherwise" in found["promise"]
+    assert "distributed differently" in found["promise"]
     assert len(pd.read_parquet(tmp_path / "out" / "scores.parquet")) == 60
 
 
@@ -175,10 +175,10 @@ def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(promised
         with pytest.raises(InputError, match="no operating point 'x'"):
             export_bundle(space, tmp_path / "b", point="x")
         refit(space, save=False)
-        record = export_bundle(space, tmp_path / "b", threshold=1.5)
-        assert record["promise"] is None
+        manifest = export_bundle(space, tmp_path / "b", threshold=1.5)
+        assert manifest.promise is None
         again = export_bundle(space, tmp_path / "b")  # an older bundle is replaced
-        assert again["promise"] is not None
+        assert again.promise is not None
         assert not list(tmp_path.glob(".b.*"))
     with Workspace.create(tmp_path / "empty") as space, pytest.raises(InputError, match="open the check set"):
         export_bundle(space, tmp_path / "c")
@@ -212,7 +212,7 @@ def test_an_export_says_what_it_is_of(promised, tmp_path, quickly):
         points.put_in_force(space, "careful", analyst="ann")
         assert choose(space).title == "operating point 'careful', in force"
         shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
-        assert (shown["chosen"], shown["operating_point"]) == ("a threshold without a name, on opening 1", "")
+        assert (shown["chosen"], shown["operating_point"]) == ("an unnamed threshold, from opening 1", "")
         assert not shown["promise"]["covers_this_threshold"]
         for wrong, said in (({"point": "careful", "threshold": 1.0}, "one threshold"), ({"threshold": float("nan")}, "finite")):
             with pytest.raises(InputError, match=said):
@@ -228,10 +228,10 @@ def test_the_older_bundle_stays_until_the_new_one_is_whole_and_other_files_for_e
             patched.setattr("core.delivery.bundle.model_card", lambda _: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 export_bundle(space, tmp_path / "b")
-        assert json.loads((tmp_path / "b" / "bundle.json").read_text())["version"] == first["version"]
+        assert json.loads((tmp_path / "b" / "bundle.json").read_text())["version"] == first.version
         assert [file.name for file in tmp_path.iterdir()] == ["b"]
         (tmp_path / "link").symlink_to(tmp_path / "b")
-        assert export_bundle(space, tmp_path / "link")["probe"] == first["probe"]
+        assert export_bundle(space, tmp_path / "link").probe == first.probe
         assert (tmp_path / "link").is_symlink()
         (tmp_path / "b" / "notes.txt").write_text("mine")
         with pytest.raises(InputError, match=r"besides an older bundle \(notes.txt\)"):
@@ -243,9 +243,9 @@ def test_the_older_bundle_stays_until_the_new_one_is_whole_and_other_files_for_e
         (tmp_path / "other" / "bundle.json").write_text('{"mine": 1}')
         with pytest.raises(InputError, match="and no bundle"):
             export_bundle(space, tmp_path / "other")
-        file, record = export_zip(space, tmp_path / "zips")
+        file, manifest = export_zip(space, tmp_path / "zips")
         with zipfile.ZipFile(file) as packed:
-            assert json.loads(packed.read("bundle.json"))["version"] == record["version"]
+            assert json.loads(packed.read("bundle.json"))["version"] == manifest.version
             assert packed.testzip() is None
         assert list((tmp_path / "zips").iterdir()) == [file]
 
@@ -288,7 +288,7 @@ def test_no_image_scored_is_said_and_looks_like_nothing(bundle, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "torn.png").write_bytes(b"no picture")
     found = score(bundle, tmp_path / "in", tmp_path / "s.csv")
-    assert found["promise"].endswith("No image was scored, so nothing can be said of how they compare.")
+    assert found["promise"].endswith("No image was scored, so there is nothing to compare.")
     assert not found["drift"]["drifted"]
     assert np.isnan([found["drift"]["ks_distance"], found["drift"]["p"]]).all()
 

@@ -283,7 +283,7 @@ def test_numbers_are_said_like_this(said, wanted):
 
 
 def test_few_new_scores_are_not_said_to_look_alike():
-    assert drift_words(0, math.nan, math.nan) == "No image was scored, so nothing can be said of how they compare."
+    assert drift_words(0, math.nan, math.nan) == "No image was scored, so there is nothing to compare."
     assert "1 score is too few" in drift_words(1, math.nan, math.nan)
     assert "look like" in drift_words(50, 0.1, 0.5)
-    assert "distributed otherwise" in drift_words(50, 0.9, 1e-9)
+    assert "distributed differently" in drift_words(50, 0.9, 1e-9)

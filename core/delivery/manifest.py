@@ -1,0 +1,111 @@
+"""What bundle.json holds, as models that write it and check it when it is read. Imports pydantic and core."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
+
+FAMILY = "lassoscope-bundle/"
+FORMAT = f"{FAMILY}1"
+
+
+class Part(BaseModel):
+    """A part of the manifest; what a newer program adds is ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class BundleClass(Part):
+    """A class of the probe, or a flagged one that it does not know."""
+
+    name: str
+    flagged: bool
+
+
+class ProbePart(Part):
+    """The probe in the bundle."""
+
+    version: int
+    classes: list[str]  # one a column
+    labels: int  # it learned from
+
+
+class OnnxPart(Part):
+    """Inputs and outputs of model.onnx."""
+
+    inputs: list[str]
+    outputs: list[str]
+    score_columns: list[str]
+    largest_difference_to_torch: float  # over scores and embeddings
+
+
+class CalibrationPart(Part):
+    """`core.evidence.threshold.Calibration`."""
+
+    slope: FiniteFloat
+    intercept: FiniteFloat
+
+
+class CheckLabel(Part):
+    """One check label of the promise."""
+
+    id: str  # of the image
+    flagged: bool
+    score: float  # logit
+
+
+class PromisePart(Part):
+    """The opening behind the promise (`core.evidence.openings.Opening`), and what was promised."""
+
+    number: int
+    check_set: int
+    look: int
+    probe: int
+    analyst: str
+    at: str  # ISO 8601, UTC
+    encoder: str
+    recall: float
+    confidence: float
+    live: bool
+    alpha: float
+    threshold: float | None
+    misses: int
+    n_teach: int
+    frame: int
+    frame_hash: str
+    flagged_names: list[str]
+    guideline: str
+    reread: int
+    disagreed: int
+    n: int
+    n_flagged: int
+    covers_this_threshold: bool
+    sentences: list[str]
+    conditions: list[str]
+    check_labels: list[CheckLabel]
+
+
+class Manifest(Part):
+    """Content of bundle.json."""
+
+    format: Annotated[str, Field(pattern=f"^{FORMAT}$")] = FORMAT
+    exported_at: str  # ISO 8601, UTC
+    workspace: str
+    threshold: FiniteFloat  # flag scores >= threshold
+    rule: str
+    operating_point: str  # "" if the threshold has no name
+    chosen: str = ""  # what the threshold is, in words; older bundles lack it
+    classes: list[BundleClass]
+    encoder: dict[str, JsonValue]  # its name and `Encoder.describe`, for people
+    probe: ProbePart
+    preprocessing: str
+    onnx: OnnxPart
+    calibration: CalibrationPart | None
+    promise: PromisePart | None
+    figures: dict[str, JsonValue] | None = None  # `FiguresRecord`, for people; undefined figures are null
+    score_quantiles: Annotated[list[FiniteFloat], Field(min_length=2)]  # of the frame's scores, ascending
+    files: dict[str, str]  # name -> BLAKE2b of its bytes, 16 bytes in hex
+    version: str = ""  # of all the rest
+
+    def to_json(self) -> dict[str, Any]:
+        """Return bundle.json's content; what was not set, such as figures without an opening, is left out."""
+        return self.model_dump(exclude_unset=True)
