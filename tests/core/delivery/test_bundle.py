@@ -190,16 +190,16 @@ def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(promis
         before = export_bundle(space, tmp_path / "before")
         set_classes(space, parse_classes("spam,copyright*,footwear,neutral*"))
         after = export_bundle(space, tmp_path / "after")
-        assert after["probe"]["classes"] == before["probe"]["classes"] == ["neutral", "footwear", "copyright"]
-        assert after["onnx"]["score_columns"] == ["neutral", "footwear", "copyright", "flagged"]
-        assert [c["name"] for c in after["classes"] if c["flagged"]] == ["footwear"]  # as it was opened
+        assert after.probe.classes == before.probe.classes == ["neutral", "footwear", "copyright"]
+        assert after.onnx.score_columns == ["neutral", "footwear", "copyright", "flagged"]
+        assert [c.name for c in after.classes if c.flagged] == ["footwear"]  # as it was opened
         assert "**footwear**" in (tmp_path / "after" / "MODEL_CARD.md").read_text()
-        assert after["promise"]["n_flagged"] == before["promise"]["n_flagged"]
-        assert refit(space).version > before["probe"]["version"]  # another target is another model
+        assert after.promise.n_flagged == before.promise.n_flagged
+        assert refit(space).version > before.probe.version  # another target is another model
         assert learning(space) is None or 60 not in learning(space).rounds[:-1]
         newest = export_bundle(space, tmp_path / "newest", threshold=0.5)
-        assert newest["probe"]["classes"] == ["copyright", "footwear", "neutral"]
-        assert {c["name"] for c in newest["classes"] if c["flagged"]} == {"copyright", "neutral"}
+        assert newest.probe.classes == ["copyright", "footwear", "neutral"]
+        assert {c.name for c in newest.classes if c.flagged} == {"copyright", "neutral"}
 
 
 def test_an_export_says_what_it_is_of(promised, tmp_path, quickly):
@@ -212,8 +212,8 @@ def test_an_export_says_what_it_is_of(promised, tmp_path, quickly):
         points.put_in_force(space, "careful", analyst="ann")
         assert choose(space).title == "operating point 'careful', in force"
         shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
-        assert (shown["chosen"], shown["operating_point"]) == ("an unnamed threshold, from opening 1", "")
-        assert not shown["promise"]["covers_this_threshold"]
+        assert (shown.chosen, shown.operating_point) == ("an unnamed threshold, from opening 1", "")
+        assert not shown.promise.covers_this_threshold
         for wrong, said in (({"point": "careful", "threshold": 1.0}, "one threshold"), ({"threshold": float("nan")}, "finite")):
             with pytest.raises(InputError, match=said):
                 choose(space, **wrong)
