@@ -14,7 +14,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Lassoscope needs Python 3.11 or newer, this is %d.%d; run make PYTHON=python3.12" % v[:2])'
 	PYTHON=$(PYTHON) tools/environment.sh $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --editable '.[dev]'
+	$(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --build-constraints $(LOCK) \
+	  --editable '.[dev]'
 	touch $@
 
 run: setup
