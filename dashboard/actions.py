@@ -30,12 +30,13 @@ from core.map.density import Clustering
 from core.map.islands import ClusterSummary
 from core.notices.find import Notices, notices, search_words
 from core.probe.compare import Comparison, compare_encoders
+from core.probe.curves import NamedCurve
 from core.probe.suggest import more_like, suggest
 from core.store.troubles import sentence_of
 from core.study.run import Experiment, ExperimentConfig
 from core.wellbeing.exposure import PAUSE, Exposure, Level, Limits, Streak
-from core.wellbeing.guide import set_guide
-from core.wellbeing.store import Glance, exposures, set_limits
+from core.wellbeing.guide import set_guide, wants_guide
+from core.wellbeing.store import Glance, exposure, exposures, limits, set_limits
 from core.wording import counted
 from dashboard.choices import PageName
 from dashboard.documents import one_message
@@ -69,6 +70,8 @@ class Actions:
         self._server, self._document = server, document
         self._streak = Streak()
         self._origin_of_look: tuple[Source, dict[str, Any] | None] = (Source.LASSO, None)
+        state.param.watch(lambda _: self.meet_analyst(), "analyst")
+        state.param.watch(self._draw_gold, "show_gold")
 
     # -- off the event loop and back --
 
@@ -101,6 +104,10 @@ class Actions:
                 LOG.exception("action failed")
             self.say(said or "That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
 
+    def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
+        """Read or work out in a thread what a view is about to show, then show it."""
+        self.run(read, show, on=self._server.draw_pool, failed=failed)
+
     def soon(self, draw: Callable[[], None]) -> None:
         """Call `draw` when the tab's document is next free, and send what it changes as one: before, no model may change."""
 
@@ -121,6 +128,7 @@ class Actions:
             if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
             others = {name: topics[name] for name in (Topic.FITTING, Topic.FINDING, Topic.LEARNING) if name in topics}
+            others |= {name: topics[name] for name in (Topic.TRAINING, Topic.STUDIES) if name in topics}
             others |= {name: getattr(state, name) + 1 for name in (Topic.CLUSTERS, Topic.OPENINGS) if name in topics}
             state.follow(labels=Topic.LABELS in topics, fit=Topic.FITTED in topics, **others)
             if (Topic.EXPOSURE, state.analyst) in topics:
@@ -156,6 +164,32 @@ class Actions:
                 f"You have seen {counted(n, 'picture')} clear today, which is your budget of {budget:,}. "
                 "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
             )
+
+    def meet_analyst(self) -> None:
+        """Show what who labels here has seen today, their limits, and the guide where it is their first visit."""
+        space, analyst = self.workspace, self.state.analyst
+
+        def read() -> dict[str, Any]:
+            return {
+                "limits": limits(space, analyst),
+                "exposure": exposure(space, analyst),
+                "guide": wants_guide(space, analyst),
+            }
+
+        def show(found: dict[str, Any]) -> None:
+            if self.state.analyst == analyst:
+                self.state.param.update(**found)
+
+        self.fetch(read, show)
+
+    def _draw_gold(self, *_: Any) -> None:
+        column = self.state.gold_column
+
+        def show(found: list[NamedCurve]) -> None:
+            if self.state.gold_column == column:
+                self.state.curves = found
+
+        self.fetch(partial(self.state.shared.curves, column), show)
 
     def set_limits(self, wanted: Callable[[], Limits]) -> None:
         """Keep this analyst's limits."""
@@ -349,7 +383,9 @@ class Actions:
 
         def switch() -> str:
             use_encoder(self.workspace, name)
-            self._server.shared.grid()  # built here, so that no event loop builds it
+            shared = self._server.shared
+            for work_out in (shared.grid, shared.encoders, shared.refresh_curves):  # here, so that no event loop does
+                work_out()
             return f"All windows now use {name}; the labels stay."
 
         self.run(switch, self._switched, on=self._server.slow_pool)
@@ -378,6 +414,24 @@ class Actions:
     def experiment_report(self, experiment: Experiment) -> bytes:
         """Return a finished study's report."""
         return write_report(experiment).read_bytes()
+
+    def follow_runs(self, topic: Topic, on: bool) -> None:
+        """Keep the training runs, or the studies, in step with their files while a page shows them."""
+        runs = self._server.training if topic == Topic.TRAINING else self._server.studies
+        if not on:
+            runs.leave(self._document)
+            return
+        if runs.newest is not None:
+            self.state.param.update(**{topic: runs.newest})
+        runs.look(self._document)
+
+    def leave(self) -> None:
+        """Let go of what outlives the tab."""
+        self._server.hub.unsubscribe(self._document)
+        self._server.handout.release(self._document)
+        self._server.training.leave(self._document)
+        self._server.studies.leave(self._document)
+        self._server.tidier.request()
 
     # -- clusters --
 

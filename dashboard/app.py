@@ -31,6 +31,11 @@ KEEP_SESSION_MS = 300_000  # a laptop that slept for five minutes finds its tab 
 
 
 def build_page(server: Server) -> Any:
+    """Return what Panel serves to one tab."""
+    return open_tab(server).template
+
+
+def open_tab(server: Server) -> Page:
     """Build the page of one tab and keep it in step with the others until it closes."""
     document = pn.state.curdoc
     analyst = pn.state.user if server.settings.password else (server.settings.analyst or this_user())
@@ -48,20 +53,19 @@ def build_page(server: Server) -> Any:
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
 
     def close(_context: Any) -> None:
-        server.hub.unsubscribe(document)
-        server.handout.release(document)
         page.close()
-        server.tidier.request()
+        actions.leave()
 
     def join() -> None:
         server.hub.subscribe(document, actions.follow)
         # what happened between building the page and now
         now: Topics = {"encoder": None, "labels": None, "fitted": None, "learning": server.refits.learning}
         actions.follow({**now, "finding": server.clusters.progress})
+        actions.meet_analyst()
 
     pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close
     pn.state.on_session_destroyed(close)
-    return page.template
+    return page
 
 
 def listen(server: Server) -> Any:

@@ -31,6 +31,8 @@ class Topic(StrEnum):
     FINDING = "finding"  # with how far finding clusters is, in words
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day
+    TRAINING = "training"  # with the training runs
+    STUDIES = "studies"  # with the studies
     SAID = "said"  # with a sentence; (SAID, analyst, action) for one analyst
     MESSAGE = "message"  # with a sentence about what has failed
 

@@ -73,7 +73,7 @@ class RefitWorker:
             self._publish(Topic.FITTING, True)
         try:
             refit(self._workspace, device=self._device)
-            self._shared.curves(None)  # worked out here, so that no event loop does
+            self._shared.refresh_curves()  # worked out here, so that no event loop does
         except Exception as error:  # the worker must outlive one bad fit, and the page says that it stopped
             said = sentence_of(error)
             if said is None:

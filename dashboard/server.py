@@ -6,13 +6,17 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from core.devices import pick_device
+from core.study.run import BrokenRun, Experiment, experiment_folders, read_study
+from core.training.runs import METRICS, SILENT_SECONDS, RunRecord, read_run, training_folders
 from core.workspace import Workspace
 from dashboard import charts
 from dashboard.exposures import ExposureKeeper
+from dashboard.followed import Followed
 from dashboard.handout import Handout
-from dashboard.hub import Hub
+from dashboard.hub import Hub, Topic
 from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
@@ -72,6 +76,8 @@ class Server:
     experiments: ExperimentJob
     clusters: ClusterJob
     openings: Openings
+    training: Followed[RunRecord]
+    studies: Followed[Experiment | BrokenRun]
     handout: Handout
     tidier: Tidier
     device: str
@@ -101,11 +107,27 @@ def start(settings: Settings) -> Server:
         experiments=ExperimentJob(workspace, hub.publish),
         clusters=ClusterJob(workspace, hub.publish),
         openings=Openings(workspace),
+        training=Followed(
+            partial(hub.publish, Topic.TRAINING),
+            name="training",
+            folders=partial(training_folders, workspace),
+            files=("run.json", METRICS),
+            read=read_run,
+            rests_after=SILENT_SECONDS,
+        ),
+        studies=Followed(
+            partial(hub.publish, Topic.STUDIES),
+            name="studies",
+            folders=partial(experiment_folders, workspace),
+            files=("run.json", "results.jsonl"),
+            read=read_study,
+        ),
         handout=Handout(),
         tidier=Tidier(),
         device=device,
     )
-    shared.grid()
+    for read in (shared.grid, shared.encoders, shared.gold_columns, shared.refresh_curves):  # here, so that no event loop does
+        read()
     server.refits.request()
     gc.collect()
     gc.freeze()  # libraries and workspace stay: no collection after a closed tab need walk them
@@ -122,6 +144,8 @@ def stop(server: Server) -> None:
     for pool in (server.asks, server.slow_pool, server.draw_pool):
         pool.shutdown(wait=True, cancel_futures=True)
     server.refits.stop()
+    server.training.stop()
+    server.studies.stop()
     server.exposures.stop()
     server.workspace.close()
 

@@ -12,6 +12,8 @@ import numpy as np
 from core.catalog.label_book import UNLABELLED, Labels
 from core.catalog.records import ImageClass
 from core.embeddings.scores import Fitted
+from core.encoders.chosen import KnownEncoder, encoders
+from core.labels.gold import gold_columns, gold_values
 from core.map.grid import GridIndex
 from core.map.raster import Colouring, ColouringKind
 from core.overview import LabelCounts, label_counts
@@ -53,6 +55,7 @@ class Shared(Once):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
+        self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
 
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
@@ -64,11 +67,34 @@ class Shared(Once):
         space = self._workspace
         return self.once("counts", (space.labels.version, space.n_images), partial(label_counts, space))
 
+    def encoders(self) -> list[KnownEncoder]:
+        """Return the encoders; new ones are embedded while no server writes here."""
+        return self.once("encoders", self._workspace.encoder_name, partial(encoders, self._workspace))
+
+    def gold_columns(self) -> list[str]:
+        """Return the names of the gold columns, which come with images."""
+        return self.once("gold columns", self._workspace.n_images, partial(gold_columns, self._workspace))
+
+    def gold_values(self, column: str) -> list[str]:
+        """Return the different values of a gold column; reads it whole."""
+        return self.once("gold values", (column, self._workspace.n_images), partial(gold_values, self._workspace, column))
+
+    def newest_curves(self, gold_column: str | None) -> list[NamedCurve]:
+        """Return the curves that were worked out last, none before the first time; the event loop works out none."""
+        return self._newest_curves.get(gold_column, [])
+
+    def refresh_curves(self) -> None:
+        """Work out the curves of the newest probe, with every gold column that a window has asked for."""
+        for column in list(self._newest_curves):
+            self.curves(column)
+
     def curves(self, gold_column: str | None) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""
         space = self._workspace
         key = (Same(space.fitted), space.labels.version, Same(space.sealed), gold_column)
-        return self.once("curves", key, lambda: curves(space, gold_column=gold_column))
+        found = self.once("curves", key, lambda: curves(space, gold_column=gold_column))
+        self._newest_curves[gold_column] = found
+        return found
 
     def colouring(self, colour_by: ColourBy) -> Colouring:
         """Return what point colour shows."""

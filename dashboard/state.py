@@ -15,13 +15,15 @@ from core.missing import missing_for_map
 from core.overview import describe
 from core.probe.curves import NamedCurve
 from core.probe.learning_curve import LearningCurve
+from core.study.run import BrokenRun, Experiment
+from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
-from core.wellbeing.guide import wants_guide
-from core.wellbeing.store import exposure, limits
 from core.wording import signed
 from core.workspace import Workspace
 from dashboard.choices import ASKING_TABS, ColourBy, PageName, Tab
 from dashboard.shared import Shared
+
+GOLD_COLUMN = "label"  # whose exact curve can be drawn
 
 
 class SessionState(param.Parameterized):
@@ -81,6 +83,8 @@ class SessionState(param.Parameterized):
     openings: int = param.Integer(default=0, doc="Rises when anything about check sets or operating points has changed.")
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
+    training: list[RunRecord] | None = param.Parameter(doc="Training runs, newest first; None before they are read.")
+    studies: list[Experiment | BrokenRun] | None = param.Parameter(doc="Studies, newest first; None before they are read.")
     curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")
 
     def __init__(self, **params: Any) -> None:
@@ -88,15 +92,8 @@ class SessionState(param.Parameterized):
         self.param.analyst.constant = self.signed_in
         missing = missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
-        self.guide = wants_guide(self.workspace, self.analyst)
-        self.follow_analyst()
         self.follow(labels=True, fit=True)
         self._find_place()
-
-    @param.depends("analyst", watch=True)
-    def follow_analyst(self) -> None:
-        """Show what this analyst has seen today, and their limits."""
-        self.param.update(limits=limits(self.workspace, self.analyst), exposure=exposure(self.workspace, self.analyst))
 
     @property
     def ids(self) -> np.ndarray:
@@ -108,7 +105,7 @@ class SessionState(param.Parameterized):
         return self.page == page and tab in (None, self.tab)
 
     def describe(self, row: int) -> list[str]:
-        """Say in short lines what is known of one image."""
+        """Say in short lines what is known of one image; reads the catalog."""
         known = describe(self.workspace, row)
         label = known["label"] or ("unsure" if known["unsure"] else "unlabelled")
         if known["labelled_by"]:
@@ -174,9 +171,10 @@ class SessionState(param.Parameterized):
     def _follow_colour_by(self) -> None:
         self.param.update(hidden=frozenset(), colouring=self.shared.colouring(self.colour_by))
 
-    @param.depends("show_gold", watch=True)
-    def _follow_gold(self) -> None:
-        self.curves = self.shared.curves("label" if self.show_gold else None)
+    @property
+    def gold_column(self) -> str | None:
+        """Return the gold column whose exact curve is drawn, None for no such curve."""
+        return GOLD_COLUMN if self.show_gold else None
 
     def follow_encoder(self, grid: GridIndex) -> None:
         """Draw another encoder's map; the selection is of images and stays, the lasso that made it was of the old map."""
@@ -194,7 +192,7 @@ class SessionState(param.Parameterized):
             others["labels_version"] = self.workspace.labels.version
         if fit:
             others["probe_version"] = fitted.version if fitted else 0
-            others["curves"] = self.shared.curves("label" if self.show_gold else None)
+            others["curves"] = self.shared.newest_curves(self.gold_column)
         others["colouring"] = self.shared.colouring(self.colour_by)
         for name in ("curves", "colouring"):  # param cannot compare them, and would call what is the same a change
             if others.get(name) is getattr(self, name):

@@ -367,15 +367,18 @@ def read_experiment(folder: Path) -> Experiment:
         raise WorkspaceError(f"{folder / 'run.json'} is not complete; delete the folder.") from None
 
 
+def read_study(folder: Path) -> "Experiment | BrokenRun":
+    """Read one study; one that cannot be read says why."""
+    try:
+        return read_experiment(folder)
+    except WorkspaceError as error:
+        return BrokenRun(folder, str(error))
+
+
 def read_experiments(folders: Sequence[Path]) -> tuple[list[Experiment], list[BrokenRun]]:
     """Read many runs; one that cannot be read stands in the way of no other."""
-    found, broken = [], []
-    for folder in folders:
-        try:
-            found.append(read_experiment(folder))
-        except WorkspaceError as error:
-            broken.append(BrokenRun(folder, str(error)))
-    return found, broken
+    runs = [read_study(folder) for folder in folders]
+    return [run for run in runs if isinstance(run, Experiment)], [run for run in runs if isinstance(run, BrokenRun)]
 
 
 def _tasks(file: Path, config: ExperimentConfig) -> dict[tuple[str, int], list[dict[str, Any]]]:

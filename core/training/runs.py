@@ -94,20 +94,16 @@ class RunLog:
         self._write_state(state)
 
 
-def read_runs(folder: Path, *, most: int = 20) -> list[RunRecord]:
-    """Read the newest runs below `folder`, newest first; a folder without a `run.json` is skipped.
-
-    A run whose files cannot be read is listed as BROKEN, without figures; the others are not affected.
-    """
+def run_folders(folder: Path, *, most: int = 20) -> list[Path]:
+    """Return the folders of the newest runs below `folder`, newest first."""
     if not folder.is_dir():
         return []
-    found = (_read(path) for path in sorted((p for p in folder.iterdir() if p.is_dir()), reverse=True)[:most])
-    return [record for record in found if record is not None]
+    return sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True)[:most]
 
 
-def training_runs(workspace: Workspace) -> list[RunRecord]:
-    """Return the newest runs on a workspace's images, newest first, as their files tell them now."""
-    return read_runs(workspace.folder / "training")
+def training_folders(workspace: Workspace) -> list[Path]:
+    """Return the folders of the newest runs on a workspace's images, newest first."""
+    return run_folders(workspace.folder / "training")
 
 
 def treated_views(record: RunRecord, view: str) -> bytes:
@@ -126,7 +122,11 @@ def treated_views(record: RunRecord, view: str) -> bytes:
     return webp(sheet)
 
 
-def _read(folder: Path) -> RunRecord | None:
+def read_run(folder: Path) -> RunRecord | None:
+    """Read one run; None where there is no `run.json`.
+
+    A run whose files cannot be read is BROKEN, without figures; the others are not affected.
+    """
     try:
         content = (folder / "run.json").read_bytes()
     except OSError:

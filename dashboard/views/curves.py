@@ -7,11 +7,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.labels.gold import has_gold
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import CURVE_TITLES
 from dashboard.charts import NOTHING, Chart, line
-from dashboard.state import SessionState
+from dashboard.state import GOLD_COLUMN, SessionState
 from dashboard.theme import ESTIMATE, NAIVE, PROMISED
 from dashboard.views.shown import draw_when_shown
 
@@ -33,7 +32,7 @@ class CurvesPane(pn.viewable.Viewer):
         switch = pmui.Checkbox.from_param(
             self.state.param.show_gold,
             label="Exact curve (gold labels)",
-            visible=has_gold(self.state.workspace),
+            visible=GOLD_COLUMN in self.state.shared.gold_columns(),
             size="small",
             description="",
             margin=(0, 4),
@@ -68,7 +67,8 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _say(self) -> str:
         if not self._has_curve:  # one reason for all
-            return f'<div style="font-size:12px">{html.escape(self.state.curves[0].missing)}</div>'
+            missing = self.state.curves[0].missing if self.state.curves else ""
+            return f'<div style="font-size:12px">{html.escape(missing)}</div>'
         lines = [
             f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'
             for named in self.state.curves

@@ -7,7 +7,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.encoders.chosen import encoders
 from core.probe.compare import Comparison
 from core.wording import counted
 from dashboard.actions import Actions
@@ -34,7 +33,7 @@ class EncoderChoice(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        names = [encoder["name"] for encoder in encoders(self.state.workspace) if encoder["mapped"]]
+        names = [encoder["name"] for encoder in self.state.shared.encoders() if encoder["mapped"]]
         self._select = pmui.Select(
             label="Encoder, for everybody",
             options=names,
@@ -94,7 +93,7 @@ class EncodersPane(pn.viewable.Viewer):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        known = encoders(self.state.workspace)
+        known = self.state.shared.encoders()
         self._compare.visible = len(known) > 1
         lines = ["".join(f"<th scope='col'>{head}</th>" for head in HEADS)]
         for encoder in known:

@@ -1,8 +1,8 @@
 """The Experiment page: start a label-efficiency study, follow it from its files, lay two beside each other."""
 
-import contextlib
 import html
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,18 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.errors import WorkspaceError
-from core.labels.gold import gold_columns, gold_values
 from core.probe.strategies import STRATEGIES
 from core.study.report import FEATURE_TITLES
-from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig, experiment_folders, read_experiment
+from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName
+from dashboard.hub import Topic
 from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures
 from dashboard.state import SessionState
 from dashboard.views.message import MessageLine
 from dashboard.views.table import table
 
-POLL_MS = 2_000
 NO_GOLD = (
     "A study needs known answers: ingest a manifest (CSV or Parquet) with a column <code>path</code> and one with the class of "
     "each image. No model ever sees that column outside the study."
@@ -39,16 +37,16 @@ th:first-child, td:first-child { text-align: left; }
 
 
 class ExperimentPage(pn.viewable.Viewer):
-    """A form, the chosen run in words, tables and charts; looks at the files while it is shown."""
+    """A form, the chosen run in words, tables and charts; follows the files while it is shown."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._seen: dict[Path, tuple[tuple[int, ...], Experiment | BrokenRun]] = {}
+        self._runs: dict[Path, Experiment | BrokenRun] = {}
         self._drawn: tuple[Any, ...] = ()
-        columns = gold_columns(self.state.workspace)
+        columns = self.state.shared.gold_columns()
         likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
         self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
@@ -90,11 +88,11 @@ class ExperimentPage(pn.viewable.Viewer):
             scroll="y-auto",
             margin=12,
         )
-        self._timer: Any = None
         self._gold.param.watch(self._on_gold, "value")
         self._run.param.watch(self._draw, "value")
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
+        self.state.param.watch(self._on_runs, "studies")
         self._on_gold()
         self._on_page()
 
@@ -103,7 +101,12 @@ class ExperimentPage(pn.viewable.Viewer):
     def _on_gold(self, *_: Any) -> None:
         if self._gold.value is None:
             return
-        values = gold_values(self.state.workspace, self._gold.value)
+        column = str(self._gold.value)
+        self.actions.fetch(partial(self.state.shared.gold_values, column), partial(self._offer, column))
+
+    def _offer(self, column: str, values: list[str]) -> None:
+        if column != self._gold.value:
+            return
         flagged = {c.name for c in self.state.workspace.classes if c.flagged}
         self._flagged.param.update(options=values, value=[value for value in values if value in flagged])
 
@@ -121,17 +124,14 @@ class ExperimentPage(pn.viewable.Viewer):
     # -- following --
 
     def _on_page(self, *_: Any) -> None:
-        if self.state.page == "experiment" and self._timer is None:
-            self.poll()
-            if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
-                self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
-        elif self.state.page != "experiment" and self._timer is not None:
-            self._timer.stop()
-            self._timer = None
+        self.actions.follow_runs(Topic.STUDIES, self.state.page == PageName.EXPERIMENT)
+        self._on_runs()
 
-    def poll(self) -> None:
-        """Read the list of runs again, and the shown one where its files have grown."""
-        runs = [self._read(folder) for folder in experiment_folders(self.state.workspace)]
+    def _on_runs(self, *_: Any) -> None:
+        if self.state.page != PageName.EXPERIMENT or self.state.studies is None:
+            return
+        runs = self.state.studies
+        self._runs = {run.folder: run for run in runs}
         found = {self._title(run): run.folder for run in runs if isinstance(run, Experiment)}
         self._name_broken([run for run in runs if isinstance(run, BrokenRun)])
         if found != self._run.options:
@@ -150,20 +150,6 @@ class ExperimentPage(pn.viewable.Viewer):
         text = f"<details><summary>{counted(len(broken), 'study', 'studies')} cannot be read</summary><ul>{said}</ul></details>"
         self._broken.param.update(object=text if broken else "", visible=bool(broken))
 
-    def _read(self, folder: Path) -> Experiment | BrokenRun:
-        """Read a run; what has not changed since the last look is not parsed again."""
-        mark: tuple[int, ...] = ()
-        for name in ("run.json", "results.jsonl"):
-            with contextlib.suppress(OSError):
-                found = (folder / name).stat()
-                mark = (*mark, found.st_size, found.st_mtime_ns)
-        if folder not in self._seen or self._seen[folder][0] != mark:
-            try:
-                self._seen[folder] = (mark, read_experiment(folder))
-            except WorkspaceError as error:
-                self._seen[folder] = (mark, BrokenRun(folder, str(error)))
-        return self._seen[folder][1]
-
     @staticmethod
     def _title(run: Experiment) -> str:
         at = f"{run.name[:4]}-{run.name[4:6]}-{run.name[6:8]} {run.name[9:11]}:{run.name[11:13]}:{run.name[13:15]}"
@@ -173,8 +159,8 @@ class ExperimentPage(pn.viewable.Viewer):
         if self._run.value is None:
             self._words.object = NOTHING if self._gold.options else ""
             return
-        run = self._read(self._run.value)
-        beside = None if self._beside.value in (None, self._run.value) else self._read(self._beside.value)
+        run = self._runs[self._run.value]
+        beside = None if self._beside.value in (None, self._run.value) else self._runs[self._beside.value]
         if isinstance(run, BrokenRun):  # it broke while it was shown; the next look at the list drops it
             self._words.object = html.escape(run.reason)
             self._charts.objects, self._every.visible, self._save.visible = [], False, False
@@ -197,7 +183,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._every.objects = [table(EVERY_ROW, every_row(run))] if run.results else []
 
     def _report(self) -> io.BytesIO | None:
-        run = None if self._run.value is None else self._read(self._run.value)
+        run = None if self._run.value is None else self._runs.get(self._run.value)
         return io.BytesIO(self.actions.experiment_report(run)) if isinstance(run, Experiment) else None
 
     def __panel__(self) -> pn.viewable.Viewable:

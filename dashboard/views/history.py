@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,25 @@ class HistoryPage(pn.viewable.Viewer):
         self._list = HistoryList(on_verb=self._on_verb, sizing_mode="stretch_both")
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
         self._shown = PAGE
+        self._wanted: tuple[int, int] = (0, 0)  # the newest action and the number of actions asked for last
         self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
         self._layout = pn.Column(seen, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16)
         draw_when_shown(self.state, self._draw, ["labels_version"], page=PageName.HISTORY)
 
     def _draw(self) -> None:
-        actions, bulk = history(self.state.workspace, self._shown + 1), bulk_labels(self.state.workspace)
-        self._list.entries = [entry(action, stands, bulk) for action, stands in as_one(actions[: self._shown])]
-        self._empty.visible, self._older.visible = not actions, len(actions) > self._shown
+        self._wanted = (self.state.labels_version, self._shown)
+        self.actions.fetch(partial(self._read, self._shown), partial(self._show, self._wanted))
+
+    def _read(self, n: int) -> tuple[list[dict[str, Any]], bool]:
+        """Return the rows of the n newest actions, and whether there are older ones."""
+        actions, bulk = history(self.state.workspace, n + 1), bulk_labels(self.state.workspace)
+        return [entry(action, stands, bulk) for action, stands in as_one(actions[:n])], len(actions) > n
+
+    def _show(self, wanted: tuple[int, int], found: tuple[list[dict[str, Any]], bool]) -> None:
+        if wanted == self._wanted:  # else a newer list is on its way
+            self._list.entries, self._older.visible = found
+            self._empty.visible = not self._list.entries
 
     def _on_older(self, _: object) -> None:
         self._shown += PAGE

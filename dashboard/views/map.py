@@ -116,6 +116,8 @@ class MapPane(pn.viewable.Viewer):
         self._frames = 0
         self._painter = Painter(self.state.shared)
         self._coalesce = Coalesce(self.pool, self._paint, lambda painted: self._on_document(partial(self._show, *painted)))
+        self._describe = Coalesce(self.pool, self._read_tip, lambda told: self._on_document(partial(self._show_tip, *told)))
+        self._under_mouse: int | None = None  # row that the mouse points at
         self.overlay = MapOverlay(view=self.state.privacy_view)
         self._build_figure()
         self._listen()
@@ -230,6 +232,7 @@ class MapPane(pn.viewable.Viewer):
     def close(self) -> None:
         """Stop drawing; the tab has gone."""
         self._coalesce.close()
+        self._describe.close()
         for watcher in self._watchers:
             self.state.param.unwatch(watcher)
 
@@ -429,11 +432,21 @@ class MapPane(pn.viewable.Viewer):
             self._tip(self._nearest(x, y), left, top)
 
     def _tip(self, row: int | None, x: float = 0, y: float = 0) -> None:
-        if row is None and not self.overlay.tip:
+        if row is None and not self.overlay.tip and self._under_mouse is None:
             return
-        tip: dict[str, Any] = {}
-        if row is not None:
-            tip = {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
+        self._under_mouse = row
+        if row is None:
+            self._show_tip(None, {})
+        else:
+            self._describe((row, x, y))
+
+    def _read_tip(self, place: tuple[int, float, float]) -> tuple[int, dict[str, Any]]:
+        row, x, y = place
+        return row, {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
+
+    def _show_tip(self, row: int | None, tip: dict[str, Any]) -> None:
+        if row != self._under_mouse:  # the mouse has moved on meanwhile
+            return
         with one_message(self._document):
             self.overlay.tip = tip
             self._hovered.data = self._spot(row)

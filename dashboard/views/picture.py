@@ -1,6 +1,7 @@
 """The pinned picture: large, with what is known of it, and the class buttons."""
 
 import html
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,17 @@ class PinnedPicture(pn.viewable.Viewer):
         if row is None:
             self._card.image_id = ""
             return
-        lines = self.state.describe(row)
         self._card.param.update(
             image_id=self.state.workspace.image_id(row),
             view=self.state.privacy_view,
             reveal=self.state.reveal,
-            description=f"{lines[0]}, {self.state.privacy_view}",
         )
+        self.actions.fetch(partial(self.state.describe, row), partial(self._say, row))
+
+    def _say(self, row: int, lines: list[str]) -> None:
+        if row != self.state.pinned:  # by now it is another
+            return
+        self._card.description = f"{lines[0]}, {self.state.privacy_view}"
         self._words.object = " · ".join(html.escape(line) for line in lines) + "<br><small>Hold R to see it clear.</small>"
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -1,25 +1,26 @@
 """The Training page: how an MSN run stands, followed from its files, whatever process it runs in."""
 
 import html
-import io
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from PIL import Image
 
 from core.errors import InputError
-from core.training.runs import BROKEN, RunRecord, training_runs, treated_views
+from core.images.decode import PrivacyView
+from core.training.runs import BROKEN, RunRecord, treated_views
 from dashboard.actions import Actions
 from dashboard.charts import Chart, line, room_for
+from dashboard.choices import PageName
+from dashboard.hub import Topic
 from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
 
-POLL_MS = 2_000
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
 CHARTS = {
     "loss": "Loss",
@@ -36,7 +37,7 @@ EMPTY = (
 
 
 class TrainingPage(pn.viewable.Viewer):
-    """Charts, sample views and one sentence; looks at the files while it is shown."""
+    """Charts, sample views and one sentence; follows the files while it is shown."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -50,7 +51,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
         self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
-        self._views = pn.pane.Image(None, height=330, margin=8, alt_text="Sample views", visible=False)
+        self._views = pn.pane.WebP(None, height=330, margin=8, alt_text="Sample views", visible=False)
         self._views_words = pn.pane.HTML("", margin=(4, 8))
         self._layout = pn.Column(
             pmui.Typography(object="Encoders", variant="h6", margin=(0, 8)),
@@ -64,8 +65,8 @@ class TrainingPage(pn.viewable.Viewer):
             scroll="y-auto",
             margin=12,
         )
-        self._timer: Any = None
         self.state.param.watch(self._on_page, "page")
+        self.state.param.watch(self._on_runs, "training")
         self.state.param.watch(self._draw, "privacy_view")
         self._on_page()
 
@@ -83,17 +84,13 @@ class TrainingPage(pn.viewable.Viewer):
             chart.zoom(x=room_for(step[measured], share=0), y=room_for(values[measured]))
 
     def _on_page(self, *_: Any) -> None:
-        if self.state.page == "training" and self._timer is None:
-            self.poll()
-            if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
-                self._timer = pn.state.add_periodic_callback(self.poll, period=POLL_MS)
-        elif self.state.page != "training" and self._timer is not None:
-            self._timer.stop()
-            self._timer = None
+        self.actions.follow_runs(Topic.TRAINING, self.state.page == PageName.TRAINING)
+        self._on_runs()
 
-    def poll(self) -> None:
-        """Read the runs again and draw what is new."""
-        self._runs = training_runs(self.state.workspace)
+    def _on_runs(self, *_: Any) -> None:
+        if self.state.page != PageName.TRAINING or self.state.training is None:
+            return
+        self._runs = self.state.training
         names = [record.name for record in self._runs]
         if names != list(self._choice.options):
             followed = not self._choice.options or self._choice.value == self._choice.options[0]
@@ -115,16 +112,27 @@ class TrainingPage(pn.viewable.Viewer):
         self._words.object = say(record)
         self._draw_figures(record)
         if record.views is not None:
-            try:
-                treated = treated_views(record, self.state.privacy_view)
-            except InputError as error:
-                self._views.visible, self._views_words.object = False, html.escape(str(error))
-                return
-            self._views.object = Image.open(io.BytesIO(treated))
-            self._views_words.object = "Sample views: the image, the target, the random view, focal views."
+            self.actions.fetch(partial(_sheet, record, self.state.privacy_view), partial(self._show_views, now))
+
+    def _show_views(self, of: tuple[Any, ...], sheet: bytes | str) -> None:
+        if of != self._drawn:  # another is chosen by now
+            return
+        if isinstance(sheet, str):
+            self._views.visible, self._views_words.object = False, html.escape(sheet)
+            return
+        self._views.object = sheet
+        self._views_words.object = "Sample views: the image, the target, the random view, focal views."
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _sheet(record: RunRecord, view: PrivacyView) -> bytes | str:
+    """Return a run's sample views as WebP, or why they cannot be shown."""
+    try:
+        return treated_views(record, view)
+    except InputError as error:
+        return str(error)
 
 
 def say(record: RunRecord) -> str:

@@ -1,5 +1,6 @@
 """A training run's log: written by one process, read by any other at any moment, also after a kill."""
 
+import csv
 import json
 import math
 import os
@@ -16,12 +17,16 @@ from core.images.decode import decode
 from core.maths.precision_recall import knn_accuracy
 from core.training.loop import MsnConfig, StepMetrics, train
 from core.training.run import sample_views
-from core.training.runs import FIGURES, RunLog, read_runs, treated_views
+from core.training.runs import FIGURES, RunLog, read_run, run_folders, treated_views
 
 LINE = {
     "step": 20, "steps": 100, "loss": 4.5, "learning_rate": 1e-3, "ema": 0.99, "prototypes_used": 30, "spread": 0.9,
     "images_per_second": 50.0, "knn": math.nan, "collapsed": False,
 }  # fmt: skip
+
+
+def read_runs(folder):
+    return [record for path in run_folders(folder) if (record := read_run(path)) is not None]
 
 
 @pytest.fixture
@@ -68,7 +73,9 @@ def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_ove
         ("metrics.csv", b"step\r\n" + b"1" * 200_000 + b"\r\n", "broken"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(tmp_path, log, file, content, state):
+def test_a_run_that_cannot_be_read_is_named_and_stands_in_the_way_of_no_other(request, tmp_path, log, file, content, state):
+    before = csv.field_size_limit(131_072)  # as Python has it; libraries raise it for the whole process
+    request.addfinalizer(lambda: csv.field_size_limit(before))
     log.add(LINE)
     bad = RunLog(tmp_path, {}, out=tmp_path / "w.safetensors")
     (bad.folder / file).write_bytes(content)
