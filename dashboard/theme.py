@@ -7,7 +7,7 @@ from typing import Any
 from core.palette import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 
 ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
-ERROR = "#c62828"
+ERROR, LOST = "#c62828", "#a3161c"
 STYLESHEETS = Path(__file__).parent / "views" / "css"
 PLAIN_FRAME = "rgba(128, 128, 128, 0.6)"  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
@@ -43,9 +43,14 @@ def css(name: str) -> str:
     return (STYLESHEETS / f"{name}.css").read_text(encoding="utf-8")
 
 
+def looks(*classes: str, sheet: str = "layout") -> dict[str, Any]:
+    """Return the options that give a component classes of a stylesheet."""
+    return {"css_classes": list(classes), "stylesheets": [css(sheet)]}
+
+
 @cache
 def colour_variables() -> str:
-    """Return a stylesheet that gives all inside an element the page's colours, as `var(--estimate)` and the like."""
+    """Return a stylesheet that gives the whole document the page's colours, as `var(--estimate)` and the like."""
     colours = {
         "estimate": ESTIMATE,
         "pessimistic": PESSIMISTIC,
@@ -56,5 +61,6 @@ def colour_variables() -> str:
         "warning": ORANGE,
         "success": GREEN,
         "error": ERROR,
+        "lost": LOST,
     }
-    return f":host {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"
+    return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"

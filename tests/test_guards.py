@@ -68,6 +68,22 @@ def test_nothing_is_pickled_and_nothing_is_drawn_by_gradio():
         assert "allow_pickle=True" not in text, file
 
 
+INLINE_STYLES = re.compile(r"""\bstyles\s*=|\bstyle\s*=\s*\\?["'{]|\.cssText\b|\.style\.(?!setProperty\("--)|<style>(?!\{%)""")
+
+
+def test_the_looks_of_the_page_are_in_stylesheets():
+    """Only data (a class's colour, a place on the map) is set on an element itself, as a custom property."""
+    files = [file for kind in ("py", "js", "html") for file in ROOT.glob(f"dashboard/**/*.{kind}")]
+    found = [f"{file.relative_to(ROOT)}: {match[0]}" for file in files for match in INLINE_STYLES.finditer(file.read_text())]
+    assert found == ["dashboard/login.py: <style>"]  # one page that is sent whole, before anything else may be fetched
+
+
+def test_stylesheets_and_scripts_are_used():
+    code = "".join(file.read_text() for file in ROOT.glob("dashboard/**/*.py"))
+    for file in [*ROOT.glob("dashboard/views/**/*.css"), *ROOT.glob("dashboard/views/**/*.js")]:
+        assert f'"{file.name}"' in code or f'"{file.stem}"' in code, file
+
+
 SEVERAL = (
     "All {",
     "that are",

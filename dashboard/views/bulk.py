@@ -14,17 +14,14 @@ from core.labels.purity import Purity
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
+from dashboard.theme import looks
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.words import plain, words
 
 ODD_SHOWN = 8  # two rows: enough to see that they are odd
 LEAVE = "leave as they are"
 TOO_QUICK = 0.7  # s; the second press of a double press is no answer
-COVERS = {  # the tabs below wait until the look has ended, without being taken off the page
-    "position": "absolute", "inset": "0", "z-index": "5", "padding": "8px", "overflow-y": "auto", "min-height": "100%",
-    "background": "var(--mui-palette-background-paper, var(--panel-background-color, #fff))",
-}  # fmt: skip
-STANDS = {"border-left": "4px solid #009e73", "padding": "4px 8px"}
 
 
 class BulkPane(pn.viewable.Viewer):
@@ -37,8 +34,9 @@ class BulkPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._since = 0.0
-        self._head, self._warning, self._worth, self._told = (
-            pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 6)) for _ in range(4)
+        self._head, self._worth, self._told = (words(margin=(2, 6)) for _ in range(3))
+        self._warning = pmui.Alert(
+            severity="warning", title="This selection looks mixed", sizing_mode="stretch_width", margin=(4, 6)
         )
         self._odd, self._shown = (
             Gallery(view=self.state.privacy_view, empty="", tile_size=72, sizing_mode="stretch_width") for _ in range(2)
@@ -59,7 +57,7 @@ class BulkPane(pn.viewable.Viewer):
             self._worth,
             pn.FlexBox(self._label, self._blind, self._button("Cancel  [Esc]", self.actions.cancel_look)),
             sizing_mode="stretch_width",
-            styles=COVERS,
+            **looks("covers"),
             visible=False,
         )
         self._more = self._button("", self._on_more, variant="outlined")
@@ -67,7 +65,7 @@ class BulkPane(pn.viewable.Viewer):
             self._told,
             pn.FlexBox(self._more, self._button("Close", self._close)),
             sizing_mode="stretch_width",
-            styles=STANDS,
+            **looks("card", "success"),
             visible=False,
             margin=(4, 8),
         )
@@ -145,10 +143,7 @@ class BulkPane(pn.viewable.Viewer):
         )
         odd = look.oddities.rows[:ODD_SHOWN]
         reasons = "; ".join(look.oddities.reasons)
-        self._warning.object = (
-            f'<div role="alert" style="border-left:4px solid #e69f00;padding-left:8px"><b>This selection looks mixed:</b> '
-            f"{html.escape(reasons)}. The oddest first; click those to leave out.</div>"
-        )
+        self._warning.object = plain(f"{reasons}. The oddest first; click those to leave out.")
         self._odd.param.update(tiles=self._tiles(odd), total=len(odd), picked=[])
         for part in (self._warning, self._odd, self._without_odd):
             part.visible = bool(len(odd))
@@ -205,5 +200,4 @@ class BulkPane(pn.viewable.Viewer):
             gallery.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        # Not positioned itself, so that what covers covers the whole column of the page.
-        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, styles={"position": "static"})
+        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, **looks("in-cover"))

@@ -13,6 +13,7 @@ from dashboard.charts import NOTHING, Chart, line
 from dashboard.state import GOLD_COLUMN, SessionState
 from dashboard.theme import ESTIMATE, NAIVE, PROMISED
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.words import words
 
 COLOURS = {"training": NAIVE, "check": ESTIMATE, "gold": PROMISED}
 DASHES = {"training": "dashed", "check": "solid", "gold": "dotdash"}
@@ -28,7 +29,7 @@ class CurvesPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._chart: Chart | None = None  # until there is a curve: most of what a page costs to build is its charts
         self._place = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4), css_classes=["curve-words"])
+        self._words = words(margin=(0, 4), css_classes=["curve-words"])
         switch = pmui.Checkbox.from_param(
             self.state.param.show_gold,
             label="Exact curve (gold labels)",
@@ -68,12 +69,11 @@ class CurvesPane(pn.viewable.Viewer):
     def _say(self) -> str:
         if not self._has_curve:  # one reason for all
             missing = self.state.curves[0].missing if self.state.curves else ""
-            return f'<div style="font-size:12px">{html.escape(missing)}</div>'
+            return f'<div class="note">{html.escape(missing)}</div>'
         lines = [
-            f'<span style="color:{COLOURS[named.key]}">━</span> {html.escape(describe_curve(named))}'
-            for named in self.state.curves
+            f'<div class="fine series {named.key}">{html.escape(describe_curve(named))}</div>' for named in self.state.curves
         ]
-        return f'<div style="font-size:11px">{"<br>".join(lines)}</div>'
+        return "".join(lines)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

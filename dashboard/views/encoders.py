@@ -1,28 +1,26 @@
 """The encoders of a workspace: choose the one whose map, probe and suggestions are shown, and compare them."""
 
-import html
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.encoders.chosen import KnownEncoder
 from core.probe.compare import Comparison
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.curves import describe_curve
+from dashboard.views.table import table
+from dashboard.views.words import words
 
 ALONE = (
     "One encoder so far. Embed with another to compare: stop this server, then <code>lassoscope embed --encoder NAME</code> "
     "and <code>lassoscope project</code>."
 )
 HEADS = ("Encoder", "Network", "Trained on", "Embedded", "On its map", "On the same labels")
-TABLE = """
-table { border-collapse: collapse; font-size: 13px; }
-th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; border-bottom: 1px solid #8884; }
-th { font-weight: 600; white-space: nowrap; }
-"""
+WIDTHS = {"Encoder": "18%", "Network": "17%", "Trained on": "28%", "On the same labels": "23%"}
 
 
 class EncoderChoice(pn.viewable.Viewer):
@@ -67,7 +65,7 @@ class EncodersPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._judged: dict[str, Comparison] = {}
-        self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), stylesheets=[TABLE])
+        self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._compare = pmui.Button(
             label="Compare on the same labels",
             description="Fits a probe on each encoder from the teach half's labels and judges it on the check half's",
@@ -95,22 +93,21 @@ class EncodersPane(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         known = self.state.shared.encoders()
         self._compare.visible = len(known) > 1
-        lines = ["".join(f"<th scope='col'>{head}</th>" for head in HEADS)]
-        for encoder in known:
-            record, name = encoder["record"], encoder["name"]
-            judged = self._judged.get(name)
-            words = f"{describe_curve(judged.curve)}, learned from {counted(judged.n_teach, 'label')}" if judged else ""
-            cells = [
-                f"{name}, in use" if name == self.state.encoder else name,
-                str(record.get("architecture", "")),
-                str(record.get("data", "")),
-                f"{encoder['embedded']:,}",
-                f"{encoder['mapped']:,}",
-                words,
-            ]
-            lines.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
-        rows = "".join(f"<tr>{line}</tr>" for line in lines)
-        self._table.object = f"<table>{rows}</table>" if len(known) > 1 else f"<div>{ALONE}</div>" if known else ""
+        if len(known) > 1:
+            self._table.objects = [table(HEADS, [self._row(encoder) for encoder in known], widths=WIDTHS)]
+        else:
+            self._table.objects = [words(ALONE, margin=(0, 8))] if known else []
+
+    def _row(self, encoder: KnownEncoder) -> tuple[str | int, ...]:
+        name, judged = encoder["name"], self._judged.get(encoder["name"])
+        return (
+            f"{name}, in use" if name == self.state.encoder else name,
+            str(encoder["record"].get("architecture", "")),
+            str(encoder["record"].get("data", "")),
+            encoder["embedded"],
+            encoder["mapped"],
+            f"{describe_curve(judged.curve)}, learned from {counted(judged.n_teach, 'label')}" if judged else "",
+        )
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

@@ -19,21 +19,16 @@ from dashboard.choices import PageName
 from dashboard.hub import Topic
 from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures
 from dashboard.state import SessionState
+from dashboard.theme import css, looks
 from dashboard.views.message import MessageLine
 from dashboard.views.table import table
 
 NO_GOLD = (
-    "A study needs known answers: ingest a manifest (CSV or Parquet) with a column <code>path</code> and one with the class of "
+    "A study needs known answers: ingest a manifest (CSV or Parquet) with a column `path` and one with the class of "
     "each image. No model ever sees that column outside the study."
 )
 NOTHING = "No study yet. Choose which values of a gold column count as flagged, and start one; it takes some minutes."
 NONE = "none"
-STYLE = """
-table { border-collapse: collapse; font-size: 13px; margin: 8px 0; } caption { text-align: left; font-weight: 600; }
-th, td { padding: 3px 16px 3px 0; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
-.says { border-left: 4px solid #e69f00; padding-left: 12px; max-width: 900px; }
-"""
 
 
 class ExperimentPage(pn.viewable.Viewer):
@@ -64,7 +59,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._save = pmui.FileDownload(
             label="Download report", callback=self._report, filename="label-efficiency.html", visible=False, margin=(12, 8)
         )
-        self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[STYLE])
+        self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[css("study")])
         self._charts = pn.Column(width=600)
         self._every = pmui.Card(
             title="Every strategy and budget", collapsed=True, sizing_mode="stretch_width", margin=8, visible=False
@@ -78,9 +73,9 @@ class ExperimentPage(pn.viewable.Viewer):
             margin=8,
         )
         self._layout = pn.Column(
-            self._form if columns else pn.pane.HTML(NO_GOLD, margin=8),
+            self._form if columns else pmui.Alert(severity="info", object=NO_GOLD, margin=8),
             MessageLine(state=self.state, page=PageName.EXPERIMENT),
-            pn.Row(self._run, self._beside, self._save),
+            pn.Row(self._run, self._beside, self._save, **looks("below-label")),
             self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),
             self._every,

@@ -1,6 +1,5 @@
 """What the analyst has seen today: one line in the left column, a reminder when it is much, and the table on History."""
 
-import html
 from typing import Any
 
 import panel as pn
@@ -13,6 +12,8 @@ from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.table import table
+from dashboard.views.words import plain, words
 
 
 class ExposureLine(pn.viewable.Viewer):
@@ -51,30 +52,24 @@ class ExposureLine(pn.viewable.Viewer):
 
 
 class ReminderCard(pn.viewable.Viewer):
-    """A gentle word, until it is dismissed; it stops nothing."""
+    """A reminder to take a break, until it is dismissed. It blocks nothing."""
 
     state = param.ClassSelector(class_=SessionState)
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
-        self._layout = pn.Column(
-            self._words,
-            pmui.Button(label="Dismiss", variant="text", size="small", margin=0, on_click=self._dismiss),
-            sizing_mode="stretch_width",
-            margin=(4, 8),
-            styles={"border-left": "4px solid #e69f00", "padding": "4px 10px"},
-            visible=False,
-        )
+        self._layout = pmui.Alert(severity="info", closeable=True, sizing_mode="stretch_width", margin=(4, 8), visible=False)
+        self._layout.param.watch(self._dismiss, "closed")
         self.state.param.watch(self._draw, "reminder")
         self._draw()
 
-    def _dismiss(self, *_: Any) -> None:
-        self.state.reminder = ""
+    def _dismiss(self, event: Any) -> None:
+        if event.new:
+            self.state.reminder = ""
 
     def _draw(self, *_: Any) -> None:
-        self._words.object = f'<div role="status">{html.escape(self.state.reminder)}</div>'
-        self._layout.visible = bool(self.state.reminder)
+        reminder = self.state.reminder
+        self._layout.param.update(object=plain(reminder), closed=not reminder, visible=bool(reminder))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
@@ -98,9 +93,9 @@ class ExposureTable(pn.viewable.Viewer):
         )
         for field in (self._budget, self._break):
             field.param.watch(self._on_limits, "value")
-        self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._layout = pn.Column(
-            pn.pane.HTML("<b>What was seen</b> <small>by day (UTC); it stays in this workspace</small>", margin=(4, 8)),
+            words("<b>What was seen</b> <small>by day (UTC); it stays in this workspace</small>", margin=(4, 8)),
             self._table,
             pn.Row(self._budget, self._break, margin=(10, 0, 14, 0)),
             sizing_mode="stretch_width",
@@ -116,18 +111,14 @@ class ExposureTable(pn.viewable.Viewer):
 
     def _show(self, found: list[Exposure]) -> None:
         mine = sorted(found, key=lambda seen: seen.analyst != self.state.analyst)
-        heads = "".join(f'<th scope="col">{head}</th>' for head in ("Day", "Who", *Level, "labels", "labels per clear view"))
-        self._table.object = (
-            "<style>.seen td, .seen th {text-align: left; padding: 2px 14px 2px 0; font-size: 13px}</style>"
-            f'<table class="seen"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, mine))}</tbody></table>'
-        )
+        heads = ("Day", "Who", *(level.capitalize() for level in Level), "Labels", "Labels per clear view")
+        self._table.objects = [table(heads, [_row(seen) for seen in mine])]
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
 
 
-def _row(seen: Exposure) -> str:
+def _row(seen: Exposure) -> tuple[str | int, ...]:
     worth = seen.labels_per_clear_view
     levels = [f"{seen.views.get(level, 0):,} in {seen.seconds.get(level, 0):,.0f} s" for level in Level]
-    cells = [seen.day, seen.analyst, *levels, f"{seen.labels:,}", "not defined" if worth is None else f"{worth:,.1f}"]
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return seen.day, seen.analyst, *levels, seen.labels, "not defined" if worth is None else f"{worth:,.1f}"

@@ -9,6 +9,8 @@ import param
 
 from dashboard.actions import Actions
 from dashboard.state import SessionState
+from dashboard.theme import looks
+from dashboard.views.words import words
 
 STEPS = (  # title, what to do
     ("Lasso an island", "Drag a line around a group of points. Its pictures appear below, blurred; R held shows one."),
@@ -35,7 +37,7 @@ class Guide(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._done = [False] * len(STEPS)
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
+        self._words = words(margin=0)
         self._back, self._next, dismiss = (
             pmui.Button(label=label, variant="text", size="small", on_click=on_click, margin=0)
             for label, on_click in (("Back", self._go_back), ("Next", self._go_on), ("Dismiss the guide", self._dismiss))
@@ -45,7 +47,7 @@ class Guide(pn.viewable.Viewer):
             pn.Row(self._back, self._next, pn.layout.HSpacer(), dismiss, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_width",
             margin=(4, 8),
-            styles={"border-left": "4px solid #0072b2", "padding": "4px 10px"},
+            **looks("card"),
         )
         self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
         self.state.param.watch(self._show, ["guide", "pinned"])
@@ -88,13 +90,13 @@ class Guide(pn.viewable.Viewer):
         self._follow()
 
     def _draw(self) -> None:
-        title, words = STEPS[self.step]
+        title, told = STEPS[self.step]
         signs = ["✓" if done else "●" if number == self.step else "○" for number, done in enumerate(self._done)]
-        dots = "".join(f'<span style="opacity:{1 if n == self.step else 0.45}">{sign}</span> ' for n, sign in enumerate(signs))
+        dots = "".join(f'<span class="step{" now" if n == self.step else ""}">{sign}</span> ' for n, sign in enumerate(signs))
         where = f"Step {self.step + 1} of {len(STEPS)}" + (" (done)" if self._done[self.step] else "")
         self._words.object = (
             f'<div role="status"><span aria-hidden="true">{dots}</span> <small>{where}</small>'
-            f"<br><b>{html.escape(title)}</b><br>{html.escape(words)}</div>"
+            f"<br><b>{html.escape(title)}</b><br>{html.escape(told)}</div>"
         )
         self._back.disabled, self._next.disabled = self.step == 0, self.step == len(STEPS) - 1
 

@@ -10,11 +10,7 @@ import param
 from core.wording import counted
 from dashboard.choices import PageName
 from dashboard.state import SessionState
-
-# pmui passes `sx` to the knob alone.
-WHITE_LABEL = ".MuiFormControlLabel-label, .MuiTypography-root { color: #ffffff; font-size: 0.8rem; }"
-
-SIGNATURE = ":host { color: #ffffff; font-size: 0.8rem; white-space: nowrap; } a { color: #ffffff; margin-left: 0.5em; }"
+from dashboard.theme import css, looks
 
 
 class Header(pn.viewable.Viewer):
@@ -25,13 +21,11 @@ class Header(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         white = {"color": "#ffffff", "textTransform": "none"}
-        one_line = {"color": "#ffffff", "font-size": "0.8rem", "white-space": "nowrap"}
-        one_line |= {"overflow": "hidden", "text-overflow": "ellipsis"}
         # The counts give way where the window is narrow; everything else keeps its width.
         self._counts = pn.pane.HTML(
-            "", styles=one_line | {"min-width": "0"}, margin=(0, 8), align="center", sizing_mode="stretch_width"
+            "", **looks("line", "gives-way", sheet="header"), margin=(0, 8), align="center", sizing_mode="stretch_width"
         )
-        self._fitting = pn.pane.HTML("", styles=one_line, margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", **looks("line", sheet="header"), margin=(0, 8), align="center")
         self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
@@ -58,7 +52,7 @@ class Header(pn.viewable.Viewer):
                 label=name.capitalize(),
                 size="small",
                 description="",
-                stylesheets=[WHITE_LABEL],
+                stylesheets=[css("header")],
                 margin=(0, 6),
                 align="center",
             )
@@ -73,7 +67,7 @@ class Header(pn.viewable.Viewer):
             name = f'<span title="Who is named on your labels">{html.escape(self.state.analyst)}</span>'
             return pn.pane.HTML(
                 f'{name} <a href="logout">Log out</a>',
-                stylesheets=[SIGNATURE],
+                **looks("signature", sheet="header"),
                 margin=(0, 8),
                 align="center",
             )

@@ -12,6 +12,7 @@ from dashboard.charts import Chart, band, dots, line, room_for
 from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.words import words
 
 HEIGHT = 130  # px
 TIPS = (("labels", "@n_labels"), ("AP", "@average_precision{0.000} (@low{0.000} to @high{0.000})"))
@@ -27,7 +28,7 @@ class LearningPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._chart: Chart | None = None  # until there are two rounds: one point is no curve
         self._place = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4))
+        self._words = words(margin=(0, 4))
         self._layout = pn.Column(self._words, self._place, sizing_mode="stretch_width", margin=0, visible=False)
         draw_when_shown(self.state, self._draw, ["learning"])
 
@@ -35,7 +36,7 @@ class LearningPane(pn.viewable.Viewer):
         curve = self.state.learning
         self._layout.visible = curve is not None
         if curve is not None:
-            self._words.object = f'<div style="font-size:11px">Check half: {html.escape(describe(curve))}</div>'
+            self._words.object = f'<div class="fine">Check half: {html.escape(describe(curve))}</div>'
             self._place.visible = len(curve.rounds) > 1
             if self._place.visible:
                 self._draw_rounds(curve)

@@ -36,6 +36,7 @@ from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
 from dashboard.shared import Same
+from dashboard.theme import looks
 from dashboard.views.components.map_overlay import MapOverlay
 
 __all__ = ["MapPane", "warm"]
@@ -126,7 +127,7 @@ class MapPane(pn.viewable.Viewer):
             self.overlay,
             sizing_mode="stretch_both",
             margin=0,
-            styles={"position": "relative", "user-select": "none"},
+            **looks("holds-cover", "no-selection"),
         )
         self.fit()
         self._ring()

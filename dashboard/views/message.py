@@ -7,13 +7,7 @@ import panel as pn
 import param
 
 from dashboard.state import SessionState
-
-# Two lines are enough for nearly all; a longer sentence grows upwards, over what is above.
-LONG = """
-:host { position: relative; overflow: visible; z-index: 5; }
-.said { position: absolute; left: 0; right: 0; bottom: 0; min-height: 40px; max-height: 200px; overflow-y: auto;
-  background: var(--panel-background-color, inherit); }
-"""
+from dashboard.theme import css
 
 
 class MessageLine(pn.viewable.Viewer):
@@ -25,7 +19,7 @@ class MessageLine(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._pane = pn.pane.HTML(
-            "", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"], stylesheets=[LONG]
+            "", sizing_mode="stretch_width", margin=(0, 8), height=40, css_classes=["message"], stylesheets=[css("message")]
         )
         self.state.param.watch(self._draw, ["message", "message_is_error", "page"])
         self._draw()
@@ -34,9 +28,8 @@ class MessageLine(pn.viewable.Viewer):
         if self.state.page != self.page:
             self._pane.object = ""
             return
-        colour = "#c62828" if self.state.message_is_error else "inherit"
         role = "alert" if self.state.message_is_error else "status"
-        self._pane.object = f'<div class="said" role="{role}" style="color:{colour}">{html.escape(self.state.message)}</div>'
+        self._pane.object = f'<div class="said" role="{role}">{html.escape(self.state.message)}</div>'
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._pane

@@ -51,6 +51,7 @@ from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.message import MessageLine
 from dashboard.views.number_field import number, number_field, written
 from dashboard.views.operating_charts import WIDTH, CurveChart, ScoreChart, legend
+from dashboard.views.words import words
 
 SIDE = 352  # px, of the columns left and right
 NEAR = 5  # pictures shown on each side of the threshold
@@ -92,7 +93,7 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _check_column(self) -> pn.Column:
         terms = self.state.workspace.check_set
-        self._closed = pn.pane.HTML("", width=SIDE, margin=(0, 8))
+        self._closed = words(width=SIDE, margin=(0, 8))
         self._recall = number_field("Recall", width=106, value=terms.recall)
         self._confidence = number_field("Confidence", width=106, value=terms.confidence)
         self._size = number_field("Plan to read", width=110, value=terms.size)
@@ -120,7 +121,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._history = pmui.Select(label="Opening", options={}, size="small", width=SIDE - 10, visible=False)
         self._openings = Echoes(self._history, seconds=RARELY)
         self._history.param.watch(lambda event: self._on_opening(event.new), "value")
-        self._footer = pn.pane.HTML("", width=SIDE, margin=(4, 8))
+        self._footer = words(width=SIDE, margin=(4, 8))
         return pn.Column(
             pmui.Typography(object="Check set", variant="h6", margin=(0, 8)),
             self._closed,
@@ -135,7 +136,7 @@ class OperatingPage(pn.viewable.Viewer):
         )
 
     def _chart_column(self) -> pn.Column:
-        self._promise = pn.pane.HTML("", width=WIDTH, margin=(0, 8))
+        self._promise = words(width=WIDTH, margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._slider = pmui.FloatSlider(
             label="Threshold",
             start=-1,
@@ -151,7 +152,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._slid = Echoes(self._slider)
         self._slider.param.watch(lambda event: self._on_slider(event.new), "value")
         self._slider.param.watch(lambda event: self._on_release(event.new), "value_throttled")
-        self._shown = pn.pane.HTML("", width=WIDTH, margin=(0, 8))
+        self._shown = words(width=WIDTH, margin=(0, 8))
         self._charts = pn.Column(
             self._shown,
             pn.pane.Bokeh(self._curve.figure, margin=4),
@@ -163,7 +164,7 @@ class OperatingPage(pn.viewable.Viewer):
         return pn.Column(self._promise, self._charts, width=WIDTH + 16, margin=4)
 
     def _handle_column(self) -> pn.Column:
-        self._words = pn.pane.HTML("", width=SIDE, margin=(0, 8))
+        self._words = words(width=SIDE, margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._typed, self._want_recall, self._want_precision = (
             number_field(label, width=108) for label in ("Threshold", "Recall about", "Precision about")
         )
@@ -177,7 +178,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._cheapest = pmui.Button(
             label="Cheapest", size="small", variant="outlined", color="default", margin=(12, 8), on_click=self._to_cheapest
         )
-        self._cost = pn.pane.HTML("", width=SIDE, margin=(0, 8))
+        self._cost = words(width=SIDE, margin=(0, 8))
         self._above, self._below = (
             Gallery(view=self.state.privacy_view, empty="", tile_size=56, width=SIDE, height=GALLERY_HEIGHT, margin=(0, 4))
             for _ in range(2)
@@ -276,11 +277,11 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _draw_check_set(self, view: OpeningView) -> None:
         status, names = view.status, self.state.workspace.flagged_names
-        words = closed(status, names) + ([status.missing] if status.missing else [])
+        told = closed(status, names) + ([status.missing] if status.missing else [])
         title = f"<b>{counted(status.n, 'image')} read, {status.planned:,} planned</b>"
         if status.check_set.number > 1:
             title += f" (check set {status.check_set.number})"
-        self._closed.object = f"<div>{title}</div>" + _paragraphs(words)
+        self._closed.object = f"<div>{title}</div>" + _paragraphs(told)
         again = status.known is not None
         self._open.label = "Opened" if again else f"Open: look {status.look}"
         self._open.disabled = bool(status.missing) or again
@@ -423,8 +424,8 @@ class OperatingPage(pn.viewable.Viewer):
         promised = promised_figures(view.opened, view.sample)
         self._curve.mark(figures, promised)
         naive = [naive_warning(view.naive, threshold)] if view.naive else []
-        words = at_handle(view.opened, figures, view.sample, left=view.left)
-        self._words.object = _paragraphs(words) + _per_1000(figures) + _small(naive)
+        told = at_handle(view.opened, figures, view.sample, left=view.left)
+        self._words.object = _paragraphs(told) + _per_1000(figures) + _small(naive)
         cost = cost_per_1000(figures, miss=self._miss_costs)
         self._cost.object = _small([
             f"Per 1,000 images that is {_range(cost)} reviews' worth, of which {per_thousand(figures.reviewed)} are reviews "
@@ -535,7 +536,7 @@ class OperatingPage(pn.viewable.Viewer):
         mine = [point for point in view.points if point.opening == view.opened.number]
         rows: list[Any] = [_small(["Points of this opening, with what they come to:"])] if mine else []
         self._points.objects = [
-            *(pn.pane.HTML(text, margin=(0, 8)) for text in rows),
+            *(words(text, margin=(0, 8)) for text in rows),
             *(self._point_row(point, figures_at(view.sample, point.threshold)) for point in mine),
         ]
 
@@ -544,7 +545,7 @@ class OperatingPage(pn.viewable.Viewer):
         state = f" <b>in force</b> since {_minute(force['at'])}, by {html.escape(force['analyst'])}." if point.in_force else ""
         precision = "not said" if figures.precision is None else percent(figures.precision.value)
         shown = say_threshold(point.threshold, self._view.sample) if self._view and self._view.sample else ""
-        words = (
+        told = (
             f"<b>{html.escape(point.name)}</b> ≥ {shown} ({html.escape(point.analyst)}): recall "
             f"{percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
             f"{percent(figures.share_above)} flagged (counted).{state}"
@@ -556,7 +557,7 @@ class OperatingPage(pn.viewable.Viewer):
         )
         force_button.visible = not point.in_force
         return pn.Column(
-            pn.pane.HTML(f'<div style="font-size:12px">{words}</div>', width=SIDE, margin=(2, 8, 0, 8)),
+            words(f'<div class="note">{told}</div>', width=SIDE, margin=(2, 8, 0, 8)),
             pn.Row(go, force_button, margin=0),
             margin=0,
         )
@@ -571,7 +572,7 @@ def _flags_alike(sample: Sample, one: float, other: float) -> bool:
 
 def _closed_panel() -> str:
     return (
-        '<div style="border:1px dashed #8888;border-radius:8px;padding:48px 24px;text-align:center">'
+        '<div class="closed">'
         "<b>The check set is closed.</b><br>Curve, bands and promise appear here once it is opened. Until then nothing of them "
         "is shown, so that they stay evidence.</div>"
     )
@@ -586,14 +587,13 @@ def _minute(at: str) -> str:
 
 
 def _paragraphs(sentences: Sequence[str], *, first: bool = False) -> str:
-    size = "16px" if first else "13px"
-    words = [f'<p style="margin:4px 0;font-size:{size}">{html.escape(s)}</p>' for s in sentences[: 4 if first else None]]
-    words += [f'<p style="margin:4px 0;font-size:12px">{html.escape(s)}</p>' for s in sentences[4:]] if first else []
-    return "".join(words)
+    """Write sentences; `first` of the page, four are large and the others small."""
+    kinds = ["lead" if number < 4 else "note" for number in range(len(sentences))] if first else ["text"] * len(sentences)
+    return "".join(f'<p class="{kind}">{html.escape(s)}</p>' for kind, s in zip(kinds, sentences, strict=True))
 
 
 def _small(sentences: Sequence[str]) -> str:
-    return "".join(f'<p style="margin:2px 0;font-size:12px">{html.escape(s)}</p>' for s in sentences if s)
+    return "".join(f'<p class="note">{html.escape(s)}</p>' for s in sentences if s)
 
 
 def _range(found: Range) -> str:
@@ -602,12 +602,8 @@ def _range(found: Range) -> str:
 
 def _per_1000(figures: PointFigures) -> str:
     cells = per_1000(figures)
-    body = "".join(
-        f'<div style="flex:1;text-align:center"><div style="font-size:20px">{value}</div><div style="font-size:11px">{name}<br>'
-        f"({range_})</div></div>"
-        for name, value, range_ in cells
-    )
-    return f'<div style="font-size:12px;margin-top:6px">{PER_1000}</div><div style="display:flex">{body}</div>'
+    body = "".join(f"<div><b>{value}</b>{name}<br>({range_})</div>" for name, value, range_ in cells)
+    return f'<div class="per-1000-title">{PER_1000}</div><div class="per-1000">{body}</div>'
 
 
 def _average_precision(found: Range | None) -> str:

@@ -13,7 +13,7 @@ from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
 from dashboard.inputs import Inputs, Press, Verb, meant
 from dashboard.state import SessionState
-from dashboard.theme import colour_variables, page_theme
+from dashboard.theme import colour_variables, css, looks, page_theme
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
@@ -35,11 +35,6 @@ from dashboard.views.selection import SelectionPane
 from dashboard.views.shown import Later
 from dashboard.views.training import TrainingPage
 
-# Panel makes every layout as high as its children's fixed heights together, hidden pages among them: the map would grow
-# beyond the window. Here each part scrolls by itself instead.
-WINDOW = {"min-height": "0"}
-TYPE = {"--bokeh-font-size": "14px"}  # of running text: as large as Material's
-NO_SELECTION = {"user-select": "none"}  # a drag that begins beside the map is a missed lasso, not a wish for its words
 FURTHER = {
     PageName.OPERATING: OperatingPage,
     PageName.TRAINING: TrainingPage,
@@ -72,17 +67,17 @@ class Page:
             (partial(BulkPane, **with_inputs), lambda: state.look is not None, "look"),
             (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
         )
-        room = {"sizing_mode": "stretch_width", "styles": {"position": "static"}}  # what covers covers the whole column
+        room = {"sizing_mode": "stretch_width", **looks("in-cover")}
         state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
         right = pn.Column(
             *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
-            styles=WINDOW | {"position": "relative"},
+            **looks("window", "holds-cover"),
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)
         self._pages: dict[str, Any] = {
-            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, styles=WINDOW | NO_SELECTION)
+            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, **looks("window", "no-selection"))
         }
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
@@ -99,13 +94,13 @@ class Page:
                     ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,
-                    styles=WINDOW | TYPE,
-                    stylesheets=[colour_variables()],
+                    **looks("window", "type"),
                 )
             ],
             theme_toggle=True,
             theme_config=page_theme(),
         )
+        self.template.config.raw_css = [colour_variables(), css("document")]
         with edit_readonly(self.template):
             # pmui follows a global parameter here, which keeps the page alive after its tab has closed and walks all its
             # models several times per click (half of the time from a label to its curves). Only a new reference ends the

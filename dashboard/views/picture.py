@@ -13,9 +13,11 @@ from core.catalog.records import Source
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
+from dashboard.theme import looks
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import PictureCard
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.words import words
 
 
 class PinnedPicture(pn.viewable.Viewer):
@@ -27,8 +29,8 @@ class PinnedPicture(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._card = PictureCard(sizing_mode="stretch_width", styles={"height": "min(240px, 28vh)"})
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._card = PictureCard(sizing_mode="stretch_width", **looks("pinned", sheet="picture"))
+        self._words = words(margin=(4, 8))
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)
         more = pmui.Button(

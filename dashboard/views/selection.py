@@ -17,6 +17,7 @@ from dashboard.inputs import KEYS, Verb
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.words import words
 
 HERE = (
     KEYS[Verb.UNDO],
@@ -25,7 +26,6 @@ HERE = (
     KEYS[Verb.MORE],
     KEYS[Verb.NOTHING],
 )
-KEY = "font:12px monospace;padding:1px 6px;border:1px solid rgba(128,128,128,.6);border-radius:4px;place-self:start"
 
 
 class SelectionPane(pn.viewable.Viewer):
@@ -37,7 +37,7 @@ class SelectionPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._n_shown = PAGE
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._words = words(margin=(4, 8))
         self._gallery = Gallery(
             view=self.state.privacy_view, empty="", on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
         )
@@ -131,15 +131,15 @@ class SelectionPane(pn.viewable.Viewer):
     def _nothing(self) -> str:
         space = self.state.workspace
         if not space.has_map:
-            return f'<div style="padding:16px 8px">{html.escape(missing_for_map(space))}</div>'
+            return f'<div class="room">{html.escape(missing_for_map(space))}</div>'
         keys = "".join(
-            f'<div style="display:contents"><kbd style="{KEY}">{html.escape(key)}</kbd><span>{html.escape(words)}</span></div>'
-            for key, words in (*((c.key, f"label as {c.name}") for c in space.classes), *HERE)
+            f"<kbd>{html.escape(key)}</kbd><span>{html.escape(meaning)}</span>"
+            for key, meaning in (*((c.key, f"label as {c.name}") for c in space.classes), *HERE)
         )
         return (
-            '<div style="padding:16px 8px"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '
+            '<div class="room"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '
             f"appear here, {html.escape(self.state.privacy_view.replace('-', ' and '))}."
-            f'<div style="display:grid;grid-template-columns:max-content 1fr;gap:6px 12px;margin-top:14px">{keys}</div></div>'
+            f'<div class="keys">{keys}</div></div>'
         )
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -20,6 +20,7 @@ from dashboard.hub import Topic
 from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
+from dashboard.views.words import words
 
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
 CHARTS = {
@@ -30,6 +31,9 @@ CHARTS = {
     "spread": "Embedding spread (0 = all in one point)",
     "knn": "kNN accuracy on labelled images",
 }
+COLLAPSED = (
+    "All images get nearly the same embedding. Stop the run; try more prototypes, a larger batch or a lower learning rate."
+)
 EMPTY = (
     "No training yet. Start one beside this server: <code>lassoscope train --workspace {folder}</code>. It is followed here "
     "while it runs."
@@ -48,16 +52,20 @@ class TrainingPage(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
+        self._words = words(margin=(4, 8))
+        self._collapsed = pmui.Alert(
+            severity="error", title="Collapsed", object=COLLAPSED, visible=False, sizing_mode="stretch_width", margin=(4, 8)
+        )
         self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
         self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
         self._views = pn.pane.WebP(None, height=330, margin=8, alt_text="Sample views", visible=False)
-        self._views_words = pn.pane.HTML("", margin=(4, 8))
+        self._views_words = words(margin=(4, 8))
         self._layout = pn.Column(
             pmui.Typography(object="Encoders", variant="h6", margin=(0, 8)),
             EncodersPane(state=self.state, actions=self.actions),
             pmui.Typography(object="Training", variant="h6", margin=(12, 8, 0, 8)),
             pn.Row(self._choice, self._words, sizing_mode="stretch_width"),
+            self._collapsed,
             self._charts,
             self._views_words,
             self._views,
@@ -103,6 +111,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._charts.visible = record is not None
         self._views.visible = record is not None and record.views is not None
         if record is None:
+            self._collapsed.visible = False
             self._words.object = EMPTY.format(folder=html.escape(str(self.state.workspace.folder)))
             return
         now = (record.name, record.state, len(record.step), self.state.privacy_view)
@@ -110,6 +119,7 @@ class TrainingPage(pn.viewable.Viewer):
             return
         self._drawn = now
         self._words.object = say(record)
+        self._collapsed.visible = record.collapsed
         self._draw_figures(record)
         if record.views is not None:
             self.actions.fetch(partial(_sheet, record, self.state.privacy_view), partial(self._show_views, now))
@@ -136,7 +146,7 @@ def _sheet(record: RunRecord, view: PrivacyView) -> bytes | str:
 
 
 def say(record: RunRecord) -> str:
-    """Say how a run stands, as HTML; a collapse first."""
+    """Say how a run stands, as HTML."""
     if record.state == BROKEN:
         return f"<b>{record.state}</b>: the files in training/{html.escape(record.name)} cannot be read; the other runs can."
     if not record.step:
@@ -149,10 +159,4 @@ def say(record: RunRecord) -> str:
         parts.append(f"about {math.ceil(seconds / 60):,} min left" if seconds > 90 else f"about {seconds:.0f} s left")
     if record.state == "stopped":
         parts.append("go on with <code>lassoscope train … --resume</code>")
-    words = " · ".join(parts)
-    if record.collapsed:
-        words = (
-            '<span role="alert" style="color:#c62828"><b>Collapsed</b>: all images get nearly the same embedding. Stop it; '
-            f"try more prototypes, a larger batch or a lower learning rate.</span><br>{words}"
-        )
-    return words
+    return " · ".join(parts)

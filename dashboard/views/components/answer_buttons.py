@@ -7,6 +7,7 @@ import panel as pn
 import param
 
 from dashboard.inputs import Press
+from dashboard.views.components.source import source
 
 
 class AnswerButtons(pn.custom.JSComponent):
@@ -19,39 +20,8 @@ class AnswerButtons(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_answer": None}  # stays in Python
 
-    _esm = """
-export function render({ model, el }) {
-  const row = document.createElement("div");
-  row.className = "row";
-  el.append(row);
-  const draw = () => row.replaceChildren(...model.buttons.map(entry => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = entry.label;
-    button.title = entry.title;
-    button.setAttribute("aria-label", entry.title);
-    button.disabled = model.disabled;
-    if (entry.colour) button.style.borderLeft = `8px solid ${entry.colour}`;
-    button.onclick = () => model.send_msg({ verb: entry.verb, value: entry.value, place: model.place,
-      shown: [...(window.lassoscopeShown ?? new Map()).values()] });
-    return button;
-  }));
-  model.on(["buttons"], draw);
-  model.on("disabled", () => { for (const button of row.children) button.disabled = model.disabled; });
-  draw();
-}
-"""
-    _stylesheets = [
-        """
-:host { color: var(--mui-palette-text-primary, inherit); }
-.row { display: flex; flex-wrap: wrap; gap: 6px 8px; }
-button { font: 500 13px/1.75 Roboto, Helvetica, Arial, sans-serif; color: inherit; background: none; padding: 2px 9px;
-         border: 1px solid rgba(128, 128, 128, .6); border-radius: 4px; cursor: pointer; }
-button:hover { background: rgba(128, 128, 128, .16); }
-button:focus-visible { outline: 2px solid var(--mui-palette-primary-main, #0072b2); outline-offset: 1px; }
-button:disabled { opacity: .45; cursor: default; }
-"""
-    ]
+    _esm = source("answer_buttons.js")
+    _stylesheets = [source("answer_buttons.css")]
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         if self.on_answer is not None:

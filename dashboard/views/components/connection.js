@@ -3,8 +3,6 @@
 const TICK = 1000, BEAT = 5000, PATIENCE = 5000, GRACE = 5000, ANSWER = 4000, JOIN = 20000, BETWEEN_RELOADS = 30000;  // ms
 const PLACE = "lassoscope-place", RELOADED = "lassoscope-reloaded";
 const LOST = "Connection lost; what you did is safe. Trying again…";
-const BANNER = "position:fixed;top:0;left:50%;transform:translateX(-50%);z-index:10000;padding:.5rem 1rem;background:#a3161c;"
-  + "color:#fff;font:14px/1.4 system-ui,sans-serif;border-radius:0 0 6px 6px;box-shadow:0 1px 6px #0006";
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const now = () => Date.now();
 
@@ -19,7 +17,7 @@ class Keeper {
     this.doubting = false;
     this.banner = document.createElement("div");
     this.banner.setAttribute("role", "status");
-    this.banner.style.cssText = BANNER;
+    this.banner.className = "connection-lost";  // its look is the document's: it outlives what is drawn anew
     const keeper = this, send = WebSocket.prototype.send;
     WebSocket.prototype.send = function (...data) { keeper.socket = this; return send.apply(this, data); };
     bokeh.on_event("connection_lost", (_, event) => this.closed(event));

@@ -1,11 +1,12 @@
 """Keeps the page working over a cut line and a restarted server: it goes on, or loads again in the same place."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import panel as pn
 import param
+
+from dashboard.views.components.source import source
 
 PLACE = ("page", "tab", "colour_by")  # of `SessionState`: where a page that loads again goes back to
 
@@ -29,8 +30,8 @@ class Connection(pn.custom.JSComponent):
     place = param.Dict(default={}, doc="Where the page is now.")
 
     _rename: ClassVar[dict[str, str | None]] = {"state": None}  # stays in Python
-    _esm = Path(__file__).with_suffix(".js")
-    _stylesheets = [":host { display: none; }"]
+    _esm = source("connection.js")
+    _stylesheets = [source("connection.css")]
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)

@@ -1,11 +1,12 @@
 """The pictures of a selection as a grid of tiles. Text is set as text; a picture is clear only while it is revealed."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 import panel as pn
 import param
+
+from dashboard.views.components.source import source
 
 PAGE = 300  # tiles a page: 60 ms to build, and more than anybody looks through at once
 
@@ -28,8 +29,8 @@ class Gallery(pn.custom.JSComponent):
     on_more: Callable[[], None] = param.Parameter(doc="Called when more tiles are wanted.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_pin": None, "on_more": None}  # stay in Python
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")  # as text: a path would be watched for changes
-    _stylesheets = [Path(__file__).with_suffix(".css").read_text(encoding="utf-8")]
+    _esm = source("gallery.js")
+    _stylesheets = [source("gallery.css")]
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         if "pin" in msg and self.on_pin is not None:

@@ -1,0 +1,49 @@
+const TYPING = "input:not([type=button],[type=checkbox],[type=radio],[type=range],[type=submit]), textarea, select, "
+  + "[contenteditable=true], [role=textbox], [role=combobox], [role=listbox], [role=option]";
+const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"]);
+export function render({ model, el }) {
+  const held = new Map();  // by place on the keyboard: a shift pressed meanwhile changes the name
+  const lost = document.createElement("div");
+  lost.className = "lost";
+  lost.setAttribute("role", "alert");
+  lost.hidden = true;
+  el.append(lost);
+  let timer = null;
+  const refuse = key => {
+    lost.textContent = `No connection: the key ${key.toUpperCase()} was not taken. Press it again when the page is back.`;
+    lost.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => { lost.hidden = true; }, 6000);
+  };
+  const say = (key, code, down, event) => model.send_msg({ key, code, down, shift: !!event.shiftKey,
+    ctrl: !!(event.ctrlKey || event.metaKey), alt: !!event.altKey, place: model.place,
+    shown: [...(window.lassoscopeShown ?? new Map()).values()] });
+  const onDown = event => {
+    const target = event.composedPath()[0];
+    if (event.repeat || event.isComposing || MODIFIERS.has(event.key)) return;
+    if (target instanceof Element && target.closest(TYPING)) return;
+    if (document.documentElement.dataset.connection === "lost") {
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) refuse(event.key);
+      return;
+    }
+    held.set(event.code, event.key);
+    say(event.key, event.code, true, event);
+  };
+  const onUp = event => {
+    if (!held.has(event.code)) return;
+    say(held.get(event.code), event.code, false, event);
+    held.delete(event.code);
+  };
+  const onBlur = () => {
+    for (const [code, key] of held) say(key, code, false, {});
+    held.clear();
+  };
+  document.addEventListener("keydown", onDown);
+  document.addEventListener("keyup", onUp);
+  window.addEventListener("blur", onBlur);
+  model.on("remove", () => {
+    document.removeEventListener("keydown", onDown);
+    document.removeEventListener("keyup", onUp);
+    window.removeEventListener("blur", onBlur);
+  });
+}

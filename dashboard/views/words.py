@@ -1,0 +1,21 @@
+"""Sentences of the page: HTML in one look, whose classes are in `css/words.css`; and plain text for Material's alerts."""
+
+import re
+from typing import Any
+
+import panel as pn
+
+from dashboard.theme import css
+
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def words(text: str = "", **options: Any) -> pn.pane.HTML:
+    """Return a pane of HTML, as wide as there is room if `options` names no width."""
+    size = {} if "width" in options else {"sizing_mode": "stretch_width"}
+    return pn.pane.HTML(text, **{**size, "stylesheets": [css("words")], **options})
+
+
+def plain(text: str) -> str:
+    """Return a sentence so that Material's alert, which takes Markdown and HTML, shows it as it is."""
+    return PUNCTUATION.sub(r"\\\1", text)
