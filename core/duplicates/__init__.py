@@ -1,1 +1,1 @@
-"""Near-duplicates: neighbours laid over each other, pixel by pixel. Imports the workspace and below."""
+"""Near-duplicates: neighbours compared pixel by pixel. Imports the workspace and below."""

@@ -1,7 +1,7 @@
-"""Is one picture a copy of another: re-encoded, resized, or cropped by a few percent? On thumbnails; numpy and scipy only.
+"""Is one picture a near-duplicate of another: re-encoded, resized, or cropped by a few percent? Works on thumbnails.
 
-A hash does not survive a crop. Here one picture is laid over the other under every small crop of either, and their detail
-(what is left after a high-pass) is correlated: notices that differ only in words, and garments of one cut, stay apart.
+Hashes do not survive a crop. Here one picture is overlaid on the other with every small crop of either, and their detail
+(after a high-pass filter) is correlated; notices that differ only in words, and garments of one cut, do not match.
 """
 
 import io
@@ -13,20 +13,20 @@ from PIL import Image
 
 from core.arrays import FloatArray
 
-SIDE = 64  # px; the detail that tells two notices apart is still there
+SIDE = 64  # px; enough for the detail that distinguishes two notices
 LARGEST_CROP = 0.03  # of a side
 COARSE, FINE = 0.015, 0.005  # steps of the search
 BLUR = 5.0  # px of the high-pass
-SAME = 0.92  # correlation of detail that a copy has at least; other photos seldom reach it, trousers of 28 px do
-CLEAR = 0.985  # from here on nobody asks what else looks like it: different garments of 28 px stay below
-GAP = 0.6  # what a copy lacks to 1 is less than this share of what the first other one lacks
-WORTH_A_LOOK = 0.75  # coarse correlation below which the fine search is spared
-ALIKE = 0.45  # correlation of 16 x 16 px, which spares the search; thin words under a crop go down to .53
+SAME = 0.92  # minimum correlation of detail of near-duplicates; other photos rarely reach it, trousers of 28 px do
+CLEAR = 0.985  # correlation that needs no comparison with other neighbours: different garments of 28 px stay below
+GAP = 0.6  # 1 - correlation of a near-duplicate is less than this share of 1 - correlation of the next other picture
+WORTH_A_LOOK = 0.75  # coarse correlation below which the fine search is skipped
+ALIKE = 0.45  # correlation of 16 x 16 px below which the search is skipped; thin words under a crop go down to .53
 COARSE_SIDE = 32
 
 
 def detail(webp: bytes) -> FloatArray:
-    """Return a thumbnail in grey, and its detail, (2, SIDE, SIDE) float32."""
+    """Return a thumbnail's grey levels and their detail, (2, SIDE, SIDE) float32."""
     from scipy.ndimage import gaussian_filter
 
     with Image.open(io.BytesIO(webp)) as opened:
@@ -35,22 +35,24 @@ def detail(webp: bytes) -> FloatArray:
 
 
 def copy_likeness(a: FloatArray, b: FloatArray) -> float:
-    """Return how surely two pictures (as `detail` returns them) are one under re-encoding, resizing and small crops.
+    """Return how similar two pictures are under re-encoding, resizing and small crops.
 
+    Args:
+        a, b: as `detail` returns them.
     Returns:
-        correlation of detail in [-1, 1], worth asking `stands_out` from `SAME` on; -1 if they do not even look alike.
+        correlation of detail in [-1, 1]; pass values from `SAME` on to `stands_out`; -1 if they are coarsely different.
     """
     return likeness(a[1], b[1]) if alike(a[0], b[0]) >= ALIKE else -1.0
 
 
 def stands_out(found: float, others: Sequence[float], *, alone: bool) -> bool:
-    """Tell whether a likeness is a copy's: copies lie together, and a gap parts them from what only looks alike.
+    """Tell whether a likeness is a near-duplicate's: a gap separates near-duplicates from pictures that only look alike.
 
     Args:
         found: the likeness in question.
         others: the likeness of the picture's other near neighbours.
-        alone: the answer where all of them are as like, so that there is no gap to see.
-    Source: the ratio test for distinctive matches (Lowe 2004), over as many copies as there are.
+        alone: the result if all others are equally alike, so that there is no gap.
+    Source: the ratio test for distinctive matches (Lowe 2004), extended to any number of near-duplicates.
     """
     level = found
     if found >= CLEAR:
@@ -65,7 +67,7 @@ def stands_out(found: float, others: Sequence[float], *, alone: bool) -> bool:
 
 
 def alike(a: FloatArray, b: FloatArray) -> float:
-    """Correlate two grey pictures coarsely: what this tells apart needs no search."""
+    """Correlate two grey pictures coarsely, to skip the search for clearly different ones."""
     small = [x.reshape(16, SIDE // 16, 16, SIDE // 16).mean(axis=(1, 3)) for x in (a, b)]
     return float((_unit(small[0]) * _unit(small[1])).sum())
 
@@ -80,12 +82,12 @@ def likeness(a: FloatArray, b: FloatArray) -> float:
 
 
 def laid_over(a: FloatArray, b: FloatArray) -> tuple[float, tuple[float, float, float, float], bool]:
-    """Find the crop of one picture under which it is likest the other.
+    """Find the crop of one picture that is most similar to the other.
 
     Args:
         a, b: (SIDE, SIDE) float32, the second part of what `detail` returns.
     Returns:
-        the correlation in [-1, 1]; what is cut off, as shares of top, bottom, left and right; whether it is cut off `b`.
+        the correlation in [-1, 1]; the shares cut off at top, bottom, left and right; whether they are cut off `b`.
     """
     steps = np.arange(0, LARGEST_CROP + 1e-9, COARSE)
     edges = tuple((round(float(low), 4), round(float(high), 4)) for low in steps for high in steps)
@@ -94,7 +96,7 @@ def laid_over(a: FloatArray, b: FloatArray) -> tuple[float, tuple[float, float, 
     of_b = there[0] < back[0]
     (best, rows, columns), whole, part = (back, b, a) if of_b else (there, a, b)
     found = best if best < WORTH_A_LOOK else -1.0
-    for _ in range(2 * (best >= WORTH_A_LOOK)):  # rows, then columns, twice: within .0004 of all 625 together
+    for _ in range(2 * (best >= WORTH_A_LOOK)):  # rows, then columns, twice: within .0004 of trying all 625 pairs
         _, rows, _ = _search(whole, part, _around(rows), (columns,))
         found, _, columns = _search(whole, part, (rows,), _around(columns))
     return found, (*rows, *columns), of_b
@@ -130,7 +132,7 @@ def _unit(x: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=512)
 def _samplers(edges: tuple[tuple[float, float], ...], side: int) -> FloatArray:
-    """Return (K, side, side) matrices that cut a share of each end off an axis and stretch the rest to the whole, linearly."""
+    """Return (K, side, side) matrices that crop a share off each end of an axis and stretch the rest linearly."""
     found = np.zeros((len(edges), side, side), np.float32)
     for matrix, (low, high) in zip(found, edges, strict=True):
         places = np.clip((low + (np.arange(side) + 0.5) / side * (1 - low - high)) * side - 0.5, 0, side - 1)

@@ -1,5 +1,6 @@
-"""Near-duplicates that a hash does not find: embedding neighbours, looked at pixel by pixel. Takes the workspace."""
+"""Find near-duplicates that a hash misses: embedding neighbours, compared pixel by pixel. Each verb takes the workspace."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -17,27 +18,29 @@ from core.images.examine import seen_of
 from core.images.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
 from core.workspace import Workspace
 
-AROUND = 8  # near neighbours that a copy has to stand out from
-SMALL = 64  # px of the shorter side; below, whole families of pictures look alike
-NEIGHBOURS = 2  # a copy was its original's nearest in every one of 240 trials (msn-tiny-64); the second is for a third copy
-CLOSE = 0.5  # cosine of standardised embeddings below which nobody looks: crops of 28 px go down to .55
-DETAILS = 20_000  # pictures kept in memory, 32 KB each
-STEP = 65_536  # new images between two commits: a killed search goes on from the last
-LIKENESSES = 2**24  # between new images and all that are worked out at once
-CHUNK = 512  # pairs between two reports
-MOST_NUMBERS = 2e8  # of the embeddings that are held as float32 at once, 0.8 GB
-MOST_PRODUCTS = 4e8  # new images times all images that are compared here in seconds; more wait for the map's neighbours
+LOG = logging.getLogger("lassoscope.duplicates")
+AROUND = 8  # near neighbours that a near-duplicate has to stand out from
+SMALL = 64  # px of the shorter side; smaller pictures look alike in large numbers
+NEIGHBOURS = 2  # in 240 of 240 trials a copy was its original's nearest (msn-tiny-64); the second is for a third copy
+CLOSE = 0.5  # minimum cosine of standardised embeddings of a pair to compare: crops of 28 px go down to .55
+DETAILS = 20_000  # pictures cached in memory, 32 KB each
+STEP = 65_536  # new images between two commits: a killed search continues from the last
+LIKENESSES = 2**24  # computed at once between new images and all images
+CHUNK = 512  # pairs between two progress reports
+MOST_NUMBERS = 2e8  # of embeddings held as float32, 0.8 GB
+MOST_PRODUCTS = 4e8  # new images times all images, compared in seconds; with more, the search waits for the map's neighbours
 
 
 def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None, on_progress: Progress = ignore) -> int:
-    """Join the groups of images that are copies of each other; images looked at before are not looked at again.
+    """Join the groups of images that are near-duplicates; images searched before are not searched again.
 
-    Idempotent and safe to kill: groups and how far the search came are one transaction.
+    Idempotent and safe to kill: groups and how far the search got are committed together. Pairs that have to be compared
+    by their thumbnails, because a file is gone or changed, are counted in a warning.
 
     Args:
-        neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none. If None they are found
-            here, or where that would take minutes or much memory nothing is done.
-        on_progress: told (images looked at, images to look at).
+        neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none. If None they are computed
+            here; if that would take minutes or too much memory, nothing is done.
+        on_progress: called with (images searched, images to search).
     Returns:
         how many images joined another group.
     """
@@ -49,18 +52,26 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     too_many = (rows - first) * rows > MOST_PRODUCTS or rows * workspace.matrix.dim > MOST_NUMBERS
     if first == rows or (neighbour_rows is None and too_many):
         return 0
-    near, n_joined = _Near(workspace, neighbour_rows), 0
+    near, n_joined, n_by_thumbnail = _Near(workspace, neighbour_rows), 0, 0
     for start in range(first, rows, STEP):
         stop = min(start + STEP, rows)
         pairs = near.pairs(np.arange(start, stop))
         pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
         report = partial(_told, on_progress, start - first, stop - start, rows - first)
-        joined = _merge(workspace, _copies_among(workspace, pairs, near, report))
+        copies, by_thumbnail = _copies_among(workspace, pairs, near, report)
+        n_by_thumbnail += by_thumbnail
+        joined = _merge(workspace, copies)
         with workspace.lock:
             workspace.catalog.images.join_groups(joined, _halves(workspace, joined), copies={encoder: stop})
             if joined:
                 workspace.reload_groups()
         n_joined += len(joined)
+    if n_by_thumbnail:
+        LOG.warning(
+            "near-duplicates were compared by thumbnails, because files are gone or changed; ingest the folder where they are "
+            "now",
+            extra={"pairs": n_by_thumbnail},
+        )
     return n_joined
 
 
@@ -69,7 +80,7 @@ def _told(on_progress: Progress, before: int, here: int, total: int, done: int, 
 
 
 class _Near:
-    """Nearest neighbours by cosine of standardised embeddings: the ones of the map, or found here."""
+    """Nearest neighbours by cosine of standardised embeddings: the map's, or computed here."""
 
     def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
         self._matrix, self._standardisation = workspace.current.need_matrix(), workspace.current.standardisation
@@ -80,17 +91,17 @@ class _Near:
             self._unit = np.concatenate([self.unit(part) for part in parts])
 
     def unit(self, rows: IntArray) -> FloatArray:
-        """Return the embeddings of some rows at length 1."""
+        """Return the unit-length embeddings of some rows."""
         if self._unit is not None:
             return self._unit[rows]
         x = self._standardisation.apply(self._matrix.take(rows))
         return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), np.float32)
 
     def of(self, rows: IntArray, k: int) -> IntArray:
-        """Return the nearest rows of each, nearest first, self excluded, (len(rows), <= k); -1 for none."""
+        """Return each row's nearest rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
         if self._known is not None:
             return self._known[rows, :k]
-        assert self._unit is not None  # noqa: S101  one of the two is there
+        assert self._unit is not None  # noqa: S101  set if there are no known neighbours
         k, found = min(k, self._matrix.rows - 1), []
         for part in _chunks(rows, max(1, LIKENESSES // self._matrix.rows)):
             likeness = self._unit[part] @ self._unit.T
@@ -101,7 +112,7 @@ class _Near:
         return np.concatenate(found)
 
     def pairs(self, new: IntArray) -> IntArray:
-        """Return the (P, 2) pairs of a new image and a close neighbour, each once, the earlier row first."""
+        """Return (P, 2) pairs of a new image and a close neighbour, each once, the earlier row first."""
         near = self.of(new, NEIGHBOURS)
         pairs = np.stack([np.repeat(new, near.shape[1]), near.ravel()], axis=1).astype(np.int64)
         pairs = np.unique(np.sort(pairs[pairs[:, 1] >= 0], axis=1), axis=0)
@@ -113,8 +124,11 @@ def _chunks(rows: IntArray, size: int) -> Iterable[IntArray]:
     return (rows[start : start + size] for start in range(0, max(len(rows), 1), size))
 
 
-def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progress: Progress) -> IntArray:
-    """Return the pairs that are copies: alike in detail, and standing out from what else is near either of them."""
+def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progress: Progress) -> tuple[IntArray, int]:
+    """Return the pairs that are near-duplicates, and how many pairs were compared by thumbnails for lack of a file.
+
+    Near-duplicates are alike in detail and stand out from the other neighbours of both images.
+    """
 
     @lru_cache(maxsize=DETAILS)
     def of(row: int) -> FloatArray:
@@ -124,8 +138,8 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
         return copy_likeness(of(int(pair[0])), of(int(pair[1])))
 
     found: list[float] = []
-    # numpy lets go of the interpreter in the products. They are small: shared between BLAS's own threads, which then wait for
-    # each other, a pair takes 6 to 9 ms of a core instead of 0.7.
+    # numpy releases the interpreter's lock in the products. They are small: with BLAS's own threads, which wait for each
+    # other, a pair takes 6 to 9 ms of a core instead of 0.7.
     with ThreadPoolExecutor(2) as pool, threadpool_limits(1, user_api="blas"):
         for part in _chunks(pairs, CHUNK):
             found += pool.map(likeness, part)
@@ -151,29 +165,41 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
 
     likely = [place for place in close.tolist() if copies(place)]
     with ThreadPoolExecutor(2) as pool:
-        same = list(pool.map(lambda place: _are_one(workspace, pairs[place].tolist(), of), likely))
-    return pairs[[place for place, one in zip(likely, same, strict=True) if one]]
+        full = list(pool.map(lambda place: _full_size(workspace, pairs[place].tolist()), likely))
+        same = list(pool.map(lambda place, pair: _are_one(workspace, pairs[place].tolist(), pair, of), likely, full))
+    copies = pairs[[place for place, one in zip(likely, same, strict=True) if one]]
+    return copies, sum(pair is None for pair in full)
 
 
-def _are_one(workspace: Workspace, pair: Sequence[int], of: Callable[[int], FloatArray]) -> bool:
-    """Look at two pictures in full size: whatever they share, in one place they may say something else.
+def _full_size(workspace: Workspace, pair: Sequence[int]) -> tuple[Image.Image, Image.Image] | None:
+    """Return two images in full size; None if a file is gone, changed or broken."""
+    first, second = (seen_of(image) for image in workspace.catalog.images.files_of(pair))
+    return None if first is None or second is None else (first, second)
 
-    Where a file is gone the thumbnails have to do, and prove nothing of pictures with little in them.
+
+def _are_one(
+    workspace: Workspace,
+    pair: Sequence[int],
+    whole: tuple[Image.Image, Image.Image] | None,
+    of: Callable[[int], FloatArray],
+) -> bool:
+    """Compare two images in full size, because they may differ in one small place.
+
+    Without their full size the thumbnails decide, and plain pictures, of which those prove nothing, do not match.
     """
     thumbnails = [decode(workspace.thumbnail(workspace.image_id(row), "clear")) for row in pair]
-    whole = [seen_of(image) for image in workspace.catalog.images.files_of(pair)]
     _, cropped, of_second = laid_over(of(pair[0])[1], of(pair[1])[1])
     little = any(map(shows_little, thumbnails))
-    if whole[0] is None or whole[1] is None:
+    if whole is None:
         first, second = (thumbnails[1], thumbnails[0]) if of_second else (thumbnails[0], thumbnails[1])
         return not little and not colours_part(first, second, cut=cropped)
-    if little:  # a crop of a page with a digit on it can be laid over any such page
+    if little:  # a crop of a page with one digit matches any such page
         return not places_part(whole[0], whole[1])
     first, second = (whole[1], whole[0]) if of_second else (whole[0], whole[1])
     tries: list[tuple[Image.Image, Image.Image, Edges | None]] = [
         (first, second, None),
         (first, second, cropped),
-        (second, first, SOME_CROP),  # which of the two was cropped is not sure
+        (second, first, SOME_CROP),  # it is not certain which of the two was cropped
     ]
     return any(not places_part(whole_one, part, cropped=cut) for whole_one, part, cut in tries)
 
@@ -184,7 +210,7 @@ def _short_side(workspace: Workspace, row: int) -> int:
 
 
 def _merge(workspace: Workspace, pairs: IntArray) -> dict[int, int]:
-    """Return the new first image of the group of every image whose group changes, {row: row}."""
+    """Return {row: first row of its new group} of every image whose group changes."""
     first = {int(row): int(row) for row in np.unique(workspace.groups[pairs])}
 
     def root(row: int) -> int:
@@ -200,10 +226,10 @@ def _merge(workspace: Workspace, pairs: IntArray) -> dict[int, int]:
 
 
 def _halves(workspace: Workspace, joined: dict[int, int]) -> dict[int, bool]:
-    """Decide the half of every group that grows, {first row: is it the check half}.
+    """Decide the half of every group that grows, {first row: is in the check half}.
 
-    An image whose copy the model has learned from is no honest evidence, so such a group goes to the teach half whole;
-    others follow their oldest image.
+    An image is no honest evidence if the model has learned from its near-duplicate, so such a group goes to the teach half as
+    a whole; other groups follow their oldest image.
     """
     learned = (workspace.labels.codes != UNLABELLED) & ~workspace.is_check
     groups = workspace.groups.copy()
@@ -213,7 +239,7 @@ def _halves(workspace: Workspace, joined: dict[int, int]) -> dict[int, bool]:
 
 
 def copies_of(workspace: Workspace, rows: IntArray) -> IntArray:
-    """Return all images in the near-duplicate groups of these, ascending, themselves among them.
+    """Return all images in the near-duplicate groups of these, including these, ascending.
 
     Raises:
         InputError: if there is no such row.
@@ -224,7 +250,7 @@ def copies_of(workspace: Workspace, rows: IntArray) -> IntArray:
 
 
 def one_of_each(workspace: Workspace, rows: IntArray) -> IntArray:
-    """Return of every near-duplicate group among these rows the first, in their order."""
+    """Return the first row of every near-duplicate group among these rows, in their order."""
     groups, places = workspace.groups[rows], np.arange(len(rows))
     first = np.empty(workspace.n_images, np.int64)
     first[groups[::-1]] = places[::-1]  # written last = first of its group

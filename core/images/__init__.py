@@ -1,1 +1,1 @@
-"""Picture files: decode them as a browser does, treat them for privacy, tell copies and text apart. Knows no workspace."""
+"""Picture files: decode them as a browser does, blur them, compare them, detect text on dark. Knows no workspace."""

@@ -1,4 +1,4 @@
-"""Read one untrusted file into what the catalog needs. Runs in worker processes, so it imports little."""
+"""Read what the catalog needs from one untrusted file. Runs in worker processes, so it imports little."""
 
 import os
 import stat
@@ -14,12 +14,12 @@ from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.overlay import SIDE, colours_part, places_part, shows_little
 from core.images.visits import ImageFiles, content_id, read_original
 
-MAX_BYTES = 512 * 1024 * 1024  # no picture of 250 megapixels that fits into memory is larger
+MAX_BYTES = 512 * 1024 * 1024  # larger than any picture of 250 megapixels that fits into memory
 
 
 @dataclass(frozen=True)
 class FileRead:
-    """One file, decoded, or the reason why not."""
+    """One file, decoded, or the reason why it could not be."""
 
     path: str
     n_bytes: int = 0
@@ -31,20 +31,20 @@ class FileRead:
     format: str = ""
     hash: str = ""
     thumbnail: bytes = b""
-    text: float = 0.0  # figure of text on dark, in [0, 1]
+    text: float = 0.0  # probability of text on dark, in [0, 1]
     frames: int = 1
     frames_shown: int = 1
     all_frames_seen: bool = True
 
 
 def prepare() -> None:
-    """Load what reading needs, once a process."""
+    """Load what reading files needs; called once per process."""
     perceptual_hash(Image.new("L", (8, 8)))
     text_net()
 
 
 def read_file(path: str) -> FileRead:
-    """Decode one file; whatever it holds, the answer is a `FileRead`."""
+    """Decode one file; whatever it contains, this returns a `FileRead` and does not raise."""
     before = visited(path)
     try:
         content, found = read_sound(path)
@@ -56,7 +56,7 @@ def read_file(path: str) -> FileRead:
 
 
 def read_square(path: str, side: int) -> Uint8Array | str:
-    """Decode one file to (3, side, side) uint8 by the rules of `read_file`, or return the reason why not."""
+    """Decode one file to (3, side, side) uint8 by the rules of `read_file`, or return the reason why it cannot be."""
     try:
         content, _ = read_sound(path)
         return load_square(content, side)
@@ -67,7 +67,7 @@ def read_square(path: str, side: int) -> Uint8Array | str:
 
 
 def unreadable(error: Exception) -> str:
-    """Say why the system does not give a file."""
+    """Return why the system cannot read a file."""
     if isinstance(error, FileNotFoundError):
         return "it is gone"
     if isinstance(error, PermissionError):
@@ -78,7 +78,7 @@ def unreadable(error: Exception) -> str:
 
 
 def visited(path: str) -> FileRead:
-    """Return a `FileRead` with no more than size and time, zeros if there is no such file."""
+    """Return a `FileRead` with only size and modification time, zeros if there is no such file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -92,11 +92,11 @@ def read_sound(path: str) -> tuple[bytes, os.stat_result]:
     Returns:
         its bytes, and its `os.stat` from before they were read.
     Raises:
-        InputError: if it is no regular file, empty, too large, or no picture.
+        InputError: if it is not a regular file, empty, too large, or not a picture.
         OSError, ValueError: if it cannot be read.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):  # before it is opened: a pipe would wait for ever
-        raise InputError("it is no regular file")
+    if not stat.S_ISREG(os.stat(path).st_mode):  # checked before opening: opening a pipe would block
+        raise InputError("it is not a regular file")
     with open(path, "rb") as file:
         found = os.fstat(file.fileno())
         if not found.st_size:
@@ -131,11 +131,10 @@ def _read(path: str, content: bytes, found: os.stat_result) -> FileRead:
 
 
 def are_copies(a: tuple[ImageFiles, bytes], b: tuple[ImageFiles, bytes]) -> bool:
-    """Tell whether two images whose hashes are near are one picture: of one colour, and alike in every place.
+    """Tell whether two images with near hashes are near-duplicates: alike in colour and in every place.
 
     Args:
-        a, b: an image and its thumbnail; where a file is gone, the thumbnails have to do, and then pictures with little in
-            them are not taken for copies.
+        a, b: an image and its thumbnail; if a file is gone the thumbnails decide, and plain pictures do not match.
     """
     small = [decode(thumbnail) for _, thumbnail in (a, b)]
     if colours_part(small[0], small[1]):
@@ -147,7 +146,7 @@ def are_copies(a: tuple[ImageFiles, bytes], b: tuple[ImageFiles, bytes]) -> bool
 
 
 def seen_of(image: ImageFiles) -> Image.Image | None:
-    """Return an image large enough to be compared closely, None if its file is gone, changed or broken."""
+    """Return an image large enough for a close comparison, None if its file is gone, changed or broken."""
     content = read_original(image)
     try:
         return None if content is None else decode(content, max_side=SIDE)

@@ -1,12 +1,12 @@
-"""What kind of file is this? By its first bytes, never by its name; standard library only."""
+"""Detect the kind of a file by its first bytes, never by its name. Standard library only."""
 
 import os
 import re
 from collections.abc import Iterable
 
 PICTURES = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF", "ICO")
-TAKEN = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP, TIFF and ICO pictures are taken"
-HEAD = 4_096  # bytes that decide
+TAKEN = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP, TIFF and ICO are accepted"
+HEAD = 4_096  # bytes that decide the kind
 
 _STARTS = {
     b"\xff\xd8\xff": "JPEG",
@@ -57,17 +57,17 @@ _REASONS = {
     "archive": "it is a packed archive; unpack it",
     "Photoshop": "it is a Photoshop file; save it as PNG or JPEG",
     "PostScript": "it is a PostScript file; save it as PNG",
-    "JPEG XL": "it is a JPEG XL picture, which is not read yet; save it as PNG or JPEG",
-    "JPEG 2000": "it is a JPEG 2000 picture, which browsers do not show; save it as PNG or JPEG",
+    "JPEG XL": "it is a JPEG XL picture, which is not supported yet; save it as PNG or JPEG",
+    "JPEG 2000": "it is a JPEG 2000 picture, which browsers cannot show; save it as PNG or JPEG",
     "web page": "it is a web page, not a picture; perhaps the download failed",
     "Office": "it is an Office file, not a picture",
     "text": "it is text, not a picture",
     "program": "it is a program, not a picture",
     "Parquet": "it is a Parquet table, not a picture",
     "database": "it is a database, not a picture",
-    "sidecar": "it is a file that the system keeps about others, not a picture",
+    "sidecar": "it is a metadata file of the operating system, not a picture",
 }
-# Files that lie beside pictures and say something about them; a picture under such a name is a picture all the same.
+# Names of files that accompany pictures; the content decides, so a picture under such a name is accepted.
 _SIDECAR_NAMES = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "license", "readme", "copying", "makefile"}
 _SIDECAR_SUFFIXES = {
     *(".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".parquet", ".pq", ".npy", ".npz", ".db", ".sqlite"),  # tables
@@ -78,10 +78,10 @@ _SIDECAR_SUFFIXES = {
 
 
 def kind_of(head: bytes) -> str:
-    """Return the kind of a file: one of `PICTURES`, another kind with a reason of its own, or "" if nobody knows.
+    """Return the kind of a file: one of `PICTURES`, another known kind, or "" if it is unknown.
 
     Args:
-        head: its first bytes, `HEAD` of them or all.
+        head: its first `HEAD` bytes, or all of it.
     """
     if head[:4] == b"RIFF":
         return {b"WEBP": "WEBP", b"AVI ": "video"}.get(head[8:12], "")
@@ -94,7 +94,7 @@ def kind_of(head: bytes) -> str:
 
 
 def _of_brands(head: bytes) -> str:
-    """Tell the kinds of one container apart: pictures, films, and pictures that move."""
+    """Return the kind of an ISO media file: AVIF, HEIF or video."""
     size = min(int.from_bytes(head[:4]), len(head))
     brands = [head[8:12], *(head[start : start + 4] for start in range(16, size, 4))]
     for kind, known in (("AVIF", _AVIF_BRANDS), ("HEIF", _HEIF_BRANDS)):
@@ -118,12 +118,12 @@ def _of_text(head: bytes) -> str:
 
 
 def reason_of(kind: str) -> str:
-    """Say why a file of a kind that `kind_of` returned is not taken."""
-    return _REASONS.get(kind, f"it is no picture ({TAKEN})")
+    """Return why a file of a kind, as returned by `kind_of`, is rejected."""
+    return _REASONS.get(kind, f"it is not a picture ({TAKEN})")
 
 
 def beside(path: str) -> str:
-    """Return what sort of companion of pictures a file's name is, such as ".json" or ".DS_Store"; "" if it is none."""
+    """Return the kind of accompanying file that a name belongs to, such as ".json" or ".DS_Store"; "" if it is none."""
     name = os.path.basename(path)
     if name.startswith("._"):
         return "._*"
@@ -134,7 +134,7 @@ def beside(path: str) -> str:
 
 
 def count_kinds(kinds: Iterable[str]) -> dict[str, int]:
-    """Count kinds, the most frequent first, equal ones by name."""
+    """Count kinds, most frequent first, ties by name."""
     found: dict[str, int] = {}
     for kind in kinds:
         found[kind] = found.get(kind, 0) + 1

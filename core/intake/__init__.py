@@ -1,1 +1,1 @@
-"""New images come in: find, decode on all cores, commit. Takes the workspace."""
+"""Ingest images: find files, decode them on all cores, commit. Imports the workspace and below."""

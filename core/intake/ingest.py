@@ -1,4 +1,4 @@
-"""Take images in: find files, decode on all cores, commit batch by batch. Interrupted, it goes on next time."""
+"""Ingest images: find files, decode them on all cores, commit in batches. Resumes after an interruption."""
 
 import logging
 import os
@@ -27,10 +27,10 @@ from core.workers import CrashedError, TookTooLongError, Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.intake")
-BATCH = 256  # files read per commit: a kill loses a second of work, and a commit costs a few milliseconds
-MOST_KNOWN = 8_192  # files per commit of which none has to be read
+BATCH = 256  # files read per commit: a kill loses a second of work, and a commit takes a few milliseconds
+MOST_KNOWN = 8_192  # files per commit if none has to be read
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
-OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock")  # of a workspace, and what begins like them
+OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock")  # of a workspace, as prefixes
 OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models")
 
 
@@ -38,79 +38,88 @@ OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters"
 class Found:
     """One file of a source, before it is opened."""
 
-    path: str  # absolute; UTF-8 always, other bytes escaped
+    path: str  # absolute; always UTF-8, other bytes are escaped
     reason: str = ""  # why it must not be opened; "" = read it
-    gold: Mapping[str, str] = field(default_factory=dict)  # the first value that the source has for the file
-    contradicted: frozenset[str] = frozenset()  # columns for which the source has another value, too
-    named: bool = False  # by a manifest, so that whatever is wrong with it is worth a line
+    gold: Mapping[str, str] = field(default_factory=dict)  # by column, the manifest's first value for the file
+    contradicted: frozenset[str] = frozenset()  # columns in which the manifest has different values for the file
+    named: bool = False  # by a manifest, so that any problem with it is listed
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a folder or a manifest names."""
+    """The files of a folder or a manifest."""
 
     files: Sequence[Found]
-    left_out: Sequence[str] = ()  # columns of a manifest that hold bytes or lists, no answers
+    left_out: Sequence[str] = ()  # columns of a manifest that are not gold, because they hold bytes or lists
 
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What a source came to."""
+    """The result of `ingest`."""
 
-    added: int  # images taken in now
-    already: int  # files known from an earlier run, taken or rejected
-    duplicates: int  # files of this run with the very bytes of another image, of this run or known before
-    rejected: list[tuple[str, str]]  # (path, reason) of every rejected file of the source, this run's and earlier
-    passed_over: dict[str, int] = field(default_factory=dict)  # sidecar files of a folder that are no pictures, by kind
-    followed: int = 0  # known images whose file was found again at another place
-    lost: int = 0  # known images at whose place another picture lies now
-    moving: int = 0  # images taken in now with several frames or pages
-    contradictions: int = 0  # images for which the manifest has more than one value in a column
-    left_out: tuple[str, ...] = ()  # columns of the manifest that are no answers
+    added: int  # images ingested now
+    already: int  # files known from an earlier run, ingested or rejected
+    duplicates: int  # files of this run with exactly the bytes of another image, of this run or an earlier one
+    rejected: list[tuple[str, str]]  # (path, reason) of every rejected file of the source, now or earlier
+    passed_over: dict[str, int] = field(default_factory=dict)  # a folder's other files, which are not pictures, by kind
+    followed: int = 0  # known images whose file was found again at another path
+    lost: int = 0  # known images at whose path there is another picture now
+    moving: int = 0  # images ingested now with several frames or pages
+    contradictions: int = 0  # images for which the manifest has different values in a column
+    left_out: tuple[str, ...] = ()  # columns of the manifest that are not gold
+    uncompared: int = 0  # pairs of images that may be near-duplicates but could not be compared
+    thumbnails_lost: int = 0  # missing thumbnails that no file can replace
 
     @property
     def sentence(self) -> str:
-        """Say it to the person."""
+        """State the result in a few sentences."""
         rejected = counted(len(self.rejected), "file")
-        said = f"{counted(self.added, 'image')} taken in, {rejected} rejected, {self.already:,} known before"
+        counts = f"{counted(self.added, 'image')} ingested, {rejected} rejected, {self.already:,} known before"
         if self.duplicates:
-            said += f", {self.duplicates:,} copies of images known already"
-            said += f" ({self.followed:,} of them found again at a new place)" if self.followed else ""
+            counts += f", {counted(self.duplicates, 'exact copy', 'exact copies')} of known images"
+            counts += f" ({self.followed:,} of them found again at a new path)" if self.followed else ""
         if self.passed_over:
             kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.passed_over.items())[:5])
             n_other = sum(self.passed_over.values())
-            said += f"; {counted(n_other, 'other file')} {verb(n_other, 'is no picture', 'are no pictures')} ({kinds})"
-        sentences = [f"{said}."]
+            counts += f"; {counted(n_other, 'other file')} {verb(n_other, 'is not a picture', 'are not pictures')} ({kinds})"
+        sentences = [f"{counts}."]
         if self.moving:
-            sentences.append(
-                f"{self.moving:,} moving or many-page pictures are judged by up to four of their frames, those that differ "
-                "most, as one mosaic."
-            )
+            n = counted(self.moving, "animated or multi-page picture")
+            sentences.append(f"{n} {verb(self.moving)} shown as a mosaic of up to four frames, those that differ most.")
         if self.lost:
-            sentences.append(
-                f"Lost the files of {counted(self.lost, 'image')}: another picture is there now. The thumbnails stay."
-            )
+            n = counted(self.lost, "image")
+            sentences.append(f"The files of {n} have been replaced by other pictures; the thumbnails stay.")
         if self.contradictions:
-            sentences.append(
-                f"The manifest has more than one answer for {counted(self.contradictions, 'image')}; the first one counts."
-            )
+            n = counted(self.contradictions, "image")
+            sentences.append(f"The manifest has more than one answer for {n}; the first one counts.")
         if self.left_out:
             sentences.append(f"Left out of the manifest, because they hold bytes or lists: {', '.join(self.left_out)}.")
+        if self.uncompared:
+            n = counted(self.uncompared, "pair")
+            sentences.append(
+                f"{n} of images that may be near-duplicates could not be compared and {verb(self.uncompared, 'is', 'are')} "
+                "treated as different; 'lassoscope embed' compares them again."
+            )
+        if self.thumbnails_lost:
+            sentences.append(
+                f"{counted(self.thumbnails_lost, 'thumbnail')} {verb(self.thumbnails_lost)} missing, and no file can replace "
+                f"{verb(self.thumbnails_lost, 'it', 'them')}; ingest the folder where the files are now."
+            )
         return " ".join(sentences)
 
 
 def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
-    """Take in a folder tree, or a CSV or Parquet manifest (`path` and gold columns).
+    """Ingest a folder tree, or a CSV, JSON lines or Parquet manifest (`path` and gold columns).
 
-    Files that are known are not read again, but thumbnails that are lost are made again; gold labels that the manifest has
-    for known files are kept, the newest manifest's each, and of copies within one manifest the first.
+    Known files are not read again, but lost thumbnails are rebuilt. Gold values of known files are stored, too: a newer
+    manifest replaces an older one's, and within one manifest the first value for an image counts.
 
     Args:
-        source: relative paths in a manifest are relative to its folder and must stay inside; absolute ones are taken.
-        workers: decoding processes, all cores if None.
-        on_progress: told (files done, files).
+        source: a manifest's relative paths are relative to its folder and must stay inside; absolute paths may be anywhere.
+        workers: decoding processes, one per core if None.
+        on_progress: called with (files done, files).
     Raises:
-        InputError: if the source is missing, empty or no readable manifest.
+        InputError: if the source is missing, empty or not a readable manifest.
     """
     workspace.need_writable()
     if workspace.thumbnails.damage:
@@ -118,10 +127,10 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
     workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     workspace.reload()
-    restored, _ = restore_thumbnails(workspace)
+    restored, lost = restore_thumbnails(workspace)
     facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
-    LOG.info("images taken in", extra=facts)
-    return result
+    LOG.info("images ingested", extra=facts)
+    return replace(result, thumbnails_lost=lost)
 
 
 def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Progress) -> IngestResult:
@@ -137,18 +146,20 @@ def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Prog
             on_progress(done, len(files))
     mine = {file.path: file.named for file in files}
     wrong = [(r.path, r.reason) for r in catalog.images.rejected() if r.path in mine]
-    # Sidecars of a folder are counted; what a manifest names, and a companion that claims to be a picture, is listed.
+    # A folder's other files are only counted; files named by a manifest, and those that look like pictures, are listed.
     aside = {path: beside(path) for path, reason in wrong if not mine[path] and _is_other(reason)}
     rejected = [(path, reason) for path, reason in wrong if not aside.get(path)]
     return taken.result(rejected, count_kinds(kind for kind in aside.values() if kind), found.left_out)
 
 
 def _is_other(reason: str) -> bool:
-    return reason.endswith("not a picture") or reason.startswith(("it is no picture", "it is empty", "it is a web page"))
+    """Tell whether a file was rejected for its kind, not for damage. Older versions wrote "it is no picture"."""
+    kinds = ("it is not a picture", "it is no picture", "it is empty", "it is a web page")
+    return reason.endswith("not a picture") or reason.startswith(kinds)
 
 
 class _Taking:
-    """Takes batches of read files into the catalog, in the order of the source."""
+    """Commits batches of read files to the catalog, in the order of the source."""
 
     def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers) -> None:
         self._catalog, self._thumbnails, self._judges = catalog, thumbnails, judges
@@ -156,11 +167,11 @@ class _Taking:
         self._grouper, self._seen = Grouper(known), {image_id for image_id, _, _ in known}
         self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
         self._contradicted: set[str] = set()
-        self._added = self._already = self._duplicates = self._followed = self._moving = 0
+        self._added = self._already = self._duplicates = self._followed = self._moving = self._uncompared = 0
         self._lost: set[str] = set()
 
     def take(self, batch: Sequence[Found], reads: Sequence[FileRead | None]) -> None:
-        """Commit one batch; a read of None is a file that is known and has not changed."""
+        """Commit one batch; None among the reads stands for a known file that has not changed."""
         images, paths, rejected, pictures, gold = [], [], [], [], []
         golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
         known_ids = self._catalog.images.known_ids(golden)
@@ -185,15 +196,16 @@ class _Taking:
                 copies.remember(read)
                 images.append(_record(file, read, self._grouper.add(read.id, read.hash, is_copy=copies.test(read))))
                 self._moving += read.frames > 1
+        self._uncompared += copies.n_uncompared
         moved = self._moved(found_again, {image.id for image in images})
-        self._thumbnails.put_many(pictures)  # before the catalog names them: a named image always has its thumbnail
+        self._thumbnails.put_many(pictures)  # before the catalog: every image in it has a thumbnail
         if images or paths or rejected or gold:
             self._lost |= set(self._catalog.images.add_batch(images, paths, rejected, gold=gold, moved=moved))
         self._lost -= {record.image_id for record in paths}
         self._added, self._followed = self._added + len(images), self._followed + len(moved)
 
     def _golden(self, image_id: str, file: Found) -> list[tuple[str, str, str]]:
-        """Return the values of a file that nothing in this run gave its image before."""
+        """Return the gold values of a file's image that are new in this run, and note contradictions."""
         new = []
         for column, value in file.gold.items() if image_id else ():
             first = self._gold.setdefault((image_id, column), value)
@@ -204,14 +216,14 @@ class _Taking:
         return new
 
     def _moved(self, found_again: Sequence[tuple[str, str]], new: set[str]) -> dict[str, str]:
-        """Return the new path of known images whose own file is not there any more."""
+        """Return the new path of known images whose own file is gone."""
         asked = {image_id: path for image_id, path in reversed(found_again) if image_id not in new}
         rows = self._catalog.images.rows_of_ids(list(asked))
         images = self._catalog.images.files_of(list(rows.values()))
         return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != FileState.HERE}
 
     def result(self, rejected: list[tuple[str, str]], passed_over: dict[str, int], left_out: Sequence[str]) -> IngestResult:
-        """Return what all batches came to."""
+        """Return the result of all batches."""
         return IngestResult(
             self._added,
             self._already,
@@ -223,35 +235,38 @@ class _Taking:
             self._moving,
             len(self._contradicted),
             tuple(left_out),
+            self._uncompared,
         )
 
 
 class _Copies:
-    """Has the pictures looked at where their hashes are near; the looks of one batch run beside each other."""
+    """Compares pictures whose hashes are near; the comparisons of one batch run in parallel."""
 
     def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers, grouper: Grouper) -> None:
         self._catalog, self._thumbnails, self._judges, self._grouper = catalog, thumbnails, judges, grouper
         self._new: dict[str, FileRead] = {}
+        self.n_uncompared = 0  # pairs whose comparison failed
         self._asked: dict[tuple[str, str], Future[bool]] = {}
 
     def remember(self, read: FileRead) -> None:
-        """Keep an image that is not committed yet: later ones of the batch may be its copies."""
+        """Keep an image that is not committed yet: later ones in the batch may be its near-duplicates."""
         self._new[read.id] = read
 
     def look_ahead(self, reads: Sequence[FileRead]) -> None:
-        """Begin to compare new images with the known ones that they may be copies of."""
+        """Start comparing new images with the known ones whose near-duplicates they may be."""
         for read in reads:
             for leader in self._grouper.near(read.hash):
                 self._ask(read, leader)
 
     def test(self, read: FileRead) -> Callable[[str], bool]:
-        """Return what tells whether an image is a copy of another."""
+        """Return a function that tells whether an image is a near-duplicate of a known one."""
 
         def is_copy(leader: str) -> bool:
             try:
                 return self._ask(read, leader).result()
             except (TookTooLongError, CrashedError):
-                return False  # nothing is proved
+                self.n_uncompared += 1
+                return False
 
         return is_copy
 
@@ -289,7 +304,7 @@ def _record(file: Found, read: FileRead, group: str) -> ImageRecord:
 
 
 def _is_known(file: Found, known: Mapping[str, tuple[int, int]]) -> bool:
-    """Tell whether the file was seen before and has not changed since."""
+    """Tell whether the file is known and has not changed."""
     if file.path not in known:
         return False
     if file.reason:
@@ -312,15 +327,15 @@ def list_source(source: Path, *, workspace: Path | None = None) -> Source:
     """
     found = Source(list_folder(source, workspace=workspace)) if source.is_dir() else list_manifest(source)
     if not found.files:
-        raise InputError(f"{source} holds no files; name a folder with images, or a manifest with a column 'path'.")
+        raise InputError(f"{source} contains no files; give a folder of images, or a manifest with a column 'path'.")
     return found
 
 
 def list_folder(source: Path, *, workspace: Path | None = None) -> list[Found]:
-    """List every file below a folder, sorted by path; not those that a workspace keeps for itself.
+    """List every file below a folder, sorted by path, except a workspace's own.
 
-    Links to files inside are other names of those files, links to folders inside are passed over (what they hold is
-    listed anyway, and loops end), links that leave the folder and folders that may not be read are given a reason.
+    Links to files inside are listed. Links to folders inside are skipped, as their content is listed anyway and loops would
+    not end. Links that leave the folder, and unreadable folders, are listed with a reason for rejection.
     """
     root, own = source.resolve(), workspace.resolve() if workspace is not None else None
     found: list[Found | None] = []
@@ -339,7 +354,7 @@ def list_folder(source: Path, *, workspace: Path | None = None) -> list[Found]:
 
 
 def _unique(files: Iterable[Found]) -> Iterator[Found]:
-    """Pass each path on once; where an escaped name equals another file's own, that file is kept."""
+    """Yield each path once; if an escaped name equals another file's real name, the latter is kept."""
     by_path: dict[str, Found] = {}
     for file in files:
         if file.path not in by_path or by_path[file.path].reason:
@@ -366,12 +381,12 @@ def _inspect(path: Path, root: Path) -> Found | None:
                 return None
             mode = target.stat().st_mode
     except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links
-        return Found(name, "it is a link that leads nowhere")
-    return Found(name) if stat.S_ISREG(mode) else Found(name, "it is no regular file")
+        return Found(name, "it is a broken link")
+    return Found(name) if stat.S_ISREG(mode) else Found(name, "it is not a regular file")
 
 
 def list_manifest(file: Path) -> Source:
-    """List the files a CSV, JSON lines or Parquet manifest names; the columns besides that of paths are gold labels.
+    """List the files named by a CSV, JSON lines or Parquet manifest; all columns but that of the paths are gold.
 
     Raises:
         InputError: if it is unreadable or has no column of paths.
@@ -382,7 +397,7 @@ def list_manifest(file: Path) -> Source:
     if paths is None:
         raise InputError(_without_paths(file, [str(column) for column in table.columns], root))
     answers = find_column(table, ("label",))
-    golds = {str(c): "label" if c == answers else str(c) for c in table.columns if c != paths}  # 'Label' is no other column
+    golds = {str(c): "label" if c == answers else str(c) for c in table.columns if c != paths}  # 'Label' is 'label'
     found: dict[str, Found] = {}
     for line in table.to_dict("records"):
         gold = {name: str(line[column]) for column, name in golds.items() if line[column]}
@@ -394,19 +409,19 @@ def list_manifest(file: Path) -> Source:
 
 def _without_paths(file: Path, columns: Sequence[str], root: Path) -> str:
     if any(_is_there(_path_of(column, root)) for column in columns[:3]):
-        return f"{file} names files in its first line already; put a line with column names above it, such as path,label."
+        return f"{file} has no line with column names; put one above the first line, such as path,label."
     listed = ", ".join(column[:40] for column in columns[:8]) + (", …" if len(columns) > 8 else "")
-    return f"{file} has the columns {listed}; a manifest needs 'path' (and if known 'label')."
+    return f"{file} has the columns {listed}; a manifest needs a column 'path', and may have 'label'."
 
 
 def _both(first: Found, second: Found) -> Found:
-    """Join two lines for one file: the first value of each column stands, and that there is another is kept."""
+    """Merge two lines for one file: the first value of each column counts, and contradictions are recorded."""
     contradicted = {column for column, value in second.gold.items() if first.gold.get(column, value) != value}
     return replace(first, gold={**second.gold, **first.gold}, contradicted=first.contradicted | contradicted)
 
 
 def _path_of(text: str, root: Path) -> Path:
-    """Return the file that a manifest means; backslashes are separators, as on Windows, unless there is such a file."""
+    """Return the path that a manifest means; backslashes are separators, as on Windows, unless such a file exists."""
     path = Path(text) if os.path.isabs(text) else Path(os.path.normpath(root / text))
     if "\\" in text and "\0" not in text and not _is_there(path):
         return Path(os.path.normpath(root / text.replace("\\", "/")))
@@ -428,12 +443,12 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
     if not text:
         return Found(str(path), "the manifest names no path")
     if "\0" in text:
-        return Found(text.replace("\0", "\\0"), "its path holds a NUL character")
+        return Found(text.replace("\0", "\\0"), "its path contains a NUL character")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        return Found(text, "it is a web address; download the file and name it where it lies")
+        return Found(text, "it is a web address; download the file and give its path")
     if not os.path.isabs(text) and re.match(r"[A-Za-z]:[\\/]|\\\\", text):
-        return Found(_printable(Path(text)), "it is a path on a Windows drive; write it relative to the manifest's folder")
-    if os.path.isabs(text):  # the user's own word, so it may lie anywhere
+        return Found(_printable(Path(text)), "it is a path on a Windows drive; give it relative to the manifest's folder")
+    if os.path.isabs(text):  # explicitly given by the user, so it may be anywhere
         return Found(_printable(path), gold=gold)
     if not path.is_relative_to(root):
         return Found(_printable(path), "its path leaves the manifest's folder")
@@ -441,11 +456,11 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
         if not os.path.lexists(path):
             return Found(_printable(path), "there is no such file")
         if not path.parent.resolve().is_relative_to(root):
-            return Found(_printable(path), "it lies behind a link that leaves the manifest's folder")
+            return Found(_printable(path), "it is behind a link that leaves the manifest's folder")
     except (OSError, RuntimeError) as error:
         return Found(_printable(path), f"its path cannot be followed ({getattr(error, 'strerror', None) or 'a loop of links'})")
     inspected = _inspect(path, root)
-    return Found(_printable(path), inspected.reason if inspected else "it is no regular file", gold)
+    return Found(_printable(path), inspected.reason if inspected else "it is not a regular file", gold)
 
 
 # -- decoding on all cores --
@@ -454,7 +469,7 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
 def _read_batches(
     files: Sequence[Found], known: Mapping[str, tuple[int, int]], readers: Workers, *, ahead: int
 ) -> Iterator[tuple[Sequence[Found], list[FileRead | None]]]:
-    """Yield batches in order with their reads, None for files that are known, decoding ahead of the caller."""
+    """Yield batches in order with their reads, None for known files, decoding ahead of the caller."""
     waiting: deque[list[tuple[Found, Future[Any] | FileRead | None]]] = deque()
     for batch in _batches(files, known):
         waiting.append([(file, None if skip else _submit(file, readers)) for file, skip in batch])
@@ -465,7 +480,7 @@ def _read_batches(
 
 
 def _batches(files: Sequence[Found], known: Mapping[str, tuple[int, int]]) -> Iterator[list[tuple[Found, bool]]]:
-    """Cut the files into batches of `BATCH` that have to be read; known ones go with them in their order."""
+    """Split the files, in order, into batches with at most `BATCH` files that have to be read."""
     batch: list[tuple[Found, bool]] = []
     n_new = 0
     for file in files:

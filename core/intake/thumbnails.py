@@ -1,4 +1,4 @@
-"""Thumbnails that are lost, made again from the files that still hold their images. Takes the workspace."""
+"""Rebuild lost thumbnails from files that still hold their images. Each verb takes the workspace."""
 
 import hashlib
 import os
@@ -12,10 +12,10 @@ BATCH = 256  # thumbnails between two commits
 
 
 def restore_thumbnails(workspace: Workspace) -> tuple[int, int]:
-    """Make the thumbnails that are missing from files that still hold their images.
+    """Rebuild the missing thumbnails from files that still hold their images.
 
     Returns:
-        how many were made, and how many cannot be: no file has their image's content any more.
+        how many were rebuilt, and how many could not be because no file holds their image any more.
     """
     if workspace.thumbnails.count() >= workspace.n_images:
         return 0, 0
@@ -38,7 +38,7 @@ def _batches(items: list[tuple[str, list[str]]]) -> Iterator[list[tuple[str, lis
 
 
 def _thumbnail(wanted: tuple[str, list[str]]) -> tuple[str, bytes] | None:
-    """Return an image's thumbnail from the first of its files that still has its content."""
+    """Return (id, thumbnail) from the first file that still holds the image, None if none does."""
     image_id, paths = wanted
     for path in paths:
         try:

@@ -1,1 +1,1 @@
-"""Copyright notices: read, named by what they say, collected. Imports `map` and below."""
+"""Copyright notices: found by their words and by text on dark. Imports `map` and below."""

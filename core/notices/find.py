@@ -1,9 +1,10 @@
-"""Copyright notices: clusters rich in text on dark are read, named by what they say, and collected. Takes the workspace.
+"""Find copyright notices: read clusters rich in text on dark, title them by their words, collect the notices.
 
-Of a cluster, the pictures that stand for it are read.
+Of each cluster the representative pictures are read. Each verb takes the workspace.
 """
 
 import io
+import logging
 import re
 import unicodedata
 from collections import Counter
@@ -20,17 +21,19 @@ from core.images.visits import FileState, state_of
 from core.map.density import GRAINS, Clustering
 from core.map.islands import clustering, stored_clusters, text_share
 from core.notices.ocr import can_read, read_words
+from core.wording import counted, verb
 from core.workspace import Workspace
 
-RICH = 0.5  # share of text on dark from which on a cluster is read
-PURE = 0.8  # from here on all of a notice cluster is taken, else only its members with text on dark
-MOST_SINGLES = 100  # images outside rich clusters that are read, the surest first
-SINGLE = 0.9  # their least figure
-LEGIBLE = 160  # px of the longer side from which on 9 of 10 notices are read right; at 64 px it is 2 of 10
+LOG = logging.getLogger("lassoscope.notices")
+RICH = 0.5  # minimum share of text on dark in a cluster that is read
+PURE = 0.8  # share of text on dark from which all of a notice cluster counts; below, only its members with text on dark
+MOST_SINGLES = 100  # images outside rich clusters that are read, most probable first
+SINGLE = 0.9  # their minimum probability of text on dark
+LEGIBLE = 160  # px of the longer side from which 9 of 10 notices are read correctly; at 64 px 2 of 10 are
 TITLE_WORDS = 6
-BATCH = 2_048  # thumbnails looked at between two commits
+BATCH = 2_048  # thumbnails measured between two commits
 
-# What notices say, without accents and spaces: OCR loses both. The first is how a title names it.
+# Phrases of notices without accents and spaces, which OCR loses. The keys are used in titles.
 PHRASES = {
     "all rights reserved": ("allrightsreserved", "rightsreserved"),
     "tous droits réservés": ("tousdroitsreserves", "droitsreserves"),
@@ -48,17 +51,17 @@ SIGNS = re.compile(r"©|(?<!\w)\(c\)|copyright|copr\.")  # f(c) is code
 
 @dataclass(frozen=True)
 class Notices:
-    """The group of copyright notices across clusters."""
+    """The images that are copyright notices, across clusters."""
 
     rows: IntArray  # ascending
-    clusters: dict[str, list[str]]  # grain -> names of the clusters in it
-    titles: dict[str, dict[str, str]]  # grain -> name -> what a cluster rich in text says
+    clusters: dict[str, list[str]]  # by grain, names of notice clusters
+    titles: dict[str, dict[str, str]]  # by grain and name, titles of the clusters rich in text
     unread: dict[str, list[str]]  # those of `clusters` whose pictures are too small to be read
-    was_read: bool  # False: without OCR, by the figure of text on dark alone
+    was_read: bool  # False: without OCR, by text on dark alone
 
 
 def look_for_text(workspace: Workspace, *, on_progress: Progress = ignore) -> None:
-    """Work out the figure of text on dark where it is missing: images from before there was one. Resumable."""
+    """Measure text on dark for images ingested by a version that did not measure it. Resumable."""
     missing = np.flatnonzero(np.isnan(workspace.text))
     net = text_net()
     for start in range(0, len(missing), BATCH):
@@ -69,7 +72,7 @@ def look_for_text(workspace: Workspace, *, on_progress: Progress = ignore) -> No
 
 
 def says_copyright(words: str) -> bool:
-    """Tell whether the words of a picture are those of a copyright notice."""
+    """Tell whether a picture's words are those of a copyright notice."""
     return bool(_phrases(words)) or _has_sign(words)
 
 
@@ -83,13 +86,13 @@ def _phrases(words: str) -> list[str]:
 
 
 def folded(words: str) -> str:
-    """Return words without accents and case, for comparing."""
+    """Return words without accents and case, for comparison."""
     decomposed = unicodedata.normalize("NFKD", words)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
 def title_of(read: list[str]) -> str:
-    """Name a cluster by what its pictures say: the sign and the commonest phrase of notices, else the words most share."""
+    """Title a cluster by its pictures' words: the © and the most frequent notice phrase, else the words most of them share."""
     if not any(read):
         return ""
     phrases = Counter(phrase for words in read for phrase in _phrases(words))
@@ -102,12 +105,14 @@ def title_of(read: list[str]) -> str:
 
 
 def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Notices:
-    """Read the clusters rich in text on dark, name them, and collect the copyright notices; keeps what it finds.
+    """Read the clusters rich in text on dark, title them, and collect the copyright notices; stores the result.
+
+    Pictures whose files are gone or changed are read from their thumbnails, and counted in a warning.
 
     Args:
-        on_progress: told (pictures done, pictures to do), first of looking for text, then of reading it.
+        on_progress: called with (pictures done, pictures to do), first while measuring text on dark, then while reading.
     Returns:
-        the group, as `notices` will return it from now on.
+        the notices, as `notices` returns them from now on.
     """
     look_for_text(workspace, on_progress=on_progress)
     rich: dict[tuple[str, str], IntArray] = {}
@@ -145,7 +150,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
 
 
 def _too_small(workspace: Workspace, rows: IntArray, read: list[str]) -> bool:
-    """Tell whether most of these say nothing because they are too small; then text on dark alone has to decide."""
+    """Tell whether most of these pictures yield no words because they are too small; text on dark alone decides then."""
     records = [workspace.catalog.images.record(int(row)) for row in rows]
     if np.median([max(record["width"], record["height"]) for record in records]) >= LEGIBLE:
         return False
@@ -163,14 +168,14 @@ def _joined(parts: Iterable[IntArray]) -> IntArray:
 
 
 def notices_sentence(found: Notices) -> str:
-    """Say what was found, and how surely."""
-    n = f"{len(found.rows):,}" if len(found.rows) else "No"
-    said = f"{n} copyright notices were found."
+    """State how many notices were found, and how reliable that is."""
+    n = len(found.rows)
+    counts = f"{counted(n, 'copyright notice')} {verb(n, 'was', 'were')} found." if n else "No copyright notices were found."
     if not found.was_read:
-        return f"{said} They were told by text on dark alone: to read the words, run pip install 'lassoscope[ocr]'."
+        return f"{counts} Detected by text on dark alone; to read the words, run pip install 'lassoscope[ocr]'."
     if any(found.unread.values()):
-        return f"{said} Some are too small to be read and were told by text on dark alone: look before you label."
-    return said
+        return f"{counts} Some are too small to be read and were detected by text on dark alone; check them before you label."
+    return counts
 
 
 def _clusters_file(workspace: Workspace) -> str:
@@ -186,20 +191,27 @@ def _singles(workspace: Workspace, inside: IntArray) -> IntArray:
 
 
 def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[int, str]:
-    """Return the words of these images; what was read before is not read again."""
-    known = workspace.catalog.images.words()
+    """Return the words of these images; those read before are not read again."""
+    known, n_thumbnails = workspace.catalog.images.words(), 0
     for done, row in enumerate(rows.tolist(), start=1):
         if row not in known:
             with Image.open(io.BytesIO(workspace.picture(workspace.image_id(row), "clear"))) as opened:
                 known[row] = read_words(opened.convert("RGB"))
-            if state_of(workspace.catalog.images.files_of([row])[0]) == FileState.HERE:  # words off a thumbnail are not stored
+            if state_of(workspace.catalog.images.files_of([row])[0]) == FileState.HERE:
                 workspace.catalog.images.set_words(row, known[row])
+            else:  # read from its thumbnail: not stored, so that it is read again once the file is back
+                n_thumbnails += 1
         on_progress(done, len(rows))
+    if n_thumbnails:
+        LOG.warning(
+            "words were read from thumbnails, because files are gone or changed; ingest the folder where they are now",
+            extra={"images": n_thumbnails},
+        )
     return known
 
 
 def notices(workspace: Workspace) -> Notices | None:
-    """Return the group of copyright notices as it was found last; None if it was not, or other clusters were found since."""
+    """Return the notices found last; None if there was no search, or other clusters have been found since."""
     record = workspace.catalog.models.notices()
     if record is None or not record.keys() >= NoticeRecord.__required_keys__ or record["of"] != _clusters_file(workspace):
         return None
@@ -212,7 +224,7 @@ def notices(workspace: Workspace) -> Notices | None:
 
 
 def search_words(workspace: Workspace, query: str) -> IntArray:
-    """Return the images that say all of these words: those that were read, and the clusters whose title does.
+    """Return the images whose words, or whose cluster's title, contain all words of a query.
 
     Returns:
         (K,) rows, ascending; accents and case do not matter.

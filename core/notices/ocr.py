@@ -1,4 +1,4 @@
-"""Read the words in a picture, offline: RapidOCR's models come in its wheel. An extra, because OpenCV comes with it."""
+"""Read the words in a picture offline with RapidOCR, whose wheel contains its models. An extra: it depends on OpenCV."""
 
 import logging
 from functools import lru_cache
@@ -9,8 +9,8 @@ from PIL import Image
 
 from core.errors import InputError
 
-READ_SIDE = 640  # px of the longer side: lines of a notice are read right at this size
-SURE = 0.6  # a line's confidence in [0, 1]; below, it is a guess at a pattern
+READ_SIDE = 640  # px of the longer side: at this size lines of a notice are read correctly
+SURE = 0.6  # minimum confidence of a line, in [0, 1]; below, patterns are mistaken for text
 
 
 def can_read() -> bool:
@@ -26,17 +26,17 @@ def _engine() -> Any:
         raise InputError("Reading words needs RapidOCR, which is not installed; run: pip install 'lassoscope[ocr]'.")
     from rapidocr import RapidOCR
 
-    # Its logger would write to the terminal; threads are the caller's business.
+    # Its logger writes to the terminal, and by default it uses all cores.
     engine = RapidOCR(params={"Global.log_level": "critical", "EngineConfig.onnxruntime.intra_op_num_threads": 2})
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
     return engine
 
 
 def read_words(image: Image.Image) -> str:
-    """Read an RGB picture's lines, top to bottom.
+    """Read the lines of text in an RGB picture, top to bottom.
 
     Returns:
-        one line each, "" if there are no words.
+        the lines, separated by newlines; "" if there are none.
     Raises:
         InputError: if the extra is not installed.
     """

@@ -76,7 +76,7 @@ def test_every_kind_is_known_by_its_content_and_decoded(format_):
         (b'{"a": 1}', "text"),
         (b"PK\3\4" + bytes(40), "ZIP"),
         (b"\0\0\0\x0cJXL \r\n", "JPEG XL"),
-        (np.random.default_rng(0).bytes(300), "no picture"),
+        (np.random.default_rng(0).bytes(300), "not a picture"),
     ],
 )
 def test_what_is_no_picture_is_refused_with_a_short_reason(content, said):

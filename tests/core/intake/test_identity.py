@@ -10,10 +10,13 @@ import pytest
 from PIL import Image
 
 from core.catalog.originals import count_files, thumbnails_sentence
+from core.demo.cards import render_card
 from core.doctor.health import workspace_report
+from core.duplicates.search import find_copies
 from core.encoders.embed import embed
 from core.intake.ingest import ingest
 from core.overview import describe
+from core.workers import TookTooLongError
 from core.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -76,7 +79,7 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     assert shows(space, 0, 0)  # before it was looked at again
     result = ingest(space, source, workers=1)
     assert (result.added, result.already, result.lost) == (1, 3, 1)
-    assert "Lost the files of 1 image:" in result.sentence
+    assert "The files of 1 image have been replaced by other pictures" in result.sentence
     assert shows(space, 0, 0)
     assert shows(space, 4, 9)
     assert size(space.picture(space.image_id(0), "clear"))[0] <= 128
@@ -135,7 +138,7 @@ def test_a_moved_folder_is_found_again_at_its_new_place(placed):
     assert count_files(space.catalog, space.n_images)["gone"] == 4
     result = ingest(space, moved, workers=1)
     assert (result.added, result.duplicates, result.followed) == (0, 4, 4)
-    assert "4 copies of images known already (4 of them found again at a new place)" in result.sentence
+    assert "4 exact copies of known images (4 of them found again at a new path)" in result.sentence
     assert space.catalog.images.paths(0, 4) == [str(moved / f"{n}.png") for n in range(4)]
     assert size(space.picture(space.image_id(3), "clear")) == (320, 240)
     moved.rename(source)  # and back, without a further ingest
@@ -152,6 +155,51 @@ def test_embedding_says_how_many_it_took_from_thumbnails_and_so_does_doctor(plac
     assert "2 of 4 images were read from a 128 px thumbnail" in thumbnails_sentence(2, 4)
     assert thumbnails_sentence(0, 4) == ""
     assert any("The files of 1 image are gone, and those of 1 have changed" in p for p in workspace_report(space))
+
+
+def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_said(placed):
+    source, space = placed
+    with sqlite3.connect(space.folder / "thumbnails.sqlite") as connection:
+        connection.execute("DELETE FROM thumbnails WHERE id IN (?, ?)", (space.image_id(0), space.image_id(1)))
+    (source / "0.png").unlink()
+    result = ingest(space, source, workers=1)
+    assert result.thumbnails_lost == 1  # the other one is rebuilt from its file
+    assert "1 thumbnail is missing, and no file can replace it" in result.sentence
+
+
+def test_near_duplicates_that_could_not_be_compared_are_counted_and_said(placed, monkeypatch):
+    source, space = placed
+
+    class Failing:
+        def result(self):
+            raise TookTooLongError("took more than 60 seconds")
+
+    monkeypatch.setattr("core.intake.ingest._Copies._ask", lambda *_: Failing())
+    for number in (0, 1):
+        for suffix in ("png", "webp"):
+            render_card(5, number).save(source / f"card-{number}.{suffix}")
+    result = ingest(space, source, workers=1)
+    assert (result.added, result.uncompared) == (4, 2)
+    assert "2 pairs of images that may be near-duplicates could not be compared and are treated as" in result.sentence
+    assert space.n_copies == 0
+
+
+def test_near_duplicates_compared_by_thumbnails_are_counted_in_one_warning_without_names(placed, caplog):
+    source, space = placed
+    picture(0).crop((4, 4, 316, 236)).save(source / "crop.png")
+    ingest(space, source, workers=1)
+    embed(space, "pixels-pca", device="cpu")
+    assert "compared by thumbnails" not in caplog.text
+    with space.catalog.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM copy_searches")
+        connection.exec_driver_sql('UPDATE images SET "group" = id')
+    space.reload()
+    (source / "crop.png").unlink()
+    find_copies(space)
+    (warning,) = [record for record in caplog.records if "compared by thumbnails" in record.message]
+    assert warning.levelname == "WARNING"
+    assert warning.pairs == 1
+    assert "crop" not in str(vars(warning))
 
 
 def test_gold_of_a_replaced_file_goes_to_the_new_image(placed):

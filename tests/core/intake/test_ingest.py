@@ -354,7 +354,7 @@ def test_companions_of_pictures_are_one_count_but_what_a_manifest_names_is_a_lin
             assert result.passed_over == {"._*": 3, ".json": 3, ".DS_Store": 1}
             assert [Path(path).name for path, _ in result.rejected] == ["film.mp4"]
             assert result.added + already == 3
-        assert "7 other files are no pictures (3 ._*, 3 .json, 1 .DS_Store)" in result.sentence
+        assert "7 other files are not pictures (3 ._*, 3 .json, 1 .DS_Store)" in result.sentence
         (source / "m.csv").write_text("path\n0.json\n")
         result = ingest(space, source / "m.csv", workers=1)
         assert [reason for _, reason in result.rejected] == ["it is text, not a picture"]
@@ -439,7 +439,7 @@ def test_moving_pictures_are_counted_and_said(tmp_path):
     with Workspace.create(tmp_path / "w") as space:
         result = ingest(space, tmp_path, workers=1)
         assert result.moving == 1
-        assert "1 moving or many-page pictures are judged by up to four of their frames" in result.sentence
+        assert "1 animated or multi-page picture is shown as a mosaic of up to four frames" in result.sentence
         assert space.catalog.images.frames(0) == (3, 3)
         assert space.catalog.images.frames(1) == (1, 1)
         assert describe(space, 0)["frames"] == 3

@@ -114,6 +114,17 @@ def test_notices_too_small_to_be_read_are_told_by_the_figure_and_said_to_be(mapp
     assert "too small to be read" in notices_sentence(found)
 
 
+def test_words_read_from_thumbnails_are_counted_in_one_warning_and_read_again(mapped, monkeypatch, caplog):
+    monkeypatch.setattr(verbs, "can_read", lambda: True)
+    monkeypatch.setattr(verbs, "read_words", lambda image: "© all rights reserved")
+    with mapped.catalog.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM paths WHERE image_id IN (SELECT id FROM images WHERE row % 2 = 0)")
+    told = []
+    find_notices(mapped, on_progress=lambda *done: told.append(done))
+    (warning,) = [record for record in caplog.records if "read from thumbnails" in record.message]
+    assert warning.images == told[-1][1] - len(mapped.catalog.images.words()) > 0
+
+
 def test_large_pictures_that_say_nothing_or_something_else_are_no_notices(mapped):
     for row in np.flatnonzero(mapped.text >= 0.5).tolist():
         mapped.catalog.images.set_words(row, "Game over" if row % 2 else "")
