@@ -193,7 +193,7 @@ def test_manifest_gives_gold_and_keeps_inside(tmp_path):
         assert ingest(space, tmp_path / "later.csv", workers=1).already == 1
         assert [space.catalog.images.gold(column)[1] for column in ("label", "kind")] == [["lion"], ["wild"]]
     (tmp_path / "bad.csv").write_text("name\nx\n")
-    with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs 'path'"):
+    with Workspace(tmp_path / "w") as space, pytest.raises(InputError, match="needs a column 'path'"):
         ingest(space, tmp_path / "bad.csv")
 
 
@@ -385,7 +385,7 @@ def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
             "it is a web address",
         ]
         (tmp_path / "bare.csv").write_text("sub/a.png\nsub/b.png\n")
-        with pytest.raises(InputError, match="put a line with column names above it"):
+        with pytest.raises(InputError, match="has no line with column names; put one above"):
             ingest(space, tmp_path / "bare.csv")
 
 
