@@ -167,8 +167,8 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
     with ThreadPoolExecutor(2) as pool:
         full = list(pool.map(lambda place: _full_size(workspace, pairs[place].tolist()), likely))
         same = list(pool.map(lambda place, pair: _are_one(workspace, pairs[place].tolist(), pair, of), likely, full))
-    copies = pairs[[place for place, one in zip(likely, same, strict=True) if one]]
-    return copies, sum(pair is None for pair in full)
+    found_pairs = pairs[[place for place, one in zip(likely, same, strict=True) if one]]
+    return found_pairs, sum(pair is None for pair in full)
 
 
 def _full_size(workspace: Workspace, pair: Sequence[int]) -> tuple[Image.Image, Image.Image] | None:

@@ -1,4 +1,4 @@
-"""The command line: one module a stage of the work. Importing it registers every command, in the order of the work."""
+"""The command line: one module per stage of the work. Importing it registers the commands in the order of the work."""
 
 # isort: off
 from dashboard.cli import prepare, label, evidence, deliver  # noqa: F401

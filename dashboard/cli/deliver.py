@@ -1,7 +1,7 @@
-"""Commands that take a model elsewhere, and look after a machine: export, score, doctor."""
+"""Commands that deliver a model, and check machine and workspace: export, score, doctor."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,9 +20,9 @@ from dashboard.extras import needs
 @sentences
 @needs("dashboard")
 def export(
-    folder: Annotated[Path, typer.Argument(**PATH, help="Folder to write; an older bundle in it is replaced.")],
+    folder: Annotated[Path, typer.Argument(**PATH, help="Folder to write; an existing bundle there is replaced.")],
     workspace: WorkspaceOption,
-    point: Annotated[str | None, typer.Option(help="Operating point.  [default: the one in force, else the promise]")] = None,
+    point: Annotated[str | None, typer.Option(help="Operating point.  [default: the one in force, else the promise's]")] = None,
     threshold: Annotated[
         float | None, typer.Option(**NUMBER, help="A threshold for the newest model, without a promise.")
     ] = None,
@@ -55,10 +55,10 @@ def score(
     source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
     out: Annotated[Path, typer.Option(**PATH, help="Table to write, .csv or .parquet.")],
     device: DeviceOption = "auto",
-    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding threads.  [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding threads.  [default: one per core]")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Score new images with a bundle; needs no workspace. Stopped, the same command goes on."""
+    """Score new images with a bundle; needs no workspace. Run again after an interruption, it resumes."""
     from core.delivery.bundle import load_bundle
     from core.delivery.score import score_source
 
@@ -76,18 +76,19 @@ def score(
 @sentences
 def doctor(
     workspace: MaybeWorkspace = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Make again what is lost and can be made.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild what is lost, as far as possible.")] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Report the device, the versions and the health of a workspace; with --repair make again what can be made."""
+    """Report device, versions and the health of a workspace; --repair rebuilds what is lost, as far as possible."""
     from core.doctor.health import machine_report, summary, workspace_report
     from core.doctor.repair import repair as repair_workspace
 
     if repair and workspace is None:
-        raise InputError("--repair needs a workspace; name it with --workspace.")
-    report: dict[str, Any] = {"machine": machine_report()}
-    lines = [f"{name}: {value}" for name, value in report["machine"].items()]
+        raise InputError("--repair needs a workspace; give it with --workspace.")
+    machine = machine_report()
+    report: dict[str, object] = {"machine": machine}
+    lines = [f"{name}: {value}" for name, value in machine.items()]
     problems: list[str] = []
     if workspace is not None:
         if repair:
@@ -96,10 +97,10 @@ def doctor(
             report |= {"repaired": came.done, "not_repaired": came.left}
             lines += [f"repaired: {said}" for said in came.done] + [f"not repaired: {said}" for said in came.left]
         with Workspace(workspace, read_only=True) as space:
-            report["workspace"] = summary(space)
+            figures = summary(space)
             problems = workspace_report(space)
-        report["problems"] = problems
-        lines += [f"{name}: {value}" for name, value in report["workspace"].items()]
+        report |= {"workspace": figures, "problems": problems}
+        lines += [f"{name}: {value}" for name, value in figures.items()]
         lines += [f"problem: {problem}" for problem in problems]
-    lines.append(f"{len(problems)} problems found." if problems else "No problem found.")
+    lines.append(f"{counted(len(problems), 'problem')} found." if problems else "No problems found.")
     finish("\n".join(lines), report, as_json=json)

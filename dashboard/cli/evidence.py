@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 @needs("dashboard")
 def experiment(
     workspace: WorkspaceOption,
-    gold: Annotated[str, typer.Option(help="Column of the manifest that knows the answers.")],
-    flagged: Annotated[str, typer.Option(help="Its values that count as flagged, comma-separated.")],
+    gold: Annotated[str, typer.Option(help="Column of the manifest with the true classes.")],
+    flagged: Annotated[str, typer.Option(help="Its values that count as flagged, separated by commas.")],
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Random splits; more give narrower intervals.")] = 20,
-    strategies: Annotated[str, typer.Option(help="Comma-separated; all if not given.")] = ",".join(STRATEGIES),
-    budgets: Annotated[str, typer.Option(help="Numbers of labels, rising.")] = ",".join(map(str, BUDGETS)),
+    strategies: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(STRATEGIES),
+    budgets: Annotated[str, typer.Option(help="Numbers of labels, ascending.")] = ",".join(map(str, BUDGETS)),
     features: Annotated[str, typer.Option(help="encoder, untrained and pixels, or some of them.")] = ",".join(FEATURES),
-    workers: Annotated[int | None, typer.Option(**WORKERS, help="Processes; one per core if not given.")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Processes.  [default: one per core]")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure what labels teach: strategies, budgets and seeds, with the answers known. Stopped, it goes on where it was."""
+    """Measure how well few labels work, by strategy and budget, where the truth is known. Resumes after an interruption."""
     from core.study.report import conclude, paired_table, summarise
     from core.study.run import ExperimentConfig, run_experiment
     from dashboard.report import about, write_report
@@ -78,7 +78,7 @@ def _number(text: str) -> int:
 @app.command()
 @sentences
 def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
-    """Fit the probe on the teach half's labels and keep it as a version."""
+    """Fit the probe on the teach half's labels and store it as a version."""
     from core.devices import pick_device
 
     with Workspace(workspace) as space:
@@ -107,7 +107,7 @@ def curves(
     gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Compute the precision-recall curves of a probe fitted on the labels as they stand."""
+    """Compute the precision-recall curves of a probe fitted on the current labels."""
     from dashboard.views.curves import describe_curve
 
     with Workspace(workspace, read_only=True) as space:
@@ -118,7 +118,7 @@ def curves(
         found = live_curves(space, gold_column=gold or None)
         n_labels = space.fitted.probe.n_labels if space.fitted else 0
         records = [_curve_record(named) for named in found] + _opened_curves(space)
-    sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # one reason for all is said once
+    sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # without repeated reasons
     finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
 
@@ -143,7 +143,7 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
 
 
 def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
-    """Describe the newest opening's curve with its limits; empty if no check set was opened."""
+    """Return the newest opening's curve with its limits; [] if no check set was opened."""
     from core.evidence.openings import frozen_scores, openings, sample_of
 
     opened = next(iter(openings(space)), None)
@@ -152,7 +152,7 @@ def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
     title = f"Opening {opened.number}, check set {opened.check_set}"
     try:
         sample = sample_of(space, opened, frozen_scores(space, opened))
-    except AppError as error:  # what it was made with is lost; the other curves stand
+    except AppError as error:  # its model or embeddings are lost; reported in place of the curve
         return [{"key": "opened", "title": title, "missing": str(error)}]
     average, limits, curve = sample.average_precision, sample.limits, sample.curve
     pessimistic_recall, pessimistic_precision = sample.pessimistic
@@ -180,18 +180,20 @@ def promise(
     workspace: WorkspaceOption,
     recall: Annotated[
         float | None,
-        typer.Option(**NUMBER, help="To be promised.  [default: as set before; 0.9 at first]"),
+        typer.Option(**NUMBER, help="Recall to promise.  [default: as set before, at first 0.9]"),
     ] = None,
-    confidence: Annotated[float | None, typer.Option(**NUMBER, help="Of all looks together.  [default: as set; 0.95]")] = None,
+    confidence: Annotated[
+        float | None, typer.Option(**NUMBER, help="Of all looks together.  [default: as set before, at first 0.95]")
+    ] = None,
     size: Annotated[
         int | None, typer.Option(min=1, max=10_000_000, help="Check images to read before the set may be opened.  [100]")
     ] = None,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set: a look that counts.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set; this counts as a look.")] = False,
     new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Say what recall can be promised, what opening the check set costs, and what the newest opening came to."""
+    """State what recall can be promised, what opening the check set costs, and the result of the newest opening."""
     from core.evidence import check_sets, openings
     from core.evidence.sentences import closed
 

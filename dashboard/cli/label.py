@@ -29,7 +29,7 @@ def classes(
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show the classes, or replace them; a class that carries labels must stay."""
+    """Show the classes, or replace them; a class that has labels cannot be removed."""
     with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
         if set_to:
             set_classes(space, parse_classes(set_to))
@@ -42,10 +42,10 @@ def classes(
 @sentences
 def guideline(
     workspace: WorkspaceOption,
-    set_to: Annotated[str | None, typer.Option("--set", help="New version, written beside every label from now on.")] = None,
+    set_to: Annotated[str | None, typer.Option("--set", help="New version, stored with every label from now on.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show which version of your labelling guideline is in force, or put another one in force; a promise names it."""
+    """Show which version of your labelling guideline is in force, or set another; promises state the version."""
     with Workspace(workspace, read_only=set_to is None) as space:
         if set_to is not None:
             set_guideline(space, set_to)
@@ -58,13 +58,13 @@ def guideline(
 def labels_import(
     file: Annotated[
         Path,
-        typer.Argument(**PATH, help="CSV or Parquet: image, class, and if known analyst, time, source."),
+        typer.Argument(**PATH, help="CSV or Parquet with columns image, class, and optionally analyst, time, source."),
     ],
     workspace: WorkspaceOption,
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Take labels from a file, all or none; images are named by id or path. What was read in Check is kept."""
+    """Import labels from a file, all or none; images are given by id or path. Labels read in Check are not changed."""
     with Workspace(workspace) as space:
         result = import_labels(space, file, analyst=analyst or this_user())
         counts = summary(space)
@@ -80,7 +80,7 @@ def labels_export(
     workspace: WorkspaceOption,
     json: JsonOption = False,
 ) -> None:
-    """Write the labels as they stand: image, path, class, analyst, time, source."""
+    """Export the current labels: image, path, class, analyst, time, source."""
     with Workspace(workspace, read_only=True) as space:
         n = export_labels(space, file)
         warn(space.damage)
@@ -91,12 +91,12 @@ def labels_export(
 @sentences
 def suggest(
     workspace: WorkspaceOption,
-    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = FIRST_ROUND,
-    strategy: Annotated[str, typer.Option(help=f"auto, {', '.join(OFFERED)}.")] = "auto",
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = FIRST_ROUND,
+    strategy: Annotated[str, typer.Option(help=f"How to choose them: auto, {', '.join(OFFERED)}.")] = "auto",
     seed: Annotated[int, typer.Option(**SEED, help="The same seed and labels give the same picks.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Name the images whose labels would teach the model most."""
+    """Suggest the images whose labels would teach the model most."""
     with Workspace(workspace, read_only=True) as space:
         refit(space, save=False)
         picks = [

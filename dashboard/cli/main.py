@@ -1,4 +1,4 @@
-"""The command `lassoscope` and what all its commands share: the log and the version."""
+"""The command `lassoscope` and its global options: the log and the version."""
 
 import sys
 from importlib.metadata import version
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-labels_app = typer.Typer(help="Take labels in, or write them out.", no_args_is_help=True)
+labels_app = typer.Typer(help="Import or export labels.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
 
 
@@ -36,10 +36,10 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
     log_level: Annotated[
-        LogLevel, typer.Option(envvar="LASSOSCOPE_LOG_LEVEL", help="How much is logged, on stderr.")
+        LogLevel, typer.Option(envvar="LASSOSCOPE_LOG_LEVEL", help="Minimum level of messages logged to stderr.")
     ] = LogLevel.WARNING,
     log_json: Annotated[
-        bool, typer.Option("--log-json", envvar="LASSOSCOPE_LOG_JSON", help="Log one JSON object a line.")
+        bool, typer.Option("--log-json", envvar="LASSOSCOPE_LOG_JSON", help="Log one JSON object per line.")
     ] = False,
 ) -> None:
     """Label image collections with a lasso."""

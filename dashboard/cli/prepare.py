@@ -1,4 +1,4 @@
-"""Commands from images to a map, and the server: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
+"""Commands that prepare and serve a workspace: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -15,7 +15,7 @@ from core.map.project import project as lay_out_map
 from core.overview import Summary, file_of, summary
 from core.probe.live import refit
 from core.store.files import shown
-from core.wording import counted, percent
+from core.wording import counted, percent, verb
 from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import (
@@ -35,7 +35,7 @@ from dashboard.console import bars, finish, progress, sentences
 from dashboard.extras import needs
 from dashboard.settings import Settings
 
-EMBEDDED = "fashion"  # the demo data set that needs no network
+EMBEDDED = "fashion"  # the demo data set that is shipped with the program
 
 
 @app.command()
@@ -47,13 +47,13 @@ def demo(
     no_browser: NoBrowser = False,
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Prepare the workspace and stop.")] = False,
     dataset: Annotated[
-        str, typer.Option(help="fashion (embedded, offline), or cifar10, caltech101, pets (downloaded).")
+        str, typer.Option(help="fashion (shipped, works offline), or cifar10, caltech101 or pets (downloaded).")
     ] = EMBEDDED,
     workspace: Annotated[Path | None, typer.Option("--workspace", "-w", **PATH, help="Default: workspaces/demo.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Do everything on the demo images: ingest, embed, project, then serve."""
+    """Try Lassoscope on demo images: ingest, embed, project, then serve."""
     folder = workspace or Path("workspaces") / ("demo" if dataset == EMBEDDED else f"demo-{dataset}")
     result = _prepare_demo(folder, dataset, device)
     ready = f"The demo is ready in {folder}: {counted(result['images'], 'image')} on the map."
@@ -78,7 +78,7 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
             manifest = fetch_dataset(dataset, folder / "images", on_progress=on_progress)
     flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
     classes = parse_classes(f"neutral,{flagged}*,copyright")
-    # A fixed salt: everybody's demo has the same halves, so its figures can be compared.
+    # A fixed salt: the demo's halves are the same everywhere, so that its figures can be compared.
     with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
         with progress("ingest") as on_progress:
             take_in(space, manifest, on_progress=on_progress)
@@ -103,10 +103,10 @@ def _is_ready(folder: Path) -> bool:
 def ingest(
     source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
     workspace: WorkspaceOption,
-    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding workers.  [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding processes.  [default: one per core]")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Take images in. Files that cannot be used are listed with the reason; the rest goes on."""
+    """Ingest images. Files that cannot be used are listed with the reason, and all others are ingested."""
     with Workspace.create(workspace) as space:
         with progress("ingest") as on_progress:
             result = take_in(space, source, workers=workers, on_progress=on_progress)
@@ -136,12 +136,12 @@ def train(
     workspace: WorkspaceOption,
     preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
     epochs: Annotated[int | None, typer.Option(**EPOCHS, help="Passes over the images.  [default: the preset's]")] = None,
-    config: Annotated[Path | None, typer.Option(**PATH, help="YAML file with settings that replace the preset's.")] = None,
+    config: Annotated[Path | None, typer.Option(**PATH, help="YAML file with settings that override the preset's.")] = None,
     set_to: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, such as batch_size=64; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(**PATH, help="Weights file.  [default: WORKSPACE/models/msn.safetensors]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run was stopped or killed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")] = False,
     device: DeviceOption = "auto",
     devices: Annotated[
         int, typer.Option(min=1, max=1_024, help="GPUs (or CPU processes) of this machine that share each batch.")
@@ -149,10 +149,10 @@ def train(
     nodes: Annotated[
         int, typer.Option(min=1, max=10_000, help="Machines; started by the cluster, as Lightning documents it.")
     ] = 1,
-    checkpoint_epochs: Annotated[int, typer.Option(**EPOCHS, help="Epochs between two versions of the weights file.")] = 100,
+    checkpoint_epochs: Annotated[int, typer.Option(**EPOCHS, help="Epochs between two checkpoints of the weights file.")] = 100,
     json: JsonOption = False,
 ) -> None:
-    """Train MSN on the workspace's images; `embed --encoder FILE` then uses the weights."""
+    """Train an encoder (MSN) on the workspace's images; 'lassoscope embed --encoder FILE' then uses the weights."""
     from core.training.presets import preset as preset_with
     from core.training.presets import read_settings
     from core.training.run import train_on_workspace
@@ -192,14 +192,14 @@ def embed(
         str | None,
         typer.Option(
             help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, "
-            ".pth.tar). The current one if not given; msn-tiny-64 at first."
+            ".pth.tar).  [default: the current one; msn-tiny-64 if there is none]"
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(min=8, max=2_048, help="Input size in px; for public weights only.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Embed every image that has no embedding yet; resumes where it stopped."""
+    """Embed every image that has no embedding yet. Resumes after an interruption."""
     from core.encoders.embed import embed as embed_images
 
     with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
@@ -229,18 +229,18 @@ def project(
 @needs("dashboard")
 def clusters(
     workspace: WorkspaceOption,
-    grain: Annotated[str, typer.Option(help="coarse, medium or fine: which to list; all are found.")] = "medium",
-    again: Annotated[bool, typer.Option("--again", help="Find them again even if they are known.")] = False,
+    grain: Annotated[str, typer.Option(help="Which clusters to list: coarse, medium or fine. All are found.")] = "medium",
+    again: Annotated[bool, typer.Option("--again", help="Find the clusters again even if they are known.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find the islands of the map and say what is in each; names stay where the members do."""
+    """Find the clusters of the map and summarise them; a cluster that keeps its members keeps its name."""
     from core.map import islands
     from core.notices.find import find_notices, notices, notices_sentence
 
     with Workspace(workspace, read_only=True) as space:
         known = not again and islands.clustering(space, grain) is not None and notices(space) is not None
     if not known:
-        with Workspace(workspace) as space, progress("Reading text on dark") as on_progress:
+        with Workspace(workspace) as space, progress("read text on dark") as on_progress:
             if again or islands.clustering(space, grain) is None:
                 islands.cluster(space)
             find_notices(space, on_progress=on_progress)
@@ -264,7 +264,7 @@ def clusters(
     ]
     said = notices_sentence(group) if group is not None else ""
     finish(
-        "\n".join([*lines, f"{len(rows)} clusters at the {grain} grain. {said}"]),
+        "\n".join([*lines, f"{counted(len(rows), 'cluster')} at the {grain} grain. {said}"]),
         {"grain": grain, "clusters": records, "notices": told},
         as_json=json,
     )
@@ -273,11 +273,11 @@ def clusters(
 @app.command()
 @sentences
 def find(
-    words: Annotated[str, typer.Argument(help="Words that must all be in the picture, or in the title of its cluster.")],
+    words: Annotated[str, typer.Argument(help="Words that the picture, or the title of its cluster, must all contain.")],
     workspace: WorkspaceOption,
     json: JsonOption = False,
 ) -> None:
-    """Find images by what they say; 'lassoscope clusters' reads the words."""
+    """Find images by the words in them, which 'lassoscope clusters' has read."""
     from core.notices.find import search_words
 
     with Workspace(workspace, read_only=True) as space:
@@ -285,18 +285,19 @@ def find(
         paths = [file_of(space, int(row)) for row in rows]
         ids = [space.image_id(int(row)) for row in rows]
     lines = [shown(path) or "(its file is gone)" for path in paths]
-    finish("\n".join([*lines, f"{len(paths)} images say '{shown(words)}'."]), {"words": words, "images": ids}, as_json=json)
+    count = f"{counted(len(paths), 'image')} {verb(len(paths), 'contains', 'contain')} '{shown(words)}'."
+    finish("\n".join([*lines, count]), {"words": words, "images": ids}, as_json=json)
 
 
 @app.command()
 @sentences
 def encoders(
     workspace: WorkspaceOption,
-    use: Annotated[str | None, typer.Option(help="Make this encoder's embeddings and map the current ones.")] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Fit a probe on each, judged on the check half.")] = False,
+    use: Annotated[str | None, typer.Option(help="Make this encoder the current one.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Fit a probe on each and judge it on the check half.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """List the encoders that have embedded this workspace, switch, or compare them on the same labels."""
+    """List the encoders this workspace has embeddings of, switch between them, or compare them on the same labels."""
     from core.probe.compare import compare_encoders
 
     with Workspace(workspace, read_only=use is None) as space:
@@ -317,7 +318,7 @@ def encoders(
             encoder["average_precision"] = named.curve.average_precision if named.curve and defined else None
             line += f"; {describe_curve(named)}"
         lines.append(line)
-    finish("\n".join([*lines, f"{len(found)} encoders."]), {"encoders": found}, as_json=json)
+    finish("\n".join([*lines, f"{counted(len(found), 'encoder')}."]), {"encoders": found}, as_json=json)
 
 
 class ListedEncoder(TypedDict, total=False):
@@ -352,7 +353,7 @@ def serve(
     no_browser: NoBrowser = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Serve a workspace to browsers; without --workspace the demo, prepared first if need be."""
+    """Serve a workspace to browsers. Without --workspace, serve the demo, preparing it first if necessary."""
     settings = Settings.from_environment(workspace=workspace, port=port, address=address, device=device)
     if workspace is None:
         _prepare_demo(settings.workspace, EMBEDDED, device)
