@@ -1,4 +1,4 @@
-"""What a click or key does. The one place where errors become messages, and where work leaves the event loop."""
+"""What clicks and keys do: run verbs off the event loop and turn errors into messages."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from core.duplicates.search import copies_of
 from core.encoders.chosen import use_encoder
 from core.errors import AppError, InputError
 from core.evidence import check_sets, points, queues, second_reading
-from core.evidence.focus import draw_focus
+from core.evidence.focus import FocusDraw, draw_focus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
 from core.evidence.queues import Queue
@@ -38,6 +38,7 @@ from core.wellbeing.exposure import PAUSE, Exposure, Level, Limits, Streak
 from core.wellbeing.guide import set_guide, wants_guide
 from core.wellbeing.store import Glance, exposure, exposures, limits, set_limits
 from core.wording import counted
+from core.wording import verb as verb_of
 from dashboard.choices import PageName
 from dashboard.documents import one_message
 from dashboard.hub import Topic, Topics
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
-MORE = 60  # images a search for more like this selects: two screens of the gallery
+MORE = 60  # images that "more like this" selects: two screens of the gallery
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ClusterView:
 
 
 class Actions:
-    """The verbs of one tab: each runs off the event loop, then reports on the tab's own document."""
+    """The verbs of one tab: each runs off the event loop and then updates the tab's own document."""
 
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         self.state, self.workspace = state, state.workspace
@@ -83,11 +84,11 @@ class Actions:
         on: ThreadPoolExecutor | None = None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run `verb` off the event loop, then `done(result)` on the document; errors become the tab's message.
+        """Run `verb` off the event loop, then `done(result)` on the document; an error becomes the tab's message.
 
         Args:
-            on: where; None for the labels' own thread, which keeps their order.
-            failed: called on the document, after an error.
+            on: executor; None for the thread of label actions, which keeps their order.
+            failed: called on the document after an error.
         """
         (on or self._server.pool).submit(verb).add_done_callback(
             lambda future: self.soon(partial(self._finish, future, done, failed))  # called on the worker thread
@@ -99,17 +100,17 @@ class Actions:
         try:
             done(future.result())
         except Exception as error:
-            said = sentence_of(error)  # what is expected of inputs and machines; anything else is a bug and must reach the log
+            said = sentence_of(error)  # for expected errors; anything else is a bug and must reach the log
             if said is None:
                 LOG.exception("action failed")
             self.say(said or "That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
 
     def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
-        """Read or work out in a thread what a view is about to show, then show it."""
+        """Load in a thread what a view is about to show, then show it."""
         self.run(read, show, on=self._server.draw_pool, failed=failed)
 
     def soon(self, draw: Callable[[], None]) -> None:
-        """Call `draw` when the tab's document is next free, and send what it changes as one: before, no model may change."""
+        """Call `draw` when the tab's document is next free, and send all its changes as one message."""
 
         def all_at_once() -> None:
             with one_message(self._document):
@@ -122,7 +123,7 @@ class Actions:
         self.state.param.update(message=sentence, message_is_error=error)
 
     def follow(self, topics: Topics) -> None:
-        """Bring the tab up to date with what happened elsewhere, in one message to the browser."""
+        """Update the tab after changes elsewhere, in one message to the browser."""
         state = self.state
         with one_message(self._document):
             if Topic.ENCODER in topics:
@@ -139,10 +140,10 @@ class Actions:
                 ):
                     self.say(topics[topic], error=topic == Topic.MESSAGE)
 
-    # -- what was seen --
+    # -- exposure --
 
     def seen(self, views: dict[str, int], seconds: dict[str, float]) -> None:
-        """Report what was on the screen, and warn when the budget is exceeded."""
+        """Record what was on the screen, and remind of a break when one is due."""
         try:
             glance = Glance.of(views, seconds)
         except AppError as error:
@@ -166,7 +167,7 @@ class Actions:
             )
 
     def meet_analyst(self) -> None:
-        """Show what who labels here has seen today, their limits, and the guide where it is their first visit."""
+        """Show the exposure of this tab's analyst today, their limits, and the guide on a first visit."""
         space, analyst = self.workspace, self.state.analyst
 
         def read() -> dict[str, Any]:
@@ -192,7 +193,7 @@ class Actions:
         self.fetch(partial(self.state.shared.curves, column), show)
 
     def set_limits(self, wanted: Callable[[], Limits]) -> None:
-        """Keep this analyst's limits."""
+        """Save this analyst's limits."""
 
         def keep() -> Limits:
             limits = wanted()
@@ -202,18 +203,18 @@ class Actions:
         self.run(keep, lambda limits: self.state.param.update(limits=limits))
 
     def load_exposures(self, done: Callable[[list[Exposure]], None]) -> None:
-        """Read what every analyst has seen."""
+        """Load the exposure of every analyst."""
         self.run(partial(exposures, self.workspace), done, on=self._server.slow_pool)
 
     def show_guide(self, on: bool) -> None:
-        """Show or dismiss the guide of a first visit; the workspace remembers it of this analyst."""
+        """Show or dismiss the guide of a first visit, and save the choice for this analyst."""
         verb = partial(set_guide, self.workspace, self.state.analyst, on)
         self.run(verb, lambda _: self.state.param.update(guide=on))
 
     # -- labels --
 
     def label(self, class_name: str | None) -> None:
-        """Give the class to the picked pictures, or to the whole selection; to many only after a look at some of them."""
+        """Give the class to the picked pictures, or to the whole selection; many images need a quick look first."""
         rows = self.state.targets()
         wanted = self._with_copies(rows)
         if self.state.look is not None:
@@ -226,13 +227,13 @@ class Actions:
             self.label_rows(rows, class_name, source=source, criterion=criterion, done=self._unpick)
 
     def _unpick(self) -> None:
-        """Let go of the picks: the same key again must not mean the whole selection."""
+        """Clear the picks and start a new turn, so that pressing the key again does not label the whole selection."""
         if self.state.picked:
             self.state.picked = []
             self.state.next_turn()
 
     def _origin(self) -> tuple[Source, dict[str, Any] | None]:
-        """Return the source and the criterion of what a class button labels now."""
+        """Return the source and the criterion of a label given now."""
         if self.state.picked or len(self.state.selected) <= 1:
             return Source.SINGLE, None
         return (Source.CLUSTER if self.state.cluster else Source.LASSO), self._criterion()
@@ -255,7 +256,7 @@ class Actions:
         done: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Give the class to these rows, and to their near-duplicates where the person wants that; a reading stays of one."""
+        """Give the class to these rows, and to their near-duplicates if that is on; readings never include near-duplicates."""
         wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
         n_copies = len(wanted) - len(rows)
         if n_copies:
@@ -278,7 +279,7 @@ class Actions:
         done: Callable[[], None],
         failed: Callable[[], None],
     ) -> None:
-        """Keep the readings of a grid as one."""
+        """Save the readings of a grid as one action."""
 
         def kept(actions: list[Action]) -> None:
             parts = ", ".join(f"{len(action.rows):,} '{action.class_name}'" for action in actions)
@@ -289,20 +290,20 @@ class Actions:
         self.run(verb, kept, failed=failed)
 
     def look_first(self, rows: np.ndarray, class_name: str) -> None:
-        """Ask for a quick look at some of these images before they are labelled."""
+        """Start a quick look at some of these images before they are labelled."""
         verb = partial(bulk.first_look, self.workspace, rows, class_name)
         self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), on=self._server.slow_pool)
 
     def look_further(self, token: str) -> None:
-        """Ask for a look at more images of a bulk label."""
+        """Start a quick look at more images of a bulk label."""
         verb = partial(bulk.further_look, self.workspace, token, rng=np.random.default_rng())
         self.run(verb, lambda look: self.state.param.update(look=look, bulk=None, page=PageName.MAP))
 
     def end_look(self, seen: Seen, *, left_out: np.ndarray) -> None:
-        """Label what the look was asked for, or keep what it adds to a bulk label.
+        """End the quick look: give the bulk label, or add the look to the one given before.
 
         Args:
-            left_out: rows that are to be left out of the label altogether.
+            left_out: rows to leave out of the label.
         """
         look, analyst = self.state.look, self.state.analyst
         if look is None:
@@ -325,7 +326,7 @@ class Actions:
         self.run(verb, self._bulk_labelled)
 
     def cancel_look(self) -> None:
-        """Label nothing."""
+        """Cancel the quick look; nothing is labelled."""
         self.state.look = None
 
     def _bulk_labelled(self, result: tuple[LabelResult, BulkLabel]) -> None:
@@ -338,13 +339,13 @@ class Actions:
 
     def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
         self._changed(result.sentence + (f" Included {counted(n_copies, 'near-duplicate')}." if n_copies else ""))
-        for before in result.replaced:  # whoever labelled them should not find out by chance
-            words = f"{self.state.analyst} has labelled {before.n:,} of your '{before.class_name}' images otherwise: "
-            words += f"'{result.action.class_name}'." if result.action.class_name else "they have no label now."
+        for before in result.replaced:  # tell the analyst whose labels were replaced
+            words = f"{self.state.analyst} has changed {before.n:,} of your '{before.class_name}' labels: "
+            words += f"now '{result.action.class_name}'." if result.action.class_name else "now without a label."
             self._server.hub.publish((Topic.SAID, before.analyst, result.action.seq), words, but=self._document)
 
     def more_like(self, rows: np.ndarray) -> None:
-        """Select the images nearest to these."""
+        """Select the images most similar to these."""
 
         def show(found: np.ndarray) -> None:
             self.state.param.update(selected=np.sort(found), last_polygon=None)
@@ -354,7 +355,7 @@ class Actions:
         self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
 
     def undo(self, seq: int | None = None) -> None:
-        """Undo this analyst's newest action, or any by its number; a queue brings back the picture it was given in."""
+        """Undo this analyst's newest action, or any by its number; a queue shows its picture again."""
         verb = partial(undo, self.workspace, seq, analyst=self.state.analyst)
 
         def undone(reversal: Reversal) -> None:
@@ -365,12 +366,12 @@ class Actions:
         self.run(verb, undone)
 
     def redo(self, seq: int) -> None:
-        """Let an undone action stand again."""
+        """Redo an undone action."""
         verb = partial(redo, self.workspace, seq, analyst=self.state.analyst)
         self.run(verb, lambda reversal: self._changed(reversal.sentence))
 
     def _changed(self, sentence: str) -> None:
-        """Show the labels as they stand, here at once and in other windows soon."""
+        """Show the current labels: here at once, in other windows soon."""
         self.say(sentence)
         self.state.follow(labels=True)
         self._server.hub.publish(Topic.LABELS, but=self._document)
@@ -379,12 +380,12 @@ class Actions:
     # -- encoders --
 
     def use_encoder(self, name: str) -> None:
-        """Look through another encoder, in every window: map, probe and suggestions follow, labels stay."""
+        """Switch every window to another encoder: map, probe and suggestions change, labels stay."""
 
         def switch() -> str:
             use_encoder(self.workspace, name)
             shared = self._server.shared
-            for work_out in (shared.grid, shared.encoders, shared.refresh_curves):  # here, so that no event loop does
+            for work_out in (shared.grid, shared.encoders, shared.refresh_curves):  # here, off the event loop
                 work_out()
             return f"All windows now use {name}; the labels stay."
 
@@ -408,7 +409,7 @@ class Actions:
         return self._server.experiments.running
 
     def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
-        """Start the study that the form describes; it is followed through its files."""
+        """Start the study described by the form; windows follow it through its files."""
         self.run(lambda: self._server.experiments.start(config()), lambda _: self.say("The study has started."))
 
     def experiment_report(self, experiment: Experiment) -> bytes:
@@ -442,7 +443,7 @@ class Actions:
     def load_clusters(
         self, grain: str, done: Callable[[ClusterView], None], *, failed: Callable[[], None] = lambda: None
     ) -> None:
-        """Read the clusters of a grain with what is in each, and the copyright notices."""
+        """Load the clusters of a grain with a summary of each, and the copyright notices."""
 
         def load() -> ClusterView:
             found = islands.clustering(self.workspace, grain)
@@ -452,11 +453,13 @@ class Actions:
         self.run(load, done, on=self._server.slow_pool, failed=failed)
 
     def find_words(self, words: str) -> None:
-        """Select the images that say these words."""
+        """Select the images that contain these words."""
 
         def show(rows: np.ndarray) -> None:
             if not len(rows):
-                self.say(f"No picture that was read says '{words}'. Finding clusters reads those rich in text on dark.")
+                self.say(
+                    f"No picture that was read contains '{words}'. Finding clusters reads the pictures rich in text on dark."
+                )
                 return
             self.state.param.update(selected=rows, last_polygon=None)
             self.say(
@@ -465,10 +468,10 @@ class Actions:
 
         self.run(partial(search_words, self.workspace, words), show, on=self._server.slow_pool)
 
-    # -- questions --
+    # -- queues --
 
     def suggest(self, n: int, strategy: str, done: Callable[[list[Any]], None]) -> None:
-        """Ask for the next round of suggestions, of pictures that no other window is asked for."""
+        """Get the next round of suggestions, without pictures that other windows are asked for."""
 
         def choose() -> list[Any]:
             others = self._server.handout.elsewhere(self._document)
@@ -479,21 +482,21 @@ class Actions:
         self.run(choose, done, on=self._server.asks)
 
     def hold(self, rows: list[int]) -> None:
-        """Let this window be the one that is asked for these rows; none releases what it held."""
+        """Reserve these rows for this window; an empty list releases its rows."""
         if rows:
             self._server.handout.hold(self._document, rows)
         else:
             self._server.handout.release(self._document)
 
     def check_queue(self, purpose: Queue, n: int, done: Callable[[np.ndarray], None]) -> None:
-        """Ask for the next check-half images to read, that no other window is asked for."""
+        """Get the next check images to read, without those that other windows are asked for."""
 
         def find() -> np.ndarray:
             others = self._server.handout.elsewhere(self._document)
             found = queues.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
             free = found[~np.isin(found, list(others))][:n]
             if len(found) and not len(free):
-                raise InputError(f"Others are reading the last {counted(len(found), 'image')}; look again in a minute.")
+                raise InputError(f"Other analysts are reading the last {counted(len(found), 'image')}; try again in a minute.")
             self.hold(free.tolist())
             return free
 
@@ -502,45 +505,55 @@ class Actions:
     # -- the check half --
 
     def read_again(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
-        """Keep this analyst's reading beside the first."""
+        """Save this analyst's second reading."""
         verb = partial(second_reading.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
 
         def kept(_: object) -> None:
-            self.say(f"Second reading kept: '{class_name}'.")
+            self.say(f"Second reading saved: '{class_name}'.")
             done()
 
         self.run(verb, kept)
 
     def load_opening(self, number: int | None, done: Callable[[OpeningView], None]) -> None:
-        """Work out what the Operating point page shows."""
+        """Load what the Operating point page shows."""
         self.run(partial(self._server.openings.view, number), done, on=self._server.slow_pool)
 
     def open_check_set(self, done: Callable[[int], None]) -> None:
-        """Open the check set for the newest model: a look that counts."""
+        """Open the check set for the newest model; this counts as a look."""
 
         def opened(found: Opening) -> None:
-            self._announce(f"Opened: look {found.look} at check set {found.check_set}, {counted(found.n, 'label')}.")
+            self._announce(f"Opened check set {found.check_set}: look {found.look}, with {counted(found.n, 'check label')}.")
             done(found.number)
 
         self.run(partial(check_sets.open_check_set, self.workspace, analyst=self.state.analyst), opened)
 
     def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
-        """Change what the next opening asks for; `undo` shows the terms in force again where that is refused."""
+        """Change a term of the check set; `undo` shows the current terms again if that is refused."""
         self.run(lambda: check_sets.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
 
     def begin_set(self) -> None:
         """Start another check set from unused images."""
         verb = partial(check_sets.begin_set, self.workspace, analyst=self.state.analyst)
-        self.run(verb, lambda terms: self._announce(f"Check set {terms.number} has begun; the old labels may be watched now."))
+        self.run(
+            verb,
+            lambda terms: self._announce(
+                f"Check set {terms.number} has started; the old check labels are now used for live curves."
+            ),
+        )
         self._server.refits.request()
 
     def draw_focus(self, n: int) -> None:
-        """Ask for check labels where the model is in doubt."""
-        verb = partial(draw_focus, self.workspace, n, analyst=self.state.analyst)
-        self.run(verb, lambda draw: self._announce(f"{len(draw.rows):,} focus images wait in Check, 'precision (focus)'."))
+        """Draw focus images, where the model is uncertain."""
+
+        def drawn(draw: FocusDraw) -> None:
+            n_drawn = len(draw.rows)
+            words = f"{counted(n_drawn, 'focus image')} {verb_of(n_drawn, 'waits', 'wait')} in Check, 'precision (focus)'."
+            self._announce(words)
+
+        self.run(partial(draw_focus, self.workspace, n, analyst=self.state.analyst), drawn)
 
     def save_point(self, name: str, threshold: float, opened: Opening, done: Callable[[], None]) -> None:
-        """Keep a threshold under a name."""
+        """Save a threshold under a name."""
 
         def saved(point: OperatingPoint) -> None:
             done()
@@ -549,7 +562,7 @@ class Actions:
         self.run(partial(points.save_point, self.workspace, name, threshold, opened, analyst=self.state.analyst), saved)
 
     def put_in_force(self, name: str) -> None:
-        """Make a saved point the one in force."""
+        """Put a saved operating point in force."""
         verb = partial(points.put_in_force, self.workspace, name, analyst=self.state.analyst)
         self.run(verb, lambda _: self._announce(f"'{name}' is in force now."))
 
@@ -564,8 +577,8 @@ class Actions:
         """Write a bundle as a ZIP file inside the workspace.
 
         Args:
-            done: told the file, and what it is of in words.
-            threshold, opened: what is shown, without a name; None for the point in force, else the newest promise.
+            done: called with the file and a description of the bundle.
+            threshold, opened: an unnamed threshold; None for the point in force, else the newest promise.
         """
 
         def export() -> tuple[Path, str]:

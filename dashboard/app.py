@@ -1,4 +1,4 @@
-"""The composition root: one page per browser tab, served from one server's shared parts."""
+"""Composition root: builds one page per browser tab from the shared parts of one server."""
 
 import errno
 import logging
@@ -27,7 +27,7 @@ PORT_TROUBLES = {
     errno.EADDRINUSE: "; stop the program that has it, or choose another with --port (0 takes a free one)",
     errno.EACCES: "; choose one from 1024 on with --port",
 }
-KEEP_SESSION_MS = 300_000  # a laptop that slept for five minutes finds its tab as it was
+KEEP_SESSION_MS = 300_000  # a tab survives five minutes of a sleeping laptop
 
 
 def build_page(server: Server) -> Any:
@@ -36,7 +36,7 @@ def build_page(server: Server) -> Any:
 
 
 def open_tab(server: Server) -> Page:
-    """Build the page of one tab and keep it in step with the others until it closes."""
+    """Build the page of one tab and keep it up to date until it closes."""
     document = pn.state.curdoc
     analyst = pn.state.user if server.settings.password else (server.settings.analyst or this_user())
     state = SessionState(
@@ -48,7 +48,7 @@ def open_tab(server: Server) -> Page:
         signed_in=bool(server.settings.password),
     )
     actions = Actions(state, server, document)
-    if notes := server.workspace.notes():  # read-only, damaged: whoever opens the page has to know
+    if notes := server.workspace.notes():  # such as read-only or damaged
         actions.say(" ".join(notes), error=True)
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
 
@@ -95,7 +95,7 @@ def listen(server: Server) -> Any:
 
 
 def need_port(settings: Settings) -> None:
-    """Make sure that the port can be had, before a workspace is opened for it.
+    """Check that the port is free, before a workspace is opened.
 
     Raises:
         InputError: if another program has it, this user may not have it, or the machine has no such address.
@@ -113,7 +113,7 @@ def need_port(settings: Settings) -> None:
     except (OSError, UnicodeError) as error:
         said = PORT_TROUBLES.get(getattr(error, "errno", None) or 0, "; --address 127.0.0.1 is this machine alone")
         what = getattr(error, "strerror", None) or "no such address"
-        raise InputError(f"Port {settings.port} at {settings.address} cannot be had ({what}){said}.") from None
+        raise InputError(f"Port {settings.port} at {settings.address} cannot be used ({what}){said}.") from None
 
 
 def serve(settings: Settings, *, open_browser: bool) -> None:

@@ -1,4 +1,4 @@
-"""Newest request wins: runs work off the event loop, one at a time, and drops requests that a newer one overtakes."""
+"""Run only the newest request: work runs off the event loop, one at a time, and a newer request replaces a waiting one."""
 
 import logging
 import threading
@@ -21,7 +21,7 @@ class Coalesce(Generic[Request, Result]):
         self._busy = self._closed = False
 
     def __call__(self, request: Request) -> None:
-        """Ask for work on `request`; one that waits is forgotten."""
+        """Request work; a waiting request is dropped."""
         with self._lock:
             if self._closed:
                 return
@@ -32,7 +32,7 @@ class Coalesce(Generic[Request, Result]):
         self._pool.submit(self._run)
 
     def close(self) -> None:
-        """Forget what waits and take no more."""
+        """Drop the waiting request and accept no more."""
         with self._lock:
             self._closed, self._next = True, None
 
@@ -47,5 +47,5 @@ class Coalesce(Generic[Request, Result]):
                 result = self._work(request)
                 if not self._closed:
                     self._deliver(result)
-            except Exception:  # one bad frame must not end the picture for good; the log has the trace
+            except Exception:  # one failed frame must not stop drawing; the log has the traceback
                 LOG.exception("drawing failed")

@@ -57,7 +57,7 @@ def bars(*stages: str) -> Iterator[tuple[OnProgress, ...]]:
 
 @contextlib.contextmanager
 def progress(what: str) -> Iterator[OnProgress]:
-    """Draw the bar of a verb that has one stage."""
+    """Draw the progress bar of a verb with one stage."""
     with bars(what) as (report,):
         yield report
 
@@ -65,7 +65,7 @@ def progress(what: str) -> Iterator[OnProgress]:
 def finish(sentence: str, result: Mapping[str, object], *, as_json: bool) -> None:
     """End a command: the sentence, or the result as one JSON object (NaN becomes null).
 
-    Works in any terminal: what its encoding lacks is escaped, and what would steer it, too.
+    Works in any terminal: characters that its encoding lacks, or that would control it, are escaped.
     """
     if as_json:
         text = _in_json(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
@@ -87,7 +87,7 @@ def _fits(text: str, encoding: str) -> bool:
 
 
 def _in_json(text: str) -> str:
-    """Escape what steers a terminal as JSON does; such characters stand inside of strings only."""
+    """Escape control characters as JSON does; they occur in strings only."""
     return STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
@@ -102,12 +102,12 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read us has enough, as `head` does
+        except BrokenPipeError:  # the reader has closed the pipe, as `head` does
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
-            ERRORS.print("Stopped; what was finished is kept, and the same command goes on from there (train: with --resume).")
+            ERRORS.print("Stopped; finished work is kept, and the same command continues from there (train: with --resume).")
             raise typer.Exit(130) from None
         except Exception as error:
             said = sentence_of(error) or sentence_of_missing(error)
@@ -115,7 +115,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             if isinstance(error, BusyError) and command.__name__ in IN_PAGE:
                 said = f"{said.removesuffix('.')}, or {IN_PAGE[command.__name__]}."
-            LOG.debug("a trouble of the machine", exc_info=True)
+            LOG.debug("expected error", exc_info=True)
             ERRORS.print(f"lassoscope: {shown(said)}", markup=False)
             raise typer.Exit(FAILED) from None
 
@@ -123,13 +123,13 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def warn(said: Iterable[str]) -> None:
-    """Tell what the person has to know beside the result, on stderr."""
+    """Print warnings beside the result, on stderr."""
     for sentence in said:
         ERRORS.print(f"lassoscope: {shown(sentence)}", markup=False)
 
 
 def this_user() -> str:
-    """Return the name of whoever runs this; "analyst" where the machine has none, as in containers."""
+    """Return the name of the current user; "analyst" if the machine has none, as in containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

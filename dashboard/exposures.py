@@ -1,4 +1,4 @@
-"""What windows report of pictures seen, gathered and kept a few times a minute's worth at once, off the labels' thread."""
+"""Collects exposure reports of windows and saves them in batches, off the thread of label actions."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ GATHER_SECONDS = 0.5  # reports that arrive within this time are one transaction
 
 
 class ExposureKeeper:
-    """Adds reports to the workspace on a thread of its own, and publishes each analyst's day."""
+    """Saves exposure reports on its own thread, and publishes each analyst's day."""
 
     def __init__(self, workspace: Workspace, publish: Callable[[tuple[Topic, str], object], None]) -> None:
         self._workspace, self._publish = workspace, publish
@@ -24,14 +24,14 @@ class ExposureKeeper:
         self._thread.start()
 
     def add(self, analyst: str, glance: Glance) -> None:
-        """Take a report."""
+        """Add a report."""
         with self._lock:
             before = self._waiting.get(analyst)
             self._waiting[analyst] = glance if before is None else before + glance
         self._wanted.set()
 
     def stop(self) -> None:
-        """Keep what was reported and end the thread."""
+        """Save what was reported and stop the thread."""
         self._stopping.set()
         self._wanted.set()
         self._thread.join()
@@ -46,5 +46,5 @@ class ExposureKeeper:
             try:
                 for analyst, day in add_exposures(self._workspace, glances).items():
                     self._publish((Topic.EXPOSURE, analyst), day)
-            except Exception:  # counts must not end the server; the log has the trace
-                LOG.exception("exposures were not kept")
+            except Exception:  # the thread must survive a failed write; the log has the traceback
+                LOG.exception("exposures were not saved")

@@ -1,14 +1,14 @@
-"""Which pictures are asked of which window now, so that two people are not asked for the same one. Safe from any thread."""
+"""Reserves pictures for windows, so that two analysts are not asked for the same one. Safe from any thread."""
 
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 
-LEASE_SECONDS = 90.0  # without an answer; then somebody else may be asked
+LEASE_SECONDS = 90.0  # s without an answer, after which another window may be asked
 
 
 class Handout:
-    """Rows by the window that holds them; a lease ends by itself, so that a window that went away blocks nothing."""
+    """Rows by the window that holds them; leases expire, so that a closed window blocks nothing."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -16,12 +16,12 @@ class Handout:
         self._held: dict[Hashable, tuple[float, frozenset[int]]] = {}  # window -> until, rows
 
     def hold(self, window: Hashable, rows: Iterable[int]) -> None:
-        """Let a window hold these rows and no others, from now for one lease."""
+        """Reserve these rows, and only these, for a window for one lease."""
         with self._lock:
             self._held[window] = (self._clock() + LEASE_SECONDS, frozenset(rows))
 
     def release(self, window: Hashable) -> None:
-        """Let go of what a window holds."""
+        """Release the rows of a window."""
         with self._lock:
             self._held.pop(window, None)
 

@@ -1,7 +1,7 @@
-"""The hub: tells every open window what happened, on that window's own document. Safe to call from any thread.
+"""The hub: tells every open window about changes, on the window's own document. Safe to call from any thread.
 
-What happens faster than windows can be drawn is gathered: a window is told the newest of each topic, at a pace that leaves the
-event loop most of its time for the keys people press.
+Changes that come faster than windows can be drawn are merged: a window gets the newest data of each topic, at a pace that
+leaves most of the event loop's time for key presses.
 """
 
 import threading
@@ -14,13 +14,13 @@ from typing import Any
 
 from bokeh.document import Document
 
-SHARE = 0.3  # of the event loop's time that telling windows may take
-SMOOTHING = 0.2  # weight of the newest delivery in the mean of what one costs
-PATIENCE = 2.0  # s that the others wait for one window; one whose line is cut answers late or never
+SHARE = 0.3  # of the event loop's time that deliveries may take
+SMOOTHING = 0.2  # weight of the newest delivery in the mean cost
+PATIENCE = 2.0  # s that other windows wait for one; a disconnected window answers late or never
 
 
 class Topic(StrEnum):
-    """What windows are told about; alone, or first in a tuple where it is about one analyst."""
+    """Topics of messages to windows; alone, or first in a tuple if it is about one analyst."""
 
     LABELS = "labels"
     FITTED = "fitted"
@@ -43,7 +43,7 @@ Listener = Callable[[Topics], None]
 
 @dataclass(eq=False)
 class _Mailbox:
-    """What one window is still to be told."""
+    """Undelivered messages for one window."""
 
     document: Document
     listener: Listener
@@ -53,10 +53,10 @@ class _Mailbox:
 
 
 class Hub:
-    """Subscriptions of the open windows, by document."""
+    """The subscriptions of open windows, by document."""
 
     def __init__(self) -> None:
-        self._boxes: dict[Document, _Mailbox] = {}  # who waits longest comes first
+        self._boxes: dict[Document, _Mailbox] = {}  # the longest waiting first
         self._changed = threading.Condition()
         self._cost = 0.02  # s, mean of a delivery
         self._closed = False
@@ -64,19 +64,19 @@ class Hub:
         self._thread.start()
 
     def subscribe(self, document: Document, listener: Listener) -> None:
-        """Call `listener({topic: data, ...})` on `document` for what is published from now on."""
+        """Call `listener({topic: data, ...})` on `document` for everything published from now on."""
         with self._changed:
             self._boxes[document] = _Mailbox(document, listener)
 
     def unsubscribe(self, document: Document) -> None:
-        """Stop telling a window that has closed."""
+        """Remove a window that has closed."""
         with self._changed:
             box = self._boxes.pop(document, None)
             if box is not None:
-                box.delivered.set()  # nobody need wait for it any more
+                box.delivered.set()  # nobody needs to wait for it any more
 
     def publish(self, topic: Hashable, data: Any = None, *, but: Document | None = None) -> None:
-        """Tell every window but one soon; the newest data of a topic replaces what was not delivered yet."""
+        """Send to every window but one; the newest data of a topic replaces undelivered data."""
         with self._changed:
             for document, box in self._boxes.items():
                 if document is not but:
@@ -84,7 +84,7 @@ class Hub:
             self._changed.notify()
 
     def close(self) -> None:
-        """End the thread; nobody is told anything from now on."""
+        """Stop the thread and drop undelivered messages."""
         with self._changed:
             self._closed = True
             for box in self._boxes.values():
@@ -98,14 +98,14 @@ class Hub:
             return len(self._boxes)
 
     def _run(self) -> None:
-        """Tell one window after the other, with rests in between in which the event loop is everybody's."""
+        """Deliver to one window after another, with pauses that leave the event loop free."""
         while (box := self._next()) is not None:
             box.document.add_next_tick_callback(partial(self._deliver, box))
             box.delivered.wait(PATIENCE)
             time.sleep(self._cost * (1 / SHARE - 1))
 
     def _next(self) -> _Mailbox | None:
-        """Wait for a window that is to be told something; None once the hub is closed."""
+        """Wait for a window with undelivered messages; None once the hub is closed."""
         with self._changed:
             while True:
                 if self._closed:

@@ -1,8 +1,8 @@
-"""The one table of keys and the one handler of what is pressed: a key or button acts on what it was pressed on, or not at all.
+"""The table of keys and the handler of presses: a key or button acts on what it was pressed on, or not at all.
 
-The browser sends every press with the *place* it was made on (as the server last named it) and the pictures that were really
-loaded there. A press whose place is no more what is in view is refused with a sentence: four quick presses never label four
-pictures of which two were seen.
+The browser sends every press with the *place* it was made on (as the server last named it) and the pictures that were loaded
+there. A press whose place is no longer in view is refused with a message: four quick presses never label four pictures of
+which only two were seen.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from core.catalog.records import ImageClass
 
 
 class Verb(StrEnum):
-    """What a key or a button can mean."""
+    """What a key or button can do."""
 
     LABEL = "label"  # with the class; its keys come from the workspace
     UNDO = "undo"
@@ -32,8 +32,8 @@ KEYS: dict[Verb, tuple[str, str]] = {
     Verb.REVEAL: ("R held", "see the one picture under the mouse clear"),
     Verb.MORE: ("M", "more like the pinned picture, or like these"),
     Verb.SKIP: ("S", "skip this picture"),
-    Verb.UNSURE: ("U", "unsure: leave it open for good"),
-    Verb.SAVE: ("N", "keep these 25 as they stand"),
+    Verb.UNSURE: ("U", "unsure: leave it without a class for good"),
+    Verb.SAVE: ("N", "save these 25 readings"),
     Verb.NOTHING: ("Esc", "select nothing, or cancel"),
 }
 BY_KEY = {
@@ -45,13 +45,13 @@ BY_KEY = {
     "n": Verb.SAVE,
     "escape": Verb.NOTHING,
 }
-STALE = "The picture had changed when that key arrived, so nothing was done; press it again for what you see now."
-NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press again when you see it."
+STALE = "The picture had changed before that key arrived, so nothing was done; press it again for the picture you see now."
+NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press the key again when you see it."
 
 
 @dataclass(frozen=True)
 class Press:
-    """One key that went down or up, or one button that was clicked."""
+    """A key pressed or released, or a button clicked."""
 
     key: str  # as the browser names it: "r", "R" with shift, "Escape"; "" for a button
     down: bool = True
@@ -64,7 +64,7 @@ class Press:
 
     @classmethod
     def of(cls, msg: Mapping[str, Any]) -> "Press":
-        """Read what a component of the page sends; anything may come from a browser."""
+        """Parse a message of a page component; a browser may send anything."""
         seen = msg.get("shown") or ()
         return cls(
             key=str(msg.get("key", "")),
@@ -79,10 +79,10 @@ class Press:
 
 
 def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | None]:
-    """Return the verb a key stands for and, for a label, the class; None where it stands for nothing.
+    """Return the verb of a key and, for a label, the class; (None, None) if the key means nothing.
 
-    What the key says comes first; where that means nothing, its place on the keyboard does: the digits of a French keyboard
-    and the letters of a Cyrillic one are where those of a US keyboard are.
+    The character of the key comes first, then its position on the keyboard: the digits of a French keyboard and the letters of
+    a Cyrillic one are where a US keyboard has them.
     """
     names = {c.key.lower(): c.name for c in classes}
     said = press.key.lower()
@@ -95,7 +95,7 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | N
 
 
 def _by_place(press: Press) -> str:
-    """Return what a US keyboard has where the key is, "" if the key says something itself."""
+    """Return the character a US keyboard has at the position of the key; "" if the key has its own Latin character."""
     if len(press.key) > 1 and press.key not in ("Dead", "Process", "Unidentified"):
         return ""  # "End", on a number pad without its numbers
     for prefix in ("Digit", "Numpad"):
@@ -106,47 +106,47 @@ def _by_place(press: Press) -> str:
 
 
 class Target(Protocol):
-    """What class keys and answers can act on: the selection, the pinned picture, a queue, a quick look."""
+    """What keys and buttons can act on: the selection, the pinned picture, a queue, a quick look."""
 
     @property
     def place(self) -> str:
-        """Its place now, "kind/...", or "" while it has nothing in view."""
+        """Current place, "kind/...", or "" while nothing is in view."""
 
     @property
     def picture(self) -> str:
-        """Id of the one picture that must have been on the screen, "" where there are many."""
+        """Id of the picture that must have been on the screen; "" if there are many."""
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """Do what was asked for; verbs it does not know do nothing."""
+        """Perform a verb; verbs that do not apply do nothing."""
 
 
 class Inputs:
-    """Sends each press to the target it was made on."""
+    """Routes each press to the target it was made on."""
 
     def __init__(self, say: Callable[[str], None], soon: Callable[[Callable[[], None]], None]) -> None:
-        """Prepare.
+        """Create without targets.
 
         Args:
-            say: shows a sentence.
-            soon: calls a function when the tab's document may be changed; a button's click comes at any moment.
+            say: shows a message.
+            soon: calls a function when the tab's document may be changed; clicks come at any moment.
         """
         self._say, self._soon = say, soon
         self._targets: dict[str, Target] = {}
 
     def add(self, kind: str, target: Target) -> None:
-        """Let a target take the presses made on places of its kind."""
+        """Register a target for the places of a kind."""
         self._targets[kind] = target
 
     def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
-        """Do what a button says, as soon as the document may be changed; a browser may send any verb."""
+        """Perform a button's verb as soon as the document may be changed; unknown verbs from a browser are ignored."""
         if verb in set(Verb):
             self._soon(lambda: self.act(press, Verb(verb), class_name))
 
     def act(self, press: Press, verb: Verb, class_name: str | None = None) -> None:
-        """Let the target in view do it, or say why not."""
+        """Let the target in view perform the verb, or say why not."""
         target = self._targets.get(press.place.partition("/")[0])
         if target is None:
-            return  # nothing on this page takes answers
+            return  # nothing in view takes presses
         if target.place != press.place:
             self._say(STALE)
         elif target.picture and target.picture not in press.shown:

@@ -1,4 +1,4 @@
-"""Background work: one refit worker per workspace. The newest labels win; older requests are dropped."""
+"""Background work: the refit worker, and jobs that run one at a time."""
 
 import logging
 import math
@@ -23,29 +23,29 @@ from dashboard.shared import Shared
 
 LOG = logging.getLogger("lassoscope.jobs")
 GATHER_SECONDS = 0.05  # labels that arrive within this time are fitted together
-LONG_SECONDS = 0.5  # a refit that took this long is announced the next time
-JUDGE_SECONDS = 2.0  # after a refit; the learning curve reads every past probe, and can wait
+LONG_SECONDS = 0.5  # after a refit that took this long, the next one is announced
+JUDGE_SECONDS = 2.0  # s after a refit until the learning curve, which reads every past probe
 
 Publish = Callable[[Hashable, object], None]
 
 
 class RefitWorker:
-    """Refits the probe after label actions, off the event loop, and publishes what changed."""
+    """Refits the probe after label actions, off the event loop; requests that come meanwhile are served by one refit."""
 
     def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, *, device: str) -> None:
         self._workspace, self._shared, self._publish, self._device = workspace, shared, publish, device
-        self.learning: LearningCurve | None = None  # the newest, for windows that open later
+        self.learning: LearningCurve | None = None  # the newest, for windows opened later
         self._took = 0.0  # s, the last refit
         self._wanted, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="refit", daemon=True)
         self._thread.start()
 
     def request(self) -> None:
-        """Ask for a refit with the labels as they stand when it starts."""
+        """Request a refit; it uses the labels at its start."""
         self._wanted.set()
 
     def stop(self) -> None:
-        """End the worker after the fit in progress."""
+        """Stop the worker after the current fit."""
         self._stopping.set()
         self._wanted.set()
         self._thread.join()
@@ -57,7 +57,7 @@ class RefitWorker:
             if self._stopping.is_set():
                 return
             if asked:
-                # Half of the time at most: under a stream of labels the other half belongs to the page.
+                # Refits take at most half of the time: under a stream of labels the rest is for the page.
                 if self._stopping.wait(max(GATHER_SECONDS, self._took)):
                     return
                 self._wanted.clear()
@@ -73,8 +73,8 @@ class RefitWorker:
             self._publish(Topic.FITTING, True)
         try:
             refit(self._workspace, device=self._device)
-            self._shared.refresh_curves()  # worked out here, so that no event loop does
-        except Exception as error:  # the worker must outlive one bad fit, and the page says that it stopped
+            self._shared.refresh_curves()  # computed here, off the event loop
+        except Exception as error:  # the worker must survive a failed fit
             said = sentence_of(error)
             if said is None:
                 LOG.exception("refit failed")
@@ -85,7 +85,7 @@ class RefitWorker:
         self._publish(Topic.FITTED, None)
 
     def _judge(self) -> None:
-        """Draw the learning curve again; after the scores, which people wait for."""
+        """Compute the learning curve; later than the scores, which people wait for."""
         try:
             self.learning = learning(self._workspace)
             self._publish(Topic.LEARNING, self.learning)
@@ -98,14 +98,14 @@ class _StoppedError(Exception):
 
 
 class Job:
-    """One piece of long work at a time, on a thread of its own, so that no click waits behind it."""
+    """Runs long work, one at a time, on its own thread, so that no click waits for it."""
 
     def __init__(self, publish: Publish, *, name: str, busy: str, broke: str) -> None:
-        """Prepare.
+        """Create a job without starting it.
 
         Args:
-            busy: what is said to whoever starts it while it runs.
-            broke: what every window is told if it breaks.
+            busy: message for whoever starts it while it runs.
+            broke: message for every window if it fails.
         """
         self._publish, self._name, self._busy, self._broke = publish, name, busy, broke
         self._stopping = threading.Event()
@@ -114,11 +114,11 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Tell whether it is under way in this server."""
+        """Tell whether it is running in this server."""
         return self._thread is not None and self._thread.is_alive()
 
     def start_work(self, work: Callable[[], None]) -> None:
-        """Start.
+        """Start the job.
 
         Raises:
             InputError: if it is running.
@@ -130,7 +130,7 @@ class Job:
             self._thread.start()
 
     def stop(self) -> None:
-        """End it; what is done is kept, and started again it goes on from there."""
+        """Stop it; finished work is kept, and the next start continues from there."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -140,7 +140,7 @@ class Job:
             work()
         except _StoppedError:
             pass
-        except Exception as error:  # the server goes on, and the page says that it stopped
+        except Exception as error:  # the server must survive a failed job
             said = sentence_of(error)
             if said is None:
                 LOG.exception("%s failed", self._name)
@@ -148,19 +148,19 @@ class Job:
 
 
 class ExperimentJob(Job):
-    """Runs one study at a time in processes of its own; its files tell every window how far it is."""
+    """Runs one study at a time in its own processes; windows read the progress from its files."""
 
     def __init__(self, workspace: Workspace, publish: Publish) -> None:
         super().__init__(
             publish,
             name="experiment",
-            busy="A study is running already; wait for it, or start yours with 'lassoscope experiment'.",
-            broke="The study failed; what is done is kept.",
+            busy="A study is already running; wait for it, or start yours with 'lassoscope experiment'.",
+            broke="The study failed; finished tasks are kept.",
         )
         self._workspace = workspace
 
     def start(self, config: ExperimentConfig) -> None:
-        """Start a study, or go on with the unfinished one of the same settings.
+        """Start a study, or continue the unfinished one with the same settings.
 
         Raises:
             InputError: if one is running.
@@ -168,27 +168,27 @@ class ExperimentJob(Job):
         self.start_work(partial(self._study, config))
 
     def _study(self, config: ExperimentConfig) -> None:
-        workers = max(1, (os.cpu_count() or 1) - 1)  # one core stays with the page
+        workers = max(1, (os.cpu_count() or 1) - 1)  # one core is left for the page
         reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
         if reached.finished:
             write_report(reached)
 
 
 class ClusterJob(Job):
-    """Finds the clusters of the map, then reads those rich in text; every window is told how far it is."""
+    """Finds the clusters of the map, then reads the pictures with much text; windows follow the progress."""
 
     def __init__(self, workspace: Workspace, publish: Publish) -> None:
         super().__init__(
             publish,
             name="clusters",
-            busy="Clusters are being found already; they will show in every window.",
-            broke="Finding clusters failed; the ones of before are kept.",
+            busy="Clusters are already being searched; they will appear in every window.",
+            broke="Finding clusters failed; the previous ones are kept.",
         )
         self._workspace = workspace
-        self.progress = ""  # in words, for windows that open later; "" while it does not run
+        self.progress = ""  # in words, for windows opened later; "" while it is not running
 
     def start(self) -> None:
-        """Start.
+        """Start the job.
 
         Raises:
             InputError: if it is running.
@@ -203,7 +203,7 @@ class ClusterJob(Job):
         try:
             self._tell("Finding clusters…")
             found = cluster(self._workspace)
-            self._publish(Topic.CLUSTERS, None)  # the islands can be worked on while the words are read
+            self._publish(Topic.CLUSTERS, None)  # the clusters can be used while text is read
             group = find_notices(self._workspace, on_progress=self._on_progress)
             self._publish(Topic.CLUSTERS, None)
             numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())

@@ -1,7 +1,7 @@
-"""The login: one password, and a name that stands on whatever its owner labels. Imports tornado and bokeh, nothing of ours.
+"""The login: one shared password, and a name that is saved with the labels its owner gives. Imports tornado and bokeh only.
 
-The name sits in a cookie signed with a key that only this server and this password give, so nobody signs as anybody else,
-and a new password ends every login.
+The name is in a cookie signed with a key derived from this server's secret and the password, so names cannot be forged, and a
+new password ends every login.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ button {{ margin-top: 1.25rem; background: #1f4e9c; color: #fff; border: 0; curs
 <body>
 <form method="post" action="">
 <h1>Lassoscope</h1>
-<label for="username">Your name, as it stands on your labels</label>
+<label for="username">Your name, as saved with your labels</label>
 <input id="username" name="username" value="{name}" maxlength="{longest}" autocomplete="username" required autofocus>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required>
@@ -72,7 +72,7 @@ button {{ margin-top: 1.25rem; background: #1f4e9c; color: #fff; border: 0; curs
 
 
 class Tries:
-    """Says how long a place has to wait before its next password.
+    """Limits wrong passwords: says how long a place has to wait before the next try.
 
     A place is a network address, or a browser that has logged in before. Each has 5 wrong tries, then waits 1, 2, 4 … s up to
     15 minutes. Addresses can be many or forged, so those of unknown browsers also share one allowance, which refills by
@@ -85,7 +85,7 @@ class Tries:
         self._shared, self._refilled = float(SHARED_TRIES), clock()
 
     def wait(self, place: str, *, known: bool) -> float:
-        """Return the seconds until `place` may try again; 0 if it may now."""
+        """Return the seconds until `place` may try again; 0 = now."""
         now = self._clock()
         n, last = self._wrong.get(place, (0, now))
         wait = 0.0
@@ -106,7 +106,7 @@ class Tries:
             self._shared = max(self._left(now) - 1, 0.0)
 
     def right(self, place: str) -> None:
-        """Forget what `place` got wrong."""
+        """Forget the wrong passwords of `place`."""
         self._wrong.pop(place, None)
 
     def _left(self, now: float) -> float:
@@ -116,7 +116,7 @@ class Tries:
 
 
 class Login:
-    """Knows the password, and whose name a request's cookie carries."""
+    """Checks the password, and reads the name from a request's cookies."""
 
     def __init__(self, password: str, cookie_secret: str = "") -> None:
         self._password = _digest(password)
@@ -126,7 +126,7 @@ class Login:
         self._ended: OrderedDict[str, float] = OrderedDict()  # cookies of those who logged out -> when
 
     def is_right(self, password: str) -> bool:
-        """Compare in a time that tells nothing about the password."""
+        """Compare in constant time."""
         return hmac.compare_digest(_digest(password), self._password)
 
     def user(self, cookies: Mapping[str, Any]) -> str | None:
@@ -135,11 +135,11 @@ class Login:
         return None if cookie in self._ended else self._read(USER_COOKIE, cookie, LOGIN_DAYS)
 
     def owner(self, cookies: Mapping[str, Any]) -> str | None:
-        """Return whose page a session is by the cookies it was made with, however long ago that was."""
+        """Return the name of a session's owner by the cookies it was created with, even long ago."""
         return self._read(USER_COOKIE, value_of(cookies, USER_COOKIE), KNOWN_DAYS)
 
     def end(self, cookies: Mapping[str, Any]) -> None:
-        """Make a login worthless, whoever has a copy of its cookie."""
+        """Revoke a login, including copies of its cookie."""
         if self.user(cookies) is None:
             return
         now = time.monotonic()
@@ -148,7 +148,7 @@ class Login:
             self._ended.popitem(last=False)
 
     def known(self, cookies: Mapping[str, Any]) -> str | None:
-        """Return what names a browser that has logged in before, None for others."""
+        """Return the key of a browser that has logged in before; None for others."""
         return self._read(KNOWN_COOKIE, value_of(cookies, KNOWN_COOKIE), KNOWN_DAYS)
 
     def _read(self, name: str, cookie: str, days: int) -> str | None:
@@ -161,16 +161,16 @@ def _digest(text: str) -> bytes:
 
 
 def value_of(cookies: Mapping[str, Any], name: str) -> str:
-    """Return a cookie of a tornado request or of a Bokeh session, '' if there is none."""
+    """Return a cookie of a tornado request or of a Bokeh session; "" if there is none."""
     cookie = cookies.get(name, "")
     return cookie.value if isinstance(cookie, Morsel) else cookie
 
 
 def clean_name(text: str) -> str:
-    """Return a name as it will stand on labels: composed letters, single spaces; '' if it cannot be one.
+    """Return a name as saved with labels: composed letters, single spaces; "" if it is not allowed.
 
-    Letters of any language, digits and the signs of names and mail addresses; nothing that is invisible, turns the direction
-    of writing or could be taken for markup.
+    Allowed are letters of any language, digits and the characters of names and mail addresses; nothing invisible, no change of
+    writing direction, and no markup.
     """
     name = " ".join(unicodedata.normalize("NFC", text).split())
     plain = all(sign in NAME_SIGNS or unicodedata.category(sign)[0] in "LMN" for sign in name)
@@ -178,9 +178,9 @@ def clean_name(text: str) -> str:
 
 
 def way_back(text: str) -> str:
-    """Return where a login leads: the page with the query of `text`, wherever else `text` may point.
+    """Return where to go after a login: our page with the query of `text`.
 
-    The answer is put together from our own page and never repeats a path or host, so it cannot lead to another site.
+    Path and host of `text` are never used, so the result cannot lead to another site.
     """
     try:
         query = urlsplit(text).query
@@ -191,10 +191,10 @@ def way_back(text: str) -> str:
 
 
 def place_of(request: HTTPServerRequest) -> str:
-    """Return the network address that tries are counted for; of IPv6 the network, for one machine has 2^64 addresses.
+    """Return the network address that tries are counted for; for IPv6 the network, as one machine has 2^64 addresses.
 
-    X-Forwarded-For is believed only from a proxy in a private network or on this machine: a direct visitor could write
-    another address into it for every try.
+    X-Forwarded-For is trusted only from a proxy in a private network or on this machine: a direct visitor could send a new
+    address with every try.
     """
     address = getattr(getattr(request.connection, "context", None), "address", None)
     peer = address[0] if isinstance(address, tuple) else ""
@@ -218,11 +218,11 @@ class LoginHandler(RequestHandler):
     """Shows the form and sets the cookie."""
 
     def initialize(self, login: Login) -> None:
-        """Take the login that all requests share."""
+        """Set the login that all requests share."""
         self.login = login
 
     def get(self) -> None:
-        """Show the form; who is logged in already goes on."""
+        """Show the form; whoever is logged in already is redirected to the page."""
         if self.login.user(self.request.cookies) is not None:
             self.redirect(way_back(self.get_query_argument("next", "")))
             return
@@ -242,7 +242,7 @@ class LoginHandler(RequestHandler):
             self._show(400, f"Write your name: 1 to {LONGEST_NAME} letters, digits, spaces and . - _ @.")
         elif not self.login.is_right(self.get_body_argument("password", "", strip=False)):
             tries.wrong(place, known=known is not None)
-            self._show(401, "This is not the password; try again.")
+            self._show(401, "Wrong password; try again.")
         else:
             tries.right(place)
             self._set(USER_COOKIE, name, LOGIN_DAYS)
@@ -271,7 +271,7 @@ class LogoutHandler(RequestHandler):
     """Ends the login."""
 
     def initialize(self, login: Login) -> None:
-        """Take the login that all requests share."""
+        """Set the login that all requests share."""
         self.login = login
 
     def get(self) -> None:
@@ -283,7 +283,7 @@ class LogoutHandler(RequestHandler):
 
 
 class LoginProvider(AuthProvider):
-    """Tells Bokeh and Panel who asks."""
+    """Tells Bokeh and Panel who sent a request."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -291,12 +291,12 @@ class LoginProvider(AuthProvider):
 
     @property
     def get_user(self) -> Callable[[RequestHandler], str | None]:
-        """Return what names the user of a request."""
+        """Return a function from a request's handler to its user."""
         return lambda handler: self._login.user(handler.request.cookies)
 
     @property
     def login_url(self) -> str:
-        """Return where a visitor is sent."""
+        """Return where visitors without a login are sent."""
         return "/login"
 
 

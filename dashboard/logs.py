@@ -1,6 +1,6 @@
-"""How the program writes its log, on stderr: lines for people, or one JSON object a line for machines.
+"""Logging on stderr: lines for people, or one JSON object per line for machines.
 
-Facts are fields (`extra={...}`): counts, versions, seconds. No file names at INFO: they may be private.
+Facts are fields (`extra={...}`): counts, versions, seconds. No file names at INFO or above: they may be private.
 """
 
 import logging
@@ -23,19 +23,19 @@ class LogLevel(StrEnum):
 
 
 class Lines(logging.Formatter):
-    """A line for people: time, who says it, what, and the fields behind it."""
+    """Formats a line for people: time, logger, level, message, then the fields."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(name)s %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        """Return the line without what an exception adds."""
+        """Return the line without the traceback."""
         told = "".join(f" {key}={value}" for key, value in vars(record).items() if key not in PLAIN)
         return super().formatMessage(record) + told
 
 
 def log_to_stderr(level: LogLevel, *, as_json: bool) -> None:
-    """Send the log of this process to stderr; libraries speak from WARNING on."""
+    """Send the log of this process to stderr; libraries log from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(_json() if as_json else Lines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What the Operating point page shows of an opening, worked out once and shared by all tabs."""
+"""What the Operating point page shows of an opening, computed once and shared by all tabs."""
 
 import hashlib
 import threading
@@ -28,7 +28,7 @@ KEPT = 2  # openings whose scores stay in memory: 4 MB a million images each
 
 @dataclass(frozen=True)
 class OpeningView:
-    """The state of the check half and one opening, at one moment."""
+    """The state of the check set and one opening, at one moment."""
 
     status: CheckStatus
     history: tuple[Opening, ...]  # newest first
@@ -46,7 +46,7 @@ class OpeningView:
 
 
 def fingerprint(view: OpeningView) -> bytes:
-    """Name what the charts draw: an opening's labels, focus labels that came since, and the naive curve."""
+    """Return a digest of what the charts show: an opening's labels, later focus labels, and the naive curve."""
     drawn = hashlib.blake2b(str(view.opened.number if view.opened else None).encode(), digest_size=16)
     if view.sample is not None:
         labels, weights = (view.sample.all_scores, view.sample.all_flagged), view.sample.weights
@@ -59,7 +59,7 @@ def fingerprint(view: OpeningView) -> bytes:
 
 
 class Openings:
-    """Reads openings from the workspace, once for all windows that look at one state; scores of the last ones are kept."""
+    """Loads openings once for all windows with the same state, and caches the scores of the last ones."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -68,7 +68,7 @@ class Openings:
         self._shared = Shared(workspace)
 
     def view(self, number: int | None = None) -> OpeningView:
-        """Return an opening, the newest if none is named, with all that stands beside it."""
+        """Return an opening (None for the newest) with everything the page shows beside it."""
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
         key = (number, *state, openings.mark(space))
@@ -94,7 +94,7 @@ class Openings:
         try:
             scores = self._frozen(opened)
             sample = openings.sample_of(workspace, opened, scores)
-        except AppError as error:  # what it was made with is lost; the other openings can be shown
+        except AppError as error:  # its model or embeddings are lost; other openings can still be shown
             return OpeningView(**common, **nothing, problem=f"Opening {opened.number} cannot be shown. {error}")
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)

@@ -15,9 +15,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from core.palette import BLUE, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILION
 from core.probe.strategies import STRATEGIES
 from core.store.files import atomic_path
-from core.study.report import ACTIVE, BASELINE, FEATURE_TITLES, MANY, Difference, conclude, pairs, row_key, summarise
+from core.study.report import (
+    ACTIVE,
+    BASELINE,
+    FEATURE_TITLES,
+    MANY,
+    Difference,
+    Result,
+    conclude,
+    matching,
+    pairs,
+    row_key,
+    summarise,
+)
 from core.study.run import Experiment
-from core.study.simulate import GRID, METRICS
+from core.study.simulate import GRID
 from dashboard.charts import Chart, band, dots, line
 
 COLOURS = {  # active is orange and random blue, as in the figure this project started from
@@ -33,7 +45,7 @@ LEARNING_TIPS = (("", "@name, @labels labels"), ("AP", "@mean{0.000} ± @sd{0.00
 PRECISION_TIPS = (("recall", "@recall{0%}"), ("precision", "@precision{0.0%} (@low{0%} to @high{0%})"))
 
 
-def learning_figure(results: Sequence[dict[str, Any]], features: str, *, beside: Sequence[dict[str, Any]] = ()) -> figure:
+def learning_figure(results: Sequence[Result], features: str, *, beside: Sequence[Result] = ()) -> figure:
     """Draw average precision by labels, mean over seeds with a band of two standard errors, one line a strategy.
 
     Args:
@@ -69,7 +81,7 @@ def learning_figure(results: Sequence[dict[str, Any]], features: str, *, beside:
     ).figure  # fmt: skip
 
 
-def precision_recall_figure(results: Sequence[dict[str, Any]], features: str) -> figure | None:
+def precision_recall_figure(results: Sequence[Result], features: str) -> figure | None:
     """Draw precision by recall with 100 labels, active against random: mean over seeds, band from 5% to 95% of them.
 
     Returns:
@@ -78,7 +90,7 @@ def precision_recall_figure(results: Sequence[dict[str, Any]], features: str) ->
     layers: dict[str, Any] = {}
     for strategy, title in ((ACTIVE, "active"), (BASELINE, "random")):
         key = row_key(features, strategy, MANY)
-        curves = np.array([r["curve"] for r in results if all(r[k] == v for k, v in key.items())])
+        curves = np.array([r["curve"] for r in matching(results, key)])
         if not len(curves):
             continue
         low, high = np.quantile(curves, BAND, axis=0)
@@ -137,7 +149,10 @@ def every_row(experiment: Experiment) -> list[tuple[str | int, ...]]:
             FEATURE_TITLES[row["features"]],
             row["strategy"],
             int(row["budget"]),
-            *(f"{row[metric]:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in METRICS),
+            f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
+            f"{row['balanced_accuracy']:.3f} ± {row['balanced_accuracy_sd']:.3f}",
+            f"{row['average_precision']:.3f} ± {row['average_precision_sd']:.3f}",
+            f"{row['precision_at_recall']:.3f} ± {row['precision_at_recall_sd']:.3f}",
             f"{row['share_at_goal']:.0%}",
         )
         for row in summarise(experiment.results)

@@ -1,4 +1,4 @@
-"""Thumbnails, pictures and our static files; `dashboard/wall.py` stands before them. No path is ever built from a request."""
+"""Routes of thumbnails, pictures and our static files, behind `dashboard/wall.py`. No path is ever built from a request."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,10 +16,10 @@ VIEW = "(" + "|".join(sorted(VIEWS, key=len, reverse=True)) + ")"
 
 
 class WebpHandler(RequestHandler):
-    """Serves one image in one privacy view; the work runs off the event loop."""
+    """Serves an image in a privacy view; decoding runs off the event loop."""
 
     def initialize(self, load: Callable[[str, str], bytes]) -> None:
-        """Take the workspace's verb that makes the bytes."""
+        """Set the function that returns the bytes of an image."""
         self.load = load
 
     async def get(self, view: str, image_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What all tabs of one server share: workspace, hub, workers and threads. One per process."""
+"""What all tabs of a server share: workspace, hub, workers and threads. One per process."""
 
 import ctypes
 import gc
@@ -29,14 +29,14 @@ TIDY_SECONDS = 5.0
 
 
 class Tidier:
-    """Collects what closed tabs leave, some time after the last has closed: their models point at each other."""
+    """Runs garbage collection some time after tabs have closed, since their models form cycles."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
     def request(self) -> None:
-        """Ask for it; asked for again meanwhile, it is done once."""
+        """Request a collection; several requests meanwhile lead to one."""
         with self._lock:
             if self._timer is None:
                 self._timer = threading.Timer(TIDY_SECONDS, self._tidy)
@@ -44,7 +44,7 @@ class Tidier:
                 self._timer.start()
 
     def stop(self) -> None:
-        """Forget what was asked for."""
+        """Cancel the requested collection."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -54,9 +54,9 @@ class Tidier:
             self._timer = None
         gc.collect()
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed otherwise
+            ctypes.CDLL(None).malloc_trim(0)  # otherwise glibc keeps freed memory
         except (AttributeError, OSError, TypeError):
-            LOG.debug("malloc_trim is not there")
+            LOG.debug("malloc_trim is not available")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Server:
     hub: Hub
     refits: RefitWorker
     pool: ThreadPoolExecutor  # one thread: label actions keep their order
-    asks: ThreadPoolExecutor  # one thread: what is asked for next; no label waits behind it
-    slow_pool: ThreadPoolExecutor  # one thread: what takes seconds
+    asks: ThreadPoolExecutor  # one thread: next images of queues; no label waits for it
+    slow_pool: ThreadPoolExecutor  # one thread: work that takes seconds
     draw_pool: ThreadPoolExecutor
     shared: Shared
     exposures: ExposureKeeper
@@ -84,7 +84,7 @@ class Server:
 
 
 def start(settings: Settings) -> Server:
-    """Open the workspace and start what runs beside the event loop."""
+    """Open the workspace and start the threads beside the event loop."""
     _share_memory_between_threads()
     workspace = Workspace.open(settings.workspace)
     for said in workspace.notes():
@@ -135,7 +135,7 @@ def start(settings: Settings) -> Server:
 
 
 def stop(server: Server) -> None:
-    """End the workers and close the workspace; everything acknowledged is on disk already."""
+    """Stop the workers and close the workspace; everything acknowledged is already on disk."""
     server.hub.close()
     server.tidier.stop()
     server.experiments.stop()
@@ -154,5 +154,5 @@ def _share_memory_between_threads() -> None:
     """Let glibc keep two heaps instead of one per thread: what closed tabs leave free is used again, not kept by each."""
     try:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-    except (AttributeError, OSError, TypeError):  # another C library has other habits
-        LOG.debug("mallopt is not there")
+    except (AttributeError, OSError, TypeError):  # another C library
+        LOG.debug("mallopt is not available")

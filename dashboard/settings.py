@@ -1,4 +1,4 @@
-"""Everything the environment can set, in one table. docs/reference/settings.md is tested against it."""
+"""Settings from the environment. docs/reference/settings.md is tested against them."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> "Settings":
-        """Read the environment; an override that is not None wins.
+        """Read the environment; overrides that are not None take precedence.
 
         Raises:
             InputError: if the port is none.
@@ -54,5 +54,5 @@ class Settings(BaseSettings):
         return named or [f"{host}:{self.port}" for host in ("localhost", "127.0.0.1")]
 
     def host_names(self) -> set[str]:
-        """Return the names, without ports, under which a browser may open the server; those of this machine always are."""
+        """Return the host names, without ports, under which a browser may open the server, including those of this machine."""
         return {urlsplit(f"//{origin}").hostname or "" for origin in self.allowed_origins()} | {self.address.lower()}

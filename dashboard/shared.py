@@ -1,4 +1,4 @@
-"""What windows show of one state of labels and probe, worked out once and handed to all. Safe to call from any thread."""
+"""What windows show for a state of labels and probe, computed once and shared. Safe to call from any thread."""
 
 import threading
 from collections import OrderedDict
@@ -24,19 +24,19 @@ from core.workspace import Workspace
 from dashboard.choices import ColourBy
 
 T = TypeVar("T")
-SCORE_SPAN = 5.0  # logits: beyond it a probability is under 1%, colour need not tell more
-KEPT = 4  # results of each kind: windows that are a moment behind need not start over
+SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
+KEPT = 4  # results per kind, so that windows slightly behind need no new computation
 
 
 class Once:
-    """Results by what they were made from; whoever asks first works them out while the others wait."""
+    """Results by their inputs: the first caller computes one while others wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kinds: dict[str, OrderedDict[Hashable, _Cell]] = {}
 
     def once(self, kind: str, key: Hashable, work: Callable[[], T]) -> T:
-        """Return `work()` for a key, of this call or of an earlier one."""
+        """Return `work()` for a key, computed now or earlier."""
         with self._lock:
             known = self._kinds.setdefault(kind, OrderedDict())
             cell = known.setdefault(key, _Cell())
@@ -50,7 +50,7 @@ class Once:
 
 
 class Shared(Once):
-    """What windows show of one workspace."""
+    """Shared results of one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Shared(Once):
         return found
 
     def colouring(self, colour_by: ColourBy) -> Colouring:
-        """Return what point colour shows."""
+        """Return the colouring of points."""
         labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
         state: Hashable = labels.version if colour_by == ColourBy.LABEL else Same(fitted)
         classes, n = tuple(space.classes), space.n_images
@@ -124,7 +124,7 @@ def _colour(
 
 @dataclass
 class _Cell:
-    """Room for one result."""
+    """One result, possibly not computed yet."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_done: bool = False
@@ -132,7 +132,7 @@ class _Cell:
 
 
 class Same:
-    """A key that is equal to itself for the same object only, and keeps that object alive."""
+    """A key that equals another only for the same object, which it keeps alive."""
 
     def __init__(self, thing: object) -> None:
         self._thing = thing

@@ -1,4 +1,4 @@
-"""What one browser tab looks at and has chosen. Shared data sits in the `Workspace`; nothing here is global."""
+"""The state of one browser tab: what it shows and what is chosen. Shared data is in the `Workspace`; nothing is global."""
 
 from typing import Any
 
@@ -27,14 +27,16 @@ GOLD_COLUMN = "label"  # whose exact curve can be drawn
 
 
 class SessionState(param.Parameterized):
-    """One per tab; views watch its parameters and set them, and never reach past it into another view."""
+    """One per tab; views watch and set its parameters, and never access another view."""
 
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
     shared: Shared = param.ClassSelector(class_=Shared, doc="What all tabs draw, worked out once.")
-    analyst: str = param.String(default="analyst", doc="Who is named on labels given in this tab.")
-    signed_in: bool = param.Boolean(default=False, constant=True, doc="The analyst is who logged in, and nothing changes that.")
+    analyst: str = param.String(default="analyst", doc="Analyst saved with labels given in this tab.")
+    signed_in: bool = param.Boolean(
+        default=False, constant=True, doc="The analyst is the one who logged in and cannot be changed."
+    )
 
-    encoder: str = param.String(default="", doc="The encoder this tab has drawn.")
+    encoder: str = param.String(default="", doc="The encoder shown in this tab.")
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
     colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
     colour_by: ColourBy = param.Selector(default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows.")
@@ -44,21 +46,21 @@ class SessionState(param.Parameterized):
     )
     selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
-    cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if another thing did.")
-    outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters that are drawn on the map.")
-    clusters: int = param.Integer(default=0, doc="Rises when clusters were found again.")
-    finding: str = param.String(doc="How far finding clusters is, in words; '' while nobody finds them.")
+    cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if none did.")
+    outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters outlined on the map.")
+    clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
+    finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
 
-    turn: int = param.Integer(default=0, doc="Rises when what a class key would label has changed on this side.")
+    turn: int = param.Integer(default=0, doc="Increases when what a class key would label has changed.")
     asked: str = param.String(doc="Place of what the open queue asks for, '' for nothing.")
-    place: str = param.String(doc="What a class key acts on now, '' for nothing; a key pressed on another place is refused.")
-    undone: tuple[int, ...] = param.Parameter(default=(), doc="Rows whose label this tab has just taken back.")
+    place: str = param.String(doc="What a class key acts on now, '' for nothing; a key pressed elsewhere is refused.")
+    undone: tuple[int, ...] = param.Parameter(default=(), doc="Rows whose label this tab has just undone.")
 
     copies: bool = param.Boolean(default=True, doc="Near-duplicates are shown as one and labelled together.")
-    look: Look | None = param.ClassSelector(class_=Look, doc="The quick look that a bulk label asks for now.")
-    bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label this tab gave or raised last.")
+    look: Look | None = param.ClassSelector(class_=Look, doc="The quick look in progress.")
+    bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label given or looked at last in this tab.")
 
     blur: bool = param.Boolean(default=True, doc="Pictures are blurred until revealed.")
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
@@ -73,14 +75,14 @@ class SessionState(param.Parameterized):
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
     limits: Limits = param.ClassSelector(class_=Limits, default=Limits(), doc="The analyst's own limits.")
-    reminder: str = param.String(doc="A gentle word on what was seen, '' for none.")
+    reminder: str = param.String(doc="A reminder about exposure, '' for none.")
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
     message_is_error: bool = param.Boolean(default=False)
-    fitting: bool = param.Boolean(default=False, doc="A refit is under way, and takes long enough to say so.")
+    fitting: bool = param.Boolean(default=False, doc="A slow refit is running.")
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
-    openings: int = param.Integer(default=0, doc="Rises when anything about check sets or operating points has changed.")
+    openings: int = param.Integer(default=0, doc="Increases when check sets or operating points have changed.")
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     training: list[RunRecord] | None = param.Parameter(doc="Training runs, newest first; None before they are read.")
@@ -97,7 +99,7 @@ class SessionState(param.Parameterized):
 
     @property
     def ids(self) -> np.ndarray:
-        """(N,) S32, the id of every row."""
+        """Return the id of every row, (N,) S32."""
         return self.workspace.ids
 
     def shows(self, page: PageName, tab: Tab | None = None) -> bool:
@@ -105,7 +107,7 @@ class SessionState(param.Parameterized):
         return self.page == page and tab in (None, self.tab)
 
     def describe(self, row: int) -> list[str]:
-        """Say in short lines what is known of one image; reads the catalog."""
+        """Describe one image in short lines; reads the catalog."""
         known = describe(self.workspace, row)
         label = known["label"] or ("unsure" if known["unsure"] else "unlabelled")
         if known["labelled_by"]:
@@ -121,7 +123,7 @@ class SessionState(param.Parameterized):
 
     @param.depends("page", "tab", "pinned", "turn", "asked", "look", watch=True)
     def _find_place(self) -> None:
-        """Name the one thing on the screen that a class key labels."""
+        """Set the place that a class key acts on."""
         if self.page != PageName.MAP:
             self.place = ""
         elif self.look is not None:
@@ -143,17 +145,17 @@ class SessionState(param.Parameterized):
 
     @param.depends("selected", "look", watch=True)
     def next_turn(self) -> None:
-        """Let keys that are on their way be refused: what they were pressed on is there no more."""
+        """Start a new turn, so that keys pressed before it are refused."""
         self.turn += 1
 
     @param.depends("selected", watch=True)
     def _forget_error(self) -> None:
-        if self.message_is_error:  # it was about what was selected, or was not
+        if self.message_is_error:  # it was about the selection
             self.forget_message()
 
     @param.depends("page", watch=True)
     def forget_message(self) -> None:
-        """Show no sentence: it was about what is no more on the screen."""
+        """Clear the message: it was about something no longer on the screen."""
         self.param.update(message="", message_is_error=False)
 
     @param.depends("blur", "grey", watch=True)
@@ -177,7 +179,7 @@ class SessionState(param.Parameterized):
         return GOLD_COLUMN if self.show_gold else None
 
     def follow_encoder(self, grid: GridIndex) -> None:
-        """Draw another encoder's map; the selection is of images and stays, the lasso that made it was of the old map."""
+        """Show another encoder's map; the selected images stay, but not the lasso, which belongs to the old map."""
         encoder = self.workspace.encoder_name or ""
         if grid is not self.grid:
             self.param.update(grid=grid, last_polygon=None)
@@ -186,7 +188,7 @@ class SessionState(param.Parameterized):
             self.follow(fit=True)
 
     def follow(self, *, labels: bool = False, fit: bool = False, **others: Any) -> None:
-        """Draw the labels and the newest probe's scores and curves as they stand now, all in one."""
+        """Show the current labels, scores and curves, in one update."""
         fitted = self.workspace.fitted
         if labels:
             others["labels_version"] = self.workspace.labels.version
@@ -194,7 +196,7 @@ class SessionState(param.Parameterized):
             others["probe_version"] = fitted.version if fitted else 0
             others["curves"] = self.shared.newest_curves(self.gold_column)
         others["colouring"] = self.shared.colouring(self.colour_by)
-        for name in ("curves", "colouring"):  # param cannot compare them, and would call what is the same a change
+        for name in ("curves", "colouring"):  # param cannot compare them, and would report a change
             if others.get(name) is getattr(self, name):
                 del others[name]
         self.param.update(**others)

@@ -1,4 +1,4 @@
-"""The wall in front of every route: what is not named here does not exist, and what is named needs the login.
+"""The wall in front of every route: only routes named here exist, and they need the login.
 
 It stands before the routes of Panel, Bokeh and ours in tornado's own routing, so a route that a new version of theirs brings
 stays closed until somebody opens it here.
@@ -40,7 +40,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a request goes no further."""
+    """Why a request is refused."""
 
     status: int
     words: str
@@ -48,15 +48,15 @@ class Refused:
 
 
 class Wall(Matcher):
-    """Matches every request that may not pass; the others fall through to their routes."""
+    """Matches every request to refuse; the others continue to their routes."""
 
     def __init__(self, application: BokehTornado, *, login: Login | None, ours: list[str], hosts: set[str]) -> None:
-        """Take the server's application, its login if it has one, the patterns of our routes and the host names it goes by."""
+        """Set the server's application, its login if any, the patterns of our routes and its host names."""
         self._application, self._login, self._hosts = application, login, hosts | LOOPBACK
         self._named = re.compile("|".join(f"(?:{pattern})" for pattern in [*THEIRS, *ours]))
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """Return what the refusal needs, or None to let the request pass."""
+        """Return the arguments of the refusal, or None to let the request pass."""
         refused = self._refusal(request)
         return None if refused is None else {"target_kwargs": {"refused": refused}}
 
@@ -76,30 +76,30 @@ class Wall(Matcher):
             back = f"?next={quote(f'/?{request.query}', safe='')}" if request.query else ""
             return Refused(302, "Log in first.", f"./login{back}")
         if "Bokeh-Session-Id" in request.headers or {"bokeh-session-id", "bokeh-token"} & set(request.arguments):
-            return Refused(403, "A visitor does not choose the session; open the page without that argument.")
+            return Refused(403, "Visitors cannot choose a session; open the page without that argument.")
         if path == SOCKET and not self._may_join(request):
             return Refused(403, "This session has ended; reload the page.")
         return None
 
     def _from_elsewhere(self, request: HTTPServerRequest) -> Refused | None:
-        """Refuse what another site's page asks for behind its visitor's back."""
+        """Refuse requests that another site's page sends without its visitor knowing."""
         if self._login is None and request.host_name.strip("[]").lower() not in self._hosts:
             # A site can give its own name this machine's address; with a login the cookie is missing then.
             return Refused(403, "This server is not known by that name; set LASSOSCOPE_ORIGINS to the host:port you open.")
         navigates = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and not navigates and request.path != SOCKET:
-            return Refused(403, "Other sites may link to this page, and no more.")  # Bokeh checks a socket's origin
+            return Refused(403, "Other sites may only link to this page.")  # Bokeh checks a socket's origin
         return None
 
     def _may_join(self, request: HTTPServerRequest) -> bool:
-        """Tell whether a websocket asks for a page that this server made, still has, and made for the one who asks."""
+        """Tell whether a websocket asks for a session that this server created for the same user and still has."""
         token = request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
         try:
             if not check_token_signature(token, secret_key=self._application.secret_key, signed=True):
                 return False
             session = self._application.get_session(PAGE, get_session_id(token))
         except (ProtocolError, ValueError, KeyError, TypeError, AttributeError, AssertionError):
-            return False  # not a token, or of a server that was
+            return False  # not a token, or one of an earlier server
         if self._login is None:
             return True
         context = session.document.session_context
@@ -110,11 +110,11 @@ class RefusedHandler(RequestHandler):
     """Answers with a status and a sentence, whatever the method."""
 
     def initialize(self, refused: Refused) -> None:
-        """Take the reason."""
+        """Set the reason."""
         self.refused = refused
 
     def prepare(self) -> None:
-        """Answer."""
+        """Send the answer."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         if self.refused.location:
@@ -125,10 +125,10 @@ class RefusedHandler(RequestHandler):
 
 
 class LivenessHandler(RequestHandler):
-    """Says that the server answers, and does nothing else."""
+    """Says that the server is alive, and does nothing else."""
 
     def get(self) -> None:
-        """Answer the same few bytes whatever is asked."""
+        """Answer every request with the same few bytes."""
         self.set_header("Cache-Control", "no-store")
         self.finish({"alive": True})
 
@@ -136,7 +136,7 @@ class LivenessHandler(RequestHandler):
 
 
 class SafeHeaders(OutputTransform):
-    """Puts the headers that browsers need to keep other sites out on every answer."""
+    """Adds the headers that keep other sites out to every answer."""
 
     def __init__(self, request: HTTPServerRequest) -> None:
         pass
@@ -158,12 +158,12 @@ def doors(login: Login | None) -> list[tuple[str, type[RequestHandler], dict[str
 
 
 def server_options(login: Login | None) -> dict[str, Any]:
-    """Return what Panel's server has to be told for the wall to hold."""
+    """Return the options of Panel's server that the wall needs."""
     options: dict[str, Any] = {
-        "sign_sessions": True,  # by a key of this process: nobody makes up a session or wakes one of an earlier server
+        "sign_sessions": True,  # with a key of this process, so that sessions cannot be forged or taken from an earlier server
         "secret_key": secrets.token_bytes(32),
         "session_token_expiration": TOKEN_SECONDS,
-        "exclude_cookies": ["is_guest"],  # Panel takes whoever sends it for "guest", logged in or not
+        "exclude_cookies": ["is_guest"],  # Panel treats whoever sends it as "guest", logged in or not
         "http_server_kwargs": {"max_body_size": LARGEST_BODY, "body_timeout": 30.0, "idle_connection_timeout": 120.0},
     }
     if login is not None:

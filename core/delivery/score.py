@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
@@ -26,6 +27,7 @@ from core.workers import CrashedError, TookTooLongError, Workers
 if TYPE_CHECKING:
     import pandas as pd
 
+LOG = logging.getLogger("lassoscope.delivery")
 ROWS = 512  # images per part file; a kill loses a few seconds of work
 DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
 FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
@@ -116,6 +118,9 @@ def _open_parts(bundle: Bundle, files: list[Found], out: Path) -> Path:
     except (OSError, ValueError):
         same = False
     if not same:
+        if n_parts := len(list(parts.glob("part-*.parquet"))):
+            old = f"{counted(n_parts, 'part file')} of another bundle or of other images {verb(n_parts)} deleted"
+            LOG.warning("%s; scoring starts over", old)
         shutil.rmtree(parts, ignore_errors=True)
         parts.mkdir(parents=True)
         write_json_atomic(parts / "plan.json", plan)

@@ -1,10 +1,9 @@
-"""What `lassoscope doctor` reports: the machine, and what of a workspace is lost, damaged or behind. Only looks."""
+"""What `lassoscope doctor` reports: the machine, and what in a workspace is lost, damaged or out of date. Only reads."""
 
 import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 from core import overview
 from core.catalog.creation import catalog_file
@@ -22,8 +21,8 @@ PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "datashader"
 REPAIR = "run 'lassoscope doctor --repair'"
 
 
-def machine_report() -> dict[str, Any]:
-    """Return device, cores and package versions."""
+def machine_report() -> dict[str, str | int | None]:
+    """Return device, number of cores (None if unknown) and versions of Python and packages."""
     import torch
 
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu (no CUDA device)"
@@ -32,18 +31,18 @@ def machine_report() -> dict[str, Any]:
 
 
 def workspace_report(workspace: Workspace) -> list[str]:
-    """Return one sentence per problem: what is damaged or lost, and a stage that is behind."""
+    """Return one sentence per problem: what is damaged, lost or out of date."""
     problems: list[str] = []
-    for look in (_catalog_problems, _thumbnail_problems, _file_problems, _encoder_problems, _stage_problems):
+    for check in (_catalog_problems, _thumbnail_problems, _file_problems, _encoder_problems, _stage_problems):
         try:
-            problems += look(workspace)
-        except DamageError as error:  # the other looks may still tell something
+            problems += check(workspace)
+        except DamageError as error:  # the other checks may still find something
             problems.append(str(error))
     return list(dict.fromkeys(problems))
 
 
 def summary(workspace: Workspace) -> Mapping[str, object]:
-    """Return the workspace's figures, as far as they can be read."""
+    """Return the figures of a workspace, as far as they can be read."""
     try:
         return overview.summary(workspace)
     except DamageError:
@@ -56,9 +55,9 @@ def _catalog_problems(workspace: Workspace) -> list[str]:
     if damage:
         problems.append(f"The catalog is damaged ({damage}); {REPAIR}, or restore a copy.")
     if workspace.catalog.settings.get("salt") is None:
-        problems.append(f"The number that puts new images into halves is lost; {REPAIR}.")
+        problems.append(f"The random number that assigns new images to halves is lost; {REPAIR}.")
     if unknown := unknown_classes(workspace):
-        problems.append(f"Labels name the classes {', '.join(unknown)}, which are not in the list; {REPAIR}.")
+        problems.append(f"Some labels have classes that are not in the list ({', '.join(unknown)}); {REPAIR}.")
     return problems
 
 
@@ -67,7 +66,7 @@ def _thumbnail_problems(workspace: Workspace) -> list[str]:
         return [workspace.thumbnails.damage]
     missing = workspace.n_images - workspace.thumbnails.count()
     return (
-        [f"{counted(missing, 'thumbnail')} {verb(missing)} missing; {REPAIR}, which makes them from the files."]
+        [f"{counted(missing, 'thumbnail')} {verb(missing)} missing; {REPAIR}, which rebuilds them from the files."]
         if missing > 0
         else []
     )
@@ -84,9 +83,9 @@ def _encoder_problems(workspace: Workspace) -> list[str]:
         if name != workspace.encoder_name and lost_parts(workspace.folder, parts):
             problems.append(f"Embeddings by {name} are lost; {REPAIR}.")
         if spoilt_parts(workspace.folder, parts):
-            problems.append(f"Embeddings by {name} are damaged (they hold NaN); {REPAIR}.")
+            problems.append(f"Embeddings by {name} are damaged (they contain NaN); {REPAIR}.")
     if other := other_encoder(workspace):
-        problems.append(f"Which encoder was in use is lost; {REPAIR} or 'lassoscope encoders --use {other}'.")
+        problems.append(f"The record of the encoder in use is lost; {REPAIR} or 'lassoscope encoders --use {other}'.")
     if are_clusters_lost(workspace):
         problems.append("The clusters of the map are lost; run 'lassoscope clusters' to find them again.")
     return problems

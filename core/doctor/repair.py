@@ -1,4 +1,4 @@
-"""What can be made again of a damaged workspace, and what cannot. `core.doctor.health` says what is wrong."""
+"""Repair a damaged workspace as far as possible. `core.doctor.health` reports the problems."""
 
 import secrets
 import time
@@ -23,34 +23,36 @@ from core.store.lock import locked
 from core.wording import counted
 from core.workspace import Workspace
 
-OLD = 3_600.0  # s; a file that is written aside by a process without the workspace's lock (train, export) is younger
+OLD = 3_600.0  # s; temporary files of running processes without the workspace's lock (train, export) are younger
 
 
 @dataclass
 class Repair:
-    """What came of it, sentences."""
+    """The outcome of a repair, in sentences."""
 
     done: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)  # what cannot be made, and what to do
+    left: list[str] = field(default_factory=list)  # what cannot be repaired, and what to do
 
 
 def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore) -> Repair:
-    """Make again what can be made; nothing that can be read is lost, and a damaged catalog is kept beside the new one.
+    """Repair what can be repaired; readable data stays, and a damaged catalog is kept beside the new one.
 
     Args:
-        device: for lost embeddings.
-        on_progress: told (images done, images) of lost embeddings.
+        device: for embedding images again.
+        on_progress: called with (images done, images) while images are embedded again.
     Raises:
-        WorkspaceError: if there is no workspace, another process has it open, or nothing of its catalog can be read.
+        WorkspaceError: if there is no workspace, another process has it open, or its catalog is not readable at all.
     """
     came = Repair()
     if state_of(folder) != FolderState.COMPLETE:
-        raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
+        raise WorkspaceError(f"There is no workspace in {folder}; create one with 'lassoscope ingest SOURCE'.")
     with locked(folder):
         finish_repair(folder)
         if check_catalog(folder / "catalog.sqlite"):
             found = repair_catalog(folder)
-            came.done.append(f"The catalog was damaged and is made again; the damaged one is kept beside it. {found.sentence}")
+            came.done.append(
+                f"The catalog was damaged and has been rebuilt; the damaged one is kept beside it. {found.sentence}"
+            )
         came.done += _remove_leftovers(folder)
     with Workspace(folder) as space:
         _renew_records(space, came)
@@ -61,7 +63,7 @@ def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore
 
 
 def _remove_leftovers(folder: Path) -> list[str]:
-    """Remove what processes that were killed had written aside."""
+    """Remove temporary files of killed processes."""
     own = [path for pattern in ("", "embeddings/*/", "projection/", "clusters/") for path in folder.glob(f"{pattern}.*.part*")]
     others = [path for pattern in ("models/", "exports/**/", "experiments/*/") for path in folder.glob(f"{pattern}.*.part")]
     old = [path for path in own + others if path.is_file() and (path in own or time.time() - path.stat().st_mtime > OLD)]
@@ -75,16 +77,16 @@ def _remove_leftovers(folder: Path) -> list[str]:
 
 def _renew_records(space: Workspace, came: Repair) -> None:
     catalog = space.catalog
-    if catalog.settings.get("salt") is None:  # the halves of known images are kept with them; new ones need some salt
+    if catalog.settings.get("salt") is None:  # known images keep their halves; new ones need a salt
         catalog.settings.set("salt", secrets.token_hex(8))
-        came.done.append("New images are put into halves by a new random number; known ones keep theirs.")
+        came.done.append("New images are assigned to halves by a new random number; known images keep their halves.")
     if encoder := other_encoder(space):
         use_encoder(space, encoder)
-        came.done.append(f"Which encoder was in use is lost; it is {encoder} again.")
+        came.done.append(f"The record of the encoder in use was lost; {encoder} is in use now.")
     if unknown := unknown_classes(space):
         catalog.labels.set_classes(space.classes)
         came.done.append(
-            f"The classes {', '.join(unknown)} are in the list again, not flagged; put it right with 'classes --set'."
+            f"The classes {', '.join(unknown)} are in the list again, as not flagged; correct that with 'classes --set'."
         )
         space.reload()
     lost_set = catalog.evidence.check_set() is None and bool(catalog.evidence.openings())
@@ -92,21 +94,23 @@ def _renew_records(space: Workspace, came: Repair) -> None:
         last = float(space.check_order[check_read(space)].max(initial=-1.0))
         number = 1 + max(int(opened["check_set"]) for opened in catalog.evidence.openings())
         space.set_check_set(replace(space.check_set, number=number, after=last))
-        came.done.append(f"The terms of the check set are lost; set {number} begins behind all images that were read.")
+        came.done.append(
+            f"The terms of the check set were lost; check set {number} starts after all images that have been read."
+        )
 
 
 def _renew_thumbnails(space: Workspace, came: Repair) -> None:
     if space.thumbnails.damage:
         kept = space.thumbnails.renew()
         came.done.append(
-            f"thumbnails.sqlite was damaged: {counted(kept, 'thumbnail')} could be read; the old file is kept beside the new."
+            f"thumbnails.sqlite was damaged: {counted(kept, 'thumbnail')} were saved; the old file is kept beside the new one."
         )
     made, gone = restore_thumbnails(space)
     if made:
-        came.done.append(f"Made {counted(made, 'thumbnail')} again.")
+        came.done.append(f"Rebuilt {counted(made, 'thumbnail')}.")
     if gone:
         came.left.append(
-            f"{counted(gone, 'thumbnail')} cannot be made: the files are gone or changed; restore them or thumbnails.sqlite."
+            f"{counted(gone, 'thumbnail')} cannot be rebuilt: files are missing or changed; restore them or thumbnails.sqlite."
         )
 
 
@@ -124,7 +128,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
             source, size = known["record"].get("source"), known["record"].get("asked_size")
             result = embed(space, source, size=size, device=device, on_progress=on_progress)
             if result["encoder"] != known["name"]:
-                raise WorkspaceError(f"its weights have changed: they are {result['encoder']} now")
+                raise WorkspaceError(f"its weights have changed and are {result['encoder']} now")
             return f"Embedded {counted(result['embedded'], 'image')} again with {known['name']}."
 
         _try(came, f"The lost embeddings by {name}", embed_again)
@@ -133,7 +137,7 @@ def _renew_embeddings(space: Workspace, came: Repair, device: str, on_progress: 
 
 
 def _spoil(space: Workspace, encoder: str) -> int:
-    """Remove the parts that hold what is no number, so that they count as lost; return how many."""
+    """Delete the parts that contain NaN, so that they count as lost; return how many."""
     bad = spoilt_parts(space.folder, space.catalog.models.parts(encoder))
     for file in bad:
         (space.folder / file).unlink()
@@ -147,7 +151,7 @@ def _renew_map(space: Workspace, came: Repair) -> None:
         seed = int(record["record"].get("seed", 0)) if record else 0
 
         def project_again() -> str:
-            return f"Made the map of {counted(project(space, seed=seed)['images'], 'image')} again."
+            return f"Rebuilt the map of {counted(project(space, seed=seed)['images'], 'image')}."
 
         _try(came, "The map", project_again)
     if are_clusters_lost(space):
@@ -162,11 +166,11 @@ def _try(came: Repair, what: str, verb: Callable[[], str]) -> None:
     try:
         came.done.append(verb())
     except AppError as error:
-        came.left.append(f"{what} cannot be made again: {error}")
+        came.left.append(f"{what} cannot be restored: {error}")
 
 
 def are_clusters_lost(space: Workspace) -> bool:
-    """Tell whether clusters of the current map were kept and cannot be read."""
+    """Tell whether saved clusters of the current map cannot be read."""
     stored, current = stored_clusters(space), space.projection
     if stored is None or current is None:
         return space.catalog.models.clusters() is not None and current is not None

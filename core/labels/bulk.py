@@ -1,6 +1,6 @@
-"""Bulk labels that were looked at: what to look at first, the label with what was flipped, and what it is worth.
+"""Bulk labels with quick looks: choose images to look at, label with the flipped ones, and bound the purity.
 
-A bulk label, its flipped images and every look at it carry one token; they are undone and redone together.
+A bulk label, its flipped images and all its looks share a token; they are undone and redone together.
 """
 
 import hashlib
@@ -16,71 +16,72 @@ from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, commit, label_result, open_to_bulk
 from core.labels.purity import SEEN, Purity, split_in_two
+from core.wording import verb
 from core.workspace import Workspace
 
-LOOKED = 12  # images a quick look shows
-BULK = 20  # a label on more images than this asks for a look
-ODD_SHARE = 0.02  # of a selection: from here on the probe's other opinion is worth a warning
+LOOKED = 12  # images in a quick look
+BULK = 20  # a label on more images than this asks for a quick look first
+ODD_SHARE = 0.02  # share of a selection from which a different prediction by the probe is worth a warning
 
 
 @dataclass(frozen=True)
 class Oddities:
-    """What does not seem to belong into a selection."""
+    """Images that do not seem to belong to a selection."""
 
-    rows: IntArray  # the oddest first
-    reasons: tuple[str, ...]  # in words; () = the selection looks like one thing
+    rows: IntArray  # (K,) int64, the oddest first
+    reasons: tuple[str, ...]  # in words; () = the selection looks uniform
 
 
 @dataclass(frozen=True)
 class Look:
-    """A few images of a bulk label to look at, before it or after."""
+    """Images to look at in a quick look, before a bulk label or after."""
 
-    rows: IntArray  # all images it is about
+    rows: IntArray  # all images of the bulk label
     class_name: str
-    shown: IntArray  # to look at, drawn at random
-    before: Purity  # what is known already
+    shown: IntArray  # images to look at, drawn at random
+    before: Purity  # known before this look
     oddities: Oddities
-    token: str = ""  # of the bulk label, "" = it is not given yet
+    token: str = ""  # of the bulk label; "" = not given yet
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What came out of a look."""
+    """The outcome of a quick look."""
 
     looked: IntArray  # rows drawn by `draw_look` and looked at
-    wrong: IntArray  # of them, not of the class
-    wrong_class: str | None  # what the wrong ones get; None = no label by this look
+    wrong: IntArray  # of those, the ones not of the class
+    wrong_class: str | None  # class for the wrong ones; None = this look does not label them
 
 
 @dataclass(frozen=True)
 class BulkLabel:
-    """One bulk label as it stands."""
+    """One bulk label and what is known of its purity."""
 
     token: str
     action: Action
     stands: bool
-    rows: IntArray  # all images it was about, the flipped ones too
-    looked: IntArray  # of them
-    wrong: IntArray  # of those
+    rows: IntArray  # all its images, including the flipped ones
+    looked: IntArray  # of those, the ones looked at
+    wrong: IntArray  # of those, the ones not of the class
     purity: Purity
 
 
 def oddities(workspace: Workspace, rows: IntArray, class_name: str) -> Oddities:
-    """Look for a mixture before a bulk label: other labels, the probe's opinion, two parts among the embeddings."""
+    """Check a selection for a mixture: other labels, different predictions by the probe, two groups of embeddings."""
     code, codes = workspace.class_names.index(class_name), workspace.labels.codes[rows]
     found: list[IntArray] = []
     reasons: list[str] = []
     other = rows[(codes != UNLABELLED) & (codes != code)]
     if len(other):
         found.append(other)
-        reasons.append(f"{len(other):,} of {len(rows):,} carry another label")
+        reasons.append(f"{len(other):,} of {len(rows):,} {verb(len(other), 'has', 'have')} another label")
     fitted = workspace.fitted
     if fitted is not None and code in fitted.probe.class_codes:
         predicted = fitted.predicted[rows]
         doubted = rows[(predicted != UNLABELLED) & (predicted != code)]
         if len(doubted) >= max(1, ODD_SHARE * len(rows)):
             found.append(doubted)
-            reasons.append(f"{len(doubted):,} look like another class to the probe")
+            reasons.append(f"the probe predicts another class for {len(doubted):,}")
     apart = _apart(workspace, rows)
     if apart is not None:
         found.append(apart)
@@ -105,18 +106,18 @@ def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
 
 
 def draw_look(rows: IntArray, looked: IntArray, rng: np.random.Generator, *, n: int = LOOKED) -> IntArray:
-    """Draw the next images to look at, at random from those nobody has looked at, (<= n,) rows."""
+    """Draw up to n images to look at, at random from those not looked at yet: (<= n,) int64 rows."""
     left = np.setdiff1d(rows, looked)
     return left[rng.permutation(len(left))[:n]]
 
 
 def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
-    """Choose what to look at before a selection is labelled: the same selection shows the same images again.
+    """Choose images to look at before a selection is labelled; the same selection always shows the same images.
 
-    Who cancels and asks again would otherwise look until the draw pleases, and nobody would count.
+    Otherwise one could cancel and draw again until the images look right, which would void the bound on purity.
 
     Raises:
-        InputError: if the class is unknown, or all images keep what was read in Check.
+        InputError: if the class is unknown, or all images keep their reading from Check.
     """
     _check_classes(workspace, class_name)
     open_ = open_to_bulk(workspace, np.unique(rows))
@@ -126,10 +127,10 @@ def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
 
 
 def further_look(workspace: Workspace, token: str, *, rng: np.random.Generator) -> Look:
-    """Choose what else to look at in a bulk label.
+    """Choose more images of a bulk label to look at.
 
     Raises:
-        InputError: if there is no such bulk label, it was undone, all of it was looked at, or its class has left the list.
+        InputError: if there is no such bulk label, it was undone, all images were looked at, or its class was removed.
     """
     bulk = _standing(workspace, token)
     _check_classes(workspace, bulk.purity.class_name)
@@ -162,17 +163,17 @@ def label_bulk(
     criterion: dict[str, Any],
     seen: Seen,
 ) -> tuple[LabelResult, BulkLabel]:
-    """Label a selection after a look at some of it, all in one.
+    """Label a selection after a quick look, as one unit that is undone as one.
 
     Args:
-        rows: (N,) the selection.
-        seen: the look at some of them; nothing looked at, if the person went on without.
+        rows: (N,) int64, the selection.
+        seen: the outcome of the look; empty if the analyst skipped it.
     Raises:
         InputError: if a class is unknown or nothing is left to label.
     """
     _check_classes(workspace, class_name, seen.wrong_class)
     asked, token = np.unique(rows), secrets.token_hex(8)
-    with workspace.lock:  # nobody reads one of these in Check meanwhile
+    with workspace.lock:  # so that nobody reads one of these in Check meanwhile
         open_ = open_to_bulk(workspace, asked)
         seen = _within(seen, open_)
         right = np.setdiff1d(open_, seen.wrong)
@@ -186,7 +187,7 @@ def label_bulk(
 
 
 def look_again(workspace: Workspace, token: str, *, seen: Seen, analyst: str) -> BulkLabel:
-    """Keep a further look at a bulk label, and flip what was wrong.
+    """Save a further look at a bulk label, and flip the wrong images.
 
     Raises:
         InputError: if there is no such bulk label, or it was undone.
@@ -207,16 +208,16 @@ def _within(seen: Seen, rows: IntArray) -> Seen:
 def _looks(
     workspace: Workspace, token: str, class_name: str, seen: Seen, analyst: str, *, given: bool = False
 ) -> list[ActionDraft]:
-    """Return the look, if there was one, and the label of what was wrong in it.
+    """Return the look, if any image was looked at, and the label of the wrong ones.
 
     Args:
-        given: the bulk label stands already, so that a wrong image without another class loses it.
+        given: the bulk label stands already, so a wrong image without another class loses its label.
     """
     drafts = []
     if len(seen.looked):
         told: dict[str, Any] = {"bulk": token, "wrong": seen.wrong.tolist()}
         drafts.append(ActionDraft(ActionKind.LOOK, analyst, Source.LOOK, seen.looked, class_name, told, workspace.guideline))
-    wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # what was read in Check meanwhile keeps its reading
+    wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # an image read in Check meanwhile keeps its reading
     if len(wrong) and (seen.wrong_class is not None or given):
         told = {"bulk": token, "flipped": class_name}
         drafts.append(ActionDraft(ActionKind.LABEL, analyst, Source.SINGLE, wrong, seen.wrong_class, told, workspace.guideline))
@@ -224,7 +225,7 @@ def _looks(
 
 
 def bulk_labels(workspace: Workspace) -> dict[str, BulkLabel]:
-    """Return every bulk label by its token, the newest first."""
+    """Return every bulk label by its token, newest first."""
     return _bulk_labels(workspace, None)
 
 
@@ -236,7 +237,7 @@ def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
     """
     found = _bulk_labels(workspace, token)
     if token not in found:
-        raise InputError("There is no such bulk label in this workspace; the History page lists them.")
+        raise InputError("There is no such bulk label; the History page lists them.")
     return found[token]
 
 
@@ -259,6 +260,6 @@ def _folded(token: str, action: Action, stands: bool, looks: list[Action]) -> Bu
     nothing = np.array([], np.int64)
     looked = np.unique(np.concatenate([nothing, *(look.rows for look in looks)]))
     wrong = np.unique(np.concatenate([nothing, *(np.array(look.criterion["wrong"], np.int64) for look in looks)]))
-    rows = np.union1d(action.rows, looked)  # what was wrong at the first look is in no label of this class
+    rows = np.union1d(action.rows, looked)  # images that were wrong at the first look never got this class
     purity = Purity(str(action.class_name), len(rows), len(looked), len(looked) - len(wrong))
     return BulkLabel(token, action, stands, rows, looked, wrong, purity)

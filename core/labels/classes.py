@@ -1,4 +1,4 @@
-"""The classes of a workspace and the version of its guideline. Each verb takes the workspace."""
+"""The class list and the guideline version of a workspace. Each verb takes the workspace."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +8,12 @@ from core.catalog.label_book import KEYS
 from core.catalog.records import ImageClass
 from core.errors import InputError
 from core.palette import CLASS_PALETTE
+from core.wording import counted
 from core.workspace import Workspace
 
 
 def parse_classes(text: str) -> list[ImageClass]:
-    """Read "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
+    """Parse "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     found = [
         ImageClass(name.rstrip("* "), CLASS_PALETTE[i % len(CLASS_PALETTE)], str(i + 1), flagged=name.endswith("*"))
@@ -23,10 +24,10 @@ def parse_classes(text: str) -> list[ImageClass]:
 
 
 def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
-    """Replace the class list; classes whose labels stand must stay, those whose labels were cleared or undone may go.
+    """Replace the class list; a class may be removed once no image has it as its label.
 
     Raises:
-        InputError: if a class that is needed is missing, or a name or key cannot be used (`check_class_list`).
+        InputError: if a class in use is missing, or a name or key cannot be used (`check_class_list`).
     """
     check_class_list(classes)
     names = [c.name for c in classes]
@@ -34,8 +35,8 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
         counts = dict(zip(workspace.class_names, workspace.labels.by_class, strict=True))
         if lost := [name for name in workspace.class_names if counts[name] and name not in names]:
             n, renamed = counts[lost[0]], meant(lost[0], names)
-            what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear them first"
-            raise InputError(f"The class '{lost[0]}' carries {n:,} label{'s' if n > 1 else ''}; {what}.")
+            what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear its labels first"
+            raise InputError(f"The class '{lost[0]}' has {counted(n, 'label')}; {what}.")
         gone = [c for c in workspace.classes if c.name not in names]
         before = [c for c in workspace.catalog.labels.gone_classes() if c.name not in {*names, *(g.name for g in gone)}]
         workspace.catalog.labels.set_classes(classes, gone=[*before, *gone])
@@ -44,7 +45,7 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
 
 
 def bring_back(workspace: Workspace, name: str) -> None:
-    """Put a class that has left the list back into it, with its colour and its key, or a free one.
+    """Put a removed class back into the list, with its colour, and its key if that is still free.
 
     Raises:
         InputError: if there never was such a class, or the list is full.
@@ -59,17 +60,17 @@ def bring_back(workspace: Workspace, name: str) -> None:
 
 
 def unknown_classes(workspace: Workspace) -> list[str]:
-    """Return the classes that labels carry and the catalog's list has lost; they count as not flagged."""
+    """Return the classes of labels that are lost from the catalog's list; they count as not flagged."""
     kept = {c.name for c in workspace.catalog.labels.classes()}
     return [name for name in workspace.class_names if name not in kept]
 
 
 def set_guideline(workspace: Workspace, name: str) -> None:
-    """Put another version of the labelling guideline in force: it is written beside every label from now on.
+    """Set the version of the labelling guideline, which is saved with every label from now on.
 
     Raises:
         InputError: if the name is empty.
     """
     if not name.strip():
-        raise InputError("A guideline needs a name, got nothing; for example v2.")
+        raise InputError("A guideline needs a name, for example v2.")
     workspace.catalog.settings.set("guideline", name.strip())

@@ -1,7 +1,8 @@
-"""Labels from files and to files, against what stands here. Each verb takes the workspace."""
+"""Import labels from files and export them. Each verb takes the workspace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -11,40 +12,49 @@ from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.records import Action
 from core.labels.actions import commit, evidence_ranks
 from core.labels.files import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
-from core.wording import counted
+from core.wording import counted, verb
 from core.workspace import Workspace
+
+
+class Verdict(StrEnum):
+    """What happens to a line of a label file."""
+
+    TAKEN = "taken"
+    SAME = "same"  # the image has that label already
+    KEPT = "kept"  # the image keeps its reading from Check
+    OLDER = "older"  # the image has a newer label
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What a label file came to, in images."""
+    """What an import did."""
 
     actions: list[Action]
-    n_taken: int
-    n_same: int  # carry that label already
-    n_kept: int  # were read in Check, and keep that
-    n_older: int  # carry something newer
+    n_taken: int  # labels imported
+    n_same: int  # images that had that label already
+    n_kept: int  # images that keep their reading from Check
+    n_older: int  # lines older than the label in the workspace
 
     @property
     def sentence(self) -> str:
-        """Say it to the person."""
-        words = [f"{counted(self.n_taken, 'label')} taken in."]
+        """Say what was done."""
+        words = [f"{counted(self.n_taken, 'label')} imported."]
         if self.n_same:
             words.append(f"{counted(self.n_same, 'image')} had that label already.")
         if self.n_kept:
-            words.append(f"{counted(self.n_kept, 'image')} keep{'s' if self.n_kept == 1 else ''} what was read in Check.")
+            words.append(f"{counted(self.n_kept, 'image')} {verb(self.n_kept, 'keeps', 'keep')} the reading from Check.")
         if self.n_older:
             words.append(
-                f"{counted(self.n_older, 'line')} left out: older than what stands here (without a time column the file is "
-                "taken as today's)."
+                f"{counted(self.n_older, 'line')} left out: older than the label in the workspace (lines without a time count "
+                "as new)."
             )
         return " ".join(words)
 
 
 def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportResult:
-    """Take labels from a CSV or Parquet file, all or none.
+    """Import labels from a CSV or Parquet file, all or none.
 
-    What was read in Check is kept (`actions.keeps`), and so is what is newer than the file's line.
+    Readings from Check are kept (`actions.keeps`), and so are labels newer than their line in the file.
 
     Raises:
         InputError: if a line names an unknown image, class, time or source, or lines contradict each other.
@@ -61,14 +71,14 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
     found = settle(read_file_labels(file, row_of=row_of, class_names=workspace.class_names, analyst=analyst), file)
     with workspace.lock:
         verdicts = _weigh(workspace, found)
-        taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == "taken"]
+        taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == Verdict.TAKEN]
         actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
-    counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in ("taken", "same", "kept", "older")}
+    counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in Verdict}
     return ImportResult(actions, **counts)
 
 
-def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[str]:
-    """Hold each line of a file against what its image carries: "taken", "same", "kept" (was read) or "older"."""
+def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[Verdict]:
+    """Compare each line of a file with the label its image has now."""
     rows = np.array([label.row for label in found], np.int64)
     ranks, codes = evidence_ranks(workspace, rows).tolist(), workspace.labels.codes[rows].tolist()
     since = _decided_at(workspace, rows)
@@ -76,23 +86,23 @@ def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[str]:
     for label, stands, code, at in zip(found, ranks, codes, since, strict=True):
         mine = EVIDENCE_RANKS.get(label.source, 0) if workspace.is_check[label.row] else 0
         if code != UNLABELLED and workspace.class_names[code] == label.class_name and mine <= stands:
-            verdicts.append("same")
+            verdicts.append(Verdict.SAME)
         elif stands == READ_RANK or mine < stands:
-            verdicts.append("kept")
+            verdicts.append(Verdict.KEPT)
         else:
-            verdicts.append("older" if label.at and label.at < at else "taken")
+            verdicts.append(Verdict.OLDER if label.at and label.at < at else Verdict.TAKEN)
     return verdicts
 
 
 def _decided_at(workspace: Workspace, rows: IntArray) -> list[str]:
-    """Return when each image got what it carries now, its being cleared included: ISO 8601 UTC; "" = never touched."""
+    """Return when each image was last labelled or cleared: ISO 8601 UTC; "" = never."""
     seqs = workspace.book.decided_by(rows).tolist()
     times = {action.seq: action.at for action in workspace.catalog.labels.actions(sorted(set(seqs) - {0}))}
     return [times.get(seq, "") for seq in seqs]
 
 
 def export_labels(workspace: Workspace, file: Path) -> int:
-    """Write the labels as they stand, one line per labelled image, and return how many.
+    """Write the current labels, one line per labelled image, and return their number.
 
     Raises:
         InputError: if the file is a folder or neither .csv nor .parquet.

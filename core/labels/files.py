@@ -1,4 +1,4 @@
-"""Label files, CSV or Parquet: image, path, class, analyst, time, source. Reads and checks; writes whole or not at all."""
+"""Label files, CSV or Parquet: read and check them, and write them whole or not at all."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -21,15 +21,15 @@ SUFFIXES = (".csv", ".parquet", ".pq")
 COLUMNS = ("image", "path", "class", "analyst", "time", "source")
 _IMAGE, _CLASS = ("image", "id", "path"), ("class", "label")
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-AHEAD = dt.timedelta(days=1)  # a clock may be wrong by its time zone; what is dated later would outlive every later label
+AHEAD = dt.timedelta(days=1)  # a clock may be off by its time zone; a label dated later than that would outlast all newer ones
 
 
 @dataclass(frozen=True)
 class LabelLine:
-    """One label as a file holds it."""
+    """One line of a label file to write."""
 
     image: str
-    path: str  # of a file that holds the image
+    path: str  # of a file with the image
     class_name: str
     analyst: str
     time: str  # ISO 8601
@@ -38,14 +38,14 @@ class LabelLine:
 
 @dataclass(frozen=True)
 class FileLabel:
-    """One line of a label file, checked."""
+    """One checked line of a label file."""
 
-    line: int  # as an editor counts them, the header is line 1
-    name: str  # of the image, as the file has it
+    line: int  # counted as in an editor: the header is line 1
+    name: str  # of the image, as in the file
     row: int
     class_name: str
     analyst: str
-    at: str  # ISO 8601, UTC; "" = the file says no time
+    at: str  # ISO 8601, UTC; "" = no time given
     source: Source
 
 
@@ -56,27 +56,27 @@ def read_file_labels(
 
     Args:
         file: CSV or Parquet.
-        row_of: finds an image by id or path, None if unknown.
-        class_names: what may stand in the class column.
-        analyst: who is named where the file names nobody.
+        row_of: returns the row of an image by id or path, None if unknown.
+        class_names: allowed in the class column.
+        analyst: for lines that name nobody.
     Raises:
-        InputError: naming the first offending lines; nothing is half read.
+        InputError: naming the first wrong values.
     """
     table = read_table(file)
     if not len(table):
-        raise InputError(f"{file} has no lines; it needs one line per label.")
+        raise InputError(f"{file} has no lines; it needs one per label.")
     names, rows = _images(table, file, row_of)
     classes = [text.strip() for text in _column(table, _CLASS, file)]
     if unknown := sorted(set(classes) - set(class_names)):
         raise InputError(
-            f"{file} has the classes {_some(unknown)}, the workspace knows {', '.join(class_names)}"
+            f"{file} has the unknown classes {_some(unknown)}; the workspace has {', '.join(class_names)}"
             f"{hint(unknown, class_names)}; rename them or add them with 'lassoscope classes'. Nothing was imported."
         )
     who = _optional(table, "analyst", analyst)
     when = [_utc(text, file, line) for line, text in enumerate(_optional(table, "time", ""), start=2)]
     how = _optional(table, "source", Source.IMPORT)
     if wrong := sorted(set(how) - set(SOURCES)):
-        raise InputError(f"{file} has the sources {_some(wrong)}; known are {', '.join(SOURCES)}. Nothing was imported.")
+        raise InputError(f"{file} has the unknown sources {_some(wrong)}; use {', '.join(SOURCES)}. Nothing was imported.")
     columns = (range(2, len(table) + 2), names, rows, classes, who, when, map(Source, how))
     return [FileLabel(*found) for found in zip(*columns, strict=True)]
 
@@ -115,10 +115,10 @@ def _column(table: "pd.DataFrame", wanted: Sequence[str], file: Path) -> "pd.Ser
 
 
 def settle(labels: Sequence[FileLabel], file: Path) -> list[FileLabel]:
-    """Leave one line per image: a reading before other tools' labels, then the newest where all lines have a time.
+    """Choose one line per image: readings come before other labels, then the newest if all lines have a time.
 
     Raises:
-        InputError: if lines contradict each other and nothing says which one holds; it names image and lines.
+        InputError: if lines contradict each other and nothing decides between them; names image and lines.
     """
     of_image = sorted(labels, key=lambda label: (label.row, label.line))
     return [_settled(list(lines), file) for _, lines in groupby(of_image, key=lambda label: label.row)]
@@ -143,7 +143,7 @@ def _settled(lines: list[FileLabel], file: Path) -> FileLabel:
 
 
 def drafts_of(labels: Sequence[FileLabel], file: Path, *, guideline: str) -> list[ActionDraft]:
-    """Turn lines into actions, the oldest first: images that share class, analyst, time and source are one action."""
+    """Group lines into actions, oldest first: images with the same class, analyst, time and source form one action."""
     import numpy as np
 
     groups: dict[tuple[str, str, str, Source], list[int]] = {}
@@ -194,22 +194,22 @@ def _some(names: Sequence[str]) -> str:
 
 
 def check_target(file: Path, what: str) -> None:
-    """Make sure that a table may be written to a file.
+    """Check that a table can be written to a file.
 
     Raises:
-        InputError: if it is a folder, or its suffix is none we write.
+        InputError: if it is a folder, or its suffix is not in `SUFFIXES`.
     """
     if file.is_dir():
-        raise InputError(f"{file} is a folder; name a file in it, for example {file / f'{what}.csv'}.")
+        raise InputError(f"{file} is a folder; name a file, for example {file / f'{what}.csv'}.")
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"{what.capitalize()} are written as .csv or .parquet, got '{file.name}'; name such a file.")
 
 
 def write_label_lines(file: Path, lines: Sequence[LabelLine]) -> None:
-    """Write labels as CSV, or as Parquet if the suffix says so.
+    """Write labels as CSV or Parquet, by the suffix.
 
     Raises:
-        InputError: if the file is a folder, or its suffix is another one.
+        InputError: if the file is a folder, or has another suffix.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Gold columns: answers that came with the images, for experiments and exact curves only. Each verb takes the workspace."""
+"""Gold columns: labels that came with the images, only for studies and exact curves. Each verb takes the workspace."""
 
 from core.workspace import Workspace
 
@@ -9,7 +9,7 @@ def gold_columns(workspace: Workspace) -> list[str]:
 
 
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:
-    """Return the values of a gold column that name no class, sorted, with the images that have each."""
+    """Return the values of a gold column that are not classes, sorted, with the number of images of each."""
     values = workspace.catalog.images.gold(column)[1]
     return {value: values.count(value) for value in sorted(set(values) - set(workspace.class_names))}
 

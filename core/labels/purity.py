@@ -1,4 +1,4 @@
-"""How pure a bulk label is, from a few of its images looked at, and whether a selection looks mixed. numpy, scipy, sklearn."""
+"""Bound the purity of a bulk label from a few of its images, and tell whether a selection looks mixed."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,19 +8,19 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 from core.errors import InputError
 
-ALPHA = 0.05  # the sentence is 95% sure
+ALPHA = 0.05  # the bound holds with 95% confidence
 SEPARATION = 4.6  # Ashman's D of the best cut in two: single clusters of the demo and of photos reach 4.4 at most
-SEEN = 2_000  # images of a selection that the cut is found on
+SEEN = 2_000  # images of a selection used to find the cut
 
 
 @lru_cache(maxsize=4_096)
 def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = ALPHA) -> int:
-    """Return the exact one-sided (1 - alpha) lower limit of how many images of a finite set are right.
+    """Return the exact one-sided (1 - alpha) lower limit of the number of right images in a finite set.
 
     Args:
-        n_images: images in the set, N.
-        n_looked: of them looked at, drawn at random without replacement.
-        n_right: of those looked at, right.
+        n_images: N, images in the set.
+        n_looked: images looked at, drawn at random without replacement.
+        n_right: right ones among those looked at.
     Returns:
         the smallest K with P(X >= n_right) > alpha, where X is hypergeometric (N images, K right, n_looked drawn).
     Raises:
@@ -28,11 +28,11 @@ def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = AL
     Source: Buonaccorsi 1987 (exact limits for a finite population by inverting the hypergeometric test).
     """
     if not 0 <= n_right <= n_looked <= n_images:
-        raise InputError(f"{n_right} right of {n_looked} looked at of {n_images} cannot be; none may exceed the next.")
+        raise InputError(f"Got {n_right} right of {n_looked} looked at of {n_images} images; none may exceed the next.")
     from scipy.stats import hypergeom
 
-    low, high = n_right, n_images - (n_looked - n_right)  # what was seen alone allows no less and no more
-    while low < high:  # the chance to see so many right rises with K
+    low, high = n_right, n_images - (n_looked - n_right)  # the images looked at allow no fewer and no more
+    while low < high:  # the probability of at least n_right rises with K
         middle = (low + high) // 2
         if hypergeom.sf(n_right - 1, n_images, middle, n_looked) > alpha:
             high = middle
@@ -43,28 +43,28 @@ def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = AL
 
 @dataclass(frozen=True)
 class Purity:
-    """What looking at some images of a bulk label says of all of them."""
+    """What the images looked at say about a whole bulk label."""
 
     class_name: str
     n_images: int
-    n_looked: int
-    n_right: int
+    n_looked: int  # drawn at random
+    n_right: int  # of those
 
     @property
     def least(self) -> int:
-        """Images that are right at least, with 95% confidence; all that are right once every one was looked at."""
+        """Return the least number of right images, with 95% confidence; exact once all were looked at."""
         return least_right(self.n_images, self.n_looked, self.n_right)
 
     @property
     def percent(self) -> int:
-        """The same as whole percent of the images, rounded down."""
+        """Return `least` as whole percent of the images, rounded down."""
         return 100 * self.least // self.n_images
 
     @property
     def sentence(self) -> str:
-        """Say it to the person."""
+        """State the bound."""
         if not self.n_looked:
-            return f"nobody has looked whether the {self.n_images:,} are '{self.class_name}'."
+            return f"nobody has looked at any of the {self.n_images:,} '{self.class_name}' images."
         seen = f"{self.n_right} of {self.n_looked} looked at are"
         if self.n_looked == self.n_images:
             return f"all were looked at, {self.n_right:,} of {self.n_images:,} are '{self.class_name}'."
@@ -72,18 +72,18 @@ class Purity:
         return f"at least {self.percent}% '{self.class_name}' {sure}"
 
     def after(self, more: int) -> "Purity":
-        """Return what it would be after `more` further looks that find nothing wrong."""
+        """Return the purity after looking at `more` images, if all of them are right."""
         more = min(more, self.n_images - self.n_looked)
         return Purity(self.class_name, self.n_images, self.n_looked + more, self.n_right + more)
 
 
 def split_in_two(x: FloatArray, *, rng: np.random.Generator) -> IntArray | None:
-    """Find the smaller part of a selection that falls into two.
+    """Find the smaller part of a selection that splits into two groups.
 
     Args:
         x: (N, D) embeddings.
     Returns:
-        positions of the smaller part, the farthest from the larger first; None if it looks like one.
+        (K,) int64 positions of the smaller part, farthest from the larger first; None if there is one group.
     Source: 2-means; Ashman's D on the line through both centres (Ashman, Bird & Zepf 1994).
     """
     from sklearn.cluster import KMeans

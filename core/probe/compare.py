@@ -14,18 +14,18 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one encoder's probe reaches on the labels there are."""
+    """What one encoder's probe reaches with the current labels."""
 
     encoder: str
-    n_teach: int  # labels it learned from
-    curve: NamedCurve  # on the check half's watched evidence, or why there is none
+    n_teach: int  # labels it was fitted on
+    curve: NamedCurve  # on the check labels for live curves, or why there is none
 
 
 def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Comparison]:
-    """Fit a probe on every encoder that has embedded all images, on the same teach labels; judge each on the check half.
+    """Fit a probe with each encoder that has embedded all images on the same teach labels, and judge it on the check half.
 
     Returns:
-        one `Comparison` an encoder, oldest first; the current probe is left as it is.
+        one `Comparison` per encoder, oldest first; the current probe does not change.
     """
     codes, evidence, n = workspace.labels.codes, workspace.watched(), workspace.n_images
     title = CURVE_TITLES[CurveKey.CHECK]

@@ -1,4 +1,4 @@
-"""The three precision-recall curves, and why one is missing. Imports numpy and core only."""
+"""Named precision-recall curves, or why one is missing. Imports numpy and core only."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,8 +7,8 @@ from core.arrays import BoolArray, FloatArray
 from core.maths.precision_recall import PRCurve, pr_curve
 from core.wording import counted
 
-MIN_FLAGGED = 5  # below, counts only: no curve is drawn
-MIN_FLAGGED_AP = 20  # below, average precision is not defined on sampled labels
+MIN_FLAGGED = 5  # with fewer flagged labels, no curve is drawn
+MIN_FLAGGED_AP = 20  # with fewer flagged labels, no average precision is given
 
 
 class CurveKey(StrEnum):
@@ -21,23 +21,23 @@ class CurveKey(StrEnum):
 
 @dataclass(frozen=True)
 class NamedCurve:
-    """One curve or the sentence that says why there is none."""
+    """One curve, or why there is none."""
 
     key: CurveKey
     title: str
     curve: PRCurve | None
-    missing: str
+    missing: str  # why there is no curve; "" if there is one
     show_average_precision: bool
-    note: str = ""  # what else has to be said of it
+    note: str = ""  # a remark about the curve
 
 
 def named_curve(
     key: CurveKey, title: str, scores: FloatArray, flagged: BoolArray, *, min_flagged: int = 1, min_flagged_ap: int = 1
 ) -> NamedCurve:
-    """Compute a curve from n scored labels, or say how many flagged labels are missing.
+    """Compute a curve from n scored labels, or say how many labels it needs.
 
     Args:
-        key, title: how the curve is called.
+        key, title: of the curve.
         scores: (n,) logits.
         flagged: (n,) bool.
         min_flagged: fewer flagged labels than this give no curve.

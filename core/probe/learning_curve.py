@@ -1,4 +1,4 @@
-"""How the probe has learned so far, judged on today's check labels, and what more labels might bring. numpy only."""
+"""How the probe has improved so far, judged on today's check labels, and what more labels might bring. Numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from core.wording import counted
 
 RESAMPLES = 200
 INTERVAL = (0.025, 0.975)
-MORE = 50  # labels ahead
-MOST_ROUNDS = 12  # probes judged; the others add nothing to see
-LEAST_ROUNDS, LEAST_GROWTH = 4, 3.0  # before anything is said of the future: rounds, and newest over oldest label count
+MORE = 50  # labels that the forecast looks ahead
+MOST_ROUNDS = 12  # probes judged; more would not be visible
+LEAST_ROUNDS, LEAST_GROWTH = 4, 3.0  # needed for a forecast: rounds, and newest over oldest label count
 FLOOR = 1e-3  # of 1 - AP, so that a perfect round has a logarithm
 
 
 @dataclass(frozen=True)
 class Round:
-    """One probe of the past on today's check labels."""
+    """One past probe, judged on today's check labels."""
 
     n_labels: int
     average_precision: float
@@ -37,24 +37,24 @@ class Forecast:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Rounds by number of labels, and what may be said of the next ones."""
+    """Rounds by number of labels, and a forecast."""
 
     rounds: tuple[Round, ...]
-    forecast: Forecast | None  # None = it cannot be known
+    forecast: Forecast | None  # None = no forecast is possible
 
 
 def learning_curve(n_labels: Sequence[int], scores: FloatArray, flagged: BoolArray) -> LearningCurve:
     """Judge past probes on the same check images.
 
     Args:
-        n_labels: (R,) labels each probe had learned from, rising.
+        n_labels: (R,) labels of each probe, ascending.
         scores: (R, n) logits of the n check images by each.
         flagged: (n,) bool, both values present.
     Returns:
-        the curve; intervals by resampling the check images, the same resamples for every round.
+        the curve; intervals resample the check images, with the same resamples for every round.
     Source: percentile bootstrap (Efron 1979); power-law learning curves (Cortes et al. 1993).
     """
-    rng = np.random.default_rng(0)  # the same labels give the same picture
+    rng = np.random.default_rng(0)  # the same labels give the same curve
     draws = rng.integers(0, len(flagged), (RESAMPLES, len(flagged)))
     draws = draws[[0 < int(flagged[draw].sum()) < len(draw) for draw in draws]]
     found = np.array([[pr_curve(row[draw], flagged[draw]).average_precision for draw in draws] for row in scores])
@@ -68,10 +68,10 @@ def forecast(n_labels: Sequence[int], resampled: FloatArray) -> Forecast | None:
     """Extrapolate 1 - AP = a n^-b, fitted to each resample, by `MORE` labels.
 
     Args:
-        n_labels: (R,) rising.
+        n_labels: (R,) ascending.
         resampled: (R, B) average precisions of B resamples of the check images.
     Returns:
-        None with too few or too close rounds, or where the interval leaves open whether more labels help at all.
+        None with too few rounds, too little growth, or an interval that includes no gain.
     """
     n = np.asarray(n_labels, np.float64)
     if len(n) < LEAST_ROUNDS or n[-1] < LEAST_GROWTH * n[0]:
@@ -86,7 +86,7 @@ def forecast(n_labels: Sequence[int], resampled: FloatArray) -> Forecast | None:
 
 
 def thinned(n_labels: Sequence[int]) -> list[int]:
-    """Return at most `MOST_ROUNDS` positions of (R,) rising label counts, evenly spread over their logarithm, ends kept."""
+    """Return at most `MOST_ROUNDS` positions of (R,) ascending label counts, evenly spaced in logarithm, ends included."""
     if len(n_labels) <= MOST_ROUNDS:
         return list(range(len(n_labels)))
     x = np.log(np.maximum(np.asarray(n_labels, np.float64), 1))
@@ -94,9 +94,9 @@ def thinned(n_labels: Sequence[int]) -> list[int]:
 
 
 def describe(curve: LearningCurve) -> str:
-    """Say the newest figure and the forecast in one sentence each."""
+    """State the newest average precision and the forecast."""
     last = curve.rounds[-1]
     words = f"AP {last.average_precision:.3f} ({last.low:.3f} to {last.high:.3f}) with {counted(last.n_labels, 'label')}."
     if curve.forecast is None:
         return words
-    return f"{words} {MORE} more might bring +{curve.forecast.low:.3f} to +{curve.forecast.high:.3f}, if it goes on like this."
+    return f"{words} {MORE} more might bring +{curve.forecast.low:.3f} to +{curve.forecast.high:.3f}, if the trend continues."

@@ -1,4 +1,4 @@
-"""The live probe: fitted again after every label, kept as versions. Each verb takes the workspace."""
+"""The live probe: refitted after every label, saved as versions. Each verb takes the workspace."""
 
 import logging
 
@@ -12,10 +12,10 @@ LOG = logging.getLogger("lassoscope.probe")
 
 
 def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fitted | None:
-    """Fit the probe on the teach half's labels as they stand and score every image; None if labels are missing.
+    """Fit the probe on the current labels of the teach half and score every image; None if labels are missing.
 
     Args:
-        save: keep the probe as a version in the catalog if it is a new one (a read-only look does not).
+        save: save a new probe as a version, if the workspace is open for writing.
     """
     with workspace.lock:
         labels, embedded, classes = workspace.labels, workspace.current, workspace.classes
@@ -26,7 +26,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     flagged_codes = [code for code, c in enumerate(classes) if c.flagged]
     inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
     version, kept = _kept_probe(workspace, str(embedded.encoder), inputs)
-    if kept is not None:  # a label of the check half makes no new model
+    if kept is not None:  # labels of the check half do not change the probe
         probe = kept
         score, uncertainty, predicted = score_images(probe, embedded.matrix, n_images=workspace.n_images)
     else:
@@ -47,7 +47,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
     fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
     with workspace.lock:
-        if embedded is workspace.current:  # else another encoder was chosen meanwhile, and its refit is on the way
+        if embedded is workspace.current:  # else another encoder was chosen meanwhile, which starts its own refit
             workspace.fitted = fitted
     return fitted
 
@@ -58,6 +58,6 @@ def _kept_probe(workspace: Workspace, encoder: str, inputs: str) -> tuple[int, P
         newest = workspace.catalog.models.latest_probe(encoder)
         if newest is not None and newest["record"].get("inputs") == inputs:
             return newest["version"], probe_from_bytes(newest["weights"])
-    except DamageError:  # of what is fitted again in a second; doctor tells of it
-        pass
+    except DamageError:
+        LOG.warning("1 saved probe cannot be read and is fitted again; run 'lassoscope doctor'")
     return 0, None

@@ -1,5 +1,6 @@
-"""The live probe's precision-recall curves, and how it has learned. Each verb takes the workspace."""
+"""The live probe's precision-recall curves and its learning curve. Each verb takes the workspace."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,9 +15,10 @@ from core.maths.logistic import flagged_column
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
-from core.wording import counted
+from core.wording import counted, verb
 from core.workspace import Workspace
 
+LOG = logging.getLogger("lassoscope.probe")
 CURVE_TITLES = {
     CurveKey.TRAINING: "Training labels (optimistic)",
     CurveKey.CHECK: "Check half, not learned from",
@@ -28,7 +30,7 @@ def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[Name
     """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named."""
     fitted, codes = workspace.fitted, workspace.labels.codes
     if fitted is None or fitted.probe.flagged_weights is None:
-        missing = missing_for_score(workspace) or "No curve yet: the labels are newer than the probe; it is on its way."
+        missing = missing_for_score(workspace) or "No curve yet: the labels are newer than the probe, which is being refitted."
         return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
     scored = ~np.isnan(fitted.score)
     evidence = workspace.watched() & scored
@@ -52,7 +54,7 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
     near = hint(no_class, workspace.class_names)
     if values and len(no_class) == len(values):
         missing = (
-            f"{title}: none of the values of '{column}' is a class: {_listed(values)}{near}; the classes are "
+            f"{title}: no value of '{column}' is a class: {_listed(values)}{near}; the classes are "
             f"{', '.join(workspace.class_names)}. Write the values as the classes, or set classes with 'lassoscope classes'."
         )
         return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
@@ -60,7 +62,7 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
     if not no_class:
         return curve
     n = counted(sum(no_class.values()), "image")
-    return replace(curve, note=f"without {n} whose '{column}' is no class: {_listed(list(no_class))}{near}")
+    return replace(curve, note=f"without {n} whose '{column}' is not a class: {_listed(list(no_class))}{near}")
 
 
 def _missing_for_check_curve(workspace: Workspace) -> str:
@@ -72,7 +74,7 @@ def _missing_for_check_curve(workspace: Workspace) -> str:
 
 
 def learning(workspace: Workspace) -> LearningCurve | None:
-    """Judge this encoder's past probes on today's check labels; None while average precision is not defined on them."""
+    """Judge this encoder's past probes on today's check labels; None while those do not define average precision."""
     embedded, codes = workspace.current, workspace.labels.codes
     if embedded.matrix is None or embedded.encoder is None:
         return None
@@ -80,22 +82,26 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     flagged = np.isin(codes[rows], workspace.flagged_codes)
     if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
         return None
-    newest = {  # what was fitted to find other classes is not judged on these
+    newest = {  # a probe with other flagged classes cannot be judged on these
         record["n_labels"]: version
         for version, record in workspace.catalog.models.probe_records(embedded.encoder)
         if "n_labels" in record and record.get("flagged", workspace.flagged_names) == workspace.flagged_names
     }
     counts = sorted(newest)
     x = embedded.matrix.take(rows)
-    rounds, scores = [], []
+    rounds, scores, n_lost = [], [], 0
     for place in thinned(counts):
         try:
             column = flagged_column(workspace.catalog.models.probe_weights(newest[counts[place]]))
-        except DamageError:  # one lost model of many leaves one point less
+        except DamageError:  # the other probes still show the curve
+            n_lost += 1
             continue
         if column is not None:
             rounds.append(counts[place])
             scores.append(x @ column[0] + column[1])
+    if n_lost:
+        lost = f"{counted(n_lost, 'saved probe')} cannot be read and {verb(n_lost)} not in the learning curve"
+        LOG.warning("%s; run 'lassoscope doctor'", lost)
     return learning_curve(rounds, np.array(scores), flagged) if rounds else None
 
 

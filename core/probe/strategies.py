@@ -1,4 +1,4 @@
-"""What to label next: the strategies, as a registry. Picks come from the pool it is given, never from elsewhere."""
+"""Strategies that choose what to label next, as a registry. They pick from the given pool only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,25 +10,25 @@ from core.arrays import FloatArray, IntArray
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
 
-POOL_SAMPLE = 50_000  # k-means on more changes the picks little and takes minutes at 1M
-TYPICAL_SAMPLE = 20_000  # neighbour distances inside clusters cost the square of their sizes
-MOST_TAKEN = 100  # labelled images a cover takes into account: newest first; each costs a cluster
-SPREAD = 10  # an uncertain round of b is spread over the 10 b least certain
+POOL_SAMPLE = 50_000  # k-means on more images changes the picks little and takes minutes at 1M
+TYPICAL_SAMPLE = 20_000  # the cost grows with the square of the cluster sizes
+MOST_TAKEN = 100  # newest labelled images that a covering strategy considers; each costs a cluster
+SPREAD = 10  # a round of b uncertain images is spread over the 10 b least certain
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The images a strategy may pick from: teach half, unlabelled."""
+    """The images a strategy may pick from: unlabelled, in the teach half."""
 
     rows: IntArray  # (M,) int64, ascending
     embeddings: Callable[[IntArray], FloatArray]  # rows -> (m, D) standardised
     uncertainty: FloatArray | None  # (N,) over all rows, None while there is no probe
     score: FloatArray | None  # (N,) logits of flagged, None while undefined
     labelled: IntArray  # (T,) rows labelled in the teach half, oldest first
-    groups: IntArray | None = None  # (N,) near-duplicate group of every row; None = no two are alike
+    groups: IntArray | None = None  # (N,) near-duplicate group of every row; None = no near-duplicates
 
     def distinct(self) -> "Pool":
-        """Leave one image of each near-duplicate group, and none of a group that carries a label while others are left."""
+        """Keep one image per near-duplicate group, and none of groups with a label unless only those are left."""
         if self.groups is None or not len(self.rows):
             return self
         groups = self.groups[self.rows]
@@ -47,7 +47,7 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to choose; `pick(pool, n, rng)` returns at most n distinct rows of the pool, in the order to ask."""
+    """A way to choose images; `pick(pool, n, rng)` returns at most n distinct rows of the pool, in the order to ask."""
 
     name: str
     pick: Callable[[Pool, int, np.random.Generator], IntArray]
@@ -55,19 +55,19 @@ class Strategy:
     needs: Need
     cost: str  # of a round of n from M images
     source: str
-    in_rounds: bool = False  # a study lets it look at the model again after every `ROUND` labels
-    offered: bool = True  # to analysts; the others are references of the study
+    in_rounds: bool = False  # in a study, the model is refitted after every `ROUND` labels
+    offered: bool = True  # to analysts; the others serve as references in studies
 
     def choose(self, pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
-        """Pick distinct images, at most one of each near-duplicate group, or say what is missing.
+        """Pick distinct images, at most one per near-duplicate group.
 
         Raises:
-            InputError: if the strategy needs a probe and there is none.
+            InputError: if the strategy needs a probe and there is none; it says which labels are missing.
         """
         if (self.needs == Need.UNCERTAINTY and pool.uncertainty is None) or (self.needs == Need.SCORE and pool.score is None):
             raise InputError(
                 f"Strategy '{self.name}' needs a probe's {self.needs}, and there is none yet; "
-                "label images of a flagged and another class first, for example with strategy 'diverse'."
+                "label images of a flagged class and of another class first, for example with strategy 'diverse'."
             )
         pool = pool.distinct()
         return self.pick(pool, n, rng) if len(pool.rows) else np.array([], np.int64)
@@ -90,7 +90,7 @@ def _highest(rows: IntArray, values: FloatArray, n: int) -> IntArray:
     found = values[rows]
     if len(rows) > n:
         least = np.partition(found, len(found) - n)[len(found) - n]
-        rows = rows[found >= least]  # ties at the edge stay until the stable sort
+        rows = rows[found >= least]  # ties at the cut are settled by the stable sort
         found = values[rows]
     return rows[np.argsort(-found, kind="stable")[:n]]
 
@@ -132,7 +132,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "diverse",
             _covering(medoids, POOL_SAMPLE),
-            "stands for a large cluster without a label",
+            "represents a large cluster without a label",
             Need.NOTHING,
             "k-means on 50,000 images",
             "Xu et al. 2003; Gupte et al. 2024",
@@ -140,7 +140,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "typical",
             _covering(typical, TYPICAL_SAMPLE),
-            "lies in the densest place of a cluster without a label",
+            "lies in the densest part of a cluster without a label",
             Need.NOTHING,
             "k-means and neighbours on 20,000 images",
             "TypiClust, Hacohen et al. 2022",
@@ -148,7 +148,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "uncertain",
             _uncertain,
-            "one of the least certain, unlike the rest of this round",
+            "one of the least certain, different from the rest of this round",
             Need.UNCERTAINTY,
             "a selection over all scores, k-means on 10 n images",
             "Lewis & Gale 1994; margin spread by k-means, Gupte et al. 2024",
@@ -165,7 +165,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "rare",
             _rare,
-            "predicted flagged but barely, or one of the least certain",
+            "just predicted as flagged, or one of the least certain",
             Need.SCORE,
             "two selections over all scores, k-means on 5 n images",
             "Zaher, Buisson & Joly 2026 (positive-first), half and half with 'uncertain'",
@@ -184,7 +184,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "farthest",
             _covering(farthest, POOL_SAMPLE),
-            "farthest from everything labelled",
+            "farthest from all labelled images",
             Need.NOTHING,
             "n passes over 50,000 images",
             "Sener & Savarese 2018 (core-set)",
@@ -193,10 +193,10 @@ STRATEGIES: dict[str, Strategy] = {
     )
 }
 OFFERED = tuple(name for name, strategy in STRATEGIES.items() if strategy.offered)
-FIRST_ROUND = 10  # diverse labels before uncertainty means anything
-ROUND = 10  # labels between two looks at the model, in a study
+FIRST_ROUND = 10  # diverse labels before uncertainty is meaningful
+ROUND = 10  # labels between two refits, in a study
 
 
 def automatic(n_labelled: int, *, has_score: bool) -> str:
-    """Return the strategy for now: diverse until 10 labels are there and both sides have one, then uncertain."""
+    """Return the strategy to use now: diverse until there are 10 labels and a score, then uncertain."""
     return "uncertain" if has_score and n_labelled >= FIRST_ROUND else "diverse"

@@ -18,26 +18,26 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One image the tool asks for."""
+    """An image suggested for labelling."""
 
     row: int
     id: str
     strategy: str
-    reason: str
+    reason: str  # for the analyst
 
 
 def suggest(
     workspace: Workspace, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0, without: Collection[int] = ()
 ) -> list[Suggestion]:
-    """Choose teach-half images worth a label, unlabelled and distinct.
+    """Choose unlabelled images of the teach half that are worth a label.
 
     Args:
         n: how many.
-        strategy: a name in `STRATEGIES`, or "auto": diverse until 10 labels and both sides are there, then uncertain.
+        strategy: a name in `STRATEGIES`, or "auto": diverse until there are 10 labels and a score, then uncertain.
         seed: the same seed and labels give the same picks.
-        without: rows that are not to be chosen, because somebody else is asked for them now.
+        without: rows not to choose, because another analyst is asked for them now.
     Returns:
-        at most n; fewer, or none, where no more are left (`missing_for_suggestions` says why).
+        at most n distinct ones; fewer if no more are left (`missing_for_suggestions` says why).
     Raises:
         InputError: if the strategy is unknown, or needs a probe that is missing.
     """
@@ -73,17 +73,17 @@ def _reason(workspace: Workspace, reason: str, row: int) -> str:
     if workspace.fitted is None or np.isnan(workspace.fitted.score[row]):
         return reason
     p = float(probability(np.array(workspace.fitted.score[row], np.float64)))
-    return f"{reason} ({percent(p)} likely flagged, says the probe)"
+    return f"{reason} (the probe gives {percent(p)} for flagged)"
 
 
 def more_like(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
-    """Return the n embedded images nearest to any of the given ones, the likest first.
+    """Return the n embedded images nearest to any of the given ones, (<= n,) int64 rows, nearest first.
 
     Raises:
-        InputError: if none of them is given or embedded.
+        InputError: if no embedded image is given.
     """
     embedded = workspace.current
     known = rows[rows < embedded.need_matrix().rows]
     if not len(known):
-        raise InputError("There is no picture to compare with; click one on the map, or lasso some.")
+        raise InputError("There is no image to compare with; click one on the map, or lasso some.")
     return nearest(embedded, known, n)

@@ -1,18 +1,19 @@
-"""The label-efficiency study as a run with files: features, one task per features and seed on all cores, results line by line.
+"""Run the label-efficiency study: compute features, run one task per features and seed on all cores, write results.
 
-One folder a run, `experiments/<start>/` in the workspace. The process that runs it writes, any other reads at any moment. A run
-that was stopped goes on where it was; the same settings on the same images give the same lines, on however many cores.
+Each run has a folder, `experiments/<start>/` in the workspace. One process writes it, and others may read it at any time. A
+stopped run can be continued; the same settings on the same images give the same lines, on any number of cores.
 """
 
 import csv
 import datetime as dt
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
@@ -21,31 +22,33 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray, IntArray, Progress, ignore
+from core.arrays import BoolArray, FloatArray, IntArray, JsonObject, Progress, ignore
 from core.catalog.class_names import hint
 from core.encoders.chosen import encoders
 from core.errors import InputError, WorkspaceError
 from core.probe.strategies import STRATEGIES
 from core.store.files import atomic_path, write_json_atomic
-from core.study.report import FEATURE_TITLES, conclude, paired_table, summarise
+from core.study.report import FEATURE_TITLES, Result, conclude, paired_table, summarise
 from core.study.simulate import GRID, METRICS, split
+from core.wording import counted
 from core.workers import end_with_parent
 from core.workspace import Workspace
 
+LOG = logging.getLogger("lassoscope.study")
 BUDGETS = (10, 20, 50, 100, 200)
 FEATURES = tuple(FEATURE_TITLES)
 MOST_SEEDS = 1_000
-MOST_A_SIDE = 4_000  # images in the pool and in the test set of a seed
-MOST_IMAGES = 20_000  # of the workspace that take part; a seeded draw if there are more
+MOST_A_SIDE = 4_000  # limit of images in the pool, and in the test set, of a seed
+MOST_IMAGES = 20_000  # of the workspace that are used; a seeded draw if there are more
 RESULTS = "results.jsonl"
 PIXEL_SIDE, PIXEL_DIM = 32, 64
 
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """A whole study; two with the same values on the same images are the same."""
+    """The settings of a study; equal settings on the same images give equal results."""
 
-    gold: str  # column of the manifest that knows the answers
+    gold: str  # manifest column with the gold labels
     flagged: tuple[str, ...]  # its values that count as flagged
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     budgets: tuple[int, ...] = BUDGETS
@@ -58,11 +61,11 @@ class ExperimentConfig:
         if unknown := [name for name in self.features if name not in FEATURES]:
             raise InputError(f"There are no features '{unknown[0]}'; choose from {', '.join(FEATURES)}.")
         if not (self.strategies and self.features and self.flagged and self.budgets) or self.seeds < 1:
-            raise InputError("A study needs a strategy, features, a flagged value, a budget and a seed at least.")
+            raise InputError("A study needs at least one strategy, kind of features, flagged value, budget and seed.")
         if self.seeds > MOST_SEEDS:
-            raise InputError(f"A study takes {MOST_SEEDS:,} seeds at most, got {self.seeds:,}; 20 give narrow intervals.")
+            raise InputError(f"A study takes at most {MOST_SEEDS:,} seeds, got {self.seeds:,}; 20 give narrow intervals.")
         if min(self.budgets) < 1 or list(self.budgets) != sorted(set(self.budgets)):
-            raise InputError(f"Budgets must rise and be 1 or more, got {', '.join(map(str, self.budgets))}.")
+            raise InputError(f"Budgets must be ascending and at least 1, got {', '.join(map(str, self.budgets))}.")
         for what, names in (("strategy", self.strategies), ("features", self.features)):
             if doubled := [name for name in names if names.count(name) > 1]:
                 raise InputError(f"The {what} '{doubled[0]}' is named twice; name it once.")
@@ -70,7 +73,7 @@ class ExperimentConfig:
 
 @dataclass(frozen=True)
 class BrokenRun:
-    """A folder that should hold a run and cannot be read as one."""
+    """The folder of a run that cannot be read."""
 
     folder: Path
     reason: str
@@ -78,17 +81,18 @@ class BrokenRun:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run as its folder tells it now."""
+    """A run as its folder describes it now."""
 
-    name: str  # the folder's: when it started
+    name: str  # of the folder: when the run started
     folder: Path
     config: ExperimentConfig
     encoder: str
     n_images: int
     n_flagged: int
-    left_out: tuple[int, ...]  # budgets that were asked for and are more than the smallest pool holds
-    results: list[dict[str, Any]]
-    done: int  # tasks
+    left_out: tuple[int, ...]  # budgets asked for that are larger than the smallest pool
+    results: list[Result]
+    n_damaged: int  # lines of results that cannot be read; their tasks are not done
+    done: int  # tasks, one per features and seed
     total: int
 
     @property
@@ -105,19 +109,19 @@ def run_experiment(
     on_progress: Progress = ignore,
     stop: Callable[[], bool] = lambda: False,
 ) -> Experiment:
-    """Run a study, or go on with the unfinished one that has the same settings and images.
+    """Run a study, or continue the unfinished one with the same settings and images.
 
     Args:
-        workspace: its gold column gives the answers; nothing in the catalog is changed.
-        config: the study.
-        workers: processes, None for one per core.
-        on_progress: told (tasks done, tasks).
-        stop: asked after each task; True ends the run early, to go on another time.
+        workspace: has the gold column; its catalog is only read.
+        config: settings of the study.
+        workers: processes; None for one per core.
+        on_progress: called with (tasks done, tasks).
+        stop: called after each task; True stops the run, which can be continued later.
     Returns:
-        the run, its tables written if it is finished.
+        the run; its tables are written if it is finished.
     Raises:
-        InputError: if the gold column, a flagged value or the features are not there, one side has too few images, or all
-            budgets are more than there is to label. Nothing was written then.
+        InputError: if the gold column, a flagged value or the features are missing, one side has too few images, or all
+            budgets are larger than the pool; then nothing is written.
         WorkspaceError: if nothing is embedded.
     """
     rows, flagged = _answers(workspace, config)
@@ -131,10 +135,12 @@ def run_experiment(
                 with atomic_path(folder / f"{name}.npy") as aside, aside.open("wb") as file:
                     np.save(file, x.astype(np.float32))
     except Exception:
-        if is_new:  # what could not begin leaves nothing behind
+        if is_new:  # a run that could not start leaves nothing behind
             shutil.rmtree(folder, ignore_errors=True)
         raise
     found = read_experiment(folder)
+    if found.n_damaged:
+        LOG.warning("%s of the study cannot be read; the tasks are run again", counted(found.n_damaged, "line"))
     known = {(line["features"], line["seed"]) for line in found.results}
     tasks = [(name, seed) for seed in range(config.seeds) for name in config.features if (name, seed) not in known]
     on_progress(found.total - len(tasks), found.total)
@@ -150,10 +156,10 @@ def run_experiment(
                     break
         except BrokenProcessPool:
             raise WorkspaceError(
-                "A process of the study was ended from outside (too little memory?); what is done is kept: do the same again, "
-                "with fewer workers."
+                "A process of the study was killed (out of memory?); finished tasks are kept: start the same study again, with "
+                "fewer workers."
             ) from None
-        finally:  # also when it was interrupted: what waits is not begun
+        finally:  # also on an interrupt: waiting tasks are not started
             pool.shutdown(wait=True, cancel_futures=True)
     reached = read_experiment(folder)
     if reached.finished:
@@ -162,7 +168,7 @@ def run_experiment(
 
 
 def write_tables(experiment: Experiment) -> None:
-    """Write the summary as summary.json and table.csv into the folder of a run with results."""
+    """Write summary.json and table.csv into the folder of a run that has results."""
     table = summarise(experiment.results)
     compared = paired_table(experiment.results)
     words = conclude(experiment.results, experiment.config.features[0])
@@ -174,15 +180,15 @@ def write_tables(experiment: Experiment) -> None:
 
 
 def _alone() -> None:
-    """Compute on one thread, and end with the process that asked."""
+    """Compute on one thread, and end when the parent process ends."""
     import torch
 
     end_with_parent()
     torch.set_num_threads(1)
 
 
-def run_task(folder: Path, features: str, seed: int) -> list[dict[str, Any]]:
-    """Simulate every strategy of a study on one kind of features, from one split; the lines of the results file."""
+def run_task(folder: Path, features: str, seed: int) -> list[Result]:
+    """Simulate every strategy of a study on one kind of features, from one split; return the lines for the results file."""
     from core.study.simulate import Simulation
 
     config = read_config(folder)
@@ -191,26 +197,26 @@ def run_task(folder: Path, features: str, seed: int) -> list[dict[str, Any]]:
     x = np.load(folder / f"{features}.npy")
     simulation = Simulation(x, flagged, groups, seed=seed, most=MOST_A_SIDE)
     return [
-        {"features": features, "seed": seed, **line}
+        Result(features=features, seed=seed, **line)
         for strategy in config.strategies
         for line in simulation.run(strategy, config.budgets)
     ]
 
 
-# -- what goes in --
+# -- input --
 
 
 def _answers(workspace: Workspace, config: ExperimentConfig) -> tuple[IntArray, BoolArray]:
     columns = workspace.catalog.images.gold_columns()
     if config.gold not in columns:
-        there = f"there are {', '.join(columns)}" if columns else "ingest a manifest with a column of known answers first"
+        there = f"there are {', '.join(columns)}" if columns else "ingest a manifest with a column of gold labels first"
         raise InputError(f"There is no gold column '{config.gold}'; {there}.")
     rows, known = workspace.catalog.images.gold(config.gold)
     if missing := sorted(set(config.flagged) - set(known)):
         given = sorted(set(known))
         listed, more = ", ".join(given[:12]), ", …" if len(given) > 12 else ""
         raise InputError(
-            f"No image has '{missing[0]}' in '{config.gold}'{hint(missing, given)}; its values are {listed}{more}."
+            f"No image has '{missing[0]}' in '{config.gold}'{hint(missing, given)}; the values are {listed}{more}."
         )
     matrix = workspace.embedded(str(workspace.encoder_name)).need_matrix()
     values = np.array(known)[rows < matrix.rows]
@@ -221,17 +227,17 @@ def _answers(workspace: Workspace, config: ExperimentConfig) -> tuple[IntArray, 
     flagged = np.isin(values, config.flagged)
     if not 20 <= flagged.sum() <= len(flagged) - 20:
         raise InputError(
-            f"A study needs 20 flagged and 20 other images at least, got {flagged.sum():,} and {(~flagged).sum():,}; "
+            f"A study needs at least 20 flagged and 20 other images, got {flagged.sum():,} and {(~flagged).sum():,}; "
             "name other flagged values."
         )
     return rows, flagged
 
 
 def _fitting(config: ExperimentConfig, groups: IntArray, flagged: BoolArray) -> tuple[int, ...]:
-    """Return the budgets that every seed's pool can fill.
+    """Return the budgets that fit into every seed's pool.
 
     Raises:
-        InputError: if none can, or a split judges on images of one side only.
+        InputError: if none does, or the test images of a split are all on one side.
     """
     smallest = len(flagged)
     for seed in range(config.seeds):
@@ -240,17 +246,17 @@ def _fitting(config: ExperimentConfig, groups: IntArray, flagged: BoolArray) -> 
         truth = flagged[sides.test]
         if not len(truth) or truth.all() or not truth.any():
             which = (
-                "no flagged image" if len(truth) and not truth.any() else "flagged images only" if len(truth) else "no image"
+                "no flagged image" if len(truth) and not truth.any() else "only flagged images" if len(truth) else "no image"
             )
             raise InputError(
-                f"Split {seed} leaves {which} to judge on, because near-duplicates stay together; a study needs more images "
-                "that are not copies of each other."
+                f"Split {seed} has {which} to test on, because near-duplicates stay together; a study needs more images "
+                "that are not near-duplicates of each other."
             )
     fitting = tuple(budget for budget in config.budgets if budget <= smallest)
     if not fitting:
         raise InputError(
-            f"The smallest budget is {min(config.budgets):,} labels, but half of the {len(flagged):,} images is kept to judge "
-            f"on and {smallest:,} are left to label; name a budget of {smallest:,} or less."
+            f"The smallest budget is {min(config.budgets):,} labels, but half of the {len(flagged):,} images are for testing "
+            f"and only {smallest:,} are left to label; name a budget of at most {smallest:,}."
         )
     return fitting
 
@@ -258,10 +264,10 @@ def _fitting(config: ExperimentConfig, groups: IntArray, flagged: BoolArray) -> 
 def _folder_of(
     workspace: Workspace, config: ExperimentConfig, rows: IntArray, flagged: BoolArray, left_out: tuple[int, ...]
 ) -> tuple[Path, bool]:
-    """Return the folder of the unfinished run that this one goes on with, or a new one, and whether it is new."""
+    """Return the folder of the unfinished run to continue, or a new one, and whether it is new."""
     about = {"config": asdict(config), "encoder": workspace.encoder_name}
     about["images"] = hashlib.blake2b(workspace.ids[rows].tobytes() + flagged.tobytes(), digest_size=8).hexdigest()
-    about = json.loads(json.dumps(about))  # tuples become lists, as they will be read
+    about = json.loads(json.dumps(about))  # tuples become lists, as in the file
     for past in read_experiments(experiment_folders(workspace))[0]:
         there = _read_about(past.folder)
         if not past.finished and {key: there.get(key) for key in about} == about and _has_answers(past.folder, len(rows)):
@@ -314,7 +320,7 @@ def _standardised(x: FloatArray) -> FloatArray:
     return (x - x.mean(axis=0, dtype=np.float64)) / np.where(std > 1e-12, std, 1.0)
 
 
-# -- what is there --
+# -- reading --
 
 
 def read_config(folder: Path) -> ExperimentConfig:
@@ -331,7 +337,7 @@ def read_config(folder: Path) -> ExperimentConfig:
         raise WorkspaceError(f"{folder / 'run.json'} has settings this program cannot read; delete the folder.") from None
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def _read_about(folder: Path) -> JsonObject:
     try:
         found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -342,14 +348,14 @@ def _read_about(folder: Path) -> dict[str, Any]:
 
 
 def read_experiment(folder: Path) -> Experiment:
-    """Read a run as it stands; a line that is still being written does not count.
+    """Read a run as it is now; a line that is still being written is ignored.
 
     Raises:
-        WorkspaceError: if the folder holds no run, or one that cannot be read.
+        WorkspaceError: if the folder holds no readable run.
     """
     about, config = _read_about(folder), read_config(folder)
-    tasks = _tasks(folder / RESULTS, config)
-    order = sorted(tasks, key=lambda key: (config.features.index(key[0]), key[1]))  # whoever was faster
+    tasks, n_damaged = _tasks(folder / RESULTS, config)
+    order = sorted(tasks, key=lambda key: (config.features.index(key[0]), key[1]))  # not the order in which tasks ended
     try:
         return Experiment(
             name=folder.name,
@@ -360,6 +366,7 @@ def read_experiment(folder: Path) -> Experiment:
             n_flagged=int(about["n_flagged"]),
             left_out=tuple(int(budget) for budget in about.get("left_out", ())),
             results=[line for key in order for line in tasks[key]],
+            n_damaged=n_damaged,
             done=len(tasks),
             total=config.seeds * len(config.features),
         )
@@ -367,8 +374,8 @@ def read_experiment(folder: Path) -> Experiment:
         raise WorkspaceError(f"{folder / 'run.json'} is not complete; delete the folder.") from None
 
 
-def read_study(folder: Path) -> "Experiment | BrokenRun":
-    """Read one study; one that cannot be read says why."""
+def read_study(folder: Path) -> Experiment | BrokenRun:
+    """Read a run, or say why it cannot be read."""
     try:
         return read_experiment(folder)
     except WorkspaceError as error:
@@ -376,30 +383,33 @@ def read_study(folder: Path) -> "Experiment | BrokenRun":
 
 
 def read_experiments(folders: Sequence[Path]) -> tuple[list[Experiment], list[BrokenRun]]:
-    """Read many runs; one that cannot be read stands in the way of no other."""
+    """Read many runs; return the readable ones, and the others with the reason."""
     runs = [read_study(folder) for folder in folders]
     return [run for run in runs if isinstance(run, Experiment)], [run for run in runs if isinstance(run, BrokenRun)]
 
 
-def _tasks(file: Path, config: ExperimentConfig) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """Read the results by features and seed; what a kill has torn, or what is no result, is passed over and done again."""
+def _tasks(file: Path, config: ExperimentConfig) -> tuple[dict[tuple[str, int], list[Result]], int]:
+    """Read the results by features and seed; count the lines that a kill cut short, or that are no results."""
     try:
         lines = file.read_bytes().splitlines()
     except OSError:
-        return {}
-    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        return {}, 0
+    found: dict[tuple[str, int], list[Result]] = {}
+    n_damaged = 0
     for line in lines:
         try:
             results = json.loads(line)
         except ValueError:
-            continue
+            results = None
         if _is_task(results, config):
             found[results[0]["features"], results[0]["seed"]] = results
-    return found
+        else:
+            n_damaged += 1
+    return found, n_damaged
 
 
 def _is_task(results: Any, config: ExperimentConfig) -> bool:
-    """Tell whether a line holds what one task came to: every strategy with every budget."""
+    """Tell whether a line holds the results of one task: strategies and budgets of this study, with all figures."""
     if not (isinstance(results, list) and results and all(isinstance(result, dict) for result in results)):
         return False
     features, seed = results[0].get("features"), results[0].get("seed")
@@ -415,11 +425,11 @@ def _is_task(results: Any, config: ExperimentConfig) -> bool:
     )
 
 
-def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Add a task's results as one line, on disk when this returns."""
+def _append(file: Path, lines: Sequence[Result]) -> None:
+    """Append a task's results as one line; it is on disk when this returns."""
     with file.open("a+b") as out:
         if out.tell() and not _ends_a_line(file):
-            out.write(b"\n")  # what a kill has torn stays a line of its own
+            out.write(b"\n")  # a line that a kill cut short stays on its own
         out.write(json.dumps(lines).encode() + b"\n")
         out.flush()
         os.fsync(out.fileno())

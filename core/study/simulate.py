@@ -1,12 +1,12 @@
-"""Simulate labelling with known answers: a strategy, a budget, a seed, and what the probe then reaches. Files stay outside.
+"""Simulate labelling with gold labels: for each strategy, budget and seed, judge the resulting probe. Uses no files.
 
-The simulated analyst gives the gold answer. The probe is the product's (`fit_logistic`), the picks come from the product's own
-registry, and the test images are never picked from.
+The simulated analyst gives the gold label. Probe (`fit_logistic`) and strategies are those of the product, and test images are
+never picked.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,26 +16,44 @@ from core.maths.precision_recall import pr_curve, precision_at_recall
 from core.maths.uncertainty import closeness
 from core.probe.strategies import ROUND, STRATEGIES, Need, Pool, automatic
 
-RECALL = 0.9  # at which precision is reported
+RECALL = 0.9  # recall at which precision is reported
 GRID = np.linspace(0.01, 1, 100)  # recalls at which precision-recall curves are compared
 METRICS = ("accuracy", "balanced_accuracy", "average_precision", "precision_at_recall")
 
 
+class Judgement(TypedDict):
+    """What a probe reaches on the test images."""
+
+    n_flagged: int  # among its labels
+    accuracy: float
+    balanced_accuracy: float
+    average_precision: float
+    precision_at_recall: float  # at `RECALL`
+    curve: list[float]  # precision at the recalls of `GRID`
+
+
+class Round(Judgement):
+    """One strategy with one budget."""
+
+    strategy: str
+    budget: int  # labels
+
+
 @dataclass(frozen=True)
 class Split:
-    """The images a seed labels from and those it is judged on."""
+    """The images a seed may label, and those it is judged on."""
 
-    pool: IntArray  # (P,) positions, ascending
-    test: IntArray  # (T,)
+    pool: IntArray  # (P,) int64 positions, ascending
+    test: IntArray  # (T,) int64 positions, ascending
 
 
 def split(groups: IntArray, seed: int, *, most: int) -> Split:
-    """Halve the images by near-duplicate group, so that no copy of a test image can be labelled.
+    """Split the images in half by near-duplicate group, so that no copy of a test image can be labelled.
 
     Args:
-        groups: (N,) group of each image.
-        seed: of the draw.
-        most: images a side at most.
+        groups: (N,) int64, near-duplicate group of each image.
+        seed: of the split.
+        most: limit of images on each side.
     """
     rng = np.random.default_rng([seed, 0])
     names, of_image = np.unique(groups, return_inverse=True)
@@ -46,45 +64,43 @@ def split(groups: IntArray, seed: int, *, most: int) -> Split:
 
 
 class Simulation:
-    """One seed on one set of features: every strategy starts from the same split."""
+    """One seed with one kind of features: every strategy starts from the same split."""
 
     def __init__(self, x: FloatArray, flagged: BoolArray, groups: IntArray, *, seed: int, most: int) -> None:
         """Split the images.
 
         Args:
             x: (N, D) standardised features.
-            flagged: (N,) the gold answer.
-            groups: (N,) near-duplicate groups.
+            flagged: (N,) bool, the gold labels.
+            groups: (N,) int64, near-duplicate groups.
             seed: of split and picks.
-            most: images a side at most.
+            most: limit of images on each side.
         """
         self._x, self._flagged, self._groups, self._seed = x, flagged, groups, seed
         self.split = split(groups, seed, most=most)
 
-    def run(self, strategy: str, budgets: Sequence[int]) -> Iterator[dict[str, Any]]:
-        """Label up to each budget in turn.
+    def run(self, strategy: str, budgets: Sequence[int]) -> Iterator[Round]:
+        """Label up to each budget in turn, and judge the probe there.
 
         Args:
             strategy: a name in `STRATEGIES`.
-            budgets: ascending; those above the pool's size are left out.
-        Yields:
-            a dict a budget: strategy, budget, the METRICS, n_flagged among the labels, and precision at GRID's recalls.
+            budgets: ascending; those larger than the pool are left out.
         """
         picked: IntArray = self.split.pool[:0]
         budgets = [budget for budget in budgets if budget <= len(self.split.pool)]
         for budget in budgets:
-            if strategy == "uncertain-once":  # not nested: the start, then everything at once
+            if strategy == "uncertain-once":  # each budget starts anew: diverse labels first, then the rest at once
                 picked = self._extend("diverse", self.split.pool[:0], min(ROUND, budget))
             while len(picked) < budget:
                 stop = min(len(picked) + ROUND, budget) if STRATEGIES[strategy].in_rounds else budget
                 picked = self._extend(strategy, picked, stop)
-            yield {"strategy": strategy, "budget": budget, **self._judge(picked)}
+            yield Round(strategy=strategy, budget=budget, **self._judge(picked))
 
     def _extend(self, strategy: str, picked: IntArray, budget: int) -> IntArray:
         chosen = STRATEGIES[strategy]
         score = self._scores(picked)
         if chosen.needs != Need.NOTHING and automatic(len(picked), has_score=score is not None) == "diverse":
-            chosen, strategy = STRATEGIES["diverse"], "diverse"  # as the product does: no model to ask yet
+            chosen, strategy = STRATEGIES["diverse"], "diverse"  # as in the product, while there is no model
         pool = Pool(
             rows=np.setdiff1d(self.split.pool, picked),
             embeddings=lambda rows: self._x[rows],
@@ -96,7 +112,7 @@ class Simulation:
         rng = np.random.default_rng([self._seed, len(picked), sorted(STRATEGIES).index(strategy)])
         found = chosen.choose(pool, budget - len(picked), rng)
         short = budget - len(picked) - len(found)
-        if short > 0:  # fewer groups than asked for: near-duplicates are all that is left
+        if short > 0:  # only near-duplicates of picked images are left
             found = np.concatenate([found, np.setdiff1d(pool.rows, found)[:short]])
         return np.concatenate([picked, found])
 
@@ -107,9 +123,9 @@ class Simulation:
         weights, bias = fit_logistic(self._x[picked].astype(np.float64), marks)
         return self._x @ weights.astype(np.float32) + np.float32(bias)
 
-    def _judge(self, picked: IntArray) -> dict[str, Any]:
+    def _judge(self, picked: IntArray) -> Judgement:
         truth, score = self._flagged[self.split.test], self._scores(picked)
-        if score is None:  # labels of one class: that class is all it can say, in no order
+        if score is None:  # labels on one side only: that side is predicted for all, without an order
             score = np.full(len(self._x), 1.0 if self._flagged[picked].all() else -1.0, np.float32)
         found = score[self.split.test]
         curve, says = pr_curve(found, truth), found > 0

@@ -1,4 +1,4 @@
-"""How much an analyst has seen: views and seconds by how clear they were, a daily budget, and when a break is due. Pure."""
+"""Exposure of an analyst: views and seconds by level, a daily budget, and when a break is due. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,8 +8,8 @@ from core.errors import InputError
 from core.images.decode import PrivacyView
 
 CLEAR_BUDGET = 200  # clear views a day; 0 = none
-BREAK_MINUTES = 20  # of clear or grey pictures without a pause; 0 = no reminder
-PAUSE = 300.0  # s without a clear or grey picture that count as a pause
+BREAK_MINUTES = 20  # of viewing clear or grey pictures without a pause; 0 = no reminder
+PAUSE = 300.0  # s without a clear or grey picture that counts as a pause
 
 
 class Level(StrEnum):
@@ -26,13 +26,13 @@ class Exposure:
 
     analyst: str
     day: str  # YYYY-MM-DD
-    views: Mapping[Level, int] = field(default_factory=dict)  # by level: pictures shown for a quarter of a second or longer
-    seconds: Mapping[Level, float] = field(default_factory=dict)  # by level: time with at least one such picture on screen
-    labels: int = 0  # images labelled that day, in actions that stand
+    views: Mapping[Level, int] = field(default_factory=dict)  # pictures shown for at least a quarter of a second
+    seconds: Mapping[Level, float] = field(default_factory=dict)  # time with at least one such picture on the screen
+    labels: int = 0  # images labelled that day, without undone labels
 
     @property
     def labels_per_clear_view(self) -> float | None:
-        """Return how many labels one clear view was worth; None, not defined, before the first clear view."""
+        """Return the labels per clear view; None before the first clear view."""
         clear = self.views.get(Level.CLEAR, 0)
         return self.labels / clear if clear else None
 
@@ -45,30 +45,30 @@ class Limits:
     break_minutes: int = BREAK_MINUTES
 
     def __post_init__(self) -> None:
-        """Check.
+        """Check the values.
 
         Raises:
             InputError: if one is negative.
         """
         if self.clear_budget < 0 or self.break_minutes < 0:
             got = f"{self.clear_budget} clear views and {self.break_minutes} minutes"
-            raise InputError(f"Limits cannot be negative, got {got}; 0 switches one off.")
+            raise InputError(f"Limits cannot be negative, got {got}; 0 turns a limit off.")
 
 
 @dataclass(frozen=True)
 class Streak:
-    """Viewing without a pause."""
+    """A period of viewing without a pause."""
 
     seconds: float = 0.0  # of clear or grey pictures
-    last: float = float("-inf")  # clock, s, of the newest of them
+    last: float = float("-inf")  # s on the clock, when the newest one was seen
     reminded: bool = False
 
     def after(self, seconds: float, now: float, limits: Limits) -> tuple["Streak", bool]:
-        """Add viewing time, and tell whether a break is due now; it is said once in a streak.
+        """Add viewing time, and tell whether to remind of a break now; that happens once per streak.
 
         Args:
             seconds: of clear or grey pictures since the last call.
-            now: a clock that never goes back, s.
+            now: s, on a clock that never goes back.
         """
         if not seconds:
             return self, False

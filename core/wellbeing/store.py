@@ -1,4 +1,4 @@
-"""What analysts have seen, kept in the workspace: sums by day, and each one's own limits. Each verb takes the workspace."""
+"""Exposures of analysts by day, and their own limits, kept in the workspace. Each verb takes the workspace."""
 
 import math
 from collections import Counter
@@ -12,22 +12,22 @@ from core.labels.actions import labelled_on
 from core.wellbeing.exposure import Exposure, Level, Limits, level_of
 from core.workspace import Workspace
 
-MOST_SECONDS = 60.0  # one report covers two seconds; more is no report of ours
+MOST_SECONDS = 60.0  # a window reports every two seconds; a longer time is an invalid report
 
 
 @dataclass(frozen=True)
 class Glance:
-    """What one window showed its analyst in the last seconds."""
+    """What one window has shown its analyst since its last report."""
 
     views: Mapping[Level, int]
     seconds: Mapping[Level, float]  # 0 to `MOST_SECONDS`
 
     @classmethod
     def of(cls, views: Mapping[str, int], seconds: Mapping[str, float]) -> "Glance":
-        """Take what a window reports, by privacy view.
+        """Check a report of a window, by privacy view.
 
         Raises:
-            InputError: if a view is unknown or a number cannot be.
+            InputError: if a view is unknown or a number is out of range.
         """
         seen: Counter[Level] = Counter()
         lasted: dict[Level, float] = {}
@@ -38,7 +38,7 @@ class Glance:
         numbers = [*seen.values(), *lasted.values()]
         longest = max(lasted.values(), default=0)
         if any(not math.isfinite(number) or number < 0 for number in numbers) or longest > MOST_SECONDS:
-            raise InputError(f"What was seen cannot be {dict(views)} in {dict(seconds)} s; reload the page.")
+            raise InputError(f"The page reported {dict(views)} views in {dict(seconds)} s, which cannot be; reload the page.")
         return cls(seen, lasted)
 
     def __add__(self, other: "Glance") -> "Glance":
@@ -50,7 +50,7 @@ class Glance:
 
 
 def add_exposures(workspace: Workspace, glances: Mapping[str, Glance]) -> dict[str, Exposure]:
-    """Add what analysts have just seen, in one transaction, and return each one's day; nothing where nothing can be kept."""
+    """Add exposures in one transaction and return each analyst's day; {} if the workspace is open for reading only."""
     if not workspace.writable:
         return {}
     workspace.catalog.people.add_exposures(today(), {analyst: (g.views, g.seconds) for analyst, g in glances.items()})
@@ -65,12 +65,12 @@ def _level(view: str) -> Level:
 
 
 def today() -> str:
-    """Return the day, UTC."""
+    """Return the current day, UTC, as YYYY-MM-DD."""
     return now()[:10]
 
 
 def exposures(workspace: Workspace) -> list[Exposure]:
-    """Return what every analyst saw on every day, the newest day first."""
+    """Return the exposure of every analyst on every day, newest day first."""
     by_day: dict[tuple[str, str], tuple[dict[Level, int], dict[Level, float]]] = {}
     for found in workspace.catalog.people.exposures():
         views, seconds = by_day.setdefault((found["analyst"], found["day"]), ({}, {}))
@@ -81,7 +81,7 @@ def exposures(workspace: Workspace) -> list[Exposure]:
 
 
 def exposure(workspace: Workspace, analyst: str) -> Exposure:
-    """Return what an analyst has seen today."""
+    """Return the exposure of an analyst today."""
     mine = [seen for seen in exposures(workspace) if (seen.analyst, seen.day) == (analyst, today())]
     return mine[0] if mine else Exposure(analyst, today(), labels=labelled_on(workspace).get((analyst, today()), 0))
 
@@ -92,5 +92,5 @@ def limits(workspace: Workspace, analyst: str) -> Limits:
 
 
 def set_limits(workspace: Workspace, analyst: str, wanted: Limits) -> None:
-    """Keep an analyst's limits."""
+    """Save an analyst's limits."""
     workspace.catalog.people.set(analyst, **vars(wanted))

@@ -92,7 +92,7 @@ def test_gold_values_that_match_no_class_are_named(fitted):
     truth = [names[code] for code in fitted.gold("label")]
     with_gold(fitted, "Case", [name.title() for name in truth])
     missing = curve(fitted, "gold", gold_column="Case").missing
-    assert "none of the values of 'Case' is a class: 'Explicit', 'Neutral'" in missing
+    assert "no value of 'Case' is a class: 'Explicit', 'Neutral'" in missing
     assert "'Explicit' is probably 'explicit'" in missing
     with_gold(fitted, "some", ["EXPLICIT" if row < 5 else name for row, name in enumerate(truth)])
     some = curve(fitted, "gold", gold_column="some")

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from core.encoders.chosen import encoders, use_encoder
 from core.encoders.embed import embed
-from core.errors import InputError, WorkspaceError
+from core.errors import DamageError, InputError, WorkspaceError
 from core.evidence.queues import check_queue
 from core.labels.actions import label, redo, undo
 from core.labels.exchange import export_labels, import_labels
@@ -144,11 +144,11 @@ def test_more_like_this_equals_a_slow_search(worked_on):
         likeness = (x @ x[queries].T).max(axis=1)
         likeness[queries] = -1
         assert more_like(space, queries, 25).tolist() == np.argsort(-likeness)[:25].tolist()
-        with pytest.raises(InputError, match="no picture to compare"):
+        with pytest.raises(InputError, match="no image to compare"):
             more_like(space, np.array([], np.int64), 5)
 
 
-def test_past_probes_are_judged_on_todays_check_labels(folder):
+def test_past_probes_are_judged_on_todays_check_labels(folder, monkeypatch, caplog):
     with Workspace(folder) as space:
         space.set_check_set(replace(space.check_set, number=2, after=1.0))  # so that all readings may be watched
         gold = space.gold("label")
@@ -169,3 +169,38 @@ def test_past_probes_are_judged_on_todays_check_labels(folder):
         truth = np.isin(gold[judged], space.flagged_codes)
         newest = average_precision_score(truth, space.fitted.score[judged])
         assert curve.rounds[-1].average_precision == pytest.approx(newest, abs=1e-4)
+        models, oldest = (
+            space.catalog.models,
+            min(version for version, _ in space.catalog.models.probe_records(space.encoder_name)),
+        )
+        weights = models.probe_weights
+
+        def damaged(version):
+            if version == oldest:
+                raise DamageError("It is damaged.")
+            return weights(version)
+
+        monkeypatch.setattr(models, "probe_weights", damaged)
+        with caplog.at_level("WARNING", "lassoscope.probe"):
+            assert [round_.n_labels for round_ in learning(space).rounds] == counts[1:]
+        assert [r.getMessage() for r in caplog.records] == [
+            "1 saved probe cannot be read and is not in the learning curve; run 'lassoscope doctor'"
+        ]
+
+
+def test_a_saved_probe_that_cannot_be_read_is_fitted_again_and_said(folder, monkeypatch, caplog):
+    def damaged(_):
+        raise DamageError("It is damaged.")
+
+    with Workspace(folder) as space:
+        gold = space.gold("label")
+        for code, name in enumerate(space.class_names):
+            label(space, np.flatnonzero(~space.is_check & (gold == code))[:20], name, analyst="ann")
+        before = refit(space)
+        monkeypatch.setattr("core.probe.live.probe_from_bytes", damaged)
+        with caplog.at_level("WARNING", "lassoscope.probe"):
+            again = refit(space)
+        assert np.allclose(again.score, before.score, equal_nan=True)
+        assert [r.getMessage() for r in caplog.records] == [
+            "1 saved probe cannot be read and is fitted again; run 'lassoscope doctor'"
+        ]

@@ -111,7 +111,7 @@ def test_other_images_are_said_to_be_other(bundle, tmp_path):
     assert len(pd.read_parquet(tmp_path / "out" / "scores.parquet")) == 60
 
 
-def test_a_stopped_run_goes_on_and_another_source_begins_anew(bundle, promised, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_and_another_source_begins_anew(bundle, promised, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(scoring, "ROWS", 25)
     loaded, out = load_bundle(bundle, device="cpu"), tmp_path / "s.csv"
 
@@ -129,7 +129,11 @@ def test_a_stopped_run_goes_on_and_another_source_begins_anew(bundle, promised, 
     assert [row.path for row in whole.itertuples()] == [file.path for file in list_folder(promised / "new")]
     with pytest.raises(KeyboardInterrupt):
         scoring.score_source(loaded, promised / "new", out, on_progress=stop)
-    assert scoring.score_source(loaded, promised / "old", out)["resumed_parts"] == 0
+    with caplog.at_level("WARNING", "lassoscope.delivery"):
+        assert scoring.score_source(loaded, promised / "old", out)["resumed_parts"] == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 part files of another bundle or of other images are deleted; scoring starts over"
+    ]
 
 
 def test_onnx_and_scikit_learn_answer_alike(bundle, promised):

@@ -111,7 +111,7 @@ def test_labels_are_exported_doctor_tells_and_repair_keeps_them(small, tmp_path,
     with Workspace(small) as space:
         left = workspace_report(space)
         assert not [said for said in left if "damaged" in said or "thumbnails are missing" in said]
-        assert len(left) <= len(came.left) + 2  # what cannot be made again is told: "made" is no encoder
+        assert len(left) <= len(came.left) + 2  # what cannot be restored is told: "made" is no encoder
         label(space, np.array([0]), "neutral", analyst="after")
 
 
@@ -296,7 +296,7 @@ def test_thumbnails_are_made_again_only_from_files_with_the_same_content(small, 
     shutil.copyfile(images / "p09.png", images / replaced.rsplit("/", 1)[1])
     (small / "thumbnails.sqlite").unlink()
     came = repair(small)
-    assert any("2 thumbnails cannot be made" in said for said in came.left)
+    assert any("2 thumbnails cannot be rebuilt" in said for said in came.left)
     with Workspace(small, read_only=True) as space:
         found = {name.decode(): space.thumbnails.get(name.decode()) for name in space.ids}
     assert [name for name in found if found[name] is None] == [name.decode() for name in space.ids[:2]]

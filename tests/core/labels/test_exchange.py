@@ -59,7 +59,7 @@ def test_no_file_changes_what_was_read_in_check(space, take, source):
     label(space, np.array([row]), "explicit", analyst="ann", source="check")
     found = take("image,class,source", f"{space.image_id(row)},neutral,{source}")
     assert (found.n_taken, found.n_kept) == (0, 1)
-    assert "1 image keeps what was read in Check" in found.sentence
+    assert "1 image keeps the reading from Check" in found.sentence
     assert (name_of(space, row), space.labelled_by(row), space.evidence().sum()) == ("explicit", "ann", 1)
 
 
@@ -195,7 +195,7 @@ def test_labels_are_written_as_csv_or_parquet_into_a_file(space, tmp_path):
         ("neutral,explicit*,Explicit", "different names, got 'explicit' and 'Explicit'"),
         ("neutral,two  words,two words", "different names"),
         ("neutral,*", "empty one"),
-        ("neutral,a*b", "holds '*'"),
+        ("neutral,a*b", "contains '*'"),
         ("neutral,a\tb", "control character"),
         ("neutral," + "x" * 61, "61 characters"),
     ],
@@ -214,14 +214,14 @@ def test_nine_classes_have_nine_colours_and_keys():
 def test_keys_are_one_character_and_different(space):
     for keys in ("11", ("1", ""), ("1", "22"), ("1", " ")):
         classes = [ImageClass(name, "#000000", key, flagged=False) for name, key in zip("ab", keys, strict=True)]
-        with pytest.raises(InputError, match="different key"):
+        with pytest.raises(InputError, match="its own key"):
             set_classes(space, classes)
 
 
 def test_a_class_goes_once_its_labels_are_undone_or_cleared_and_history_still_tells_of_it(space):
     rest = parse_classes("neutral,explicit*")
     label(space, np.arange(3), "typo", analyst="ann")
-    for wrong, said in ((rest, "'typo' carries 3 labels; keep it"), (parse_classes("neutral,Typo"), "write it as 'typo'")):
+    for wrong, said in ((rest, "'typo' has 3 labels; keep it"), (parse_classes("neutral,Typo"), "write it as 'typo'")):
         with pytest.raises(InputError, match=said):
             set_classes(space, wrong)
     undone = undo(space, analyst="ann")

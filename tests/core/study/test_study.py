@@ -112,15 +112,15 @@ def test_differences_are_paired_t_intervals():
 def test_the_conclusion_claims_no_more_than_its_intervals():
     noise = np.random.default_rng(0).normal(0, 0.02, 10)
     better = conclude(made(0.95 + noise / 10, 0.85 + noise), "encoder")
-    assert "100 actively chosen labels beat 100 random ones" in better
+    assert "100 actively chosen labels do better than 100 random ones" in better
     assert "10 of 10 seeds reach 80% precision" in better
     same = conclude(made(0.85 + noise, 0.85 - noise), "encoder")
     assert "are not distinguishable" in same
-    assert "beat" not in same
+    assert "better" not in same
     worse = conclude(made(0.70 + noise, 0.85 + noise / 3), "encoder")
     assert "do worse than 100 random ones" in worse
     assert "0 of 10 seeds" in worse
-    assert "one seed allows no conclusion" in conclude(made([0.9], [0.8]), "encoder")
+    assert "one seed is not enough for a conclusion" in conclude(made([0.9], [0.8]), "encoder")
 
 
 def test_the_summary_counts_seeds_and_the_share_at_the_goal():
@@ -142,13 +142,15 @@ def prepared(demo_400, tmp_path_factory):
 CONFIG = ExperimentConfig("label", ("footwear",), strategies=("diverse", "uncertain", "random"), budgets=(10, 30), seeds=2)
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared):
+def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared, caplog):
     with Workspace(prepared, read_only=True) as space:
         part = run_experiment(space, CONFIG, workers=1, stop=lambda: True)
         assert (part.done, part.total, part.finished) == (1, 6, False)
         with (part.folder / "results.jsonl").open("ab") as file:
             file.write(b'[{"features": "pix')  # torn by a kill
-        rest = run_experiment(space, CONFIG, workers=2)
+        with caplog.at_level("WARNING", "lassoscope.study"):
+            rest = run_experiment(space, CONFIG, workers=2)
+        assert [r.getMessage() for r in caplog.records] == ["1 line of the study cannot be read; the tasks are run again"]
         assert rest.folder == part.folder
         assert rest.finished
         whole = run_experiment(space, CONFIG, workers=1)
@@ -167,14 +169,14 @@ def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared
     ("change", "said"),
     [
         ({"gold": "kind"}, "no gold column 'kind'; there are item, label"),
-        ({"flagged": ("boots",)}, "No image has 'boots' in 'label'; its values are copyright, footwear, neutral"),
+        ({"flagged": ("boots",)}, "No image has 'boots' in 'label'; the values are copyright, footwear, neutral"),
         ({"strategies": ("best",)}, "There is no strategy 'best'"),
         ({"features": ("clip",)}, "There are no features 'clip'"),
-        ({"budgets": (20, 10)}, "Budgets must rise"),
+        ({"budgets": (20, 10)}, "Budgets must be ascending"),
         ({"flagged": ("copyright", "footwear", "neutral")}, "20 flagged and 20 other"),
-        ({"seeds": 0}, "a seed at least"),
-        ({"seeds": 10**9}, "1,000 seeds at most"),
-        ({"budgets": (5_000,)}, r"smallest budget is 5,000 labels, but half of the 400 images .* a budget of \d+ or less"),
+        ({"seeds": 0}, "budget and seed"),
+        ({"seeds": 10**9}, "at most 1,000 seeds"),
+        ({"budgets": (5_000,)}, r"smallest budget is 5,000 labels, but half of the 400 images .* a budget of at most \d+"),
         ({"features": ("encoder", "encoder")}, "'encoder' is named twice"),
         ({"strategies": ("random", "random")}, "'random' is named twice"),
         ({"flagged": ("Footwear",)}, "'Footwear' is probably 'footwear'"),

@@ -19,6 +19,6 @@ def test_the_command_says_what_it_took_and_what_it_kept(tmp_path):
     file.write_text("image,class\n" + "".join(f"{key},neutral\n" for key in keys))
     said = CliRunner().invoke(app, ["labels", "import", str(file), "-w", folder]).output
     assert (
-        "1 label taken in. 1 image keeps what was read in Check. Labelled now: 1 in the teach half, 1 in the check half."
+        "1 label imported. 1 image keeps the reading from Check. Labelled now: 1 in the teach half, 1 in the check half."
         in said
     )
