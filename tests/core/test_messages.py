@@ -97,5 +97,5 @@ def test_gold_values_that_match_no_class_are_named(fitted):
     with_gold(fitted, "some", ["EXPLICIT" if row < 5 else name for row, name in enumerate(truth)])
     some = curve(fitted, "gold", gold_column="some")
     assert some.curve.n < curve(fitted, "gold", gold_column="label").curve.n
-    assert some.note == "without 5 images whose 'some' is no class: 'EXPLICIT' ('EXPLICIT' is probably 'explicit')"
+    assert some.note == "without 5 images whose 'some' is not a class: 'EXPLICIT' ('EXPLICIT' is probably 'explicit')"
     assert curve(fitted, "gold", gold_column="label").note == ""
