@@ -1,4 +1,4 @@
-"""What is missing before something can be done, as a sentence; nothing where nothing is. Each verb takes the workspace."""
+"""Messages about what is missing before something can be done; "" if nothing is. Each verb takes the workspace."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from core.workspace import Workspace
 
 
 def missing_for_map(workspace: Workspace) -> str:
-    """Say what is missing before images can be seen on the map; "" if nothing is."""
+    """Return what is missing before all images are on the map; "" if nothing is."""
     if lost := workspace.current.lost_parts or workspace.current.lost_map:
         return f"No whole map: {lost[0].lower()}{lost[1:]}"
     if not workspace.n_images:
@@ -26,7 +26,7 @@ def missing_for_map(workspace: Workspace) -> str:
 
 
 def missing_for_probe(workspace: Workspace) -> str:
-    """Say what is missing before there can be a probe; "" if nothing is."""
+    """Return what is missing before a probe can be fitted; "" if nothing is."""
     if workspace.matrix is None and workspace.current.lost_parts:
         return workspace.current.lost_parts
     if workspace.matrix is None:
@@ -38,7 +38,7 @@ def missing_for_probe(workspace: Workspace) -> str:
 
 
 def missing_for_score(workspace: Workspace) -> str:
-    """Say what is missing before images have a score of being flagged; "" if nothing is."""
+    """Return what is missing before images can be scored; "" if nothing is."""
     if missing := missing_for_probe(workspace):
         return missing
     codes = workspace.labels.codes
@@ -47,7 +47,7 @@ def missing_for_score(workspace: Workspace) -> str:
 
 
 def missing_for_teaching(workspace: Workspace) -> str:
-    """Say why no image can teach the model; "" if some can."""
+    """Return why the model cannot learn from any image; "" if it can."""
     if not workspace.n_images:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
     if workspace.is_check.all():
@@ -59,7 +59,7 @@ def missing_for_teaching(workspace: Workspace) -> str:
 
 
 def missing_for_suggestions(workspace: Workspace) -> str:
-    """Say why no image can be suggested; "" if some can."""
+    """Return why no image can be suggested; "" if some can."""
     if missing := missing_for_teaching(workspace):
         return missing
     rows = workspace.matrix.rows if workspace.matrix else 0
@@ -73,10 +73,10 @@ def missing_for_suggestions(workspace: Workspace) -> str:
 
 
 def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
-    """Say why no image of the check half can be read; "" if some can, or all were.
+    """Return why there are no check-half images to read; "" if there are some, read or not.
 
     Args:
-        live: of those that live curves may use, instead of those sealed for the promise.
+        live: ask about images for live curves instead of those sealed for the promise.
     """
     if not workspace.n_images:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
@@ -99,9 +99,9 @@ def _all_images(workspace: Workspace, half: Half) -> str:
 
 
 def missing_side(workspace: Workspace) -> str:
-    """Say which side, "flagged" or "other", no teach-half label is on yet; "" if both have one, or there is none."""
+    """Return the side, "flagged" or "other", without teach-half labels; "" if both have some, or neither has."""
     if not 0 < len(workspace.flagged_codes) < len(workspace.classes):
-        return ""  # no label could bring the other side
+        return ""  # there are no classes on one of the sides
     codes = workspace.labels.codes[~workspace.is_check]
     flagged = np.isin(codes[codes != UNLABELLED], workspace.flagged_codes)
     return "" if not len(flagged) or 0 < flagged.sum() < len(flagged) else "other" if flagged.all() else "flagged"

@@ -1,4 +1,4 @@
-"""Bring a decoded picture to what a browser shows: sRGB, transparency on white, 8 bits. Pillow and numpy."""
+"""Convert a decoded picture to what a browser shows: sRGB, transparency on white, 8 bits. Pillow and numpy."""
 
 import io
 from functools import lru_cache
@@ -8,18 +8,18 @@ import numpy as np
 from PIL import Image, ImageCms
 
 GROUND = (255, 255, 255)  # under transparency: what a browser page shows most often
-STRIP = 2**22  # pixels converted at once: copies of a whole large picture would cost several times its size
+STRIP = 2**22  # pixels converted at once: converting a large picture as a whole would take several times its memory
 PLAIN_GAMMA = 1 / 2.2
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 def to_srgb(image: Image.Image, *, shrink: int = 1) -> Image.Image:
-    """Convert a picture of any mode to RGB as a browser does: by its colour profile, its transparency laid on white.
+    """Convert a picture of any mode to RGB as a browser does: by its colour profile, and on a white background.
 
-    Wide gamuts and CMYK go through the profile of the file; without one they are taken as sRGB. 16 bits are scaled to 8.
+    Wide gamuts and CMYK are converted by the file's profile; without one sRGB is assumed. 16 bits are scaled to 8.
 
     Args:
-        shrink: average this many px of each side into one; a large picture then never has a whole copy.
+        shrink: factor by which to shrink each side; a large picture is then never copied in full size.
     """
     if image.width * image.height > 2 * STRIP:
         return _by_strips(image, shrink)
@@ -62,21 +62,21 @@ def _keeping_info(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _range_of(image: Image.Image) -> tuple[float, float] | None:
-    """Return the values to stretch between, None where the mode has a range of its own: 65,535 is white."""
+    """Return the values that become black and white; None if the mode has a fixed range, in which 65,535 is white."""
     if image.mode.startswith("I;16"):
         return None
     extrema: Any = image.getextrema()
     low, high = extrema
     if image.mode == "I" and low >= 0 and high <= 65_535:
         return None
-    if not (np.isfinite(low) and np.isfinite(high)):  # numbers that are none come out black
+    if not (np.isfinite(low) and np.isfinite(high)):  # NaN and infinity become black
         finite = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         low, high = finite.min(), finite.max()
     return float(low), float(high)
 
 
 def _from_numbers(image: Image.Image, between: tuple[float, float] | None) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point greys to 8 bits; clipping and wrapping are Pillow's default and wrong."""
+    """Scale 16-bit, 32-bit and floating-point greys to 8 bits; Pillow would clip or wrap them."""
     values = np.asarray(image)
     if between is None:
         grey = ((values.astype(np.uint32) + 128) // 257).clip(0, 255).astype(np.uint8)
@@ -93,7 +93,7 @@ def _from_numbers(image: Image.Image, between: tuple[float, float] | None) -> Im
 
 
 def _from_profile(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
-    """Apply the file's colour profile, or its gamma; what does not fit the picture says nothing, as in a browser."""
+    """Apply the file's colour profile, or its gamma; a profile that does not fit the picture is ignored, as in browsers."""
     profile = info.get("icc_profile")
     if isinstance(profile, bytes) and profile:
         transform = _transform(profile, image.mode)
@@ -120,7 +120,7 @@ def _from_gamma(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the way from a profile to sRGB, None if it is sRGB, damaged, or of another colour space than the picture."""
+    """Return the transform from a profile to sRGB; None if it is sRGB, damaged, or for another colour space."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if _SPACES.get(source.profile.xcolor_space) != mode or _is_srgb(source):
@@ -131,6 +131,6 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Tell whether a profile is sRGB under one of its many names: then there is nothing to do."""
+    """Tell whether a profile is sRGB, under one of its many names, so that no conversion is needed."""
     described = profile.profile.profile_description or ""
     return described.lower().replace(" ", "").startswith(("srgb", "c2"))  # c2: Facebook's small sRGB

@@ -1,6 +1,7 @@
-"""Look into picture files before a decoder does: bound what it may cost, leave out what nobody needs. Bytes in, bytes out.
+"""Check picture files before decoding: limit the cost, strip metadata. Bytes in, bytes out.
 
-A decoder allocates what a header claims, keeps every text and every tag, and refuses a picture for a comment's checksum.
+Without this a decoder allocates whatever a header claims, stores all text and tags, and rejects a picture because of a
+comment's checksum.
 """
 
 import struct
@@ -9,8 +10,8 @@ from collections.abc import Iterator
 
 from core.errors import InputError
 
-MAX_PIXELS = 250_000_000  # the largest phone makes 200 million; a decompression bomb claims billions
-MOST_MISSING = 0.05  # of a picture's rows: a browser shows what is there, and with more missing nobody knows what it was
+MAX_PIXELS = 250_000_000  # phone cameras have up to 200 million; decompression bombs claim billions
+MOST_MISSING = 0.05  # maximum share of rows missing at the end: browsers show the rest, but it may not be representative
 MOST_PROFILE = 2**22  # bytes of a colour profile
 MOST_VALUES = 2**20  # of one TIFF tag: a strip a row is 65,535
 MOST_PAGES = 10_000
@@ -27,7 +28,7 @@ _TIFF_BYTES = {1, 2, 6, 7}  # types that stay bytes; the others become Python nu
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Refuse a picture that is larger than any camera makes.
+    """Refuse a picture that is larger than any camera's.
 
     Raises:
         InputError: if it has more than `MAX_PIXELS`.
@@ -37,9 +38,9 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def orientation_of(exif: bytes) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where the block says nothing or is damaged.
+    """Return the EXIF orientation, 1 to 8; 1 if the block has none or is damaged.
 
-    Reads that one tag: a block may claim thousands of tags of the same megabytes.
+    Reads only this tag: a malicious block may claim thousands of large tags.
     """
     block = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
@@ -61,9 +62,9 @@ def orientation_of(exif: bytes) -> int:
 
 
 def lean_png(content: bytes) -> tuple[bytes, int]:
-    """Return a PNG without comments, whole to its end marker, and its orientation.
+    """Return a PNG without comments, completed to its end marker, and its orientation.
 
-    A wrong checksum in a chunk that a picture needs is damage; any other chunk that is wrong is left out.
+    A wrong checksum in a chunk needed for the picture is damage; other wrong chunks are removed.
 
     Raises:
         InputError: if it is damaged, or if more than `MOST_MISSING` of it is missing.
@@ -100,7 +101,7 @@ def _name(chunk: bytes) -> str:
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, bool | None]]:
-    """Yield (name, data, sound): False = a wrong checksum, None = the file ends before the chunk does."""
+    """Yield (name, data, sound); sound is False for a wrong checksum, None if the file ends within the chunk."""
     view, start = memoryview(content), len(_PNG_START)
     while start + 8 <= len(content):
         (length,), name = struct.unpack_from(">I", content, start), content[start + 4 : start + 8]
@@ -120,7 +121,7 @@ def _chunk(name: bytes, data: bytes | memoryview) -> bytes:
 
 
 def _clear_grey(header: bytes, data: memoryview) -> memoryview:
-    """Say the transparent level of a grey PNG of 2 or 4 bits as Pillow compares it, among 256 levels."""
+    """Scale the transparent level of a 2-bit or 4-bit grey PNG to 8 bits, as Pillow expects it."""
     if len(header) != 13 or header[9] != 0 or header[8] not in (2, 4) or len(data) != 2:
         return data
     (level,) = struct.unpack(">H", data)
@@ -128,7 +129,7 @@ def _clear_grey(header: bytes, data: memoryview) -> memoryview:
 
 
 def _too_large(name: bytes, data: memoryview) -> bool:
-    """Tell whether a colour profile unpacks to more than any profile has."""
+    """Tell whether a colour profile decompresses to more than any real profile's size."""
     if name != b"iCCP":
         return False
     packed = bytes(data[:MOST_PROFILE]).partition(b"\0")[2][1:]
@@ -141,7 +142,7 @@ def _too_large(name: bytes, data: memoryview) -> bool:
 
 
 def _completed(chunks: list[tuple[bytes, memoryview]], data_cut: bool) -> list[tuple[bytes, memoryview]]:
-    """Give a PNG whose end is missing one; where its last rows are missing, they become black or clear."""
+    """Complete a PNG whose end is missing; missing last rows become black or transparent."""
     end = (b"IEND", memoryview(b""))
     if any(name == b"acTL" for name, _ in chunks):  # what moves is shown up to where it ends
         return [*chunks, end]
@@ -185,10 +186,9 @@ def _png_bytes(header: bytes) -> int:
 
 
 def lean_jpeg(content: bytes) -> tuple[bytes, int]:
-    """Return a JPEG without what cameras and programs write beside the picture, and its orientation.
+    """Return a JPEG with only what the decoder needs and the colour profile, and its orientation.
 
-    Kept is what the decoder needs and the colour profile. Further pictures in the file (a second eye, a gain map) go: what
-    a browser shows is the first. A missing end marker is added.
+    Further pictures in the file (stereo, gain map) are removed, as browsers show only the first. A missing end marker is added.
     """
     kept, orientation, start = [b"\xff\xd8"], 0, 2
     while start + 4 <= len(content):
@@ -228,7 +228,7 @@ def _is_comment(marker: int, segment: bytes) -> bool:
 
 
 def check_tiff(content: bytes) -> None:
-    """Bound what a reader keeps of a TIFF's tags, on every page.
+    """Limit what a decoder has to store of a TIFF's tags, on every page.
 
     Raises:
         InputError: if its pages go round in a circle, or its tags claim more than the file holds.

@@ -1,4 +1,4 @@
-"""Does a picture show light text on a dark ground? One figure per thumbnail, vectorised; numpy, Pillow, safetensors."""
+"""The probability that a picture is light text on a dark background, from its thumbnail. numpy, Pillow, safetensors."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.arrays import FloatArray
 from core.assets import ASSETS
 
 WEIGHTS = ASSETS / "text-on-dark.safetensors"  # by benchmarks/fit_text.py
-ON_DARK = 0.5  # the figure from which on a picture counts as text on dark
+ON_DARK = 0.5  # probability from which a picture counts as text on dark
 
 SIDE = 64  # px; thumbnails are brought to this square, words keep their strokes and rows
 DARK = 90  # grey level a ground stays under
@@ -77,7 +77,7 @@ def grey_of(webp: bytes) -> FloatArray:
 
 @dataclass(frozen=True)
 class TextNet:
-    """Seventeen features, one hidden layer, one figure; 913 weights, fitted by benchmarks/fit_text.py."""
+    """A network with 17 features, one hidden layer and one output; 913 weights, fitted by benchmarks/fit_text.py."""
 
     mean: FloatArray  # (17,)
     scale: FloatArray  # (17,)
@@ -94,7 +94,7 @@ class TextNet:
         return cls(**load_file(WEIGHTS))
 
     def __call__(self, grey: FloatArray) -> FloatArray:
-        """Return the figure of (N, SIDE, SIDE) grey pictures, (N,) float32 in [0, 1]; higher = text on dark."""
+        """Return the probability of text on dark of (N, SIDE, SIDE) grey pictures, (N,) float32 in [0, 1]."""
         from scipy.special import expit
 
         features = text_features(grey)

@@ -1,4 +1,4 @@
-"""Decode untrusted image files to what a browser shows, make thumbnails and the privacy views. Pillow and numpy."""
+"""Decode untrusted picture files to what a browser shows; make thumbnails and privacy views. Pillow and numpy."""
 
 import io
 import math
@@ -27,13 +27,13 @@ from core.images.containers import (
 from core.images.frames import look_through, spread
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 
-LARGE = 16_000_000  # px; larger pictures are shrunk while they are converted, and nobody needs more of them
+LARGE = 16_000_000  # px; larger pictures are shrunk during conversion
 MOST_MEMORY = 1_024  # MB that decoding one file may take
 # Bytes a pixel that decoding takes at its peak, measured at 25 megapixels: WebP and GIF keep several frames.
 PIXEL_BYTES = {"JPEG": 4, "PNG": 5, "BMP": 5, "ICO": 9, "TIFF": 7, "GIF": 20, "AVIF": 9.5, "HEIF": 8, "WEBP": 18}
 THUMBNAIL_SIDE = 128  # px
 WEBP_QUALITY = 80
-BLUR_SHARE = 1 / 12  # of the longer side: what a picture shows is gone, where its masses lie is not
+BLUR_SHARE = 1 / 12  # radius as a share of the longer side: content is unrecognisable, large areas of colour remain
 MOVING = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # a JPEG's or HEIC's further pictures are no frames, and nobody shows them
 MOST_PAGES = 64  # of a TIFF that are looked at
 SMALL_PAGE = 1 | 4  # TIFF: a page that is another one reduced, or a mask of it
@@ -48,7 +48,7 @@ TURNS = {
 }
 MISSING = (128, 128)  # lowest and highest value of what a JPEG decoder fills in
 
-# Pillow warns of odd metadata; what matters raises. Once and for all: `catch_warnings` is not safe in a server's threads.
+# Pillow warns about odd metadata; what matters raises. Set globally, because `catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow raises at twice that, also for what lies inside of other files
 
@@ -57,7 +57,7 @@ Uint8Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 @dataclass(frozen=True)
 class Sight:
-    """A file as a person sees it."""
+    """A decoded file as it is shown to people."""
 
     image: Image.Image  # RGB, upright; of a moving picture a mosaic
     width: int  # px of the file's picture, upright; `image` has fewer where it is large, or a mosaic
@@ -69,7 +69,7 @@ class Sight:
 
 
 def decode(source: Path | bytes, *, max_side: int | None = None) -> Image.Image:
-    """Decode an image file to RGB as a browser shows it; `look` says more of it."""
+    """Decode a picture file to RGB as a browser shows it; `look` returns more details."""
     return look(source, max_side=max_side).image
 
 
@@ -159,7 +159,7 @@ def _read_heif() -> None:
 
 
 def _draft(opened: Image.Image, max_side: int | None, shrink: int) -> None:
-    """Let a JPEG be decoded at an eighth to a half of its size, where that is enough."""
+    """Let a JPEG be decoded at an eighth to a half of its size if that suffices."""
     if max_side is not None:
         opened.draft("RGB", (max_side, max_side))
     elif shrink > 1:
@@ -242,7 +242,7 @@ def _short(error: Exception) -> str:
 
 
 def load_square(source: Path | bytes, size: int) -> Uint8Array:
-    """Decode, resize the shorter side to `size` and cut the middle out, as the field's ViTs are fed.
+    """Decode, resize the shorter side to `size` and crop the centre, the usual input of ViTs.
 
     Returns:
         (3, size, size) uint8.
@@ -269,12 +269,12 @@ def webp(image: Image.Image) -> bytes:
 
 
 def blurred(image: Image.Image) -> Image.Image:
-    """Blur until only the masses of colour are left; the radius follows the size."""
+    """Blur until only large areas of colour are left; the radius is proportional to the size."""
     return image.filter(ImageFilter.GaussianBlur(max(image.size) * BLUR_SHARE))
 
 
 def grey(image: Image.Image) -> Image.Image:
-    """Take the colour out."""
+    """Convert to grey."""
     return image.convert("L").convert("RGB")
 
 

@@ -1,6 +1,6 @@
-"""Moving and many-page pictures: look at all frames that a budget allows, and show those that differ most as one mosaic.
+"""Animated and multi-page pictures: decode as many frames as a budget allows, show those that differ most as a mosaic.
 
-Judged by its first frame alone, a picture would show anything behind a harmless start. Pillow and numpy.
+Judged by its first frame alone, a file could hide anything behind a harmless start. Pillow and numpy.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ GAP = 1 / 64  # of a tile's side between two
 
 @dataclass(frozen=True)
 class Frames:
-    """What was seen of a file's frames."""
+    """The frames of a file."""
 
     image: Image.Image  # RGB: the first frame, or the mosaic
     n: int  # frames of the file as far as they were counted
@@ -56,7 +56,7 @@ def look_through(first: Image.Image, others: Iterator[Image.Image], *, n_known: 
 
 
 class _Picks:
-    """Keeps, as frames pass by once, a few that lie far apart; in the order of the file."""
+    """Selects, in one pass, a few frames that differ most, in the order of the file."""
 
     def __init__(self, first: Image.Image) -> None:
         self._signs = [_sign(first)]
@@ -96,7 +96,7 @@ def _tile(frame: Image.Image) -> Image.Image:
 
 
 def mosaic(tiles: list[Image.Image]) -> Image.Image:
-    """Lay 2 to 4 pictures out in rows of two, each whole, on white."""
+    """Arrange 2 to 4 uncropped pictures in rows of two on white."""
     width, height = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
     gap = max(1, round(max(width, height) * GAP))
     side_by_side = len(tiles) > 2 or width <= height

@@ -1,8 +1,8 @@
-"""Lay two pictures over each other and look for a place where they differ. Pillow, numpy and scipy.
+"""Overlay two pictures and look for a place where they differ. Pillow, numpy and scipy.
 
-A hash, or a correlation of the whole, says that two pages are alike though a line, a name or a number is another one. Here
-the worst place decides. Measured (pages of text, notices, photos; JPEG q30 to WebP, half to 1.5 times the size): copies differ
-by at most 8 grey levels (root mean square of the worst 16 px), one digit on a page of 1,000 px by 9 and more.
+By a hash, or by the correlation of the whole, two pages match even if a line, a name or a number differs. Here the place with
+the largest difference decides. Measured (pages of text, notices, photos; JPEG q30 to WebP, half to 1.5 times the size):
+copies differ by at most 8 grey levels (root mean square of the worst 16 px), one digit on a page of 1,000 px by 9 and more.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def colours_part(a: Image.Image, b: Image.Image, *, cut: Edges = (0.0, 0.0, 0.0,
 
 
 def shows_little(image: Image.Image) -> bool:
-    """Tell whether most of a picture is plain: frames, covers, pages with a line."""
+    """Tell whether a picture is mostly plain, such as a blank frame or a page with one line."""
     from scipy.ndimage import uniform_filter
 
     small = image.convert("L").resize((128, 128), Image.Resampling.BICUBIC)

@@ -24,11 +24,11 @@ class Half(StrEnum):
 
 
 def permanent_random_numbers(ids: Sequence[str], *, salt: str) -> FloatArray:
-    """Give every id its own uniform number, the same on every machine and in every run.
+    """Return a uniform random number for every id, the same on every machine and in every run.
 
     Args:
         ids: N stable names.
-        salt: names the purpose; two salts give independent numbers.
+        salt: identifies the purpose; different salts give independent numbers.
     Returns:
         (N,) float64 in [0, 1).
     """
@@ -41,10 +41,10 @@ def permanent_random_numbers(ids: Sequence[str], *, salt: str) -> FloatArray:
 
 
 def in_check_half(groups: Sequence[str], *, salt: str) -> BoolArray:
-    """Tell which images belong to the check half, from their near-duplicate groups, so that twins never part.
+    """Tell which images belong to the check half, by their near-duplicate groups, so that groups are never split.
 
     Args:
-        groups: N group ids (an image without twins is its own group).
+        groups: N group ids (an image without near-duplicates is its own group).
         salt: the workspace's.
     Returns:
         (N,) bool.
@@ -53,9 +53,9 @@ def in_check_half(groups: Sequence[str], *, salt: str) -> BoolArray:
 
 
 def in_live_part(orders: FloatArray) -> BoolArray:
-    """Tell which check images may be watched, from the `check_order` of the first image of each one's group.
+    """Tell which check images live curves may use, by the `check_order` of the first image of each one's group.
 
-    The digits of a number far behind its leading ones are independent of its place in the queue.
+    The trailing digits of a random number are independent of its leading ones, and so of the image's place in the queue.
 
     Args:
         orders: (N,) float64 in [0, 1).
@@ -66,7 +66,7 @@ def in_live_part(orders: FloatArray) -> BoolArray:
 
 
 def check_order(ids: Sequence[str], *, salt: str) -> FloatArray:
-    """Place every image in the reading queue of the check half: ascending, independent of its half.
+    """Return every image's position in the permanent order in which check images are read, independent of its half.
 
     Returns:
         (N,) float64 in [0, 1).

@@ -11,8 +11,8 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import WHAT_TO_DO, DamageError, InputError, ShapeError
 
 NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck fit
-# n x D^2 up to which one thread fits: 1,000 labels at 384-d. torch's threads meet at the end of every operation, so that on
-# a machine whose other core is busy two took 224 ms where one took 45 (200 x 192); idle, two took 55 to 62 ms where one took
+# n x D^2 up to which a single thread is used: 1,000 labels at 384-d. torch's threads synchronise after every operation: with
+# one of two cores busy, two threads took 224 ms and one took 45 (200 x 192); on an idle machine two took 55 to 62 ms and one
 # 80 to 130 (1,000 x 192).
 SMALL_FIT = 150_000_000
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
@@ -21,7 +21,7 @@ FORMAT = "lassoscope-probe/1"
 
 @dataclass(frozen=True)
 class Probe:
-    """Linear scores for raw embeddings x: `x @ weights + bias`; the standardisation is folded in."""
+    """Linear scores of raw embeddings x: `x @ weights + bias`, which include the standardisation."""
 
     class_codes: tuple[int, ...]  # (K,) the class of each column, ascending
     weights: FloatArray  # (D, K) float64
@@ -51,16 +51,16 @@ class Probe:
 
 
 def flagged_column(data: bytes) -> tuple[FloatArray, float] | None:
-    """Read the flagged column, weights (D,) and bias, from what `Probe.to_bytes` made; None if the probe had none."""
+    """Read the flagged column, weights (D,) and bias, from the output of `Probe.to_bytes`; None if the probe has none."""
     probe = probe_from_bytes(data)
     return None if probe.flagged_weights is None else (probe.flagged_weights, probe.flagged_bias)
 
 
 def probe_from_bytes(data: bytes) -> Probe:
-    """Read back what `Probe.to_bytes` made.
+    """Read the output of `Probe.to_bytes`.
 
     Raises:
-        DamageError: if it is something else.
+        DamageError: if it is invalid.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -171,7 +171,7 @@ def fit_probe(
     fits: dict[bytes, tuple[FloatArray, float]] = {}
 
     def column(y: BoolArray) -> tuple[FloatArray, float]:
-        if y.tobytes() not in fits:  # with two classes, and with one flagged class, columns repeat or mirror
+        if y.tobytes() not in fits:  # with two classes, or one flagged class, columns are equal or opposite
             weights, bias = fit_logistic(standardised, y, c=c, device=device)
             fits[y.tobytes()], fits[(~y).tobytes()] = (weights, bias), (-weights, -bias)
         weights, bias = fits[y.tobytes()]

@@ -1,4 +1,4 @@
-"""Precision and recall from scored, labelled images, weighted, with their limits. numpy, scipy and core.errors only."""
+"""Precision and recall of scored, labelled images, optionally weighted, with limits. numpy, scipy and core.errors only."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.errors import ShapeError
 
 @dataclass(frozen=True)
 class PRCurve:
-    """Precision and recall when images with score >= threshold are flagged; K distinct scores, falling."""
+    """Precision and recall if images with score >= threshold are flagged, at K distinct scores, descending."""
 
     thresholds: FloatArray  # (K,) float64, descending
     precision: FloatArray  # (K,) in [0, 1]
@@ -21,7 +21,7 @@ class PRCurve:
     n: int
 
     def thinned(self, n_points: int = 400) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (recall, precision, threshold) at no more than `n_points` places, ends kept, for drawing."""
+        """Return (recall, precision, threshold) at no more than `n_points` points including both ends, for drawing."""
         keep = np.unique(np.linspace(0, len(self.recall) - 1, min(n_points, len(self.recall))).astype(int))
         return self.recall[keep], self.precision[keep], self.thresholds[keep]
 
@@ -32,7 +32,7 @@ def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None 
     Args:
         scores: (n,) logits, higher = more likely flagged, finite.
         flagged: (n,) bool, the truth.
-        weights: (n,) > 0, what each image stands for; all equal if None.
+        weights: (n,) > 0, the number of images each one represents; all equal if None.
     Returns:
         a `PRCurve`; average precision is the step sum of (R_k - R_(k-1)) P_k, scikit-learn's convention.
     Raises:
@@ -134,7 +134,7 @@ class PRLimits:
 
 
 def pr_limits(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None = None) -> PRLimits:
-    """Return the limits of precision and recall at every distinct score, falling, as `pr_curve` has them.
+    """Return the limits of precision and recall at every distinct score, descending, as in `pr_curve`.
 
     Args:
         scores, flagged, weights: as for `pr_curve`.
@@ -195,7 +195,7 @@ def _side_sums(scores: FloatArray, flagged: BoolArray, weight: FloatArray, thres
 
 
 def knn_accuracy(x: FloatArray, codes: IntArray, *, k: int = 10) -> float:
-    """Return how often the k nearest others (cosine, centred) vote for an image's own class; each image asks once.
+    """Return the leave-one-out accuracy of a k-nearest-neighbour vote (cosine of centred embeddings).
 
     Args:
         x: (N, D) embeddings.

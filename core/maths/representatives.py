@@ -1,4 +1,4 @@
-"""Images that stand for many: one real image per k-means cluster; and the farthest-first reference."""
+"""Representative images: one real image per k-means cluster; and farthest-first selection, as a reference."""
 
 import warnings
 from collections.abc import Callable
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
 NEIGHBOURS = 20  # of TypiClust's typicality
-START_LEAST, START_PER_CENTRE = 2_000, 20  # images that the starts look at
-STARTS = 4  # of one, 4% of draws of 10 missed an island of 5% of the images; of four, none of 100 did
+START_LEAST, START_PER_CENTRE = 2_000, 20  # images sampled for the initial centres
+STARTS = 4  # with one, 4% of 10-image picks missed a cluster of 5% of the images; with four, none of 100 did
 LLOYD_STEPS = 15  # more improve the fit by under 1%
 
 
 def medoids(x: FloatArray, *, n: int, rng: np.random.Generator, taken: FloatArray | None = None) -> IntArray:
-    """Pick n images that spread over the clusters of x, away from those already taken: each cluster's nearest to its centre.
+    """Pick n images, one per cluster of x without taken images: the one nearest to the cluster's centre.
 
     Args, returns and errors: as `representatives`.
     Source: Xu et al. 2003 (representative sampling).
@@ -28,7 +28,7 @@ def medoids(x: FloatArray, *, n: int, rng: np.random.Generator, taken: FloatArra
 
 
 def typical(x: FloatArray, *, n: int, rng: np.random.Generator, taken: FloatArray | None = None) -> IntArray:
-    """Pick n images that spread over the clusters of x: each cluster's image in the densest place.
+    """Pick n images, one per cluster of x without taken images: the one in the densest region.
 
     Args, returns and errors: as `representatives`.
     Source: TypiClust (Hacohen et al. 2022); typicality is 1 / mean distance to the 20 nearest in the cluster.
@@ -41,8 +41,8 @@ def representatives(
 ) -> IntArray:
     """Pick one image per cluster of x.
 
-    k-means with n + T centres; clusters that hold one of the T taken images are covered already, the others give the
-    image with the least badness, largest cluster first.
+    k-means with n + T centres; clusters that contain one of the T taken images are covered already. Each of the others, largest
+    first, contributes its image with the least badness.
 
     Args:
         x: (N, D) embeddings of the candidates, N >= 1.
@@ -53,7 +53,7 @@ def representatives(
     Returns:
         (min(n, N),) int64 positions in x, distinct, in the order to ask for them.
     Raises:
-        ShapeError: if x is no non-empty matrix.
+        ShapeError: if x is not a non-empty matrix.
     """
     if x.ndim != 2 or not len(x):
         raise ShapeError(f"Representatives need (N>=1, D) embeddings, got {x.shape}.")
@@ -70,32 +70,32 @@ def representatives(
     chosen_of[model.labels_[best_first[::-1]]] = best_first[::-1]  # the last write to a cluster is its best image
     by_use = sorted(range(k), key=lambda cluster: (bool(covered[cluster]), -int(sizes[cluster]), cluster))
     picked = [int(chosen_of[cluster]) for cluster in by_use if chosen_of[cluster] >= 0][:wanted]
-    spare = best_first[~np.isin(best_first, picked)]  # duplicates left clusters empty: fill up with the next best
+    spare = best_first[~np.isin(best_first, picked)]  # used if duplicates leave clusters empty
     return np.array([*picked, *spare[: wanted - len(picked)]], np.int64)
 
 
 def _k_means(x: FloatArray, k: int, rng: np.random.Generator) -> "KMeans":
-    """Cluster by Lloyd's algorithm from the best of some starts on a sample: on all, they would take most of the time."""
+    """Run Lloyd's algorithm from the best of several runs on a sample; runs on all images would take most of the time."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     size, seed = max(START_LEAST, START_PER_CENTRE * k), int(rng.integers(2**31))
     sample = x if len(x) <= size else x[rng.choice(len(x), size, replace=False)]
-    # One thread: on a machine that is also busy with something else, two were 8 times slower.
+    # One thread: on a busy machine, two were 8 times slower.
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters: the caller fills up
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters: handled by the caller
         best = KMeans(n_clusters=k, n_init=STARTS, max_iter=LLOYD_STEPS, random_state=seed).fit(sample)
         return KMeans(n_clusters=k, init=best.cluster_centers_, n_init=1, max_iter=LLOYD_STEPS).fit(x)
 
 
 def farthest(x: FloatArray, *, n: int, rng: np.random.Generator, taken: FloatArray | None = None) -> IntArray:
-    """Pick n images, each the farthest from all picked and taken so far (k-centre, greedy). It picks outliers.
+    """Pick n images, each the farthest from all picked and taken so far (greedy k-centre). Prefers outliers.
 
     Args:
         x: (N, D) embeddings of the candidates, N >= 1.
         n: how many; fewer come back if N is smaller.
-        rng: picks the first where nothing is taken.
+        rng: picks the first if nothing is taken.
         taken: (T, D) embeddings.
     Returns:
         (min(n, N),) int64 positions in x, distinct.

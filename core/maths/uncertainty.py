@@ -7,7 +7,7 @@ from core.errors import ShapeError
 
 
 def probability(logits: FloatArray) -> FloatArray:
-    """Turn logits into probabilities without overflow, any shape, values in [0, 1]."""
+    """Convert logits of any shape into probabilities in [0, 1] without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * logits))
 
 
