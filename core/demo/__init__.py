@@ -1,1 +1,1 @@
-"""Harmless images to try it with: garments and rendered notices. Imports `store.files` and below."""
+"""Harmless demo images: garments and rendered notices. Imports `store` and below."""

@@ -1,7 +1,7 @@
-"""Rendered copyright notices: light words on dark grounds, invented owners, every size. Imports Pillow only.
+"""Rendered copyright notices: light words on dark backgrounds, invented owners, many sizes. Imports Pillow only.
 
-One typeface is on every machine, the one inside Pillow; weight, width, slant, spacing and case are made from it, so a
-card's pixels depend on nothing but its seed and number.
+The only typeface used is the one inside Pillow, with varied weight, width, slant, spacing and case, so that a card's pixels
+depend on its seed and number only.
 """
 
 import io

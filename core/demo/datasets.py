@@ -1,6 +1,6 @@
-"""Demo images without a network: a packed part of Fashion-MNIST (MIT) and rendered notices; others through torchvision.
+"""Demo images: a part of Fashion-MNIST (MIT) and rendered notices, shipped; other data sets through torchvision.
 
-Labels in the manifests are gold: the experiment may read them, no model does. File names never tell the class.
+Labels in the manifests are gold: read by the study, never by a model. File names do not reveal the class.
 """
 
 import csv
@@ -36,7 +36,7 @@ FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 FOOTWEAR = ("Sandal", "Sneaker", "Ankle boot")  # the flagged stand-in of the embedded demo
-NETWORK_TIMEOUT = 10.0  # s; a machine without a network must hear so soon
+NETWORK_TIMEOUT = 10.0  # s; without a network the error should come soon
 
 NEUTRAL, NOTICE = "neutral", "copyright"
 
@@ -118,9 +118,9 @@ def fashion_tiles(assets: Path = DEMO_ASSETS) -> tuple[np.ndarray[Any, np.dtype[
 
 
 def write_demo_images(folder: Path, *, n_images: int | None = None, seed: int = 0, on_progress: Progress = ignore) -> Path:
-    """Write the embedded demo: Fashion-MNIST images and about 5% notices, in an order that tells nothing.
+    """Write the shipped demo: Fashion-MNIST images and about 5% notices, in random order.
 
-    Files that are already whole are kept, so an interrupted call goes on where it stopped.
+    Complete files are not written again, so that an interrupted call resumes.
 
     Args:
         folder: written to `folder/uploads` and `folder/manifest.csv`.
@@ -144,7 +144,7 @@ def write_demo_images(folder: Path, *, n_images: int | None = None, seed: int = 
 
 
 def _encoded(image: Image.Image, number: int) -> tuple[bytes, str]:
-    """Return a picture's file and suffix: PNG and JPEG in turn, or the suffix would tell the notices from the rest."""
+    """Return a picture's file and suffix, alternating PNG and JPEG, so that the suffix does not reveal the notices."""
     buffer = io.BytesIO()
     if number % 2:
         image.save(buffer, "JPEG", quality=95)
@@ -154,7 +154,7 @@ def _encoded(image: Image.Image, number: int) -> tuple[bytes, str]:
 
 
 def _claim(folder: Path, files: list[DemoFile], seed: int) -> None:
-    """Write down what the folder is for, so that kept files are never taken for others.
+    """Record which demo a folder holds, so that its files are not mistaken for another one's.
 
     Raises:
         InputError: if the folder holds another demo.

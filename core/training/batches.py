@@ -1,4 +1,4 @@
-"""The images of a training run, in memory or read from their files again every epoch; the run cannot tell them apart."""
+"""The images of a training run: in memory, or decoded from their files again in every epoch, behind one interface."""
 
 import os
 from collections import deque
@@ -14,8 +14,8 @@ from core.arrays import IntArray
 from core.catalog.originals import Pictures
 from core.errors import ShapeError
 
-AHEAD = 3  # batches decoded while one is learned from
-CHUNK = 16  # images a decoding task takes
+AHEAD = 3  # batches decoded during a training step
+CHUNK = 16  # images per decoding task
 
 Uint8Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -29,7 +29,7 @@ class Pixels(Protocol):
         """Count the images."""
 
     def to(self, device: torch.device) -> "Pixels":
-        """Return them near a device."""
+        """Return the images for use on a device."""
 
     def take(self, rows: IntArray) -> Tensor:
         """Return (n, 3, side, side) uint8."""
@@ -39,7 +39,7 @@ class Pixels(Protocol):
 
 
 class MemoryPixels:
-    """Images as one tensor, on the device that learns from them."""
+    """Images as one tensor on the training device."""
 
     def __init__(self, images: Uint8Array | Tensor) -> None:
         """Hold (N, 3, S, S) uint8 images.
@@ -71,33 +71,33 @@ class MemoryPixels:
 
 
 def as_pixels(images: "Uint8Array | Tensor | Pixels") -> Pixels:
-    """Return images in memory as `Pixels`; what is so already stays."""
+    """Wrap a tensor or array as `Pixels`; `Pixels` are returned unchanged."""
     return MemoryPixels(images) if isinstance(images, (np.ndarray, Tensor)) else images
 
 
 class FilePixels:
-    """Images that do not fit into memory: decoded when they are needed, some batches ahead."""
+    """Images that do not fit into memory: decoded when needed, some batches ahead."""
 
     def __init__(self, pictures: Pictures, side: int) -> None:
-        """Name N pictures, and the px they are brought to."""
+        """Take N pictures and the side, in px, to resize them to."""
         self._pictures, self.side = pictures, side
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def to(self, _device: torch.device) -> "FilePixels":
-        """Return them as they are; batches travel one by one."""
+        """Return self; batches are moved to the device one by one."""
         return self
 
     def _load(self, rows: IntArray) -> Uint8Array:
         return self._pictures.load(rows.tolist(), self.side)
 
     def take(self, rows: IntArray) -> Tensor:
-        """Decode some; (n, 3, side, side) uint8."""
+        """Return (n, 3, side, side) uint8."""
         return next(self.batches([rows]))
 
     def batches(self, rows: Iterable[IntArray]) -> Iterator[Tensor]:
-        """Decode each in turn, the next ones in threads meanwhile."""
+        """Return `take` of each, in turn, while threads decode the next ones."""
         waiting: deque[list[Future[Uint8Array]]] = deque()
         coming = iter(rows)
         with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:

@@ -1,6 +1,6 @@
-"""Train Masked Siamese Networks without labels: schedules, collapse gauges, resumable runs, weights as safetensors.
+"""Train Masked Siamese Networks without labels: schedules, collapse detection, resumable runs, weights as safetensors.
 
-Source: Assran et al. 2022; schedules as in facebookresearch/msn. What a step does follows from seed and step alone.
+Source: Assran et al. 2022; schedules as in facebookresearch/msn. A step's randomness depends on seed and step number only.
 """
 
 import logging
@@ -41,7 +41,7 @@ COLLAPSED_SPREAD = 0.3  # healthy runs stay at 0.8 to 0.9, one point for all ima
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """How the training stands; a collapse shows in the last two figures and not in the loss."""
+    """The state of a training run. A collapse shows in `prototypes_used` and `spread`, not in the loss."""
 
     step: int  # steps done
     steps: int  # in all
@@ -52,7 +52,7 @@ class StepMetrics:
     images_per_second: float
     prototypes_used: int  # prototypes nearest to some target of the batch
     spread: float  # embedding std x sqrt(dim): 1 = directions fill the sphere, 0 = one point
-    knn: float = math.nan  # what `watch` measured at this step; NaN = not asked
+    knn: float = math.nan  # result of `watch` at this step; NaN = not measured
 
     @property
     def collapsed(self) -> bool:
@@ -62,7 +62,7 @@ class StepMetrics:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The values of one step that change over the run."""
+    """The scheduled values of one step."""
 
     learning_rate: float
     weight_decay: float
@@ -71,7 +71,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a call of `train` came to."""
+    """The result of `train`."""
 
     steps: int
     finished: bool
@@ -93,9 +93,9 @@ def spread(embeddings: Tensor) -> float:
 
 
 class MsnRun(pl.LightningModule):
-    """One run: model, optimiser and step count; the order of batches and all chance follow from seed and step alone.
+    """One run: model, optimiser and step count. Batches and randomness depend on seed and step number only.
 
-    Several processes (DDP) take contiguous shares of the same batches and end where one process would, within float error.
+    Several processes (DDP) take contiguous shares of the same batches; the result equals that of one process up to rounding.
     """
 
     def __init__(self, images: Uint8Array | Tensor | Pixels, config: MsnConfig) -> None:
@@ -108,7 +108,7 @@ class MsnRun(pl.LightningModule):
         self.last: tuple[Tensor, Tensor] | None = None  # loss and targets of the newest step
         self.after_step: Callable[[], None] = lambda: None
         self._saved: dict[str, Tensor] = {}  # of the optimiser, until Lightning asks for it
-        with torch.random.fork_rng(devices=[]):  # the caller's own chance stays as it was
+        with torch.random.fork_rng(devices=[]):  # leaves the global random state unchanged
             torch.manual_seed(config.seed)
             self.model = Msn(config).train()
 
@@ -136,7 +136,7 @@ class MsnRun(pl.LightningModule):
         return DataLoader(_Shares(self), batch_size=None, generator=torch.Generator())  # its own: it draws from one
 
     def on_fit_start(self) -> None:
-        """Bring the images near the model's device."""
+        """Prepare the images for the model's device."""
         self.images = self.images.to(self.device)
         self.model.use_fused_attention(self.device.type != "cpu")
 
@@ -159,12 +159,12 @@ class MsnRun(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the targets behind the anchors; the step is then taken."""
+        """Update the targets from the anchors, and count the step."""
         self.model.update_targets(schedule(self.config, self.step, self.steps).ema)
         self.step += 1
         self.after_step()
 
-    # -- how it stands --
+    # -- state --
 
     def metrics(self, images_per_second: float, knn: float = math.nan) -> StepMetrics:
         """Describe the step just taken; under DDP its loss is the mean of all processes."""
@@ -179,7 +179,7 @@ class MsnRun(pl.LightningModule):
         )  # fmt: skip
 
     def save(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
-        """Write everything needed to go on, whole or not at all; safetensors, as nothing here is ever pickled."""
+        """Write everything needed to resume, atomically, as safetensors; nothing is pickled."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for number, parameter in _numbered(optimiser):
             tensors |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state[parameter].items()}
@@ -188,10 +188,10 @@ class MsnRun(pl.LightningModule):
         save_tensors(tensors, path, meta)
 
     def load(self, path: Path) -> None:
-        """Go back to a saved state.
+        """Load a saved state.
 
         Raises:
-            EncoderError: if the file is no state, or one of another run.
+            EncoderError: if the file is not a saved state, or belongs to another run.
         """
         meta, tensors = read_tensors(path)
         if meta.get("format") != STATE_FORMAT:
@@ -204,7 +204,7 @@ class MsnRun(pl.LightningModule):
 
 
 class _Shares(IterableDataset[Tensor]):
-    """The images of this process, of every batch that is still to come."""
+    """This process's share of every remaining batch."""
 
     def __init__(self, run: MsnRun) -> None:
         self._run = run
@@ -244,21 +244,21 @@ def train(
         images: (N, 3, S, S) uint8 in memory, or `FilePixels`; S the architecture's input size, N at least 2.
         config: the run.
         out: weights are written here at every checkpoint and at the end (`save_weights`).
-        state: where the run is kept so that it can go on; written every few seconds, at checkpoints and on interruption.
-        resume: go on from `state` if it is there.
-        about: metadata to keep with the weights: data, licence, commit.
+        state: file from which the run can be resumed; written every few seconds, at checkpoints and on interruption.
+        resume: resume from `state` if it exists.
+        about: metadata to store with the weights: data, licence, commit.
         device: "auto", "cpu" or "cuda".
         devices: processes (one per GPU, or on the CPU) on each machine. With several, Lightning starts the program again
             for each, and only the first returns.
         nodes: machines; started by the cluster, as Lightning documents it.
         checkpoint_epochs: epochs between two checkpoints.
         log_steps: steps between two calls of `on_step`; a fiftieth of the run, 20 at most, if not given.
-        on_step: told how the training stands.
-        on_checkpoint: given the model and the steps done after each checkpoint.
-        watch: measures the model, for example its kNN accuracy; asked now and then and at the end, for `StepMetrics.knn`.
-        stop: asked after each step; True ends the call early, with the state kept.
+        on_step: called with the run's metrics.
+        on_checkpoint: called with the model and the number of steps done after each checkpoint.
+        watch: measures the model, for example its kNN accuracy; called now and then and at the end, for `StepMetrics.knn`.
+        stop: called after each step; True ends the call early, with the state saved.
     Returns:
-        how far it came.
+        how far it got.
     Raises:
         ShapeError: if the images have another shape.
         InputError: if a batch cannot be shared out evenly.
@@ -338,7 +338,7 @@ def train(
 
 
 def _lightning(device: torch.device, *, devices: int, nodes: int, clip: float) -> pl.Trainer:
-    """Return Lightning's loop with nothing switched on that we do ourselves."""
+    """Create Lightning's trainer without the features implemented here."""
     which: int | list[int] = devices
     if device.type == "cuda" and device.index is not None and devices == 1:
         which = [device.index]
@@ -372,7 +372,7 @@ def _fit(trainer: pl.Trainer, run: MsnRun) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice and its list of hardware to itself."""
+    """Silence Lightning's hints and its list of hardware."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(pytorch_)?lightning")

@@ -1,7 +1,7 @@
-"""The MSN model and its configuration on lightly's parts: anchors, EMA targets, prototypes, one forward pass a step.
+"""The MSN model and its configuration, built from lightly's parts: anchors, EMA targets, prototypes.
 
-Source: Assran et al. 2022 and facebookresearch/msn. lightly's own example draws its mask over the patches only, so that
-the last patch is never seen, and detaches the prototypes; both are put right here.
+Source: Assran et al. 2022 and facebookresearch/msn. lightly's example draws its mask over the patches only, so that the last
+patch is never seen, and detaches the prototypes; both are corrected here.
 """
 
 import copy
@@ -53,7 +53,7 @@ class MsnConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a run that cannot be.
+        """Refuse an impossible configuration.
 
         Raises:
             InputError: naming the value.
@@ -72,7 +72,7 @@ class MsnConfig:
 
 
 def keep_tokens(n: int, tokens: int, mask_ratio: float, chance: Chance) -> Tensor:
-    """Draw which tokens of each image an anchor sees: the class token always, the same number of patches each.
+    """Draw the tokens of each image that an anchor sees: always the class token, and the same number of patches each.
 
     Args:
         n: images.
@@ -120,7 +120,7 @@ class _Sum(torch.autograd.Function):
 
 
 class SharedMsnLoss(MSNLoss):
-    """lightly's loss, whose me-max term looks at one process alone; here it is the mean over all of them, as in the paper."""
+    """lightly's loss with the me-max term over the batches of all processes, as in the paper, instead of one process's."""
 
     def regularization_loss(self, mean_anchor_probs: Tensor) -> Tensor:
         """Return the negative entropy of the mean prediction over the whole batch."""
@@ -163,7 +163,7 @@ def share_batch_norms(module: nn.Module) -> nn.Module:
 class Msn(nn.Module):
     """Anchor and EMA target networks with prototypes; one `loss` call is one forward pass of a step.
 
-    `target_backbone.vit` is what is kept in the end.
+    `target_backbone.vit` becomes the encoder.
     """
 
     def __init__(self, config: MsnConfig) -> None:

@@ -1,4 +1,4 @@
-"""Named MSN training settings, and how they are overridden from a YAML file or the command line."""
+"""Named MSN training settings, and overriding them from a YAML file or the command line."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -43,8 +43,8 @@ PRESETS: dict[str, MsnConfig] = {
     ),
 }
 PARTS = ("architecture", "jitter")
-STEPS_AN_EPOCH = 8  # at least, where a smaller batch can give them
-SMALLEST_BATCH = 64  # sinkhorn and the me-max term look at the spread within a batch
+STEPS_AN_EPOCH = 8  # desired minimum; the batch is halved for it
+SMALLEST_BATCH = 64  # sinkhorn and the me-max term need enough images in a batch
 
 
 def preset(name: str, overrides: Mapping[str, object] | None = None, *, n_images: int | None = None) -> MsnConfig:
@@ -53,10 +53,10 @@ def preset(name: str, overrides: Mapping[str, object] | None = None, *, n_images
     Args:
         name: a key of `PRESETS`.
         overrides: values by field name; fields of parts as "architecture.depth" or as a nested mapping.
-        n_images: where few are to be trained on, the preset's batch is halved until an epoch has `STEPS_AN_EPOCH` steps (not
-            under `SMALLEST_BATCH`, and not if `overrides` names a batch).
+        n_images: with few images the preset's batch is halved until an epoch has `STEPS_AN_EPOCH` steps (not below
+            `SMALLEST_BATCH`, and not if `overrides` sets the batch size).
     Raises:
-        InputError: naming the preset, field or value that cannot be.
+        InputError: naming the invalid preset, field or value.
     """
     if name not in PRESETS:
         raise InputError(f"There is no preset '{name}'; choose {', '.join(PRESETS)}.")

@@ -63,12 +63,12 @@ def train_on_workspace(
     """Train an MSN backbone on all images of a workspace.
 
     Args:
-        config: the run; its batch is cut to the number of images.
-        out: the weights file; the run's state lies beside it, so that `resume` can go on.
-        resume: go on from that state.
+        config: the run; its batch is limited to the number of images.
+        out: the weights file; the state for `resume` is stored beside it.
+        resume: resume from that state.
         devices, nodes: processes on each machine, and machines (`core.training.loop.train`).
         checkpoint_epochs: epochs between two versions of the weights file.
-        on_progress: told (steps done, steps).
+        on_progress: called with (steps done, steps).
     Raises:
         WorkspaceError: if there are fewer than 2 images.
         InputError: if the state of an earlier run would be overwritten.
@@ -119,13 +119,13 @@ def train_on_workspace(
 
 
 def first_process() -> bool:
-    """Tell whether this is the process a person started; Lightning starts the others with their rank."""
+    """Tell whether this is the process started by a person; Lightning starts the others, with their rank."""
     return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 @contextmanager
 def _ended(log: RunLog | None) -> Iterator[None]:
-    """Say in the run's log how it ended."""
+    """Write to the run's log how it ended."""
     try:
         yield
     except BaseException as error:  # also Ctrl-C and a termination signal
@@ -137,7 +137,7 @@ def _ended(log: RunLog | None) -> Iterator[None]:
 
 
 def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:
-    """Draw what the network sees of n images, (n, 3, S, S) uint8: the image, a target, a random and the focal views.
+    """Draw the views that the network sees of n images, (n, 3, S, S) uint8: the image, a target, random and focal views.
 
     Returns:
         n lists of (S, S, 3) uint8.
@@ -158,7 +158,7 @@ def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[
 
 
 def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | None":
-    """Return what measures kNN accuracy on the labelled images; None while two classes are not labelled."""
+    """Return a function that measures kNN accuracy on the labelled images; None if fewer than two classes are labelled."""
     import torch
 
     from core.encoders.vit import normalise
@@ -182,11 +182,11 @@ def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | 
 
 
 def pixels_of(originals: "Originals", side: int, *, most_bytes: int = MOST_IN_MEMORY) -> "Pixels":
-    """Return the images of a workspace as training takes them.
+    """Return the images of a workspace for training.
 
     Args:
         side: px.
-        most_bytes: decoded images are kept in memory up to this; more are decoded again in every epoch.
+        most_bytes: up to this size decoded images are held in memory; beyond, they are decoded again in every epoch.
     """
     from core.training.batches import FilePixels, MemoryPixels
 
