@@ -204,7 +204,7 @@ class MsnRun(pl.LightningModule):
 
 
 class _Shares(IterableDataset[Tensor]):
-    """This process's share of every remaining batch."""
+    """The share of this process of every remaining batch."""
 
     def __init__(self, run: MsnRun) -> None:
         self._run = run
