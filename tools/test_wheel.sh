@@ -5,7 +5,6 @@ set -euo pipefail
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# uv links files from its cache into an environment instead of copying them, if both are on one file system.
 "$checkout/tools/install.sh" "$work/full" dashboard
 "$checkout/tools/install.sh" "$work/base"
 export HOME=$work/home XDG_CACHE_HOME=$work/home/cache
