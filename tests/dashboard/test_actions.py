@@ -1,0 +1,394 @@
+"""What a click does, through `Actions` and the views of real tabs: what is labelled, what is said, and in which window."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.evidence import check_sets, queues, second_reading
+from core.labels.actions import history
+from core.labels.bulk import bulk_labels
+from core.notices.find import Notices
+from core.wellbeing.exposure import Limits
+from core.wellbeing.store import limits
+from dashboard.app import start, stop
+from dashboard.choices import PageName
+from dashboard.choices import Tab as TabName
+from dashboard.inputs import Verb
+from dashboard.settings import Settings
+from dashboard.views.bulk import BulkPane
+from dashboard.views.clusters import NOTICES, ClustersPane
+from dashboard.views.history import HistoryPage
+from dashboard.views.operating import OperatingPage
+from tests.dashboard.loop import EventLoop, Tab
+from tests.waiting import wait_for
+from tests.worlds import made, read, teach
+
+NOTHING = np.array([], np.int64)
+N = 1_200
+SECONDS = 2.0  # a window reports what was on its screen as often
+
+
+def fill(folder):
+    """Make a workspace with labels, an opening and a map of three islands."""
+    with made(folder, n=N) as space:
+        teach(space, 80, np.random.default_rng(1))
+        read(space, 150)
+        check_sets.open_check_set(space, analyst="ann")
+        centres = np.array([(0, 0), (10, 0), (0, 10)])[np.arange(N) % 3]
+        (folder / "projection").mkdir()
+        np.save(
+            folder / "projection" / "map.npy", (centres + np.random.default_rng(0).normal(0, 0.1, (N, 2))).astype(np.float32)
+        )
+        space.catalog.models.add_projection("made", N, "projection/map.npy", {"seed": 0, "trustworthiness": None})
+
+
+@pytest.fixture
+def server(built_once, monkeypatch):
+    monkeypatch.setattr("dashboard.jobs.find_notices", lambda space, *, on_progress: notices_of(space))
+    server = start(Settings(workspace=built_once("actions", fill), analyst="ann"))
+    yield server
+    stop(server)
+
+
+def notices_of(space):
+    return Notices(np.arange(0, 30, 3), {"medium": ["m1"]}, {"medium": {"m1": "rights reserved"}}, {}, was_read=True)
+
+
+@pytest.fixture(scope="module")
+def loop():
+    loop = EventLoop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def tab(loop, server):
+    tab = Tab(loop, server)
+    tab.settle()
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def space(server):
+    return server.workspace
+
+
+def act(tab, action):
+    tab.do(lambda: action(tab.page.actions))
+    tab.settle()
+
+
+def show(tab, /, **where):
+    tab.do(lambda: tab.state.param.update(**where))
+    tab.settle()
+
+
+def teach_half(space):
+    return np.flatnonzero(~space.is_check & (space.labels.codes < 0))
+
+
+# -- labels --
+
+
+def test_a_button_labels_the_picked_ones_alone_and_lets_go_of_them(tab, space):
+    rows = teach_half(space)[:5]
+    show(tab, selected=rows)
+    show(tab, picked=rows[:2].tolist())
+    act(tab, lambda actions: actions.label("explicit"))
+    assert [space.class_names[code] for code in space.labels.codes[rows[:2]]] == ["explicit"] * 2
+    assert (space.labels.codes[rows[2:]] < 0).all()
+    assert tab.state.picked == []
+    action, stands = history(space, 1)[0]
+    assert (action.source, action.analyst, stands) == ("single", "ann", True)
+
+
+def test_nothing_selected_is_a_sentence_and_a_bug_is_another(tab, monkeypatch, caplog):
+    act(tab, lambda actions: actions.label("explicit"))
+    assert tab.state.message.startswith("Nothing is selected")
+    assert tab.state.message_is_error
+    monkeypatch.setattr("dashboard.actions.more_like", lambda *_: 1 / 0)
+    act(tab, lambda actions: actions.more_like(np.array([1])))
+    assert tab.state.message.startswith("That failed unexpectedly; nothing was lost.")
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_whoever_labelled_them_is_told_in_their_own_window(loop, server, tab, space):
+    other = Tab(loop, server)
+    other.settle()
+    show(other, analyst="bob")
+    rows = teach_half(space)[:3]
+    act(other, lambda actions: actions.label_rows(rows, "neutral", source="lasso"))
+    act(tab, lambda actions: actions.label_rows(rows, "explicit", source="lasso"))
+    wait_for(lambda: "ann has labelled 3 of your 'neutral' images otherwise: 'explicit'." in other.state.message)
+    other.close()
+
+
+def test_undo_and_redo_say_what_they_did(tab, space):
+    rows = teach_half(space)[:2]
+    act(tab, lambda actions: actions.label_rows(rows, "explicit", source="lasso"))
+    seq = history(space, 1)[0][0].seq
+    act(tab, lambda actions: actions.undo())
+    assert tab.state.message.startswith("Undone: 2 images")
+    assert tab.state.undone == tuple(rows.tolist())
+    assert (space.labels.codes[rows] < 0).all()
+    act(tab, lambda actions: actions.redo(seq))
+    assert (space.labels.codes[rows] >= 0).all()
+
+
+def test_more_like_these_are_selected(tab):
+    act(tab, lambda actions: actions.more_like(np.array([3])))
+    assert len(tab.state.selected) == 60
+    assert tab.state.message == "Selected the 60 images most like this one."
+
+
+# -- many at once --
+
+
+@pytest.fixture
+def look(tab, space):
+    """A tab that is asked to look at 300 images before they become 'explicit'."""
+    show(tab, selected=teach_half(space)[:300])
+    act(tab, lambda actions: actions.label("explicit"))
+    assert tab.state.look.class_name == "explicit"
+    return tab
+
+
+def bulk_pane(tab):
+    return next(pane for pane in tab.page._inputs._targets.values() if isinstance(pane, BulkPane))
+
+
+def test_many_wait_for_a_look_and_no_other_label_comes_between(look, space):
+    act(look, lambda actions: actions.label("neutral"))
+    assert look.state.message == "First end the quick look at 'explicit': label, or cancel with Escape."
+    act(look, lambda actions: actions.cancel_look())
+    assert look.state.look is None
+    assert (space.labels.codes[look.state.selected] < 0).all()
+
+
+def test_what_is_wrong_in_the_look_becomes_the_other_class_and_the_card_says_what_the_label_is_worth(look, space):
+    pane, rows = bulk_pane(look), look.state.look.rows
+    wrong = look.state.look.shown[:2].tolist()
+    look.do(lambda: setattr(pane._shown, "picked", wrong))
+    assert pane._label.label == "Label 298 'explicit'  [2]"
+    assert pane._wrong_class.value == "neutral"
+    pane._since = 0.0  # a second press of a double press would be no answer
+    look.do(lambda: pane.act(Verb.LABEL, "explicit"))
+    look.settle()
+    names = np.array(space.class_names)[space.labels.codes[rows]]
+    assert (names == "explicit").sum() == 298
+    assert set(names[np.isin(rows, wrong)]) == {"neutral"}
+    assert pane._card.visible
+    assert "298 labelled 'explicit'" in pane._told.object
+    assert look.state.bulk.purity.sentence.split(".")[0] in pane._told.object.replace("&#x27;", "'")
+    look.do(pane._on_more)
+    look.settle()
+    assert look.state.look.token  # more of the same label
+    look.do(lambda: pane._end(looked=True))
+    look.settle()
+    assert look.state.message.startswith("Looked at ")
+    look.do(pane._close)
+    assert not pane._card.visible
+
+
+def test_without_a_look_nothing_is_known_of_a_bulk_label_and_history_offers_one(look, space):
+    pane = bulk_pane(look)
+    look.do(lambda: pane._end(looked=False))
+    look.settle()
+    (token, found), *_ = bulk_labels(space).items()
+    assert len(found.looked) == 0
+    show(look, page=PageName.HISTORY)
+    page = look.pane(HistoryPage)
+    newest = page._list.entries[0]
+    assert (newest["what"].startswith("300 images → explicit"), newest["look"], newest["can"]) == (True, True, "undo")
+    look.do(lambda: page._on_verb("look", newest["seq"]))
+    look.settle()
+    assert (look.state.look.token, look.state.page) == (token, PageName.MAP)
+
+
+def test_what_looks_odd_can_be_left_out_as_a_whole(look):
+    asked = look.state.look
+    odd = replace(asked, oddities=replace(asked.oddities, rows=asked.rows[:10], reasons=["10 look otherwise"]))
+    look.do(lambda: look.state.param.update(look=odd))
+    pane = bulk_pane(look)
+    assert "10 look otherwise" in pane._warning.object
+    assert pane._without_odd.label == "Leave all 10 out"
+    look.do(pane._leave_odd)
+    look.settle()
+    assert len(look.state.look.rows) == 290
+    assert not set(asked.rows[:10]) & set(look.state.look.rows)
+
+
+# -- what was seen --
+
+
+def test_a_break_and_the_budget_are_said_once(tab, space):
+    act(tab, lambda actions: actions.set_limits(lambda: Limits(clear_budget=3, break_minutes=1)))
+    assert limits(space, "ann") == tab.state.limits == Limits(3, 1)
+    for _ in range(math.ceil(60 / SECONDS)):
+        tab.do(lambda: tab.page.actions.seen({}, {"clear": SECONDS}))
+    assert tab.state.reminder == "You have looked at unblurred pictures for 1 minutes. A short break helps."
+    tab.do(lambda: tab.page.actions.seen({"clear": 4}, {"clear": 0.1}))
+    wait_for(lambda: tab.state.reminder.startswith("You have seen 4 pictures clear today, which is your budget of 3."))
+    tab.do(lambda: tab.page.actions.seen({"x": 1}, {}))
+    assert tab.state.message.startswith("There is no view 'x'")
+
+
+def test_another_analyst_has_limits_of_their_own(tab):
+    act(tab, lambda actions: actions.set_limits(lambda: Limits(9, 9)))
+    show(tab, analyst="bob")
+    assert tab.state.limits == Limits()
+    assert tab.state.guide
+    act(tab, lambda actions: actions.show_guide(False))
+    show(tab, analyst="ann")
+    assert tab.state.limits == Limits(9, 9)
+    show(tab, analyst="bob")
+    assert not tab.state.guide
+
+
+# -- clusters --
+
+
+def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
+    show(tab, tab=TabName.CLUSTERS)
+    pane = tab.pane(ClustersPane)
+    assert "No clusters of this map yet" in pane._words.object
+    act(tab, lambda actions: actions.find_clusters())
+    wait_for(lambda: tab.state.message.startswith("Clusters found: ") and not tab.state.finding)
+    tab.settle()
+    assert len(pane._list.entries) == 3
+    assert f"3 clusters, {N:,} images" in pane._words.object
+    assert len(tab.state.outlines) == 3
+    name = pane._list.entries[1]["name"]
+    tab.do(lambda: pane._pick(name))
+    tab.settle()
+    assert (tab.state.cluster, len(set(np.arange(N)[tab.state.selected] % 3))) == (name, 1)
+    act(tab, lambda actions: actions.label("neutral"))
+    assert tab.state.look is not None  # a whole island
+    act(tab, lambda actions: actions.cancel_look())
+    for order in ("labelled", "score", "uncertainty"):
+        tab.do(lambda order=order: setattr(pane._order, "value", order))
+        assert len(pane._list.entries) == 3
+    tab.do(lambda: setattr(pane._filter, "value", "near-duplicates"))
+    assert pane._list.entries == []
+    assert "0 of 3 clusters" in pane._words.object
+    tab.do(lambda: setattr(pane._filter, "value", "all"))
+    tab.do(lambda: setattr(pane._drawn, "value", False))
+    assert tab.state.outlines == []
+    show(tab, selected=NOTHING)
+    assert pane._list.chosen == tab.state.cluster == ""
+
+
+def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monkeypatch):
+    monkeypatch.setattr("dashboard.actions.notices", notices_of)
+    act(tab, lambda actions: actions.find_clusters())
+    wait_for(lambda: tab.state.message.startswith("Clusters found: "))
+    show(tab, tab=TabName.CLUSTERS)
+    pane = tab.pane(ClustersPane)
+    wait_for(lambda: pane._list.entries and pane._list.entries[0]["name"] == NOTICES)
+    first = pane._list.entries[0]
+    assert first["title"] == "Copyright notices · 10 images"
+    assert first["words"][0] == "in m1; their words were read"
+    tab.do(lambda: pane._pick(NOTICES))
+    assert tab.state.selected.tolist() == list(range(0, 30, 3))
+    tab.do(lambda: setattr(pane._asked, "value", "nobody says this"))
+    tab.settle()
+    assert tab.state.message.startswith("No picture that was read says 'nobody says this'.")
+    monkeypatch.setattr("dashboard.actions.search_words", lambda *_: np.array([4, 5]))
+    tab.do(lambda: setattr(pane._asked, "value", "rights"))
+    tab.settle()
+    assert tab.state.message.startswith("Selected 2 images with the words 'rights'")
+
+
+# -- the check half --
+
+
+def test_a_second_reading_is_kept_beside_the_first_and_a_third_decides(tab, space):
+    row = int(second_reading.waiting_for_second(space, "bob")[0])
+    first = space.class_names[space.labels.codes[row]]
+    other = next(name for name in space.class_names if name != first)
+    done = []
+    show(tab, analyst="bob")
+    act(tab, lambda actions: actions.read_again(row, other, done=lambda: done.append("again")))
+    assert tab.state.message == f"Second reading kept: '{other}'."
+    assert second_reading.disagreements(space).tolist() == [row]
+    act(tab, lambda actions: actions.adjudicate(row, other, done=lambda: done.append("decided")))
+    assert second_reading.disagreements(space).tolist() == []
+    assert space.class_names[space.labels.codes[row]] == other
+    assert done == ["again", "decided"]
+
+
+def test_two_windows_are_not_asked_for_the_same_pictures(loop, server, tab, space):
+    other, asked = Tab(loop, server), []
+    for each in (tab, other):
+        show(each, tab=TabName.SUGGESTIONS)
+        each.do(lambda each=each: each.page.actions.suggest(5, "auto", lambda found: asked.append({s.row for s in found})))
+        each.settle()
+    assert len(asked) == 2
+    assert not asked[0] & asked[1]
+    left = len(queues.queue(space, "promise", N, analyst="ann"))
+    rows = []
+    tab.do(lambda: tab.page.actions.check_queue("promise", left, lambda found: rows.extend(found)))
+    tab.settle()
+    assert len(rows) == left
+    other.do(lambda: other.page.actions.check_queue("promise", 5, lambda _: None))
+    other.settle()
+    assert other.state.message == f"Others are reading the last {left} images; look again in a minute."
+    other.close()
+
+
+# -- the operating point --
+
+
+def test_an_export_writes_a_zip_and_says_what_it_is_of(tab, space, monkeypatch):
+    monkeypatch.setattr("core.delivery.bundle.export_zip", lambda *_, **__: (_ for _ in ()).throw(InputError("No room.")))
+    show(tab, page=PageName.OPERATING)
+    page = tab.pane(OperatingPage)
+    tab.do(page._on_export)
+    tab.settle()
+    assert tab.state.message == "No room."
+    assert not page._export.disabled
+    assert page._export.label.startswith("Export the bundle of")
+    tab.do(lambda: page._exported(space.folder / "exports" / "b.zip", "the promise"))
+    assert tab.state.message.startswith("Exported b.zip: the promise.")
+    assert page._download.visible
+
+
+def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab, space):
+    other = Tab(loop, server)
+    show(other, page=PageName.OPERATING)
+    act(tab, lambda actions: actions.change_terms("recall", 0.7, lambda: None))
+    assert space.check_set.recall == 0.7
+    undone = []
+    act(tab, lambda actions: actions.change_terms("recall", 7, lambda: undone.append(1)))
+    assert undone == [1]
+    assert tab.state.message_is_error
+    act(tab, lambda actions: actions.begin_set())
+    assert tab.state.message == "Check set 2 has begun; the old labels may be watched now."
+    wait_for(lambda: "(check set 2)" in other.pane(OperatingPage)._closed.object)
+    other.close()
+
+
+# -- encoders --
+
+
+def test_encoders_are_compared_and_one_that_is_not_there_is_refused(tab, monkeypatch):
+    monkeypatch.setattr("dashboard.actions.compare_encoders", lambda *_, **__: ["judged"])
+    found, failed = [], []
+    act(tab, lambda actions: actions.compare_encoders(found.extend, failed=lambda: failed.append(1)))
+    assert (found, failed) == (["judged"], [])
+    act(tab, lambda actions: actions.use_encoder("other"))
+    assert "other" in tab.state.message
+    assert tab.state.message_is_error
+
+
+def test_a_study_that_cannot_be_begins_with_a_sentence(tab, monkeypatch):
+    def refused():
+        raise InputError("Choose flagged values.")
+
+    act(tab, lambda actions: actions.start_experiment(refused))
+    assert tab.state.message == "Choose flagged values."
+    assert not tab.page.actions.experiment_running

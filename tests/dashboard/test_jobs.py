@@ -1,0 +1,159 @@
+"""Background work outlives what fails in it, says so, and does one thing at a time."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from core.errors import InputError
+from core.probe.live import refit
+from core.workspace import Workspace
+from dashboard import jobs
+from dashboard.jobs import ClusterJob, ExperimentJob, Job, RefitWorker
+from dashboard.shared import Shared
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def publish(told):
+    return lambda topic, data: told.append((str(topic), data))
+
+
+@pytest.fixture
+def job(publish):
+    return Job(publish, name="work", busy="It is running already.", broke="The work failed.")
+
+
+def test_a_job_runs_once_at_a_time_and_can_be_started_again(job):
+    go_on, done = threading.Event(), []
+    job.start_work(lambda: (go_on.wait(), done.append(1)))
+    assert job.running
+    with pytest.raises(InputError, match="It is running already"):
+        job.start_work(lambda: None)
+    go_on.set()
+    wait_for(lambda: not job.running)
+    job.start_work(lambda: done.append(2))
+    job.stop()
+    assert done == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(InputError("No map yet."), "No map yet."), (ZeroDivisionError(), "The work failed. The server's log has the details.")],
+)
+def test_every_window_is_told_why_a_job_broke(job, told, error, said):
+    def work():
+        raise error
+
+    job.start_work(work)
+    job.stop()
+    assert told == [("message", said)]
+
+
+def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_none(monkeypatch, publish):
+    reported, stops = [], []
+    for finished in (False, True):
+        run = SimpleNamespace(finished=finished)
+
+        def run_experiment(_space, _config, *, workers, stop, run=run):
+            stops.append((workers >= 1, stop()))
+            return run
+
+        monkeypatch.setattr(jobs, "run_experiment", run_experiment)
+        monkeypatch.setattr(jobs, "write_report", reported.append)
+        study = ExperimentJob(None, publish)
+        study.start(None)
+        study.stop()
+    assert [run.finished for run in reported] == [True]
+    assert stops == [(True, False)] * 2
+
+
+def test_finding_clusters_tells_how_far_it_is_and_ends_when_the_server_does(monkeypatch, publish, told):
+    reading = threading.Event()
+
+    def read_for_ever(_space, *, on_progress):
+        reading.set()
+        while True:
+            on_progress(1, 2_000)
+
+    monkeypatch.setattr(jobs, "cluster", lambda _: {})
+    monkeypatch.setattr(jobs, "find_notices", read_for_ever)
+    finder = ClusterJob(None, publish)
+    finder.start()
+    reading.wait()
+    wait_for(lambda: finder.progress == "Reading text on dark: 1 of 2,000 pictures…")
+    finder.stop()
+    assert not finder.running
+    assert finder.progress == ""
+    assert told[0] == ("finding", "Finding clusters…")
+    assert told[-1] == ("finding", "")
+    assert not [data for topic, data in told if topic == "message"]  # a server that closes is no failure
+
+
+@pytest.fixture
+def worker(monkeypatch, publish):
+    """A worker whose fits take no time; `fits` is what happens in each."""
+    monkeypatch.setattr(jobs, "JUDGE_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "learning", lambda _: "curve")
+    fits = []
+    monkeypatch.setattr(jobs, "refit", lambda _space, *, device: fits.pop(0)() if fits else None)
+    shared = SimpleNamespace(refresh_curves=lambda: None)
+    worker = RefitWorker(None, shared, publish, device="cpu")
+    worker.fits = fits
+    yield worker
+    worker.stop()
+
+
+def fail(error):
+    raise error
+
+
+def test_one_bad_fit_is_said_and_the_next_one_is_made(worker, told):
+    worker.fits += [lambda: fail(InputError("No class is flagged."))]
+    worker.request()
+    wait_for(lambda: ("fitted", None) in told)
+    assert ("message", "No class is flagged.") in told
+    told.clear()
+    worker.fits += [lambda: fail(ZeroDivisionError())]
+    worker.request()
+    wait_for(lambda: ("fitted", None) in told)
+    assert ("message", "The refit failed; the labels are safe. The server's log has the details.") in told
+    told.clear()
+    worker.request()
+    wait_for(lambda: ("learning", "curve") in told)
+    assert worker.learning == "curve"
+    assert "message" not in dict(told)
+
+
+def test_a_fit_is_announced_where_the_one_before_took_long(worker, told):
+    worker._took = jobs.LONG_SECONDS + 0.01
+    worker.request()
+    wait_for(lambda: ("fitted", None) in told)
+    assert [data for topic, data in told if topic == "fitting"] == [True, False]
+
+
+def test_a_learning_curve_that_cannot_be_drawn_stops_nothing(worker, told, monkeypatch, caplog):
+    monkeypatch.setattr(jobs, "learning", lambda _: 1 / 0)
+    worker.request()
+    wait_for(lambda: "learning curve failed" in caplog.text)
+    told.clear()
+    worker.request()
+    wait_for(lambda: ("fitted", None) in told)
+
+
+def test_curves_are_worked_out_for_every_gold_column_that_was_asked_for(small):
+    with Workspace(small) as space:
+        shared = Shared(space)
+        assert shared.newest_curves("label") == []
+        shared.curves("label")
+        before = shared.newest_curves("label")
+        refit(space)
+        shared.refresh_curves()
+        assert shared.newest_curves("label") is not before
+        assert {curve.key for curve in shared.newest_curves("label")} >= {"gold", "check"}
+        assert "gold" not in {curve.key for curve in shared.newest_curves(None)}
