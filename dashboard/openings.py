@@ -3,12 +3,13 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import FloatArray
+from core.catalog.evidence import InForce
 from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
@@ -38,7 +39,7 @@ class OpeningView:
     naive: PRCurve | None  # of that model on the labels it learned from
     drift: float | None
     points: tuple[OperatingPoint, ...]
-    in_force: dict[str, str]
+    in_force: InForce
     left: int  # images that a later look could add to the shown opening's labels
     n_since: int  # sealed labels read or changed since it
     export: "Choice | None"  # what a bundle would be of; None = nothing to export
@@ -78,26 +79,29 @@ class Openings:
         workspace = self._workspace
         history = tuple(openings.openings(workspace))
         opened = next((r for r in history if r.number == number), history[0] if history else None)
-        common: dict[str, Any] = {
-            "status": check_sets.status(workspace),
-            "history": history,
-            "opened": opened,
-            "points": tuple(points.points(workspace)),
-            "in_force": points.in_force(workspace),
-            "left": 0 if opened is None else openings.left_to_read(workspace, opened),
-            "n_since": 0 if opened is None else openings.read_since(workspace, opened),
-            "export": self._export(),
-        }
-        nothing: dict[str, Any] = {"scores": None, "sample": None, "naive": None, "drift": None}
+        view = OpeningView(
+            status=check_sets.status(workspace),
+            history=history,
+            opened=opened,
+            scores=None,
+            sample=None,
+            naive=None,
+            drift=None,
+            points=tuple(points.points(workspace)),
+            in_force=points.in_force(workspace),
+            left=0 if opened is None else openings.left_to_read(workspace, opened),
+            n_since=0 if opened is None else openings.read_since(workspace, opened),
+            export=self._export(),
+        )
         if opened is None:
-            return OpeningView(**common, **nothing)
+            return view
         try:
             scores = self._frozen(opened)
             sample = openings.sample_of(workspace, opened, scores)
         except AppError as error:  # its model or embeddings are lost; other openings can still be shown
-            return OpeningView(**common, **nothing, problem=f"Opening {opened.number} cannot be shown. {error}")
+            return replace(view, problem=f"Opening {opened.number} cannot be shown. {error}")
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
-        return OpeningView(**common, scores=scores, sample=sample, naive=naive, drift=drift)
+        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift)
 
     def _export(self) -> "Choice | None":
         from core.delivery.bundle import choose
