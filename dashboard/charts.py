@@ -117,15 +117,15 @@ class Chart:
             width: px; as wide as there is room if None.
             options: further options of HoloViews' `Overlay`.
         """
-        self._layers = dict(layers)
+        self.layers = dict(layers)
         size: dict[str, Any] = {"responsive": True} if width is None else {"width": width}
-        overlay = hv.Overlay(list(self._layers.values())).opts(
+        overlay = hv.Overlay(list(self.layers.values())).opts(
             xlabel=x, ylabel=y, xlim=xlim, ylim=ylim, height=height, toolbar=None, default_tools=[], show_grid=True,
             legend_position="right", fontsize={"title": "13px", "legend": "11px"}, **size, **options,
         )  # fmt: skip
         plot = RENDERER.get_plot(overlay, doc=Document())
         self.figure = plot.state
-        self._plots = dict(zip(self._layers, plot.subplots.values(), strict=True))
+        self._plots = dict(zip(self.layers, plot.subplots.values(), strict=True))
 
     def source(self, layer: str) -> ColumnDataSource:
         """Return what a layer is drawn from."""
@@ -137,7 +137,7 @@ class Chart:
 
     def show(self, layer: str, data: Any) -> None:
         """Give a layer new data, as the element of its kind takes them."""
-        element = self._layers[layer].clone(data)
+        element = self.layers[layer].clone(data)
         self.source(layer).data = self._plots[layer].get_data(element, {}, {})[0]
 
     def zoom(self, *, x: Extent | None = None, y: Extent | None = None) -> None:

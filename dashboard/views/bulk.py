@@ -1,4 +1,4 @@
-"""The quick look before a bulk label, and what the label is worth after it."""
+"""The quick look at a sample before a bulk label, and how pure the label is afterwards."""
 
 import html
 import time
@@ -25,7 +25,7 @@ TOO_QUICK = 0.7  # s; the second press of a double press is no answer
 
 
 class BulkPane(pn.viewable.Viewer):
-    """Covers the tabs while it asks; afterwards one card above them."""
+    """Covers the tabs during the look; afterwards it is a card above them."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -94,7 +94,7 @@ class BulkPane(pn.viewable.Viewer):
         return ""
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """End the look: its own class says that all but what is picked is right."""
+        """End the look: the key of its class says that all images but the picked ones are right."""
         look = self.state.look
         if look is not None and class_name == look.class_name and time.monotonic() - self._since > TOO_QUICK:
             self._end(looked=True)
@@ -143,7 +143,7 @@ class BulkPane(pn.viewable.Viewer):
         )
         odd = look.oddities.rows[:ODD_SHOWN]
         reasons = "; ".join(look.oddities.reasons)
-        self._warning.object = plain(f"{reasons}. The oddest first; click those to leave out.")
+        self._warning.object = plain(f"{reasons}. The oddest come first. Click the images to leave out.")
         self._odd.param.update(tiles=self._tiles(odd), total=len(odd), picked=[])
         for part in (self._warning, self._odd, self._without_odd):
             part.visible = bool(len(odd))

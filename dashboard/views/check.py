@@ -1,4 +1,4 @@
-"""The Check tab: blind reading of images the model never learns from, no score and no prediction, in the permanent order."""
+"""The Check tab: images that the model never learns from, read blind (no score, no prediction) in a fixed random order."""
 
 import html
 from typing import Any
@@ -58,7 +58,7 @@ class CheckPane(QueuePane):
         classes = self.state.workspace.classes
         self._flagged = _choice("Clicked ones are", [c.name for c in classes if c.flagged])
         self._others = _choice("All others are", [c.name for c in classes if not c.flagged])
-        self._save = class_buttons([], self.inputs.click, ("save", "Save  [N]", "Keep these readings as they stand"))
+        self._save = class_buttons([], self.inputs.click, ("save", "Save  [N]", "Save these readings"))
         self._asks = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 8))
         self._grid = pn.Column(
             self._gallery,
@@ -78,12 +78,12 @@ class CheckPane(QueuePane):
 
     @property
     def current(self) -> Suggestion | None:
-        """Return the image that is asked for now; None while 25 are read at once."""
+        """Return the image to answer for now; None while 25 are read at once."""
         return None if self._in_grid else super().current
 
     @property
     def place(self) -> str:
-        """Return the place of what is read now; an answer that was asked about again is another place."""
+        """Return the place of what is read now; a place changes when its answer has to be confirmed."""
         again = "/again" if self._doubt or self._doubted else ""
         if self._in_grid:
             return f"{self.tab}/grid {self._grids}{again}" if self._waiting else ""
@@ -94,14 +94,14 @@ class CheckPane(QueuePane):
         return self._way.value == AT_ONCE and self._purpose.value in FIRST
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """Answer the current image, or keep the grid."""
+        """Answer for the current image, or save the grid."""
         if verb == Verb.SAVE:
             self.save_grid()
         else:
             super().act(verb, class_name)
 
     def answer(self, class_name: str) -> None:
-        """Keep the reading; where a label stands that says otherwise, only when it is given a second time."""
+        """Save the reading. One that contradicts the image's label is saved only when it is given twice."""
         asked = self.current
         if asked is None:
             return
@@ -156,7 +156,7 @@ class CheckPane(QueuePane):
         }
 
     def save_grid(self) -> None:
-        """Keep the 25 as they stand, as one action: clicked ones flagged, the others what was chosen; then bring the next."""
+        """Save the 25 readings as one action, the clicked images as flagged and the others as chosen; then show the next 25."""
         if not self._in_grid or not self._waiting or not self._may_save():
             return
         readings = self._readings()
@@ -188,7 +188,7 @@ class CheckPane(QueuePane):
     # -- both --
 
     def refill(self) -> None:
-        """Fetch the next images of the permanent order."""
+        """Fetch the next images of the fixed order."""
         n = GRID if self._in_grid else BATCH
         self.actions.check_queue(self._purpose.value, n, self._take_rows)
 
@@ -226,18 +226,18 @@ class CheckPane(QueuePane):
         elif not tiles:
             label = "Nothing to save"
         else:
-            label = "Choose what clicked ones are" if others != CHOOSE else "Choose what all others are"
+            label = "Choose a class for the clicked images" if others != CHOOSE else "Choose a class for all others"
         if self._doubted:
-            label = "My readings stand: save  [N]"
-        title = "Keep these readings as they stand"
-        button = {"verb": "save", "value": "", "label": label, "title": title, "colour": ""}
+            label = "Save my readings anyway  [N]"
+        title = "Save these readings"
+        button = {"verb": "save", "value": "", "label": label, "note": "", "title": title, "colour": ""}
         self._save.param.update(buttons=[button], place=self.place, disabled=not may)
         said = [
             f"{n} labelled '{known}' {'is' if n == 1 else 'are'} read as '{reading}'"
             for known, readings in self._doubted.items()
             for reading, n in readings.items()
         ]
-        asked = f'<div role="alert"><b>{html.escape("; ".join(said))}.</b> Look at them again, or save once more.</div>'
+        asked = f'<div role="alert"><b>{html.escape("; ".join(said))}.</b> Check them again, or save once more.</div>'
         self._asks.object = asked if said else ""
 
     def _say(self) -> str:
@@ -252,19 +252,19 @@ class CheckPane(QueuePane):
             row, reading = self._doubt
             who, known = workspace.labelled_by(row), self._standing_name(row)
             return words + (
-                f"This picture carries the label '{known}', given by {who}. Press the key of '{reading}' once more if your "
-                f"reading stands, or give another.\nHold R to see it clear."
+                f"This image is labelled '{known}' by {who}. Press the key of '{reading}' again to keep your reading, or press "
+                f"another.\nHold R to see it clear."
             )
         if purpose in FIRST:
             words += {
-                "promise": "Sealed: nothing is shown of them before you open them on the Operating point page. ",
-                "live": "For the curves that move while you label; no promise is made from these. ",
-                "focus": "Drawn where the model is in doubt; weighted, for precision only. ",
+                "promise": "Sealed: their results stay hidden until you open the check set on the Operating point page. ",
+                "live": "For the curves that move while you label; they are not used for a promise. ",
+                "focus": "Drawn where the model is uncertain; weighted, and used for precision only. ",
             }[purpose]
             words += "The model never learns from these. Score and prediction are hidden, and the order is random, so what you "
             words += "read here is evidence."
         elif purpose == Queue.SECOND:
-            words += "Somebody else has read this one; you do not see as what. Your answer is kept beside the first."
+            words += "Somebody else has read this image; their answer is hidden. Yours is kept beside it."
         else:
             row = self._waiting[0].row
             first, second = self._standing_name(row), second_class(workspace, row)
@@ -273,12 +273,12 @@ class CheckPane(QueuePane):
 
     def _nothing_left(self, purpose: Queue) -> str:
         if purpose == Queue.SECOND:
-            return "No image waits for a second reading by you: it takes somebody else's readings."
+            return "No image is waiting for your second reading. Second readings need images that somebody else has read."
         if purpose == Queue.DISAGREEMENTS:
-            return "No two readings differ."
+            return "No readings disagree."
         if purpose == Queue.FOCUS and not focus_draws(self.state.workspace, self.state.workspace.check_set.number):
-            return "No focus labels were asked for; the Operating point page offers them where flagged images are rare."
-        return missing_for_check(self.state.workspace, live=purpose == Queue.LIVE) or "Nothing is left to read here."
+            return "No focus labels have been requested. The Operating point page offers them where flagged images are rare."
+        return missing_for_check(self.state.workspace, live=purpose == Queue.LIVE) or "Every image here has been read."
 
 
 def _choice(label: str, names: list[str]) -> pmui.Select:

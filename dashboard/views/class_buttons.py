@@ -21,12 +21,15 @@ def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple
             "verb": "label",
             "value": c.name,
             "label": f"{c.name}  [{c.key}]",
+            "note": "flagged" if c.flagged else "",
             "title": f"Label as {c.name}" + (" (flagged)" if c.flagged else ""),
             "colour": c.colour,
         }
         for c in classes
     ]
-    buttons += [{"verb": verb, "value": "", "label": label, "title": title, "colour": ""} for verb, label, title in more]
+    buttons += [
+        {"verb": verb, "value": "", "label": label, "note": "", "title": title, "colour": ""} for verb, label, title in more
+    ]
     return AnswerButtons(
         buttons=buttons,
         on_answer=lambda press, verb, value: on_answer(press, verb, value or None),

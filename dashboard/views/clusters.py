@@ -97,7 +97,7 @@ class ClustersPane(pn.viewable.Viewer):
         watch(self._draw_finding, "finding")
 
     def load(self) -> None:
-        """Read the clusters there are; asked for again meanwhile, once more afterwards."""
+        """Read the clusters. A request during a read is served by one more read afterwards."""
         if self._loading:
             self._stale = True
             return
@@ -133,11 +133,11 @@ class ClustersPane(pn.viewable.Viewer):
         rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])
         rows = [row for row in rows if FILTERS[str(self._filter.value)](row)]
         if self._shown.found is None:
-            self._words.object = "No clusters of this map yet. Finding them takes seconds."
+            self._words.object = "This map has no clusters yet. Finding them takes a few seconds."
         else:
             inside = sum(row.size for row in self._shown.rows)
             shown = f"{len(rows):,} of {len(self._shown.rows):,}" if len(rows) < len(self._shown.rows) else f"{len(rows):,}"
-            how = "A click selects one on the map, arrows step through."
+            how = "Click one to select it on the map; the arrow keys step through them."
             self._words.object = f"<small>{shown} clusters, {counted(inside, 'image')}. {how}</small>"
         self._rows, titles = rows, self._titles()
         self.state.outlines = self._outlines()
@@ -164,7 +164,7 @@ class ClustersPane(pn.viewable.Viewer):
         shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
         open_ = int((space.labels.codes[notices.rows] < 0).sum())
         unread = not notices.was_read or (names and set(names) <= set(notices.unread.get(str(self._grain.value), [])))
-        told = "by text on dark alone, look before you label" if unread else "their words were read"
+        told = "found by text on a dark ground only: look before you label" if unread else "their words were read"
         where = f"in {', '.join(names)}; " if names else ""
         return [
             {
@@ -181,7 +181,7 @@ class ClustersPane(pn.viewable.Viewer):
         if math.isfinite(row.score):
             words.append(f"mean score {row.score:+.1f}, mean uncertainty {row.uncertainty:.2f}")
         if row.disagreement > 0:
-            words.append(f"{row.disagreement:.1%} of the labelled look like another class to the probe")
+            words.append(f"{row.disagreement:.1%} of the labels disagree with the model")
         if row.text >= SOME_TEXT:
             words.append(f"text on dark: {row.text:.0%}")
         if row.near_duplicates:

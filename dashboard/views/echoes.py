@@ -15,7 +15,7 @@ REMEMBERED = 64
 
 
 class Echoes:
-    """Of one widget's value."""
+    """The values that the program has written to one widget."""
 
     def __init__(self, widget: Any, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._widget, self._seconds, self._clock = widget, seconds, clock

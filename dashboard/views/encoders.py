@@ -68,7 +68,7 @@ class EncodersPane(pn.viewable.Viewer):
         self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._compare = pmui.Button(
             label="Compare on the same labels",
-            description="Fits a probe on each encoder from the teach half's labels and judges it on the check half's",
+            description="Fit a probe for each encoder on the labels of the teach half, measure it on the check half",
             size="small",
             variant="outlined",
             margin=(8, 8),

@@ -1,4 +1,4 @@
-"""The Experiment page: start a label-efficiency study, follow it from its files, lay two beside each other."""
+"""The Experiment page: start a label-efficiency study, follow it from its files, compare two studies."""
 
 import html
 import io
@@ -55,7 +55,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._seeds = pmui.IntInput(label="Seeds", value=20, start=1, end=100, size="small", width=130)
         self._start = pmui.Button(label="Start", size="small", margin=(12, 8), on_click=lambda _: self._on_start())
         self._run = pmui.Select(label="Study", options={}, size="small", width=330, visible=False)
-        self._beside = pmui.Select(label="Beside (dashed)", options={NONE: None}, size="small", width=330, visible=False)
+        self._beside = pmui.Select(label="Compare with (dashed)", options={NONE: None}, size="small", width=330, visible=False)
         self._save = pmui.FileDownload(
             label="Download report", callback=self._report, filename="label-efficiency.html", visible=False, margin=(12, 8)
         )
@@ -169,7 +169,7 @@ class ExperimentPage(pn.viewable.Viewer):
         state = ""
         if not run.finished:
             state = (
-                "running" if self.actions.experiment_running else "not finished: start it again with the same settings to go on"
+                "running" if self.actions.experiment_running else "not finished: start it with the same settings to continue"
             )
             state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}.</p>"
         self._words.object = state + findings_html(run)

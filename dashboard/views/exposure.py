@@ -1,4 +1,4 @@
-"""What the analyst has seen today: one line in the left column, a reminder when it is much, and the table on History."""
+"""What the analyst has seen today: a line in the left column, a reminder when a limit is passed, a table on History."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The guide of a first visit: five steps, one at a time, ticked off as they are done; dismissed for good by one click."""
+"""The guide of a first visit: five steps, ticked off as they are done, until the person dismisses it."""
 
 import html
 from typing import Any
@@ -13,16 +13,16 @@ from dashboard.theme import looks
 from dashboard.views.words import words
 
 STEPS = (  # title, what to do
-    ("Lasso an island", "Drag a line around a group of points. Its pictures appear below, blurred; R held shows one."),
-    ("Label it", "Press the key of a class, or click its button on the left. Z takes it back."),
+    ("Lasso an island", "Draw a line around a group of points. Their pictures appear below, blurred. Hold R to see one clear."),
+    ("Label it", "Press the key of a class, or click its button on the left. Z undoes it."),
     (
         "Teach the model",
-        "Suggestions asks for the pictures that teach most, one key each. Colour by score to follow.",
+        "Suggestions shows the images that teach the model most; press one key for each. Colour by score to see it learn.",
     ),
-    ("Read the check half", "Check shows pictures the model never learns from. Only they can prove how good it is."),
+    ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is."),
     (
         "Choose the operating point",
-        "Its page says what share a threshold catches, how surely, and exports the model.",
+        "Its page says what share of the flagged images a threshold catches, and how certain that is.",
     ),
 )
 

@@ -62,7 +62,7 @@ class Header(pn.viewable.Viewer):
         self._draw()
 
     def _signature(self) -> pn.viewable.Viewable:
-        """Say who labels: a field, or with a login the name that came with it, which nobody changes from a browser."""
+        """Return who labels: a field, or with a login the name it was made with, which cannot be changed in the browser."""
         if self.state.signed_in:
             name = f'<span title="Who is named on your labels">{html.escape(self.state.analyst)}</span>'
             return pn.pane.HTML(

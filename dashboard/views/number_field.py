@@ -29,7 +29,7 @@ def number(text: str) -> float | None:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise InputError(f"A number is needed here, got '{text[:LONGEST]}'; for example 0.9.")
+        raise InputError(f"This field needs a number, got '{text[:LONGEST]}'; for example 0.9.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The Operating point page: a closed panel that says what opening costs, then curve, handle, promise in words, and points."""
+"""The Operating point page: what opening the check set costs, then its curve, the threshold, the promise and saved points."""
 
 import html
 import math
@@ -111,8 +111,8 @@ class OperatingPage(pn.viewable.Viewer):
             on_click=lambda _: self.actions.begin_set(),
         )
         self._focus = pmui.Button(
-            label=f"Ask for {FOCUS} focus labels",
-            description="Where the model is in doubt: for a sharper precision, never for the promise",
+            label=f"Request {FOCUS} focus labels",
+            description="Images where the model is uncertain: for a sharper precision, never for the promise",
             size="small",
             variant="outlined",
             color="default",
@@ -573,8 +573,8 @@ def _flags_alike(sample: Sample, one: float, other: float) -> bool:
 def _closed_panel() -> str:
     return (
         '<div class="closed">'
-        "<b>The check set is closed.</b><br>Curve, bands and promise appear here once it is opened. Until then nothing of them "
-        "is shown, so that they stay evidence.</div>"
+        "<b>The check set is closed.</b><br>Curve, bands and promise appear here once you open it. Until then they are "
+        "hidden, so that they stay evidence.</div>"
     )
 
 

@@ -58,7 +58,7 @@ class PinnedPicture(pn.viewable.Viewer):
         return "" if self.state.pinned is None else self.state.workspace.image_id(self.state.pinned)
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """Label it, and nothing behind it."""
+        """Label the pinned picture; the selection behind it stays as it is."""
         if verb == Verb.LABEL and self.state.pinned is not None:
             self.actions.label_rows(np.array([self.state.pinned]), class_name, source=Source.SINGLE)
 

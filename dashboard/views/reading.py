@@ -1,4 +1,4 @@
-"""Reading queues with one key per answer; here the suggestions, each with its reason. `views.check` has the blind ones."""
+"""Queues of images, one key per answer. Here are the suggestions, each with its reason; `views.check` has the blind queues."""
 
 import html
 from typing import Any
@@ -26,7 +26,7 @@ SKIP = ("skip", "Skip  [S]", "Skip this picture")
 
 
 class QueuePane(pn.viewable.Viewer):
-    """One picture at a time; an answer labels it and brings the next, and an undo brings the picture back."""
+    """One picture at a time: an answer labels it and shows the next one, an undo shows it again."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -64,17 +64,17 @@ class QueuePane(pn.viewable.Viewer):
 
     @property
     def current(self) -> Suggestion | None:
-        """Return the image that is asked for now."""
+        """Return the image to answer for now."""
         return self._waiting[0] if self._waiting else None
 
     @property
     def needs_refill(self) -> bool:
-        """Tell whether nothing is asked for."""
+        """Tell whether the queue is empty."""
         return not self._waiting
 
     @property
     def place(self) -> str:
-        """Return the place of the image that is asked for, "" for none."""
+        """Return the place of the current image, "" for none."""
         return f"{self.tab}/{self.current.id}" if self.current else ""
 
     @property
@@ -119,7 +119,7 @@ class QueuePane(pn.viewable.Viewer):
             self.refill()
 
     def _bring_back(self, event: Any) -> None:
-        """Show again what this tab has answered and then taken back, in its old place."""
+        """Show the images again whose answers this tab has undone, in their old places."""
         rows = set(event.new)
         self._take_back([asked for asked in self._answered if asked.row in rows])
 
@@ -136,14 +136,14 @@ class QueuePane(pn.viewable.Viewer):
         raise NotImplementedError
 
     def take(self, round_: list[Suggestion]) -> None:
-        """Show a new round, behind what an undo has brought back meanwhile."""
+        """Show a new round, after the images that an undo has brought back."""
         returned = [w for w in self._waiting if w in self._returned]
         self._waiting, self._returned = [*returned, *(s for s in round_ if s not in returned)], []
         self._asked = len(self._waiting)
         self.draw()
 
     def draw(self) -> None:
-        """Show the image that is asked for."""
+        """Show the current image."""
         before = self.current
         self._waiting = self._still_open(self._waiting)
         current = self.current
@@ -168,10 +168,10 @@ class QueuePane(pn.viewable.Viewer):
         who, code = space.labelled_by(row), int(space.labels.codes[row])
         if who not in (None, self.state.analyst) and code >= 0:
             name = space.class_names[code]
-            self.actions.say(f"{who} has just labelled the picture that was here '{name}'; this is the next one.")
+            self.actions.say(f"{who} has just labelled the image that was here as '{name}'. This is the next one.")
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
-        """Drop what somebody else has answered meanwhile."""
+        """Drop the images that somebody else has labelled in the meantime."""
         codes = self.state.workspace.labels.codes
         return [s for s in waiting if codes[s.row] < 0]
 
@@ -186,7 +186,10 @@ class SuggestionsPane(QueuePane):
     """Images that teach the model most, each with its reason."""
 
     tab = Tab.SUGGESTIONS
-    more_answers = (SKIP, (Verb.UNSURE, "Unsure  [U]", "Keep it as unsure: not learned from, not asked for again"))
+    more_answers = (
+        SKIP,
+        (Verb.UNSURE, "Unsure  [U]", "Mark it as unsure: the model does not learn from it, and it is not suggested again"),
+    )
 
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
@@ -209,7 +212,7 @@ class SuggestionsPane(QueuePane):
             self.refill()
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """Answer the current image; here it may also be left open for good."""
+        """Answer for the current image; here it may also be marked as unsure."""
         if verb == Verb.UNSURE and self.current is not None:
             self._give(self.current, None, source=Source.UNSURE)
             self._go_on()
@@ -222,7 +225,7 @@ class SuggestionsPane(QueuePane):
 
     def _say(self) -> str:
         if self.current is None:
-            how = "The tool asks for the images that teach the model most: first 10 diverse ones, then uncertain ones."
+            how = "Suggestions are the images that teach the model most: first 10 diverse ones, then uncertain ones."
             return missing_for_suggestions(self.state.workspace) or how
         number = self._asked - len(self._waiting) + 1
         words = f"{number} of {self._asked} · {self.current.strategy}\nWhy: {self.current.reason}.\nHold R to see it clear."

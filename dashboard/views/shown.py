@@ -28,7 +28,7 @@ def draw_when_shown(
 
 
 class Later(pn.viewable.Viewer):
-    """Room for a pane that is built when it is first wanted."""
+    """A placeholder for a pane that is built when it is first needed."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Later(pn.viewable.Viewer):
         on: Sequence[str] = ("page", "tab"),
         **layout: Any,
     ) -> None:
-        """Prepare.
+        """Reserve the space.
 
         Args:
             build: makes the pane, once.

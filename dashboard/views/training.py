@@ -148,7 +148,7 @@ def _sheet(record: RunRecord, view: PrivacyView) -> bytes | str:
 def say(record: RunRecord) -> str:
     """Say how a run stands, as HTML."""
     if record.state == BROKEN:
-        return f"<b>{record.state}</b>: the files in training/{html.escape(record.name)} cannot be read; the other runs can."
+        return f"<b>{record.state}</b>: the files in training/{html.escape(record.name)} cannot be read."
     if not record.step:
         return f"<b>{record.state}</b>: no step yet."
     done, rate = record.step[-1], record.figures["images_per_second"][-1]
@@ -158,5 +158,5 @@ def say(record: RunRecord) -> str:
         seconds = (record.steps - done) * batch / rate
         parts.append(f"about {math.ceil(seconds / 60):,} min left" if seconds > 90 else f"about {seconds:.0f} s left")
     if record.state == "stopped":
-        parts.append("go on with <code>lassoscope train … --resume</code>")
+        parts.append("continue with <code>lassoscope train … --resume</code>")
     return " · ".join(parts)

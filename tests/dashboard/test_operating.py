@@ -123,13 +123,13 @@ def test_every_way_to_move_the_threshold_moves_all_of_them(page):
 
 WRONG = [
     ("typed", "500", "Scores go from"),
-    ("typed", "abc", "A number is needed"),
-    ("typed", "nan", "A number is needed"),
+    ("typed", "abc", "This field needs a number"),
+    ("typed", "nan", "This field needs a number"),
     ("want_recall", "3", "from 0 to 1"),
     ("want_precision", "-1", "from 0 to 1"),
     ("miss", "0", "more than 0 reviews"),
     ("recall", "7", "from 0.5 to 0.999"),
-    ("size", "many", "A number is needed"),
+    ("size", "many", "This field needs a number"),
 ]
 
 

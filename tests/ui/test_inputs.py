@@ -115,7 +115,7 @@ def test_a_grid_is_one_action_names_the_rest_by_choice_and_asks_where_a_label_sa
     page.get_by_role("combobox", name="How").click()
     page.get_by_role("listbox").get_by_text("25 at once").click()
     expect(page.get_by_role("button", name="Keep these readings")).to_be_disabled(timeout=10_000)
-    expect(page.get_by_text("Choose what all others are").first).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Choose a class for all others").first).to_be_visible(timeout=10_000)
     page.get_by_role("combobox", name="All others are").click()
     page.get_by_role("listbox").get_by_text("neutral", exact=True).click()
     save = page.get_by_role("button", name="Keep these readings")

@@ -6,6 +6,11 @@ export function render({ model, el }) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = entry.label;
+    if (entry.note) {
+      const note = document.createElement("small");
+      note.textContent = entry.note;
+      button.append(" ", note);
+    }
     button.title = entry.title;
     button.setAttribute("aria-label", entry.title);
     button.disabled = model.disabled;

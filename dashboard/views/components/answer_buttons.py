@@ -11,7 +11,7 @@ from dashboard.views.components.source import source
 
 
 class AnswerButtons(pn.custom.JSComponent):
-    """Buttons of {verb, value, label, title, colour}; a click calls `on_answer(press, verb, value)`."""
+    """Buttons of {verb, value, label, note, title, colour}; a click calls `on_answer(press, verb, value)`."""
 
     buttons = param.List(default=[], item_type=dict, doc="In their order; colour '' = plain, value '' = none.")
     place = param.String(doc="What these buttons answer for, as the server names it.")
