@@ -1,5 +1,6 @@
 """Guards: this checkout's code is what runs, and `core` loads no user interface."""
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -32,6 +33,13 @@ print(sorted({"panel", "bokeh", "holoviews", "param"} & set(sys.modules)))
 def test_the_picture_of_the_rooms_is_as_the_code_is():
     page = (ROOT / "ARCHITECTURE.md").read_text()
     assert with_picture(page) == page, "say 'make rooms'"
+
+
+def test_the_glossary_is_short_and_names_code_that_is_there():
+    words = re.findall(r"^\| ([\w -]+) \| .+ \| `([\w.]+)` \|$", (ROOT / "ARCHITECTURE.md").read_text(), re.M)
+    assert 20 <= len(words) <= 25
+    for _, place in words:
+        pkgutil.resolve_name(place)
 
 
 def test_every_room_says_in_one_line_what_lives_there():
