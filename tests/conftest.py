@@ -28,13 +28,13 @@ from core.encoders.chosen import use_encoder
 from core.encoders.embed import embed
 from core.evidence.check_sets import change_terms, open_check_set
 from core.evidence.queues import check_queue, queue
-from core.intake.ingest import ingest
 from core.labels.actions import label
 from core.labels.classes import parse_classes
 from core.map.project import project
 from core.probe.live import refit
 from core.probe.suggest import suggest
 from core.workspace import Workspace
+from tests.reading import take_in
 
 ROOT = Path(__file__).resolve().parents[1]
 N = 48
@@ -57,7 +57,7 @@ def small_made(tmp_path_factory):
     (images / "manifest.csv").write_text("\n".join(["path,label", *rows]) + "\n")
     x = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
     with Workspace.create(folder, salt="small") as space:
-        ingest(space, images / "manifest.csv", workers=1)
+        take_in(space, images / "manifest.csv")
         space.catalog.models.add_encoder("made", 8, {"source": "made"})
         file = write_part(folder / "embeddings" / "made", 0, x)
         space.catalog.models.add_part("made", 0, 0, N, str(file.relative_to(folder)))
@@ -128,7 +128,7 @@ def demo_400(built_once):
 
     def build(folder):
         with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="story") as space:
-            ingest(space, write_demo_images(folder / "images", n_images=400), workers=2)
+            take_in(space, write_demo_images(folder / "images", n_images=400))
             embed(space, "msn-demo", device="cpu")
 
     return built_once("demo", build)
@@ -169,7 +169,7 @@ def promised(built_once):
                 shutil.move(folder / "all" / path, folder / name / path.replace("/", "_"))
             lines.assign(path=lines["path"].str.replace("/", "_")).to_csv(folder / name / "list.csv", index=False)
         with Workspace.create(folder / "w", classes=parse_classes("neutral,footwear*,copyright"), salt="bundle") as space:
-            ingest(space, folder / "old" / "list.csv", workers=2)
+            take_in(space, folder / "old" / "list.csv")
             embed(space, "msn-demo", device="cpu")
             gold = space.gold("label")
             rows = [np.flatnonzero(~space.is_check)[:60], queue(space, "promise", 110, analyst="ann")]

@@ -15,14 +15,15 @@ from core.demo.datasets import write_demo_images
 from core.doctor.repair import repair
 from core.encoders.embed import embed
 from core.encoders.encoder import load_encoder
-from core.intake.ingest import ingest
 from core.labels.actions import history
 from core.workspace import Workspace
+from tests.reading import take_in
 
 EMBED = """
 import sys, core.encoders.embed as e
 from pathlib import Path
 from core.workspace import Workspace
+from tests.reading import take_in
 e.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
 with Workspace(Path(sys.argv[1])) as space:
     print("ready", flush=True)
@@ -45,6 +46,7 @@ LABEL = """
 import sys, numpy as np
 from core.labels.actions import label
 from core.workspace import Workspace
+from tests.reading import take_in
 from pathlib import Path
 with Workspace(Path(sys.argv[1])) as space:
     for i in range(100_000):
@@ -57,7 +59,7 @@ with Workspace(Path(sys.argv[1])) as space:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills") / "w"
     with Workspace.create(folder, salt="kills") as space:
-        ingest(space, write_demo_images(folder / "images", n_images=200), workers=2)
+        take_in(space, write_demo_images(folder / "images", n_images=200))
     return folder
 
 
@@ -91,7 +93,7 @@ def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_
         resumed = space.matrix.take(np.arange(200))
     whole = tmp_path / "w"
     with Workspace.create(whole, salt="kills") as space:
-        ingest(space, folder / "images", workers=2)
+        take_in(space, folder / "images")
         embed(space, "random", device="cpu")
         np.testing.assert_allclose(space.matrix.take(np.arange(200)), resumed, atol=2e-3)
 

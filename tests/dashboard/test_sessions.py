@@ -1,6 +1,7 @@
 """A closed tab leaves nothing behind."""
 
 import gc
+import shutil
 import weakref
 from types import SimpleNamespace
 
@@ -8,22 +9,13 @@ import pytest
 from bokeh.document import Document
 from panel.io.state import set_curdoc
 
-from core.demo.datasets import write_demo_images
-from core.encoders.embed import embed
-from core.intake.ingest import ingest
-from core.map.project import project
-from core.workspace import Workspace
 from dashboard.app import build_page, start, stop
 from dashboard.settings import Settings
 
 
 @pytest.fixture
-def server(tmp_path):
-    with Workspace.create(tmp_path / "w", salt="sessions") as space:
-        ingest(space, write_demo_images(tmp_path / "images", n_images=60), workers=1)
-        embed(space, "pixels-pca", device="cpu")
-        project(space)
-    server = start(Settings(workspace=tmp_path / "w"))
+def server(worked_on, tmp_path):
+    server = start(Settings(workspace=shutil.copytree(worked_on, tmp_path / "w")))
     yield server
     stop(server)
 

@@ -13,9 +13,9 @@ from core.duplicates.search import copies_of, find_copies, one_of_each
 from core.encoders.embed import embed
 from core.errors import InputError
 from core.images.decode import thumbnail_webp
-from core.intake.ingest import ingest
 from core.labels.actions import label
 from core.workspace import Workspace
+from tests.reading import take_in
 
 
 def re_encoded(image, quality=60):
@@ -69,7 +69,7 @@ def forty(tmp_path_factory):
     for number in range(40):
         render_card(5, number).save(folder / "first" / f"card-{number:02}.png")
     with Workspace.create(folder / "w", salt="copies") as space:
-        ingest(space, folder / "first", workers=2)
+        take_in(space, folder / "first")
         embed(space, "msn-demo", device="cpu")
     return folder / "w"
 
@@ -85,7 +85,7 @@ def add_copies(space, folder, numbers):
     folder.mkdir()
     for number in numbers:
         cropped(render_card(5, number)).save(folder / f"copy-{number:02}.jpg", quality=80)
-    ingest(space, folder, workers=2)
+    take_in(space, folder)
     rows = {path.rsplit("/", 1)[1]: row for path, row in space.catalog.images.rows_by_name().items() if "/" in path}
     return [np.array([rows[f"{kind}-{n:02}.{end}"] for n in numbers]) for kind, end in (("copy", "jpg"), ("card", "png"))]
 

@@ -14,10 +14,10 @@ from core.demo.cards import render_card
 from core.doctor.health import workspace_report
 from core.duplicates.search import find_copies
 from core.encoders.embed import embed
-from core.intake.ingest import ingest
 from core.overview import describe
 from core.workers import TookTooLongError
 from core.workspace import Workspace
+from tests.reading import take_in
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -35,7 +35,7 @@ def made(tmp_path_factory):
     for number in range(4):
         picture(number).save(folder / "in" / f"{number}.png")
     with Workspace.create(folder / "w") as space:
-        ingest(space, folder / "in", workers=1)
+        take_in(space, folder / "in")
     return folder
 
 
@@ -77,7 +77,7 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     source, space = placed
     picture(9).save(source / "0.png")
     assert shows(space, 0, 0)  # before it was looked at again
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert (result.added, result.already, result.lost) == (1, 3, 1)
     assert "The files of 1 image have been replaced by other pictures" in result.sentence
     assert shows(space, 0, 0)
@@ -86,7 +86,7 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     assert describe(space, 0)["file"] == "its file is gone"
     assert space.catalog.images.rows_by_name()[str(source / "0.png")] == 4  # imports by path mean what lies there
     picture(0).save(source / "0.png")  # put back
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert (result.added, result.duplicates, result.followed, result.lost) == (0, 1, 1, 1)
     assert size(space.picture(space.image_id(0), "clear")) == (320, 240)
     assert describe(space, 0)["file"] == "0.png"
@@ -96,9 +96,9 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
 def test_a_replaced_file_whose_image_lies_elsewhere_too_is_shown_from_there(placed):
     source, space = placed
     shutil.copy(source / "1.png", source / "copy.png")
-    assert ingest(space, source, workers=1).duplicates == 1
+    assert take_in(space, source).duplicates == 1
     picture(9).save(source / "1.png")
-    assert ingest(space, source, workers=1).lost == 0
+    assert take_in(space, source).lost == 0
     assert size(space.picture(space.image_id(1), "clear")) == (320, 240)
     assert space.catalog.images.record(1)["path"].endswith("copy.png")
 
@@ -106,7 +106,7 @@ def test_a_replaced_file_whose_image_lies_elsewhere_too_is_shown_from_there(plac
 def test_a_file_replaced_by_what_is_no_picture_leaves_the_thumbnail(placed):
     source, space = placed
     (source / "2.png").write_bytes(b"gone")
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert (len(result.rejected), result.lost) == (1, 1)
     assert shows(space, 2, 2)
 
@@ -116,7 +116,7 @@ def test_a_touched_file_is_the_same_image_and_so_is_a_copied_folder(placed):
     os.utime(source / "1.png", (1, 1))
     assert size(space.picture(space.image_id(1), "clear")) == (320, 240)
     assert count_files(space.catalog, space.n_images) == {"here": 4, "changed": 0, "gone": 0}
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert (result.added, result.already, result.lost) == (0, 3, 0)
 
 
@@ -136,7 +136,7 @@ def test_a_moved_folder_is_found_again_at_its_new_place(placed):
     moved = source.with_name("moved")
     source.rename(moved)
     assert count_files(space.catalog, space.n_images)["gone"] == 4
-    result = ingest(space, moved, workers=1)
+    result = take_in(space, moved)
     assert (result.added, result.duplicates, result.followed) == (0, 4, 4)
     assert "4 exact copies of known images (4 of them found again at a new path)" in result.sentence
     assert space.catalog.images.paths(0, 4) == [str(moved / f"{n}.png") for n in range(4)]
@@ -162,7 +162,7 @@ def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_said(placed):
     with sqlite3.connect(space.folder / "thumbnails.sqlite") as connection:
         connection.execute("DELETE FROM thumbnails WHERE id IN (?, ?)", (space.image_id(0), space.image_id(1)))
     (source / "0.png").unlink()
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert result.thumbnails_lost == 1  # the other one is rebuilt from its file
     assert "1 thumbnail is missing, and no file can replace it" in result.sentence
 
@@ -178,7 +178,7 @@ def test_near_duplicates_that_could_not_be_compared_are_counted_and_said(placed,
     for number in (0, 1):
         for suffix in ("png", "webp"):
             render_card(5, number).save(source / f"card-{number}.{suffix}")
-    result = ingest(space, source, workers=1)
+    result = take_in(space, source)
     assert (result.added, result.uncompared) == (4, 2)
     assert "2 pairs of images that may be near-duplicates could not be compared and are treated as" in result.sentence
     assert space.n_copies == 0
@@ -187,7 +187,7 @@ def test_near_duplicates_that_could_not_be_compared_are_counted_and_said(placed,
 def test_near_duplicates_compared_by_thumbnails_are_counted_in_one_warning_without_names(placed, caplog):
     source, space = placed
     picture(0).crop((4, 4, 316, 236)).save(source / "crop.png")
-    ingest(space, source, workers=1)
+    take_in(space, source)
     embed(space, "pixels-pca", device="cpu")
     assert "compared by thumbnails" not in caplog.text
     with space.catalog.database.engine.begin() as connection:
@@ -206,7 +206,7 @@ def test_gold_of_a_replaced_file_goes_to_the_new_image(placed):
     source, space = placed
     picture(9).save(source / "0.png")
     (source / "m.csv").write_text("path,label\n0.png,new\n1.png,old\n")
-    ingest(space, source / "m.csv", workers=1)
+    take_in(space, source / "m.csv")
     rows, values = space.catalog.images.gold("label")
     assert dict(zip(rows.tolist(), values, strict=True)) == {1: "old", 4: "new"}
 
@@ -214,11 +214,11 @@ def test_gold_of_a_replaced_file_goes_to_the_new_image(placed):
 def test_a_link_shows_what_it_leads_to_now(placed):
     source, space = placed
     (source / "link.png").symlink_to(source / "1.png")
-    ingest(space, source, workers=1)
+    take_in(space, source)
     assert space.catalog.images.rows_by_name()[str(source / "link.png")] == 1
     (source / "link.png").unlink()
     (source / "link.png").symlink_to(source / "2.png")
-    ingest(space, source, workers=1)
+    take_in(space, source)
     assert space.catalog.images.rows_by_name()[str(source / "link.png")] == 2
 
 
@@ -228,7 +228,7 @@ def test_plain_embed_goes_on_with_the_encoder_of_an_older_workspace(placed):
     with sqlite3.connect(space.folder / "catalog.sqlite") as connection:  # as versions before kept it
         connection.execute("UPDATE encoders SET record = json_remove(record, '$.source', '$.asked_size')")
     picture(9).save(source / "9.png")
-    ingest(space, source, workers=1)
+    take_in(space, source)
     again = embed(space, device="cpu")
     assert (again["encoder"], again["embedded"]) == (first, 1)
 
