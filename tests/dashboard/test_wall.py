@@ -55,7 +55,7 @@ class Site:
         self.tornado, self.port = panel_server._tornado, panel_server.port
 
     def ask(self, path, method="GET", body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         answer.text = answer.read().decode(errors="replace")
@@ -92,12 +92,14 @@ def serving(space, monkeypatch, **settings):
         found["loop"].close(all_fds=True)
 
     monkeypatch.setattr(app, "build_page", page)
+    secret = pn.config.cookie_secret  # Panel keeps one a process, and reads a page's user with it
     thread = threading.Thread(target=run)
     thread.start()
-    assert started.wait(20)
+    started.wait()
     yield Site(found["server"], found["loop"], shared.users)
     found["loop"].add_callback(found["loop"].stop)
-    thread.join(10)
+    thread.join()
+    pn.config.cookie_secret = secret
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +313,7 @@ def test_a_password_is_not_tried_without_end_and_the_right_one_comes_in_elsewher
 
 
 def test_a_large_form_is_turned_away_before_it_is_read(site):
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=120) as line:
         line.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
         assert b" 200 " not in line.recv(1000)
         assert line.recv(1000) == b""
