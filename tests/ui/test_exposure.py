@@ -87,7 +87,7 @@ def test_a_budget_is_said_gently_and_another_analyst_starts_at_nothing(open_page
     page.wait_for_timeout(2_600)
     page.keyboard.up("r")
     expect(page.get_by_text("which is your budget of 1")).to_be_visible(timeout=10_000)
-    page.get_by_role("button", name="Dismiss", exact=True).click()
+    page.get_by_role("button", name="Close", exact=True).click()
     expect(page.get_by_text("which is your budget of 1")).not_to_be_visible()
     with Workspace(server.folder, read_only=True) as space:
         assert [found.views["clear"] for found in exposures(space) if found.analyst == "bea"] == [1]
