@@ -64,10 +64,11 @@ class RunLog:
         write_json_atomic(self.folder / "run.json", self._about | {"state": state})
 
     def add(self, figures: Mapping[str, float | int | bool]) -> None:
-        """Append the figures of a step; `step`, `steps` and `collapsed` are among them. NaN = not measured."""
+        """Append the figures of a step; `step`, `steps` and `collapsed` are among them. NaN or absent = not measured."""
         step = int(figures["step"])
-        self._table.log_metrics({name: float(figures[name]) for name in (*FIGURES, "steps", "collapsed")}, step)
-        self._board.log_metrics({name: float(figures[name]) for name in FIGURES if math.isfinite(figures[name])}, step)
+        measured = {name: float(figures.get(name, math.nan)) for name in FIGURES}
+        self._table.log_metrics({**measured, **{name: float(figures[name]) for name in ("steps", "collapsed")}}, step)
+        self._board.log_metrics({name: value for name, value in measured.items() if math.isfinite(value)}, step)
         self._board.save()
 
     def show_views(self, rows: list[list[np.ndarray[Any, np.dtype[np.uint8]]]]) -> None:

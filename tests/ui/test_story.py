@@ -173,7 +173,9 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     expect(second.get_by_text(re.compile(r"^1 of \d+ ·"))).to_be_visible(timeout=15_000)
     second.get_by_role("button", name="Training").click()
     second.get_by_text("Compare on the same labels").click()
-    expect(second.locator("td").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(2, timeout=20_000)
+    expect(second.get_by_role("gridcell").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(
+        2, timeout=20_000
+    )
     first.get_by_role("combobox", name="Encoder, for everybody").first.click()
     first.get_by_role("listbox").get_by_text(old).click()
     expect(facts(first)).to_have_attribute("data-view", view, timeout=10_000)
