@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
 MORE = 60  # images that "more like this" selects: two screens of the gallery
+AS_TOLD = (Topic.FITTING, Topic.FINDING, Topic.LEARNING, Topic.TRAINING, Topic.STUDIES, Topic.STUDYING)  # state, as it comes
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,7 @@ class Actions:
         with one_message(self._document):
             if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
-            others = {name: topics[name] for name in (Topic.FITTING, Topic.FINDING, Topic.LEARNING) if name in topics}
-            others |= {name: topics[name] for name in (Topic.TRAINING, Topic.STUDIES) if name in topics}
+            others = {name: topics[name] for name in AS_TOLD if name in topics}
             others |= {name: getattr(state, name) + 1 for name in (Topic.CLUSTERS, Topic.OPENINGS) if name in topics}
             state.follow(labels=Topic.LABELS in topics, fit=Topic.FITTED in topics, **others)
             if (Topic.EXPOSURE, state.analyst) in topics:
@@ -402,11 +402,6 @@ class Actions:
         self.run(verb, done, on=self._server.slow_pool, failed=failed)
 
     # -- studies --
-
-    @property
-    def experiment_running(self) -> bool:
-        """Tell whether this server is running a study."""
-        return self._server.experiments.running
 
     def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
         """Start the study described by the form; windows follow it through its files."""

@@ -169,9 +169,13 @@ class ExperimentJob(Job):
 
     def _study(self, config: ExperimentConfig) -> None:
         workers = max(1, (os.cpu_count() or 1) - 1)  # one core is left for the page
-        reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
-        if reached.finished:
-            write_report(reached)
+        self._publish(Topic.STUDYING, True)
+        try:
+            reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
+            if reached.finished:
+                write_report(reached)
+        finally:
+            self._publish(Topic.STUDYING, False)
 
 
 class ClusterJob(Job):

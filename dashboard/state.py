@@ -86,6 +86,7 @@ class SessionState(param.Parameterized):
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     training: list[RunRecord] | None = param.Parameter(doc="Training runs, newest first; None before they are read.")
+    studying: bool = param.Boolean(default=False, doc="This server runs a study.")
     studies: list[Experiment | BrokenRun] | None = param.Parameter(doc="Studies, newest first; None before they are read.")
     curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")
 

@@ -87,7 +87,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._run.param.watch(self._draw, "value")
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
-        self.state.param.watch(self._on_runs, "studies")
+        self.state.param.watch(self._on_runs, ["studies", "studying"])
         self._on_gold()
         self._on_page()
 
@@ -161,16 +161,14 @@ class ExperimentPage(pn.viewable.Viewer):
             self._charts.objects, self._every.visible, self._save.visible = [], False, False
             return
         beside = None if isinstance(beside, BrokenRun) else beside
-        now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.actions.experiment_running)
+        now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.state.studying)
         if now == self._drawn:
             return
         self._drawn = now
         self._save.visible = run.finished
         state = ""
         if not run.finished:
-            state = (
-                "running" if self.actions.experiment_running else "not finished: start it with the same settings to continue"
-            )
+            state = "running" if self.state.studying else "not finished: start it with the same settings to continue"
             state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}.</p>"
         self._words.object = state + findings_html(run)
         self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []

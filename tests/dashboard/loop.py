@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -80,7 +80,8 @@ class Tab:
         for _ in range(3):  # what is drawn may ask for more
             self.do(lambda: None)
             for pool in (self._server.pool, self._server.asks, self._server.slow_pool, self._server.draw_pool):
-                pool.submit(lambda: None).result()
+                idle = threading.Barrier(pool._max_workers)
+                wait([pool.submit(idle.wait) for _ in range(pool._max_workers)])  # every thread of it has come this far
         self.do(lambda: None)
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ def test_whoever_labelled_them_is_told_in_their_own_window(loop, server, tab, sp
     rows = teach_half(space)[:3]
     act(other, lambda actions: actions.label_rows(rows, "neutral", source="lasso"))
     act(tab, lambda actions: actions.label_rows(rows, "explicit", source="lasso"))
-    wait_for(lambda: "ann has labelled 3 of your 'neutral' images otherwise: 'explicit'." in other.state.message)
+    wait_for(lambda: "ann has changed 3 of your 'neutral' labels: now 'explicit'." in other.state.message)
     other.close()
 
 
@@ -255,7 +255,7 @@ def test_another_analyst_has_limits_of_their_own(tab):
 def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     show(tab, tab=TabName.CLUSTERS)
     pane = tab.pane(ClustersPane)
-    assert "No clusters of this map yet" in pane._words.object
+    assert "This map has no clusters yet" in pane._words.object
     act(tab, lambda actions: actions.find_clusters())
     wait_for(lambda: tab.state.message.startswith("Clusters found: ") and not tab.state.finding)
     tab.settle()
@@ -296,7 +296,7 @@ def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monk
     assert tab.state.selected.tolist() == list(range(0, 30, 3))
     tab.do(lambda: setattr(pane._asked, "value", "nobody says this"))
     tab.settle()
-    assert tab.state.message.startswith("No picture that was read says 'nobody says this'.")
+    assert tab.state.message.startswith("No picture that was read contains 'nobody says this'.")
     monkeypatch.setattr("dashboard.actions.search_words", lambda *_: np.array([4, 5]))
     tab.do(lambda: setattr(pane._asked, "value", "rights"))
     tab.settle()
@@ -313,7 +313,7 @@ def test_a_second_reading_is_kept_beside_the_first_and_a_third_decides(tab, spac
     done = []
     show(tab, analyst="bob")
     act(tab, lambda actions: actions.read_again(row, other, done=lambda: done.append("again")))
-    assert tab.state.message == f"Second reading kept: '{other}'."
+    assert tab.state.message == f"Second reading saved: '{other}'."
     assert second_reading.disagreements(space).tolist() == [row]
     act(tab, lambda actions: actions.adjudicate(row, other, done=lambda: done.append("decided")))
     assert second_reading.disagreements(space).tolist() == []
@@ -336,7 +336,7 @@ def test_two_windows_are_not_asked_for_the_same_pictures(loop, server, tab, spac
     assert len(rows) == left
     other.do(lambda: other.page.actions.check_queue("promise", 5, lambda _: None))
     other.settle()
-    assert other.state.message == f"Others are reading the last {left} images; look again in a minute."
+    assert other.state.message == f"Other analysts are reading the last {left} images; try again in a minute."
     other.close()
 
 
@@ -367,7 +367,7 @@ def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab,
     assert undone == [1]
     assert tab.state.message_is_error
     act(tab, lambda actions: actions.begin_set())
-    assert tab.state.message == "Check set 2 has begun; the old labels may be watched now."
+    assert tab.state.message == "Check set 2 has started; the old check labels are now used for live curves."
     wait_for(lambda: "(check set 2)" in other.pane(OperatingPage)._closed.object)
     other.close()
 
@@ -391,4 +391,4 @@ def test_a_study_that_cannot_be_begins_with_a_sentence(tab, monkeypatch):
 
     act(tab, lambda actions: actions.start_experiment(refused))
     assert tab.state.message == "Choose flagged values."
-    assert not tab.page.actions.experiment_running
+    assert not tab.state.studying

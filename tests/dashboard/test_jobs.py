@@ -55,7 +55,7 @@ def test_every_window_is_told_why_a_job_broke(job, told, error, said):
     assert told == [("message", said)]
 
 
-def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_none(monkeypatch, publish):
+def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_none(monkeypatch, publish, told):
     reported, stops = [], []
     for finished in (False, True):
         run = SimpleNamespace(finished=finished)
@@ -71,6 +71,7 @@ def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_n
         study.stop()
     assert [run.finished for run in reported] == [True]
     assert stops == [(True, False)] * 2
+    assert told == [("studying", True), ("studying", False)] * 2  # the page says whether an unfinished one goes on
 
 
 def test_finding_clusters_tells_how_far_it_is_and_ends_when_the_server_does(monkeypatch, publish, told):

@@ -1,6 +1,7 @@
 """The analyst's story in Chromium: label, undo, two windows, reload, kill -9, probe, queues, history, login."""
 
 import http.client
+import math
 import re
 import urllib.parse
 
@@ -11,7 +12,7 @@ from playwright.sync_api import expect
 from core.encoders.chosen import encoders
 from core.evidence import openings, points
 from core.labels.actions import history, label
-from core.training.runs import RunLog
+from core.training.runs import FIGURES, RunLog
 from core.workspace import Workspace
 from tests.ui.driver import (
     LEFT,
@@ -186,7 +187,8 @@ def test_the_training_page_follows_a_run_of_another_process_and_names_a_collapse
     page.get_by_role("button", name="Training").click()
     expect(page.get_by_text("No training yet")).to_be_visible(timeout=10_000)
     log = RunLog(server.folder / "training", {"batch_size": 8}, out=server.folder / "w.safetensors")
-    line = {"step": 20, "steps": 100, "loss": 4.0, "spread": 0.9, "images_per_second": 4.0, "collapsed": False}
+    line = dict.fromkeys(FIGURES, math.nan) | {"step": 20, "steps": 100, "loss": 4.0, "spread": 0.9, "collapsed": False}
+    line["images_per_second"] = 4.0
     log.add(line)
     expect(page.get_by_text("step 20 of 100")).to_be_visible(timeout=10_000)
     log.add(line | {"step": 40, "spread": 0.01, "collapsed": True})
