@@ -129,7 +129,7 @@ def _is_ours(file: str) -> bool:
     return file.startswith((CORE, f"{ROOT}/dashboard/"))
 
 
-PROGRAM = tuple(map(os.path.realpath, (sys.prefix, sys.base_prefix, ROOT / "dashboard", ROOT / "core", "/usr")))
+PROGRAM = tuple(map(os.path.realpath, (sys.prefix, sys.base_prefix, ROOT, "/usr")))
 
 
 def _is_of_the_program(path: Any) -> bool:
