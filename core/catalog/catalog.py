@@ -64,7 +64,7 @@ class Catalog:
                 with translated(str(path)), sound(str(path)), engine.begin() as connection:
                     upgrade(connection, str(path))
             return cls(engine, where=str(path), read_only=read_only, file=file)
-        except WorkspaceError:
+        except BaseException:
             engine.dispose()
             file.close()
             raise
