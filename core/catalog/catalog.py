@@ -17,7 +17,6 @@ from core.catalog.rows import replace
 from core.catalog.schema import METADATA, SETTINGS
 from core.catalog.settings import Settings
 from core.catalog.upgrade import is_older, upgrade
-from core.errors import WorkspaceError
 from core.store.sqlite import SqliteFile
 from core.store.troubles import sound, translated
 

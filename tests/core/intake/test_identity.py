@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_embedding_says_how_many_it_took_from_thumbnails_and_so_does_doctor(plac
 
 def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_said(placed):
     source, space = placed
-    with sqlite3.connect(space.folder / "thumbnails.sqlite") as connection:
+    with closing(sqlite3.connect(space.folder / "thumbnails.sqlite")) as connection, connection:
         connection.execute("DELETE FROM thumbnails WHERE id IN (?, ?)", (space.image_id(0), space.image_id(1)))
     (source / "0.png").unlink()
     result = take_in(space, source)
@@ -225,7 +226,7 @@ def test_a_link_shows_what_it_leads_to_now(placed):
 def test_plain_embed_goes_on_with_the_encoder_of_an_older_workspace(placed):
     source, space = placed
     first = embed(space, "pixels-pca", device="cpu")["encoder"]
-    with sqlite3.connect(space.folder / "catalog.sqlite") as connection:  # as versions before kept it
+    with closing(sqlite3.connect(space.folder / "catalog.sqlite")) as connection, connection:  # as versions before kept it
         connection.execute("UPDATE encoders SET record = json_remove(record, '$.source', '$.asked_size')")
     picture(9).save(source / "9.png")
     take_in(space, source)
