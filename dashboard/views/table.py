@@ -8,6 +8,8 @@ import panel as pn
 
 from dashboard.theme import css
 
+NOTHING = "–"  # a cell that can be reached by keys says something
+
 
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widths: Mapping[str, str] | None = None
@@ -15,10 +17,10 @@ def table(
     """Return a table that is read and not edited.
 
     Args:
-        rows: values in the order of `heads`; integers get thousands separators.
+        rows: values in the order of `heads`; integers get thousands separators, "" is shown as a dash.
         widths: of columns whose text is broken into lines, as CSS; a table without them is as wide as its text.
     """
-    frame = pd.DataFrame(list(rows), columns=list(heads))
+    frame = pd.DataFrame([[NOTHING if value == "" else value for value in row] for row in rows], columns=list(heads))
     formatters: dict[str, Any] = dict.fromkeys(widths or (), "textarea")
     for head in frame.columns[[kind.kind == "i" for kind in frame.dtypes]]:
         formatters[head] = {"type": "money", "thousand": ",", "precision": False}

@@ -85,7 +85,7 @@ def test_queues_take_one_key_per_answer_and_say_why(open_page, server):
     page = open_page()
     page.get_by_role("tab", name="Suggestions").click()
     expect(page.get_by_text("1 of 10")).to_be_visible(timeout=15_000)
-    expect(page.get_by_text("Why: stands for a large cluster without a label")).to_be_visible()
+    expect(page.get_by_text("Why: represents a large cluster without a label")).to_be_visible()
     for number, key in enumerate("1213", start=1):
         page.keyboard.press(key)
         expect(page.get_by_text(f"{number} labelled ({number} teach, 0 check)")).to_be_visible(timeout=5_000)
@@ -270,7 +270,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page = open_page()
     page.get_by_role("button", name="Operating point").click()
     expect(page.get_by_text("The check set is closed")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("Label 100 random ones in Check")).to_be_visible()
+    expect(page.get_by_text("read 100 random ones in Check")).to_be_visible()
     expect(page.get_by_role("button", name="Open: look 1")).to_be_disabled()
     page.get_by_role("button", name="Map").click()
     page.get_by_role("tab", name="Check").click()
