@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,10 +19,8 @@ from core.errors import InputError
 UNLABELLED = -1
 KINDS = (None, ActionKind.LABEL, ActionKind.UNDO, ActionKind.REDO, ActionKind.LOOK)  # None of a seq that no action has
 LABEL = KINDS.index(ActionKind.LABEL)
-EVIDENCE_RANKS: dict[str, int] = {
-    Source.IMPORT: 1,
-    Source.CHECK: 2,
-}  # bulk and hand-picked labels on check images are no random sample
+# Bulk and hand-picked labels on check images are no random sample.
+EVIDENCE_RANKS: dict[str, int] = {Source.IMPORT: 1, Source.CHECK: 2}
 READ_RANK = EVIDENCE_RANKS[Source.CHECK]  # nothing but undo and a decision between two readings changes these
 EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
 KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
@@ -382,6 +380,10 @@ class LabelBook:
     def analyst_of(self, seq: int) -> str:
         """Return who took an action."""
         return self._texts["analyst"].texts[self._noted.values["analyst"][seq]]
+
+    def source_of(self, seq: int) -> Source:
+        """Return how an action's labels were given, as the catalog has it."""
+        return cast(Source, self._texts["source"].texts[self._noted.values["source"][seq]])
 
     def class_of(self, seq: int) -> str | None:
         """Return the class that an action gave, None where it gave none."""

@@ -96,6 +96,11 @@ class Labels:
             n = connection.scalar(sa.select(sa.func.count()).select_from(ACTIONS).where(ACTIONS.c.seq <= seq))
             return [n, connection.scalar(sa.select(ACTIONS.c.id).where(ACTIONS.c.seq == seq))]
 
+    def times(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Return when each of these actions was taken, by seq: ISO 8601, UTC."""
+        with self._database.reading() as connection:
+            return dict(map(tuple, in_parts(connection, sa.select(ACTIONS.c.seq, ACTIONS.c.at), ACTIONS.c.seq, seqs)))
+
     def actions(self, seqs: Sequence[int] | None = None, *, newest: int | None = None) -> list[Action]:
         """Return actions in the order they were taken: the named ones, or else the newest (all if None).
 

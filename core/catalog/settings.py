@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalog.database import Database
+from core.catalog.rows import replace
 from core.catalog.schema import SETTING_TYPES, SETTINGS
 from core.errors import WHAT_TO_DO, DamageError
 
@@ -32,5 +33,4 @@ class Settings:
     def set(self, key: str, value: Any) -> None:
         """Store a JSON value under `key`."""
         with self._database.writing() as connection:
-            connection.execute(sa.delete(SETTINGS).where(SETTINGS.c.key == key))
-            connection.execute(sa.insert(SETTINGS).values(key=key, value=value))
+            replace(connection, SETTINGS, [{"key": key, "value": value}])

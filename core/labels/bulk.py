@@ -183,7 +183,7 @@ def label_bulk(
         told = criterion | {"bulk": token, "images": len(open_)}
         drafts.append(ActionDraft(ActionKind.LABEL, analyst, source, right, class_name, told, workspace.guideline))
         action = commit(workspace, drafts)[-1]
-    return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_labels(workspace)[token]
+    return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_label(workspace, token)
 
 
 def look_again(workspace: Workspace, token: str, *, seen: Seen, analyst: str) -> BulkLabel:

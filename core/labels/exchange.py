@@ -97,7 +97,7 @@ def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[Verdict]:
 def _decided_at(workspace: Workspace, rows: IntArray) -> list[str]:
     """Return when each image was last labelled or cleared: ISO 8601 UTC; "" = never."""
     seqs = workspace.book.decided_by(rows).tolist()
-    times = {action.seq: action.at for action in workspace.catalog.labels.actions(sorted(set(seqs) - {0}))}
+    times = workspace.catalog.labels.times(sorted(set(seqs) - {0}))
     return [times.get(seq, "") for seq in seqs]
 
 
@@ -107,14 +107,14 @@ def export_labels(workspace: Workspace, file: Path) -> int:
     Raises:
         InputError: if the file is a folder or neither .csv nor .parquet.
     """
-    labels = workspace.labels
+    labels, book = workspace.labels, workspace.book
     rows = np.flatnonzero(labels.codes != UNLABELLED)
-    givers = {action.seq: action for action in workspace.catalog.labels.actions(np.unique(labels.actions[rows]).tolist())}
+    times = workspace.catalog.labels.times(np.unique(labels.actions[rows]).tolist())
     paths = workspace.catalog.images.paths(0, workspace.n_images)
     lines = []
     for row in rows.tolist():
-        giver = givers[int(labels.actions[row])]
-        class_name = workspace.class_names[int(labels.codes[row])]
-        lines.append(LabelLine(workspace.image_id(row), paths[row], class_name, giver.analyst, giver.at, giver.source))
+        seq, class_name = int(labels.actions[row]), workspace.class_names[int(labels.codes[row])]
+        given = (book.analyst_of(seq), times[seq], book.source_of(seq))
+        lines.append(LabelLine(workspace.image_id(row), paths[row], class_name, *given))
     write_label_lines(file, lines)
     return len(lines)
