@@ -2,106 +2,103 @@
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import core.encoders.embed
 from core.catalog.creation import FolderState, state_of
 from core.demo.datasets import write_demo_images
 from core.doctor.repair import repair
 from core.encoders.embed import embed
 from core.encoders.encoder import load_encoder
-from core.labels.actions import history
+from core.labels.actions import history, label
 from core.workspace import Workspace
+from tests.forked import CONTEXT
 from tests.reading import take_in
 
-EMBED = """
-import sys, core.encoders.embed as e
-from pathlib import Path
-from core.workspace import Workspace
-from tests.reading import take_in
-e.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
-with Workspace(Path(sys.argv[1])) as space:
-    print("ready", flush=True)
-    e.embed(space, "random", device="cpu", on_progress=lambda done, total: print(done, flush=True))
-"""
-CREATE = """
-import sys, core.workspace as w
-from pathlib import Path
-print("ready", flush=True)
-w.Workspace.create(Path(sys.argv[1]), salt="kills").close()
-print("made", flush=True)
-"""
-REPAIR = """
-import sys, core.doctor.repair as r
-from pathlib import Path
-print("ready", flush=True)
-r.repair(Path(sys.argv[1]), device="cpu")
-"""
-LABEL = """
-import sys, numpy as np
-from core.labels.actions import label
-from core.workspace import Workspace
-from tests.reading import take_in
-from pathlib import Path
-with Workspace(Path(sys.argv[1])) as space:
-    for i in range(100_000):
-        action = label(space, np.array([i % 200]), space.class_names[i % 3], analyst="ann").action
-        print(action.seq, flush=True)
-"""
+N = 96
+
+
+def embed_all(folder: Path, say) -> None:
+    core.encoders.embed.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
+    with Workspace(folder) as space:
+        say("ready")
+        embed(space, "random", device="cpu", on_progress=lambda done, total: say(done))
+
+
+def create(folder: Path, say) -> None:
+    say("ready")
+    Workspace.create(folder, salt="kills").close()
+    say("made")
+
+
+def repair_it(folder: Path, say) -> None:
+    say("ready")
+    repair(folder, device="cpu")
+
+
+def label_on(folder: Path, say) -> None:
+    with Workspace(folder) as space:
+        for i in range(100_000):
+            say(label(space, np.array([i % N]), space.class_names[i % 3], analyst="ann").action.seq)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills") / "w"
     with Workspace.create(folder, salt="kills") as space:
-        take_in(space, write_demo_images(folder / "images", n_images=200))
+        take_in(space, write_demo_images(folder / "images", n_images=N))
     return folder
 
 
 @pytest.fixture
-def run_and_kill(start):
-    """Run code, kill it that many seconds after its n-th line, and return all lines it got out."""
+def run_and_kill():
+    """Run code in a process, kill it that many seconds after it said n things, and return all that it said."""
 
-    def run(code: str, folder: Path, *, after_lines: int, then: float) -> list[str]:
-        lines = []
-        process = start([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True)
-        while len(lines) < after_lines and (line := process.stdout.readline()):
-            lines.append(line.strip())
+    def run(code, folder: Path, *, after: int, then: float) -> list:
+        ours, theirs = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=code, args=(folder, theirs.send))
+        process.start()
+        theirs.close()
+        said = [ours.recv() for _ in range(after)]
         time.sleep(then)
         process.kill()
-        lines += process.stdout.read().split("\n")
-        process.wait()  # its lock on the workspace goes with it
-        return [line for line in lines if line]
+        process.join()  # its lock on the workspace goes with it
+        with suppress(EOFError, OSError):  # the last thing may be cut off
+            while True:
+                said.append(ours.recv())
+        ours.close()
+        process.close()
+        return said
 
     return run
 
 
-def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_path, run_and_kill, start, chance):
+def test_embedding_killed_at_random_moments_ends_as_if_never_killed(folder, tmp_path, run_and_kill, chance):
     name = load_encoder("random", device="cpu").name
-    for after_lines in (1, 4):
-        run_and_kill(EMBED, folder, after_lines=after_lines, then=float(chance.uniform(0, 0.1)))
+    for after in (1, 4):
+        run_and_kill(embed_all, folder, after=after, then=float(chance.uniform(0, 0.1)))
         with Workspace(folder, read_only=True) as space:
             parts = space.catalog.models.parts(name)
             assert [start for start, _, _ in parts] == [16 * i for i in range(len(parts))]  # no gap, none twice
-    assert start([sys.executable, "-c", EMBED, folder], stdout=subprocess.DEVNULL).wait() == 0
     with Workspace(folder) as space:
-        resumed = space.matrix.take(np.arange(200))
+        embed(space, "random", device="cpu")
+        resumed = space.matrix.take(np.arange(N))
     whole = tmp_path / "w"
     with Workspace.create(whole, salt="kills") as space:
         take_in(space, folder / "images")
         embed(space, "random", device="cpu")
-        np.testing.assert_allclose(space.matrix.take(np.arange(200)), resumed, atol=2e-3)
+        np.testing.assert_allclose(space.matrix.take(np.arange(N)), resumed, atol=2e-3)
 
 
 def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folder, run_and_kill, chance):
-    for after_lines in (3, 40, 150):
-        lines = run_and_kill(LABEL, folder, after_lines=after_lines, then=float(chance.uniform(0, 0.2)))
-        acknowledged = int(lines[-1])
+    for after in (3, 40, 150):
+        said = run_and_kill(label_on, folder, after=after, then=float(chance.uniform(0, 0.2)))
+        acknowledged = said[-1]
         with Workspace(folder) as space:
             found = [action.seq for action, _ in history(space)]
             assert found[::-1] == list(range(1, len(found) + 1))
@@ -113,7 +110,7 @@ def test_labelling_killed_at_random_moments_keeps_every_acknowledged_label(folde
 def test_a_creation_killed_at_random_moments_leaves_a_whole_workspace_or_none(tmp_path, run_and_kill, chance):
     for number in range(4):
         folder = tmp_path / str(number)
-        run_and_kill(CREATE, folder, after_lines=1, then=float(chance.uniform(0, 0.08)))
+        run_and_kill(create, folder, after=1, then=float(chance.uniform(0, 0.08)))
         assert state_of(folder) in (FolderState.COMPLETE, FolderState.MISSING)
         with Workspace.create(folder, salt="again") as space:
             assert len(space.classes) == 3
@@ -129,7 +126,7 @@ def test_a_repair_killed_at_random_moments_loses_no_label(small, tmp_path, run_a
     connection.close()
     for number in range(3):
         folder = shutil.copytree(small, tmp_path / str(number))
-        run_and_kill(REPAIR, folder, after_lines=1, then=float(chance.uniform(0, 0.25)))
+        run_and_kill(repair_it, folder, after=1, then=float(chance.uniform(0, 0.25)))
         with Workspace(folder, read_only=True) as space:
             assert space.labels.codes.tolist() == codes
         repair(folder, device="cpu")

@@ -62,11 +62,11 @@ def test_a_copy_stands_out_and_one_of_a_family_does_not():
 
 
 @pytest.fixture(scope="module")
-def forty(tmp_path_factory):
-    """A workspace of forty notices, embedded."""
+def notices(tmp_path_factory):
+    """A workspace of twenty-four notices, embedded."""
     folder = tmp_path_factory.mktemp("copies")
     (folder / "first").mkdir()
-    for number in range(40):
+    for number in range(24):
         render_card(5, number).save(folder / "first" / f"card-{number:02}.png")
     with Workspace.create(folder / "w", salt="copies") as space:
         take_in(space, folder / "first")
@@ -75,8 +75,8 @@ def forty(tmp_path_factory):
 
 
 @pytest.fixture
-def space(forty, tmp_path):
-    with Workspace(shutil.copytree(forty, tmp_path / "w")) as space:
+def space(notices, tmp_path):
+    with Workspace(shutil.copytree(notices, tmp_path / "w")) as space:
         yield space
 
 
@@ -96,11 +96,11 @@ def halves_are_whole(space):
 
 def test_crops_of_a_later_upload_join_their_originals_whole_and_once(space, tmp_path):
     assert space.n_copies == 0
-    copies, cards = add_copies(space, tmp_path / "later", range(0, 40, 2))
+    copies, cards = add_copies(space, tmp_path / "later", range(0, 24, 2))
     assert (space.groups[copies] != space.groups[cards]).mean() > 0.5  # the hash does not see through a crop
     embed(space, device="cpu")
     assert (space.groups[copies] == space.groups[cards]).mean() >= 0.95
-    assert len(np.unique(space.groups)) >= 40  # and nothing else was joined
+    assert len(np.unique(space.groups)) >= 24  # and nothing else was joined
     assert halves_are_whole(space)
     groups = space.groups
     assert find_copies(space) == 0  # looked at already

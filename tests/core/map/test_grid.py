@@ -35,7 +35,7 @@ def cloud():
 coordinate = st.one_of(st.floats(-4, 4), st.integers(-4, 4).map(float))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12))
 def test_lasso_equals_the_slow_test_for_any_polygon(cloud, vertices):
     px, py = np.array(vertices, float).T
@@ -44,13 +44,13 @@ def test_lasso_equals_the_slow_test_for_any_polygon(cloud, vertices):
 
 def test_a_long_lasso_on_many_points_is_exact():
     rng = np.random.default_rng(1)
-    xy = rng.normal(size=(10_000, 2)).astype(np.float32)
+    xy = rng.normal(size=(4_000, 2)).astype(np.float32)
     angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     radius = 1 + 0.3 * rng.random(200)
     px, py = radius * np.cos(angle), radius * np.sin(angle)
     found = GridIndex.build(xy).lasso(px, py)
     assert found.tolist() == slow_lasso(xy, px, py)
-    assert 1_250 < len(found) < 8_750
+    assert 500 < len(found) < 3_500
 
 
 def turns_by_angle(x, y, px, py):

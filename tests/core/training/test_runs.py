@@ -168,7 +168,7 @@ def test_a_run_made_to_collapse_is_flagged_and_a_healthy_one_is_not(tmp_path):
     """Without me-max and sinkhorn, and with targets that follow at once, one answer for all images is the cheapest."""
     shape = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
     images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    common = {"epochs": 15, "batch_size": 16, "prototypes": 6, "head_hidden": 16, "head_out": 12, "focal_size": 8, "seed": 1}
+    common = {"epochs": 12, "batch_size": 16, "prototypes": 6, "head_hidden": 16, "head_out": 12, "focal_size": 8, "seed": 1}
     ends = []
     for extra in ({}, {"me_max": 0.0, "sinkhorn_iterations": 0, "ema": 0.0, "learning_rate": 1e-2}):
         seen: list[StepMetrics] = []
