@@ -170,10 +170,10 @@ def ms_until_change(page: Page, node: ElementHandle, read: str, act: Callable[[]
           const begin = () => { window.__start = performance.now(); };
           const once = { capture: true, once: true };
           for (const name of ["click", "wheel", "keydown"]) document.addEventListener(name, begin, once);
-          const look = () => value(node) !== before
+          const poll = () => value(node) !== before
             ? requestAnimationFrame(() => { window.__took = performance.now() - window.__start; })
-            : requestAnimationFrame(look);
-          look(); }""",
+            : requestAnimationFrame(poll);
+          poll(); }""",
         [node, read],
     )
     act()

@@ -68,7 +68,7 @@ class Workspace:
                 f"The workspace in {folder} is empty: its creation was cut off; run 'lassoscope ingest SOURCE' to go on."
             )
         self.folder, self.writable = folder, not read_only
-        self.damage: list[str] = []  # what cannot be read, one sentence each; `core.doctor.health` looks further
+        self.damage: list[str] = []  # what cannot be read, one sentence each; `core.doctor.health` examines more
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self.lock = threading.RLock()
@@ -137,7 +137,7 @@ class Workspace:
         return cls(folder)
 
     def notes(self) -> list[str]:
-        """Return what whoever looks at this workspace has to know: that nothing can be written, what is damaged or lost."""
+        """Return what every reader of this workspace has to know: that nothing can be written, what is damaged or lost."""
         read_only = [] if self.writable or self.damage else [read_only_sentence(self.folder)]
         found = [*read_only, *self.damage, self.thumbnails.damage, self.current.lost_parts, self.current.lost_map]
         return [said for said in found if said]
@@ -362,7 +362,7 @@ class Workspace:
 
     @property
     def text(self) -> FloatArray:
-        """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not looked at yet."""
+        """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not measured yet."""
         with self.lock:
             if self._text is None:
                 self._text = self.catalog.images.text_figures(self.n_images)

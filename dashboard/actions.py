@@ -24,7 +24,7 @@ from core.evidence.points import OperatingPoint
 from core.evidence.queues import Queue
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
-from core.labels.bulk import BULK, BulkLabel, Seen
+from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
 from core.map import islands
 from core.map.density import Clustering
 from core.map.islands import ClusterSummary
@@ -71,7 +71,7 @@ class Actions:
         self.state, self.workspace = state, state.workspace
         self._server, self._document = server, document
         self._streak = Streak()
-        self._origin_of_look: tuple[Source, dict[str, Any] | None] = (Source.LASSO, None)
+        self._bulk_origin: tuple[Source, dict[str, Any] | None] = (Source.LASSO, None)
         state.param.watch(lambda _: self.meet_analyst(), "analyst")
         state.param.watch(self._draw_gold, "show_gold")
 
@@ -214,14 +214,16 @@ class Actions:
     # -- labels --
 
     def label(self, class_name: str | None) -> None:
-        """Give the class to the picked pictures, or to the whole selection; many images need a quick look first."""
+        """Give the class to the picked pictures, or to the whole selection; many images need a spot check first."""
         rows = self.state.targets()
         wanted = self._with_copies(rows)
-        if self.state.look is not None:
-            self.say(f"First end the quick look at '{self.state.look.class_name}': label, or cancel with Escape.", error=True)
+        if self.state.spot_check is not None:
+            self.say(
+                f"First end the spot check of '{self.state.spot_check.class_name}': label, or cancel with Escape.", error=True
+            )
         elif class_name is not None and len(wanted) > BULK:
-            self._origin_of_look = self._origin()
-            self.look_first(wanted, class_name)
+            self._bulk_origin = self._origin()
+            self.start_spot_check(wanted, class_name)
         else:
             source, criterion = self._origin()
             self.label_rows(rows, class_name, source=source, criterion=criterion, done=self._unpick)
@@ -289,53 +291,56 @@ class Actions:
         verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
         self.run(verb, kept, failed=failed)
 
-    def look_first(self, rows: np.ndarray, class_name: str) -> None:
-        """Start a quick look at some of these images before they are labelled."""
-        verb = partial(bulk.first_look, self.workspace, rows, class_name)
-        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None), on=self._server.slow_pool)
+    def start_spot_check(self, rows: np.ndarray, class_name: str) -> None:
+        """Spot-check some of these images before they are labelled."""
+        verb = partial(bulk.first_spot_check, self.workspace, rows, class_name)
+        self.run(verb, lambda started: self.state.param.update(spot_check=started, bulk=None), on=self._server.slow_pool)
 
-    def look_further(self, token: str) -> None:
-        """Start a quick look at more images of a bulk label."""
-        verb = partial(bulk.further_look, self.workspace, token, rng=np.random.default_rng())
-        self.run(verb, lambda look: self.state.param.update(look=look, bulk=None, page=PageName.MAP))
+    def spot_check_more(self, token: str) -> None:
+        """Spot-check more images of a bulk label."""
+        verb = partial(bulk.further_spot_check, self.workspace, token, rng=np.random.default_rng())
+        self.run(verb, lambda started: self.state.param.update(spot_check=started, bulk=None, page=PageName.MAP))
 
-    def end_look(self, seen: Seen, *, left_out: np.ndarray) -> None:
-        """End the quick look: give the bulk label, or add the look to the one given before.
+    def end_spot_check(self, result: SpotCheckResult, *, left_out: np.ndarray) -> None:
+        """End the spot check: give the bulk label, or add the spot check to the one given before.
 
         Args:
             left_out: rows to leave out of the label.
         """
-        look, analyst = self.state.look, self.state.analyst
-        if look is None:
+        spot_check, analyst = self.state.spot_check, self.state.analyst
+        if spot_check is None:
             return
-        self.state.look = None
-        if look.token:
-            self.run(partial(bulk.look_again, self.workspace, look.token, seen=seen, analyst=analyst), self._looked)
+        self.state.spot_check = None
+        if spot_check.token:
+            self.run(
+                partial(bulk.save_spot_check, self.workspace, spot_check.token, result=result, analyst=analyst),
+                self._spot_checked,
+            )
             return
-        source, criterion = self._origin_of_look
+        source, criterion = self._bulk_origin
         verb = partial(
             bulk.label_bulk,
             self.workspace,
-            np.setdiff1d(look.rows, left_out),
-            look.class_name,
+            np.setdiff1d(spot_check.rows, left_out),
+            spot_check.class_name,
             analyst=analyst,
             source=source,
             criterion=criterion or {},
-            seen=seen,
+            result=result,
         )
         self.run(verb, self._bulk_labelled)
 
-    def cancel_look(self) -> None:
-        """Cancel the quick look; nothing is labelled."""
-        self.state.look = None
+    def cancel_spot_check(self) -> None:
+        """Cancel the spot check; nothing is labelled."""
+        self.state.spot_check = None
 
     def _bulk_labelled(self, result: tuple[LabelResult, BulkLabel]) -> None:
         self.state.bulk = result[1]
         self._labelled(result[0])
 
-    def _looked(self, found: BulkLabel) -> None:
+    def _spot_checked(self, found: BulkLabel) -> None:
         self.state.bulk = found
-        self._changed(f"Looked at {counted(len(found.looked), 'image')} of this label: {found.purity.sentence}")
+        self._changed(f"Spot-checked {counted(len(found.spot_checked), 'image')} of this label: {found.purity.sentence}")
 
     def _labelled(self, result: LabelResult, *, n_copies: int = 0) -> None:
         self._changed(result.sentence + (f" Included {counted(n_copies, 'near-duplicate')}." if n_copies else ""))
@@ -419,7 +424,7 @@ class Actions:
             return
         if runs.newest is not None:
             self.state.param.update(**{topic: runs.newest})
-        runs.look(self._document)
+        runs.watch(self._document)
 
     def leave(self) -> None:
         """Let go of what outlives the tab."""

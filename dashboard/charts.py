@@ -1,6 +1,6 @@
-"""Every chart of the page and of the report: layers and axes of one look, drawn by HoloViews. Of ours it imports colours only.
+"""Every chart of the page and of the report: layers and axes of one style, drawn by HoloViews. Of ours it imports colours only.
 
-A layer is a HoloViews element with its look, with or without data; a `Chart` draws layers over each other. HoloViews takes 30
+A layer is a HoloViews element with its style, with or without data; a `Chart` draws layers over each other. HoloViews takes 30
 to 100 ms to draw a chart or to give a `DynamicMap` new data, so a chart is drawn once, and its data change in Bokeh's sources.
 """
 

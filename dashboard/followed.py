@@ -1,4 +1,4 @@
-"""Runs that other processes write: read once for all windows when their files have changed, while somebody looks."""
+"""Runs that other processes write: read once for all windows when their files have changed, while somebody watches."""
 
 import logging
 import threading
@@ -39,23 +39,23 @@ class Followed(Generic[Run]):
         self._marks: dict[Path, Hashable] = {}
         self._runs: dict[Path, Run | None] = {}
         self._changed = threading.Condition()
-        self._lookers: set[Hashable] = set()
+        self._watchers: set[Hashable] = set()
         self._asked = self._stopping = False
         self.newest: list[Run] | None = None  # as last read; None before the first time
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def look(self, who: Hashable) -> None:
+    def watch(self, who: Hashable) -> None:
         """Read now, and again and again until they leave."""
         with self._changed:
-            self._lookers.add(who)
+            self._watchers.add(who)
             self._asked = True
             self._changed.notify()
 
     def leave(self, who: Hashable) -> None:
         """Read no longer for them."""
         with self._changed:
-            self._lookers.discard(who)
+            self._watchers.discard(who)
 
     def stop(self) -> None:
         """End the thread."""
@@ -67,16 +67,16 @@ class Followed(Generic[Run]):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._asked or self._stopping, timeout=POLL_SECONDS if self._lookers else None)
+                self._changed.wait_for(lambda: self._asked or self._stopping, timeout=POLL_SECONDS if self._watchers else None)
                 if self._stopping:
                     return
                 self._asked = False
             try:
-                self._look()
-            except Exception:  # the next look may do better; the log has the trace
+                self._refresh()
+            except Exception:  # the next refresh may do better; the log has the trace
                 LOG.exception("runs could not be read")
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         marks = {folder: self._mark(folder) for folder in self._folders()}
         if self.newest is not None and marks == self._marks:
             return

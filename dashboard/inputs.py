@@ -106,7 +106,7 @@ def _by_place(press: Press) -> str:
 
 
 class Target(Protocol):
-    """What keys and buttons can act on: the selection, the pinned picture, a queue, a quick look."""
+    """What keys and buttons can act on: the selection, the pinned picture, a queue, a spot check."""
 
     @property
     def place(self) -> str:

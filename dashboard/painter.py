@@ -60,7 +60,7 @@ class Painter:
         self._raster: Raster | None = None
         self._grid: GridIndex | None = None
         self._last: Request | None = None  # the request whose base picture is on the screen
-        self._looks: Dots | None = None
+        self._dot_style: Dots | None = None
 
     def draw(self, request: Request) -> Frame:
         """Draw dots if few points are in view, else pictures."""
@@ -76,7 +76,7 @@ class Painter:
         if last is None or request.base_key != last.base_key:
             draw = partial(self._raster.draw, request.colouring, request.view, **size, keep=shown)
             base = self._once.once("base", request.base_key, draw)
-            self._looks = base.dots
+            self._dot_style = base.dots
         if base is not None or last is None or last.selected is not request.selected:
             overlay = NOTHING
             if len(request.selected):
@@ -84,7 +84,7 @@ class Painter:
                 keep[request.selected] = True
                 if shown is not None:
                     keep &= shown
-                overlay = self._raster.draw(request.colouring, request.view, **size, keep=keep, dots=self._looks)
+                overlay = self._raster.draw(request.colouring, request.view, **size, keep=keep, dots=self._dot_style)
         self._last = request
         return Frame(request, base, overlay, None if last is not None else NO_DOTS, "image")
 

@@ -6,7 +6,7 @@ import numpy as np
 import param
 
 from core.images.decode import PrivacyView
-from core.labels.bulk import BulkLabel, Look
+from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.grid import GridIndex, LassoMode
 from core.map.outlines import Outline
 from core.map.raster import Colouring
@@ -59,8 +59,8 @@ class SessionState(param.Parameterized):
     undone: tuple[int, ...] = param.Parameter(default=(), doc="Rows whose label this tab has just undone.")
 
     copies: bool = param.Boolean(default=True, doc="Near-duplicates are shown as one and labelled together.")
-    look: Look | None = param.ClassSelector(class_=Look, doc="The quick look in progress.")
-    bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label given or looked at last in this tab.")
+    spot_check: SpotCheck | None = param.ClassSelector(class_=SpotCheck, doc="The spot check in progress.")
+    bulk: BulkLabel | None = param.ClassSelector(class_=BulkLabel, doc="The bulk label given or spot-checked last in this tab.")
 
     blur: bool = param.Boolean(default=True, doc="Pictures are blurred until revealed.")
     grey: bool = param.Boolean(default=False, doc="Pictures are shown without colour.")
@@ -122,13 +122,13 @@ class SessionState(param.Parameterized):
 
     # -- what a key acts on --
 
-    @param.depends("page", "tab", "pinned", "turn", "asked", "look", watch=True)
+    @param.depends("page", "tab", "pinned", "turn", "asked", "spot_check", watch=True)
     def _find_place(self) -> None:
         """Set the place that a class key acts on."""
         if self.page != PageName.MAP:
             self.place = ""
-        elif self.look is not None:
-            self.place = f"look/{self.turn}"
+        elif self.spot_check is not None:
+            self.place = f"spot_check/{self.turn}"
         elif self.pinned is not None:
             self.place = self.pinned_place
         else:
@@ -144,7 +144,7 @@ class SessionState(param.Parameterized):
         """Return the place of the selection as it stands."""
         return f"selection/{self.turn}"
 
-    @param.depends("selected", "look", watch=True)
+    @param.depends("selected", "spot_check", watch=True)
     def next_turn(self) -> None:
         """Start a new turn, so that keys pressed before it are refused."""
         self.turn += 1

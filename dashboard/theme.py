@@ -1,4 +1,4 @@
-"""The look of the page: what the charts' colours mean, frames and type of the widgets, what Material UI is told."""
+"""The style of the page: what the charts' colours mean, frames and type of the widgets, what Material UI is told."""
 
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,7 @@ def css(name: str) -> str:
     return (STYLESHEETS / f"{name}.css").read_text(encoding="utf-8")
 
 
-def looks(*classes: str, sheet: str = "layout") -> dict[str, Any]:
+def styled(*classes: str, sheet: str = "layout") -> dict[str, Any]:
     """Return the options that give a component classes of a stylesheet."""
     return {"css_classes": list(classes), "stylesheets": [css(sheet)]}
 

@@ -65,7 +65,7 @@ def test_nothing_is_pickled_and_nothing_is_drawn_by_gradio():
 INLINE_STYLES = re.compile(r"""\bstyles\s*=|\bstyle\s*=\s*\\?["'{]|\.cssText\b|\.style\.(?!setProperty\("--)|<style>(?!\{%)""")
 
 
-def test_the_looks_of_the_page_are_in_stylesheets():
+def test_the_styles_of_the_page_are_in_stylesheets():
     """Only data (a class's colour, a place on the map) is set on an element itself, as a custom property."""
     files = [file for kind in ("py", "js", "html") for file in ROOT.glob(f"dashboard/**/*.{kind}")]
     found = [f"{file.relative_to(ROOT)}: {match[0]}" for file in files for match in INLINE_STYLES.finditer(file.read_text())]

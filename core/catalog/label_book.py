@@ -17,7 +17,7 @@ from core.catalog.records import Action, ActionKind, ImageClass, Source
 from core.errors import InputError
 
 UNLABELLED = -1
-KINDS = (None, ActionKind.LABEL, ActionKind.UNDO, ActionKind.REDO, ActionKind.LOOK)  # None of a seq that no action has
+KINDS = (None, ActionKind.LABEL, ActionKind.UNDO, ActionKind.REDO, ActionKind.SPOT_CHECK)  # None of a seq that no action has
 LABEL = KINDS.index(ActionKind.LABEL)
 # Bulk and hand-picked labels on check images are no random sample.
 EVIDENCE_RANKS: dict[str, int] = {Source.IMPORT: 1, Source.CHECK: 2}
@@ -336,7 +336,7 @@ class LabelBook:
         return known[1]
 
     def is_unsure(self) -> BoolArray:
-        """Tell which images an analyst has looked at and left open, (N,) bool, not to be written to."""
+        """Tell which images an analyst has seen and left open, (N,) bool, not to be written to."""
         found = self._unsure
         if found is None:
             with self._lock:

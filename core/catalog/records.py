@@ -65,7 +65,7 @@ class ActionKind(StrEnum):
     LABEL = "label"  # gives a class, or clears it
     UNDO = "undo"
     REDO = "redo"
-    LOOK = "look"  # at some images of a bulk label; changes no label
+    SPOT_CHECK = "look"  # of a bulk label; changes no label. "look" is what existing catalogs hold
 
 
 class Source(StrEnum):
@@ -77,12 +77,12 @@ class Source(StrEnum):
     CHECK = "check"  # read in Check
     IMPORT = "import"
     UNSURE = "unsure"  # no class: left open, never trained on, not asked for again
-    LOOK = "look"  # of an action that looks; gives no label
+    SPOT_CHECK = "look"  # gives no label; "look" is what existing catalogs hold
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing an analyst did: a label action, the undo or redo of one, or a look at images of a bulk label."""
+    """One thing an analyst did: a label action, the undo or redo of one, or a spot check of a bulk label."""
 
     seq: int
     id: str

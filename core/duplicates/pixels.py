@@ -20,7 +20,7 @@ BLUR = 5.0  # px of the high-pass
 SAME = 0.92  # minimum correlation of detail of near-duplicates; other photos rarely reach it, trousers of 28 px do
 CLEAR = 0.985  # correlation that needs no comparison with other neighbours: different garments of 28 px stay below
 GAP = 0.6  # 1 - correlation of a near-duplicate is less than this share of 1 - correlation of the next other picture
-WORTH_A_LOOK = 0.75  # coarse correlation below which the fine search is skipped
+WORTH_FINE_SEARCH = 0.75  # coarse correlation below which the fine search is skipped
 ALIKE = 0.45  # correlation of 16 x 16 px below which the search is skipped; thin words under a crop go down to .53
 COARSE_SIDE = 32
 
@@ -95,8 +95,8 @@ def laid_over(a: FloatArray, b: FloatArray) -> tuple[float, tuple[float, float, 
     there, back = _search(half[0], half[1], edges, edges), _search(half[1], half[0], edges, edges)
     of_b = there[0] < back[0]
     (best, rows, columns), whole, part = (back, b, a) if of_b else (there, a, b)
-    found = best if best < WORTH_A_LOOK else -1.0
-    for _ in range(2 * (best >= WORTH_A_LOOK)):  # rows, then columns, twice: within .0004 of trying all 625 pairs
+    found = best if best < WORTH_FINE_SEARCH else -1.0
+    for _ in range(2 * (best >= WORTH_FINE_SEARCH)):  # rows, then columns, twice: within .0004 of trying all 625 pairs
         _, rows, _ = _search(whole, part, _around(rows), (columns,))
         found, _, columns = _search(whole, part, (rows,), _around(columns))
     return found, (*rows, *columns), of_b

@@ -24,7 +24,7 @@ from core.images.containers import (
     lean_png,
     orientation_of,
 )
-from core.images.frames import look_through, spread
+from core.images.frames import choose_frames, spread
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 
 LARGE = 16_000_000  # px; larger pictures are shrunk during conversion
@@ -35,7 +35,7 @@ THUMBNAIL_SIDE = 128  # px
 WEBP_QUALITY = 80
 BLUR_SHARE = 1 / 12  # radius as a share of the longer side: content is unrecognisable, large areas of colour remain
 MOVING = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # a JPEG's or HEIC's further pictures are no frames, and nobody shows them
-MOST_PAGES = 64  # of a TIFF that are looked at
+MOST_PAGES = 64  # of a TIFF that are decoded
 SMALL_PAGE = 1 | 4  # TIFF: a page that is another one reduced, or a mask of it
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,7 +56,7 @@ Uint8Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Sight:
+class DecodedPicture:
     """A decoded file as it is shown to people."""
 
     image: Image.Image  # RGB, upright; of a moving picture a mosaic
@@ -69,11 +69,11 @@ class Sight:
 
 
 def decode(source: Path | bytes, *, max_side: int | None = None) -> Image.Image:
-    """Decode a picture file to RGB as a browser shows it; `look` returns more details."""
-    return look(source, max_side=max_side).image
+    """Decode a picture file to RGB as a browser shows it; `decode_details` returns more details."""
+    return decode_details(source, max_side=max_side).image
 
 
-def look(source: Path | bytes, *, max_side: int | None = None) -> Sight:
+def decode_details(source: Path | bytes, *, max_side: int | None = None) -> DecodedPicture:
     """Decode an image file to what a browser shows: upright, in sRGB, transparency laid on white, 16-bit scaled to 8.
 
     What it is, its content says and not its name. Moving and many-page pictures become a mosaic of the frames that differ
@@ -90,7 +90,7 @@ def look(source: Path | bytes, *, max_side: int | None = None) -> Sight:
         kind = kind_of(content[:HEAD])
         if kind not in PICTURES:
             raise InputError(reason_of(kind))
-        return _look(content, kind, max_side)
+        return _decode(content, kind, max_side)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -107,7 +107,7 @@ def look(source: Path | bytes, *, max_side: int | None = None) -> Sight:
         raise InputError(f"it is damaged ({_short(error)})") from None
 
 
-def _look(content: bytes, kind: str, max_side: int | None) -> Sight:
+def _decode(content: bytes, kind: str, max_side: int | None) -> DecodedPicture:
     lean, orientation = _lean(content, kind)
     with Image.open(io.BytesIO(lean), formats=[kind]) as opened:
         width, height = opened.size
@@ -130,12 +130,12 @@ def _look(content: bytes, kind: str, max_side: int | None) -> Sight:
             width, height = height, width
         first = _seen(opened, orientation, shrink)
         if kind not in MOVING:
-            return Sight(first, width, height, kind)
+            return DecodedPicture(first, width, height, kind)
         n_known = None if kind == "GIF" else int(getattr(opened, "n_frames", 1))
         sampled = kind == "TIFF" and (n_known or 0) > MOST_PAGES + 1
         others = _frames(opened, kind, n_known, orientation, shrink)
-        frames = look_through(first, others, n_known=n_known, sampled=sampled)
-    return Sight(frames.image, width, height, kind, frames.n, frames.shown, frames.all_seen)
+        frames = choose_frames(first, others, n_known=n_known, sampled=sampled)
+    return DecodedPicture(frames.image, width, height, kind, frames.n, frames.shown, frames.all_seen)
 
 
 def _lean(content: bytes, kind: str) -> tuple[bytes, int]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.errors import InputError
 from core.images.dark_text import grey_of, text_net
-from core.images.decode import Sight, Uint8Array, decode, load_square, look, thumbnail_webp
+from core.images.decode import DecodedPicture, Uint8Array, decode, decode_details, load_square, thumbnail_webp
 from core.images.hashing import perceptual_hash
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.overlay import SIDE, colours_part, places_part, shows_little
@@ -111,7 +111,7 @@ def read_sound(path: str) -> tuple[bytes, os.stat_result]:
 
 
 def _read(path: str, content: bytes, found: os.stat_result) -> FileRead:
-    seen: Sight = look(content)
+    seen: DecodedPicture = decode_details(content)
     thumbnail = thumbnail_webp(seen.image)
     return FileRead(
         path,

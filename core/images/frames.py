@@ -14,7 +14,7 @@ from core.images.colour import GROUND
 
 SHOWN = 4
 MOST_FRAMES = 1_000
-MOST_PIXELS = 400_000_000  # of all frames of one file that are looked at: some seconds of decoding
+MOST_PIXELS = 400_000_000  # of all frames of one file that are compared: some seconds of decoding
 TILE_SIDE = 600  # px of a frame in the mosaic, which is then no larger than a person's view
 SMALL = 16  # px of the square by which frames are compared
 DIFFERENT = 2.5  # grey levels that two frames differ by on average: less is noise of the encoder
@@ -28,10 +28,10 @@ class Frames:
     image: Image.Image  # RGB: the first frame, or the mosaic
     n: int  # frames of the file as far as they were counted
     shown: int  # frames in the image, 1 for a still
-    all_seen: bool  # False: there were too many to look at all
+    all_seen: bool  # False: there were too many to compare all
 
 
-def look_through(first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None, sampled: bool = False) -> Frames:
+def choose_frames(first: Image.Image, others: Iterator[Image.Image], *, n_known: int | None, sampled: bool = False) -> Frames:
     """Choose the frames that differ most, the first always among them.
 
     Args:

@@ -14,7 +14,7 @@ from PIL import Image
 
 HASH_SIDE = 16  # 16 x 16 bits; 8 x 8 lumps small pictures of the same garment together
 MAX_DISTANCE = 20  # bits
-NEAREST = 4  # leaders that are looked at: a copy's hash is nearer than that of the many other pages of one layout
+NEAREST = 4  # leaders that are compared: a copy's hash is nearer than that of the many other pages of one layout
 _BITS = HASH_SIDE * HASH_SIDE
 _CUTS = np.linspace(0, _BITS, MAX_DISTANCE + 2).astype(int)  # 21 pieces: of 20 wrong bits, one piece is free
 

@@ -1,4 +1,4 @@
-"""Overlay two pictures and look for a place where they differ. Pillow, numpy and scipy.
+"""Overlay two pictures and find where they differ. Pillow, numpy and scipy.
 
 By a hash, or by the correlation of the whole, two pages match even if a line, a name or a number differs. Here the place with
 the largest difference decides. Measured (pages of text, notices, photos; JPEG q30 to WebP, half to 1.5 times the size):
@@ -58,7 +58,7 @@ def places_part(a: Image.Image, b: Image.Image, *, cropped: Edges | None = None)
     """Tell whether two RGB pictures of one framing differ in some place, in colour or in what is there.
 
     Args:
-        cropped: what of `a` is cut off in `b`, roughly; None if they show the same. It is looked for more closely here.
+        cropped: what of `a` is cut off in `b`, roughly; None if they show the same. It is searched more closely here.
     """
     from scipy.ndimage import gaussian_filter, uniform_filter
 

@@ -176,7 +176,7 @@ class _Taking:
         golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
         known_ids = self._catalog.images.known_ids(golden)
         copies = _Copies(self._catalog, self._thumbnails, self._judges, self._grouper)
-        copies.look_ahead([read for read in reads if read is not None and read.id and read.id not in self._seen])
+        copies.start([read for read in reads if read is not None and read.id and read.id not in self._seen])
         found_again = []
         for file, read in zip(batch, reads, strict=True):
             if read is None:
@@ -252,7 +252,7 @@ class _Copies:
         """Keep an image that is not committed yet: later ones in the batch may be its near-duplicates."""
         self._new[read.id] = read
 
-    def look_ahead(self, reads: Sequence[FileRead]) -> None:
+    def start(self, reads: Sequence[FileRead]) -> None:
         """Start comparing new images with the known ones whose near-duplicates they may be."""
         for read in reads:
             for leader in self._grouper.near(read.hash):

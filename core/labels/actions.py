@@ -107,7 +107,7 @@ def label(
 
     Args:
         rows: (K,) rows, K >= 1.
-        source: `Source.UNSURE` has no class: looked at and left open.
+        source: `Source.UNSURE` has no class: seen and left open.
         criterion: the polygon [[x, y], ...] in map units, or what else chose the images; with "adjudicates" it decides
             between two readings.
     Raises:

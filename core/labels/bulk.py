@@ -1,6 +1,6 @@
-"""Bulk labels with quick looks: choose images to look at, label with the flipped ones, and bound the purity.
+"""Bulk labels with spot checks: draw a random sample, label with the flipped images, and bound the purity.
 
-A bulk label, its flipped images and all its looks share a token; they are undone and redone together.
+A bulk label, its flipped images and all its spot checks share a token; they are undone and redone together.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ from core.labels.purity import SEEN, Purity, split_in_two
 from core.wording import verb
 from core.workspace import Workspace
 
-LOOKED = 12  # images in a quick look
-BULK = 20  # a label on more images than this asks for a quick look first
+SPOT_CHECK_SIZE = 12  # images in a spot check
+BULK = 20  # a label on more images than this asks for a spot check first
 ODD_SHARE = 0.02  # share of a selection from which a different prediction by the probe is worth a warning
 
 
@@ -33,24 +33,24 @@ class Oddities:
 
 
 @dataclass(frozen=True)
-class Look:
-    """Images to look at in a quick look, before a bulk label or after."""
+class SpotCheck:
+    """A random sample of a bulk label that an analyst judges, before the label is given or after."""
 
     rows: IntArray  # all images of the bulk label
     class_name: str
-    shown: IntArray  # images to look at, drawn at random
-    before: Purity  # known before this look
+    shown: IntArray  # the sample, drawn at random
+    before: Purity  # known before this spot check
     oddities: Oddities
     token: str = ""  # of the bulk label; "" = not given yet
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The outcome of a quick look."""
+class SpotCheckResult:
+    """What an analyst answered in a spot check."""
 
-    looked: IntArray  # rows drawn by `draw_look` and looked at
+    spot_checked: IntArray  # rows drawn by `draw_sample` and judged
     wrong: IntArray  # of those, the ones not of the class
-    wrong_class: str | None  # class for the wrong ones; None = this look does not label them
+    wrong_class: str | None  # class for the wrong ones; None = this spot check does not label them
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class BulkLabel:
     action: Action
     stands: bool
     rows: IntArray  # all its images, including the flipped ones
-    looked: IntArray  # of those, the ones looked at
+    spot_checked: IntArray  # of those, the judged ones, drawn at random
     wrong: IntArray  # of those, the ones not of the class
     purity: Purity
 
@@ -105,16 +105,16 @@ def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
     return None if smaller is None else known[smaller]
 
 
-def draw_look(rows: IntArray, looked: IntArray, rng: np.random.Generator, *, n: int = LOOKED) -> IntArray:
-    """Draw up to n images to look at, at random from those not looked at yet: (<= n,) int64 rows."""
-    left = np.setdiff1d(rows, looked)
+def draw_sample(rows: IntArray, spot_checked: IntArray, rng: np.random.Generator, *, n: int = SPOT_CHECK_SIZE) -> IntArray:
+    """Draw up to n images at random from those not spot-checked yet: (<= n,) int64 rows."""
+    left = np.setdiff1d(rows, spot_checked)
     return left[rng.permutation(len(left))[:n]]
 
 
-def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
-    """Choose images to look at before a selection is labelled; the same selection always shows the same images.
+def first_spot_check(workspace: Workspace, rows: IntArray, class_name: str) -> SpotCheck:
+    """Start a spot check before a selection is labelled; the same selection always has the same sample.
 
-    Otherwise one could cancel and draw again until the images look right, which would void the bound on purity.
+    Otherwise one could cancel and draw again until all images are right, which would void the bound on purity.
 
     Raises:
         InputError: if the class is unknown, or all images keep their reading from Check.
@@ -122,22 +122,22 @@ def first_look(workspace: Workspace, rows: IntArray, class_name: str) -> Look:
     _check_classes(workspace, class_name)
     open_ = open_to_bulk(workspace, np.unique(rows))
     seed = hashlib.blake2b(open_.astype(np.int64).tobytes(), digest_size=8).digest()
-    shown = draw_look(open_, np.array([], np.int64), np.random.default_rng(int.from_bytes(seed, "big")))
-    return Look(open_, class_name, shown, Purity(class_name, len(open_), 0, 0), oddities(workspace, open_, class_name))
+    shown = draw_sample(open_, np.array([], np.int64), np.random.default_rng(int.from_bytes(seed, "big")))
+    return SpotCheck(open_, class_name, shown, Purity(class_name, len(open_), 0, 0), oddities(workspace, open_, class_name))
 
 
-def further_look(workspace: Workspace, token: str, *, rng: np.random.Generator) -> Look:
-    """Choose more images of a bulk label to look at.
+def further_spot_check(workspace: Workspace, token: str, *, rng: np.random.Generator) -> SpotCheck:
+    """Start a spot check of further images of a bulk label.
 
     Raises:
-        InputError: if there is no such bulk label, it was undone, all images were looked at, or its class was removed.
+        InputError: if there is no such bulk label, it was undone, all images were spot-checked, or its class was removed.
     """
     bulk = _standing(workspace, token)
     _check_classes(workspace, bulk.purity.class_name)
-    shown = draw_look(bulk.rows, bulk.looked, rng)
+    shown = draw_sample(bulk.rows, bulk.spot_checked, rng)
     if not len(shown):
-        raise InputError(f"All {len(bulk.rows):,} images of this label were looked at; there is nothing more to see.")
-    return Look(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)
+        raise InputError(f"All {len(bulk.rows):,} images of this label were spot-checked; there is no more to see.")
+    return SpotCheck(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)
 
 
 def _check_classes(workspace: Workspace, *names: str | None) -> None:
@@ -149,7 +149,7 @@ def _check_classes(workspace: Workspace, *names: str | None) -> None:
 def _standing(workspace: Workspace, token: str) -> BulkLabel:
     bulk = bulk_label(workspace, token)
     if not bulk.stands:
-        raise InputError("This bulk label was undone meanwhile; redo it on the History page to look at more of it.")
+        raise InputError("This bulk label was undone meanwhile; redo it on the History page to spot-check more of it.")
     return bulk
 
 
@@ -161,66 +161,72 @@ def label_bulk(
     analyst: str,
     source: Source,
     criterion: dict[str, Any],
-    seen: Seen,
+    result: SpotCheckResult,
 ) -> tuple[LabelResult, BulkLabel]:
-    """Label a selection after a quick look, as one unit that is undone as one.
+    """Label a selection after a spot check, as one unit that is undone as one.
 
     Args:
         rows: (N,) int64, the selection.
-        seen: the outcome of the look; empty if the analyst skipped it.
+        result: of the spot check; empty if the analyst skipped it.
     Raises:
         InputError: if a class is unknown or nothing is left to label.
     """
-    _check_classes(workspace, class_name, seen.wrong_class)
+    _check_classes(workspace, class_name, result.wrong_class)
     asked, token = np.unique(rows), secrets.token_hex(8)
     with workspace.lock:  # so that nobody reads one of these in Check meanwhile
         open_ = open_to_bulk(workspace, asked)
-        seen = _within(seen, open_)
-        right = np.setdiff1d(open_, seen.wrong)
+        result = _within(result, open_)
+        right = np.setdiff1d(open_, result.wrong)
         if not len(right):
             raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
-        drafts = _looks(workspace, token, class_name, seen, analyst)
+        drafts = _spot_check_drafts(workspace, token, class_name, result, analyst)
         told = criterion | {"bulk": token, "images": len(open_)}
         drafts.append(ActionDraft(ActionKind.LABEL, analyst, source, right, class_name, told, workspace.guideline))
         action = commit(workspace, drafts)[-1]
     return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_label(workspace, token)
 
 
-def look_again(workspace: Workspace, token: str, *, seen: Seen, analyst: str) -> BulkLabel:
-    """Save a further look at a bulk label, and flip the wrong images.
+def save_spot_check(workspace: Workspace, token: str, *, result: SpotCheckResult, analyst: str) -> BulkLabel:
+    """Save a further spot check of a bulk label, and flip the wrong images.
 
     Raises:
         InputError: if there is no such bulk label, or it was undone.
     """
-    _check_classes(workspace, seen.wrong_class)
+    _check_classes(workspace, result.wrong_class)
     bulk = _standing(workspace, token)
-    seen = _within(seen, np.setdiff1d(bulk.rows, bulk.looked))
+    result = _within(result, np.setdiff1d(bulk.rows, bulk.spot_checked))
     with workspace.lock:
-        commit(workspace, _looks(workspace, token, bulk.purity.class_name, seen, analyst, given=True))
+        commit(workspace, _spot_check_drafts(workspace, token, bulk.purity.class_name, result, analyst, given=True))
     return bulk_label(workspace, token)
 
 
-def _within(seen: Seen, rows: IntArray) -> Seen:
-    looked = np.intersect1d(seen.looked, rows)
-    return Seen(looked, np.intersect1d(seen.wrong, looked), seen.wrong_class)
+def _within(result: SpotCheckResult, rows: IntArray) -> SpotCheckResult:
+    spot_checked = np.intersect1d(result.spot_checked, rows)
+    return SpotCheckResult(spot_checked, np.intersect1d(result.wrong, spot_checked), result.wrong_class)
 
 
-def _looks(
-    workspace: Workspace, token: str, class_name: str, seen: Seen, analyst: str, *, given: bool = False
+def _spot_check_drafts(
+    workspace: Workspace, token: str, class_name: str, result: SpotCheckResult, analyst: str, *, given: bool = False
 ) -> list[ActionDraft]:
-    """Return the look, if any image was looked at, and the label of the wrong ones.
+    """Return the spot check, if any image was judged, and the label of the wrong ones.
 
     Args:
         given: the bulk label stands already, so a wrong image without another class loses its label.
     """
     drafts = []
-    if len(seen.looked):
-        told: dict[str, Any] = {"bulk": token, "wrong": seen.wrong.tolist()}
-        drafts.append(ActionDraft(ActionKind.LOOK, analyst, Source.LOOK, seen.looked, class_name, told, workspace.guideline))
-    wrong = seen.wrong[~workspace.evidence()[seen.wrong]]  # an image read in Check meanwhile keeps its reading
-    if len(wrong) and (seen.wrong_class is not None or given):
+    if len(result.spot_checked):
+        told: dict[str, Any] = {"bulk": token, "wrong": result.wrong.tolist()}
+        drafts.append(
+            ActionDraft(
+                ActionKind.SPOT_CHECK, analyst, Source.SPOT_CHECK, result.spot_checked, class_name, told, workspace.guideline
+            )
+        )
+    wrong = result.wrong[~workspace.evidence()[result.wrong]]  # an image read in Check meanwhile keeps its reading
+    if len(wrong) and (result.wrong_class is not None or given):
         told = {"bulk": token, "flipped": class_name}
-        drafts.append(ActionDraft(ActionKind.LABEL, analyst, Source.SINGLE, wrong, seen.wrong_class, told, workspace.guideline))
+        drafts.append(
+            ActionDraft(ActionKind.LABEL, analyst, Source.SINGLE, wrong, result.wrong_class, told, workspace.guideline)
+        )
     return drafts
 
 
@@ -244,22 +250,22 @@ def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
 def _bulk_labels(workspace: Workspace, token: str | None) -> dict[str, BulkLabel]:
     with workspace.lock:
         actions = workspace.catalog.labels.actions(workspace.book.bulk_actions(token))[::-1]
-    looks: dict[str | None, list[Action]] = {}
+    spot_checks: dict[str | None, list[Action]] = {}
     for action in actions:
-        if action.kind == ActionKind.LOOK:
-            looks.setdefault(bulk_token(action.criterion), []).append(action)
+        if action.kind == ActionKind.SPOT_CHECK:
+            spot_checks.setdefault(bulk_token(action.criterion), []).append(action)
     found = {}
     for action in actions:
         mine = bulk_token(action.criterion)
         if action.kind == ActionKind.LABEL and mine is not None and "images" in action.criterion:
-            found[mine] = _folded(mine, action, bool(workspace.book.stands(action.seq)), looks.get(mine, []))
+            found[mine] = _folded(mine, action, bool(workspace.book.stands(action.seq)), spot_checks.get(mine, []))
     return found
 
 
-def _folded(token: str, action: Action, stands: bool, looks: list[Action]) -> BulkLabel:
+def _folded(token: str, action: Action, stands: bool, spot_checks: list[Action]) -> BulkLabel:
     nothing = np.array([], np.int64)
-    looked = np.unique(np.concatenate([nothing, *(look.rows for look in looks)]))
-    wrong = np.unique(np.concatenate([nothing, *(np.array(look.criterion["wrong"], np.int64) for look in looks)]))
-    rows = np.union1d(action.rows, looked)  # images that were wrong at the first look never got this class
-    purity = Purity(str(action.class_name), len(rows), len(looked), len(looked) - len(wrong))
-    return BulkLabel(token, action, stands, rows, looked, wrong, purity)
+    spot_checked = np.unique(np.concatenate([nothing, *(each.rows for each in spot_checks)]))
+    wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion["wrong"], np.int64) for each in spot_checks)]))
+    rows = np.union1d(action.rows, spot_checked)  # images that were wrong in the first spot check never got this class
+    purity = Purity(str(action.class_name), len(rows), len(spot_checked), len(spot_checked) - len(wrong))
+    return BulkLabel(token, action, stands, rows, spot_checked, wrong, purity)

@@ -14,27 +14,29 @@ SEEN = 2_000  # images of a selection used to find the cut
 
 
 @lru_cache(maxsize=4_096)
-def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = ALPHA) -> int:
+def least_right(n_images: int, n_spot_checked: int, n_right: int, *, alpha: float = ALPHA) -> int:
     """Return the exact one-sided (1 - alpha) lower limit of the number of right images in a finite set.
 
     Args:
         n_images: N, images in the set.
-        n_looked: images looked at, drawn at random without replacement.
-        n_right: right ones among those looked at.
+        n_spot_checked: images spot-checked, drawn at random without replacement.
+        n_right: right ones among those.
     Returns:
-        the smallest K with P(X >= n_right) > alpha, where X is hypergeometric (N images, K right, n_looked drawn).
+        the smallest K with P(X >= n_right) > alpha, where X is hypergeometric (N images, K right, n_spot_checked drawn).
     Raises:
         InputError: if the numbers contradict each other.
     Source: Buonaccorsi 1987 (exact limits for a finite population by inverting the hypergeometric test).
     """
-    if not 0 <= n_right <= n_looked <= n_images:
-        raise InputError(f"Got {n_right} right of {n_looked} looked at of {n_images} images; none may exceed the next.")
+    if not 0 <= n_right <= n_spot_checked <= n_images:
+        raise InputError(
+            f"Got {n_right} right of {n_spot_checked} spot-checked of {n_images} images; none may exceed the next."
+        )
     from scipy.stats import hypergeom
 
-    low, high = n_right, n_images - (n_looked - n_right)  # the images looked at allow no fewer and no more
+    low, high = n_right, n_images - (n_spot_checked - n_right)  # the spot-checked images allow no fewer and no more
     while low < high:  # the probability of at least n_right rises with K
         middle = (low + high) // 2
-        if hypergeom.sf(n_right - 1, n_images, middle, n_looked) > alpha:
+        if hypergeom.sf(n_right - 1, n_images, middle, n_spot_checked) > alpha:
             high = middle
         else:
             low = middle + 1
@@ -43,17 +45,17 @@ def least_right(n_images: int, n_looked: int, n_right: int, *, alpha: float = AL
 
 @dataclass(frozen=True)
 class Purity:
-    """What the images looked at say about a whole bulk label."""
+    """What the spot-checked images prove about a whole bulk label."""
 
     class_name: str
     n_images: int
-    n_looked: int  # drawn at random
+    n_spot_checked: int  # drawn at random
     n_right: int  # of those
 
     @property
     def least(self) -> int:
-        """Return the least number of right images, with 95% confidence; exact once all were looked at."""
-        return least_right(self.n_images, self.n_looked, self.n_right)
+        """Return the least number of right images, with 95% confidence; exact once all were spot-checked."""
+        return least_right(self.n_images, self.n_spot_checked, self.n_right)
 
     @property
     def percent(self) -> int:
@@ -63,18 +65,17 @@ class Purity:
     @property
     def sentence(self) -> str:
         """State the bound."""
-        if not self.n_looked:
-            return f"nobody has looked at any of the {self.n_images:,} '{self.class_name}' images."
-        seen = f"{self.n_right} of {self.n_looked} looked at are"
-        if self.n_looked == self.n_images:
-            return f"all were looked at, {self.n_right:,} of {self.n_images:,} are '{self.class_name}'."
-        sure = f"({self.least:,} of {self.n_images:,}, 95% sure): {seen}."
-        return f"at least {self.percent}% '{self.class_name}' {sure}"
+        if not self.n_spot_checked:
+            return f"none of the {self.n_images:,} '{self.class_name}' images was spot-checked."
+        if self.n_spot_checked == self.n_images:
+            return f"all were spot-checked: {self.n_right:,} of {self.n_images:,} are '{self.class_name}'."
+        sure = f"({self.least:,} of {self.n_images:,}, 95% sure)"
+        return f"at least {self.percent}% '{self.class_name}' {sure}: {self.n_right} of {self.n_spot_checked} spot-checked are."
 
     def after(self, more: int) -> "Purity":
-        """Return the purity after looking at `more` images, if all of them are right."""
-        more = min(more, self.n_images - self.n_looked)
-        return Purity(self.class_name, self.n_images, self.n_looked + more, self.n_right + more)
+        """Return the purity after a spot check of `more` images, if all of them are right."""
+        more = min(more, self.n_images - self.n_spot_checked)
+        return Purity(self.class_name, self.n_images, self.n_spot_checked + more, self.n_right + more)
 
 
 def split_in_two(x: FloatArray, *, rng: np.random.Generator) -> IntArray | None:

@@ -60,7 +60,7 @@ class Notices:
     was_read: bool  # False: without OCR, by text on dark alone
 
 
-def look_for_text(workspace: Workspace, *, on_progress: Progress = ignore) -> None:
+def measure_text(workspace: Workspace, *, on_progress: Progress = ignore) -> None:
     """Measure text on dark for images ingested by a version that did not measure it. Resumable."""
     missing = np.flatnonzero(np.isnan(workspace.text))
     net = text_net()
@@ -114,7 +114,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
     Returns:
         the notices, as `notices` returns them from now on.
     """
-    look_for_text(workspace, on_progress=on_progress)
+    measure_text(workspace, on_progress=on_progress)
     rich: dict[tuple[str, str], IntArray] = {}
     chosen: dict[tuple[str, str], IntArray] = {}
     for grain, found in _clusterings(workspace).items():

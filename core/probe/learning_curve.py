@@ -11,7 +11,7 @@ from core.wording import counted
 
 RESAMPLES = 200
 INTERVAL = (0.025, 0.975)
-MORE = 50  # labels that the forecast looks ahead
+MORE = 50  # labels that the forecast reaches ahead
 MOST_ROUNDS = 12  # probes judged; more would not be visible
 LEAST_ROUNDS, LEAST_GROWTH = 4, 3.0  # needed for a forecast: rounds, and newest over oldest label count
 FLOOR = 1e-3  # of 1 - AP, so that a perfect round has a logarithm

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.training.loop import StepMetrics
     from core.training.msn import Msn, MsnConfig
 
-MOST_WATCHED = 2_000  # labelled images whose neighbours are looked at
+MOST_WATCHED = 2_000  # labelled images whose neighbours are compared
 SHOWN_VIEWS = 6  # images whose views are shown
 MOST_IN_MEMORY = 8 * 2**30  # bytes of decoded images: 700,000 of 64 px, 57,000 of 224 px
 

@@ -1,4 +1,4 @@
-"""The quick look at a sample before a bulk label, and how pure the label is afterwards."""
+"""The spot check before a bulk label, and how pure the label is afterwards."""
 
 import html
 import time
@@ -9,12 +9,12 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.labels.bulk import LOOKED, Look, Seen
+from core.labels.bulk import SPOT_CHECK_SIZE, SpotCheck, SpotCheckResult
 from core.labels.purity import Purity
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import plain, words
@@ -25,7 +25,7 @@ TOO_QUICK = 0.7  # s; the second press of a double press is no answer
 
 
 class BulkPane(pn.viewable.Viewer):
-    """Covers the tabs during the look; afterwards it is a card above them."""
+    """Covers the tabs during the spot check; afterwards it is a card above them."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -45,8 +45,8 @@ class BulkPane(pn.viewable.Viewer):
             gallery.param.watch(lambda _: self._draw_worth(), "picked")
         self._without_odd = self._button("Leave all of these out", self._leave_odd)
         self._wrong_class = pmui.Select(label="Wrong ones get", options=[LEAVE], size="small", margin=(6, 6))
-        self._label = self._button("", lambda: self._end(looked=True), variant="contained", color="primary")
-        self._blind = self._button("Without a look", lambda: self._end(looked=False))
+        self._label = self._button("", lambda: self._end(answered=True), variant="contained", color="primary")
+        self._blind = self._button("Without a spot check", lambda: self._end(answered=False))
         self._ask = pn.Column(
             self._head,
             self._warning,
@@ -55,9 +55,9 @@ class BulkPane(pn.viewable.Viewer):
             self._shown,
             self._wrong_class,
             self._worth,
-            pn.FlexBox(self._label, self._blind, self._button("Cancel  [Esc]", self.actions.cancel_look)),
+            pn.FlexBox(self._label, self._blind, self._button("Cancel  [Esc]", self.actions.cancel_spot_check)),
             sizing_mode="stretch_width",
-            **looks("covers"),
+            **styled("covers"),
             visible=False,
         )
         self._more = self._button("", self._on_more, variant="outlined")
@@ -65,17 +65,17 @@ class BulkPane(pn.viewable.Viewer):
             self._told,
             pn.FlexBox(self._more, self._button("Close", self._close)),
             sizing_mode="stretch_width",
-            **looks("card", "success"),
+            **styled("card", "success"),
             visible=False,
             margin=(4, 8),
         )
         watch = self.state.param.watch
-        watch(self._on_look, "look")
-        self.inputs.add("look", self)
+        watch(self._on_spot_check, "spot_check")
+        self.inputs.add("spot_check", self)
         draw_when_shown(self.state, self._on_bulk, ["bulk", "labels_version"])
         watch(lambda _: self._close(), "selected")
         watch(self._follow, ["privacy_view", "reveal"])
-        self._on_look()
+        self._on_spot_check()
 
     @staticmethod
     def _button(label: str, on_click: Any, *, variant: str = "text", color: str = "default") -> pmui.Button:
@@ -85,8 +85,8 @@ class BulkPane(pn.viewable.Viewer):
 
     @property
     def place(self) -> str:
-        """Return the place of the look that is asked for, "" for none."""
-        return self.state.place if self.state.look is not None else ""
+        """Return the place of the spot check in progress, "" for none."""
+        return self.state.place if self.state.spot_check is not None else ""
 
     @property
     def picture(self) -> str:
@@ -94,64 +94,64 @@ class BulkPane(pn.viewable.Viewer):
         return ""
 
     def act(self, verb: Verb, class_name: str | None) -> None:
-        """End the look: the key of its class says that all images but the picked ones are right."""
-        look = self.state.look
-        if look is not None and class_name == look.class_name and time.monotonic() - self._since > TOO_QUICK:
-            self._end(looked=True)
+        """End the spot check: the key of its class says that all images but the picked ones are right."""
+        spot_check = self.state.spot_check
+        if spot_check is not None and class_name == spot_check.class_name and time.monotonic() - self._since > TOO_QUICK:
+            self._end(answered=True)
 
-    def _end(self, *, looked: bool) -> None:
-        look = self.state.look
-        if look is None:
+    def _end(self, *, answered: bool) -> None:
+        spot_check = self.state.spot_check
+        if spot_check is None:
             return
         wrong_class = self._wrong_class.value
-        seen = Seen(
-            look.shown if looked else look.shown[:0],
-            np.array(self._shown.picked if looked else [], np.int64),
+        result = SpotCheckResult(
+            spot_check.shown if answered else spot_check.shown[:0],
+            np.array(self._shown.picked if answered else [], np.int64),
             None if wrong_class == LEAVE else wrong_class,
         )
-        self.actions.end_look(seen, left_out=np.array(self._odd.picked, np.int64))
+        self.actions.end_spot_check(result, left_out=np.array(self._odd.picked, np.int64))
 
     def _leave_odd(self) -> None:
-        look = self.state.look
-        if look is not None:
-            self.actions.look_first(np.setdiff1d(look.rows, look.oddities.rows), look.class_name)
+        spot_check = self.state.spot_check
+        if spot_check is not None:
+            self.actions.start_spot_check(np.setdiff1d(spot_check.rows, spot_check.oddities.rows), spot_check.class_name)
 
     def _on_more(self) -> None:
         if self.state.bulk is not None:
-            self.actions.look_further(self.state.bulk.token)
+            self.actions.spot_check_more(self.state.bulk.token)
 
     def _close(self) -> None:
         self.state.bulk = None
 
     # -- drawing --
 
-    def _on_look(self, *_: Any) -> None:
-        look = self.state.look
+    def _on_spot_check(self, *_: Any) -> None:
+        spot_check = self.state.spot_check
         self._worth.object = ""
-        if look is not None:
+        if spot_check is not None:
             self._since = time.monotonic()
-            self._fill(look)
-        self._ask.visible = look is not None
+            self._fill(spot_check)
+        self._ask.visible = spot_check is not None
 
-    def _fill(self, look: Look) -> None:
-        n, name = len(look.rows), look.class_name
-        n_shown = "All" if len(look.shown) == n else f"{len(look.shown)} of them, drawn at random"
-        title = f"Look at more of the {n:,}" if look.token else f"A quick look before {n:,} become"
+    def _fill(self, spot_check: SpotCheck) -> None:
+        n, name = len(spot_check.rows), spot_check.class_name
+        n_shown = "All" if len(spot_check.shown) == n else f"{len(spot_check.shown)} of them, drawn at random"
+        title = f"Spot-check more of the {n:,}" if spot_check.token else f"Spot check before {n:,} become"
         self._head.object = (
             f"<b>{title} '{html.escape(name)}'</b><br>{n_shown}. <b>Click those that are not '{html.escape(name)}'.</b> "
             "<small>Hold R over one to see it clear.</small>"
         )
-        odd = look.oddities.rows[:ODD_SHOWN]
-        reasons = "; ".join(look.oddities.reasons)
+        odd = spot_check.oddities.rows[:ODD_SHOWN]
+        reasons = "; ".join(spot_check.oddities.reasons)
         self._warning.object = plain(f"{reasons}. The oddest come first. Click the images to leave out.")
         self._odd.param.update(tiles=self._tiles(odd), total=len(odd), picked=[])
         for part in (self._warning, self._odd, self._without_odd):
             part.visible = bool(len(odd))
-        self._without_odd.label = f"Leave all {len(look.oddities.rows):,} out"
-        self._shown.param.update(tiles=self._tiles(look.shown), total=len(look.shown), picked=[])
+        self._without_odd.label = f"Leave all {len(spot_check.oddities.rows):,} out"
+        self._shown.param.update(tiles=self._tiles(spot_check.shown), total=len(spot_check.shown), picked=[])
         others = [other for other in self.state.workspace.class_names if other != name]
         self._wrong_class.param.update(options=[*others, LEAVE], value=(others or [LEAVE])[0])
-        self._blind.visible = not look.token
+        self._blind.visible = not spot_check.token
         self._draw_worth()
 
     def _tiles(self, rows: np.ndarray) -> list[dict[str, Any]]:
@@ -166,21 +166,23 @@ class BulkPane(pn.viewable.Viewer):
         return tiles
 
     def _draw_worth(self) -> None:
-        look = self.state.look
-        if look is None:
+        spot_check = self.state.spot_check
+        if spot_check is None:
             return
         n_wrong, left_out = len(self._shown.picked), np.array(self._odd.picked, np.int64)
-        rows, shown = (np.setdiff1d(of, left_out) for of in (look.rows, look.shown))
-        known = look.before
-        if not look.token:
-            known = Purity(look.class_name, len(rows), 0, 0)
+        rows, shown = (np.setdiff1d(of, left_out) for of in (spot_check.rows, spot_check.shown))
+        known = spot_check.before
+        if not spot_check.token:
+            known = Purity(spot_check.class_name, len(rows), 0, 0)
         n_right = known.n_right + len(shown) - n_wrong
-        would = Purity(look.class_name, known.n_images, known.n_looked + len(shown), n_right)
+        would = Purity(spot_check.class_name, known.n_images, known.n_spot_checked + len(shown), n_right)
         self._worth.object = f"Then: {html.escape(would.sentence)}"
         self._wrong_class.visible = bool(n_wrong)
-        key = next(c.key for c in self.state.workspace.classes if c.name == look.class_name)
+        key = next(c.key for c in self.state.workspace.classes if c.name == spot_check.class_name)
         n = len(rows) - n_wrong
-        self._label.label = f"Keep what I saw  [{key}]" if look.token else f"Label {n:,} '{look.class_name}'  [{key}]"
+        self._label.label = (
+            f"Keep what I saw  [{key}]" if spot_check.token else f"Label {n:,} '{spot_check.class_name}'  [{key}]"
+        )
 
     def _on_bulk(self) -> None:
         bulk = self.state.bulk
@@ -188,16 +190,16 @@ class BulkPane(pn.viewable.Viewer):
             self._card.visible = False
             return
         self._card.visible = bool(self.state.workspace.book.stands(bulk.action.seq))
-        worth, more = bulk.purity, bulk.purity.after(LOOKED)
+        worth, more = bulk.purity, bulk.purity.after(SPOT_CHECK_SIZE)
         self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(
             worth.sentence
         )
-        self._more.visible = more.n_looked > worth.n_looked
-        self._more.label = f"Look at {more.n_looked - worth.n_looked} more: could be {more.percent}%"
+        self._more.visible = more.n_spot_checked > worth.n_spot_checked
+        self._more.label = f"Spot-check {more.n_spot_checked - worth.n_spot_checked} more: could be {more.percent}%"
 
     def _follow(self, *_: Any) -> None:
         for gallery in (self._odd, self._shown):
             gallery.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, **looks("in-cover"))
+        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, **styled("in-cover"))

@@ -11,7 +11,7 @@ from dashboard.actions import Actions
 from dashboard.choices import ColourBy
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.curves import CurvesPane
@@ -106,7 +106,7 @@ class Controls(pn.viewable.Viewer):
             sizing_mode="stretch_height",
             scroll="y-auto",
             margin=4,
-            **looks("below-label"),
+            **styled("below-label"),
         )
         self.state.param.watch(self._name_place, "turn")
         self.inputs.add("selection", self)

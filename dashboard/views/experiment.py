@@ -19,7 +19,7 @@ from dashboard.choices import PageName
 from dashboard.hub import Topic
 from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures
 from dashboard.state import SessionState
-from dashboard.theme import css, looks
+from dashboard.theme import css, styled
 from dashboard.views.message import MessageLine
 from dashboard.views.table import table
 
@@ -75,7 +75,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._layout = pn.Column(
             self._form if columns else pmui.Alert(severity="info", object=NO_GOLD, margin=8),
             MessageLine(state=self.state, page=PageName.EXPERIMENT),
-            pn.Row(self._run, self._beside, self._save, **looks("below-label")),
+            pn.Row(self._run, self._beside, self._save, **styled("below-label")),
             self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),
             self._every,
@@ -130,7 +130,7 @@ class ExperimentPage(pn.viewable.Viewer):
         found = {self._title(run): run.folder for run in runs if isinstance(run, Experiment)}
         self._name_broken([run for run in runs if isinstance(run, BrokenRun)])
         if found != self._run.options:
-            if not self._run.options:  # on the first look: what is there matters more than the form
+            if not self._run.options:  # the first time: what is there matters more than the form
                 self._form.collapsed = bool(found)
             newest = next(iter(found.values()), None)
             followed = self._run.value is None or self._run.value == next(iter(self._run.options.values()), None)
@@ -156,7 +156,7 @@ class ExperimentPage(pn.viewable.Viewer):
             return
         run = self._runs[self._run.value]
         beside = None if self._beside.value in (None, self._run.value) else self._runs[self._beside.value]
-        if isinstance(run, BrokenRun):  # it broke while it was shown; the next look at the list drops it
+        if isinstance(run, BrokenRun):  # it broke while it was shown; the next refresh of the list drops it
             self._words.object = html.escape(run.reason)
             self._charts.objects, self._every.visible, self._save.visible = [], False, False
             return

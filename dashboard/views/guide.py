@@ -9,7 +9,7 @@ import param
 
 from dashboard.actions import Actions
 from dashboard.state import SessionState
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.words import words
 
 STEPS = (  # title, what to do
@@ -47,7 +47,7 @@ class Guide(pn.viewable.Viewer):
             pn.Row(self._back, self._next, pn.layout.HSpacer(), dismiss, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_width",
             margin=(4, 8),
-            **looks("card"),
+            **styled("card"),
         )
         self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
         self.state.param.watch(self._show, ["guide", "pinned"])

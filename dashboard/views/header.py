@@ -10,7 +10,7 @@ import param
 from core.wording import counted
 from dashboard.choices import PageName
 from dashboard.state import SessionState
-from dashboard.theme import css, looks
+from dashboard.theme import css, styled
 
 
 class Header(pn.viewable.Viewer):
@@ -23,9 +23,9 @@ class Header(pn.viewable.Viewer):
         white = {"color": "#ffffff", "textTransform": "none"}
         # The counts give way where the window is narrow; everything else keeps its width.
         self._counts = pn.pane.HTML(
-            "", **looks("line", "gives-way", sheet="header"), margin=(0, 8), align="center", sizing_mode="stretch_width"
+            "", **styled("line", "gives-way", sheet="header"), margin=(0, 8), align="center", sizing_mode="stretch_width"
         )
-        self._fitting = pn.pane.HTML("", **looks("line", sheet="header"), margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", **styled("line", sheet="header"), margin=(0, 8), align="center")
         self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
@@ -67,7 +67,7 @@ class Header(pn.viewable.Viewer):
             name = f'<span title="Who is named on your labels">{html.escape(self.state.analyst)}</span>'
             return pn.pane.HTML(
                 f'{name} <a href="logout">Log out</a>',
-                **looks("signature", sheet="header"),
+                **styled("signature", sheet="header"),
                 margin=(0, 8),
                 align="center",
             )

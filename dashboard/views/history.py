@@ -62,15 +62,15 @@ class HistoryPage(pn.viewable.Viewer):
     def _on_verb(self, verb: str, seq: int) -> None:
         if verb == "undo":
             self.actions.undo(seq)
-        elif verb == "look":
-            self._look(seq)
+        elif verb == "spot_check":
+            self._spot_check(seq)
         else:
             self.actions.redo(seq)
 
-    def _look(self, seq: int) -> None:
+    def _spot_check(self, seq: int) -> None:
         for token, bulk in bulk_labels(self.state.workspace).items():
             if bulk.action.seq == seq:
-                self.actions.look_further(token)
+                self.actions.spot_check_more(token)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
@@ -113,17 +113,17 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
         "how": action.source if action.kind == ActionKind.LABEL else "",
         "state": {True: "stands", False: "undone", None: ""}[stands],
         "can": {True: "undo", False: "redo", None: ""}[stands],
-        "look": mine is not None and is_bulk and bool(stands) and len(mine.looked) < len(mine.rows),
+        "spot_check": mine is not None and is_bulk and bool(stands) and len(mine.spot_checked) < len(mine.rows),
     }
 
 
 def _what(action: Action) -> str:
     images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
-    if action.kind == ActionKind.LOOK:
-        return f"looked at {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
+    if action.kind == ActionKind.SPOT_CHECK:
+        return f"spot-checked {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
     if action.kind != ActionKind.LABEL:
         return f"{action.kind} of action {action.target}"
     told = action.criterion if isinstance(action.criterion, dict) else {}
-    flipped = " (flipped at a look)" if "flipped" in told else ""
+    flipped = " (flipped in a spot check)" if "flipped" in told else ""
     copies = f" ({told['copies']:,} as near-duplicates)" if "copies" in told else ""
     return f"{images} → {action.class_name or 'no label'}{flipped}{copies}"

@@ -36,7 +36,7 @@ from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
 from dashboard.shared import Same
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.components.map_overlay import MapOverlay
 
 __all__ = ["MapPane", "warm"]
@@ -127,7 +127,7 @@ class MapPane(pn.viewable.Viewer):
             self.overlay,
             sizing_mode="stretch_both",
             margin=0,
-            **looks("holds-cover", "no-selection"),
+            **styled("holds-cover", "no-selection"),
         )
         self.fit()
         self._ring()
@@ -161,7 +161,7 @@ class MapPane(pn.viewable.Viewer):
         nothing = {"image": [NOTHING.rgba], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
         base, overlay = (ColumnDataSource(dict(nothing), syncable=False) for _ in range(2))
         place = {name: name for name in nothing}
-        add = self.figure.add_glyph  # not `figure.scatter`: its three further looks of every glyph are models of every page
+        add = self.figure.add_glyph  # not `figure.scatter`: its three further styles of every glyph are models of every page
         glyph = ImageRGBA(**place, syncable=False)
         add(base, glyph)
         add(overlay, ImageRGBA(**place))

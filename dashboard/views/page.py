@@ -13,7 +13,7 @@ from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
 from dashboard.inputs import Inputs, Press, Verb, meant
 from dashboard.state import SessionState
-from dashboard.theme import colour_variables, css, looks, page_theme
+from dashboard.theme import colour_variables, css, page_theme, styled
 from dashboard.views.bulk import BulkPane
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
@@ -64,20 +64,20 @@ class Page:
         cards = (  # above the tabs; most visits never see most of them
             (partial(Guide, **both), lambda: state.guide, "guide"),
             (partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder"),
-            (partial(BulkPane, **with_inputs), lambda: state.look is not None, "look"),
+            (partial(BulkPane, **with_inputs), lambda: state.spot_check is not None, "spot_check"),
             (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
         )
-        room = {"sizing_mode": "stretch_width", **looks("in-cover")}
+        room = {"sizing_mode": "stretch_width", **styled("in-cover")}
         state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
         right = pn.Column(
             *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
-            **looks("window", "holds-cover"),
+            **styled("window", "holds-cover"),
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)
         self._pages: dict[str, Any] = {
-            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, **looks("window", "no-selection"))
+            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, **styled("window", "no-selection"))
         }
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
@@ -94,7 +94,7 @@ class Page:
                     ExposureWatch(on_seen=actions.seen),
                     sizing_mode="stretch_both",
                     margin=0,
-                    **looks("window", "type"),
+                    **styled("window", "type"),
                 )
             ],
             theme_toggle=True,
@@ -145,8 +145,8 @@ class Page:
             return
         if verb == Verb.NOTHING:
             self._nothing()
-        elif self.state.look is not None and verb != Verb.LABEL:
-            return  # the look waits for its answer
+        elif self.state.spot_check is not None and verb != Verb.LABEL:
+            return  # the spot check waits for its answer
         elif verb == Verb.UNDO:
             self.actions.undo()
         elif verb == Verb.MORE:
@@ -156,9 +156,9 @@ class Page:
             self._inputs.act(press, verb, class_name)
 
     def _nothing(self) -> None:
-        """Cancel the look, or else unpin, or else select nothing: what lies on top goes first."""
-        if self.state.look is not None:
-            self.actions.cancel_look()
+        """Cancel the spot check, or else unpin, or else select nothing: what lies on top goes first."""
+        if self.state.spot_check is not None:
+            self.actions.cancel_spot_check()
         elif self.state.pinned is not None:
             self.state.pinned = None
         else:

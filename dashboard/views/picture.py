@@ -13,7 +13,7 @@ from core.catalog.records import Source
 from dashboard.actions import Actions
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import PictureCard
 from dashboard.views.shown import draw_when_shown
@@ -29,7 +29,7 @@ class PinnedPicture(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._card = PictureCard(sizing_mode="stretch_width", **looks("pinned", sheet="picture"))
+        self._card = PictureCard(sizing_mode="stretch_width", **styled("pinned", sheet="picture"))
         self._words = words(margin=(4, 8))
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)

@@ -16,7 +16,7 @@ from dashboard.actions import Actions
 from dashboard.choices import Tab
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
-from dashboard.theme import looks
+from dashboard.theme import styled
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.picture_card import Caption, PictureCard
 from dashboard.views.shown import draw_when_shown
@@ -41,7 +41,7 @@ class QueuePane(pn.viewable.Viewer):
         self._answered: list[Suggestion] = []  # the last ones, in order; their labels may be on their way
         self._returned: list[Suggestion] = []  # brought back by an undo, and not answered again
         self._asked = 0
-        self._card = PictureCard(sizing_mode="stretch_width", **looks("asked", sheet="picture"))
+        self._card = PictureCard(sizing_mode="stretch_width", **styled("asked", sheet="picture"))
         self._words = Caption(sizing_mode="stretch_width", margin=(6, 8))
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click, *self.more_answers)
         self._layout = pn.Column(
@@ -52,7 +52,7 @@ class QueuePane(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             margin=8,
             scroll="y-auto",
-            **looks("below-label"),
+            **styled("below-label"),
         )
         self.state.param.watch(self._bring_back, "undone")
         self.inputs.add(self.tab, self)

@@ -15,16 +15,16 @@ def draw_when_shown(
     """Call `draw` now, and when one of the state's parameters `on` changes; later, where the pane is not on the screen."""
     stale = True
 
-    def look(changed: bool) -> None:
+    def draw_if_stale(changed: bool) -> None:
         nonlocal stale
         stale = stale or changed
         if stale and state.shows(page, tab):
             stale = False
             draw()
 
-    state.param.watch(lambda *_: look(True), list(on))
-    state.param.watch(lambda *_: look(False), ["page", "tab"])
-    look(True)
+    state.param.watch(lambda *_: draw_if_stale(True), list(on))
+    state.param.watch(lambda *_: draw_if_stale(False), ["page", "tab"])
+    draw_if_stale(True)
 
 
 class Later(pn.viewable.Viewer):

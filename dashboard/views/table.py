@@ -1,4 +1,4 @@
-"""Tables of the page: Panel's Tabulator with one look, sorted by a click on a head. Built where a table is shown."""
+"""Tables of the page: Panel's Tabulator in one style, sorted by a click on a head. Built where a table is shown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

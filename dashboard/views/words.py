@@ -1,4 +1,4 @@
-"""Sentences of the page: HTML in one look, whose classes are in `css/words.css`; and plain text for Material's alerts."""
+"""Sentences of the page: HTML in one style, whose classes are in `css/words.css`; and plain text for Material's alerts."""
 
 import re
 from typing import Any

@@ -149,11 +149,11 @@ def test_more_like_these_are_selected(tab):
 
 
 @pytest.fixture
-def look(tab, space):
-    """A tab that is asked to look at 300 images before they become 'explicit'."""
+def spot_checking(tab, space):
+    """A tab with a spot check of 300 images before they become 'explicit'."""
     show(tab, selected=teach_half(space)[:300])
     act(tab, lambda actions: actions.label("explicit"))
-    assert tab.state.look.class_name == "explicit"
+    assert tab.state.spot_check.class_name == "explicit"
     return tab
 
 
@@ -161,65 +161,67 @@ def bulk_pane(tab):
     return next(pane for pane in tab.page._inputs._targets.values() if isinstance(pane, BulkPane))
 
 
-def test_many_wait_for_a_look_and_no_other_label_comes_between(look, space):
-    act(look, lambda actions: actions.label("neutral"))
-    assert look.state.message == "First end the quick look at 'explicit': label, or cancel with Escape."
-    act(look, lambda actions: actions.cancel_look())
-    assert look.state.look is None
-    assert (space.labels.codes[look.state.selected] < 0).all()
+def test_many_wait_for_a_spot_check_and_no_other_label_comes_between(spot_checking, space):
+    act(spot_checking, lambda actions: actions.label("neutral"))
+    assert spot_checking.state.message == "First end the spot check of 'explicit': label, or cancel with Escape."
+    act(spot_checking, lambda actions: actions.cancel_spot_check())
+    assert spot_checking.state.spot_check is None
+    assert (space.labels.codes[spot_checking.state.selected] < 0).all()
 
 
-def test_what_is_wrong_in_the_look_becomes_the_other_class_and_the_card_says_what_the_label_is_worth(look, space):
-    pane, rows = bulk_pane(look), look.state.look.rows
-    wrong = look.state.look.shown[:2].tolist()
-    look.do(lambda: setattr(pane._shown, "picked", wrong))
+def test_what_is_wrong_in_the_spot_check_becomes_the_other_class_and_the_card_says_what_the_label_is_worth(
+    spot_checking, space
+):
+    pane, rows = bulk_pane(spot_checking), spot_checking.state.spot_check.rows
+    wrong = spot_checking.state.spot_check.shown[:2].tolist()
+    spot_checking.do(lambda: setattr(pane._shown, "picked", wrong))
     assert pane._label.label == "Label 298 'explicit'  [2]"
     assert pane._wrong_class.value == "neutral"
     pane._since = 0.0  # a second press of a double press would be no answer
-    look.do(lambda: pane.act(Verb.LABEL, "explicit"))
-    look.settle()
+    spot_checking.do(lambda: pane.act(Verb.LABEL, "explicit"))
+    spot_checking.settle()
     names = np.array(space.class_names)[space.labels.codes[rows]]
     assert (names == "explicit").sum() == 298
     assert set(names[np.isin(rows, wrong)]) == {"neutral"}
     assert pane._card.visible
     assert "298 labelled 'explicit'" in pane._told.object
-    assert look.state.bulk.purity.sentence.split(".")[0] in pane._told.object.replace("&#x27;", "'")
-    look.do(pane._on_more)
-    look.settle()
-    assert look.state.look.token  # more of the same label
-    look.do(lambda: pane._end(looked=True))
-    look.settle()
-    assert look.state.message.startswith("Looked at ")
-    look.do(pane._close)
+    assert spot_checking.state.bulk.purity.sentence.split(".")[0] in pane._told.object.replace("&#x27;", "'")
+    spot_checking.do(pane._on_more)
+    spot_checking.settle()
+    assert spot_checking.state.spot_check.token  # more of the same label
+    spot_checking.do(lambda: pane._end(answered=True))
+    spot_checking.settle()
+    assert spot_checking.state.message.startswith("Spot-checked ")
+    spot_checking.do(pane._close)
     assert not pane._card.visible
 
 
-def test_without_a_look_nothing_is_known_of_a_bulk_label_and_history_offers_one(look, space):
-    pane = bulk_pane(look)
-    look.do(lambda: pane._end(looked=False))
-    look.settle()
+def test_without_a_spot_check_nothing_is_known_of_a_bulk_label_and_history_offers_one(spot_checking, space):
+    pane = bulk_pane(spot_checking)
+    spot_checking.do(lambda: pane._end(answered=False))
+    spot_checking.settle()
     (token, found), *_ = bulk_labels(space).items()
-    assert len(found.looked) == 0
-    show(look, page=PageName.HISTORY)
-    page = look.pane(HistoryPage)
+    assert len(found.spot_checked) == 0
+    show(spot_checking, page=PageName.HISTORY)
+    page = spot_checking.pane(HistoryPage)
     newest = page._list.entries[0]
-    assert (newest["what"].startswith("300 images → explicit"), newest["look"], newest["can"]) == (True, True, "undo")
-    look.do(lambda: page._on_verb("look", newest["seq"]))
-    look.settle()
-    assert (look.state.look.token, look.state.page) == (token, PageName.MAP)
+    assert (newest["what"].startswith("300 images → explicit"), newest["spot_check"], newest["can"]) == (True, True, "undo")
+    spot_checking.do(lambda: page._on_verb("spot_check", newest["seq"]))
+    spot_checking.settle()
+    assert (spot_checking.state.spot_check.token, spot_checking.state.page) == (token, PageName.MAP)
 
 
-def test_what_looks_odd_can_be_left_out_as_a_whole(look):
-    asked = look.state.look
+def test_what_looks_odd_can_be_left_out_as_a_whole(spot_checking):
+    asked = spot_checking.state.spot_check
     odd = replace(asked, oddities=replace(asked.oddities, rows=asked.rows[:10], reasons=["10 look otherwise"]))
-    look.do(lambda: look.state.param.update(look=odd))
-    pane = bulk_pane(look)
+    spot_checking.do(lambda: spot_checking.state.param.update(spot_check=odd))
+    pane = bulk_pane(spot_checking)
     assert "10 look otherwise" in pane._warning.object
     assert pane._without_odd.label == "Leave all 10 out"
-    look.do(pane._leave_odd)
-    look.settle()
-    assert len(look.state.look.rows) == 290
-    assert not set(asked.rows[:10]) & set(look.state.look.rows)
+    spot_checking.do(pane._leave_odd)
+    spot_checking.settle()
+    assert len(spot_checking.state.spot_check.rows) == 290
+    assert not set(asked.rows[:10]) & set(spot_checking.state.spot_check.rows)
 
 
 # -- what was seen --
@@ -267,8 +269,8 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     tab.settle()
     assert (tab.state.cluster, len(set(np.arange(N)[tab.state.selected] % 3))) == (name, 1)
     act(tab, lambda actions: actions.label("neutral"))
-    assert tab.state.look is not None  # a whole island
-    act(tab, lambda actions: actions.cancel_look())
+    assert tab.state.spot_check is not None  # a whole island
+    act(tab, lambda actions: actions.cancel_spot_check())
     for order in ("labelled", "score", "uncertainty"):
         tab.do(lambda order=order: setattr(pane._order, "value", order))
         assert len(pane._list.entries) == 3

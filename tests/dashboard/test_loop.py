@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core.embeddings.matrix import write_part
 from core.evidence import check_sets
-from core.labels.bulk import Seen
+from core.labels.bulk import SpotCheckResult
 from core.study.run import ExperimentConfig, run_experiment
 from core.training.runs import FIGURES, RunLog
 from dashboard.app import start, stop
@@ -122,16 +122,18 @@ def move_the_handle(tab):
 
 
 def label_in_every_way(tab, space):
-    """Label a few, many after a look, the pinned one, what is suggested and what is read in Check; then undo."""
+    """Label a few, many after a spot check, the pinned one, what is suggested and what is read in Check; then undo."""
     teach_half = np.flatnonzero(~space.is_check)
     show(tab, page=PageName.MAP, tab=TabName.SELECTION)
     show(tab, selected=teach_half[:3])
     key(tab, "2")
     show(tab, selected=teach_half[4_000:8_000])
     key(tab, "1")
-    assert tab.state.look is not None
+    assert tab.state.spot_check is not None
     nothing = np.array([], np.int64)
-    tab.do(lambda: tab.page.actions.end_look(Seen(tab.state.look.shown, nothing, None), left_out=nothing))
+    tab.do(
+        lambda: tab.page.actions.end_spot_check(SpotCheckResult(tab.state.spot_check.shown, nothing, None), left_out=nothing)
+    )
     tab.settle()
     assert tab.state.message.startswith("Labelled 4,000 'neutral'")
     show(tab, selected=nothing)

@@ -176,12 +176,12 @@ def expect_selected(page: Page, rows: set[int]) -> None:
 
 
 def label_many(page: Page, key: str) -> None:
-    """Label the selection by its key: more than 20 images ask for a look first, and the same key says that all is right."""
+    """Label the selection by its key: more than 20 images ask for a spot check first, and the same key says all is right."""
     page.keyboard.press(key)
-    expect(page.get_by_text("A quick look before")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Spot check before")).to_be_visible(timeout=10_000)
     page.wait_for_timeout(800)  # a double press is no answer
     page.keyboard.press(key)
-    expect(page.get_by_text("A quick look before")).not_to_be_visible(timeout=5_000)
+    expect(page.get_by_text("Spot check before")).not_to_be_visible(timeout=5_000)
 
 
 def without_copies(page: Page) -> None:

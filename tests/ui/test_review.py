@@ -1,4 +1,4 @@
-"""Reviewing clusters in Chromium: islands stepped through, notices in five actions, bulk labels looked at, near-duplicates."""
+"""Clusters in Chromium: islands stepped through, notices in five actions, bulk labels spot-checked, near-duplicates."""
 
 import re
 
@@ -52,14 +52,14 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
         assert newest.criterion["cluster"].startswith("M")
 
 
-def test_a_bulk_label_is_looked_at_raised_flipped_and_undone_as_one(open_page, server):
+def test_a_bulk_label_is_spot_checked_raised_flipped_and_undone_as_one(open_page, server):
     page = open_page()
     without_copies(page)
     drag(page, LEFT)
     expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     n = int(facts(page).get_attribute("data-selected"))
     page.keyboard.press("3")
-    asked = page.get_by_text(f"A quick look before {n} become 'copyright'")
+    asked = page.get_by_text(f"Spot check before {n} become 'copyright'")
     expect(asked).to_be_visible(timeout=10_000)
     page.keyboard.press("Escape")
     expect(asked).not_to_be_visible()
@@ -76,7 +76,7 @@ def test_a_bulk_label_is_looked_at_raised_flipped_and_undone_as_one(open_page, s
     page.get_by_role("button", name=re.compile(f"Label {n - 1} 'copyright'")).click()
     expect(page.get_by_text(f"{n} labelled (")).to_be_visible(timeout=10_000)
     expect(page.get_by_text(f"{n - 1} labelled 'copyright': {Purity('copyright', n, 12, 11).sentence}")).to_be_visible()
-    page.get_by_role("button", name=re.compile("Look at 12 more")).click()
+    page.get_by_role("button", name=re.compile("Spot-check 12 more")).click()
     page.get_by_role("button", name=re.compile("Keep what I saw")).click(timeout=10_000)
     expect(page.get_by_text(Purity("copyright", n, 24, 23).sentence).first).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
@@ -101,7 +101,7 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
     page.get_by_role("radio").filter(has_text=f"Copyright notices · {len(rows)} images").click()  # 3
     expect(facts(page)).to_have_attribute("data-selected", str(len(rows)), timeout=10_000)
     page.keyboard.press("3")  # 4
-    expect(page.get_by_text(f"A quick look before {len(rows)} become 'copyright'")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Spot check before {len(rows)} become 'copyright'")).to_be_visible(timeout=10_000)
     page.wait_for_timeout(800)
     page.keyboard.press("3")  # 5
     worth = Purity("copyright", len(rows), 12, 12).sentence

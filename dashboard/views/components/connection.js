@@ -17,7 +17,7 @@ class Keeper {
     this.doubting = false;
     this.banner = document.createElement("div");
     this.banner.setAttribute("role", "status");
-    this.banner.className = "connection-lost";  // its look is the document's: it outlives what is drawn anew
+    this.banner.className = "connection-lost";  // its style is the document's: it outlives what is drawn anew
     const keeper = this, send = WebSocket.prototype.send;
     WebSocket.prototype.send = function (...data) { keeper.socket = this; return send.apply(this, data); };
     bokeh.on_event("connection_lost", (_, event) => this.closed(event));

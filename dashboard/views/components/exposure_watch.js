@@ -19,7 +19,7 @@ export function render({ model, el }) {
     views = {};
     seconds = {};
   };
-  const look = () => {
+  const measure = () => {
     const now = performance.now(), passed = Math.min(now - before, 4 * TICK);  // a sleeping machine saw nothing
     before = now;
     walk(document);
@@ -46,7 +46,7 @@ export function render({ model, el }) {
     for (const view of here) seconds[view] = (seconds[view] ?? 0) + passed / 1000;
     if (now - sent >= SEND) send();
   };
-  const timer = setInterval(look, TICK);
+  const timer = setInterval(measure, TICK);
   document.addEventListener("visibilitychange", send);
   window.addEventListener("pagehide", send);
   model.on("remove", () => {

@@ -29,11 +29,11 @@ export function render({ model, el }) {
         button.onclick = () => model.send_msg({ seq: entry.seq, verb: entry.can });
         last.append(button);
       }
-      if (entry.look) {
+      if (entry.spot_check) {
         const button = document.createElement("button");
-        button.textContent = "Look at more";
-        button.setAttribute("aria-label", `Look at more images of action ${entry.seq}`);
-        button.onclick = () => model.send_msg({ seq: entry.seq, verb: "look" });
+        button.textContent = "Spot-check more";
+        button.setAttribute("aria-label", `Spot-check more images of action ${entry.seq}`);
+        button.onclick = () => model.send_msg({ seq: entry.seq, verb: "spot_check" });
         last.append(button);
       }
     }

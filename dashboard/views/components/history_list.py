@@ -9,7 +9,7 @@ from dashboard.views.components.source import source
 
 
 class HistoryList(pn.custom.JSComponent):
-    """Rows of {seq, when, who, what, how, can, look}; a click on a row's button sends {seq, verb}."""
+    """Rows of {seq, when, who, what, how, can, spot_check}; a click on a row's button sends {seq, verb}."""
 
     entries = param.List(default=[], item_type=dict, doc="Newest first.")
     on_verb = param.Parameter(doc="Called with (verb, seq).")

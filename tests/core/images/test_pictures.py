@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from core.errors import InputError
 from core.images.containers import lean_png, orientation_of
-from core.images.decode import decode, look
+from core.images.decode import decode, decode_details
 from core.images.frames import SHOWN
 from core.images.kinds import PICTURES, beside, kind_of
 
@@ -57,7 +57,7 @@ def near(image, colour, at=None, off=12):
 def test_every_kind_is_known_by_its_content_and_decoded(format_):
     content = encoded(picture(), format_)
     assert kind_of(content) == format_
-    seen = look(content)
+    seen = decode_details(content)
     size = (64, 48) if format_ == "ICO" else (96, 72)  # Pillow writes icons of certain sizes
     assert (seen.format, seen.width, seen.height, seen.frames) == (format_, *size, 1)
     if format_ == "ICO":
@@ -81,7 +81,7 @@ def test_every_kind_is_known_by_its_content_and_decoded(format_):
 )
 def test_what_is_no_picture_is_refused_with_a_short_reason(content, said):
     with pytest.raises(InputError, match=said) as refused:
-        look(content)
+        decode_details(content)
     assert len(str(refused.value)) < 150
 
 
@@ -113,16 +113,16 @@ def test_a_wrong_checksum_where_it_matters_is_damage(name):
     content = bytearray(encoded(picture(), "PNG"))
     content[content.find(name) + 5] ^= 1
     with pytest.raises(InputError, match=f"{name.decode()} is not what was written"):
-        look(bytes(content))
+        decode_details(bytes(content))
 
 
 def test_a_palette_s_wrong_checksum_is_damage_and_an_unknown_part_that_matters_too():
     content = bytearray(encoded(picture().quantize(16), "PNG"))
     content[content.find(b"PLTE") + 5] ^= 1
     with pytest.raises(InputError, match="PLTE"):
-        look(bytes(content))
+        decode_details(bytes(content))
     with pytest.raises(InputError, match="nobody knows"):
-        look(inserted(encoded(picture(), "PNG"), chunk(b"CgBI", b"1234")))
+        decode_details(inserted(encoded(picture(), "PNG"), chunk(b"CgBI", b"1234")))
 
 
 def test_a_file_that_lacks_little_is_taken_and_one_that_lacks_much_is_not():
@@ -135,12 +135,12 @@ def test_a_file_that_lacks_little_is_taken_and_one_that_lacks_much_is_not():
     for format_ in ("JPEG", "PNG"):
         content = encoded(noisy, format_)
         with pytest.raises(InputError, match="cut off"):
-            look(content[: int(len(content) * 0.8)])
+            decode_details(content[: int(len(content) * 0.8)])
 
 
 def test_a_jpeg_of_two_eyes_or_a_gain_map_is_its_first_picture():
     content = encoded(picture(1), "MPO", save_all=True, append_images=[picture(2)])
-    seen = look(content)
+    seen = decode_details(content)
     assert (seen.frames, seen.format) == (1, "JPEG")
     assert np.abs(np.asarray(seen.image, int) - np.asarray(picture(1), int)).mean() < 8
 
@@ -220,7 +220,7 @@ def turned(orientation):
 def test_every_kind_is_turned_once(format_, orientation):
     base = Image.new("RGB", (64, 32), BLUE)
     base.paste(RED, (0, 0, 32, 32))  # the left half is red
-    seen = look(encoded(base, format_, exif=turned(orientation).tobytes()))
+    seen = decode_details(encoded(base, format_, exif=turned(orientation).tobytes()))
     if orientation == 3:
         assert seen.image.size == (seen.width, seen.height) == (64, 32)
         assert near(seen.image, RED, (56, 16), off=40)
@@ -249,7 +249,7 @@ def test_a_frame_behind_a_harmless_start_is_seen(format_):
     frames = plain(BLUE, BLUE, BLUE, RED, BLUE, BLUE, BLUE)
     for number, frame in enumerate(frames):  # encoders join equal frames
         frame.putpixel((number, 0), (255, 255, 255))
-    seen = look(moving(format_, frames, **options))
+    seen = decode_details(moving(format_, frames, **options))
     assert (seen.frames, seen.frames_shown, seen.width, seen.height) == (7, 2, 60, 40)
     pixels = np.asarray(seen.image, int)
     assert (np.abs(pixels - RED).max(axis=2) < 40).mean() > 0.3
@@ -260,7 +260,7 @@ def test_of_many_frames_those_that_differ_most_are_shown_the_first_among_them():
     greys = [Image.new("L", (30, 30), 100 + number) for number in range(60)]
     greys[41].paste(255, (0, 0, 30, 30))
     greys[57].paste(0, (0, 0, 30, 30))
-    seen = look(moving("GIF", greys, duration=50))
+    seen = decode_details(moving("GIF", greys, duration=50))
     assert (seen.frames, seen.frames_shown) == (60, SHOWN)
     assert near(seen.image, (100, 100, 100), (2, 2))
     levels = {int(level) for level in np.unique(np.asarray(seen.image.convert("L")))}
@@ -270,7 +270,7 @@ def test_of_many_frames_those_that_differ_most_are_shown_the_first_among_them():
 def test_frames_without_a_difference_are_a_still_and_small_pages_of_a_tiff_are_none():
     still = plain(BLUE, BLUE)
     still[1].putpixel((0, 0), (21, 21, 221))
-    seen = look(moving("GIF", still, duration=50))
+    seen = decode_details(moving("GIF", still, duration=50))
     assert (seen.frames_shown, seen.image.size) == (1, (60, 40))
     page, thumbnail = plain(BLUE, RED)
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -278,19 +278,19 @@ def test_frames_without_a_difference_are_a_still_and_small_pages_of_a_tiff_are_n
     tags = ImageFileDirectory_v2()
     tags[254] = 1  # a reduced picture of another page
     thumbnail.encoderinfo = {"tiffinfo": tags}
-    assert look(moving("TIFF", [page, thumbnail])).frames_shown == 1
+    assert decode_details(moving("TIFF", [page, thumbnail])).frames_shown == 1
 
 
-def test_of_very_many_pages_a_spread_is_looked_at_and_it_is_known():
+def test_of_very_many_pages_a_spread_is_compared_and_it_is_known():
     pages = [Image.new("L", (8, 8), number % 250) for number in range(200)]
-    seen = look(moving("TIFF", pages))
+    seen = decode_details(moving("TIFF", pages))
     assert (seen.frames, seen.frames_shown, seen.all_frames_seen) == (200, SHOWN, False)
-    assert look(moving("TIFF", pages[:30])).all_frames_seen
+    assert decode_details(moving("TIFF", pages[:30])).all_frames_seen
 
 
 def test_a_moving_picture_whose_end_is_missing_shows_what_is_there():
     content = moving("GIF", [picture(n) for n in range(6)], duration=50)
-    seen = look(content[: int(len(content) * 0.7)])
+    seen = decode_details(content[: int(len(content) * 0.7)])
     assert 2 <= seen.frames < 6
 
 
@@ -314,7 +314,7 @@ def tiff_with(*tags):
 )
 def test_a_tiff_that_claims_more_than_it_holds_is_refused_before_it_is_read(content, said):
     with pytest.raises(InputError, match=said):
-        look(content)
+        decode_details(content)
 
 
 def test_a_claim_of_too_many_pixels_or_too_much_memory_is_refused():
@@ -325,13 +325,13 @@ def test_a_claim_of_too_many_pixels_or_too_much_memory_is_refused():
 
     for end in (True, False):
         with pytest.raises(InputError, match="megapixels"):
-            look(claiming(60_000, 60_000, end=end))
+            decode_details(claiming(60_000, 60_000, end=end))
     with pytest.raises(InputError, match="MB of memory"):
-        look(claiming(15_000, 16_000, end=True))
+        decode_details(claiming(15_000, 16_000, end=True))
     webp = bytearray(encoded(picture(), "WEBP", lossless=True))
     webp[21:25] = struct.pack("<I", (16_000 - 1) | (16_000 - 1) << 14)  # of a VP8L header
     with pytest.raises(InputError, match=r"MB of memory|megapixels|damaged"):
-        look(bytes(webp))
+        decode_details(bytes(webp))
 
 
 def test_many_comments_of_a_jpeg_are_left_out():
@@ -342,7 +342,7 @@ def test_many_comments_of_a_jpeg_are_left_out():
 
 
 def test_a_large_picture_is_shrunk_while_it_is_converted():
-    seen = look(encoded(Image.new("L", (9_000, 6_000), 77), "PNG"))
+    seen = decode_details(encoded(Image.new("L", (9_000, 6_000), 77), "PNG"))
     assert (seen.width, seen.height) == (9_000, 6_000)
     assert seen.image.width * seen.image.height <= 16_000_000
     assert near(seen.image, (77, 77, 77), off=0)

@@ -245,11 +245,11 @@ def children(pid: int) -> list[int]:
 def wait_for_readers(pid: int) -> list[int]:
     readers: list[int] = []
 
-    def look() -> bool:
+    def find() -> bool:
         readers[:] = [c for c in children(pid) if b"multiprocessing-fork" in Path(f"/proc/{c}/cmdline").read_bytes()]
         return bool(readers)
 
-    wait_for(look, "no worker process was started")
+    wait_for(find, "no worker process was started")
     return readers
 
 

@@ -6,33 +6,41 @@ from scipy.stats import hypergeom
 
 from core.errors import InputError
 from core.labels.actions import label, redo, undo
-from core.labels.bulk import Seen, bulk_labels, draw_look, first_look, further_look, label_bulk, look_again
+from core.labels.bulk import (
+    SpotCheckResult,
+    bulk_labels,
+    draw_sample,
+    first_spot_check,
+    further_spot_check,
+    label_bulk,
+    save_spot_check,
+)
 from core.labels.purity import Purity, least_right, split_in_two
 
 
 @given(st.data())
 def test_the_limit_is_the_smallest_number_that_the_exact_test_does_not_refuse(data):
     n_images = data.draw(st.integers(1, 60))
-    n_looked = data.draw(st.integers(0, n_images))
-    n_right = data.draw(st.integers(0, n_looked))
-    possible = range(n_right, n_images - (n_looked - n_right) + 1)
-    slow = next((k for k in possible if hypergeom.sf(n_right - 1, n_images, k, n_looked) > 0.05), None)
-    assert least_right(n_images, n_looked, n_right) == slow
+    n_spot_checked = data.draw(st.integers(0, n_images))
+    n_right = data.draw(st.integers(0, n_spot_checked))
+    possible = range(n_right, n_images - (n_spot_checked - n_right) + 1)
+    slow = next((k for k in possible if hypergeom.sf(n_right - 1, n_images, k, n_spot_checked) > 0.05), None)
+    assert least_right(n_images, n_spot_checked, n_right) == slow
 
 
 def test_twelve_right_of_the_demos_notices_are_worth_78_percent():
     assert Purity("copyright", 421, 12, 12).sentence == (
-        "at least 78% 'copyright' (330 of 421, 95% sure): 12 of 12 looked at are."
+        "at least 78% 'copyright' (330 of 421, 95% sure): 12 of 12 spot-checked are."
     )
     assert Purity("copyright", 421, 12, 12).after(12).percent == 88
-    assert "all were looked at, 20 of 21" in Purity("copyright", 21, 21, 20).sentence
-    assert "nobody has looked" in Purity("copyright", 421, 0, 0).sentence
-    with pytest.raises(InputError, match="13 right of 12 looked at"):
+    assert "all were spot-checked: 20 of 21" in Purity("copyright", 21, 21, 20).sentence
+    assert "none of the 421 'copyright' images was spot-checked" in Purity("copyright", 421, 0, 0).sentence
+    with pytest.raises(InputError, match="13 right of 12 spot-checked"):
         least_right(421, 12, 13)
 
 
 @pytest.mark.parametrize("n_right", [300, 370, 400, 415])
-def test_the_limit_is_over_the_truth_in_5_percent_of_looks_at_most(n_right):
+def test_the_limit_is_over_the_truth_in_5_percent_of_spot_checks_at_most(n_right):
     drawn = np.random.default_rng(0).hypergeometric(n_right, 421 - n_right, 12, 20_000)
     limits = {x: least_right(421, 12, x) for x in np.unique(drawn).tolist()}
     too_high = np.mean([limits[x] > n_right for x in drawn.tolist()])
@@ -50,17 +58,17 @@ ANN = {"analyst": "ann", "source": "lasso", "criterion": {"polygon": [[0, 0]]}}
 NOTHING = np.array([], np.int64)
 
 
-def test_a_bulk_label_keeps_its_look_flips_what_was_wrong_and_is_undone_as_one(writable):
+def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as_one(writable):
     space, rows = writable, np.arange(40)
-    look = first_look(space, rows, "neutral")
-    assert len(np.unique(look.shown)) == 12
-    assert set(look.shown.tolist()) <= set(rows.tolist())
+    sample = first_spot_check(space, rows, "neutral")
+    assert len(np.unique(sample.shown)) == 12
+    assert set(sample.shown.tolist()) <= set(rows.tolist())
     assert (
-        first_look(space, rows[::-1], "footwear").shown.tolist() == look.shown.tolist()
+        first_spot_check(space, rows[::-1], "footwear").shown.tolist() == sample.shown.tolist()
     )  # cancelled and asked again: the same
-    wrong = look.shown[:2]
-    result, bulk = label_bulk(space, rows, "neutral", **ANN, seen=Seen(look.shown, wrong, "footwear"))
-    assert (bulk.purity.n_images, bulk.purity.n_looked, bulk.purity.n_right) == (40, 12, 10)
+    wrong = sample.shown[:2]
+    result, bulk = label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(sample.shown, wrong, "footwear"))
+    assert (bulk.purity.n_images, bulk.purity.n_spot_checked, bulk.purity.n_right) == (40, 12, 10)
     assert result.action.criterion["polygon"] == [[0, 0]]
     names = np.array(space.class_names)[space.labels.codes[rows]]
     assert set(rows[names == "footwear"]) == set(wrong)
@@ -68,79 +76,81 @@ def test_a_bulk_label_keeps_its_look_flips_what_was_wrong_and_is_undone_as_one(w
     space.reload()  # from disk
     assert bulk_labels(space)[bulk.token].purity == bulk.purity
 
-    more = further_look(space, bulk.token, rng=np.random.default_rng(1))
-    assert not set(more.shown) & set(look.shown)
-    raised = look_again(space, bulk.token, seen=Seen(more.shown, more.shown[:1], None), analyst="bob")
-    assert (raised.purity.n_looked, raised.purity.n_right) == (24, 21)
+    more = further_spot_check(space, bulk.token, rng=np.random.default_rng(1))
+    assert not set(more.shown) & set(sample.shown)
+    raised = save_spot_check(space, bulk.token, result=SpotCheckResult(more.shown, more.shown[:1], None), analyst="bob")
+    assert (raised.purity.n_spot_checked, raised.purity.n_right) == (24, 21)
     assert space.labels.codes[more.shown[0]] == -1
 
     undone = undo(space, analyst="ann")
-    assert len(undone.rows) == 40  # with what was flipped, and what a look took out
+    assert len(undone.rows) == 40  # with what was flipped, and what a spot check took out
     assert undone.sentence == "Undone: 40 images, 'neutral' and 'footwear' and a cleared label."
     assert (space.labels.codes[rows] == -1).all()
     with pytest.raises(InputError, match="undone meanwhile"):
-        further_look(space, bulk.token, rng=np.random.default_rng(1))
+        further_spot_check(space, bulk.token, rng=np.random.default_rng(1))
     redo(space, undone.actions[0].seq, analyst="ann")
     assert space.labels.n_labelled == 39
     assert bulk_labels(space)[bulk.token].stands
 
 
-def test_a_look_goes_on_until_everything_was_seen(writable):
+def test_spot_checks_go_on_until_everything_was_seen(writable):
     space, rows = writable, np.arange(21)
-    _, bulk = label_bulk(space, rows, "neutral", **ANN, seen=Seen(NOTHING, NOTHING, None))
-    assert bulk.purity.n_looked == 0
+    _, bulk = label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(NOTHING, NOTHING, None))
+    assert bulk.purity.n_spot_checked == 0
     for _ in range(2):
-        look = further_look(space, bulk.token, rng=np.random.default_rng(0))
-        bulk = look_again(space, bulk.token, seen=Seen(look.shown, NOTHING, None), analyst="ann")
+        sample = further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
+        bulk = save_spot_check(space, bulk.token, result=SpotCheckResult(sample.shown, NOTHING, None), analyst="ann")
     assert bulk.purity.least == 21
-    with pytest.raises(InputError, match="nothing more to see"):
-        further_look(space, bulk.token, rng=np.random.default_rng(0))
-    assert len(draw_look(rows, bulk.looked, np.random.default_rng(0))) == 0
+    with pytest.raises(InputError, match="no more to see"):
+        further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
+    assert len(draw_sample(rows, bulk.spot_checked, np.random.default_rng(0))) == 0
 
 
 def test_marking_everything_wrong_labels_nothing(writable):
     space, rows = writable, np.arange(5)
     with pytest.raises(InputError, match="All 5 images were marked as wrong"):
-        label_bulk(space, rows, "neutral", **ANN, seen=Seen(rows, rows, None))
+        label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(rows, rows, None))
     assert space.labels.n_labelled == 0
 
 
 def test_a_mixed_selection_is_warned_about_with_the_odd_ones_first(writable):
     space, truth = writable, writable.gold("label")
     notices, others = (np.flatnonzero(truth == space.class_names.index(name)) for name in ("copyright", "footwear"))
-    alone = first_look(space, notices, "copyright")
+    alone = first_spot_check(space, notices, "copyright")
     assert alone.oddities.reasons == ()
     mixed = np.concatenate([notices, others[: len(notices) // 2]])
-    look = first_look(space, mixed, "copyright")
-    assert "differ from the rest" in look.oddities.reasons[0]
-    assert set(look.oddities.rows.tolist()) == set(mixed.tolist()) - set(notices.tolist())
+    sample = first_spot_check(space, mixed, "copyright")
+    assert "differ from the rest" in sample.oddities.reasons[0]
+    assert set(sample.oddities.rows.tolist()) == set(mixed.tolist()) - set(notices.tolist())
     label(space, notices[:1], "neutral", analyst="ann")
-    assert "1 of" in first_look(space, notices, "copyright").oddities.reasons[0]
+    assert "1 of" in first_spot_check(space, notices, "copyright").oddities.reasons[0]
 
 
-def test_a_further_look_leaves_what_was_read_in_check(writable):
+def test_a_further_spot_check_leaves_what_was_read_in_check(writable):
     space = writable
     rows = np.concatenate([np.flatnonzero(~space.is_check)[:20], np.flatnonzero(space.is_check)[:4]])
-    _, bulk = label_bulk(space, rows, "neutral", **ANN, seen=Seen(NOTHING, NOTHING, None))
+    _, bulk = label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(NOTHING, NOTHING, None))
     read = rows[-1:]
     label(space, read, "footwear", analyst="bob", source="check")
     wrong = np.concatenate([read, rows[:1]])
-    raised = look_again(space, bulk.token, seen=Seen(np.sort(rows[[0, 1, -1]]), wrong, "copyright"), analyst="ann")
-    assert (raised.purity.n_looked, raised.purity.n_right) == (3, 1)  # seen as wrong it was
+    raised = save_spot_check(
+        space, bulk.token, result=SpotCheckResult(np.sort(rows[[0, 1, -1]]), wrong, "copyright"), analyst="ann"
+    )
+    assert (raised.purity.n_spot_checked, raised.purity.n_right) == (3, 1)  # seen as wrong it was
     assert space.evidence()[read].all()
     assert [space.class_names[code] for code in space.labels.codes[wrong]] == ["footwear", "copyright"]
 
 
 @pytest.mark.slow
-def test_looking_until_it_pleases_costs_confidence():
-    """Prints how often some limit of up to 20 looks is over the truth; each look by itself is held to 5%."""
+def test_spot_checking_until_it_pleases_costs_confidence():
+    """Prints how often some limit of up to 20 spot checks is over the truth; each by itself is held to 5%."""
     rng, broken = np.random.default_rng(0), {}
     for n_images, n_right in ((1_000, 850), (1_000, 900), (5_000, 4_750)):
         over = 0
         for _ in range(400):
             right = rng.permutation(n_images) < n_right
-            looks = range(12, 241, 12)
-            over += any(least_right(n_images, n, int(right[:n].sum())) > n_right for n in looks)
+            sizes = range(12, 241, 12)
+            over += any(least_right(n_images, n, int(right[:n].sum())) > n_right for n in sizes)
         broken[n_images, n_right] = over / 400
     print(broken)  # noqa: T201  the figure of docs/explanation/review.md
     assert max(broken.values()) < 0.25

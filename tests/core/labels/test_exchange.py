@@ -9,7 +9,7 @@ import pytest
 from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
 from core.labels.actions import commit, history, label, label_action, redo, undo
-from core.labels.bulk import Seen, further_look, label_bulk
+from core.labels.bulk import SpotCheckResult, further_spot_check, label_bulk
 from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
 from core.workspace import Workspace
@@ -241,15 +241,15 @@ def test_a_class_goes_once_its_labels_are_undone_or_cleared_and_history_still_te
         assert [action.class_name for action, _ in history(again)] == [a.class_name for a, _ in history(space)]
 
 
-def test_a_bulk_label_whose_class_has_gone_is_not_looked_at_further(space):
+def test_a_bulk_label_whose_class_has_gone_is_not_spot_checked_further(space):
     teach = np.flatnonzero(~space.is_check)
     nothing = np.array([], np.int64)
-    seen = Seen(nothing, nothing, None)
-    _, bulk = label_bulk(space, teach, "typo", analyst="ann", source="lasso", criterion={}, seen=seen)
+    result = SpotCheckResult(nothing, nothing, None)
+    _, bulk = label_bulk(space, teach, "typo", analyst="ann", source="lasso", criterion={}, result=result)
     label(space, teach, "neutral", analyst="ann")
     set_classes(space, parse_classes("neutral,explicit*"))
     with pytest.raises(InputError, match="no class 'typo'"):
-        further_look(space, bulk.token, rng=np.random.default_rng(0))
+        further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
 
 
 def test_a_class_that_left_the_list_comes_back_as_it_was_with_its_next_label(writable):

@@ -133,7 +133,7 @@ def test_large_pictures_that_say_nothing_or_something_else_are_no_notices(mapped
     assert notices_sentence(found) == "No copyright notices were found."
 
 
-def test_images_of_before_the_figure_are_looked_at_once(mapped, monkeypatch):
+def test_images_of_before_the_figure_are_measured_once(mapped, monkeypatch):
     before = mapped.text
     assert np.isfinite(before).all()  # worked out at ingest
     with mapped.catalog.database.engine.begin() as connection:
@@ -142,6 +142,6 @@ def test_images_of_before_the_figure_are_looked_at_once(mapped, monkeypatch):
     assert np.isnan(mapped.text).all()
     monkeypatch.setattr(verbs, "BATCH", 150)
     done = []
-    verbs.look_for_text(mapped, on_progress=lambda *told: done.append(told))
+    verbs.measure_text(mapped, on_progress=lambda *told: done.append(told))
     assert done == [(150, 400), (300, 400), (400, 400)]
     assert mapped.text == pytest.approx(before, abs=1e-6)
