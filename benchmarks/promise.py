@@ -71,9 +71,9 @@ def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: i
         check_sets.change_terms(space, recall=RECALL, size=n_check)
         opened = check_sets.open_check_set(space, analyst="simulated")
         if opened.threshold is None:
-            return {"possible": 0, "recall": np.nan, "flagged": np.nan, "n_flagged": opened.n_flagged}
+            return {"possible": 0, "recall": np.nan, "reviewed": np.nan, "n_flagged": opened.n_flagged}
         above = openings.frozen_scores(space, opened) >= opened.threshold
-        return {"possible": 1, "recall": above[truth].mean(), "flagged": above.mean(), "n_flagged": opened.n_flagged}
+        return {"possible": 1, "recall": above[truth].mean(), "reviewed": above.mean(), "n_flagged": opened.n_flagged}
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def main() -> None:
             + ", ".join(f"{np.quantile(recall, q):.3f}" for q in (0, 0.1, 0.5, 0.9))
             + " (min, 10%, median, 90%)"
         )
-        print(f"flagged: {np.median([f['flagged'] for f in possible]):.1%} of the pool; flagged check labels: "
+        print(f"reviewed: {np.median([f['reviewed'] for f in possible]):.1%} of the pool; flagged check labels: "
               f"{np.median([f['n_flagged'] for f in found]):.0f}")  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def _write(workspace: Workspace, folder: Path, chosen: Choice) -> Manifest:
         exported_at=now(),
         workspace=workspace.name,
         threshold=judged.threshold,
-        rule="flag where score >= threshold",
+        rule="review where score >= threshold",
         operating_point=chosen.name,
         chosen=chosen.title,
         classes=[BundleClass(name=name, flagged=name in flagged) for name in dict.fromkeys([*names, *flagged])],
@@ -303,7 +303,7 @@ def _judged(workspace: Workspace, chosen: Choice) -> _Judged:
         return _Judged(chosen.threshold, openings.score_probe(workspace, chosen.encoder, chosen.probe))
     scores = openings.frozen_scores(workspace, opened)
     sample = openings.sample_of(workspace, opened, scores)
-    threshold = float(say_threshold(chosen.threshold, sample))  # flags the same images, and survives rounding
+    threshold = float(say_threshold(chosen.threshold, sample))  # reviews the same images, and survives rounding
     calibration = calibrate(sample)
     return _Judged(
         threshold,

@@ -90,7 +90,7 @@ class Manifest(Part):
     format: Annotated[str, Field(pattern=f"^{FORMAT}$")] = FORMAT
     exported_at: str  # ISO 8601, UTC
     workspace: str
-    threshold: FiniteFloat  # flag scores >= threshold
+    threshold: FiniteFloat  # images that score >= it are reviewed
     rule: str
     operating_point: str  # "" if the threshold has no name
     chosen: str = ""  # what the threshold is, in words; older bundles lack it

@@ -10,7 +10,7 @@ TEMPLATES = Environment(  # of Markdown, where nothing is escaped
 
 
 def exactly(threshold: float) -> str:
-    """Return a threshold with all its digits: rounded, it could flag other images."""
+    """Return a threshold with all its digits: rounded, it could have other images reviewed."""
     return repr(threshold + 0.0)  # minus zero becomes zero
 
 

@@ -37,7 +37,7 @@ PARQUET = (".parquet", ".pq")
 class Decision(StrEnum):
     """What a bundle decides about an image."""
 
-    FLAG = "flag"
+    REVIEW = "flag"  # the word that tables of scores have always had
     LEAVE = "leave"
     NOT_SCORED = ""
 
@@ -62,7 +62,7 @@ class ScoreResult(TypedDict):
 
     files: int
     scored: int
-    flagged: int  # score >= threshold
+    reviewed: int  # decision `Decision.REVIEW`: score >= threshold
     problems: list[Problem]
     bundle: str  # version
     threshold: float
@@ -163,14 +163,14 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
     scores = np.full((len(files), len(names) + 1), np.nan)
     if whole:
         scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
-    flagged = scores[:, -1]
+    score = scores[:, -1]
     decision = np.where(
-        np.isnan(flagged), Decision.NOT_SCORED, np.where(flagged >= bundle.manifest.threshold, Decision.FLAG, Decision.LEAVE)
+        np.isnan(score), Decision.NOT_SCORED, np.where(score >= bundle.manifest.threshold, Decision.REVIEW, Decision.LEAVE)
     )
     columns = {
         "path": [file.path for file in files],
-        "score": flagged,
-        "probability": chances(bundle, flagged),
+        "score": score,
+        "probability": chances(bundle, score),
         "decision": decision,
         **{f"score_{name}": scores[:, column] for column, name in enumerate(names)},
         "bundle": bundle.manifest.version,
@@ -212,7 +212,7 @@ def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path, resumed: int) 
     return {
         "files": len(table),
         "scored": len(scores),
-        "flagged": int((table["decision"] == Decision.FLAG).sum()),
+        "reviewed": int((table["decision"] == Decision.REVIEW).sum()),
         "problems": problems,
         "bundle": bundle.manifest.version,
         "threshold": bundle.manifest.threshold,

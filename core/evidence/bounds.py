@@ -67,7 +67,7 @@ def misses_allowed(n_flagged: int, recall: float, alpha: float, *, live: bool = 
 
 @dataclass(frozen=True)
 class Certified:
-    """What the flagged check labels allow: flag scores >= threshold; None = no promise yet."""
+    """What the flagged check labels allow: review scores >= threshold; None = no promise yet."""
 
     threshold: float | None
     misses: int  # flagged check labels allowed below the threshold; -1 without a promise
@@ -82,7 +82,7 @@ def certify(flagged_scores: Sequence[float] | FloatArray, recall: float, alpha: 
         alpha: error allowed to this look (`look_alpha`).
         live: allow a look at any moment (`log_e_value`) instead of one planned look.
     Returns:
-        the (misses + 1)-th lowest score as threshold; ties at it are flagged, which only raises recall.
+        the (misses + 1)-th lowest score as threshold; ties at it are reviewed, which only raises recall.
     Source: distribution-free quantile bound, Wilks 1941; QBCB, Lewis, Yang & Frieder 2021.
     """
     scores = np.sort(np.asarray(flagged_scores, np.float64))

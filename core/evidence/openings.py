@@ -55,7 +55,7 @@ class Opening:
     confidence: float  # of all promises from this check set together
     live: bool  # watched after every label
     alpha: float  # error allowed to this look
-    threshold: float | None  # flag scores >= threshold; None = no promise
+    threshold: float | None  # images that score >= it are reviewed; None = no promise
     misses: int  # flagged check labels allowed below the threshold; -1 without a promise
     n_teach: int  # labels the model learned from
     frame: int  # images it covers: rows 0 to frame - 1

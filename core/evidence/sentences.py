@@ -45,7 +45,7 @@ def between(found: Range) -> str:
 
 
 def say_threshold(threshold: float, sample: Sample) -> str:
-    """Round a threshold down to the fewest decimals that still flag exactly the same images of the pool."""
+    """Round a threshold down to the fewest decimals that keep exactly the same images of the pool at or above it."""
     wanted = sample.counted_above(threshold)
     for decimals in range(2, MOST_DECIMALS + 1):
         shown = math.floor(threshold * 10**decimals) / 10**decimals
@@ -146,7 +146,7 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, le
     if figures is None:
         return [_no_promise(opened, sample, what, left)]
     return [
-        f"Flag scores ≥ {say_threshold(figures.threshold, sample)}: {counted(figures.n_above, 'image')}, "
+        f"Review images that score ≥ {say_threshold(figures.threshold, sample)}: {counted(figures.n_above, 'image')}, "
         f"{percent(figures.share_above)} of all (counted).",
         f"At least {target(opened.recall)} of {what} images are caught ({target(opened.confidence)} sure; estimate "
         f"{percent(figures.recall.value)}).",
@@ -167,7 +167,7 @@ def _no_promise(opened: Opening, sample: Sample, what: str, left: int) -> str:
     return (
         f"{opened.n_flagged:,} of {opened.n:,} were {what}: {_share_of_all(opened.n_flagged, opened.n)}. To promise "
         f"{target(opened.recall)} recall, {_plan(more, left, 'label about {} before you look again')}. This look does "
-        f"promise at least {best} recall, if you flag every score ≥ {say_threshold(lowest, sample)}."
+        f"promise at least {best} recall, if you review every image that scores ≥ {say_threshold(lowest, sample)}."
     )
 
 
@@ -177,13 +177,13 @@ def precision_words(figures: PointFigures, what: str) -> str:
         few = figures.labels_above
         lie = "no check label lies" if not few else f"only {counted(few, 'check label')} {'lies' if few == 1 else 'lie'}"
         return f"No precision yet: {lie} above the threshold, at least {FEWEST_ABOVE} are needed."
-    return f"About {percent(figures.precision.value)} of flagged images are {what} ({between(figures.precision)})."
+    return f"About {percent(figures.precision.value)} of reviewed images are {what} ({between(figures.precision)})."
 
 
 def left_up_words(figures: PointFigures, what: str) -> str:
     """State how many of the images left up may be of the flagged class."""
     if figures.share_above == 1:
-        return "No image is left up: all are flagged."
+        return "No image is left up: all are reviewed."
     return f"Of the images left up, at most {percent(figures.left_up, up=True)} are {what} (95% sure)."
 
 
@@ -212,7 +212,7 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: i
     what = kind(opened.flagged_names)
     covered = opened.threshold is not None and figures.threshold <= opened.threshold
     n = figures.n_above
-    head = f"At scores ≥ {say_threshold(figures.threshold, sample)}, {counted(n, 'image')} {verb(n)} flagged, "
+    head = f"At scores ≥ {say_threshold(figures.threshold, sample)}, {counted(n, 'image')} {verb(n)} reviewed, "
     head += f"{percent(figures.share_above)} of all (counted). "
     if covered:
         head += f"The promise of {target(opened.recall)} covers this threshold. "
@@ -282,10 +282,10 @@ def what_more_would_buy(opened: Opening, sample: Sample, *, left: int) -> str:
     if opened.threshold is not None:
         now = percent(sample.counted_above(opened.threshold) / len(sample.pool))
     if then == now:
-        return f"{labels} would probably change little: the promise already flags {now} of all images."
+        return f"{labels} would probably change little: the promise already has {now} of all images reviewed."
     return (
         f"{labels} would probably let the next look promise {target(opened.recall)} recall with {then} of all images "
-        f"flagged{f', instead of {now}' if now else ''} (estimated from the labels so far)."
+        f"reviewed{f', instead of {now}' if now else ''} (estimated from the labels so far)."
     )
 
 
@@ -298,7 +298,7 @@ def footer(opened: Opening, status: CheckStatus, *, n_images: int, tie: tuple[fl
             f"(Fisher's exact test, p = {drift:.2g}): start a new check set."
         )
     if tie[1] > max(1, TIED * opened.frame):
-        words.append(f"{counted(tie[1], 'image')} share the score {tie[0] + 0.0:.4g}; they are flagged or left up together.")
+        words.append(f"{counted(tie[1], 'image')} share the score {tie[0] + 0.0:.4g}; they are reviewed or left up together.")
     return [word for word in words if word]
 
 

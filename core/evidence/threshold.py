@@ -125,7 +125,7 @@ def binomial_range(x: int, n: int) -> Range:
 
 @dataclass(frozen=True)
 class PointFigures:
-    """The outcome of flagging everything at or above a threshold. Ranges are 95%, for this threshold alone."""
+    """The outcome of reviewing every image at or above a threshold. Ranges are 95%, for this threshold alone."""
 
     threshold: float
     n_above: int  # images at or above it, counted
@@ -145,7 +145,7 @@ def figures_at(sample: Sample, threshold: float) -> PointFigures:
 
     Args:
         sample: has at least 5 flagged uniform labels.
-        threshold: flag scores >= it.
+        threshold: images that score >= it are reviewed.
     """
     above = sample.scores >= threshold
     caught, n_flagged = int((above & sample.flagged).sum()), sample.n_flagged
@@ -190,8 +190,8 @@ class FiguresRecord(TypedDict):
     """`PointFigures` as JSON; a range is [estimate, low, high]."""
 
     threshold: float
-    flagged: int
-    flagged_share: float
+    reviewed: int
+    reviewed_share: float
     recall: list[float]
     recall_everywhere: float
     precision: list[float] | None
@@ -209,8 +209,8 @@ def figures_record(figures: PointFigures) -> FiguresRecord:
 
     return {
         "threshold": figures.threshold,
-        "flagged": figures.n_above,
-        "flagged_share": figures.share_above,
+        "reviewed": figures.n_above,
+        "reviewed_share": figures.share_above,
         "recall": plain(figures.recall),
         "recall_everywhere": figures.recall_everywhere,
         "precision": None if figures.precision is None else plain(figures.precision),
@@ -264,7 +264,7 @@ def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> f
 
     Args:
         miss: cost of one missed image of the flagged class, > 0.
-        review: cost of reviewing one flagged image.
+        review: cost of reviewing one image.
     """
     thresholds = sample.curve.thresholds
     above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)

@@ -11,7 +11,7 @@ from core.errors import ShapeError
 
 @dataclass(frozen=True)
 class PRCurve:
-    """Precision and recall if images with score >= threshold are flagged, at K distinct scores, descending."""
+    """Precision and recall if images with score >= threshold are reviewed, at K distinct scores, descending."""
 
     thresholds: FloatArray  # (K,) float64, descending
     precision: FloatArray  # (K,) in [0, 1]
@@ -45,9 +45,9 @@ def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None 
     falling = scores[order].astype(np.float64)
     last_of_tie = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1) if len(falling) else np.array([], int)
     true_positive = np.cumsum(weight[order] * flagged[order])[last_of_tie]
-    all_flagged = np.cumsum(weight[order])[last_of_tie]
+    reviewed = np.cumsum(weight[order])[last_of_tie]
     total = true_positive[-1] if len(true_positive) else 0.0
-    precision = true_positive / all_flagged
+    precision = true_positive / reviewed
     recall = true_positive / total if total > 0 else np.full(len(precision), math.nan)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision)) if total > 0 else math.nan
     return PRCurve(falling[last_of_tie], precision, recall, average, int(flagged.sum()), len(scores))
@@ -70,7 +70,7 @@ LOCAL_LEVELS = (
     (5, 0.0128, 0.0061), (10, 0.0081, 0.0036), (20, 0.0051, 0.0024), (30, 0.0042, 0.0018), (50, 0.0031, 0.0014),
     (100, 0.0025, 0.0011), (200, 0.0020, 0.0009), (500, 0.0014, 0.0006), (math.inf, 0.0010, 0.0004),
 )  # fmt: skip
-SHARES = 20  # flagged shares at which the pessimistic curve is computed
+SHARES = 20  # reviewed shares at which the pessimistic curve is computed
 
 
 def local_level(n_flagged: int, *, joint: bool = False) -> float:
@@ -180,7 +180,7 @@ class _Sums:
 def _side_sums(scores: FloatArray, flagged: BoolArray, weight: FloatArray, thresholds: FloatArray) -> _Sums:
     order = np.argsort(scores, kind="stable")
     rising = scores[order].astype(np.float64)
-    first = np.searchsorted(rising, thresholds, side="left")  # everything from here on is flagged
+    first = np.searchsorted(rising, thresholds, side="left")  # everything from here on is reviewed
 
     def at_or_above(values: FloatArray) -> FloatArray:
         total = np.append(np.cumsum(values[order][::-1])[::-1], 0.0)

@@ -42,7 +42,7 @@ def export(
         words = f"with the promise of {target(held.recall)} recall"
     elif held is not None:
         words = f"which the promise of opening {held.number} does not cover"
-    rule = f"flag scores ≥ {exactly(manifest.threshold)}"
+    rule = f"review images that score ≥ {exactly(manifest.threshold)}"
     sentence = f"Bundle {manifest.version} written to {folder}: {manifest.chosen}; {rule}, {words}."
     slim = {key: value for key, value in manifest.to_json().items() if key != "score_quantiles"}
     finish(sentence, {"folder": str(folder), **slim}, as_json=json)
@@ -66,7 +66,7 @@ def score(
     with progress("score") as on_progress:
         result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
     lines = [f"  not scored {shown(p['path'])}: {shown(p['problem'])}" for p in result["problems"]]
-    counts = f"{counted(result['scored'], 'image')} scored, {result['flagged']:,} flagged, "
+    counts = f"{counted(result['scored'], 'image')} scored, {result['reviewed']:,} to review, "
     counts += f"{counted(len(result['problems']), 'file')} not scored."
     calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
     finish("\n".join([*lines, f"{counts} Table: {out}", result["promise"]]) + calibrated, result, as_json=json)

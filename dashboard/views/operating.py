@@ -55,7 +55,7 @@ from dashboard.views.words import words
 
 SIDE = 352  # px, of the columns left and right
 NEAR = 5  # pictures shown on each side of the threshold
-BEYOND = 1.0  # logit beyond the scores that may still be typed: flags all or nothing
+BEYOND = 1.0  # logit beyond the scores that may still be typed: all or nothing is reviewed
 MISS = 20.0  # reviews that a miss costs, until somebody says otherwise
 FOCUS = 50  # labels a focus draw asks for
 GALLERY_HEIGHT = 112  # px
@@ -548,7 +548,7 @@ class OperatingPage(pn.viewable.Viewer):
         told = (
             f"<b>{html.escape(point.name)}</b> ≥ {shown} ({html.escape(point.analyst)}): recall "
             f"{percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
-            f"{percent(figures.share_above)} flagged (counted).{state}"
+            f"{percent(figures.share_above)} reviewed (counted).{state}"
         )
         show = partial(self._hold, point.threshold, by="point")
         go = pmui.Button(label="Show", size="small", variant="text", color="default", on_click=lambda _: show())

@@ -285,10 +285,10 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     target.press("Enter")
     expect(page.get_by_text("That is enough to promise 80% recall")).to_be_visible(timeout=10_000)
     page.get_by_role("button", name="Open: look 1").click()
-    expect(page.get_by_text("Flag scores ≥").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Review images that score ≥").first).to_be_visible(timeout=15_000)
     expect(page.get_by_text("At least 80% of footwear images are caught (95% sure")).to_be_visible()
     expect(page.get_by_text("First look at this check set, with 96% confidence.")).to_be_visible()
-    first = page.get_by_text("Flag scores ≥").first.inner_text()
+    first = page.get_by_text("Review images that score ≥").first.inner_text()
     handle = page.get_by_label("Threshold").first
     handle.focus()
     said = page.get_by_text("At scores ≥").first.inner_text()

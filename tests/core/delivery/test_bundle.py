@@ -96,7 +96,7 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, promised, tmp_pa
     ours = whole_ones.loc[known]
     np.testing.assert_allclose(ours["score"].astype(float), page, atol=2e-3)
     assert ((ours["decision"] == "flag") == (page >= found["threshold"])).all()
-    assert found["flagged"] == (table["decision"] == "flag").sum()
+    assert found["reviewed"] == (table["decision"] == "flag").sum()
     assert "does not cover others" in found["promise"]
     assert not found["drift"]["drifted"]
 

@@ -275,7 +275,7 @@ def test_the_sentences_are_those_of_the_specification(space):
     warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
     assert "claim 50% recall and 100% precision" in warning
     shown = float(words[0].split("≥ ")[1].split(":")[0])
-    assert sample.counted_above(shown) == figures.n_above  # the rounded threshold flags the very same images
+    assert sample.counted_above(shown) == figures.n_above  # the rounded threshold keeps the very same images above it
     assert shown <= opened.threshold
 
 

@@ -98,7 +98,7 @@ def test_caught_and_missed_are_those_of_a_slow_count_by_side():
     assert (figures.reviewed, figures.caught.value, figures.missed.value) == pytest.approx((283, 226.4, 35.85))
     assert per_1000(figures)[:2] == [("reviewed", "283", "counted"), ("caught", "226", "159 to 267")]
     above = figures_at(Sample.uniform(scores, flagged, pool), 2.0)
-    assert (above.reviewed, above.caught.value) == (0, 0)  # nothing is flagged, so nothing is caught
+    assert (above.reviewed, above.caught.value) == (0, 0)  # nothing is reviewed, so nothing is caught
     gap = np.concatenate([pool, np.full(1_000, 5.0)])
     unknown = figures_at(Sample.uniform(scores, flagged, gap), 3.0)
     assert math.isnan(unknown.caught.value)  # half of the images are above, and no label is

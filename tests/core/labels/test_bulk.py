@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
+from core.catalog.records import ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import label, redo, undo
 from core.labels.bulk import (
@@ -56,6 +57,10 @@ def test_a_selection_of_two_kinds_is_split_and_one_kind_is_not():
 
 ANN = {"analyst": "ann", "source": "lasso", "criterion": {"polygon": [[0, 0]]}}
 NOTHING = np.array([], np.int64)
+
+
+def test_a_spot_check_is_stored_by_the_word_that_existing_catalogs_hold():
+    assert (ActionKind.SPOT_CHECK, Source.SPOT_CHECK) == ("look", "look")
 
 
 def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as_one(writable):

@@ -24,7 +24,7 @@ def test_figures_of_a_check_set_are_printed_once_it_is_opened(tmp_path, command)
     found = run("promise", "--recall", "0.8", "--confidence", "0.9", "--reveal")
     assert found["opened"]["recall"] == 0.8
     assert found["opened"]["alpha"] == pytest.approx(0.08)
-    assert found["opened"]["figures"]["flagged"] > 0
+    assert found["opened"]["figures"]["reviewed"] > 0
     assert run("promise")["opened"]["threshold"] == found["opened"]["threshold"]
     curves = {c["key"]: c for c in run("curves")["curves"]}
     assert curves["opened"]["n"] == 150
