@@ -33,7 +33,7 @@ from core.probe.compare import Comparison, compare_encoders
 from core.probe.curves import NamedCurve
 from core.probe.suggest import more_like, suggest
 from core.store.troubles import sentence_of
-from core.study.run import Experiment, ExperimentConfig
+from core.study.run import ExperimentConfig
 from core.wellbeing.exposure import PAUSE, Exposure, Level, Limits, Streak
 from core.wellbeing.guide import set_guide, wants_guide
 from core.wellbeing.store import Glance, exposure, exposures, limits, set_limits
@@ -43,7 +43,6 @@ from dashboard.choices import PageName
 from dashboard.documents import one_message
 from dashboard.hub import Topic, Topics
 from dashboard.openings import OpeningView
-from dashboard.report import write_report
 from dashboard.state import SessionState
 
 if TYPE_CHECKING:
@@ -109,6 +108,10 @@ class Actions:
     def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
         """Load in a thread what a view is about to show, then show it."""
         self.run(read, show, on=self._server.draw_pool, failed=failed)
+
+    def make_download(self, read: Callable[[], str], send: Callable[[str], None], *, failed: Callable[[], None]) -> None:
+        """Make a file for the browser in the thread of work that takes seconds, then send it."""
+        self.run(read, send, on=self._server.slow_pool, failed=failed)
 
     def soon(self, draw: Callable[[], None]) -> None:
         """Call `draw` when the tab's document is next free, and send all its changes as one message."""
@@ -411,10 +414,6 @@ class Actions:
     def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
         """Start the study described by the form; windows follow it through its files."""
         self.run(lambda: self._server.experiments.start(config()), lambda _: self.say("The study has started."))
-
-    def experiment_report(self, experiment: Experiment) -> bytes:
-        """Return a finished study's report."""
-        return write_report(experiment).read_bytes()
 
     def follow_runs(self, topic: Topic, on: bool) -> None:
         """Keep the training runs, or the studies, in step with their files while a page shows them."""

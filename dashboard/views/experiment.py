@@ -1,7 +1,6 @@
 """The Experiment page: start a label-efficiency study, follow it from its files, compare two studies."""
 
 import html
-import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.hub import Topic
-from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures
+from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures, write_report
 from dashboard.state import SessionState
 from dashboard.theme import css, styled
+from dashboard.views.download import Download
 from dashboard.views.message import MessageLine
 from dashboard.views.table import table
 
@@ -56,9 +56,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._start = pmui.Button(label="Start", size="small", margin=(12, 8), on_click=lambda _: self._on_start())
         self._run = pmui.Select(label="Study", options={}, size="small", width=330, visible=False)
         self._beside = pmui.Select(label="Compare with (dashed)", options={NONE: None}, size="small", width=330, visible=False)
-        self._save = pmui.FileDownload(
-            label="Download report", callback=self._report, filename="label-efficiency.html", visible=False, margin=(12, 8)
-        )
+        self._save = Download(label="Download report", actions=self.actions)
         self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[css("study")])
         self._charts = pn.Column(width=600)
         self._every = pmui.Card(
@@ -158,14 +156,18 @@ class ExperimentPage(pn.viewable.Viewer):
         beside = None if self._beside.value in (None, self._run.value) else self._runs[self._beside.value]
         if isinstance(run, BrokenRun):  # it broke while it was shown; the next refresh of the list drops it
             self._words.object = html.escape(run.reason)
-            self._charts.objects, self._every.visible, self._save.visible = [], False, False
+            self._charts.objects, self._every.visible = [], False
+            self._save.withdraw()
             return
         beside = None if isinstance(beside, BrokenRun) else beside
         now = (run.folder, run.done, None if beside is None else (beside.folder, beside.done), self.state.studying)
         if now == self._drawn:
             return
         self._drawn = now
-        self._save.visible = run.finished
+        if run.finished:
+            self._save.offer("label-efficiency.html", lambda: write_report(run).read_bytes())
+        else:
+            self._save.withdraw()
         state = ""
         if not run.finished:
             state = "running" if self.state.studying else "not finished: start it with the same settings to continue"
@@ -174,10 +176,6 @@ class ExperimentPage(pn.viewable.Viewer):
         self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []
         self._every.visible = bool(run.results)
         self._every.objects = [table(EVERY_ROW, every_row(run))] if run.results else []
-
-    def _report(self) -> io.BytesIO | None:
-        run = None if self._run.value is None else self._runs.get(self._run.value)
-        return io.BytesIO(self.actions.experiment_report(run)) if isinstance(run, Experiment) else None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -47,6 +47,7 @@ from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
 from dashboard.theme import css
 from dashboard.views.components.gallery import Gallery
+from dashboard.views.download import Download
 from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.message import MessageLine
 from dashboard.views.number_field import number, number_field, written
@@ -190,7 +191,7 @@ class OperatingPage(pn.viewable.Viewer):
             pmui.Button(label="", size="small", variant="outlined", margin=(4, 8), on_click=on_click)
             for on_click in (lambda _: self._on_export(), lambda _: self._on_export(shown=True))
         )
-        self._download = pmui.FileDownload(label="Download", visible=False, margin=(8, 8))
+        self._download = Download(label="Download", actions=self.actions)
         self._column = pn.Column(
             self._words,
             pn.Row(self._typed, self._want_recall, self._want_precision, margin=0),
@@ -520,13 +521,13 @@ class OperatingPage(pn.viewable.Viewer):
         for button in (self._export, self._export_shown):
             button.disabled = True
         (self._export_shown if shown else self._export).label = "Exporting…"
-        self._download.visible = False
+        self._download.withdraw()
         what: dict[str, Any] = {"threshold": self._threshold, "opened": self._view.opened} if shown else {}
         self.actions.export_bundle(self._exported, failed=self._name_exports, **what)
 
     def _exported(self, file: Path, what: str) -> None:
         self._name_exports()
-        self._download.param.update(file=str(file), filename=file.name, visible=True)
+        self._download.offer(file.name, file.read_bytes)
         self.actions.say(f"Exported {file.name}: {what}. Score new uploads with 'lassoscope score'.")
 
     def _draw_points(self) -> None:

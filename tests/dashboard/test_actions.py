@@ -356,7 +356,7 @@ def test_an_export_writes_a_zip_and_says_what_it_is_of(tab, space, monkeypatch):
     assert page._export.label.startswith("Export the bundle of")
     tab.do(lambda: page._exported(space.folder / "exports" / "b.zip", "the promise"))
     assert tab.state.message.startswith("Exported b.zip: the promise.")
-    assert page._download.visible
+    assert page._download.button.visible
 
 
 def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab, space):

@@ -1,5 +1,7 @@
 """The event loop only draws: no query, no file, no long computing on it, whatever is opened and whatever is done there."""
 
+import base64
+import json
 import threading
 
 import numpy as np
@@ -109,8 +111,17 @@ def follow_runs(tab, folder):
     wait_for(lambda: "step 3 of 100" in page._words.object and page._views.object)
     show(tab, privacy_view="grey")
     show(tab, page=PageName.EXPERIMENT)
-    wait_for(lambda: "of 2</b> tasks done" in tab.pane(ExperimentPage)._words.object)
-    assert tab.pane(ExperimentPage)._flagged.options == ["explicit", "neutral"]
+    page = tab.pane(ExperimentPage)
+    wait_for(lambda: "1 of 2</b> tasks done" in page._words.object)
+    assert page._flagged.options == ["explicit", "neutral"]
+    (results,) = folder.glob("experiments/*/results.jsonl")
+    task = json.loads(results.read_text())
+    with results.open("a") as file:
+        file.write(json.dumps([line | {"seed": 1 - line["seed"]} for line in task]) + "\n")
+    wait_for(lambda: page._save.button.visible)
+    tab.do(page._save.button._handle_click)
+    wait_for(lambda: page._save.button.data)
+    assert b"Label efficiency" in base64.b64decode(page._save.button.data.partition("base64,")[2])
 
 
 def move_the_handle(tab):

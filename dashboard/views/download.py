@@ -1,0 +1,55 @@
+"""A button that downloads a file, which is made, read and encoded off the event loop."""
+
+import base64
+import mimetypes
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from dashboard.actions import Actions
+
+
+class Download(pn.viewable.Viewer):
+    """Offers one file at a time; hidden while there is none.
+
+    Panel's button would read the file on the event loop, and ignore a second click: the browser is only told of other content.
+    """
+
+    actions = param.ClassSelector(class_=Actions)
+    label = param.String(doc="The words on the button.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._read: Callable[[], bytes] = bytes
+        self.button = pmui.FileDownload(label=self.label, visible=False, margin=(12, 8))
+        self.button.param.watch(self._on_click, "_clicks")
+
+    def offer(self, filename: str, read: Callable[[], bytes]) -> None:
+        """Show the button.
+
+        Args:
+            filename: for the browser.
+            read: makes or reads the file; called in a thread at each click.
+        """
+        self._read = read
+        self.button.param.update(filename=filename, visible=True)
+
+    def withdraw(self) -> None:
+        """Hide the button."""
+        self.button.visible = False
+
+    def _on_click(self, *_: Any) -> None:
+        self.button.param.update(data=None, disabled=True)
+        kind = mimetypes.guess_type(self.button.filename)[0] or "application/octet-stream"
+        read = self._read
+        self.actions.make_download(
+            lambda: f"data:{kind};base64,{base64.b64encode(read()).decode()}",
+            lambda data: self.button.param.update(data=data, disabled=False),  # the browser saves new data at once
+            failed=lambda: self.button.param.update(disabled=False),
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.button
