@@ -32,6 +32,7 @@ class LoopDocument(Document):
     def __init__(self, loop: ThreadPoolExecutor) -> None:
         super().__init__()
         self._loop = loop
+        self._timers: list[threading.Timer] = []
 
     def add_next_tick_callback(self, callback: Callable[[], Any]) -> Any:
         return self._loop.submit(self._run, callback)
@@ -39,7 +40,12 @@ class LoopDocument(Document):
     def add_timeout_callback(self, callback: Callable[[], Any], timeout_milliseconds: int) -> Any:
         timer = threading.Timer(timeout_milliseconds / 1_000, self.add_next_tick_callback, [callback])
         timer.daemon = True
+        self._timers.append(timer)
         timer.start()
+
+    def stop_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
 
     def _run(self, callback: Callable[[], Any]) -> Any:
         with set_curdoc(self):
@@ -87,6 +93,7 @@ class Tab:
     def close(self) -> None:
         for callback in self.document.session_destroyed_callbacks:
             self.do(lambda callback=callback: callback(SimpleNamespace(id="tab", _document=self.document)))
+        self.document.stop_timers()
 
 
 class Watch:
