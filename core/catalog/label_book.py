@@ -123,12 +123,8 @@ class LabelBook:
 
     # -- folding --
 
-    def apply(self, action: Action) -> None:
-        """Fold in the next action (already committed to the catalog)."""
-        self.apply_all([action])
-
     def apply_all(self, actions: Sequence[Action]) -> None:
-        """Fold in the next actions; readers see all of them at once."""
+        """Fold in the next actions (already committed to the catalog); readers see all of them at once."""
         self.fold(ActionColumns.of(actions))
 
     def fold(self, actions: ActionColumns) -> None:

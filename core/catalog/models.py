@@ -1,6 +1,5 @@
 """Encoders, embedding parts, projections, clusters, notices and probes."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
@@ -11,8 +10,6 @@ from core.catalog.database import Database
 from core.catalog.rows import inserted_key, now, plain, read_json_or_none
 from core.catalog.schema import CLUSTERINGS, ENCODERS, NOTICE_SEARCHES, PARTS, PROBES, PROJECTIONS
 from core.errors import DamageError
-
-LOG = logging.getLogger("lassoscope.catalog")
 
 
 class EncoderRecord(TypedDict, total=False):
@@ -186,18 +183,12 @@ class Models:
         """Return the newest probe of an encoder, None if there is none."""
         return cast(ProbeRow | None, self._latest(PROBES, encoder))
 
-    def probe_records(self, encoder: str) -> list[tuple[int, ProbeRecord]]:
-        """Return (version, record) of every probe of an encoder, oldest first; damaged records are skipped and logged."""
+    def probe_records(self, encoder: str) -> list[tuple[int, ProbeRecord | None]]:
+        """Return (version, record) of every probe of an encoder, oldest first; None for a record that is damaged."""
         with self._database.reading() as connection:
             query = sa.select(PROBES.c.version, PROBES.c.record).where(PROBES.c.encoder == encoder).order_by(PROBES.c.version)
             found = [(int(version), read_json_or_none(record)) for version, record in plain(connection, query)]
-        whole = [(version, cast(ProbeRecord, record)) for version, record in found if isinstance(record, dict)]
-        if len(whole) < len(found):
-            LOG.warning(
-                "damaged models are left out of the learning curve; run 'lassoscope doctor'",
-                extra={"models": len(found) - len(whole)},
-            )
-        return whole
+        return [(version, cast(ProbeRecord, record) if isinstance(record, dict) else None) for version, record in found]
 
     def probe_record(self, version: int) -> ProbeRecord:
         """Return the record of a probe.

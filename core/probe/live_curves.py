@@ -82,14 +82,16 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     flagged = np.isin(codes[rows], workspace.flagged_codes)
     if flagged.sum() < MIN_FLAGGED_AP or flagged.all():
         return None
+    records = workspace.catalog.models.probe_records(embedded.encoder)
+    whole = [(version, record) for version, record in records if record is not None]
     newest = {  # a probe with other flagged classes cannot be judged on these
         record["n_labels"]: version
-        for version, record in workspace.catalog.models.probe_records(embedded.encoder)
+        for version, record in whole
         if "n_labels" in record and record.get("flagged", workspace.flagged_names) == workspace.flagged_names
     }
     counts = sorted(newest)
     x = embedded.matrix.take(rows)
-    rounds, scores, n_lost = [], [], 0
+    rounds, scores, n_lost = [], [], len(records) - len(whole)
     for place in thinned(counts):
         try:
             column = flagged_column(workspace.catalog.models.probe_weights(newest[counts[place]]))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from sklearn.metrics import average_precision_score
 
 from core.encoders.chosen import encoders, use_encoder
@@ -169,10 +170,8 @@ def test_past_probes_are_judged_on_todays_check_labels(folder, monkeypatch, capl
         truth = np.isin(gold[judged], space.flagged_codes)
         newest = average_precision_score(truth, space.fitted.score[judged])
         assert curve.rounds[-1].average_precision == pytest.approx(newest, abs=1e-4)
-        models, oldest = (
-            space.catalog.models,
-            min(version for version, _ in space.catalog.models.probe_records(space.encoder_name)),
-        )
+        models = space.catalog.models
+        oldest, second, *_ = (version for version, _ in models.probe_records(space.encoder_name))
         weights = models.probe_weights
 
         def damaged(version):
@@ -181,10 +180,12 @@ def test_past_probes_are_judged_on_todays_check_labels(folder, monkeypatch, capl
             return weights(version)
 
         monkeypatch.setattr(models, "probe_weights", damaged)
-        with caplog.at_level("WARNING", "lassoscope.probe"):
-            assert [round_.n_labels for round_ in learning(space).rounds] == counts[1:]
+        with space.catalog.database.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE probes SET record = '[5]' WHERE version = :second"), {"second": second})
+        with caplog.at_level("WARNING", "lassoscope"):
+            assert [round_.n_labels for round_ in learning(space).rounds] == counts[2:]
         assert [r.getMessage() for r in caplog.records] == [
-            "1 saved probe cannot be read and is not in the learning curve; run 'lassoscope doctor'"
+            "2 saved probes cannot be read and are not in the learning curve; run 'lassoscope doctor'"
         ]
 
 

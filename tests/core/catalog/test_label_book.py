@@ -48,7 +48,7 @@ def test_book_equals_slow_replay_after_every_action(data):
                 continue
             new = action(seq, kind, target=target)
         actions.append(new)
-        book.apply(new)
+        book.apply_all([new])
         assert book.labels.codes.tolist() == slow_codes(actions)
     whole = LabelBook(N, NAMES, actions)
     assert whole.labels.codes.tolist() == book.labels.codes.tolist()
@@ -84,14 +84,14 @@ def slow_labelled_on(actions):
 
 def test_evidence_and_unsure_are_worked_out_once_a_version_and_may_not_be_written_to():
     book, is_check = LabelBook(N, NAMES), np.ones(N, bool)
-    book.apply(action(1, "label", [0], "a", source="check"))
+    book.apply_all([action(1, "label", [0], "a", source="check")])
     first, unsure = book.is_evidence(is_check), book.is_unsure()
     assert book.is_evidence(is_check) is first
     assert book.is_unsure() is unsure
     assert book.is_evidence(~is_check).tolist() == [False] * N
     with pytest.raises(ValueError, match="read-only"):
         first[0] = False
-    book.apply(action(2, "label", [1], None, source="unsure"))
+    book.apply_all([action(2, "label", [1], None, source="unsure")])
     assert book.is_unsure().tolist() == [False, True, False, False, False, False]
     assert unsure.tolist() == [False] * N
 
@@ -105,7 +105,7 @@ def test_a_class_that_left_the_list_labels_nothing_and_an_undo_of_nothing_does_n
 def test_snapshots_never_change():
     book = LabelBook(N, NAMES)
     before = book.labels
-    book.apply(action(1, "label", [0], "a"))
+    book.apply_all([action(1, "label", [0], "a")])
     assert before.n_labelled == 0
     assert book.labels.by_class == (1, 0)
 
@@ -113,18 +113,18 @@ def test_snapshots_never_change():
 def test_only_checked_and_imported_labels_of_the_check_half_are_evidence():
     book = LabelBook(N, NAMES)
     for seq, source in enumerate(("single", "lasso", "check", "import", "check"), start=1):
-        book.apply(action(seq, "label", [seq], "a", source=source))
+        book.apply_all([action(seq, "label", [seq], "a", source=source)])
     is_check = np.array([True, True, True, True, True, False])
     assert book.is_evidence(is_check).tolist() == [False, False, False, True, True, False]
 
 
 def test_newest_active_is_per_analyst():
     book = LabelBook(N, NAMES)
-    book.apply(action(1, "label", [0], "a", analyst="ann"))
-    book.apply(action(2, "label", [1], "a", analyst="bob"))
+    book.apply_all([action(1, "label", [0], "a", analyst="ann")])
+    book.apply_all([action(2, "label", [1], "a", analyst="bob")])
     assert book.newest_active("ann") == 1
     assert book.newest_active() == 2
-    book.apply(action(3, "undo", target=1, analyst="ann"))
+    book.apply_all([action(3, "undo", target=1, analyst="ann")])
     assert book.newest_active("ann") is None
     with pytest.raises(InputError, match="undone already"):
         book.check_target("undo", 1)
