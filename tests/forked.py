@@ -3,4 +3,4 @@
 import multiprocessing
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["core.doctor.repair", "core.training.loop", "pytest", "tests.reading"])
+CONTEXT.set_forkserver_preload(["core.doctor.repair", "core.training.loop", "dashboard.app", "pytest", "tests.reading"])

@@ -1,9 +1,7 @@
 """What the browser tests share: a server, and a mouse that tells what it selected."""
 
 import os
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.forked import CONTEXT
+
 N_IMAGES = 600
 # Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic.
 RECORD_SELECTIONS = """() => {
@@ -30,10 +29,10 @@ RECORD_SELECTIONS = """() => {
 
 
 class Server:
-    """`lassoscope serve` as a user starts it."""
+    """`lassoscope serve` as a user starts it; unless it starts cold, the imports are done before."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder, self.environment = folder, {**os.environ, **environment}
+    def __init__(self, folder: Path, *, cold: bool = False, **environment: str) -> None:
+        self.folder, self.cold, self.environment = folder, cold, environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -44,21 +43,34 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self.environment)
+        words = ["serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
+        self.process = CONTEXT.Process(target=_command, args=(words, self.folder / "server.log", self.environment, self.cold))
+        self.process.start()
         for _ in range(240):
             try:
                 urllib.request.urlopen(f"{self.url}/liveness", timeout=2).close()
                 return
             except OSError:
-                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                assert self.process.is_alive(), (self.folder / "server.log").read_text()
                 time.sleep(0.25)
         raise AssertionError("the server did not start")
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
+        self.process.join()
+
+
+def _command(words: list[str], log: Path, environment: dict[str, str], cold: bool) -> None:
+    """Run `lassoscope` in this new process, with a log file for a terminal."""
+    from dashboard.cli import app
+
+    os.environ |= environment
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if cold:
+        os.execv(sys.executable, [sys.executable, "-m", "dashboard", *words])
+    app(words)
 
 
 class Line:

@@ -122,7 +122,7 @@ def test_picks_are_labelled_alone_and_history_undoes_any_action(open_page):
 
 
 def test_without_the_password_no_route_shows_anything(prepared):
-    server = Server(prepared, LASSOSCOPE_PASSWORD="secret words", LASSOSCOPE_COOKIE_SECRET="0" * 32)
+    server = Server(prepared, cold=True, LASSOSCOPE_PASSWORD="secret words", LASSOSCOPE_COOKIE_SECRET="0" * 32)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     try:
         with Workspace(prepared, read_only=True) as space:
