@@ -155,8 +155,8 @@ class Actions:
         clear = sum(glance.seconds.get(level, 0.0) for level in (Level.CLEAR, Level.GREY))
         self._streak, due = self._streak.after(min(clear, PAUSE), time.monotonic(), self.state.limits)
         if due:
-            minutes = self.state.limits.break_minutes
-            self.state.reminder = f"You have looked at unblurred pictures for {minutes} minutes. A short break helps."
+            minutes = counted(self.state.limits.break_minutes, "minute")
+            self.state.reminder = f"You have seen unblurred pictures for {minutes}. A short break helps."
         self._server.exposures.add(self.state.analyst, glance)
 
     def _follow_exposure(self, found: Exposure) -> None:

@@ -25,7 +25,7 @@ from dashboard.extras import sentence_of_missing
 P = ParamSpec("P")
 FAILED = 1
 IN_PAGE = {  # what the page of the server that has the workspace open can do instead, by the command's function
-    "fit": "look at its page, which fits after every label",
+    "fit": "open its page, which fits after every label",
     "clusters": "find the clusters in its page, on the tab Clusters",
     "encoders": "choose the encoder in its page",
     "promise": "open the check set in its page, on Operating point",

@@ -146,8 +146,8 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, le
     if figures is None:
         return [_no_promise(opened, sample, what, left)]
     return [
-        f"Review images that score ≥ {say_threshold(figures.threshold, sample)}: {counted(figures.n_above, 'image')}, "
-        f"{percent(figures.share_above)} of all (counted).",
+        f"Review images that score ≥ {say_threshold(figures.threshold, sample)}: {counted(figures.reviewed, 'image')}, "
+        f"{percent(figures.reviewed_share)} of all (counted).",
         f"At least {target(opened.recall)} of {what} images are caught ({target(opened.confidence)} sure; estimate "
         f"{percent(figures.recall.value)}).",
         precision_words(figures, what),
@@ -182,16 +182,15 @@ def precision_words(figures: PointFigures, what: str) -> str:
 
 def left_up_words(figures: PointFigures, what: str) -> str:
     """State how many of the images left up may be of the flagged class."""
-    if figures.share_above == 1:
+    if figures.reviewed_share == 1:
         return "No image is left up: all are reviewed."
     return f"Of the images left up, at most {percent(figures.left_up, up=True)} are {what} (95% sure)."
 
 
 def per_1000(figures: PointFigures) -> list[tuple[str, str, str]]:
     """Return (name, figure, range or "counted") of how many of 1,000 images are reviewed, caught and missed."""
-    reviewed = per_thousand(figures.reviewed)
-    most = reviewed if figures.caught.high > figures.reviewed - 1 else per_thousand(figures.caught.high, up=True)
-    caught, missed = figures.caught, figures.missed
+    reviewed, caught, missed = per_thousand(figures.reviewed_per_1000), figures.caught_per_1000, figures.missed_per_1000
+    most = reviewed if caught.high > figures.reviewed_per_1000 - 1 else per_thousand(caught.high, up=True)
     return [
         ("reviewed", reviewed, "counted"),
         ("caught", per_thousand(caught.value), f"{per_thousand(caught.low, down=True)} to {most}"),
@@ -211,9 +210,9 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: i
     """
     what = kind(opened.flagged_names)
     covered = opened.threshold is not None and figures.threshold <= opened.threshold
-    n = figures.n_above
+    n = figures.reviewed
     head = f"At scores ≥ {say_threshold(figures.threshold, sample)}, {counted(n, 'image')} {verb(n)} reviewed, "
-    head += f"{percent(figures.share_above)} of all (counted). "
+    head += f"{percent(figures.reviewed_share)} of all (counted). "
     if covered:
         head += f"The promise of {target(opened.recall)} covers this threshold. "
     else:
@@ -278,7 +277,7 @@ def what_more_would_buy(opened: Opening, sample: Sample, *, left: int) -> str:
     found = what_more_buys(sample, opened.recall, later_alpha(opened), live=opened.live, n_more=n_more)
     if found.threshold is None:
         return f"{labels} would probably not be enough for a promise at the next look, which needs more confidence."
-    then, now = percent(found.share_above), ""
+    then, now = percent(found.reviewed_share), ""
     if opened.threshold is not None:
         now = percent(sample.counted_above(opened.threshold) / len(sample.pool))
     if then == now:

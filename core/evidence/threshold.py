@@ -128,16 +128,16 @@ class PointFigures:
     """The outcome of reviewing every image at or above a threshold. Ranges are 95%, for this threshold alone."""
 
     threshold: float
-    n_above: int  # images at or above it, counted
-    share_above: float
+    reviewed: int  # images at or above it, counted
+    reviewed_share: float
     recall: Range
     recall_everywhere: float  # 95% lower limit that holds at all thresholds at once
     precision: Range | None  # None with fewer than 10 check labels at or above it
     labels_above: int  # check labels at or above it
     left_up: float  # 95% upper limit of the share of the flagged class among images below it
-    reviewed: float  # per 1,000 images, counted
-    caught: Range  # per 1,000 images, at most `reviewed`; the value is NaN if no check label lies on that side
-    missed: Range  # per 1,000 images; caught + missed is the prevalence by the same estimate
+    reviewed_per_1000: float  # counted
+    caught_per_1000: Range  # at most `reviewed_per_1000`; the value is NaN if no check label lies on that side
+    missed_per_1000: Range  # caught + missed is the prevalence by the same estimate
 
 
 def figures_at(sample: Sample, threshold: float) -> PointFigures:
@@ -151,21 +151,21 @@ def figures_at(sample: Sample, threshold: float) -> PointFigures:
     caught, n_flagged = int((above & sample.flagged).sum()), sample.n_flagged
     missed, n_below = n_flagged - caught, int((~above).sum())
     everywhere = sample.limits.band[sample.curve.thresholds >= threshold]  # the last one is the lowest threshold at or above
-    n_above, n_pool = sample.counted_above(threshold), len(sample.pool)
-    share = n_above / n_pool
+    reviewed, n_pool = sample.counted_above(threshold), len(sample.pool)
+    share = reviewed / n_pool
     labels_above, found_above = int((sample.all_scores >= threshold).sum()), _share_above(sample, threshold)
     return PointFigures(
         threshold=threshold,
-        n_above=n_above,
-        share_above=share,
+        reviewed=reviewed,
+        reviewed_share=share,
         recall=binomial_range(caught, n_flagged),
         recall_everywhere=float(everywhere[-1]) if len(everywhere) else 0.0,
         precision=found_above if labels_above >= FEWEST_ABOVE else None,
         labels_above=labels_above,
-        left_up=upper_limit(missed, n_below, ALPHA) if n_above < n_pool else 0.0,
-        reviewed=1000 * share,
-        caught=_per_1000(found_above, share),
-        missed=_per_1000(_share_of_labels(missed, n_below), 1 - share),
+        left_up=upper_limit(missed, n_below, ALPHA) if reviewed < n_pool else 0.0,
+        reviewed_per_1000=1000 * share,
+        caught_per_1000=_per_1000(found_above, share),
+        missed_per_1000=_per_1000(_share_of_labels(missed, n_below), 1 - share),
     )
 
 
@@ -209,15 +209,15 @@ def figures_record(figures: PointFigures) -> FiguresRecord:
 
     return {
         "threshold": figures.threshold,
-        "reviewed": figures.n_above,
-        "reviewed_share": figures.share_above,
+        "reviewed": figures.reviewed,
+        "reviewed_share": figures.reviewed_share,
         "recall": plain(figures.recall),
         "recall_everywhere": figures.recall_everywhere,
         "precision": None if figures.precision is None else plain(figures.precision),
         "left_up_at_most": figures.left_up,
-        "reviewed_per_1000": figures.reviewed,
-        "caught_per_1000": plain(figures.caught),
-        "missed_per_1000": plain(figures.missed),
+        "reviewed_per_1000": figures.reviewed_per_1000,
+        "caught_per_1000": plain(figures.caught_per_1000),
+        "missed_per_1000": plain(figures.missed_per_1000),
     }
 
 
@@ -276,8 +276,8 @@ def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> f
 
 def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
     """Return the cost of 1,000 images at a threshold: misses are estimated (NaN if unknown), reviews are counted."""
-    reviews = review * figures.reviewed
-    return Range(*(reviews + miss * value for value in (figures.missed.value, figures.missed.low, figures.missed.high)))
+    reviews, missed = review * figures.reviewed_per_1000, figures.missed_per_1000
+    return Range(*(reviews + miss * value for value in (missed.value, missed.low, missed.high)))
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ class MoreBought:
 
     n_more: int
     threshold: float | None  # None = still no promise
-    share_above: float
+    reviewed_share: float
 
 
 def what_more_buys(sample: Sample, recall: float, alpha: float, *, live: bool = False, n_more: int = MORE_LABELS) -> MoreBought:

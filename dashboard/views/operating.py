@@ -429,8 +429,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._words.object = _paragraphs(told) + _per_1000(figures) + _small(naive)
         cost = cost_per_1000(figures, miss=self._miss_costs)
         self._cost.object = _small([
-            f"Per 1,000 images that is {_range(cost)} reviews' worth, of which {per_thousand(figures.reviewed)} are reviews "
-            "(counted)."
+            f"Per 1,000 images that is {_range(cost)} reviews' worth, of which "
+            f"{per_thousand(figures.reviewed_per_1000)} are reviews (counted)."
         ])  # fmt: skip
         self._name_exports()
 
@@ -549,7 +549,7 @@ class OperatingPage(pn.viewable.Viewer):
         told = (
             f"<b>{html.escape(point.name)}</b> ≥ {shown} ({html.escape(point.analyst)}): recall "
             f"{percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
-            f"{percent(figures.share_above)} reviewed (counted).{state}"
+            f"{percent(figures.reviewed_share)} reviewed (counted).{state}"
         )
         show = partial(self._hold, point.threshold, by="point")
         go = pmui.Button(label="Show", size="small", variant="text", color="default", on_click=lambda _: show())

@@ -232,7 +232,7 @@ def test_a_break_and_the_budget_are_said_once(tab, space):
     assert limits(space, "ann") == tab.state.limits == Limits(3, 1)
     for _ in range(math.ceil(60 / SECONDS)):
         tab.do(lambda: tab.page.actions.seen({}, {"clear": SECONDS}))
-    assert tab.state.reminder == "You have looked at unblurred pictures for 1 minutes. A short break helps."
+    assert tab.state.reminder == "You have seen unblurred pictures for 1 minute. A short break helps."
     tab.do(lambda: tab.page.actions.seen({"clear": 4}, {"clear": 0.1}))
     wait_for(lambda: tab.state.reminder.startswith("You have seen 4 pictures clear today, which is your budget of 3."))
     tab.do(lambda: tab.page.actions.seen({"x": 1}, {}))

@@ -73,7 +73,7 @@ def shown(page):
     assert page._histogram.figure.x_range.start <= page._threshold <= page._histogram.figure.x_range.end
     assert float(page._want_recall.value) == pytest.approx(figures.recall.value, abs=5e-4)
     assert marks["recall"][-1] == pytest.approx(figures.recall.value)
-    assert page._view.sample.counted_above(float(words)) == figures.n_above  # rounded, it keeps the same images above it
+    assert page._view.sample.counted_above(float(words)) == figures.reviewed  # rounded, it keeps the same images above it
     for value in (page._histogram._handle.location, page._slider.value, float(page._typed.value)):
         assert value == pytest.approx(page._threshold, abs=1e-3)
     return page._threshold

@@ -103,7 +103,7 @@ def test_crops_of_a_later_upload_join_their_originals_whole_and_once(space, tmp_
     assert len(np.unique(space.groups)) >= 24  # and nothing else was joined
     assert halves_are_whole(space)
     groups = space.groups
-    assert find_copies(space) == 0  # looked at already
+    assert find_copies(space) == 0  # compared already
     space.reload()  # from disk
     assert space.groups.tolist() == groups.tolist()
     third, _ = add_copies(space, tmp_path / "third", [1, 3])

@@ -59,7 +59,7 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
     assert (openings.frozen_scores(space, opened) == scores).all()  # frozen: a later model changes nothing
     assert not (space.fitted.score == scores).all()
     figures = figures_at(openings.sample_of(space, opened, scores), opened.threshold)
-    assert figures.n_above == (scores >= opened.threshold).sum()
+    assert figures.reviewed == (scores >= opened.threshold).sum()
     assert figures.recall.value == pytest.approx(1 - opened.misses / opened.n_flagged)
     assert figures.recall.low < figures.recall.value < figures.recall.high
     assert figures.recall_everywhere < figures.recall.low
@@ -270,12 +270,12 @@ def test_the_sentences_are_those_of_the_specification(space):
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
     words = promise(opened, figures, sample, left=openings.left_to_read(space, opened))
-    assert f"{figures.n_above:,} images" in words[0]
+    assert f"{figures.reviewed:,} images" in words[0]
     assert words[1].startswith("At least 90% of explicit images are caught (95% sure; estimate ")
     warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
     assert "claim 50% recall and 100% precision" in warning
     shown = float(words[0].split("≥ ")[1].split(":")[0])
-    assert sample.counted_above(shown) == figures.n_above  # the rounded threshold keeps the very same images above it
+    assert sample.counted_above(shown) == figures.reviewed  # the rounded threshold keeps the very same images above it
     assert shown <= opened.threshold
 
 

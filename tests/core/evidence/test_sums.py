@@ -75,15 +75,15 @@ def test_what_is_caught_was_reviewed_and_missed_was_left_up(found):
     _, sample, _ = found
     for threshold in thresholds(sample):
         figures = figures_at(sample, threshold)
-        assert 0 <= figures.caught.low <= figures.caught.high <= figures.reviewed + 1e-9
-        assert 0 <= figures.missed.low <= figures.missed.high <= 1000 - figures.reviewed + 1e-9
+        assert 0 <= figures.caught_per_1000.low <= figures.caught_per_1000.high <= figures.reviewed_per_1000 + 1e-9
+        assert 0 <= figures.missed_per_1000.low <= figures.missed_per_1000.high <= 1000 - figures.reviewed_per_1000 + 1e-9
         if figures.precision is not None:  # of what is reviewed, the said share is caught
-            assert figures.caught.value == pytest.approx(figures.reviewed * figures.precision.value)
-        for range_ in (figures.caught, figures.missed, figures.recall, figures.precision):
+            assert figures.caught_per_1000.value == pytest.approx(figures.reviewed_per_1000 * figures.precision.value)
+        for range_ in (figures.caught_per_1000, figures.missed_per_1000, figures.recall, figures.precision):
             if range_ is not None and not math.isnan(range_.value):
                 assert range_.low - 1e-9 <= range_.value <= range_.high + 1e-9
         words = {name: figure for name, figure, _ in per_1000(figures)}
-        if not math.isnan(figures.caught.value):
+        if not math.isnan(figures.caught_per_1000.value):
             assert float(words["caught"].replace(",", "")) <= float(words["reviewed"].replace(",", ""))
         assert cost_per_1000(figures, miss=20).low <= cost_per_1000(figures, miss=20).high
 
@@ -95,13 +95,15 @@ def test_caught_and_missed_are_those_of_a_slow_count_by_side():
     flagged = np.zeros(100, bool)
     flagged[:16], flagged[20:24] = True, True
     figures = figures_at(Sample.uniform(scores, flagged, pool), 0.0)
-    assert (figures.reviewed, figures.caught.value, figures.missed.value) == pytest.approx((283, 226.4, 35.85))
+    assert (figures.reviewed_per_1000, figures.caught_per_1000.value, figures.missed_per_1000.value) == pytest.approx(
+        (283, 226.4, 35.85)
+    )
     assert per_1000(figures)[:2] == [("reviewed", "283", "counted"), ("caught", "226", "159 to 267")]
     above = figures_at(Sample.uniform(scores, flagged, pool), 2.0)
-    assert (above.reviewed, above.caught.value) == (0, 0)  # nothing is reviewed, so nothing is caught
+    assert (above.reviewed_per_1000, above.caught_per_1000.value) == (0, 0)  # nothing is reviewed, so nothing is caught
     gap = np.concatenate([pool, np.full(1_000, 5.0)])
     unknown = figures_at(Sample.uniform(scores, flagged, gap), 3.0)
-    assert math.isnan(unknown.caught.value)  # half of the images are above, and no label is
+    assert math.isnan(unknown.caught_per_1000.value)  # half of the images are above, and no label is
     assert per_1000(unknown)[1] == ("caught", "not known", "0 to 500")
 
 
@@ -230,7 +232,7 @@ def test_thresholds_that_are_asked_for_reach_what_was_asked_for(found):
         weight = np.ones(len(above)) if sample.weights is None else sample.weights
         assert weight[above & sample.all_flagged].sum() / weight[above].sum() >= 0.5 - 1e-9
     best = figures_at(sample, cheapest_threshold(sample, miss=5))
-    if not math.isnan(best.missed.value):
+    if not math.isnan(best.missed_per_1000.value):
         for other in sample.curve.thresholds[:: max(1, len(sample.curve.thresholds) // 8)]:
             cost = cost_per_1000(figures_at(sample, float(other)), miss=5).value
             assert math.isnan(cost) or cost_per_1000(best, miss=5).value <= cost + 1e-6
