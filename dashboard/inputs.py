@@ -5,12 +5,12 @@ there. A press whose place is no longer in view is refused with a message: four 
 which only two were seen.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from core.catalog.records import ImageClass
+from dashboard.messages import Message
 
 
 class Verb(StrEnum):
@@ -49,11 +49,10 @@ STALE = "The picture had changed before that key arrived, so nothing was done; p
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press the key again when you see it."
 
 
-@dataclass(frozen=True)
-class Press:
+class Press(Message):
     """A key pressed or released, or a button clicked."""
 
-    key: str  # as the browser names it: "r", "R" with shift, "Escape"; "" for a button
+    key: str = ""  # as the browser names it: "r", "R" with shift, "Escape"; "" for a button
     down: bool = True
     shift: bool = False
     ctrl: bool = False  # also Cmd on a Mac
@@ -61,21 +60,6 @@ class Press:
     code: str = ""  # the place on the keyboard: "Digit1", "KeyZ"
     place: str = ""  # what was in view, as `SessionState.place` named it
     shown: frozenset[str] = frozenset()  # ids of the pictures that were loaded in picture cards
-
-    @classmethod
-    def of(cls, msg: Mapping[str, Any]) -> "Press":
-        """Parse a message of a page component; a browser may send anything."""
-        seen = msg.get("shown") or ()
-        return cls(
-            key=str(msg.get("key", "")),
-            down=bool(msg.get("down", True)),
-            shift=bool(msg.get("shift", False)),
-            ctrl=bool(msg.get("ctrl", False)),
-            alt=bool(msg.get("alt", False)),
-            code=str(msg.get("code", "")),
-            place=str(msg.get("place", "")),
-            shown=frozenset(map(str, seen if isinstance(seen, list | tuple) else (seen,))),
-        )
 
 
 def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | None]:

@@ -17,7 +17,7 @@ from core.labels.bulk import BulkLabel, bulk_labels
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
-from dashboard.views.components.history_list import HistoryList
+from dashboard.views.components.history_list import HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 
@@ -59,7 +59,7 @@ class HistoryPage(pn.viewable.Viewer):
         self._shown += PAGE
         self._draw()
 
-    def _on_verb(self, verb: str, seq: int) -> None:
+    def _on_verb(self, verb: Verb, seq: int) -> None:
         if verb == "undo":
             self.actions.undo(seq)
         elif verb == "spot_check":

@@ -50,14 +50,14 @@ def inputs(said):
     ],
 )
 def test_a_key_means_what_it_says_or_else_what_its_place_says(key, code, verb):
-    assert meant(Press(key, code=code), CLASSES) == verb
+    assert meant(Press(key=key, code=code), CLASSES) == verb
 
 
 def test_four_quick_presses_on_one_picture_label_one_picture(inputs, said):
     queue = Queue()
     inputs.add("suggestions", queue)
     for _ in range(4):
-        inputs.act(Press("1", place="suggestions/aa", shown=frozenset({"aa"})), "label", "neutral")
+        inputs.act(Press(key="1", place="suggestions/aa", shown=frozenset({"aa"})), "label", "neutral")
     assert queue.answers == [("label", "neutral")]
     assert said == [STALE] * 3
 
@@ -65,17 +65,12 @@ def test_four_quick_presses_on_one_picture_label_one_picture(inputs, said):
 def test_a_picture_that_is_not_on_the_screen_yet_takes_no_answer(inputs, said):
     queue = Queue()
     inputs.add("suggestions", queue)
-    inputs.act(Press("1", place="suggestions/aa"), "label", "neutral")
+    inputs.act(Press(key="1", place="suggestions/aa"), "label", "neutral")
     assert (queue.answers, said) == ([], [NOT_SEEN])
 
 
 def test_a_press_on_a_page_without_answers_does_nothing(inputs, said):
     queue = Queue()
     inputs.add("suggestions", queue)
-    inputs.act(Press("1", place="", shown=frozenset({"aa"})), "label", "neutral")
+    inputs.act(Press(key="1", place="", shown=frozenset({"aa"})), "label", "neutral")
     assert (queue.answers, said) == ([], [])
-
-
-def test_what_a_browser_sends_is_read_and_nothing_of_it_is_trusted_to_be_there():
-    assert Press.of({}) == Press("")
-    assert Press.of({"key": 1, "shown": "aa", "place": None}).shown == frozenset({"aa"})

@@ -77,7 +77,7 @@ def show(tab, /, **where):
 def key(tab, name):
     """Press a key where the tab's place is, with its picture on the screen."""
     place = tab.state.place
-    tab.do(lambda: tab.page._on_key(Press(name, place=place, shown=frozenset(place.split("/")))))
+    tab.do(lambda: tab.page._on_key(Press(key=name, place=place, shown=frozenset(place.split("/")))))
     tab.settle()
 
 

@@ -384,7 +384,7 @@ def test_messages_of_the_components_reach_their_callbacks_and_the_models_build()
     keys._handle_msg({"key": "a", "down": True, "shift": False, "ctrl": True, "alt": False, **seen})
     gallery._handle_msg({"pin": 3})
     gallery._handle_msg({"more": True})
-    assert pressed == [Press("a", ctrl=True, code="KeyA", place="selection/3", shown=frozenset({"ab"}))]
+    assert pressed == [Press(key="a", ctrl=True, code="KeyA", place="selection/3", shown=frozenset({"ab"}))]
     assert (pinned, more) == ([3], [True])
     for component in (keys, gallery):  # a callback must stay in Python: it once broke the whole page
         names = SimpleNamespace(**component.get_root().data.properties_with_values()).__dict__

@@ -1,13 +1,20 @@
 """A row of buttons that answer for what is in view: a click carries the place it was made on, as a key does."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import panel as pn
 import param
 
 from dashboard.inputs import Press
 from dashboard.views.components.source import source
+
+
+class Click(Press):
+    """A click on one of the buttons."""
+
+    verb: str
+    value: str = ""  # "" = none
 
 
 class AnswerButtons(pn.custom.JSComponent):
@@ -23,6 +30,7 @@ class AnswerButtons(pn.custom.JSComponent):
     _esm = source("answer_buttons.js")
     _stylesheets = [source("answer_buttons.css")]
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if self.on_answer is not None:
-            self.on_answer(Press.of(msg), str(msg.get("verb", "")), str(msg.get("value", "")))
+    def _handle_msg(self, msg: object) -> None:
+        click = Click.read(msg)
+        if click is not None and self.on_answer is not None:
+            self.on_answer(click, click.verb, click.value)

@@ -1,12 +1,19 @@
 """Clusters as a list of buttons with a strip of pictures each. Pictures come in the privacy view in force, never clearer."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import panel as pn
 import param
 
+from dashboard.messages import Message
 from dashboard.views.components.source import source
+
+
+class Pick(Message):
+    """An entry was picked."""
+
+    pick: str  # its name
 
 
 class ClusterList(pn.custom.JSComponent):
@@ -22,5 +29,6 @@ class ClusterList(pn.custom.JSComponent):
     _esm = source("cluster_list.js")
     _stylesheets = [source("cluster_list.css")]
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        self.on_pick(str(msg["pick"]))
+    def _handle_msg(self, msg: object) -> None:
+        if (picked := Pick.read(msg)) is not None:
+            self.on_pick(picked.pick)

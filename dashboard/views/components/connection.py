@@ -6,9 +6,27 @@ from typing import Any, ClassVar
 import panel as pn
 import param
 
+from dashboard.messages import Message
 from dashboard.views.components.source import source
 
-PLACE = ("page", "tab", "colour_by")  # of `SessionState`: where a page that loads again goes back to
+
+class Place(Message):
+    """Where a page that loads again goes back to: values of `SessionState`."""
+
+    page: str | None = None
+    tab: str | None = None
+    colour_by: str | None = None
+
+
+class Signal(Message):
+    """A sign of life, the tab's end, or the place that a page loaded again goes back to."""
+
+    beat: bool = False
+    closing: bool = False
+    place: Place | None = None
+
+
+PLACE = tuple(Place.model_fields)
 
 
 def end_session() -> None:
@@ -41,18 +59,17 @@ class Connection(pn.custom.JSComponent):
     def _note_place(self, *_: Any) -> None:
         self.place = {name: getattr(self.state, name) for name in PLACE}
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if "beat" in msg:
+    def _handle_msg(self, msg: object) -> None:
+        signal = Signal.read(msg)
+        if signal is None:
+            return
+        if signal.beat:
             self._send_msg({"beat": True})
-            return
-        if "closing" in msg:
+        elif signal.closing:
             end_session()
-            return
-        place = msg.get("place")
-        if isinstance(place, dict):
-            pn.state.onload(partial(self._go_to, place))  # what changes before that would not be drawn
+        elif signal.place is not None:
+            pn.state.onload(partial(self._go_to, signal.place))  # what changes before that would not be drawn
 
-    def _go_to(self, place: dict[str, Any]) -> None:
+    def _go_to(self, place: Place) -> None:
         """Show a place; what is not one (it comes from a browser) is left out."""
-        known = {name: place.get(name) for name in PLACE}
-        self.state.param.update(**{name: value for name, value in known.items() if value in self.state.param[name].objects})
+        self.state.param.update(**{name: value for name, value in place if value in self.state.param[name].objects})

@@ -1,12 +1,20 @@
 """Counts which pictures were really on the screen, and how clear. Sees through shadow roots; sends sums, never pictures."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import panel as pn
 import param
 
+from dashboard.messages import Message
 from dashboard.views.components.source import source
+
+
+class Report(Message):
+    """What was on the screen since the last report, by privacy view."""
+
+    views: dict[str, int]
+    seconds: dict[str, float]
 
 
 class ExposureWatch(pn.custom.JSComponent):
@@ -23,6 +31,7 @@ class ExposureWatch(pn.custom.JSComponent):
     _esm = source("exposure_watch.js")
     _stylesheets = [source("exposure_watch.css")]
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if self.on_seen is not None:
-            self.on_seen(msg["views"], msg["seconds"])
+    def _handle_msg(self, msg: object) -> None:
+        report = Report.read(msg)
+        if report is not None and self.on_seen is not None:
+            self.on_seen(report.views, report.seconds)

@@ -1,14 +1,22 @@
 """The pictures of a selection as a grid of tiles. Text is set as text; a picture is clear only while it is revealed."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import panel as pn
 import param
 
+from dashboard.messages import Message
 from dashboard.views.components.source import source
 
 PAGE = 300  # tiles a page: 60 ms to build, and more than anybody looks through at once
+
+
+class Wish(Message):
+    """A tile to enlarge, or more tiles."""
+
+    pin: int | None = None  # its row
+    more: bool = False
 
 
 class Gallery(pn.custom.JSComponent):
@@ -32,8 +40,11 @@ class Gallery(pn.custom.JSComponent):
     _esm = source("gallery.js")
     _stylesheets = [source("gallery.css")]
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if "pin" in msg and self.on_pin is not None:
-            self.on_pin(int(msg["pin"]))
-        elif "more" in msg and self.on_more is not None:
+    def _handle_msg(self, msg: object) -> None:
+        wish = Wish.read(msg)
+        if wish is None:
+            return
+        if wish.pin is not None and self.on_pin is not None:
+            self.on_pin(wish.pin)
+        elif wish.more and self.on_more is not None:
             self.on_more()

@@ -1,7 +1,7 @@
 """Keys of the whole page. Sees through shadow roots, is silent while somebody types text."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import panel as pn
 import param
@@ -25,6 +25,7 @@ class Keys(pn.custom.JSComponent):
     _esm = source("keys.js")
     _stylesheets = [source("keys.css")]
 
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if self.on_key is not None:
-            self.on_key(Press.of(msg))
+    def _handle_msg(self, msg: object) -> None:
+        press = Press.read(msg)
+        if press is not None and self.on_key is not None:
+            self.on_key(press)
