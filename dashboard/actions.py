@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from bokeh.document import Document
 
+from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import EVIDENCE_SOURCES
 from core.catalog.records import Action, Source
 from core.duplicates.search import copies_of
@@ -70,7 +71,7 @@ class Actions:
         self.state, self.workspace = state, state.workspace
         self._server, self._document = server, document
         self._streak = Streak()
-        self._bulk_origin: tuple[Source, dict[str, Any] | None] = (Source.LASSO, None)
+        self._bulk_origin: tuple[Source, Criterion] = (Source.LASSO, NO_CRITERION)
         state.param.watch(lambda _: self.meet_analyst(), "analyst")
         state.param.watch(self._draw_gold, "show_gold")
 
@@ -237,16 +238,13 @@ class Actions:
             self.state.picked = []
             self.state.next_turn()
 
-    def _origin(self) -> tuple[Source, dict[str, Any] | None]:
+    def _origin(self) -> tuple[Source, Criterion]:
         """Return the source and the criterion of a label given now."""
         if self.state.picked or len(self.state.selected) <= 1:
-            return Source.SINGLE, None
-        return (Source.CLUSTER if self.state.cluster else Source.LASSO), self._criterion()
-
-    def _criterion(self) -> dict[str, Any]:
+            return Source.SINGLE, NO_CRITERION
         if self.state.cluster:
-            return {"cluster": self.state.cluster}
-        return {"polygon": self.state.last_polygon}
+            return Source.CLUSTER, Criterion(cluster=self.state.cluster)
+        return Source.LASSO, Criterion(polygon=self.state.last_polygon)
 
     def _with_copies(self, rows: np.ndarray) -> np.ndarray:
         return copies_of(self.workspace, rows) if self.state.copies and len(rows) else rows
@@ -257,7 +255,7 @@ class Actions:
         class_name: str | None,
         *,
         source: Source,
-        criterion: dict[str, Any] | None = None,
+        criterion: Criterion = NO_CRITERION,
         done: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -265,7 +263,7 @@ class Actions:
         wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
         n_copies = len(wanted) - len(rows)
         if n_copies:
-            criterion = (criterion or {}) | {"copies": n_copies}
+            criterion |= Criterion(copies=n_copies)
         verb = partial(
             label, self.workspace, wanted, class_name, analyst=self.state.analyst, source=source, criterion=criterion
         )
@@ -279,7 +277,7 @@ class Actions:
     def read_together(
         self,
         readings: dict[str, np.ndarray],
-        criterion: dict[str, Any],
+        criterion: Criterion,
         *,
         done: Callable[[], None],
         failed: Callable[[], None],
@@ -328,7 +326,7 @@ class Actions:
             spot_check.class_name,
             analyst=analyst,
             source=source,
-            criterion=criterion or {},
+            criterion=criterion,
             result=result,
         )
         self.run(verb, self._bulk_labelled)

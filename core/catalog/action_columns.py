@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import IntArray
-from core.catalog.records import Action
+from core.catalog.criterion import Criterion
+from core.catalog.records import Action, ActionKind, Source
 
 NONE = -1  # the code of what an action does not have
 
@@ -17,12 +18,12 @@ class ActionColumns:
     """A actions in the order they were taken, with the P rows of their images one after the other."""
 
     seqs: IntArray  # (A,) int64
-    kinds: Sequence[str]
+    kinds: Sequence[ActionKind]
     class_names: Sequence[str | None]
     analysts: Sequence[str]
     days: Sequence[str]  # "2026-11-27", UTC
-    sources: Sequence[str]
-    criteria: Sequence[Any]
+    sources: Sequence[Source]
+    criteria: Sequence[Criterion]
     targets: Sequence[int | None]
     rows: IntArray  # (P,) int64
     counts: IntArray  # (A,) int64, how many of the rows are each action's

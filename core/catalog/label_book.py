@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -70,16 +70,6 @@ class BookState:
     class_names: Sequence[str]
     version: int
     n_actions: int
-
-
-def bulk_token(criterion: object) -> str | None:
-    """Return what ties the actions of one bulk label together, None for others."""
-    return criterion.get("bulk") if isinstance(criterion, dict) else None
-
-
-def tie_of(criterion: object) -> str | None:
-    """Return what ties actions together that are undone as one: those of a bulk label, or of a grid that was read."""
-    return (criterion.get("bulk") or criterion.get("together")) if isinstance(criterion, dict) else None
 
 
 def add_lost_classes(book: "LabelBook", classes: Sequence[ImageClass]) -> list[ImageClass]:
@@ -153,13 +143,13 @@ class LabelBook:
         noted["kind"] = [KINDS.index(kind) if kind in KINDS else 0 for kind in actions.kinds]
         noted["stands"] = noted["kind"] == LABEL
         noted["rank"] = [EVIDENCE_RANKS.get(source, 0) for source in actions.sources]
-        noted["bulk"] = [bulk_token(criterion) is not None for criterion in actions.criteria]
+        noted["bulk"] = [criterion.bulk is not None for criterion in actions.criteria]
         values: dict[str, Sequence[str | None]] = {
             "class_name": actions.class_names,
             "analyst": actions.analysts,
             "day": actions.days,
             "source": actions.sources,
-            "tie": [tie_of(criterion) for criterion in actions.criteria],
+            "tie": [criterion.tie for criterion in actions.criteria],
         }
         for name, texts in values.items():
             noted[name] = self._texts[name].add(texts)
@@ -378,8 +368,8 @@ class LabelBook:
         return self._texts["analyst"].texts[self._noted.values["analyst"][seq]]
 
     def source_of(self, seq: int) -> Source:
-        """Return how an action's labels were given, as the catalog has it."""
-        return cast(Source, self._texts["source"].texts[self._noted.values["source"][seq]])
+        """Return how an action's labels were given."""
+        return Source(self._texts["source"].texts[self._noted.values["source"][seq]])
 
     def class_of(self, seq: int) -> str | None:
         """Return the class that an action gave, None where it gave none."""

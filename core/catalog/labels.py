@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from core.catalog.action_columns import ActionColumns
+from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.database import Database
-from core.catalog.records import Action, ActionDraft, ImageClass
+from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Source
 from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
 from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES
 from core.store.troubles import sound
@@ -47,15 +49,11 @@ class Labels:
         """Append actions and their images, all or none; when this returns, they are on disk."""
         with self._database.writing() as connection:
             first = 1 + int(connection.scalar(sa.select(sa.func.max(ACTIONS.c.seq))) or 0)  # one process writes
-            values = [
-                {**vars(draft), "seq": seq, "id": uuid.uuid4().hex, "at": draft.at or now()}
-                for seq, draft in enumerate(drafts, start=first)
-            ]
-            rows = [np.asarray(value.pop("rows"), np.int64) for value in values]
-            insert(connection, ACTIONS, values)
-            pairs = [{"action": v["seq"], "row": row} for v, mine in zip(values, rows, strict=True) for row in mine.tolist()]
+            actions = [_numbered(draft, seq) for seq, draft in enumerate(drafts, start=first)]
+            insert(connection, ACTIONS, [_record(action) for action in actions])
+            pairs = [{"action": action.seq, "row": row} for action in actions for row in action.rows.tolist()]
             insert(connection, ACTION_IMAGES, pairs)
-        return [Action(**value, rows=mine) for value, mine in zip(values, rows, strict=True)]
+        return actions
 
     def columns(self, *, after: int = 0, n_images: int) -> ActionColumns:
         """Return the actions after one, in the order they were taken, as columns.
@@ -79,12 +77,12 @@ class Labels:
             starts = np.searchsorted(pairs[:, 0], numbers, side="left")
             return ActionColumns(
                 numbers,
-                kinds,
+                [ActionKind(kind) for kind in kinds],
                 class_names,
                 analysts,
                 [time[:10] for time in at],
-                sources,
-                [read_json(criterion) for criterion in criteria],
+                [Source(source) for source in sources],
+                [_criterion(stored) for stored in criteria],
                 targets,
                 np.ascontiguousarray(pairs[:, 1]),
                 np.searchsorted(pairs[:, 0], numbers, side="right") - starts,
@@ -122,11 +120,45 @@ class Labels:
             starts, stops = (np.searchsorted(numbered[:, 0], taken, side=side).tolist() for side in ("left", "right"))
             rows = np.ascontiguousarray(numbered[:, 1])
             return [
-                Action(seq, id_, kind, name, analyst, at, source, read_json(criterion), guideline, target, rows[i:j])
-                for (seq, id_, kind, name, analyst, at, source, criterion, guideline, target), i, j in zip(
+                Action(
+                    seq=seq,
+                    id=id_,
+                    kind=ActionKind(kind),
+                    class_name=class_name,
+                    analyst=analyst,
+                    at=at,
+                    source=Source(source),
+                    criterion=_criterion(stored),
+                    guideline=guideline,
+                    target=target,
+                    rows=rows[start:stop],
+                )
+                for (seq, id_, kind, class_name, analyst, at, source, stored, guideline, target), start, stop in zip(
                     found, starts, stops, strict=True
                 )
             ]
+
+
+def _numbered(draft: ActionDraft, seq: int) -> Action:
+    rows = np.asarray(draft.rows, np.int64)
+    return Action(**vars(draft) | {"seq": seq, "id": uuid.uuid4().hex, "at": draft.at or now(), "rows": rows})
+
+
+def _record(action: Action) -> dict[str, object]:
+    values = {name: getattr(action, name) for name in ACTION_COLUMNS}
+    return values | {"criterion": action.criterion.record() or None}
+
+
+def _criterion(stored: object) -> Criterion:
+    """Read a criterion; a field of another shape is left out, so that the labels can be read."""
+    record = read_json(stored)
+    if not isinstance(record, dict):
+        return NO_CRITERION
+    try:
+        return Criterion.model_validate(record)
+    except ValidationError as error:
+        wrong = {mistake["loc"][0] for mistake in error.errors()}
+        return Criterion.model_validate({key: value for key, value in record.items() if key not in wrong})
 
 
 def replace_classes(connection: sa.Connection, classes: Sequence[ImageClass], table: sa.Table = CLASSES) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Self
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.catalog.criterion import NO_CRITERION, Criterion
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,25 @@ class ImageClass:
     flagged: bool  # images of this class are what the operating point has to find
 
 
-class ActionKind(StrEnum):
+class Known(StrEnum):
+    """Words of the catalog; one that this program does not know is read as UNKNOWN."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class ActionKind(Known):
     """What an action does."""
 
     LABEL = "label"  # gives a class, or clears it
     UNDO = "undo"
     REDO = "redo"
     SPOT_CHECK = "look"  # of a bulk label; changes no label. "look" is what existing catalogs hold
+    UNKNOWN = "unknown"  # changes no label
 
 
-class Source(StrEnum):
+class Source(Known):
     """How a label was given."""
 
     SINGLE = "single"
@@ -78,6 +88,7 @@ class Source(StrEnum):
     IMPORT = "import"
     UNSURE = "unsure"  # no class: left open, never trained on, not asked for again
     SPOT_CHECK = "look"  # gives no label; "look" is what existing catalogs hold
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Action:
     analyst: str
     at: str  # ISO 8601, UTC
     source: Source
-    criterion: Any  # polygon [[x, y], ...] in map units, or what else chose the images; None for single labels
+    criterion: Criterion  # what chose the images; `NO_CRITERION` for single labels
     guideline: str
     target: int | None  # for undo and redo: the seq of the label action
     rows: IntArray  # (K,) int64, empty for undo and redo
@@ -106,7 +117,7 @@ class ActionDraft:
     source: Source
     rows: IntArray
     class_name: str | None = None
-    criterion: Any = None
+    criterion: Criterion = NO_CRITERION
     guideline: str = "v1"
     target: int | None = None
     at: str | None = None  # None = the moment of the commit

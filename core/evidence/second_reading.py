@@ -3,6 +3,7 @@
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.criterion import Criterion
 from core.catalog.records import Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, label, label_action
@@ -57,7 +58,7 @@ def adjudicate(workspace: Workspace, row: int, class_name: str, *, analyst: str)
         raise InputError("The two readings of this image agree, or somebody has already decided between them.")
     second = _second_classes(workspace)[row]
     first = workspace.class_names[int(workspace.labels.codes[row])]
-    criterion = {"adjudicates": [first, second]}
+    criterion = Criterion(adjudicates=(first, second))
     return label(workspace, np.array([row]), class_name, analyst=analyst, source=Source.CHECK, criterion=criterion)
 
 
@@ -71,7 +72,7 @@ def _second_classes(workspace: Workspace) -> dict[int, str]:
 
 
 def _differs(workspace: Workspace, row: int, second: str) -> bool:
-    decided = "adjudicates" in (label_action(workspace, row).criterion or {})
+    decided = label_action(workspace, row).criterion.adjudicates is not None
     return not decided and workspace.class_names[int(workspace.labels.codes[row])] != second
 
 
@@ -80,7 +81,7 @@ def second_outcome(workspace: Workspace, rows: IntArray) -> tuple[int, int]:
     again = {row: second for row, second in _second_classes(workspace).items() if row in set(rows.tolist())}
     disagreed = 0
     for row, second in again.items():
-        pair = (label_action(workspace, row).criterion or {}).get("adjudicates")
+        pair = label_action(workspace, row).criterion.adjudicates
         first = pair[0] if pair else workspace.class_names[int(workspace.labels.codes[row])]
         disagreed += first != second
     return len(again), disagreed

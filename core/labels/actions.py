@@ -4,11 +4,11 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from core.arrays import BoolArray, IntArray
+from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
@@ -99,7 +99,7 @@ def label(
     *,
     analyst: str,
     source: Source = Source.SINGLE,
-    criterion: Any = None,
+    criterion: Criterion = NO_CRITERION,
 ) -> LabelResult:
     """Give one class (None clears) to images; on return it is on disk. A class that has left the list comes back with it.
 
@@ -108,8 +108,7 @@ def label(
     Args:
         rows: (K,) rows, K >= 1.
         source: `Source.UNSURE` has no class: seen and left open.
-        criterion: the polygon [[x, y], ...] in map units, or what else chose the images; with "adjudicates" it decides
-            between two readings.
+        criterion: what chose the images; with `adjudicates` it decides between two readings.
     Raises:
         InputError: if there are no rows, the class is unknown, or all of them keep their reading.
     """
@@ -131,7 +130,7 @@ def label(
 
 
 def read_together(
-    workspace: Workspace, readings: Mapping[str, IntArray], *, analyst: str, criterion: Mapping[str, Any]
+    workspace: Workspace, readings: Mapping[str, IntArray], *, analyst: str, criterion: Criterion
 ) -> list[Action]:
     """Keep readings of several check images, by class, as one: committed together and undone together.
 
@@ -148,7 +147,7 @@ def read_together(
     everything = np.concatenate(list(wanted.values()))
     if len(np.unique(everything)) < len(everything):
         raise InputError("One image was read as two classes; read it again.")
-    told = {**criterion, "together": secrets.token_hex(8)}
+    told = criterion | Criterion(together=secrets.token_hex(8))
     with workspace.lock:
         return commit(
             workspace,
@@ -196,7 +195,7 @@ def keeps(workspace: Workspace, draft: ActionDraft) -> BoolArray:
     by a reading or a newer import. Whoever gives labels elsewhere sees scores, and could make the check half say what
     the model says.
     """
-    if "adjudicates" in (draft.criterion or {}):
+    if draft.criterion.adjudicates is not None:
         return np.zeros(len(draft.rows), bool)
     stands = evidence_ranks(workspace, draft.rows)
     return (stands == READ_RANK) | (EVIDENCE_RANKS.get(draft.source, 0) < stands)

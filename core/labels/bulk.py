@@ -6,12 +6,12 @@ A bulk label, its flipped images and all its spot checks share a token; they are
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from core.arrays import IntArray
-from core.catalog.label_book import UNLABELLED, bulk_token
+from core.catalog.criterion import Criterion
+from core.catalog.label_book import UNLABELLED
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, commit, label_result, open_to_bulk
@@ -160,7 +160,7 @@ def label_bulk(
     *,
     analyst: str,
     source: Source,
-    criterion: dict[str, Any],
+    criterion: Criterion,
     result: SpotCheckResult,
 ) -> tuple[LabelResult, BulkLabel]:
     """Label a selection after a spot check, as one unit that is undone as one.
@@ -180,7 +180,7 @@ def label_bulk(
         if not len(right):
             raise InputError(f"All {len(open_):,} images were marked as wrong; nothing is left to label '{class_name}'.")
         drafts = _spot_check_drafts(workspace, token, class_name, result, analyst)
-        told = criterion | {"bulk": token, "images": len(open_)}
+        told = criterion | Criterion(bulk=token, images=len(open_))
         drafts.append(ActionDraft(ActionKind.LABEL, analyst, source, right, class_name, told, workspace.guideline))
         action = commit(workspace, drafts)[-1]
     return label_result(workspace, action, n_kept=len(asked) - len(open_)), bulk_label(workspace, token)
@@ -215,7 +215,7 @@ def _spot_check_drafts(
     """
     drafts = []
     if len(result.spot_checked):
-        told: dict[str, Any] = {"bulk": token, "wrong": result.wrong.tolist()}
+        told = Criterion(bulk=token, wrong=result.wrong.tolist())
         drafts.append(
             ActionDraft(
                 ActionKind.SPOT_CHECK, analyst, Source.SPOT_CHECK, result.spot_checked, class_name, told, workspace.guideline
@@ -223,7 +223,7 @@ def _spot_check_drafts(
         )
     wrong = result.wrong[~workspace.evidence()[result.wrong]]  # an image read in Check meanwhile keeps its reading
     if len(wrong) and (result.wrong_class is not None or given):
-        told = {"bulk": token, "flipped": class_name}
+        told = Criterion(bulk=token, flipped=class_name)
         drafts.append(
             ActionDraft(ActionKind.LABEL, analyst, Source.SINGLE, wrong, result.wrong_class, told, workspace.guideline)
         )
@@ -253,11 +253,11 @@ def _bulk_labels(workspace: Workspace, token: str | None) -> dict[str, BulkLabel
     spot_checks: dict[str | None, list[Action]] = {}
     for action in actions:
         if action.kind == ActionKind.SPOT_CHECK:
-            spot_checks.setdefault(bulk_token(action.criterion), []).append(action)
+            spot_checks.setdefault(action.criterion.bulk, []).append(action)
     found = {}
     for action in actions:
-        mine = bulk_token(action.criterion)
-        if action.kind == ActionKind.LABEL and mine is not None and "images" in action.criterion:
+        mine = action.criterion.bulk
+        if action.kind == ActionKind.LABEL and mine is not None and action.criterion.images is not None:
             found[mine] = _folded(mine, action, bool(workspace.book.stands(action.seq)), spot_checks.get(mine, []))
     return found
 
@@ -265,7 +265,7 @@ def _bulk_labels(workspace: Workspace, token: str | None) -> dict[str, BulkLabel
 def _folded(token: str, action: Action, stands: bool, spot_checks: list[Action]) -> BulkLabel:
     nothing = np.array([], np.int64)
     spot_checked = np.unique(np.concatenate([nothing, *(each.rows for each in spot_checks)]))
-    wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion["wrong"], np.int64) for each in spot_checks)]))
+    wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion.wrong or [], np.int64) for each in spot_checks)]))
     rows = np.union1d(action.rows, spot_checked)  # images that were wrong in the first spot check never got this class
     purity = Purity(str(action.class_name), len(rows), len(spot_checked), len(spot_checked) - len(wrong))
     return BulkLabel(token, action, stands, rows, spot_checked, wrong, purity)

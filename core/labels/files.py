@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.catalog.class_names import hint
+from core.catalog.criterion import Criterion
 from core.catalog.records import ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.store.files import atomic_path
@@ -156,7 +157,7 @@ def drafts_of(labels: Sequence[FileLabel], file: Path, *, guideline: str) -> lis
             source=source,
             rows=np.unique(np.array(members, np.int64)),
             class_name=class_name,
-            criterion={"file": file.name},
+            criterion=Criterion(file=file.name),
             guideline=guideline,
             at=None if at == "~" else at,
         )

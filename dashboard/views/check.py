@@ -7,6 +7,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from core.catalog.criterion import Criterion
 from core.catalog.records import Source
 from core.evidence.focus import focus_draws
 from core.evidence.queues import Queue
@@ -197,8 +198,8 @@ class CheckPane(QueuePane):
         self._next_grid()
         self.take([Suggestion(int(row), workspace.image_id(int(row)), "check", "") for row in rows])
 
-    def _why(self, asked: Suggestion) -> dict[str, str]:
-        return {"order": "hash", "for": self._purpose.value, "read": self._way.value}
+    def _why(self, asked: Suggestion) -> Criterion:
+        return Criterion(order="hash", purpose=self._purpose.value, way=self._way.value)
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
         if self._purpose.value not in FIRST:

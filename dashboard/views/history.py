@@ -10,7 +10,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.catalog.label_book import bulk_token
 from core.catalog.records import Action, ActionKind
 from core.labels.actions import history
 from core.labels.bulk import BulkLabel, bulk_labels
@@ -93,7 +92,7 @@ def as_one(history: Sequence[tuple[Action, bool | None]]) -> list[tuple[Action, 
 
 
 def _grid_token(action: Action) -> str:
-    return str(action.criterion.get("together", "")) if isinstance(action.criterion, dict) else ""
+    return action.criterion.together or ""
 
 
 def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
         stands: whether a label action stands; None for others.
         bulk: the bulk labels by token.
     """
-    mine = bulk.get(bulk_token(action.criterion) or "")
+    mine = bulk.get(action.criterion.bulk or "")
     is_bulk = mine is not None and mine.action.seq == action.seq
     return {
         "seq": action.seq,
@@ -120,10 +119,10 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
 def _what(action: Action) -> str:
     images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
     if action.kind == ActionKind.SPOT_CHECK:
-        return f"spot-checked {images} for '{action.class_name}': {len(action.criterion['wrong'])} wrong"
+        return f"spot-checked {images} for '{action.class_name}': {len(action.criterion.wrong or [])} wrong"
     if action.kind != ActionKind.LABEL:
         return f"{action.kind} of action {action.target}"
-    told = action.criterion if isinstance(action.criterion, dict) else {}
-    flipped = " (flipped in a spot check)" if "flipped" in told else ""
-    copies = f" ({told['copies']:,} as near-duplicates)" if "copies" in told else ""
+    told = action.criterion
+    flipped = " (flipped in a spot check)" if told.flipped is not None else ""
+    copies = f" ({told.copies:,} as near-duplicates)" if told.copies else ""
     return f"{images} → {action.class_name or 'no label'}{flipped}{copies}"

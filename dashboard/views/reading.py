@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.catalog.criterion import Criterion
 from core.catalog.records import Source
 from core.missing import missing_for_suggestions, missing_side
 from core.probe.strategies import FIRST_ROUND, OFFERED
@@ -106,8 +107,8 @@ class QueuePane(pn.viewable.Viewer):
             failed=lambda: self._take_back([asked]),
         )
 
-    def _why(self, asked: Suggestion) -> dict[str, str]:
-        return {"strategy": asked.strategy}
+    def _why(self, asked: Suggestion) -> Criterion:
+        return Criterion(strategy=asked.strategy)
 
     def _go_on(self) -> None:
         if self._waiting:

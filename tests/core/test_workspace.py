@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sklearn.metrics import average_precision_score
 
+from core.catalog.criterion import Criterion
 from core.encoders.chosen import encoders, use_encoder
 from core.encoders.embed import embed
 from core.errors import DamageError, InputError, WorkspaceError
@@ -58,7 +59,7 @@ def test_the_story(folder):
     with Workspace(folder) as space:
         assert (space.labels.codes == before).all()
         result = label(
-            space, np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion={"polygon": []}
+            space, np.flatnonzero(space.is_check), "neutral", analyst="ann", source="lasso", criterion=Criterion(polygon=[])
         )
         assert (result.n_teach, result.n_kept) == (0, 120)
         assert "not learned from" in result.sentence

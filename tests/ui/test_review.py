@@ -49,7 +49,7 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
     with Workspace(server.folder, read_only=True) as space:
         newest = history(space)[0][0]
         assert newest.source == "cluster"
-        assert newest.criterion["cluster"].startswith("M")
+        assert newest.criterion.cluster.startswith("M")
 
 
 def test_a_bulk_label_is_spot_checked_raised_flipped_and_undone_as_one(open_page, server):
@@ -108,7 +108,7 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
     expect(page.get_by_text(f"{len(rows)} labelled 'copyright': {worth}")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert (space.labels.codes[rows] == space.class_names.index("copyright")).all()
-        assert history(space)[0][0].criterion["cluster"] == "Copyright notices"
+        assert history(space)[0][0].criterion.cluster == "Copyright notices"
     page.get_by_label("Find words in pictures").first.fill("©")
     page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile(r"images with the words '©'"))).to_be_visible(timeout=10_000)

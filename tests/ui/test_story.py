@@ -59,7 +59,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
     with Workspace(server.folder, read_only=True) as space:
         assert space.labels.n_labelled == everything
         newest = next(action for action, stands in history(space) if stands)
-        polygon = np.array(newest.criterion["polygon"])
+        polygon = np.array(newest.criterion.polygon)
         geometry = {"type": "poly", "x": polygon[:, 0], "y": polygon[:, 1]}
         assert set(newest.rows.tolist()) == inside(space.xy, geometry)
     server.start()

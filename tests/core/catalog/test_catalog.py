@@ -5,7 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from core.catalog.catalog import Catalog
-from core.catalog.records import ActionDraft, ImageRecord, PathRecord, Rejected
+from core.catalog.criterion import NO_CRITERION, Criterion
+from core.catalog.label_book import LabelBook
+from core.catalog.records import ActionDraft, ActionKind, ImageRecord, PathRecord, Rejected, Source
+from core.catalog.schema import ACTIONS
 from core.errors import WorkspaceError
 
 
@@ -51,16 +54,66 @@ def test_a_batch_is_all_or_nothing(catalog):
 
 def test_actions_come_back_as_they_were_appended(catalog):
     drafts = [
-        ActionDraft("label", "ann", "lasso", np.array([0, 5]), "neutral", {"polygon": [[0, 1]]}),
+        ActionDraft("label", "ann", "lasso", np.array([0, 5]), "neutral", Criterion(polygon=[[0, 1]])),
         ActionDraft("undo", "bob", "single", np.array([], np.int64), target=1),
     ]
     appended = catalog.labels.append(drafts)
     found = catalog.labels.actions()
     assert [(a.seq, a.kind, a.rows.tolist(), a.criterion, a.target) for a in found] == [
-        (1, "label", [0, 5], {"polygon": [[0, 1]]}, None),
-        (2, "undo", [], None, 1),
+        (1, "label", [0, 5], Criterion(polygon=[[0, 1]]), None),
+        (2, "undo", [], NO_CRITERION, 1),
     ]
     assert [a.at for a in appended] == [a.at for a in found]
+    assert [(type(a.kind), type(a.source)) for a in found] == [(ActionKind, Source)] * 2
+
+
+def test_a_criterion_is_stored_under_its_old_keys_and_only_what_it_says(catalog):
+    criteria = [
+        NO_CRITERION,
+        Criterion(order="hash", purpose="live", way="grid") | Criterion(together="t"),
+        Criterion(bulk="b", wrong=[3]),
+    ]
+    drafts = [ActionDraft("label", "ann", "lasso", np.array([0]), "neutral", criterion) for criterion in criteria]
+    catalog.labels.append(drafts)
+    with catalog.database.reading() as connection:
+        stored = connection.scalars(sa.select(ACTIONS.c.criterion).order_by(ACTIONS.c.seq)).all()
+    assert stored == [
+        None,
+        {"order": "hash", "for": "live", "read": "grid", "together": "t"},
+        {"bulk": "b", "wrong": [3]},
+    ]
+    assert [a.criterion for a in catalog.labels.actions()] == criteria
+    assert [criterion.tie for criterion in criteria] == [None, "t", "b"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ([[0, 1]], {}),
+        (5, {}),
+        ({}, {}),
+        ({"polygon": None}, {}),
+        ({"copies": "many", "bulk": "b", "for": 3, "wrong": [1, "x"]}, {"bulk": "b"}),
+    ],
+)
+def test_of_a_criterion_of_another_shape_the_rest_is_read(catalog, stored, read):
+    catalog.labels.append([ActionDraft("label", "ann", "lasso", np.array([0]), "neutral")])
+    with catalog.database.writing() as connection:
+        connection.execute(sa.update(ACTIONS).values(criterion=stored))
+    assert catalog.labels.actions()[0].criterion.record() == read
+
+
+def test_what_a_newer_program_wrote_is_kept_and_its_unknown_words_are_read_as_unknown(catalog):
+    catalog.labels.append([ActionDraft("label", "ann", "lasso", np.array([0]), "neutral")])
+    with catalog.database.writing() as connection:
+        newer = {"kind": "merge", "source": "voice", "criterion": {"copies": 2, "spoken": {"by": 1}}}
+        connection.execute(sa.update(ACTIONS).values(newer))
+    (action,) = catalog.labels.actions()
+    assert (action.kind, action.source) == (ActionKind.UNKNOWN, Source.UNKNOWN)
+    assert (action.criterion | Criterion(file="f")).record() == {"copies": 2, "file": "f", "spoken": {"by": 1}}
+    book = LabelBook(1, ["neutral"])
+    book.fold(catalog.labels.columns(n_images=1))
+    assert book.labels.codes.tolist() == [-1]
 
 
 def test_parts_and_versions(catalog):

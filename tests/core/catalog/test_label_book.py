@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.catalog.criterion import NO_CRITERION
 from core.catalog.label_book import LabelBook
 from core.catalog.records import Action
 from core.errors import InputError
@@ -14,7 +15,9 @@ N = 6
 
 
 def action(seq, kind, rows=(), class_name=None, target=None, source="single", analyst="ann"):
-    return Action(seq, str(seq), kind, class_name, analyst, "t", source, None, "v1", target, np.array(sorted(rows), np.int64))
+    return Action(
+        seq, str(seq), kind, class_name, analyst, "t", source, NO_CRITERION, "v1", target, np.array(sorted(rows), np.int64)
+    )
 
 
 def slow_codes(actions):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.catalog import snapshots
+from core.catalog.criterion import NO_CRITERION
 from core.catalog.images import Images
 from core.catalog.labels import Labels
 from core.catalog.records import ImageRecord
@@ -28,7 +29,7 @@ def folder(tmp_path):
         label(space, np.array([3]), "explicit", analyst="bob")
         label(space, np.array([4]), None, analyst="bob", source="unsure")
         check = np.flatnonzero(space.is_check)[:4]
-        read_together(space, {"neutral": check[:2], "explicit": check[2:]}, analyst="cem", criterion={"queue": "live"})
+        read_together(space, {"neutral": check[:2], "explicit": check[2:]}, analyst="cem", criterion=NO_CRITERION)
         undo(space, 2, analyst="bob")
     return tmp_path / "w"
 

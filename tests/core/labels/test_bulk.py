@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
+from core.catalog.criterion import Criterion
 from core.catalog.records import ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import label, redo, undo
@@ -55,7 +56,7 @@ def test_a_selection_of_two_kinds_is_split_and_one_kind_is_not():
     assert set(split_in_two(np.concatenate([one, other]), rng=rng).tolist()) == set(range(200, 250))
 
 
-ANN = {"analyst": "ann", "source": "lasso", "criterion": {"polygon": [[0, 0]]}}
+ANN = {"analyst": "ann", "source": "lasso", "criterion": Criterion(polygon=[[0, 0]])}
 NOTHING = np.array([], np.int64)
 
 
@@ -74,7 +75,7 @@ def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as
     wrong = sample.shown[:2]
     result, bulk = label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(sample.shown, wrong, "footwear"))
     assert (bulk.purity.n_images, bulk.purity.n_spot_checked, bulk.purity.n_right) == (40, 12, 10)
-    assert result.action.criterion["polygon"] == [[0, 0]]
+    assert result.action.criterion.polygon == [[0, 0]]
     names = np.array(space.class_names)[space.labels.codes[rows]]
     assert set(rows[names == "footwear"]) == set(wrong)
     assert (names != "footwear").sum() == (names == "neutral").sum() == 38

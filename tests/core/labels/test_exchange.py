@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
 from core.labels.actions import commit, history, label, label_action, redo, undo
@@ -76,7 +77,7 @@ def test_no_verb_gets_past_a_reading_and_undo_and_a_decision_do(space):
     both = label(space, np.arange(N), "neutral", analyst="bob", source="check")
     assert (both.n_kept, name_of(space, row)) == (1, "explicit")
     assert "1 check image keeps what was read" in both.sentence
-    label(space, rows, "neutral", analyst="eve", source="check", criterion={"adjudicates": ["explicit", "neutral"]})
+    label(space, rows, "neutral", analyst="eve", source="check", criterion=Criterion(adjudicates=("explicit", "neutral")))
     assert name_of(space, row) == "neutral"
     undo(space, analyst="eve")
     undo(space, label_action(space, row).seq, analyst="ann")
@@ -245,7 +246,7 @@ def test_a_bulk_label_whose_class_has_gone_is_not_spot_checked_further(space):
     teach = np.flatnonzero(~space.is_check)
     nothing = np.array([], np.int64)
     result = SpotCheckResult(nothing, nothing, None)
-    _, bulk = label_bulk(space, teach, "typo", analyst="ann", source="lasso", criterion={}, result=result)
+    _, bulk = label_bulk(space, teach, "typo", analyst="ann", source="lasso", criterion=NO_CRITERION, result=result)
     label(space, teach, "neutral", analyst="ann")
     set_classes(space, parse_classes("neutral,explicit*"))
     with pytest.raises(InputError, match="no class 'typo'"):

@@ -1,0 +1,42 @@
+"""What chose the images of an action, as the catalog stores it. Imports pydantic only."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Criterion(BaseModel):
+    """What chose the images of an action, and what ties it to others; None = not said. Fields of newer programs are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", validate_by_name=True, validate_by_alias=True)
+
+    polygon: list[list[float]] | None = None  # a lasso's corners [x, y], map units
+    cluster: str | None = None  # name of the cluster or of the notices
+    copies: int | None = None  # near-duplicates included
+    file: str | None = None  # name of the label file
+    strategy: str | None = None  # of the suggestion
+    order: str | None = None  # of check images: "hash"
+    purpose: Annotated[str | None, Field(alias="for")] = None  # of the queue of check images
+    way: Annotated[str | None, Field(alias="read")] = None  # how check images were shown: singly or as a grid
+    together: str | None = None  # token of the readings of one grid
+    adjudicates: tuple[str, str] | None = None  # classes of the two readings it decides between
+    bulk: str | None = None  # token of the bulk label
+    images: int | None = None  # of the action that gives a bulk label: all its images, without the wrong ones taken out
+    wrong: list[int] | None = None  # of a spot check: rows that were not of the class
+    flipped: str | None = None  # of wrong images: the class of the bulk label
+
+    @property
+    def tie(self) -> str | None:
+        """Token of the actions that are undone as one: those of a bulk label, or of a grid that was read."""
+        return self.bulk or self.together
+
+    def __or__(self, more: Self) -> Self:
+        """Join what two criteria say; the second has the last word."""
+        return self.model_validate(self.record() | more.record())
+
+    def record(self) -> dict[str, Any]:
+        """Return what is said, as the catalog stores it."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+NO_CRITERION = Criterion()  # of single labels
