@@ -14,7 +14,7 @@ from core.catalog.label_book import UNLABELLED
 from core.errors import InputError, WorkspaceError
 from core.maths.precision_recall import knn_accuracy
 from core.store.files import need_file_place
-from core.training.runs import RunLog
+from core.training.runs import RunLog, RunState
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ def _ended(log: RunLog | None) -> Iterator[None]:
         yield
     except BaseException as error:  # also Ctrl-C and a termination signal
         if log is not None:
-            log.end("failed" if isinstance(error, Exception) else "stopped")
+            log.end(RunState.FAILED if isinstance(error, Exception) else RunState.STOPPED)
         raise
     if log is not None:
-        log.end("finished")
+        log.end(RunState.FINISHED)
 
 
 def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[Any, np.dtype[np.uint8]]]]:

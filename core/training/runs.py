@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,17 @@ from core.workspace import Workspace
 
 METRICS = "metrics.csv"
 SILENT_SECONDS = 120.0  # a run that has written nothing for so long is not running
-STATES = ("running", "finished", "stopped", "failed")
-BROKEN = "broken"  # its files cannot be read
 FIGURES = ("loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"  # by a person, a signal or a kill
+    FAILED = "failed"
+    BROKEN = "broken"  # its files cannot be read; never written
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class RunRecord:
     """One run as its folder tells it."""
 
     name: str  # the folder's: when it started
-    state: str  # one of STATES, or BROKEN
+    state: RunState
     settings: Mapping[str, Any]
     figures: Mapping[str, list[float]]  # by name, as long as `step`; NaN = not measured
     step: list[int]
@@ -58,9 +67,9 @@ class RunLog:
         self._table = CSVLogger(folder, name="", version=self.folder.name, flush_logs_every_n_steps=1)
         self._board = TensorBoardLogger(folder, name="", version=self.folder.name)
         _ = self._table.experiment  # makes its writer now, while the folder is empty: later it would warn
-        self._write_state("running")
+        self._write_state(RunState.RUNNING)
 
-    def _write_state(self, state: str) -> None:
+    def _write_state(self, state: RunState) -> None:
         write_json_atomic(self.folder / "run.json", self._about | {"state": state})
 
     def add(self, figures: Mapping[str, float | int | bool]) -> None:
@@ -85,12 +94,10 @@ class RunLog:
         with atomic_path(self.folder / "views.webp") as aside:
             aside.write_bytes(webp(sheet))
         self._about["tile"] = side
-        self._write_state("running")
+        self._write_state(RunState.RUNNING)
 
-    def end(self, state: str) -> None:
+    def end(self, state: RunState) -> None:
         """Write how the run ended."""
-        if state not in STATES:
-            raise InputError(f"A run ends as one of {', '.join(STATES)}, got '{state}'.")
         self._board.finalize(state)
         self._write_state(state)
 
@@ -126,7 +133,7 @@ def treated_views(record: RunRecord, view: str) -> bytes:
 def read_run(folder: Path) -> RunRecord | None:
     """Read one run; None where there is no `run.json`.
 
-    A run whose files cannot be read is BROKEN, without figures; the others are not affected.
+    A run whose files cannot be read is `RunState.BROKEN`, without figures; the others are not affected.
     """
     try:
         content = (folder / "run.json").read_bytes()
@@ -136,16 +143,14 @@ def read_run(folder: Path) -> RunRecord | None:
         return _record(folder, json.loads(content))
     except (ValueError, TypeError, KeyError, AttributeError, OSError, csv.Error):
         nothing: dict[str, list[float]] = {name: [] for name in FIGURES}
-        return RunRecord(folder.name, BROKEN, {}, nothing, [], 0, collapsed=False, views=None, tile=0)
+        return RunRecord(folder.name, RunState.BROKEN, {}, nothing, [], 0, collapsed=False, views=None, tile=0)
 
 
 def _record(folder: Path, about: Any) -> RunRecord:
-    lines, state, settings = _lines(folder), about["state"], dict(about["settings"])
-    if state not in STATES:
-        raise ValueError(state)
+    lines, state, settings = _lines(folder), RunState(about["state"]), dict(about["settings"])
     newest = max(path.stat().st_mtime for path in (folder / "run.json", folder / METRICS) if path.exists())
-    if state == "running" and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
-        state = "stopped"  # killed, most likely: --resume goes on
+    if state == RunState.RUNNING and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
+        state = RunState.STOPPED  # killed, most likely: --resume goes on
     views = folder / "views.webp"
     return RunRecord(
         name=folder.name,

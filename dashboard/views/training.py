@@ -12,7 +12,7 @@ import param
 
 from core.errors import InputError
 from core.images.decode import PrivacyView
-from core.training.runs import BROKEN, RunRecord, treated_views
+from core.training.runs import RunRecord, RunState, treated_views
 from dashboard.actions import Actions
 from dashboard.charts import Chart, line, room_for
 from dashboard.choices import PageName
@@ -147,16 +147,16 @@ def _sheet(record: RunRecord, view: PrivacyView) -> bytes | str:
 
 def say(record: RunRecord) -> str:
     """Say how a run stands, as HTML."""
-    if record.state == BROKEN:
+    if record.state == RunState.BROKEN:
         return f"<b>{record.state}</b>: the files in training/{html.escape(record.name)} cannot be read."
     if not record.step:
         return f"<b>{record.state}</b>: no step yet."
     done, rate = record.step[-1], record.figures["images_per_second"][-1]
     batch = int(record.settings.get("batch_size", 0))
     parts = [f"<b>{record.state}</b>: step {done:,} of {record.steps:,}", f"{rate:,.0f} images/s"]
-    if record.state == "running" and rate > 0 and batch:
+    if record.state == RunState.RUNNING and rate > 0 and batch:
         seconds = (record.steps - done) * batch / rate
         parts.append(f"about {math.ceil(seconds / 60):,} min left" if seconds > 90 else f"about {seconds:.0f} s left")
-    if record.state == "stopped":
+    if record.state == RunState.STOPPED:
         parts.append("continue with <code>lassoscope train … --resume</code>")
     return " · ".join(parts)

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from core.encoders.chosen import encoders
 from core.evidence import openings, points
 from core.labels.actions import history, label
-from core.training.runs import FIGURES, RunLog
+from core.training.runs import FIGURES, RunLog, RunState
 from core.workspace import Workspace
 from tests.ui.driver import (
     LEFT,
@@ -194,7 +194,7 @@ def test_the_training_page_follows_a_run_of_another_process_and_names_a_collapse
     log.add(line | {"step": 40, "spread": 0.01, "collapsed": True})
     expect(page.get_by_text("step 40 of 100")).to_be_visible(timeout=10_000)
     expect(page.get_by_role("alert").get_by_text("Collapsed")).to_be_visible()
-    log.end("stopped")
+    log.end(RunState.STOPPED)
     expect(page.get_by_text("--resume")).to_be_visible(timeout=10_000)
 
 
