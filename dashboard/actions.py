@@ -174,16 +174,12 @@ class Actions:
         """Show the exposure of this tab's analyst today, their limits, and the guide on a first visit."""
         space, analyst = self.workspace, self.state.analyst
 
-        def read() -> dict[str, Any]:
-            return {
-                "limits": limits(space, analyst),
-                "exposure": exposure(space, analyst),
-                "guide": wants_guide(space, analyst),
-            }
+        def read() -> tuple[Limits, Exposure, bool]:
+            return limits(space, analyst), exposure(space, analyst), wants_guide(space, analyst)
 
-        def show(found: dict[str, Any]) -> None:
+        def show(found: tuple[Limits, Exposure, bool]) -> None:
             if self.state.analyst == analyst:
-                self.state.param.update(**found)
+                self.state.param.update(limits=found[0], exposure=found[1], guide=found[2])
 
         self.fetch(read, show)
 

@@ -87,7 +87,7 @@ def upright(*, colour: str, width: float, dash: str = "solid") -> hv.VLine:
     return hv.VLine(0).opts(color=colour, line_width=width, line_dash=dash, visible=False)
 
 
-def _columns(names: Sequence[str], data: Columns | None) -> dict[str, Any]:
+def _columns(names: Sequence[str], data: Columns | None) -> dict[str, np.ndarray]:
     return {name: NOTHING if data is None else np.asarray(data[name]) for name in names}
 
 
@@ -118,7 +118,7 @@ class Chart:
             options: further options of HoloViews' `Overlay`.
         """
         self.layers = dict(layers)
-        size: dict[str, Any] = {"responsive": True} if width is None else {"width": width}
+        size: dict[str, bool | int] = {"responsive": True} if width is None else {"width": width}
         overlay = hv.Overlay(list(self.layers.values())).opts(
             xlabel=x, ylabel=y, xlim=xlim, ylim=ylim, height=height, toolbar=None, default_tools=[], show_grid=True,
             legend_position="right", fontsize={"title": "13px", "legend": "11px"}, **size, **options,

@@ -3,10 +3,11 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from core.arrays import FloatArray
 from core.map.grid import GridIndex
 from core.map.raster import Colouring, Dots, Picture, Raster, View
 from dashboard.shared import Once, Same
@@ -15,7 +16,19 @@ DOTS_UP_TO = 5_000  # points in view; a canvas paints that many real dots in 35 
 DIMMED = 0.25  # opacity of what is not selected while something is
 DOT_OPACITY = 0.85
 NOTHING = Picture(np.zeros((1, 1), np.uint32), Dots(0, 1.0))
-NO_DOTS: dict[str, Any] = {"x": [], "y": [], "colour": [], "alpha": []}
+
+
+class DotColumns(TypedDict):
+    """Real dots, as the columns of a data source, each (K,); those of the selection last, on top."""
+
+    x: FloatArray  # map units
+    y: FloatArray
+    colour: list[str]  # "#rrggbb"
+    alpha: FloatArray  # in [0, 1]
+
+
+_NONE = np.zeros(0, np.float32)
+NO_DOTS = DotColumns(x=_NONE, y=_NONE, colour=[], alpha=_NONE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +58,7 @@ class Frame:
     request: Request
     base: Picture | None
     overlay: Picture | None
-    dots: dict[str, Any] | None
+    dots: DotColumns | None
     mode: str  # "dots" or "image"
 
 
@@ -72,10 +85,16 @@ class Painter:
             self._raster, self._grid = Raster(request.grid), request.grid
         base, overlay, last = None, None, self._last
         shown = request.colouring.visible(request.hidden)
-        size: dict[str, Any] = {"width": request.width, "height": request.height, "pixel_ratio": request.pixel_ratio}
+        draw = partial(
+            self._raster.draw,
+            request.colouring,
+            request.view,
+            width=request.width,
+            height=request.height,
+            pixel_ratio=request.pixel_ratio,
+        )
         if last is None or request.base_key != last.base_key:
-            draw = partial(self._raster.draw, request.colouring, request.view, **size, keep=shown)
-            base = self._once.once("base", request.base_key, draw)
+            base = self._once.once("base", request.base_key, partial(draw, keep=shown))
             self._dot_style = base.dots
         if base is not None or last is None or last.selected is not request.selected:
             overlay = NOTHING
@@ -84,11 +103,11 @@ class Painter:
                 keep[request.selected] = True
                 if shown is not None:
                     keep &= shown
-                overlay = self._raster.draw(request.colouring, request.view, **size, keep=keep, dots=self._dot_style)
+                overlay = draw(keep=keep, dots=self._dot_style)
         self._last = request
         return Frame(request, base, overlay, None if last is not None else NO_DOTS, "image")
 
-    def _dots(self, request: Request) -> dict[str, Any] | None:
+    def _dots(self, request: Request) -> DotColumns | None:
         rows = request.grid.within(request.view, DOTS_UP_TO)
         if rows is None:
             return None
@@ -100,4 +119,4 @@ class Painter:
         alpha = np.full(len(rows), DIMMED if len(request.selected) else DOT_OPACITY, np.float32)
         alpha[len(rows) - chosen.sum() :] = DOT_OPACITY
         x, y = request.grid.places(rows)
-        return {"x": x, "y": y, "colour": request.colouring.colours_of(rows), "alpha": alpha}
+        return DotColumns(x=x, y=y, colour=request.colouring.colours_of(rows), alpha=alpha)

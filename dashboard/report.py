@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import holoviews as hv
 import numpy as np
 from bokeh.embed import components
 from bokeh.plotting import figure
@@ -53,7 +53,7 @@ def learning_figure(results: Sequence[Result], features: str, *, beside: Sequenc
         features: those drawn.
         beside: lines of another study, drawn dashed.
     """
-    layers: dict[str, Any] = {}
+    layers: dict[str, hv.Element] = {}
     for lines, dash in ((results, "solid"), (beside, "dashed")):
         rows = [row for row in summarise(lines) if row["features"] == features] if lines else []
         for strategy in dict.fromkeys(row["strategy"] for row in rows):
@@ -87,7 +87,7 @@ def precision_recall_figure(results: Sequence[Result], features: str) -> figure 
     Returns:
         None for a study without 100 labels.
     """
-    layers: dict[str, Any] = {}
+    layers: dict[str, hv.Element] = {}
     for strategy, title in ((ACTIVE, "active"), (BASELINE, "random")):
         key = row_key(features, strategy, MANY)
         curves = np.array([r["curve"] for r in matching(results, key)])

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -13,6 +12,9 @@ from core.workspace import Workspace
 ONE_DAY = 86_400
 ID = r"([0-9a-f]{32})"
 VIEW = "(" + "|".join(sorted(VIEWS, key=len, reverse=True)) + ")"
+
+Route = tuple[str, type[RequestHandler], dict[str, object]]
+"""A pattern of paths, the handler and the handler's keyword arguments."""
 
 
 class WebpHandler(RequestHandler):
@@ -33,7 +35,7 @@ class WebpHandler(RequestHandler):
         self.finish(content)
 
 
-def patterns(workspace: Workspace) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def patterns(workspace: Workspace) -> list[Route]:
     """Return the server's extra routes."""
     return [
         (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),

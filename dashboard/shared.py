@@ -108,18 +108,17 @@ class Shared(Once):
 def _colour(
     colour_by: ColourBy, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int
 ) -> Colouring:
-    common: dict[str, Any] = {"unlabelled": UNLABELLED_COLOUR}
     if colour_by in (ColourBy.LABEL, ColourBy.PREDICTED):
         predicted = np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
         codes = labels.codes if colour_by == ColourBy.LABEL else predicted
         palette, names = tuple(c.colour for c in classes), tuple(c.name for c in classes)
         nothing = np.array([], np.float32)
-        return Colouring(ColouringKind.CATEGORICAL, codes, nothing, palette, names=names, low=0.0, high=1.0, **common)
+        return Colouring(
+            ColouringKind.CATEGORICAL, codes, nothing, palette, names=names, low=0.0, high=1.0, unlabelled=UNLABELLED_COLOUR
+        )
     values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
     low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == ColourBy.SCORE else (0.0, 1.0)
-    return Colouring(
-        ColouringKind.CONTINUOUS, np.array([], np.int16), values, CONTINUOUS, names=(), low=low, high=high, **common
-    )
+    return Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), values, CONTINUOUS, UNLABELLED_COLOUR, (), low, high)
 
 
 @dataclass

@@ -43,7 +43,7 @@ def css(name: str) -> str:
     return (STYLESHEETS / f"{name}.css").read_text(encoding="utf-8")
 
 
-def styled(*classes: str, sheet: str = "layout") -> dict[str, Any]:
+def styled(*classes: str, sheet: str = "layout") -> dict[str, list[str]]:
     """Return the options that give a component classes of a stylesheet."""
     return {"css_classes": list(classes), "stylesheets": [css(sheet)]}
 

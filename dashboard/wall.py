@@ -18,6 +18,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import OutputTransform, RequestHandler
 
 from dashboard.login import Login, LoginHandler, LoginProvider, LogoutHandler
+from dashboard.routes import Route
 
 LIVENESS, LOGIN, LOGOUT, PAGE, SOCKET = "/liveness", "/login", "/logout", "/", "/ws"
 OPEN = {LIVENESS, LOGIN}  # without a login
@@ -151,9 +152,11 @@ class SafeHeaders(OutputTransform):
         return status_code, headers, chunk
 
 
-def doors(login: Login | None) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def doors(login: Login | None) -> list[Route]:
     """Return the routes of liveness and, if there is one, of the login."""
-    ways = [] if login is None else [(LOGIN, LoginHandler, {"login": login}), (LOGOUT, LogoutHandler, {"login": login})]
+    ways: list[Route] = (
+        [] if login is None else [(LOGIN, LoginHandler, {"login": login}), (LOGOUT, LogoutHandler, {"login": login})]
+    )
     return [(LIVENESS, LivenessHandler, {}), *ways]
 
 

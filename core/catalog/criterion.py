@@ -1,8 +1,8 @@
 """What chose the images of an action, as the catalog stores it. Imports pydantic only."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Criterion(BaseModel):
@@ -34,7 +34,7 @@ class Criterion(BaseModel):
         """Join what two criteria say; the second has the last word."""
         return self.model_validate(self.record() | more.record())
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, JsonValue]:
         """Return what is said, as the catalog stores it."""
         return self.model_dump(by_alias=True, exclude_none=True)
 

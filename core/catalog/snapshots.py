@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import JsonObject
 from core.catalog.catalog import Catalog
 from core.catalog.label_book import STATE_ARRAYS, BookState, LabelBook
 from core.catalog.records import ImageColumns
@@ -90,7 +91,7 @@ class Snapshots:
         self._kept_version = state.version
 
 
-def _read(path: Path, wanted: Mapping[str, np.dtype[Any]]) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]] | None:
+def _read(path: Path, wanted: Mapping[str, np.dtype[Any]]) -> tuple[dict[str, np.ndarray[Any, Any]], JsonObject] | None:
     """Return the arrays and the stamp of a snapshot, None if there is none that can be read; zip's checksums are checked."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -110,7 +111,7 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], stamp: Mappin
     try:
         path.parent.mkdir(exist_ok=True)
         with atomic_path(path) as aside, aside.open("wb") as file:
-            written: dict[str, Any] = {**arrays, "stamp": np.frombuffer(json.dumps(stamp).encode(), np.uint8)}
-            np.savez(file, **written)
+            written = {**arrays, "stamp": np.frombuffer(json.dumps(stamp).encode(), np.uint8)}
+            np.savez(file, allow_pickle=False, **written)
     except OSError as error:  # nothing is lost but time at the next opening
         LOG.warning("a snapshot cannot be written, so the next opening takes longer: %s", error)

@@ -1,6 +1,6 @@
 """What bundle.json holds, as models that write it and check it when it is read. Imports pydantic and core."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
@@ -106,6 +106,6 @@ class Manifest(Part):
     files: dict[str, str]  # name -> BLAKE2b of its bytes, 16 bytes in hex
     version: str = ""  # of all the rest
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return bundle.json's content; what was not set, such as figures without an opening, is left out."""
         return self.model_dump(exclude_unset=True)

@@ -1,6 +1,6 @@
 """Commands for what labels prove: experiment, fit, curves, promise."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -122,7 +122,7 @@ def curves(
     finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
 
-def _curve_record(named: NamedCurve) -> dict[str, Any]:
+def _curve_record(named: NamedCurve) -> dict[str, object]:
     if named.curve is None:
         return {"key": named.key, "title": named.title, "missing": named.missing, "note": named.note}
     recall, precision, thresholds = named.curve.thinned()
@@ -142,7 +142,7 @@ def _curve_record(named: NamedCurve) -> dict[str, Any]:
     }
 
 
-def _opened_curves(space: Workspace) -> list[dict[str, Any]]:
+def _opened_curves(space: Workspace) -> list[dict[str, object]]:
     """Return the newest opening's curve with its limits; [] if no check set was opened."""
     from core.evidence.openings import frozen_scores, openings, sample_of
 
@@ -210,8 +210,8 @@ def promise(
         status = check_sets.status(space)
         before = closed(status, space.flagged_names)
         opened = next((r for r in openings.openings(space) if r.check_set == status.check_set.number), None)
-        record = None if opened is None else _opening_record(space, opened, status)
-    words = record["sentences"] if record else before + ([status.missing] if status.missing else [])
+        record, told = (None, []) if opened is None else _opening_record(space, opened, status)
+    words = told or before + ([status.missing] if status.missing else [])
     result = {
         "check_set": status.check_set.number,
         "recall": status.check_set.recall,
@@ -228,7 +228,8 @@ def promise(
     finish("\n".join(words), result, as_json=json)
 
 
-def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> dict[str, Any]:
+def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> tuple[dict[str, object], list[str]]:
+    """Return an opening as JSON, and its sentences."""
     from core.evidence import openings
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words
@@ -237,7 +238,8 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     figures = openings.promised_figures(opened, sample)
     drift = openings.drift_of_owed(space, opened)
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
-    return {
+    told = [*promise_words(opened, figures, sample, left=openings.left_to_read(space, opened)), *below]
+    record: dict[str, object] = {
         "number": opened.number,
         "check_set": opened.check_set,
         "look": opened.look,
@@ -254,5 +256,6 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
         "misses": opened.misses,
         "frame": opened.frame,
         "figures": None if figures is None else figures_record(figures),
-        "sentences": [*promise_words(opened, figures, sample, left=openings.left_to_read(space, opened)), *below],
+        "sentences": told,
     }
+    return record, told

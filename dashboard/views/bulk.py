@@ -15,7 +15,7 @@ from dashboard.actions import Actions
 from dashboard.inputs import Inputs, Verb
 from dashboard.state import SessionState
 from dashboard.theme import styled
-from dashboard.views.components.gallery import Gallery
+from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import plain, words
 
@@ -154,10 +154,10 @@ class BulkPane(pn.viewable.Viewer):
         self._blind.visible = not spot_check.token
         self._draw_worth()
 
-    def _tiles(self, rows: np.ndarray) -> list[dict[str, Any]]:
+    def _tiles(self, rows: np.ndarray) -> list[Tile]:
         space = self.state.workspace
         codes, classes = space.labels.codes, space.classes
-        tiles = []
+        tiles: list[Tile] = []
         for number, row in enumerate(rows.tolist(), start=1):
             known = classes[int(codes[row])] if codes[row] >= 0 else None
             label, colour = (known.name, known.colour) if known else ("", "")

@@ -19,7 +19,7 @@ from core.wording import counted
 from dashboard.choices import Tab
 from dashboard.inputs import Verb
 from dashboard.views.class_buttons import class_buttons
-from dashboard.views.components.gallery import Gallery
+from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.reading import QueuePane
 
 BATCH = 10  # images fetched ahead, which no other window is asked for meanwhile
@@ -219,7 +219,9 @@ class CheckPane(QueuePane):
             self._draw_grid()
 
     def _draw_grid(self) -> None:
-        tiles = [{"row": s.row, "id": s.id, "label": "", "colour": "", "text": "check image"} for s in self._waiting]
+        tiles: list[Tile] = [
+            {"row": s.row, "id": s.id, "label": "", "colour": "", "text": "check image"} for s in self._waiting
+        ]
         self._gallery.param.update(tiles=tiles, total=len(tiles), view=self.state.privacy_view, reveal=self.state.reveal)
         n, others, may = len(self._gallery.picked), self._others.value, self._may_save()
         if may:

@@ -1,11 +1,10 @@
 """One button per class, with its colour and key, and other answers beside them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from core.catalog.records import ImageClass
 from dashboard.inputs import Press
-from dashboard.views.components.answer_buttons import AnswerButtons
+from dashboard.views.components.answer_buttons import AnswerButtons, Button
 
 Answer = Callable[[Press, str, str | None], None]
 
@@ -16,7 +15,7 @@ def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple
     Args:
         more: (verb, label, title) of further buttons.
     """
-    buttons: list[dict[str, Any]] = [
+    buttons: list[Button] = [
         {
             "verb": "label",
             "value": c.name,

@@ -19,7 +19,7 @@ from core.wording import counted
 from dashboard.actions import Actions, ClusterView
 from dashboard.choices import PageName, Tab
 from dashboard.state import SessionState
-from dashboard.views.components.cluster_list import ClusterList
+from dashboard.views.components.cluster_list import ClusterList, Entry
 from dashboard.views.shown import draw_when_shown
 
 ORDERS = {
@@ -155,7 +155,7 @@ class ClustersPane(pn.viewable.Viewer):
         notices = self._shown.notices
         return notices.titles.get(str(self._grain.value), {}) if notices is not None else {}
 
-    def _notices_entry(self) -> list[dict[str, Any]]:
+    def _notices_entry(self) -> list[Entry]:
         notices, space = self._shown.notices, self.state.workspace
         if notices is None or not len(notices.rows):
             return []
@@ -175,7 +175,7 @@ class ClustersPane(pn.viewable.Viewer):
             }
         ]
 
-    def _entry(self, row: ClusterSummary, title: str) -> dict[str, Any]:
+    def _entry(self, row: ClusterSummary, title: str) -> Entry:
         labels = ", ".join(f"{name} {n:,}" for name, n in row.labels.items())
         words = [f"{row.labelled:.0%} labelled" + (f": {labels}" if labels else "")]
         if math.isfinite(row.score):

@@ -3,6 +3,7 @@
 import html
 from typing import Any
 
+import holoviews as hv
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -50,7 +51,7 @@ class CurvesPane(pn.viewable.Viewer):
     def _draw_curves(self) -> None:
         found = {named.key: named.curve for named in self.state.curves if named.curve is not None}
         if self._chart is None or not found.keys() <= self._chart.layers.keys():
-            layers: dict[str, Any] = {
+            layers: dict[str, hv.Element] = {
                 key: line("recall", "precision", colour=COLOURS[key], dash=DASHES[key]) for key in CURVE_TITLES if key in found
             }
             self._chart = Chart(

@@ -16,7 +16,7 @@ from core.labels.bulk import BulkLabel, bulk_labels
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
-from dashboard.views.components.history_list import HistoryList, Verb
+from dashboard.views.components.history_list import Entry, HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 
@@ -44,12 +44,12 @@ class HistoryPage(pn.viewable.Viewer):
         self._wanted = (self.state.labels_version, self._shown)
         self.actions.fetch(partial(self._read, self._shown), partial(self._show, self._wanted))
 
-    def _read(self, n: int) -> tuple[list[dict[str, Any]], bool]:
+    def _read(self, n: int) -> tuple[list[Entry], bool]:
         """Return the rows of the n newest actions, and whether there are older ones."""
         actions, bulk = history(self.state.workspace, n + 1), bulk_labels(self.state.workspace)
         return [entry(action, stands, bulk) for action, stands in as_one(actions[:n])], len(actions) > n
 
-    def _show(self, wanted: tuple[int, int], found: tuple[list[dict[str, Any]], bool]) -> None:
+    def _show(self, wanted: tuple[int, int], found: tuple[list[Entry], bool]) -> None:
         if wanted == self._wanted:  # else a newer list is on its way
             self._list.entries, self._older.visible = found
             self._empty.visible = not self._list.entries
@@ -95,7 +95,7 @@ def _grid_token(action: Action) -> str:
     return action.criterion.together or ""
 
 
-def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> dict[str, Any]:
+def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> Entry:
     """Turn an action into one row of the list.
 
     Args:
@@ -110,8 +110,8 @@ def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) ->
         "who": action.analyst,
         "what": _what(action) + (f"; {mine.purity.sentence}" if mine is not None and is_bulk and stands else ""),
         "how": action.source if action.kind == ActionKind.LABEL else "",
-        "state": {True: "stands", False: "undone", None: ""}[stands],
-        "can": {True: "undo", False: "redo", None: ""}[stands],
+        "state": "" if stands is None else "stands" if stands else "undone",
+        "can": "" if stands is None else "undo" if stands else "redo",
         "spot_check": mine is not None and is_bulk and bool(stands) and len(mine.spot_checked) < len(mine.rows),
     }
 

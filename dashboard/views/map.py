@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import panel as pn
@@ -29,6 +29,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from core.arrays import FloatArray
 from core.errors import InputError
 from core.map.grid import LassoMode, combine
 from core.map.raster import Picture, View, warm
@@ -37,7 +38,7 @@ from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
 from dashboard.shared import Same
 from dashboard.theme import styled
-from dashboard.views.components.map_overlay import MapOverlay
+from dashboard.views.components.map_overlay import MapOverlay, Tip
 
 __all__ = ["MapPane", "warm"]
 
@@ -47,6 +48,7 @@ MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
 RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
 DOT_SIZE = 7  # px
 NO_LINES: dict[str, list[Any]] = {"xs": [], "ys": [], "width": [], "halo": []}
+NOWHERE = {"x": np.zeros(0), "y": np.zeros(0)}  # no ring
 NO_NAMES: dict[str, list[Any]] = {"x": [], "y": [], "name": []}
 DOUBLE_CLICK = 0.6  # s; the first tap of a double click must not pin
 # Throttled in the browser; the last position of a burst is sent too, and none after the mouse has left.
@@ -92,13 +94,32 @@ Promise.all(layers.map(layer => unpack(layer.bytes))).then(buffers => {
 PACKING = 1  # zlib level: 5 ms a picture, to a twentieth
 
 
-def pack(picture: Picture, view: View, name: str) -> dict[str, Any]:
+class Layer(TypedDict):
+    """One picture of a frame, packed for the browser."""
+
+    name: str  # "base" or "overlay"
+    bytes: np.ndarray  # uint8: zlib of RGBA as little-endian uint32, row by row
+    height: int  # px
+    width: int
+    x: float  # left and bottom, map units
+    y: float
+    dw: float  # extent, map units
+    dh: float
+
+
+class Packed(TypedDict):
+    """Columns of the data source that brings pictures to the browser."""
+
+    layers: list[Layer]
+    alpha: list[float]  # of what is below the selection, once a layer
+
+
+def pack(picture: Picture, view: View, name: str) -> Layer:
     """Return one layer of a frame as the browser unpacks it."""
     x0, x1, y0, y1 = view
     height, width = picture.rgba.shape
     packed = np.frombuffer(zlib.compress(np.ascontiguousarray(picture.rgba, "<u4").tobytes(), PACKING), np.uint8)
-    place = {"x": x0, "y": y0, "dw": x1 - x0, "dh": y1 - y0}
-    return {"name": name, "bytes": packed, "height": height, "width": width, **place}
+    return Layer(name=name, bytes=packed, height=height, width=width, x=x0, y=y0, dw=x1 - x0, dh=y1 - y0)
 
 
 class MapPane(pn.viewable.Viewer):
@@ -171,7 +192,7 @@ class MapPane(pn.viewable.Viewer):
         self.figure.tags = [self._packed]  # nothing draws it: so that it is part of the page at all
         self._dots = ColumnDataSource(dict(NO_DOTS))
         add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
-        self._pinned, self._hovered = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": []})
+        self._pinned, self._hovered = ColumnDataSource(dict(NOWHERE)), ColumnDataSource(dict(NOWHERE))
         for source, size in ((self._hovered, 14), (self._pinned, 20)):
             for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
                 add(source, Scatter(size=size, fill_color=None, line_color=colour, line_width=width))
@@ -301,7 +322,7 @@ class MapPane(pn.viewable.Viewer):
             )
         )
 
-    def _paint(self, request: Request) -> tuple[Frame, dict[str, Any]]:
+    def _paint(self, request: Request) -> tuple[Frame, Packed]:
         """Draw and pack, off the event loop."""
         frame = self._painter.draw(request)
         pictures = {"base": frame.base, "overlay": frame.overlay}
@@ -313,7 +334,7 @@ class MapPane(pn.viewable.Viewer):
         ]
         return frame, {"layers": layers, "alpha": [DIMMED if len(request.selected) else 1.0] * len(layers)}
 
-    def _show(self, frame: Frame, packed: dict[str, Any]) -> None:
+    def _show(self, frame: Frame, packed: Packed) -> None:
         request = frame.request
         with one_message(self._document):  # one message: the browser never paints half a frame
             if packed["layers"]:
@@ -356,10 +377,10 @@ class MapPane(pn.viewable.Viewer):
         self._rims.glyph.update(text_color=ground, text_outline_color=ground)
         self._letters.glyph.text_color = ink
 
-    def _spot(self, row: int | None) -> dict[str, Any]:
+    def _spot(self, row: int | None) -> dict[str, FloatArray]:
         grid = self.state.grid
         if row is None or grid is None or not 0 <= row < grid.n:
-            return {"x": [], "y": []}
+            return dict(NOWHERE)
         x, y = grid.places(np.array([row]))
         return {"x": x, "y": y}
 
@@ -441,11 +462,11 @@ class MapPane(pn.viewable.Viewer):
         else:
             self._describe((row, x, y))
 
-    def _read_tip(self, place: tuple[int, float, float]) -> tuple[int, dict[str, Any]]:
+    def _read_tip(self, place: tuple[int, float, float]) -> tuple[int, Tip]:
         row, x, y = place
         return row, {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
 
-    def _show_tip(self, row: int | None, tip: dict[str, Any]) -> None:
+    def _show_tip(self, row: int | None, tip: Tip) -> None:
         if row != self._under_mouse:  # the mouse has moved on meanwhile
             return
         with one_message(self._document):

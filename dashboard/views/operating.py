@@ -46,7 +46,7 @@ from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
 from dashboard.theme import css
-from dashboard.views.components.gallery import Gallery
+from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.download import Download
 from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.message import MessageLine
@@ -484,7 +484,7 @@ class OperatingPage(pn.viewable.Viewer):
                 reveal=self.state.reveal,
             )
 
-    def _tile(self, row: int, score: float) -> dict[str, Any]:
+    def _tile(self, row: int, score: float) -> Tile:
         space = self.state.workspace
         code = int(space.labels.codes[row])
         label, colour = ("", "") if code < 0 else (space.classes[code].name, space.classes[code].colour)
@@ -522,8 +522,8 @@ class OperatingPage(pn.viewable.Viewer):
             button.disabled = True
         (self._export_shown if shown else self._export).label = "Exporting…"
         self._download.withdraw()
-        what: dict[str, Any] = {"threshold": self._threshold, "opened": self._view.opened} if shown else {}
-        self.actions.export_bundle(self._exported, failed=self._name_exports, **what)
+        threshold, opened = (self._threshold, self._view.opened) if shown else (None, None)
+        self.actions.export_bundle(self._exported, failed=self._name_exports, threshold=threshold, opened=opened)
 
     def _exported(self, file: Path, what: str) -> None:
         self._name_exports()

@@ -76,7 +76,7 @@ class Page:
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)
-        self._pages: dict[str, Any] = {
+        self._pages: dict[str, pn.Row | Later] = {
             "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, **styled("window", "no-selection"))
         }
         for name, kind in FURTHER.items():

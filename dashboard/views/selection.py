@@ -15,7 +15,7 @@ from dashboard.actions import Actions
 from dashboard.choices import Tab
 from dashboard.inputs import KEYS, Verb
 from dashboard.state import SessionState
-from dashboard.views.components.gallery import PAGE, Gallery
+from dashboard.views.components.gallery import PAGE, Gallery, Tile
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import words
 
@@ -87,7 +87,7 @@ class SelectionPane(pn.viewable.Viewer):
             firsts = one_of_each(space, firsts)
         shown, sizes = firsts[: self._n_shown], np.bincount(space.groups, minlength=space.n_images)
         classes = space.classes
-        tiles = []
+        tiles: list[Tile] = []
         for row in shown.tolist():
             code = int(codes[row])
             label, colour = ("", "") if code == UNLABELLED else (classes[code].name, classes[code].colour)

@@ -21,7 +21,7 @@ def table(
         widths: of columns whose text is broken into lines, as CSS; a table without them is as wide as its text.
     """
     frame = pd.DataFrame([[NOTHING if value == "" else value for value in row] for row in rows], columns=list(heads))
-    formatters: dict[str, Any] = dict.fromkeys(widths or (), "textarea")
+    formatters: dict[str, str | dict[str, object]] = dict.fromkeys(widths or (), "textarea")
     for head in frame.columns[[kind.kind == "i" for kind in frame.dtypes]]:
         formatters[head] = {"type": "money", "thousand": ",", "precision": False}
     align = {head: "right" if frame[head].dtype.kind in "if" else "left" for head in frame.columns}

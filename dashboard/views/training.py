@@ -80,10 +80,11 @@ class TrainingPage(pn.viewable.Viewer):
 
     def _draw_figures(self, record: RunRecord) -> None:
         if not self._figures:
-            limits: dict[str, Any] = {"xlim": (0, 1), "ylim": (0, 1)}
             for name, title in CHARTS.items():
                 layers = {"line": line("step", name, colour=ESTIMATE)}
-                self._figures[name] = Chart(layers, x="step", y="", width=WIDTH, height=HEIGHT, title=title, **limits)
+                self._figures[name] = Chart(
+                    layers, x="step", y="", xlim=(0, 1), ylim=(0, 1), width=WIDTH, height=HEIGHT, title=title
+                )
             self._charts.objects = [pn.pane.Bokeh(chart.figure, margin=4) for chart in self._figures.values()]
         for name, chart in self._figures.items():
             values, step = np.array(record.figures[name], np.float64), np.array(record.step, np.float64)

@@ -41,7 +41,7 @@ def component(request, received):
         ("exposure", {"views": {"clear": 2}, "seconds": {"clear": 1}}, ({"clear": 2}, {"clear": 1.0})),
         ("gallery", {"pin": 0}, (0,)),
         ("gallery", {"more": True}, ()),
-        ("history", {"verb": "look", "seq": 7}, ("look", 7)),
+        ("history", {"verb": "spot_check", "seq": 7}, ("spot_check", 7)),
         ("keys", {}, (Press(),)),
         ("keys", {"key": "1", "shown": ["aa"], "of a newer page": 1}, (Press(key="1", shown=frozenset({"aa"})),)),
     ],

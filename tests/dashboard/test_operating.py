@@ -201,7 +201,7 @@ def test_the_export_buttons_say_what_they_write(page, space):
     assert page._export.label == "Export the bundle of operating point 'careful', in force, ≥ 0.50"
     assert not page._export_shown.visible  # it is what is shown
     page._on_export()
-    assert asked[-1] == {}
+    assert asked[-1] == {"threshold": None, "opened": None}
 
 
 def test_windows_that_look_at_one_state_share_its_view(space):

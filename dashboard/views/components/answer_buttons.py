@@ -1,13 +1,24 @@
 """A row of buttons that answer for what is in view: a click carries the place it was made on, as a key does."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import panel as pn
 import param
 
 from dashboard.inputs import Press
 from dashboard.views.components.source import source
+
+
+class Button(TypedDict):
+    """One of the buttons."""
+
+    verb: str
+    value: str  # "" = none
+    label: str
+    note: str  # small, after the label
+    title: str  # tooltip
+    colour: str  # "" = plain
 
 
 class Click(Press):
@@ -18,9 +29,9 @@ class Click(Press):
 
 
 class AnswerButtons(pn.custom.JSComponent):
-    """Buttons of {verb, value, label, note, title, colour}; a click calls `on_answer(press, verb, value)`."""
+    """A row of buttons; a click calls `on_answer(press, verb, value)`."""
 
-    buttons = param.List(default=[], item_type=dict, doc="In their order; colour '' = plain, value '' = none.")
+    buttons: list[Button] = param.List(default=[], item_type=dict, doc="In their order.")
     place = param.String(doc="What these buttons answer for, as the server names it.")
     disabled = param.Boolean(default=False)
     on_answer: Callable[[Press, str, str], None] = param.Parameter(doc="Called with each click.")

@@ -1,7 +1,7 @@
 """The legend: classes with colour, count and key, or a colour scale. Not named Legend: pmui would restyle it and break."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TypedDict
 
 import panel as pn
 import param
@@ -10,11 +10,39 @@ from core.map.raster import Colouring, ColouringKind
 from dashboard.views.components.source import source
 
 
+class Entry(TypedDict):
+    """A class in the legend, or what has none."""
+
+    code: int  # -1 = no class
+    name: str
+    colour: str
+    count: int
+    key: str  # that labels it; "" = none
+    flagged: bool
+
+
+class Scale(TypedDict, total=False):
+    """A colour scale; empty = none."""
+
+    colours: list[str]  # from low to high
+    low: str  # words at its ends
+    high: str
+    missing: str  # colour of images without a value
+    missing_name: str
+
+
+class Legend(TypedDict):
+    """What a `ClassList` shows: entries or a scale."""
+
+    entries: list[Entry]
+    scale: Scale
+
+
 class ClassList(pn.custom.JSComponent):
     """Rows that hide and show. A click (Space) hides or shows a class; a double click (Enter) shows it alone, or all."""
 
-    entries = param.List(default=[], item_type=dict, doc="{code, name, colour, count, key, flagged} from top to bottom.")
-    scale = param.Dict(default={}, doc="{colours, low, high, missing, missing_name} instead of entries; empty for none.")
+    entries: list[Entry] = param.List(default=[], item_type=dict, doc="From top to bottom.")
+    scale: Scale = param.Dict(default={}, doc="Instead of entries.")
     hidden = param.List(default=[], item_type=int, doc="Codes that are off.")
 
     _esm = source("class_list.js")
@@ -27,7 +55,7 @@ def legend_of(
     rest: str,
     ends: tuple[str, str] | None = None,
     flagged: Collection[str] = (),
-) -> dict[str, Any]:
+) -> Legend:
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
 
     Args:
@@ -38,13 +66,12 @@ def legend_of(
     """
     if colouring.kind == ColouringKind.CONTINUOUS:
         low, high = ends or (f"≤ {colouring.low:g}", f"≥ {colouring.high:g}")
-        missing = {"missing": colouring.unlabelled, "missing_name": rest}
-        return {"entries": [], "scale": {"colours": list(colouring.palette), "low": low, "high": high, **missing}}
+        scale = Scale(colours=list(colouring.palette), low=low, high=high, missing=colouring.unlabelled, missing_name=rest)
+        return {"entries": [], "scale": scale}
     counts = colouring.counts()
     entries = [
-        {"code": code, "name": name, "colour": colour, "count": counts[code], "key": keys.get(name, "")}
-        | {"flagged": name in flagged}
+        Entry(code=code, name=name, colour=colour, count=counts[code], key=keys.get(name, ""), flagged=name in flagged)
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
     ]
-    entries.append({"code": -1, "name": rest, "colour": colouring.unlabelled, "count": counts[-1], "key": "", "flagged": False})
+    entries.append(Entry(code=-1, name=rest, colour=colouring.unlabelled, count=counts[-1], key="", flagged=False))
     return {"entries": entries, "scale": {}}

@@ -1,13 +1,22 @@
 """Clusters as a list of buttons with a strip of pictures each. Pictures come in the privacy view in force, never clearer."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import panel as pn
 import param
 
 from dashboard.messages import Message
 from dashboard.views.components.source import source
+
+
+class Entry(TypedDict):
+    """A cluster, as the list shows it."""
+
+    name: str
+    title: str
+    words: list[str]  # lines below the title
+    pictures: list[str]  # image ids
 
 
 class Pick(Message):
@@ -17,9 +26,9 @@ class Pick(Message):
 
 
 class ClusterList(pn.custom.JSComponent):
-    """Entries of {name, title, words, pictures}; a click, Enter or Space picks one, arrows step through and pick."""
+    """Entries with a strip of pictures each; a click, Enter or Space picks one, arrows step through and pick."""
 
-    entries = param.List(default=[], item_type=dict, doc="{name, title, words: [str], pictures: [image id]} in their order.")
+    entries: list[Entry] = param.List(default=[], item_type=dict, doc="In their order.")
     chosen = param.String(default="", doc="Name of the entry that is marked.")
     view = param.String(default="blurred", doc="Privacy view of every picture.")
     on_pick: Callable[[str], None] = param.Parameter(doc="Called with the name of a picked entry.")

@@ -1,7 +1,7 @@
 """The pictures of a selection as a grid of tiles. Text is set as text; a picture is clear only while it is revealed."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NotRequired, TypedDict
 
 import panel as pn
 import param
@@ -12,6 +12,17 @@ from dashboard.views.components.source import source
 PAGE = 300  # tiles a page: 60 ms to build, and more than anybody looks through at once
 
 
+class Tile(TypedDict):
+    """One picture of the grid."""
+
+    row: int
+    id: str  # of the image
+    label: str  # "" = none
+    colour: str  # of the label
+    text: str  # tooltip
+    alike: NotRequired[int]  # near-duplicates it stands for, itself included; 1 if absent
+
+
 class Wish(Message):
     """A tile to enlarge, or more tiles."""
 
@@ -20,13 +31,13 @@ class Wish(Message):
 
 
 class Gallery(pn.custom.JSComponent):
-    """Tiles of `thumb/<view>/<id>`; `text` is a tile's tooltip, `alike` how many near-duplicates it stands for (none: 1).
+    """Tiles of `thumb/<view>/<id>`.
 
     Click or Space picks, shift-click picks a range, double click or Enter pins, arrows move. While `reveal` is on (the key
     is held), the tile under the mouse or the focus shows the clear picture, and no other does.
     """
 
-    tiles = param.List(default=[], item_type=dict, doc="{row, id, label, colour, text, alike}; label '' = none.")
+    tiles: list[Tile] = param.List(default=[], item_type=dict, doc="In their order.")
     picked = param.List(default=[], item_type=int, doc="Rows that are picked, in both directions.")
     total = param.Integer(default=0, doc="How many images there are, of which `tiles` are the first.")
     view = param.String(default="blurred", doc="Privacy view of every picture that is not revealed.")

@@ -1,7 +1,7 @@
 """The audit trail as a list with one button per action. Text is set as text, never as markup."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypedDict
 
 import panel as pn
 import param
@@ -9,7 +9,20 @@ import param
 from dashboard.messages import Message
 from dashboard.views.components.source import source
 
-Verb = Literal["undo", "redo", "look"]
+Verb = Literal["undo", "redo", "spot_check"]
+
+
+class Entry(TypedDict):
+    """One action, as the list shows it."""
+
+    seq: int
+    when: str
+    who: str
+    what: str
+    how: str
+    state: Literal["stands", "undone", ""]
+    can: Literal["undo", "redo", ""]
+    spot_check: bool  # more of its images can be spot-checked
 
 
 class Click(Message):
@@ -20,9 +33,9 @@ class Click(Message):
 
 
 class HistoryList(pn.custom.JSComponent):
-    """Rows of {seq, when, who, what, how, can, spot_check}; a click on a row's button sends {seq, verb}."""
+    """One row an action, with its buttons."""
 
-    entries = param.List(default=[], item_type=dict, doc="Newest first.")
+    entries: list[Entry] = param.List(default=[], item_type=dict, doc="Newest first.")
     on_verb: Callable[[Verb, int], None] = param.Parameter(doc="Called with (verb, seq).")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_verb": None}  # stays in Python
