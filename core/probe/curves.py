@@ -49,3 +49,14 @@ def named_curve(
         missing = f"{title}: not defined yet, {n_flagged:,} flagged and {counted(n_other, 'other label')}; it needs {need}."
         return NamedCurve(key, title, None, missing, show_average_precision=False)
     return NamedCurve(key, title, pr_curve(scores, flagged), "", n_flagged >= min_flagged_ap)
+
+
+def describe_curve(named: NamedCurve) -> str:
+    """Describe a curve in words; an undefined figure is called undefined."""
+    if named.curve is None:
+        return named.missing
+    figure = f"AP not defined below {MIN_FLAGGED_AP} flagged"
+    if named.show_average_precision:
+        figure = f"AP {named.curve.average_precision:.3f}"
+    note = f"; {named.note}" if named.note else ""
+    return f"{named.title}: {figure} ({named.curve.n_flagged:,}/{named.curve.n:,} flagged){note}"

@@ -9,7 +9,7 @@ from core.evidence.threshold import figures_record
 from core.labels.gold import gold_columns, has_gold
 from core.maths.precision_recall import precision_at_recall
 from core.missing import missing_for_probe, missing_for_score
-from core.probe.curves import NamedCurve
+from core.probe.curves import NamedCurve, describe_curve
 from core.probe.live import refit
 from core.probe.live_curves import curves as live_curves
 from core.probe.strategies import STRATEGIES
@@ -101,15 +101,12 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
 
 @app.command()
 @sentences
-@needs("dashboard")
 def curves(
     workspace: WorkspaceOption,
     gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Compute the precision-recall curves of a probe fitted on the current labels."""
-    from dashboard.views.curves import describe_curve
-
     with Workspace(workspace, read_only=True) as space:
         if gold and not has_gold(space, gold):
             known = ", ".join(gold_columns(space)) or "none"

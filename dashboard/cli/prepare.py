@@ -299,6 +299,7 @@ def encoders(
 ) -> None:
     """List the encoders this workspace has embeddings of, switch between them, or compare them on the same labels."""
     from core.probe.compare import compare_encoders
+    from core.probe.curves import describe_curve
 
     with Workspace(workspace, read_only=use is None) as space:
         if use is not None:
@@ -310,8 +311,6 @@ def encoders(
         line = f"{'*' if encoder['current'] else ' '} {encoder['name']}: {encoder['embedded']:,} embedded, "
         line += f"{encoder['mapped']:,} on its map"
         if compare:
-            from dashboard.views.curves import describe_curve
-
             named = judged[encoder["name"]].curve
             encoder["labels"] = judged[encoder["name"]].n_teach
             defined = named.curve is not None and named.show_average_precision

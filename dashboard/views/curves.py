@@ -8,7 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.probe.curves import NamedCurve
+from core.probe.curves import describe_curve
 from core.probe.live_curves import CURVE_TITLES
 from dashboard.charts import NOTHING, Chart, line
 from dashboard.state import GOLD_COLUMN, SessionState
@@ -77,14 +77,3 @@ class CurvesPane(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
-
-
-def describe_curve(named: NamedCurve) -> str:
-    """Describe a curve in words; an undefined figure is called undefined."""
-    if named.curve is None:
-        return named.missing
-    figure = "AP not defined below 20 flagged"
-    if named.show_average_precision:
-        figure = f"AP {named.curve.average_precision:.3f}"
-    note = f"; {named.note}" if named.note else ""
-    return f"{named.title}: {figure} ({named.curve.n_flagged:,}/{named.curve.n:,} flagged){note}"

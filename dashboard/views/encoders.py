@@ -8,10 +8,10 @@ import param
 
 from core.encoders.chosen import KnownEncoder
 from core.probe.compare import Comparison
+from core.probe.curves import describe_curve
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
-from dashboard.views.curves import describe_curve
 from dashboard.views.table import table
 from dashboard.views.words import words
 

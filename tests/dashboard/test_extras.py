@@ -5,38 +5,49 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from dashboard import extras
 from dashboard.cli import app
+from tests.worlds import made, read, teach
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def modules_of(extra):
-    """Return what the packages of an extra are called in an import."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
+@pytest.fixture(scope="module")
+def optional_modules():
+    """Return the names that the packages of the extras have in an import."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    declared = [*extras["dashboard"], *extras["ocr"]]
     packages = {re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-") for requirement in declared}
     of = packages_distributions()
     return {module for module, found in of.items() if packages & {name.lower().replace("_", "-") for name in found}}
 
 
-def test_scoring_loads_nothing_of_the_extras_and_core_no_user_interface():
+def test_the_base_installation_loads_nothing_of_the_extras_and_core_no_user_interface(optional_modules, tmp_path):
+    """One process, which imports what scoring needs, runs the commands about curves, then imports all of `core`."""
+    with made(tmp_path / "w") as space:
+        teach(space, 60, np.random.default_rng(0))
+        read(space, 60)
     code = """
 import importlib, pathlib, sys, warnings
-import dashboard.cli, core.delivery.bundle, core.delivery.score
-print(*sys.modules)
+import core.delivery.bundle, core.delivery.score
+from dashboard.cli import app
+for command in ["curves"], ["encoders", "--compare"]:
+    app([*command, "--workspace", sys.argv[1]], standalone_mode=False)
+print("modules", *sys.modules)
 warnings.simplefilter("ignore")
 for file in set(pathlib.Path("core").rglob("*.py")) - {pathlib.Path("core/catalog/migrations/env.py")}:  # Alembic runs that one
     importlib.import_module(".".join(file.with_suffix("").parts).removesuffix(".__init__"))
-print(*sys.modules)
+print("modules", *sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    scoring, all_of_core = (set(line.split()) for line in run.stdout.splitlines())
-    optional = modules_of("dashboard") | modules_of("ocr")
-    assert {"panel", "bokeh", "umap", "holoviews", "datashader", "lightly", "rapidocr"} <= optional
-    assert not optional & scoring
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "w"], cwd=ROOT, capture_output=True, text=True, check=True)
+    base, all_of_core = (set(line.split()) for line in run.stdout.splitlines() if line.startswith("modules "))
+    assert {"panel", "bokeh", "umap", "holoviews", "datashader", "lightly", "rapidocr"} <= optional_modules
+    assert {"core.probe.live_curves", "core.probe.compare"} <= base
+    assert not optional_modules & base
     assert not {"panel", "bokeh", "holoviews", "param"} & all_of_core
 
 
@@ -49,7 +60,6 @@ print(*sys.modules)
         ["project", "-w", "w"],
         ["clusters", "-w", "w"],
         ["experiment", "-w", "w", "--gold", "class", "--flagged", "x"],
-        ["curves", "-w", "w"],
         ["export", "bundle", "-w", "w"],
     ],
     ids=lambda command: command[0],
