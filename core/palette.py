@@ -1,4 +1,6 @@
-"""Colours with a meaning: classes, scores, no label. Colour-blind safe, and the same in every run."""
+"""All colours: of classes, of scores, of charts and of the page. Colour-blind safe, and the same in every run."""
+
+from dataclasses import dataclass
 
 UNLABELLED_COLOUR = "#9a9a9a"
 BLUE, VERMILION, PURPLE, GREEN = "#0072b2", "#d55e00", "#cc79a7", "#009e73"  # Okabe & Ito 2008
@@ -25,3 +27,23 @@ CONTINUOUS = (  # viridis (Smith & van der Walt 2015) without its ends, which ar
     "#BDDE26",
     "#E4E318",
 )
+WHITE, INK, PALE_INK = "#ffffff", "#111111", "#f5f5f5"
+DEEP_BLUE = "#0b4a75"  # the header
+RED, DEEP_RED, PALE_RED = "#c62828", "#a3161c", "#ff9a9e"  # errors: text, ground below white text, text on dark
+
+
+@dataclass(frozen=True)
+class Shades:
+    """What is drawn with in one theme of the page."""
+
+    ground: str
+    ink: str
+    line: str
+
+
+LIGHT, DARK = Shades(WHITE, INK, "#333333"), Shades(INK, PALE_INK, "#cccccc")
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return an opaque "#rrggbb" with an opacity from 0 to 1, as "#rrggbbaa"."""
+    return f"{colour}{round(255 * opacity):02x}"

@@ -1,5 +1,6 @@
-"""The login: one shared password, and a name that is saved with the labels its owner gives. Imports tornado and bokeh only.
+"""The login: one shared password, and a name that is saved with the labels its owner gives.
 
+Imports tornado, bokeh and the theme.
 The name is in a cookie signed with a key derived from this server's secret and the password, so names cannot be forged, and a
 new password ends every login.
 """
@@ -20,6 +21,8 @@ from urllib.parse import urlsplit
 from bokeh.server.auth_provider import AuthProvider
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
+
+from dashboard.theme import colour_variables, css
 
 LOGIN_DAYS = 1
 USER_COOKIE = "user"  # Panel reads the analyst's name from it
@@ -42,19 +45,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Log in · Lassoscope</title>
 <link rel="icon" href="data:,">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center;
-  background: #f4f5f7; color: #1c1f26; }}
-form {{ background: #fff; padding: 2rem; border-radius: 8px; width: min(20rem, 80vw); box-shadow: 0 1px 6px #0003; }}
-h1 {{ font-size: 1.25rem; margin: 0 0 1rem; }}
-label {{ display: block; margin-top: .75rem; font-size: .875rem; }}
-input, button {{ font: inherit; box-sizing: border-box; width: 100%; padding: .5rem; border: 1px solid #8a8f99;
-  border-radius: 4px; }}
-button {{ margin-top: 1.25rem; background: #1f4e9c; color: #fff; border: 0; cursor: pointer; }}
-[role=alert] {{ color: #a3161c; margin: .75rem 0 0; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #15171c; color: #eceef2; }} form {{ background: #22252c; }}
-  input {{ background: #15171c; color: inherit; }} [role=alert] {{ color: #ff9a9e; }} }}
-</style>
+<style>{style}</style>
 </head>
 <body>
 <form method="post" action="">
@@ -264,7 +255,7 @@ class LoginHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         name = html.escape(clean_name(self.get_body_argument("username", "")))
         alert = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
-        self.finish(PAGE.format(name=name, longest=LONGEST_NAME, alert=alert))
+        self.finish(PAGE.format(style=colour_variables() + css("login"), name=name, longest=LONGEST_NAME, alert=alert))
 
 
 class LogoutHandler(RequestHandler):

@@ -31,6 +31,7 @@ from core.study.report import (
 from core.study.run import Experiment
 from core.study.simulate import GRID
 from dashboard.charts import Chart, band, dots, line
+from dashboard.theme import colour_variables
 
 COLOURS = {  # active is orange and random blue, as in the figure this project started from
     "random": BLUE, "uncertain": ORANGE, "diverse": GREEN, "typical": SKY, "uncertain-once": VERMILION, "rare": PURPLE,
@@ -204,6 +205,7 @@ def write_report(experiment: Experiment) -> Path:
     """Write a self-contained report.html into the run's folder and return it."""
     scripts, charts = components(study_figures(experiment))
     page = TEMPLATES.get_template("report.html").render(
+        colours=colour_variables(),
         about=about(experiment),
         conclusion=conclude(experiment.results, experiment.config.features[0]),
         tables=accuracy_tables(experiment),

@@ -4,12 +4,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from core.palette import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+from core.palette import (
+    BLUE,
+    DARK,
+    DEEP_BLUE,
+    DEEP_RED,
+    GREEN,
+    GREY,
+    INK,
+    LIGHT,
+    ORANGE,
+    PALE_INK,
+    PALE_RED,
+    RED,
+    SKY,
+    VERMILION,
+    WHITE,
+    faded,
+)
 
 ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
-ERROR, LOST = "#c62828", "#a3161c"
 STYLESHEETS = Path(__file__).parent / "views" / "css"
-PLAIN_FRAME = "rgba(128, 128, 128, 0.6)"  # of buttons that are not the next step
+PLAIN_FRAME = faded(GREY, 0.6)  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
     # A menu that fades out swallows the lasso that begins meanwhile.
     **{name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")},
@@ -24,7 +40,7 @@ COMPONENTS: dict[str, Any] = {
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "4px 9px"}}},
     "MuiTab": {"styleOverrides": {"root": {"textTransform": "none", "minWidth": 0, "minHeight": 40, "padding": "8px 12px"}}},
     "MuiTabs": {"styleOverrides": {"root": {"minHeight": 40}}},
-    "MuiAppBar": {"styleOverrides": {"root": {"&&": {"backgroundColor": "#0b4a75"}}}},
+    "MuiAppBar": {"styleOverrides": {"root": {"&&": {"backgroundColor": DEEP_BLUE}}}},
 }
 
 
@@ -32,8 +48,8 @@ def page_theme() -> dict[str, Any]:
     """Return what Material UI is told, for the light and the dark page."""
     both = {"typography": {"fontSize": 12.25}, "components": COMPONENTS}  # 14 px for running text: three columns have to fit
     return {
-        "light": {**both, "palette": {"primary": {"main": BLUE}, "default": {"main": "#2b2b2b"}}},
-        "dark": {**both, "palette": {"primary": {"main": SKY}, "default": {"main": "#d0d0d0"}}},
+        "light": {**both, "palette": {"primary": {"main": BLUE}, "default": {"main": LIGHT.line}}},
+        "dark": {**both, "palette": {"primary": {"main": SKY}, "default": {"main": DARK.line}}},
     }
 
 
@@ -60,7 +76,19 @@ def colour_variables() -> str:
         "accent": BLUE,
         "warning": ORANGE,
         "success": GREEN,
-        "error": ERROR,
-        "lost": LOST,
+        "error": RED,
+        "error-on-dark": PALE_RED,
+        "lost": DEEP_RED,
+        "white": WHITE,
+        "ink": INK,
+        "pale-ink": PALE_INK,
+        "frame": PLAIN_FRAME,
+        "rule": faded(GREY, 0.3),
+        "tint": faded(GREY, 0.16),
+        "accent-tint": faded(BLUE, 0.18),
+        "white-frame": faded(WHITE, 0.53),
+        "white-tint": faded(WHITE, 0.2),
+        "badge": faded(INK, 0.82),
+        "shadow": faded(INK, 0.25),
     }
     return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"

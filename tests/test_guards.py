@@ -6,6 +6,7 @@ from pathlib import Path
 
 import core
 import dashboard
+from dashboard.theme import colour_variables
 from tools.rooms import with_picture
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,14 +63,34 @@ def test_nothing_is_pickled_and_nothing_is_drawn_by_gradio():
         assert "allow_pickle=True" not in text, file
 
 
-INLINE_STYLES = re.compile(r"""\bstyles\s*=|\bstyle\s*=\s*\\?["'{]|\.cssText\b|\.style\.(?!setProperty\("--)|<style>(?!\{%)""")
+INLINE_STYLES = re.compile(
+    r"""\bstyles\s*=|\bstyle\s*=\s*\\?["'{]|\.cssText\b|\.style\.(?!setProperty\("--)|\bsx\s*=|<style>(?!\{)"""
+)
 
 
 def test_the_styles_of_the_page_are_in_stylesheets():
     """Only data (a class's colour, a place on the map) is set on an element itself, as a custom property."""
     files = [file for kind in ("py", "js", "html") for file in ROOT.glob(f"dashboard/**/*.{kind}")]
     found = [f"{file.relative_to(ROOT)}: {match[0]}" for file in files for match in INLINE_STYLES.finditer(file.read_text())]
-    assert found == ["dashboard/login.py: <style>"]  # one page that is sent whole, before anything else may be fetched
+    assert found == []
+
+
+COLOUR = re.compile(r"#(?:[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})\b|\b(?:rgb|hsl)a?\(", re.IGNORECASE)
+
+
+def test_colours_are_in_the_palette():
+    """Python takes them from `core.palette`, a stylesheet as variables from `dashboard.theme`."""
+    kinds = (".py", ".css", ".js", ".html")
+    files = [file for room in ("core", "dashboard") for file in ROOT.glob(f"{room}/**/*") if file.suffix in kinds]
+    assert [file for file in files if COLOUR.search(file.read_text())] == [ROOT / "core" / "palette.py"]
+
+
+def test_stylesheets_use_only_variables_that_are_set():
+    libraries = re.compile("mui-|panel-|bokeh-")
+    scripts = "".join(file.read_text() for file in ROOT.glob("dashboard/**/*.js"))
+    known = set(re.findall(r"--([\w-]+):", colour_variables())) | set(re.findall(r'setProperty\("--([\w-]+)"', scripts))
+    used = {name for file in ROOT.glob("dashboard/**/*.css") for name in re.findall(r"var\(--([\w-]+)", file.read_text())}
+    assert {name for name in used if not libraries.match(name)} <= known
 
 
 def test_stylesheets_and_scripts_are_used():

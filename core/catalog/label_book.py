@@ -15,6 +15,7 @@ from core.arrays import BoolArray, IntArray
 from core.catalog.action_columns import NONE, ActionColumns, GrowingArray, Texts
 from core.catalog.records import Action, ActionKind, ImageClass, Source
 from core.errors import InputError
+from core.palette import GREY
 
 UNLABELLED = -1
 KINDS = (None, ActionKind.LABEL, ActionKind.UNDO, ActionKind.REDO, ActionKind.SPOT_CHECK)  # None of a seq that no action has
@@ -24,7 +25,7 @@ EVIDENCE_RANKS: dict[str, int] = {Source.IMPORT: 1, Source.CHECK: 2}
 READ_RANK = EVIDENCE_RANKS[Source.CHECK]  # nothing but undo and a decision between two readings changes these
 EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
 KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
-COLOUR = "#777777"  # of a class whose own record is lost
+COLOUR = GREY  # of a class whose own record is lost
 TEXTS = ("class_name", "analyst", "day", "source", "tie")
 NOTED = np.dtype(
     [

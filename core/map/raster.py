@@ -15,6 +15,7 @@ from numba import njit
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
 from core.map.grid import GridIndex, LassoMode, combine
+from core.palette import CLASS_PALETTE, CONTINUOUS, UNLABELLED_COLOUR
 
 _MOST_COUNTED = 65_535  # points in a pixel; with more, opacity stays the same
 View = tuple[float, float, float, float]
@@ -244,11 +245,11 @@ def warm() -> None:
     xy = np.random.default_rng(0).random((50, 2)).astype(np.float32)
     grid = GridIndex.build(xy)
     raster, view, keep = Raster(grid), (0.2, 0.8, 0.2, 0.8), np.ones(50, bool)
+    codes, no_values = np.zeros(50, np.int16), np.array([], np.float32)
     categorical = Colouring(
-        ColouringKind.CATEGORICAL, np.zeros(50, np.int16), np.array([], np.float32), ("#000000",), "#999999", ("a",), 0.0, 1.0
+        ColouringKind.CATEGORICAL, codes, no_values, CLASS_PALETTE[:1], UNLABELLED_COLOUR, ("a",), low=0.0, high=1.0
     )
-    shades = ("#000000", "#ffffff")
-    continuous = replace(categorical, kind=ColouringKind.CONTINUOUS, values=xy[:, 0].copy(), palette=shades)
+    continuous = replace(categorical, kind=ColouringKind.CONTINUOUS, values=xy[:, 0].copy(), palette=CONTINUOUS)
     for colouring in (categorical, continuous):
         raster.draw(colouring, view, 40, 30)
         raster.draw(colouring, view, 40, 30, keep=keep, dots=Dots(1, 0.5))

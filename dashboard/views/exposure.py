@@ -11,6 +11,7 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
+from dashboard.theme import css
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.table import table
 from dashboard.views.words import plain, words
@@ -29,7 +30,7 @@ class ExposureLine(pn.viewable.Viewer):
             variant="text",
             size="small",
             color="default",
-            sx={"textTransform": "none", "textAlign": "left", "fontSize": "0.75rem", "justifyContent": "flex-start"},
+            stylesheets=[css("exposure")],
             sizing_mode="stretch_width",
             margin=(0, 4),
             on_click=lambda _: self.state.param.update(page=PageName.HISTORY),

@@ -20,7 +20,6 @@ class Header(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        white = {"color": "#ffffff", "textTransform": "none"}
         # The counts give way where the window is narrow; everything else keeps its width.
         self._counts = pn.pane.HTML(
             "", **styled("line", "gives-way", sheet="header"), margin=(0, 8), align="center", sizing_mode="stretch_width"
@@ -32,16 +31,7 @@ class Header(pn.viewable.Viewer):
             label="",
             options={page.heading: page for page in PageName},
             size="small",
-            sx={
-                "& .MuiToggleButton-root": {
-                    **white,
-                    "borderColor": "#ffffff88",
-                    "whiteSpace": "nowrap",
-                    "fontSize": "0.8rem",
-                    "padding": "5px 9px",
-                },
-                "& .Mui-selected": {"backgroundColor": "#ffffff33 !important", "color": "#ffffff !important"},
-            },
+            stylesheets=[css("header")],
             description="",
             margin=(0, 2),
             align="center",
@@ -80,7 +70,7 @@ class Header(pn.viewable.Viewer):
             margin=(0, 4),
             align="center",
             description="",
-            sx={"& input": {"color": "#ffffff"}, "& fieldset": {"borderColor": "#ffffff88"}},
+            stylesheets=[css("header")],
         )
 
     def _draw(self, *_: Any) -> None:

@@ -33,6 +33,7 @@ from core.arrays import FloatArray
 from core.errors import InputError
 from core.map.grid import LassoMode, combine
 from core.map.raster import Picture, View, warm
+from core.palette import DARK, INK, LIGHT, WHITE
 from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
@@ -194,7 +195,7 @@ class MapPane(pn.viewable.Viewer):
         add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
         self._pinned, self._hovered = ColumnDataSource(dict(NOWHERE)), ColumnDataSource(dict(NOWHERE))
         for source, size in ((self._hovered, 14), (self._pinned, 20)):
-            for width, colour in ((5, "#ffffff"), (2, "#111111")):  # two rings: one of them shows on any ground
+            for width, colour in ((5, WHITE), (2, INK)):  # two rings: one of them shows on any ground
                 add(source, Scatter(size=size, fill_color=None, line_color=colour, line_width=width))
         self._lines, self._names = ColumnDataSource(dict(NO_LINES)), ColumnDataSource(dict(NO_NAMES))
         self._halo = add(self._lines, MultiLine(line_width=4, line_alpha="halo"))
@@ -371,11 +372,11 @@ class MapPane(pn.viewable.Viewer):
 
     def _follow_theme(self) -> None:
         """Draw outlines and names in the ink of the page, on a rim of its ground."""
-        ground, ink, line = ("#111111", "#f5f5f5", "#cccccc") if self.state.dark else ("#ffffff", "#111111", "#333333")
-        self._halo.glyph.line_color = ground
-        self._outlines.glyph.line_color = line
-        self._rims.glyph.update(text_color=ground, text_outline_color=ground)
-        self._letters.glyph.text_color = ink
+        shades = DARK if self.state.dark else LIGHT
+        self._halo.glyph.line_color = shades.ground
+        self._outlines.glyph.line_color = shades.line
+        self._rims.glyph.update(text_color=shades.ground, text_outline_color=shades.ground)
+        self._letters.glyph.text_color = shades.ink
 
     def _spot(self, row: int | None) -> dict[str, FloatArray]:
         grid = self.state.grid

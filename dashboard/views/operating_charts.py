@@ -6,7 +6,7 @@ import numpy as np
 
 from core.evidence.threshold import FEWEST_ABOVE, PointFigures, Sample
 from core.maths.precision_recall import PRCurve
-from core.palette import UNLABELLED_COLOUR
+from core.palette import UNLABELLED_COLOUR, WHITE
 from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
 from dashboard.theme import ESTIMATE, HANDLE, NAIVE, PESSIMISTIC, PROMISED
 
@@ -46,8 +46,8 @@ class CurveChart:
                 "pessimistic": line(*pr, colour=PESSIMISTIC, width=1.5),
                 "few": line(*pr, colour=ESTIMATE, width=1.5, alpha=0.35),
                 "estimate": line(*pr, colour=ESTIMATE, width=2.5, more=("threshold", "low", "high"), tips=TIPS),
-                "promised": dots(*pr, colour=PROMISED, size=11, rim="#ffffff"),
-                "handle": dots(*pr, colour=HANDLE, size=11, rim="#ffffff"),
+                "promised": dots(*pr, colour=PROMISED, size=11, rim=WHITE),
+                "handle": dots(*pr, colour=HANDLE, size=11, rim=WHITE),
             },
             x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), width=WIDTH, height=HEIGHT,
         )  # fmt: skip
