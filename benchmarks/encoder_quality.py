@@ -2,10 +2,10 @@
 
 python -m benchmarks.encoder_quality --work /tmp/msn-demo --write docs/explanation/encoders.md
 
-Two tables. Held out: every fourth demo image is asked about, the others are known; MSN has seen all of them, none
-with its label. Unseen (where Debian's dataset-fashion-mnist is installed): 4,000 test images and 210 notices of another
-seed. Each encoder is measured standardised, as the product's probe does it, and with one scale for all dimensions: the
-first inflates the last principal components, so that PCA alone would look worse than it is.
+Two tables. Held out: every fourth demo image is a query, and the labels of the others are known; MSN was trained on all of
+them, without labels. Unseen (if Debian's dataset-fashion-mnist is installed): 4,000 test images and 210 notices of another
+seed. Each encoder is measured standardised, as in the product's probe, and with one scale for all dimensions, because
+standardising inflates the last principal components and makes PCA look worse than it is.
 """
 
 import argparse
@@ -39,7 +39,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Split:
-    """Embeddings and item names of the images whose labels are known and of those asked about."""
+    """Embeddings and item names of the images whose labels are known, and of the queries."""
 
     x: np.ndarray
     items: np.ndarray
@@ -47,14 +47,14 @@ class Split:
     asked_items: np.ndarray
 
     def scaled(self, *, standardised: bool) -> "Split":
-        """Return it centred, each dimension (or all with one factor) brought to standard deviation 1."""
+        """Return it centred and scaled to standard deviation 1, each dimension on its own or all by one factor."""
         mean, std = self.x.mean(axis=0), self.x.std(axis=0)
         scale = np.maximum(std, 1e-9) if standardised else np.sqrt((std**2).mean())
         return Split((self.x - mean) / scale, self.items, (self.asked_x - mean) / scale, self.asked_items)
 
 
 def neighbours(split: Split) -> np.ndarray:
-    """Return what the 20 nearest known images (cosine) of each asked one show."""
+    """Return the items of the 20 nearest known images (cosine) of each query."""
     known, asked = (torch.nn.functional.normalize(torch.from_numpy(x), dim=1) for x in (split.x, split.asked_x))
     return split.items[(asked @ known.T).topk(K, dim=1).indices.numpy()]
 
@@ -67,7 +67,7 @@ def vote(split: Split, near: np.ndarray) -> float:
 
 
 def average_precision(split: Split, flagged: tuple[str, ...], rows: np.ndarray) -> float:
-    """Return the AP over the asked images of a logistic regression that knows the labels of some rows."""
+    """Return the AP on the queries of a logistic regression fitted on the labels of some rows."""
     model = LogisticRegression(max_iter=2_000).fit(split.x[rows], np.isin(split.items[rows], flagged))
     return float(average_precision_score(np.isin(split.asked_items, flagged), model.decision_function(split.asked_x)))
 
@@ -101,7 +101,7 @@ def load_unseen(source: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Print the tables, and put them into the page between its marks if asked."""
+    """Print the tables; with --write, put them into the page between its marks."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--work", type=Path, default=Path("/tmp/msn-demo"))
     ask.add_argument("--unseen", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
@@ -130,7 +130,7 @@ def main() -> None:
     text = "Held out:\n\n" + "\n".join(held_out)
     if len(unseen) > 1:
         text += "\n\nUnseen:\n\n" + "\n".join(unseen)
-    text += f"\n\nImages a second, forward pass alone: {', '.join(speeds)}."
+    text += f"\n\nImages per second, forward pass alone: {', '.join(speeds)}."
     print(text)
     if chosen.write:
         before, rest = chosen.write.read_text(encoding="utf-8").split(START)

@@ -26,7 +26,7 @@ def main() -> None:
     mean = x.mean(dim=0)
     values, vectors = torch.linalg.eigh(torch.cov((x - mean).T).double())
     components = vectors[:, -DIM:].flip(1).T
-    components *= components.gather(1, components.abs().argmax(dim=1, keepdim=True)).sign()  # eigh's signs are chance
+    components *= components.gather(1, components.abs().argmax(dim=1, keepdim=True)).sign()  # eigh's signs are arbitrary
     about = {
         "format": str(WeightsFormat.PIXELS),
         "method": f"PCA of pixels, {float(values[-DIM:].sum() / values.sum()):.1%} of the variance",

@@ -1,4 +1,6 @@
-"""Fit the weights of `core.images.dark_text`: python -m benchmarks.fit_text --photos FOLDER. Prints results on held-out makes.
+"""Fit the weights of `core.images.dark_text`: python -m benchmarks.fit_text --photos FOLDER.
+
+Prints results on held-out images.
 
 Fitted on rendered notices (this machine's typefaces, every second one), the demo's cards, dark screenshots with words, and on
 photos, dark photos, drawings, lights, logos, blank grounds, pages, captions and garments, at 28, 64 and 128 px. Held out: the
@@ -27,7 +29,7 @@ HIDDEN = 48
 
 
 def thumbnail(image: Image.Image, size: int) -> np.ndarray:
-    """Return the picture as a workspace would hold it, had it been `size` px wide."""
+    """Return the picture's thumbnail as in a workspace, for an original `size` px wide."""
     small = image.copy()
     small.thumbnail((size, size), Image.Resampling.LANCZOS)
     with Image.open(io.BytesIO(thumbnail_webp(small))) as opened:
@@ -35,7 +37,7 @@ def thumbnail(image: Image.Image, size: int) -> np.ndarray:
 
 
 def pictures(photos: Sequence[Path], n: int, size: int, *, held_out: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (thumbnails, text on dark, make) of n rounds of every make."""
+    """Return (thumbnails, whether each is text on dark, kind) of n rounds of every kind."""
     rng, faces = random.Random(f"text/{held_out}/{size}"), fonts(held_out=held_out)
     tiles = np.asarray(fashion_tiles()[0]).reshape(-1, 28, 28)
     made: list[tuple[str, Image.Image]] = []

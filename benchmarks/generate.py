@@ -1,4 +1,4 @@
-"""Generate a workspace of N images without files: clustered embeddings, a map, thumbnails repeated.
+"""Generate a workspace of N images without files: clustered embeddings, a map, repeated thumbnails.
 
 python benchmarks/generate.py FOLDER --images 1000000
 """
@@ -24,7 +24,7 @@ BATCH = 50_000
 
 
 def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0) -> None:
-    """Write the workspace; images are numbered, their clusters decide gold label, embedding and place on the map."""
+    """Write the workspace; images are numbered, and the cluster determines gold label, embedding and place on the map."""
     rng = np.random.default_rng(seed)
     cluster = rng.integers(N_CLUSTERS, size=n_images)
     pictures = [_picture(rng) for _ in range(N_PICTURES)]

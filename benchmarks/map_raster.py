@@ -1,6 +1,8 @@
-"""How the map is drawn: datashader's ways and our own kernel side by side, and the lasso. `python benchmarks/map_raster.py`.
+"""Compare ways to draw the map (datashader, our own shading, our own kernel), and time the lasso.
 
-Every line is the median of `ROUNDS` alternating runs in this process; the last column is the ratio to the way we draw.
+python benchmarks/map_raster.py
+
+Every line is the median of `ROUNDS` alternating runs in this process; the last column is the ratio to our way of drawing.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from numba import njit
 
 from core.map.grid import GridIndex, combine
 from core.map.raster import DOTS, Colouring, ColouringKind, Raster, _shade, warm
+from core.palette import UNLABELLED_COLOUR
 
 WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
 FULL, ZOOMED = (-14.0, 14.0, -14.0, 14.0), (-3.0, 3.0, -3.0, 3.0)
@@ -25,7 +28,7 @@ FULL, ZOOMED = (-14.0, 14.0, -14.0, 14.0), (-3.0, 3.0, -3.0, 3.0)
 
 @njit(cache=True, nogil=True)
 def own_sums(xs, ys, codes, table, view, width, height):
-    """Count points and add up their colours per pixel: what datashader does for us."""
+    """Count points and sum their colours per pixel: datashader's share of the work."""
     count, total = np.zeros((height, width), np.uint32), np.zeros((height, width, 3), np.float32)
     for i in range(len(xs)):
         column = int((xs[i] - view[0]) / (view[1] - view[0]) * width)
@@ -56,9 +59,9 @@ def measure(n: int) -> None:
     centres, blob = rng.uniform(-10, 10, (N_CLASSES, 2)), rng.integers(0, N_CLASSES, n)
     xy = (centres[blob] + rng.normal(size=(n, 2))).astype(np.float32)
     palette = tuple(f"#{colour:06x}" for colour in rng.integers(0, 1 << 24, N_CLASSES))
-    codes, nothing = blob.astype(np.int16), np.array([], np.float32)
-    classes = Colouring(ColouringKind.CATEGORICAL, codes, nothing, palette, "#999999", palette, 0, 1)
-    values = Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), xy[:, 0].copy(), palette[:2], "#999999", (), -10, 10)
+    codes, nothing, grey = blob.astype(np.int16), np.array([], np.float32), UNLABELLED_COLOUR
+    classes = Colouring(ColouringKind.CATEGORICAL, codes, nothing, palette, grey, palette, 0, 1)
+    values = Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), xy[:, 0].copy(), palette[:2], grey, (), -10, 10)
     grid = GridIndex.build(xy)
     raster, half = Raster(grid), xy[:, 0] < 0
     frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "code": pd.Categorical(codes)})
@@ -95,7 +98,7 @@ def measure(n: int) -> None:
         "build the grid": lambda: GridIndex.build(xy),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(ROUNDS + 1):  # the first one compiles and is left out
+    for turn in range(ROUNDS + 1):  # the first one compiles and is not counted
         for name, way in ways.items():
             start = perf_counter()
             way()
@@ -108,7 +111,7 @@ def measure(n: int) -> None:
 
 
 def main() -> None:
-    """Measure at the sizes asked for."""
+    """Measure at the given sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 5_000_000])
     start = perf_counter()

@@ -1,4 +1,4 @@
-"""What an analyst feels at 1,000,000 images, and the refit beside its references, in one run; prints a Markdown table.
+"""Measure response times at 1,000,000 images, and the refit against its references, in one run; print a Markdown table.
 
 python benchmarks/generate.py FOLDER && python benchmarks/million.py FOLDER
 """
@@ -28,7 +28,7 @@ from core.workspace import Workspace
 REPEATS = 5
 COLOURS = ("score", "predicted", "uncertainty", "label", "score", "predicted", "uncertainty")
 PORT = 5099
-FRAME, WORDS = "node.dataset.frame", "node.shadowRoot.textContent"  # what a test page reads to see that something changed
+FRAME, WORDS = "node.dataset.frame", "node.shadowRoot.textContent"  # read to see that the page has changed
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -44,7 +44,7 @@ def median_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def core_rows(folder: Path) -> list[tuple[str, str, str]]:
-    """Measure lasso, fit, scoring and a whole label-to-curves turn."""
+    """Measure lasso, fit, scoring and everything from a label to its curves."""
     with Workspace(folder) as space:
         for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
             undo(space, action.seq, analyst="bench")
@@ -62,7 +62,7 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
         weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
         scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
         bare = bare_product(space, weights)
-        for code in (0, 1):  # both classes are there before the clock starts
+        for code in (0, 1):  # both classes have labels before the clock starts
             label(space, rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
         turn = median_ms(lambda: label_turn(space, rows, gold))
     return [
@@ -74,21 +74,21 @@ def core_rows(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def bare_product(space: Workspace, weights: np.ndarray) -> float:
-    """Return the median ms of one `torch.mv` over all embeddings, in memory and widened to float32 beforehand."""
+    """Return the median ms of one `torch.mv` over all embeddings, in memory and converted to float32 beforehand."""
     whole = torch.from_numpy(space.matrix.take(np.arange(space.matrix.rows)))
     vector = torch.from_numpy(weights[:, 0].astype(np.float32))
     return median_ms(lambda: torch.mv(whole, vector))
 
 
 def label_turn(space: Workspace, rows: np.ndarray, gold: np.ndarray) -> None:
-    """Label 1,000 images with one class and bring everything up to date."""
+    """Label 1,000 images with one class and update everything that follows."""
     label(space, rows[gold[rows] == 0], "neutral", analyst="bench", source="lasso")
     refit(space)
     curves(space, gold_column="label")
 
 
 def browser_rows(folder: Path) -> list[tuple[str, str, str]]:
-    """Measure first picture, zoom and recolour in Chromium, from the ask to new pixels."""
+    """Measure first picture, zoom and recolour in Chromium, from the request to new pixels."""
     command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(folder), "--port", str(PORT)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
@@ -136,13 +136,13 @@ def measure(browser: Browser) -> list[tuple[str, str, str]]:
     tries = [drag_lasso(page, frame, side) for side in (10, 12, 14)]
     n = tries[-1]
     if not n:
-        raise RuntimeError(f"the lassos selected {tries} images, not some")
-    page.keyboard.press("1")  # whatever an earlier run left
+        raise RuntimeError(f"expected the lassos to select some images, got {tries}")
+    page.keyboard.press("1")  # labels of an earlier run
     page.wait_for_timeout(5_000)
     for i in range(REPEATS + 1):
         labels.append(ms_until_change(page, curves, WORDS, lambda i=i: page.keyboard.press("21"[i % 2])))
     return [
-        ("page asked for to first picture", f"{statistics.median(first):.1f} s", "goal 5 s"),
+        ("page request to first picture", f"{statistics.median(first):.1f} s", "goal 5 s"),
         ("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", "goal 500 ms"),
         ("colour by another quantity to new pixels", f"{statistics.median(colours[1:]):.0f} ms", "goal 500 ms"),
         (f"key on a selection of {n:,} to curves drawn", f"{statistics.median(labels[1:]):.0f} ms", "goal 1,500 ms"),
@@ -150,7 +150,7 @@ def measure(browser: Browser) -> list[tuple[str, str, str]]:
 
 
 def drag_lasso(page: Page, frame: ElementHandle, side: int) -> int:
-    """Lasso a square of so many px in the middle of the map; return how many images it holds."""
+    """Lasso a square of the given size in px in the middle of the map; return how many images it selects."""
     page.mouse.move(560, 380)
     page.mouse.down()
     for x, y in ((560 + side, 380), (560 + side, 380 + side), (560, 380 + side)):
@@ -161,7 +161,7 @@ def drag_lasso(page: Page, frame: ElementHandle, side: int) -> int:
 
 
 def ms_until_change(page: Page, node: ElementHandle, read: str, act: Callable[[], None]) -> float:
-    """Return ms from the last input event to the animation frame in which `read` of the node differs, by the page's clock."""
+    """Return ms from the last input event to the animation frame where `read` of the node has changed, by the page's clock."""
     page.wait_for_timeout(900)
     page.evaluate(
         """([node, read]) => {

@@ -1,7 +1,7 @@
-"""Near-duplicates: 200 changed copies, uploaded later, among 5,000 images: who finds its original, and what is joined wrongly.
+"""Find near-duplicates: 200 changed copies, uploaded later, among 5,000 images. Measures how many are found and joined wrongly.
 
 python -m benchmarks.near_duplicates --photos FOLDER [--encoder NAME]: photos are taken from the folder, notices are rendered,
-garments are the demo's. Prints a Markdown table. Copies are compared with the hash of ingest alone, too.
+garments are the demo's. Prints a Markdown table, also for the hash of ingest alone.
 """
 
 import argparse
@@ -33,13 +33,13 @@ def encoded(image: Image.Image, rng: random.Random) -> tuple[bytes, str]:
 
 
 def resized(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Scale by half to one and a half."""
+    """Scale by a factor from 0.5 to 1.5."""
     by = rng.uniform(0.5, 1.5)
     return image.resize((max(14, round(image.width * by)), max(14, round(image.height * by))), Image.Resampling.BICUBIC)
 
 
 def cropped(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Cut 3% off: of each side, of one side, or of each direction together."""
+    """Crop 3%: from every side, from one side, or from each axis in total."""
     kind, a, b = rng.randrange(3), rng.random(), rng.random()
     left, top, right, bottom = {
         0: (CROP, CROP, CROP, CROP),
@@ -59,7 +59,7 @@ CHANGES: dict[str, Callable[[Image.Image, random.Random], Image.Image]] = {
 
 
 def write_originals(photos: Path, folder: Path, rng: random.Random) -> list[Path]:
-    """Write the 5,000 and return their files."""
+    """Write the 5,000 images and return their files."""
     files = sorted(photos.rglob("*.jpg"))
     for number, file in enumerate(rng.sample(files, PHOTOS)):
         (folder / f"photo-{number:05}.jpg").write_bytes(file.read_bytes())
@@ -73,7 +73,7 @@ def write_originals(photos: Path, folder: Path, rng: random.Random) -> list[Path
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the benchmark and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--encoder", default=None)
@@ -109,7 +109,7 @@ def main() -> None:
             found_by_hash, found = hashed[copies] == hashed[of], space.groups[copies] == space.groups[of]
             pairs = zip(copies.tolist(), of.tolist(), strict=True)
             wrong = sum(bool(joined_others(space.groups, before, copy, source, len(originals))) for copy, source in pairs)
-            print(f"Copies joined with a picture that is neither their original nor one of its group before: {wrong}.")
+            print(f"Copies joined with a picture that was not in the group of their original: {wrong}.")
             print(f"No group is split between the halves: {whole}.")
             print("\n| change | copies | found by the hash | found |\n| --- | --- | --- | --- |")
             for kind in CHANGES:
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def joined_others(groups: np.ndarray, before: np.ndarray, copy: int, source: int, n: int) -> set[int]:
-    """Return the originals that a copy was joined with although they were in no group with its own."""
+    """Return the originals that a copy was joined with and that were not in a group with its own original."""
     mine = set(np.flatnonzero(groups[:n] == groups[copy]).tolist())
     return mine - set(np.flatnonzero(before == before[source]).tolist())
 

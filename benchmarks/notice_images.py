@@ -1,4 +1,4 @@
-"""Pictures for the notice benchmark: notices of other make than the demo's, and what could be taken for one."""
+"""Pictures for the notice benchmark: notices that differ from the demo's, and pictures that could be mistaken for one."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ CHAT = (
 
 
 def fonts(*, held_out: bool) -> list[str]:
-    """Return the typefaces of this machine, none for Pillow's own: one half of them for fitting, the other held out."""
+    """Return this machine's typefaces (not Pillow's own): half of them are for fitting, the other half is held out."""
     found = sorted(str(f) for folder in FONT_FOLDERS if folder.is_dir() for f in folder.rglob("*.ttf"))
     return ["", *found[int(held_out) :: 2]]
 
@@ -57,7 +57,7 @@ def _light(rng: random.Random) -> tuple[int, int, int]:
 
 
 def _write(image: Image.Image, lines: Sequence[str], rng: random.Random, font: str, *, share: float, **where: Any) -> None:
-    """Write lines centred or to the left, the longest as wide as a share of the width; `where` may name fill and top."""
+    """Write lines centred or left-aligned, the longest filling a share of the width; `where` may give fill and top."""
     fill, top = where.get("fill"), where.get("top")
     draw, size = ImageDraw.Draw(image), 40
     longest = max(ImageDraw.Draw(image).textlength(line, font=_font(font, size)) for line in lines)
@@ -97,12 +97,12 @@ def notice(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
 
 
 def photo_(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
-    """Take the photo as it is."""
+    """Return the photo unchanged."""
     return photo
 
 
 def dark_photo(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
-    """Take the photo at night: a tenth to a third of its light."""
+    """Darken the photo to a tenth to a third of its light."""
     return ImageEnhance.Brightness(photo).enhance(rng.uniform(0.1, 0.35))
 
 
@@ -163,7 +163,7 @@ def caption(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
 
 
 def screenshot(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
-    """Draw a dark screen full of words that say nothing of copyright: text on dark, but no notice."""
+    """Draw a dark screen full of words that do not mention copyright: text on dark, but no notice."""
     image = Image.new("RGB", _size(rng), _dark(rng))
     lines = [rng.choice(rng.choice((CODE, CHAT))) for _ in range(rng.randint(2, 14))]
     _write(image, lines, rng, font, share=rng.uniform(0.4, 0.9))
@@ -171,7 +171,7 @@ def screenshot(rng: random.Random, photo: Image.Image, font: str) -> Image.Image
 
 
 def blank(rng: random.Random, photo: Image.Image, font: str) -> Image.Image:
-    """Leave a dark ground empty: a black frame, a graded one, or the noise of a covered lens."""
+    """Draw an empty dark ground: a black frame, a graded one, or the noise of a covered lens."""
     image = Image.new("RGB", _size(rng), _dark(rng))
     kind = rng.random()
     if kind < 0.4:

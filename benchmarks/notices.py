@@ -1,8 +1,8 @@
 """Finding copyright notices: python -m benchmarks.notices --photos FOLDER. Precision and recall at 28, 64 and 224 px.
 
-By the figure of text on dark alone, by the words alone, and by both, against photos, dark photos, drawings, lights, logos,
-blank grounds, pages, captions, dark screenshots (text on dark, but no notice) and garments; typefaces, photos and cards held
-out.
+By the figure for text on dark alone, by the words alone, and by both, against photos, dark photos, drawings, lights, logos,
+blank grounds, pages, captions, dark screenshots (text on dark, but no notice) and garments. Typefaces, photos and cards are
+held out.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Opening a workspace with many images and label actions, and what one more label costs: medians of CPU and wall time.
+"""Time opening a workspace with many images and label actions, and one more label: medians of CPU and wall-clock time.
 
 Run: python -m benchmarks.open_labels [IMAGES] [ACTIONS]
 """
@@ -37,7 +37,7 @@ def fill(folder: Path, n_images: int, n_actions: int) -> None:
 
 
 def report(name: str, verb: Callable[[], object], times: int = 1) -> None:
-    """Print the median CPU and wall time of a verb, in ms."""
+    """Print the median CPU and wall-clock time of a verb, in ms."""
     cpu, wall = [], []
     for _ in range(times):
         began, clock = time.process_time(), time.perf_counter()
@@ -48,7 +48,7 @@ def report(name: str, verb: Callable[[], object], times: int = 1) -> None:
 
 
 def main(n_images: int = 1_000_000, n_actions: int = 200_000) -> None:
-    """Print one line a figure."""
+    """Print one line per figure."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "w"
         fill(folder, n_images, n_actions)

@@ -1,4 +1,4 @@
-"""Pack the demo's Fashion-MNIST images into assets/demo/ again; the files come out the same, byte for byte.
+"""Pack the demo's Fashion-MNIST images into assets/demo/ again; the files are reproduced byte for byte.
 
 python -m benchmarks.pack_demo --source /usr/share/datasets/fashion-mnist    (Debian's package dataset-fashion-mnist)
 """

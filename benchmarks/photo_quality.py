@@ -3,9 +3,9 @@ r"""Compare msn-tiny-64 with the same network untrained and with PCA of pixels, 
 python -m benchmarks.photo_quality --photos caltech99-128.tar --weights assets/msn-tiny-64.safetensors \
     --write docs/explanation/encoders.md
 
-Asked are images no encoder was fitted on: every fifth photo, 4,000 Fashion-MNIST test images, 300 notices of another
-seed. Known are those that MSN saw without labels (and that PCA was fitted on). Every figure is on standardised embeddings,
-as the product's probe has them.
+The queries are images that no encoder was fitted on: every fifth photo, 4,000 Fashion-MNIST test images, 300 notices of another
+seed. The known images are those that MSN was trained on without labels (and that PCA was fitted on). All figures are for
+standardised embeddings, as in the product's probe.
 """
 
 import argparse
@@ -38,7 +38,7 @@ START, END = "<!-- figures: benchmarks/photo_quality.py -->", "<!-- end of the p
 
 @dataclass(frozen=True)
 class Data:
-    """Pixels and names of the images that are known and of those asked about."""
+    """Pixels and names of the known images and of the queries."""
 
     title: str
     known: np.ndarray  # (N, 3, S, S) uint8
@@ -74,7 +74,7 @@ def load(tar: Path, size: int) -> list[Data]:
 
 
 def few_labels(split: Split, flagged: Sequence[str], n: int, *, diverse: bool) -> tuple[float, float]:
-    """Return mean and standard deviation over `DRAWS` of the AP with n labels; one class alone has the AP of chance."""
+    """Return mean and standard deviation over `DRAWS` of the AP with n labels; one class alone gives the AP of chance."""
     found = []
     for seed in range(DRAWS):
         rng = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def measure(data: Data, name: str, embed: Encoder | PCA) -> list[str]:
 
 
 def main() -> None:
-    """Print the table, and put it into the page between its marks if asked."""
+    """Print the table; with --write, put it into the page between its marks."""
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("--photos", type=Path, required=True)
     ask.add_argument("--weights", type=Path, required=True)

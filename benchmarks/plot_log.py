@@ -1,4 +1,4 @@
-"""Draw the log of a training of shipped weights as a picture.
+"""Draw the training log of shipped weights as a picture.
 
 python -m benchmarks.plot_log docs/training/msn-tiny-64.csv docs/training/msn-tiny-64.png
 """
@@ -14,18 +14,20 @@ from bokeh.plotting import figure
 from bokeh.resources import INLINE
 from playwright.sync_api import sync_playwright
 
+from core.palette import BLUE
+
 CHARTS = {"loss": "Loss", "knn": "kNN accuracy on the watched images", "prototypes_used": "Prototypes used in a batch"}
 
 
 def main() -> None:
-    """Read the log, draw three charts, let Chromium take the picture."""
+    """Read the log, draw three charts, and take a screenshot in Chromium."""
     source, target = map(Path, sys.argv[1:3])
     with source.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     charts = []
     for name, title in CHARTS.items():
         chart = figure(width=400, height=260, title=title, x_axis_label="step", toolbar_location=None)
-        chart.line([int(line["step"]) for line in lines], [float(line[name]) for line in lines], line_width=2, color="#0072b2")
+        chart.line([int(line["step"]) for line in lines], [float(line[name]) for line in lines], line_width=2, color=BLUE)
         charts.append(chart)
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM", "/usr/bin/chromium")

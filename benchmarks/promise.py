@@ -1,4 +1,4 @@
-"""How often a promise is broken: analysts who know the answers teach, check and open the demo, each with halves of their own.
+"""How often a promise is broken: simulated analysts who know the gold labels teach, check and open the demo in repeated runs.
 
 python benchmarks/promise.py WORKSPACE --gold label --flagged footwear [--runs 50] [--teach 100] [--check 200]
 """
@@ -26,7 +26,7 @@ FIRST, ROUND = 10, 15
 
 
 def dealt_anew(source: Path, target: Path, run: int) -> None:
-    """Copy a workspace without its labels, with other halves and another order."""
+    """Copy a workspace without its labels, with different halves and a different order."""
     target.mkdir()
     shutil.copy(source / "catalog.sqlite", target)
     for name in ("embeddings", "projection"):
@@ -56,7 +56,7 @@ def give(space: Workspace, rows: np.ndarray, gold: np.ndarray, source: str) -> N
 
 
 def one_run(folder: Path, gold: str, flagged: set[str], n_teach: int, n_check: int) -> dict[str, float]:
-    """Teach, check, open; return what the promise came to."""
+    """Teach, check, open; return the outcome of the promise."""
     with Workspace(folder) as space:
         _, values = space.catalog.images.gold(gold)
         names = space.class_names

@@ -1,6 +1,6 @@
 """Run the benchmarks that need no training and write their figures into benchmarks/README.md. `make bench`.
 
-About ten minutes and 3 GB of disk; pass a folder that `benchmarks/generate.py` filled to use it again.
+Takes about ten minutes and 3 GB of disk; pass a folder filled by `benchmarks/generate.py` to reuse it.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BEGIN, END = "<!-- figures: make bench -->", "<!-- end of figures -->"
 
 
 def run(script: str, *arguments: str) -> str:
-    """Run one benchmark in a process of its own and return what it prints."""
+    """Run one benchmark in its own process and return its output."""
     command = [sys.executable, str(HERE / script), *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""What the trainings of shipped weights share: a resumable run with a log that no gradient sees."""
+"""Shared by the trainings of shipped weights: a resumable run whose log of accuracy never affects the training."""
 
 import csv
 import shutil
@@ -20,7 +20,7 @@ COLUMNS = ("step", "epoch", "loss", "learning_rate", "ema", "prototypes_used", "
 
 
 def knn_accuracy(x: torch.Tensor, items: np.ndarray, *, k: int = 20) -> float:
-    """Return the accuracy of a k-nearest-neighbour vote (cosine), every fourth image asked, the others asked about."""
+    """Return the accuracy of a k-nearest-neighbour vote (cosine): every fourth image is a query, the others vote."""
     classes = torch.from_numpy(np.unique(items, return_inverse=True)[1])
     x = torch.nn.functional.normalize(x - x.mean(dim=0), dim=1)
     asked = torch.arange(len(x)) % 4 == 0
@@ -58,11 +58,11 @@ def run(
     watched: torch.Tensor | None = None,
     checkpoint_epochs: int = 1,
 ) -> None:
-    """Train, or go on with a run that was stopped, and copy weights and log to their places at the end.
+    """Train, or resume a run that was stopped, and finally copy weights and log to their places.
 
     Args:
-        pixels: (N, 3, S, S) uint8, what is learned from.
-        items: (M,) what the watched images show; only the log sees it.
+        pixels: (N, 3, S, S) uint8, the training images.
+        items: (M,) item names of the watched images, for the log only.
         config: the run.
         work: folder of the run's state.
         out, log: where weights and log are published.

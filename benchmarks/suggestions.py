@@ -1,4 +1,4 @@
-"""Suggestions beside scikit-learn's own code and lightly-mundig: a round's cost at 1,000,000 images, what its picks give.
+"""Compare suggestions with scikit-learn and lightly-mundig: the time of a round at 1,000,000 images, and the AP from its picks.
 
 pip install -e '.[bench]'; python -m benchmarks.suggestions time FOLDER (made by benchmarks/generate.py)
 python -m benchmarks.suggestions picks WORKSPACE GOLD FLAGGED... (a prepared workspace with gold labels); prints Markdown
@@ -23,12 +23,12 @@ from core.study.run import MOST_A_SIDE
 from core.study.simulate import Simulation
 from core.workspace import Workspace
 
-ROUND, TAUGHT = 10, 100  # images asked for, and labels there are already
+ROUND, TAUGHT = 10, 100  # images to suggest, and existing labels
 SEEDS, BUDGETS = 20, (10, 100)
 
 
 def sklearn_medoids(x: np.ndarray, n: int, taken: np.ndarray) -> np.ndarray:
-    """Pick what a notebook would: KMeans as it comes, the image nearest to each centre; clusters with a taken image last."""
+    """Pick as a notebook would: default KMeans, the image nearest to each centre; clusters with a labelled image last."""
     model = KMeans(n_clusters=min(n + len(taken), len(x)), random_state=0).fit(x)
     nearest, _ = pairwise_distances_argmin_min(model.cluster_centers_, x)
     covered = np.isin(np.arange(len(nearest)), model.predict(taken)) if len(taken) else np.zeros(len(nearest), bool)
@@ -37,7 +37,7 @@ def sklearn_medoids(x: np.ndarray, n: int, taken: np.ndarray) -> np.ndarray:
 
 
 def mundig(x: np.ndarray, n: int, taken: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Pick with the selection wheel of LightlyStudio: its diversity, and uncertainty as weights where they are given."""
+    """Pick with LightlyStudio's selection library: by diversity, weighted by uncertainty if it is given."""
     wheel = Selection()
     wheel.add_diversifying_strategy(np.concatenate([taken, x]).astype(np.float32), 1.0)
     if weights is not None:
@@ -50,7 +50,7 @@ def mundig(x: np.ndarray, n: int, taken: np.ndarray, weights: np.ndarray | None 
 def _peer(name: str, pick: Callable[[Pool, int, np.ndarray, np.ndarray], np.ndarray], *, needs: str = "nothing") -> Strategy:
     def chosen(pool: Pool, n: int, _rng: np.random.Generator) -> np.ndarray:
         picked = pool.rows[pick(pool, n, pool.embeddings(pool.rows), pool.embeddings(pool.labelled))]
-        rest = np.setdiff1d(pool.rows, picked)  # centres that share an image leave the round short
+        rest = np.setdiff1d(pool.rows, picked)  # centres that share an image leave the round incomplete
         return np.concatenate([picked, rest[: n - len(picked)]])
 
     return Strategy(name, chosen, "", needs, "", "", in_rounds=needs != "nothing")
@@ -68,7 +68,7 @@ PEERS = (
 
 
 def time_table(folder: Path) -> str:
-    """Return a round's cost by strategy, the peers on the same 50,000 images, and a search beside brute force."""
+    """Return the time of a round by strategy, of the peers on the same 50,000 images, and of a search against brute force."""
     lines = ["| a round of 10 from 1,000,000 images, 100 labelled | seconds |", "| --- | --- |"]
     with Workspace(folder) as space:
         for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
@@ -100,7 +100,7 @@ def time_table(folder: Path) -> str:
 
 
 def picks_table(folder: Path, gold: str, flagged: tuple[str, ...]) -> str:
-    """Return the AP on a test half that 10 and 100 labels of each way to pick give, mean ± sd over seeds."""
+    """Return the AP on a test half with 10 and 100 labels picked in each way, mean ± sd over seeds."""
     with Workspace(folder, read_only=True) as space:
         rows, known = space.catalog.images.gold(gold)
         embedded = space.embedded(space.encoder_name)

@@ -1,6 +1,6 @@
-"""Images a second from JPEG files to embeddings, beside the bare forward loop of the same model and batch, and decoding alone.
+"""Measure images per second from JPEG files to embeddings, against the bare forward loop of the same model, and decoding alone.
 
-The bare loop has its images decoded in memory and gives each batch to the model in one pass, on torch's own threads.
+The bare loop takes decoded images from memory and gives each batch to the model in one pass, on torch's own threads.
 "In pieces" is how `lassoscope embed` computes on a CPU: pieces that stay in a core's cache, one thread each.
 
 python -m benchmarks.throughput FOLDER_WITH_JPEGS --encoder msn-demo
@@ -25,17 +25,17 @@ REPEATS, BATCH = 5, 256
 
 
 def rate(n: int, work: Callable[[], object]) -> float:
-    """Return how many of n images a second one call handles."""
+    """Return images per second of a call that handles n images."""
     start = time.perf_counter()
     work()
     return n / (time.perf_counter() - start)
 
 
 def main() -> None:
-    """Measure the three alternately and print a Markdown table."""
+    """Measure all three in alternation and print a Markdown table."""
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("folder", type=Path)
-    ask.add_argument("--encoder", action="append", help="may be repeated; msn-demo if none")
+    ask.add_argument("--encoder", action="append", help="may be repeated; default msn-demo")
     ask.add_argument("--device", default="auto")
     ask.add_argument("--most", type=int, default=2_048)
     chosen = ask.parse_args()

@@ -1,9 +1,9 @@
-"""Train the weights that ship in assets/: MSN on the demo images and notices; labels are watched, never learned from.
+"""Train the weights that ship in assets/: MSN on the demo images and notices; labels are only logged, never learned from.
 
 python -m benchmarks.train_demo --minutes 65 --work /tmp/msn-demo
 
 The log (docs/training/msn-demo.csv) has the collapse gauges and, at each checkpoint, the kNN accuracy of the EMA
-backbone; nothing in the run depends on that accuracy. Started again with the same folder, it goes on where it stopped.
+backbone; nothing in the run depends on that accuracy. Run again with the same folder, it resumes where it stopped.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def load_demo(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Measure the speed, choose the epochs that fit the time, train, copy weights and log to their places."""
+    """Measure the speed, choose as many epochs as fit the time, train, copy weights and log to their places."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--minutes", type=float, default=65)
     ask.add_argument("--epochs", type=int, help="instead of --minutes")

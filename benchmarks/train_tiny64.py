@@ -2,8 +2,8 @@
 
 python -m benchmarks.train_tiny64 --photos caltech99-128.tar --work /tmp/msn-64 --epochs 50
 
-Every fifth photo is held out of the training and only watched (kNN in the log). Started again with the same folder it goes
-on where it stopped.
+Every fifth photo is held out of the training and used only for kNN in the log. Run again with the same folder, it resumes where
+it stopped.
 """
 
 import argparse

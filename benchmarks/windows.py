@@ -1,11 +1,11 @@
-"""Twenty analysts at once: real websocket sessions on a real server, one key every three seconds each. Prints a Markdown row.
+"""Twenty analysts at once: real websocket sessions on a real server, one key every three seconds each. Prints a Markdown table.
 
 python -m benchmarks.windows FOLDER [--checkout OTHER] [--windows 20] [--seconds 60]
 
 FOLDER is a workspace with a map and no labels yet; the run works on a copy of it. `--checkout` serves it with the code of
-another checkout, so that two states of the code are compared in one run. A window here is what a browser is to the server: it
-opens the page, takes every message, tells the size of its map, opens Suggestions and answers with the class keys. It draws
-nothing, so that the figures are the server's.
+another checkout, so that one run compares two versions of the code. To the server a window here looks like a browser: it
+opens the page, receives every message, reports the size of its map, opens Suggestions and answers with the class keys. It
+draws nothing, so the figures are those of the server alone.
 """
 
 import argparse
@@ -33,20 +33,20 @@ ROOT = Path(__file__).resolve().parent.parent
 EVERY = 3.0  # s between two keys of one window
 MAP_SIZE = (590, 620)  # CSS px, of the map in a window of 1,280 x 720
 LABELLED = re.compile(r"· ([\d,]+) labelled")
-SAVED = re.compile(r"\bLabelled \d")  # more than one where near-duplicates go together
-STUCK = 60.0  # s without a next picture after which a person presses again
-FORGOTTEN = 40.0  # s after which a server has let go of closed tabs: it looks for them every 17 s
+SAVED = re.compile(r"\bLabelled \d")  # more than one with near-duplicates
+STUCK = 60.0  # s without a next picture, after which the key is pressed again
+FORGOTTEN = 40.0  # s after which a server has discarded closed tabs; it checks every 17 s
 PATIENCE = 120.0  # s after the last key in which a window may still follow
 
 
 @dataclass
 class Key:
-    """One key that was pressed, and when its effects came back."""
+    """One key press, and when its effects arrived."""
 
     pressed: float
     acknowledged: float | None = None
     shown: float | None = None
-    total: int | None = None  # labels in the workspace, as the window's own header then says
+    total: int | None = None  # labels in the workspace, as the window's own header then shows
 
 
 @dataclass
@@ -57,13 +57,13 @@ class Window:
     socket: WebSocketClientConnection = field(init=False)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     picture: str = ""  # image that the queue shows
-    place: str = ""  # what the page says class keys act on
+    place: str = ""  # what class keys act on, as the page reports it
     keys: list[Key] = field(default_factory=list)
-    totals: list[tuple[float, int]] = field(default_factory=list)  # when the header said how many labels
+    totals: list[tuple[float, int]] = field(default_factory=list)  # times at which the header showed a number of labels
     frames: int = 0
 
     async def open(self) -> None:
-        """Load the page and its document, and say what a browser says first."""
+        """Load the page and its document, and send a browser's first messages."""
         page = await AsyncHTTPClient().fetch(HTTPRequest(self.url, request_timeout=300))
         token = found(r'"token":"([^"]+)"', page.body.decode())
         address = self.url.replace("http", "ws", 1) + "ws"
@@ -103,7 +103,7 @@ class Window:
             await self._event("data_event", {"model": {"id": keys["id"]}, "data": data})
 
     async def close(self) -> None:
-        """Close the tab, and say so as the page does when it goes."""
+        """Close the tab, and report it as the page does."""
         for keeper in self._components("Connection"):  # older code has none
             await self._event("data_event", {"model": {"id": keeper["id"]}, "data": {"closing": True}})
         self.socket.close()
@@ -117,7 +117,7 @@ class Window:
         return [model for model in self.models.values() if model["attributes"].get("class_name") == class_name]
 
     def _learn(self, value: Any) -> None:
-        """Keep every model of a message by its id, and what it says."""
+        """Store every model of a message by its id, and the text it shows."""
         if isinstance(value, dict):
             if value.get("type") == "object" and "id" in value:
                 self.models[value["id"]] = {"attributes": {}, **value}
@@ -182,7 +182,7 @@ class Window:
 
 
 def found(pattern: str, text: str) -> str:
-    """Return the first group of a pattern that must be there."""
+    """Return the first group of a pattern; raise ValueError if the text does not match."""
     match = re.search(pattern, text)
     if match is None:
         raise ValueError(f"there is no {pattern} in {text[:200]}")
@@ -190,7 +190,7 @@ def found(pattern: str, text: str) -> str:
 
 
 def cpu_and_memory(pid: int) -> tuple[float, float]:
-    """Return the CPU seconds a process has used and its resident MB."""
+    """Return the CPU seconds used by a process, and its resident MB."""
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     resident = found(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK"), int(resident) / 1024
@@ -227,7 +227,7 @@ async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[st
         await asyncio.sleep(rng.random() * EVERY)
         due = time.perf_counter()
         while time.perf_counter() - start < seconds:
-            await window.press("12"[len(window.keys) % 2])  # another class each time: the same sentence would be no news
+            await window.press("12"[len(window.keys) % 2])  # another class each time: a repeated message is not sent
             due += EVERY
             patience = time.perf_counter() + STUCK
             while time.perf_counter() < due or (window.keys[-1].shown is None and time.perf_counter() < patience):
@@ -263,17 +263,17 @@ async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[st
     }
     return {
         "windows": f"{n_windows}",
-        "page, CPU s": f"{(opened - before) / n_windows:.2f}",
+        "CPU s per page": f"{(opened - before) / n_windows:.2f}",
         "keys": f"{len(keys)} in {elapsed:.0f} s ({lost} not acknowledged)",
         **{f"{name}, median / p95": value for name, value in words.items()},
         "server's CPU": f"{100 * (worked - working) / elapsed:.0f}%",
         "memory MB before, busy, closed": f"{memory_before:,.0f}, {memory_busy:,.0f}, {memory_closed:,.0f}",
-        "memory MB a page closed after that": f"{(memory_after - memory_closed) / n_windows:.2f}",
+        "memory MB per page closed after that": f"{(memory_after - memory_closed) / n_windows:.2f}",
     }
 
 
 async def wait_for_all(windows: list[Window]) -> None:
-    """Wait until every window shows the last label, or patience ends."""
+    """Wait until every window shows the last label, or `PATIENCE` is over."""
     last = max((key.total or 0 for window in windows for key in window.keys), default=0)
     for _ in range(int(PATIENCE)):
         if all(window.totals and window.totals[-1][1] >= last for window in windows):
@@ -295,7 +295,7 @@ def followed(windows: list[Window]) -> list[float]:
 
 
 def serve(folder: Path, checkout: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server of a checkout's code and wait until it answers."""
+    """Start a server with the code of a checkout, and wait until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -326,7 +326,7 @@ def measure(folder: Path, checkout: Path, *, n_windows: int, seconds: float) -> 
 
 
 def main() -> None:
-    """Print the table: one column a checkout."""
+    """Print the table: one column per checkout."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkout", type=Path, help="another checkout, measured first")
