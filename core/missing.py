@@ -69,7 +69,7 @@ def missing_for_suggestions(workspace: Workspace) -> str:
     n_teach = counted(int((~workspace.is_check).sum()), "image")
     if free.any():
         return "The images that are still without a label have no embeddings; run 'lassoscope embed'."
-    return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is kept as unsure."
+    return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is marked as unsure."
 
 
 def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:

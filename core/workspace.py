@@ -62,10 +62,10 @@ class Workspace:
         """
         state = state_of(folder)
         if state == FolderState.MISSING:
-            raise WorkspaceError(f"There is no workspace in {folder}; make one with 'lassoscope ingest SOURCE'.")
+            raise WorkspaceError(f"There is no workspace in {folder}; create one with 'lassoscope ingest SOURCE'.")
         if state == FolderState.UNFINISHED:
             raise WorkspaceError(
-                f"The workspace in {folder} is empty: its creation was cut off; run 'lassoscope ingest SOURCE' to go on."
+                f"The workspace in {folder} is empty: its creation was interrupted; run 'lassoscope ingest SOURCE' again."
             )
         self.folder, self.writable = folder, not read_only
         self.damage: list[str] = []  # what cannot be read, one sentence each; `core.doctor.health` examines more

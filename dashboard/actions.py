@@ -167,7 +167,7 @@ class Actions:
         if budget and had < budget <= n:
             self.state.reminder = (
                 f"You have seen {counted(n, 'picture')} clear today, which is your budget of {budget:,}. "
-                "Much of the rest can be done blurred: clusters, bulk labels, suggestions."
+                "Much of the remaining work can be done blurred: clusters, bulk labels, suggestions."
             )
 
     def meet_analyst(self) -> None:
@@ -450,9 +450,7 @@ class Actions:
 
         def show(rows: np.ndarray) -> None:
             if not len(rows):
-                self.say(
-                    f"No picture that was read contains '{words}'. Finding clusters reads the pictures rich in text on dark."
-                )
+                self.say(f"No picture that was read contains '{words}'. Finding clusters reads those with much text on dark.")
                 return
             self.state.param.update(selected=rows, last_polygon=None)
             self.say(

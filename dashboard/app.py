@@ -24,7 +24,7 @@ from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
 PORT_TROUBLES = {
-    errno.EADDRINUSE: "; stop the program that has it, or choose another with --port (0 takes a free one)",
+    errno.EADDRINUSE: "; stop the program that uses it, or choose another with --port (0 takes a free one)",
     errno.EACCES: "; choose one from 1024 on with --port",
 }
 KEEP_SESSION_MS = 300_000  # a tab survives five minutes of a sleeping laptop
@@ -111,7 +111,7 @@ def need_port(settings: Settings) -> None:
                 tried.bind(place)
                 tried.listen()
     except (OSError, UnicodeError) as error:
-        said = PORT_TROUBLES.get(getattr(error, "errno", None) or 0, "; --address 127.0.0.1 is this machine alone")
+        said = PORT_TROUBLES.get(getattr(error, "errno", None) or 0, "; --address 127.0.0.1 means this machine only")
         what = getattr(error, "strerror", None) or "no such address"
         raise InputError(f"Port {settings.port} at {settings.address} cannot be used ({what}){said}.") from None
 

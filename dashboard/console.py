@@ -25,10 +25,10 @@ from dashboard.extras import sentence_of_missing
 P = ParamSpec("P")
 FAILED = 1
 IN_PAGE = {  # what the page of the server that has the workspace open can do instead, by the command's function
-    "fit": "open its page, which fits after every label",
-    "clusters": "find the clusters in its page, on the tab Clusters",
-    "encoders": "choose the encoder in its page",
-    "promise": "open the check set in its page, on Operating point",
+    "fit": "open its page, which refits after every label",
+    "clusters": "find the clusters on its page, in the tab Clusters",
+    "encoders": "choose the encoder on its page",
+    "promise": "open the check set on its page, under Operating point",
 }
 LOG = logging.getLogger("lassoscope")
 ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -32,7 +32,7 @@ KEYS: dict[Verb, tuple[str, str]] = {
     Verb.REVEAL: ("R held", "see the one picture under the mouse clear"),
     Verb.MORE: ("M", "more like the pinned picture, or like these"),
     Verb.SKIP: ("S", "skip this picture"),
-    Verb.UNSURE: ("U", "unsure: leave it without a class for good"),
+    Verb.UNSURE: ("U", "unsure: give no class, and do not ask again"),
     Verb.SAVE: ("N", "save these 25 readings"),
     Verb.NOTHING: ("Esc", "select nothing, or cancel"),
 }

@@ -185,7 +185,7 @@ class ClusterJob(Job):
         super().__init__(
             publish,
             name="clusters",
-            busy="Clusters are already being searched; they will appear in every window.",
+            busy="Clusters are already being found; they will appear in every window.",
             broke="Finding clusters failed; the previous ones are kept.",
         )
         self._workspace = workspace

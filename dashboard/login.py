@@ -230,7 +230,7 @@ class LoginHandler(RequestHandler):
             return
         name = clean_name(self.get_body_argument("username", ""))
         if not name:
-            self._show(400, f"Write your name: 1 to {LONGEST_NAME} letters, digits, spaces and . - _ @.")
+            self._show(400, f"Enter your name: 1 to {LONGEST_NAME} letters, digits, spaces and . - _ @.")
         elif not self.login.is_right(self.get_body_argument("password", "", strip=False)):
             tries.wrong(place, known=known is not None)
             self._show(401, "Wrong password; try again.")

@@ -30,7 +30,7 @@ class SessionState(param.Parameterized):
     """One per tab; views watch and set its parameters, and never access another view."""
 
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
-    shared: Shared = param.ClassSelector(class_=Shared, doc="What all tabs draw, worked out once.")
+    shared: Shared = param.ClassSelector(class_=Shared, doc="Results shown in all tabs, computed once.")
     analyst: str = param.String(default="analyst", doc="Analyst saved with labels given in this tab.")
     signed_in: bool = param.Boolean(
         default=False, constant=True, doc="The analyst is the one who logged in and cannot be changed."

@@ -86,7 +86,7 @@ class Wall(Matcher):
         """Refuse requests that another site's page sends without its visitor knowing."""
         if self._login is None and request.host_name.strip("[]").lower() not in self._hosts:
             # A site can give its own name this machine's address; with a login the cookie is missing then.
-            return Refused(403, "This server is not known by that name; set LASSOSCOPE_ORIGINS to the host:port you open.")
+            return Refused(403, "This server does not accept that host name; set LASSOSCOPE_ORIGINS to the host:port you open.")
         navigates = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and not navigates and request.path != SOCKET:
             return Refused(403, "Other sites may only link to this page.")  # Bokeh checks a socket's origin

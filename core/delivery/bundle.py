@@ -216,7 +216,7 @@ def _write(workspace: Workspace, folder: Path, chosen: Choice) -> Manifest:
         classes=[BundleClass(name=name, flagged=name in flagged) for name in dict.fromkeys([*names, *flagged])],
         encoder=plain({"name": chosen.encoder, **encoder.describe()}),
         probe=ProbePart(version=chosen.probe, classes=names, labels=probe.n_labels),
-        preprocessing=f"decode, EXIF upright, RGB on white; shorter side to {encoder.input_size} px (bicubic), middle cut out; "
+        preprocessing=f"decode, EXIF upright, RGB on white; shorter side to {encoder.input_size} px (bicubic), centre crop; "
         "values / 255; normalised inside encoder and model.onnx",
         onnx=OnnxPart(
             inputs=["images"],

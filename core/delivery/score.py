@@ -241,7 +241,7 @@ def promise_words(bundle: Bundle) -> str:
     """Say that the bundle's promise does not cover new images."""
     held = bundle.manifest.promise
     if held is None:
-        return "This bundle carries no promise."
+        return "This bundle contains no promise."
     return (
         f"The promise of {target(held.recall)} recall was made for the {counted(held.frame, 'image')} of "
         f"'{bundle.manifest.workspace}' on {held.at[:10]}; it does not cover others, so nothing is promised here."

@@ -162,7 +162,7 @@ def _claim(folder: Path, files: list[DemoFile], seed: int) -> None:
     plan = repr([seed, [(f.label, f.item, f.source) for f in files]])
     claim, mine = folder / "demo.txt", hashlib.blake2b(plan.encode(), digest_size=16).hexdigest()
     if claim.exists() and claim.read_text(encoding="utf-8").strip() != mine:
-        raise InputError(f"{folder} holds demo images of another choice; give an empty folder, or remove this one.")
+        raise InputError(f"{folder} holds a different selection of demo images; give an empty folder, or remove this one.")
     with atomic_path(claim) as aside:
         aside.write_text(mine + "\n", encoding="utf-8")
 
@@ -232,7 +232,7 @@ def fetch_dataset(
     except (OSError, RuntimeError, ImportError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise UnavailableError(
-            f"{chosen.title} could not be fetched ({reason}); connect this machine, or use the embedded demo."
+            f"{chosen.title} could not be downloaded ({reason}); connect this machine to the network, or use the embedded demo."
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -71,9 +71,7 @@ def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes
         )
     names = ", ".join(f"'{class_names[code]}'" for code in flagged_codes)
     if len(flagged_codes) == len(class_names):
-        return (
-            "Every class is flagged, so there is nothing to tell apart; leave one without a star in 'lassoscope classes --set'."
-        )
+        return "Every class is flagged, so there is nothing to distinguish; remove a star with 'lassoscope classes --set'."
     flagged = np.isin(codes[codes != UNLABELLED], flagged_codes)
     if not flagged.any():
         return f"No score yet: no teach-half label is of a flagged class ({names}); label at least one such image."

@@ -79,9 +79,9 @@ def lean_png(content: bytes) -> tuple[bytes, int]:
             kept += [(name, data)] * data_cut
             continue
         if not sound and name in _PNG_CRITICAL | _PNG_MOVING:
-            raise InputError(f"it is damaged (its part {_name(name)} is not what was written)")
+            raise InputError(f"it is damaged (the checksum of its part {_name(name)} is wrong)")
         if name[:1].isupper() and name not in _PNG_CRITICAL:
-            raise InputError(f"it is damaged (nobody knows its part {_name(name)})")
+            raise InputError(f"it is damaged (it has the unknown part {_name(name)})")
         if name == b"tRNS" and kept:
             data = _clear_grey(bytes(kept[0][1]), data)
         if sound and name in _PNG_KEPT and not _too_large(name, data):
@@ -156,7 +156,7 @@ def _completed(chunks: list[tuple[bytes, memoryview]], data_cut: bool) -> list[t
     except zlib.error as error:
         raise InputError(f"it is damaged ({error})") from None
     if room > MOST_MISSING * expected:
-        raise InputError(f"it is cut off: {room / expected:.0%} of it are missing")
+        raise InputError(f"it is cut off: {room / expected:.0%} of it is missing")
     if not data_cut and not room:
         return [*chunks, end]
     packed = memoryview(zlib.compress(b"".join([*pieces, bytes(room)]), 1))
@@ -168,13 +168,13 @@ def _png_bytes(header: bytes) -> int:
     """Return how many bytes a PNG's rows have when they are unpacked.
 
     Raises:
-        InputError: if the header means nothing, or too much.
+        InputError: if the header is invalid, or claims too many pixels.
     """
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     check_pixels(width, height)
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 0)
     if not channels or not width or not height:
-        raise InputError("it is damaged (a PNG whose header means nothing)")
+        raise InputError("it is damaged (a PNG with an invalid header)")
     passes = [(width, height)]
     if interlaced:
         sizes = [((width - x + dx - 1) // dx, (height - y + dy - 1) // dy) for dx, dy, x, y in _ADAM7]
@@ -231,7 +231,7 @@ def check_tiff(content: bytes) -> None:
     """Limit what a decoder has to store of a TIFF's tags, on every page.
 
     Raises:
-        InputError: if its pages go round in a circle, or its tags claim more than the file holds.
+        InputError: if its list of pages is circular, or its tags claim more than the file holds.
     """
     order = "<" if content[:2] == b"II" else ">"
     big = content[2:4] in (b"+\0", b"\0+")
@@ -241,12 +241,12 @@ def check_tiff(content: bytes) -> None:
         while todo:
             start = todo.pop()
             if start in seen or len(seen) >= MOST_PAGES:
-                raise InputError("it is damaged (its pages go round in a circle)" if start in seen else "it has too many pages")
+                raise InputError("it is damaged (its list of pages is circular)" if start in seen else "it has too many pages")
             seen.add(start)
             todo += _check_page(content, order, big, start)
     except struct.error:
         if len(seen) < 2:
-            raise InputError("it is damaged (a TIFF without a whole page)") from None
+            raise InputError("it is damaged (a TIFF without a complete page)") from None
 
 
 def _check_page(content: bytes, order: str, big: bool, start: int) -> list[int]:

@@ -94,11 +94,11 @@ def decode_details(source: Path | bytes, *, max_side: int | None = None) -> Deco
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"it is damaged (it begins like a {kind} file and does not go on like one)") from None
+        raise InputError(f"it is damaged (it starts like a {kind} file, but the rest is not one)") from None
     except Image.DecompressionBombError:
         raise InputError(f"it claims more than {MAX_PIXELS / 1e6:.0f} megapixels") from None
     except PermissionError:
-        raise InputError("it may not be read") from None
+        raise InputError("you may not read it") from None
     except FileNotFoundError:
         raise InputError("it is gone") from None
     except MemoryError:

@@ -71,7 +71,7 @@ def unreadable(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is gone"
     if isinstance(error, PermissionError):
-        return "it may not be read"
+        return "you may not read it"
     if isinstance(error, MemoryError):
         return "it does not fit into memory"
     return f"it cannot be read ({getattr(error, 'strerror', None) or error})"

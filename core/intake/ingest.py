@@ -93,7 +93,7 @@ class IngestResult:
             n = counted(self.contradictions, "image")
             sentences.append(f"The manifest has more than one answer for {n}; the first one counts.")
         if self.left_out:
-            sentences.append(f"Left out of the manifest, because they hold bytes or lists: {', '.join(self.left_out)}.")
+            sentences.append(f"Columns left out of the manifest, because they hold bytes or lists: {', '.join(self.left_out)}.")
         if self.uncompared:
             n = counted(self.uncompared, "pair")
             sentences.append(
@@ -441,7 +441,7 @@ def _inspect_named(text: str, root: Path, gold: Mapping[str, str]) -> Found:
 
 def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
     if not text:
-        return Found(str(path), "the manifest names no path")
+        return Found(str(path), "the manifest gives no path")
     if "\0" in text:
         return Found(text.replace("\0", "\\0"), "its path contains a NUL character")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):

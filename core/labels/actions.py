@@ -52,7 +52,7 @@ class LabelResult:
     def _did(self) -> str:
         name, n = self.action.class_name, len(self.action.rows)
         if self.action.source == Source.UNSURE:
-            return f"{counted(n, 'image')} kept as unsure: not learned from, and not asked for again."
+            return f"{counted(n, 'image')} marked as unsure: not learned from, and not asked for again."
         if name is None:
             return f"Cleared the label of {counted(n, 'image')}."
         if self.action.source == Source.CHECK:
@@ -243,7 +243,7 @@ def commit(workspace: Workspace, drafts: Sequence[ActionDraft]) -> list[Action]:
     """
     with workspace.lock:  # disk first: what memory shows has been acknowledged
         if any(draft.kind == ActionKind.LABEL and keeps(workspace, draft).any() for draft in drafts):
-            raise InputError("Some of these images were read in Check meanwhile and keep that label; do the same once more.")
+            raise InputError("Some of these images have just been read in Check and keep that label; try again.")
         done = workspace.append(drafts)
     for action in done:
         facts = {"action": action.seq, "kind": action.kind, "source": action.source, "images": len(action.rows)}

@@ -136,7 +136,7 @@ def further_spot_check(workspace: Workspace, token: str, *, rng: np.random.Gener
     _check_classes(workspace, bulk.purity.class_name)
     shown = draw_sample(bulk.rows, bulk.spot_checked, rng)
     if not len(shown):
-        raise InputError(f"All {len(bulk.rows):,} images of this label were spot-checked; there is no more to see.")
+        raise InputError(f"All {len(bulk.rows):,} images of this label were spot-checked; none is left.")
     return SpotCheck(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)
 
 
@@ -149,7 +149,7 @@ def _check_classes(workspace: Workspace, *names: str | None) -> None:
 def _standing(workspace: Workspace, token: str) -> BulkLabel:
     bulk = bulk_label(workspace, token)
     if not bulk.stands:
-        raise InputError("This bulk label was undone meanwhile; redo it on the History page to spot-check more of it.")
+        raise InputError("This bulk label has been undone; redo it on the History page to spot-check more of it.")
     return bulk
 
 

@@ -139,7 +139,7 @@ def _settled(lines: list[FileLabel], file: Path) -> FileLabel:
     why = "an image has one reading" if readings else "a time for each would say which is newer"
     raise InputError(
         f"{file} calls the image {first.name!r} '{first.class_name}' in line {first.line} and '{second.class_name}' in line "
-        f"{second.line}; {why}. Leave one of these lines. Nothing was imported."
+        f"{second.line}; {why}. Keep only one of these lines. Nothing was imported."
     )
 
 
@@ -184,7 +184,7 @@ def _utc(text: str, file: Path, line: int) -> str:
         ) from None
     if not EARLIEST <= moment <= dt.datetime.now(dt.UTC) + AHEAD:
         raise InputError(
-            f"{file} has the time {text!r} in line {line}; labels are given between 1970 and now, correct it or leave the "
+            f"{file} has the time {text!r} in line {line}; a label's time is between 1970 and now; correct it, or leave the "
             "cell empty. Nothing was imported."
         )
     return moment.isoformat(timespec="microseconds")

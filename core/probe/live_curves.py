@@ -55,7 +55,7 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
     if values and len(no_class) == len(values):
         missing = (
             f"{title}: no value of '{column}' is a class: {_listed(values)}{near}; the classes are "
-            f"{', '.join(workspace.class_names)}. Write the values as the classes, or set classes with 'lassoscope classes'."
+            f"{', '.join(workspace.class_names)}. Use class names as values, or change the classes with 'lassoscope classes'."
         )
         return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
     curve = _curve(workspace, CurveKey.GOLD, gold, workspace.is_check & (gold != UNLABELLED) & scored, score)
@@ -70,7 +70,7 @@ def _missing_for_check_curve(workspace: Workspace) -> str:
         return f"{CURVE_TITLES[CurveKey.CHECK]}: {missing[0].lower()}{missing[1:]}"
     n_sealed = int((workspace.evidence() & workspace.sealed).sum())
     sealed = f" ({n_sealed:,} are read and sealed for the promise, see Operating point)" if n_sealed else ""
-    return f"{CURVE_TITLES[CurveKey.CHECK]}: read some in Check, 'for live curves'{sealed}."
+    return f"{CURVE_TITLES[CurveKey.CHECK]}: read some images in Check for 'live curves'{sealed}."
 
 
 def learning(workspace: Workspace) -> LearningCurve | None:

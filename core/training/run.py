@@ -81,7 +81,7 @@ def train_on_workspace(
     need_file_place(out)
     state = out.with_suffix(".state")
     if state.exists() and not resume and first_process():
-        raise InputError(f"{state} holds an earlier run; add --resume to go on with it, name another --out, or delete it.")
+        raise InputError(f"{state} holds an earlier run; add --resume to continue it, name another --out, or delete it.")
     config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
     originals = workspace.originals()
     images = pixels_of(originals, config.architecture.input_size)

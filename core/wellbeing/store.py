@@ -38,7 +38,9 @@ class Glance:
         numbers = [*seen.values(), *lasted.values()]
         longest = max(lasted.values(), default=0)
         if any(not math.isfinite(number) or number < 0 for number in numbers) or longest > MOST_SECONDS:
-            raise InputError(f"The page reported {dict(views)} views in {dict(seconds)} s, which cannot be; reload the page.")
+            raise InputError(
+                f"The page reported {dict(views)} views in {dict(seconds)} s, which is impossible; reload the page."
+            )
         return cls(seen, lasted)
 
     def __add__(self, other: "Glance") -> "Glance":

@@ -177,10 +177,11 @@ def promise(
     workspace: WorkspaceOption,
     recall: Annotated[
         float | None,
-        typer.Option(**NUMBER, help="Recall to promise.  [default: as set before, at first 0.9]"),
+        typer.Option(**NUMBER, help="Recall to promise.  [default: the last one set, initially 0.9]"),
     ] = None,
     confidence: Annotated[
-        float | None, typer.Option(**NUMBER, help="Of all looks together.  [default: as set before, at first 0.95]")
+        float | None,
+        typer.Option(**NUMBER, help="Confidence of all looks together.  [default: the last one set, initially 0.95]"),
     ] = None,
     size: Annotated[
         int | None, typer.Option(min=1, max=10_000_000, help="Check images to read before the set may be opened.  [100]")

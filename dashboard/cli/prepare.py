@@ -147,7 +147,10 @@ def train(
         int, typer.Option(min=1, max=1_024, help="GPUs (or CPU processes) of this machine that share each batch.")
     ] = 1,
     nodes: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Machines; started by the cluster, as Lightning documents it.")
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Number of machines; the cluster starts the processes, see Lightning's documentation."
+        ),
     ] = 1,
     checkpoint_epochs: Annotated[int, typer.Option(**EPOCHS, help="Epochs between two checkpoints of the weights file.")] = 100,
     json: JsonOption = False,

@@ -44,7 +44,7 @@ class BulkPane(pn.viewable.Viewer):
         for gallery in (self._odd, self._shown):
             gallery.param.watch(lambda _: self._draw_worth(), "picked")
         self._without_odd = self._button("Leave all of these out", self._leave_odd)
-        self._wrong_class = pmui.Select(label="Wrong ones get", options=[LEAVE], size="small", margin=(6, 6))
+        self._wrong_class = pmui.Select(label="Label wrong ones as", options=[LEAVE], size="small", margin=(6, 6))
         self._label = self._button("", lambda: self._end(answered=True), variant="contained", color="primary")
         self._blind = self._button("Without a spot check", lambda: self._end(answered=False))
         self._ask = pn.Column(
@@ -181,7 +181,7 @@ class BulkPane(pn.viewable.Viewer):
         key = next(c.key for c in self.state.workspace.classes if c.name == spot_check.class_name)
         n = len(rows) - n_wrong
         self._label.label = (
-            f"Keep what I saw  [{key}]" if spot_check.token else f"Label {n:,} '{spot_check.class_name}'  [{key}]"
+            f"Save this spot check  [{key}]" if spot_check.token else f"Label {n:,} '{spot_check.class_name}'  [{key}]"
         )
 
     def _on_bulk(self) -> None:
@@ -195,7 +195,7 @@ class BulkPane(pn.viewable.Viewer):
             worth.sentence
         )
         self._more.visible = more.n_spot_checked > worth.n_spot_checked
-        self._more.label = f"Spot-check {more.n_spot_checked - worth.n_spot_checked} more: could be {more.percent}%"
+        self._more.label = f"Spot-check {more.n_spot_checked - worth.n_spot_checked} more: could reach {more.percent}%"
 
     def _follow(self, *_: Any) -> None:
         for gallery in (self._odd, self._shown):

@@ -164,7 +164,7 @@ class ClustersPane(pn.viewable.Viewer):
         shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
         open_ = int((space.labels.codes[notices.rows] < 0).sum())
         unread = not notices.was_read or (names and set(names) <= set(notices.unread.get(str(self._grain.value), [])))
-        told = "found by text on a dark ground only: spot-check before you label" if unread else "their words were read"
+        told = "found by text on a dark ground only: spot-check before labelling" if unread else "their words were read"
         where = f"in {', '.join(names)}; " if names else ""
         return [
             {

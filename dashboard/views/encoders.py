@@ -33,7 +33,7 @@ class EncoderChoice(pn.viewable.Viewer):
         super().__init__(**params)
         names = [encoder["name"] for encoder in self.state.shared.encoders() if encoder["mapped"]]
         self._select = pmui.Select(
-            label="Encoder, for everybody",
+            label="Encoder, for all windows",
             options=names,
             value=self.state.encoder if self.state.encoder in names else None,
             size="small",

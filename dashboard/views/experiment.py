@@ -27,7 +27,7 @@ NO_GOLD = (
     "A study needs known answers: ingest a manifest (CSV or Parquet) with a column `path` and one with the class of "
     "each image. No model ever sees that column outside the study."
 )
-NOTHING = "No study yet. Choose which values of a gold column count as flagged, and start one; it takes some minutes."
+NOTHING = "No study yet. Choose which values of a gold column count as flagged, and start one; it takes a few minutes."
 NONE = "none"
 
 

@@ -96,7 +96,7 @@ class ExposureTable(pn.viewable.Viewer):
             field.param.watch(self._on_limits, "value")
         self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._layout = pn.Column(
-            words("<b>What was seen</b> <small>by day (UTC); it stays in this workspace</small>", margin=(4, 8)),
+            words("<b>Pictures seen</b> <small>by day (UTC); stored in this workspace only</small>", margin=(4, 8)),
             self._table,
             pn.Row(self._budget, self._break, margin=(10, 0, 14, 0)),
             sizing_mode="stretch_width",

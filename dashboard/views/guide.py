@@ -22,7 +22,7 @@ STEPS = (  # title, what to do
     ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is."),
     (
         "Choose the operating point",
-        "Its page says what share of the flagged images a threshold catches, and how certain that is.",
+        "The Operating point page shows what share of the flagged images a threshold catches, and how certain that is.",
     ),
 )
 

@@ -54,7 +54,7 @@ class Header(pn.viewable.Viewer):
     def _signature(self) -> pn.viewable.Viewable:
         """Return who labels: a field, or with a login the name it was made with, which cannot be changed in the browser."""
         if self.state.signed_in:
-            name = f'<span title="Who is named on your labels">{html.escape(self.state.analyst)}</span>'
+            name = f'<span title="The name saved with your labels">{html.escape(self.state.analyst)}</span>'
             return pn.pane.HTML(
                 f'{name} <a href="logout">Log out</a>',
                 **styled("signature", sheet="header"),

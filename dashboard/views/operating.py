@@ -274,7 +274,7 @@ class OperatingPage(pn.viewable.Viewer):
     def _next_look(view: OpeningView) -> str:
         if not view.n_since or view.status.known is not None:
             return ""
-        return view.status.missing or f"'Open: look {view.status.look}', on the left, takes them in."
+        return view.status.missing or f"'Open: look {view.status.look}', on the left, includes them."
 
     def _draw_check_set(self, view: OpeningView) -> None:
         status, names = view.status, self.state.workspace.flagged_names
@@ -511,7 +511,7 @@ class OperatingPage(pn.viewable.Viewer):
             at = say_threshold(kept.threshold, view.sample) if of_this else f"{kept.threshold:.3f}"
             self._export.label = f"Export the bundle of {kept.title}, ≥ {at}"
         same = kept is not None and of_this and _flags_alike(view.sample, kept.threshold, threshold)
-        self._export_shown.label = f"Export what is shown, ≥ {say_threshold(threshold, view.sample)}, without a name"
+        self._export_shown.label = f"Export the threshold shown, ≥ {say_threshold(threshold, view.sample)}, without a name"
         self._export.param.update(visible=kept is not None, disabled=False)
         self._export_shown.param.update(visible=not same, disabled=False)
 
@@ -535,7 +535,7 @@ class OperatingPage(pn.viewable.Viewer):
         if view is None or view.opened is None or view.sample is None:
             return
         mine = [point for point in view.points if point.opening == view.opened.number]
-        rows: list[Any] = [_small(["Points of this opening, with what they come to:"])] if mine else []
+        rows: list[Any] = [_small(["Points of this opening, with their figures:"])] if mine else []
         self._points.objects = [
             *(words(text, margin=(0, 8)) for text in rows),
             *(self._point_row(point, figures_at(view.sample, point.threshold)) for point in mine),

@@ -20,7 +20,7 @@ TIPS = (
 )
 LEGEND = (  # class of `charts.css`, words
     ("estimate", "estimate, with its 95% range"),
-    ("edge", "lower edge of recall, everywhere at once, 95%"),
+    ("edge", "lower limit of recall at all thresholds together, 95%"),
     ("pessimistic", "pessimistic curve, 95%"),
     ("naive", "scores on training labels: too optimistic"),
     ("promised", "the promise"),

@@ -155,7 +155,7 @@ class QueuePane(pn.viewable.Viewer):
             next_id=self._waiting[1].id if len(self._waiting) > 1 else "",
             view=self.state.privacy_view,
             reveal=self.state.reveal,
-            description=f"image asked for, {self.state.privacy_view}" if current else "no image is asked for",
+            description=f"image to label, {self.state.privacy_view}" if current else "no image to label",
         )
         words = html.escape(self._say()).replace("\n", "<br>")
         self._words.param.update(html=words, image_id=current.id if current else "")

@@ -124,7 +124,7 @@ def test_unsure_is_kept_never_learned_from_and_not_asked_for_again(worked_on):
         before = label_counts(space)
         row = suggest(space, 5, strategy="random", seed=3)[2].row
         result = label(space, np.array([row]), None, analyst="a", source="unsure")
-        assert "kept as unsure" in result.sentence
+        assert "marked as unsure" in result.sentence
         assert label_counts(space) == before
         assert describe(space, row)["unsure"]
         everything = suggest(space, space.n_images, strategy="random")

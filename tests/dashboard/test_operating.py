@@ -191,7 +191,7 @@ def test_the_export_buttons_say_what_they_write(page, space):
     assert page._export.label.startswith("Export the bundle of the promise of opening 1 (no point is in force), ≥ ")
     assert not page._export_shown.visible
     page._typed.value = "0.5"
-    assert page._export_shown.label == "Export what is shown, ≥ 0.50, without a name"
+    assert page._export_shown.label == "Export the threshold shown, ≥ 0.50, without a name"
     page._on_export(shown=True)
     assert (asked[-1]["threshold"], asked[-1]["opened"].number) == (0.5, 1)
     page._name.value = "careful"

@@ -253,7 +253,7 @@ def test_a_page_is_made_for_who_logged_in_whatever_else_the_browser_sends(site):
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\u202eb", "<b>a</b>", "a\u200bb", 'a"b'])
 def test_a_name_that_cannot_stand_on_a_label_is_not_taken(site, name):
     answer = site.log_in(name)
-    assert (answer.status, "Write your name" in answer.text) == (400, True)
+    assert (answer.status, "Enter your name" in answer.text) == (400, True)
     assert answer.headers["Set-Cookie"] is None
 
 

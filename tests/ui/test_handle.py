@@ -111,4 +111,6 @@ def test_the_handle_stays_where_the_mouse_drops_it_and_all_say_the_same(page):
         expect_all_at(page, score)
     drag(page, 0.7)
     expect_all_at(page, 0.7)
-    expect(page.get_by_role("button", name=re.compile("Export what is shown, ≥ 0.(69|70|71), without a name"))).to_be_visible()
+    expect(
+        page.get_by_role("button", name=re.compile("Export the threshold shown, ≥ 0.(69|70|71), without a name"))
+    ).to_be_visible()

@@ -77,7 +77,7 @@ def test_a_bulk_label_is_spot_checked_raised_flipped_and_undone_as_one(open_page
     expect(page.get_by_text(f"{n} labelled (")).to_be_visible(timeout=10_000)
     expect(page.get_by_text(f"{n - 1} labelled 'copyright': {Purity('copyright', n, 12, 11).sentence}")).to_be_visible()
     page.get_by_role("button", name=re.compile("Spot-check 12 more")).click()
-    page.get_by_role("button", name=re.compile("Keep what I saw")).click(timeout=10_000)
+    page.get_by_role("button", name=re.compile("Save this spot check")).click(timeout=10_000)
     expect(page.get_by_text(Purity("copyright", n, 24, 23).sentence).first).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert sorted(np.bincount(space.labels.codes + 1, minlength=4)[1:].tolist()) == [0, 1, n - 1]

@@ -161,7 +161,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     expect(second.get_by_text("Training labels (optimistic): AP")).to_be_visible(timeout=15_000)
     labelled = second.get_by_text(re.compile(r"\d+ labelled \(")).inner_text()
     selected, view = (facts(first).get_attribute(f"data-{name}") for name in ("idsum", "view"))
-    first.get_by_role("combobox", name="Encoder, for everybody").first.click()
+    first.get_by_role("combobox", name="Encoder, for all windows").first.click()
     first.get_by_role("listbox").get_by_text(new).click()
     for page in (first, second):
         expect(facts(page)).not_to_have_attribute("data-view", view, timeout=10_000)
@@ -177,7 +177,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     expect(second.get_by_role("gridcell").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(
         2, timeout=20_000
     )
-    first.get_by_role("combobox", name="Encoder, for everybody").first.click()
+    first.get_by_role("combobox", name="Encoder, for all windows").first.click()
     first.get_by_role("listbox").get_by_text(old).click()
     expect(facts(first)).to_have_attribute("data-view", view, timeout=10_000)
 
@@ -231,7 +231,7 @@ def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(
         expect(page.get_by_text(f"{number} labelled (")).to_be_visible(timeout=5_000)
     expect(page.get_by_text("No flagged image among the labels yet")).to_be_visible()
     page.keyboard.press("u")  # unsure: kept, not a label
-    expect(page.get_by_text("kept as unsure")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("marked as unsure")).to_be_visible(timeout=5_000)
     expect(page.get_by_text(re.compile(r"1 of 10 · diverse"))).to_be_visible(timeout=15_000)
     expect(page.get_by_text("9 labelled (9 teach, 0 check)")).to_be_visible()
     page.get_by_role("tab", name="Selection").click()

@@ -170,7 +170,7 @@ def half_made(folder, how):
 @pytest.mark.parametrize("how", ["empty", "tables", "some tables", "no salt", "no classes"])
 def test_a_half_made_workspace_is_said_and_completed(tmp_path, how):
     half_made(tmp_path / "w", how)
-    with pytest.raises(WorkspaceError, match="creation was cut off"):
+    with pytest.raises(WorkspaceError, match="creation was interrupted"):
         Workspace(tmp_path / "w", read_only=True)
     with Workspace.create(tmp_path / "w", salt="new") as space:
         assert space.class_names == ["neutral", "explicit", "copyright"]

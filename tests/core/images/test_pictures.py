@@ -112,7 +112,7 @@ def test_a_png_loses_what_nobody_needs_and_no_more():
 def test_a_wrong_checksum_where_it_matters_is_damage(name):
     content = bytearray(encoded(picture(), "PNG"))
     content[content.find(name) + 5] ^= 1
-    with pytest.raises(InputError, match=f"{name.decode()} is not what was written"):
+    with pytest.raises(InputError, match=f"checksum of its part {name.decode()} is wrong"):
         decode_details(bytes(content))
 
 

@@ -92,7 +92,7 @@ def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as
     assert len(undone.rows) == 40  # with what was flipped, and what a spot check took out
     assert undone.sentence == "Undone: 40 images, 'neutral' and 'footwear' and a cleared label."
     assert (space.labels.codes[rows] == -1).all()
-    with pytest.raises(InputError, match="undone meanwhile"):
+    with pytest.raises(InputError, match="has been undone"):
         further_spot_check(space, bulk.token, rng=np.random.default_rng(1))
     redo(space, undone.actions[0].seq, analyst="ann")
     assert space.labels.n_labelled == 39
@@ -107,7 +107,7 @@ def test_spot_checks_go_on_until_everything_was_seen(writable):
         sample = further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
         bulk = save_spot_check(space, bulk.token, result=SpotCheckResult(sample.shown, NOTHING, None), analyst="ann")
     assert bulk.purity.least == 21
-    with pytest.raises(InputError, match="no more to see"):
+    with pytest.raises(InputError, match="none is left"):
         further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
     assert len(draw_sample(rows, bulk.spot_checked, np.random.default_rng(0))) == 0
 

@@ -72,7 +72,7 @@ def test_no_verb_gets_past_a_reading_and_undo_and_a_decision_do(space):
         for class_name in ("neutral", "explicit", None):
             with pytest.raises(InputError, match="read as 'explicit' by ann"):
                 label(space, rows, class_name, analyst="bob", source=source)
-    with pytest.raises(InputError, match="read in Check meanwhile"):  # a road that forgot to ask
+    with pytest.raises(InputError, match="just been read in Check"):  # a road that forgot to ask
         commit(space, [ActionDraft("label", "bob", "lasso", np.arange(N), "neutral")])
     both = label(space, np.arange(N), "neutral", analyst="bob", source="check")
     assert (both.n_kept, name_of(space, row)) == (1, "explicit")
