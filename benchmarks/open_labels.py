@@ -16,7 +16,6 @@ import numpy as np
 
 from core.catalog.records import ActionDraft, ImageRecord
 from core.labels.actions import history, label, undo
-from core.labels.bulk import bulk_labels
 from core.workspace import Workspace
 
 AT_ONCE = 10_000
@@ -68,7 +67,6 @@ def main(n_images: int = 1_000_000, n_actions: int = 200_000) -> None:
             report("undo an old one", partial(undo, space, 1, analyst="bob"))
             report("evidence after a label", lambda: (label_one(), space.evidence()), LABELS)
             report("newest 100 of the history", partial(history, space, 100), TIMES)
-            report("all bulk labels", partial(bulk_labels, space), TIMES)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ What it returns is never changed afterwards, so readers need no lock.
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -382,11 +382,10 @@ class LabelBook:
         noted, tie = self._noted.values, self._noted.values["tie"][seq]
         return [seq] if tie == NONE else np.flatnonzero((noted["tie"] == tie) & (noted["kind"] == LABEL)).tolist()
 
-    def bulk_actions(self, token: str | None = None) -> list[int]:
-        """Return the seqs of all actions that belong to bulk labels, or to one of them; ascending."""
-        noted = self._noted.values
-        mine = noted["bulk"] if token is None else noted["bulk"] & (noted["tie"] == self._texts["tie"].code(token))
-        return np.flatnonzero(mine).tolist()
+    def bulk_actions(self, tokens: Collection[str]) -> list[int]:
+        """Return the seqs of all actions that belong to these bulk labels, ascending."""
+        noted, ties = self._noted.values, [self._texts["tie"].code(token) for token in tokens]
+        return np.flatnonzero(noted["bulk"] & np.isin(noted["tie"], ties)).tolist()
 
     def labelled_on(self) -> dict[tuple[str, str], int]:
         """Return the images in label actions that stand, by (analyst, day); imports and cleared labels do not count."""

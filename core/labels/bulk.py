@@ -5,6 +5,7 @@ A bulk label, its flipped images and all its spot checks share a token; they are
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -230,9 +231,10 @@ def _spot_check_drafts(
     return drafts
 
 
-def bulk_labels(workspace: Workspace) -> dict[str, BulkLabel]:
-    """Return every bulk label by its token, newest first."""
-    return _bulk_labels(workspace, None)
+def token_of(action: Action) -> str | None:
+    """Return the token of the bulk label that an action gave; None for others, its flips and spot checks included."""
+    gave = action.kind == ActionKind.LABEL and action.criterion.images is not None
+    return action.criterion.bulk if gave else None
 
 
 def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
@@ -241,25 +243,25 @@ def bulk_label(workspace: Workspace, token: str) -> BulkLabel:
     Raises:
         InputError: if there is none with this token.
     """
-    found = _bulk_labels(workspace, token)
-    if token not in found:
+    found = bulk_labels(workspace, [token])
+    if not found:
         raise InputError("There is no such bulk label; the History page lists them.")
-    return found[token]
+    return found[0]
 
 
-def _bulk_labels(workspace: Workspace, token: str | None) -> dict[str, BulkLabel]:
+def bulk_labels(workspace: Workspace, tokens: Collection[str]) -> list[BulkLabel]:
+    """Return the bulk labels with these tokens, newest first; reads their actions only."""
     with workspace.lock:
-        actions = workspace.catalog.labels.actions(workspace.book.bulk_actions(token))[::-1]
+        actions = workspace.catalog.labels.actions(workspace.book.bulk_actions(tokens))[::-1]
     spot_checks: dict[str | None, list[Action]] = {}
     for action in actions:
         if action.kind == ActionKind.SPOT_CHECK:
             spot_checks.setdefault(action.criterion.bulk, []).append(action)
-    found = {}
-    for action in actions:
-        mine = action.criterion.bulk
-        if action.kind == ActionKind.LABEL and mine is not None and action.criterion.images is not None:
-            found[mine] = _folded(mine, action, bool(workspace.book.stands(action.seq)), spot_checks.get(mine, []))
-    return found
+    return [
+        _folded(token, action, bool(workspace.book.stands(action.seq)), spot_checks.get(token, []))
+        for action in actions
+        if (token := token_of(action)) is not None
+    ]
 
 
 def _folded(token: str, action: Action, stands: bool, spot_checks: list[Action]) -> BulkLabel:

@@ -1,7 +1,7 @@
 """The History page: who did what when and how, newest first; any label action can be undone or redone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import param
 
 from core.catalog.records import Action, ActionKind
 from core.labels.actions import history
-from core.labels.bulk import BulkLabel, bulk_labels
+from core.labels.bulk import BulkLabel, bulk_labels, token_of
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
@@ -21,6 +21,15 @@ from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 
 PAGE = 100  # actions shown at first, and more at each press of "Show older"
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the page shows."""
+
+    entries: list[Entry]  # newest first
+    tokens: dict[int, str]  # of the bulk labels that stand, by the seq of their action
+    has_older: bool
 
 
 class HistoryPage(pn.viewable.Viewer):
@@ -35,6 +44,7 @@ class HistoryPage(pn.viewable.Viewer):
         self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
         self._shown = PAGE
         self._wanted: tuple[int, int] = (0, 0)  # the newest action and the number of actions asked for last
+        self._tokens: dict[int, str] = {}
         self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
         self._layout = pn.Column(seen, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16)
@@ -44,14 +54,18 @@ class HistoryPage(pn.viewable.Viewer):
         self._wanted = (self.state.labels_version, self._shown)
         self.actions.fetch(partial(self._read, self._shown), partial(self._show, self._wanted))
 
-    def _read(self, n: int) -> tuple[list[Entry], bool]:
-        """Return the rows of the n newest actions, and whether there are older ones."""
-        actions, bulk = history(self.state.workspace, n + 1), bulk_labels(self.state.workspace)
-        return [entry(action, stands, bulk) for action, stands in as_one(actions[:n])], len(actions) > n
+    def _read(self, n: int) -> _Shown:
+        """Read the n newest actions, and the bulk labels among them."""
+        actions = history(self.state.workspace, n + 1)
+        shown = as_one(actions[:n])
+        tokens = {action.seq: token for action, stands in shown if stands and (token := token_of(action)) is not None}
+        bulk = {label.action.seq: label for label in bulk_labels(self.state.workspace, tokens.values())}
+        entries = [entry(action, stands, bulk.get(action.seq)) for action, stands in shown]
+        return _Shown(entries, tokens, has_older=len(actions) > n)
 
-    def _show(self, wanted: tuple[int, int], found: tuple[list[Entry], bool]) -> None:
+    def _show(self, wanted: tuple[int, int], found: _Shown) -> None:
         if wanted == self._wanted:  # else a newer list is on its way
-            self._list.entries, self._older.visible = found
+            self._list.entries, self._tokens, self._older.visible = found.entries, found.tokens, found.has_older
             self._empty.visible = not self._list.entries
 
     def _on_older(self, _: object) -> None:
@@ -67,9 +81,8 @@ class HistoryPage(pn.viewable.Viewer):
             self.actions.redo(seq)
 
     def _spot_check(self, seq: int) -> None:
-        for token, bulk in bulk_labels(self.state.workspace).items():
-            if bulk.action.seq == seq:
-                self.actions.spot_check_more(token)
+        if seq in self._tokens:
+            self.actions.spot_check_more(self._tokens[seq])
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
@@ -95,24 +108,22 @@ def _grid_token(action: Action) -> str:
     return action.criterion.together or ""
 
 
-def entry(action: Action, stands: bool | None, bulk: Mapping[str, BulkLabel]) -> Entry:
+def entry(action: Action, stands: bool | None, bulk: BulkLabel | None) -> Entry:
     """Turn an action into one row of the list.
 
     Args:
         stands: whether a label action stands; None for others.
-        bulk: the bulk labels by token.
+        bulk: what it gave, if that is a bulk label that stands.
     """
-    mine = bulk.get(action.criterion.bulk or "")
-    is_bulk = mine is not None and mine.action.seq == action.seq
     return {
         "seq": action.seq,
         "when": action.at[:19].replace("T", " ") + " UTC",
         "who": action.analyst,
-        "what": _what(action) + (f"; {mine.purity.sentence}" if mine is not None and is_bulk and stands else ""),
+        "what": _what(action) + (f"; {bulk.purity.sentence}" if bulk is not None else ""),
         "how": action.source if action.kind == ActionKind.LABEL else "",
         "state": "" if stands is None else "stands" if stands else "undone",
         "can": "" if stands is None else "undo" if stands else "redo",
-        "spot_check": mine is not None and is_bulk and bool(stands) and len(mine.spot_checked) < len(mine.rows),
+        "spot_check": bulk is not None and len(bulk.spot_checked) < len(bulk.rows),
     }
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.catalog.criterion import NO_CRITERION
 from core.errors import InputError
 from core.evidence import check_sets, queues, second_reading
 from core.labels.actions import history
-from core.labels.bulk import bulk_labels
+from core.labels.bulk import SpotCheckResult, bulk_label, label_bulk
 from core.notices.find import Notices
 from core.wellbeing.exposure import Limits
 from core.wellbeing.store import limits
@@ -200,8 +201,8 @@ def test_without_a_spot_check_nothing_is_known_of_a_bulk_label_and_history_offer
     pane = bulk_pane(spot_checking)
     spot_checking.do(lambda: pane._end(answered=False))
     spot_checking.settle()
-    (token, found), *_ = bulk_labels(space).items()
-    assert len(found.spot_checked) == 0
+    token = spot_checking.state.bulk.token
+    assert len(bulk_label(space, token).spot_checked) == 0
     show(spot_checking, page=PageName.HISTORY)
     page = spot_checking.pane(HistoryPage)
     newest = page._list.entries[0]
@@ -209,6 +210,25 @@ def test_without_a_spot_check_nothing_is_known_of_a_bulk_label_and_history_offer
     spot_checking.do(lambda: page._on_verb("spot_check", newest["seq"]))
     spot_checking.settle()
     assert (spot_checking.state.spot_check.token, spot_checking.state.page) == (token, PageName.MAP)
+
+
+def test_history_reads_the_bulk_labels_it_shows_and_no_others(tab, space, monkeypatch):
+    for rows in np.split(teach_half(space)[:60], 2):
+        skipped = SpotCheckResult(NOTHING, NOTHING, None)
+        label_bulk(space, rows, "neutral", analyst="ann", source="lasso", criterion=NO_CRITERION, result=skipped)
+    read, n_read = space.catalog.labels.actions, []
+    monkeypatch.setattr(
+        space.catalog.labels, "actions", lambda *seqs, **which: n_read.append(len(found := read(*seqs, **which))) or found
+    )
+    monkeypatch.setattr("dashboard.views.history.PAGE", 1)
+    show(tab, page=PageName.HISTORY)
+    (entry,) = tab.pane(HistoryPage)._list.entries
+    assert entry["what"] == "30 images → neutral; none of the 30 'neutral' images was spot-checked."
+    assert n_read == [2, 1]  # what is shown and whether there is more; the bulk label that is shown
+    tab.do(lambda: tab.pane(HistoryPage)._on_verb("spot_check", entry["seq"]))
+    tab.settle()
+    assert tab.state.spot_check.token
+    assert n_read == [2, 1, 1]
 
 
 def test_what_looks_odd_can_be_left_out_as_a_whole(spot_checking):

@@ -20,6 +20,7 @@ from dashboard.hub import Topic
 from dashboard.inputs import Press
 from dashboard.settings import Settings
 from dashboard.views.experiment import ExperimentPage
+from dashboard.views.history import HistoryPage
 from dashboard.views.operating import OperatingPage
 from dashboard.views.training import TrainingPage
 from tests.dashboard.loop import CORE, EventLoop, Tab, watching
@@ -95,7 +96,7 @@ def test_a_whole_visit_only_draws_on_the_event_loop(loop, server):
         move_the_handle(tab)
         label_in_every_way(tab, space)
         hear_of_others(tab)
-        show(tab, page=PageName.HISTORY)
+        spot_check_more(tab)
         tab.close()
     assert space.labels.n_labelled > n_before + 3_000
     assert watch.found == []
@@ -158,6 +159,15 @@ def label_in_every_way(tab, space):
         wait_for(lambda before=before: space.labels.version > before or "once more" in tab.state.message)
     key(tab, "z")
     wait_for(lambda: tab.state.message.startswith("Undone"))
+
+
+def spot_check_more(tab):
+    """Ask the History page for more images of the bulk label."""
+    show(tab, page=PageName.HISTORY)
+    page = tab.pane(HistoryPage)
+    seq = next(entry["seq"] for entry in page._list.entries if entry["spot_check"])
+    tab.do(lambda: page._on_verb("spot_check", seq))
+    wait_for(lambda: tab.state.spot_check is not None)
 
 
 def hear_of_others(tab):

@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.labels.actions import label, redo, undo
 from core.labels.bulk import (
     SpotCheckResult,
+    bulk_label,
     bulk_labels,
     draw_sample,
     first_spot_check,
@@ -80,7 +81,7 @@ def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as
     assert set(rows[names == "footwear"]) == set(wrong)
     assert (names != "footwear").sum() == (names == "neutral").sum() == 38
     space.reload()  # from disk
-    assert bulk_labels(space)[bulk.token].purity == bulk.purity
+    assert bulk_label(space, bulk.token).purity == bulk.purity
 
     more = further_spot_check(space, bulk.token, rng=np.random.default_rng(1))
     assert not set(more.shown) & set(sample.shown)
@@ -96,7 +97,7 @@ def test_a_bulk_label_keeps_its_spot_check_flips_what_was_wrong_and_is_undone_as
         further_spot_check(space, bulk.token, rng=np.random.default_rng(1))
     redo(space, undone.actions[0].seq, analyst="ann")
     assert space.labels.n_labelled == 39
-    assert bulk_labels(space)[bulk.token].stands
+    assert bulk_label(space, bulk.token).stands
 
 
 def test_spot_checks_go_on_until_everything_was_seen(writable):
@@ -110,6 +111,21 @@ def test_spot_checks_go_on_until_everything_was_seen(writable):
     with pytest.raises(InputError, match="none is left"):
         further_spot_check(space, bulk.token, rng=np.random.default_rng(0))
     assert len(draw_sample(rows, bulk.spot_checked, np.random.default_rng(0))) == 0
+
+
+def test_of_many_bulk_labels_only_those_asked_for_are_read(writable, monkeypatch):
+    space, given = writable, []
+    for rows in np.split(np.arange(90), 3):
+        result = SpotCheckResult(rows[:12], rows[:1], "footwear")
+        given.append(label_bulk(space, rows, "neutral", **ANN, result=result)[1])
+    read, seqs = space.catalog.labels.actions, []
+    monkeypatch.setattr(space.catalog.labels, "actions", lambda asked: seqs.extend(asked) or read(asked))
+    found = bulk_labels(space, [given[0].token, given[2].token])
+    assert [(bulk.token, bulk.purity) for bulk in found] == [(bulk.token, bulk.purity) for bulk in (given[2], given[0])]
+    assert seqs == [1, 2, 3, 7, 8, 9]  # of each its spot check, the flipped image's label, and itself
+    assert bulk_labels(space, []) == []
+    with pytest.raises(InputError, match="no such bulk label"):
+        bulk_label(space, "of nobody")
 
 
 def test_marking_everything_wrong_labels_nothing(writable):
