@@ -109,7 +109,7 @@ def test_an_interrupted_writing_goes_on(tmp_path):
 
 def test_a_folder_of_another_choice_is_refused(tmp_path):
     write_demo_images(tmp_path, n_images=20)
-    with pytest.raises(InputError, match="another choice"):
+    with pytest.raises(InputError, match="different selection"):
         write_demo_images(tmp_path, n_images=20, seed=1)
 
 
