@@ -14,7 +14,7 @@ JsonObject = dict[str, Any]
 """A JSON object whose keys this program does not know in advance."""
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) while work goes on; the caller draws it, `core` only reports."""
+"""Called with (done, total) while work is in progress; the caller draws it, `core` only reports."""
 
 
 def ignore(done: int, total: int) -> None:

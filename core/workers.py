@@ -33,7 +33,7 @@ class CrashedError(AppError):
 
 
 def end_with_parent() -> None:
-    """End this process when its parent ends for whatever reason; it would wait for work for ever."""
+    """End this process when its parent ends for any reason; otherwise it would wait for work forever."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

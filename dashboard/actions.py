@@ -1,4 +1,4 @@
-"""What clicks and keys do: run verbs off the event loop and turn errors into messages."""
+"""The effects of clicks and keys: run verbs off the event loop and turn errors into messages."""
 
 import logging
 import time

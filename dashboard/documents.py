@@ -40,10 +40,10 @@ def _locked_session(document: Document) -> ServerSession | None:
 
 
 def _forget_echoes(document: Document) -> None:
-    """Keep what the server has changed itself from being taken for what the browser has changed.
+    """Keep the server's own changes from being mistaken for the browser's.
 
     Panel knows its own changes while it makes them, not after a hold; each would come back 50 ms later as the browser's, and
-    could undo what was set meanwhile.
+    could undo what was set in between.
     """
     for event in document.callbacks._held_events:
         if isinstance(event, DocumentPatchedEvent) and event.setter is None:
@@ -72,7 +72,7 @@ def _queue(document: Document, session: ServerSession, events: Sequence[Document
 
 
 def _is_there(document: Document, event: DocumentPatchedEvent) -> bool:
-    """Tell whether the browser has, or gets with this message, the model that an event changes; one may have gone meanwhile."""
+    """Tell whether the browser has, or gets with this message, the model that an event changes; it may have been removed."""
     model = getattr(event, "model", None)
     return model is None or model.id in document.models or isinstance(event, RootRemovedEvent)
 

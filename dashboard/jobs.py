@@ -30,7 +30,7 @@ Publish = Callable[[Hashable, object], None]
 
 
 class RefitWorker:
-    """Refits the probe after label actions, off the event loop; requests that come meanwhile are served by one refit."""
+    """Refits the probe after label actions, off the event loop; requests during a refit are served by one more refit."""
 
     def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, *, device: str) -> None:
         self._workspace, self._shared, self._publish, self._device = workspace, shared, publish, device
@@ -104,7 +104,7 @@ class Job:
         """Create a job without starting it.
 
         Args:
-            busy: message for whoever starts it while it runs.
+            busy: message for an analyst who starts it while it runs.
             broke: message for every window if it fails.
         """
         self._publish, self._name, self._busy, self._broke = publish, name, busy, broke

@@ -213,7 +213,7 @@ class LoginHandler(RequestHandler):
         self.login = login
 
     def get(self) -> None:
-        """Show the form; whoever is logged in already is redirected to the page."""
+        """Show the form; a visitor who is already logged in is redirected to the page."""
         if self.login.user(self.request.cookies) is not None:
             self.redirect(way_back(self.get_query_argument("next", "")))
             return

@@ -1,4 +1,4 @@
-"""What the Operating point page shows of an opening, computed once and shared by all tabs."""
+"""Results of an opening for the Operating point page, computed once and shared by all tabs."""
 
 import hashlib
 import threading

@@ -31,7 +31,7 @@ class WebpHandler(RequestHandler):
         except AppError:
             raise HTTPError(404) from None
         self.set_header("Content-Type", "image/webp")
-        self.set_header("Cache-Control", f"private, max-age={ONE_DAY}, immutable")  # an id names its bytes for ever
+        self.set_header("Cache-Control", f"private, max-age={ONE_DAY}, immutable")  # the bytes of an id never change
         self.finish(content)
 
 

@@ -1,4 +1,4 @@
-"""What all tabs of a server share: workspace, hub, workers and threads. One per process."""
+"""Shared by all tabs of a server: workspace, hub, workers and threads. One per process."""
 
 import ctypes
 import gc
@@ -36,7 +36,7 @@ class Tidier:
         self._timer: threading.Timer | None = None
 
     def request(self) -> None:
-        """Request a collection; several requests meanwhile lead to one."""
+        """Request a collection; several requests before it runs lead to one."""
         with self._lock:
             if self._timer is None:
                 self._timer = threading.Timer(TIDY_SECONDS, self._tidy)
@@ -61,7 +61,7 @@ class Tidier:
 
 @dataclass(frozen=True)
 class Server:
-    """What all tabs share."""
+    """Everything that all tabs share."""
 
     settings: Settings
     workspace: Workspace

@@ -1,4 +1,4 @@
-"""What windows show for a state of labels and probe, computed once and shared. Safe to call from any thread."""
+"""Results that windows show for a state of labels and probe, computed once and shared. Safe to call from any thread."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The style of the page: what the charts' colours mean, frames and type of the widgets, what Material UI is told."""
+"""The style of the page: the meaning of the charts' colours, frames and type of the widgets, settings for Material UI."""
 
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, O
 STYLESHEETS = Path(__file__).parent / "views" / "css"
 PLAIN_FRAME = faded(GREY, 0.6)  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
-    # A menu that fades out swallows the lasso that begins meanwhile.
+    # A menu that is still fading out swallows a lasso.
     **{name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")},
     "MuiButton": {
         "styleOverrides": {
@@ -45,7 +45,7 @@ COMPONENTS: dict[str, Any] = {
 
 
 def page_theme() -> dict[str, Any]:
-    """Return what Material UI is told, for the light and the dark page."""
+    """Return the settings for Material UI, for the light and the dark page."""
     both = {"typography": {"fontSize": 12.25}, "components": COMPONENTS}  # 14 px for running text: three columns have to fit
     return {
         "light": {**both, "palette": {"primary": {"main": BLUE}, "default": {"main": LIGHT.line}}},

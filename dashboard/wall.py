@@ -166,7 +166,7 @@ def server_options(login: Login | None) -> dict[str, Any]:
         "sign_sessions": True,  # with a key of this process, so that sessions cannot be forged or taken from an earlier server
         "secret_key": secrets.token_bytes(32),
         "session_token_expiration": TOKEN_SECONDS,
-        "exclude_cookies": ["is_guest"],  # Panel treats whoever sends it as "guest", logged in or not
+        "exclude_cookies": ["is_guest"],  # Panel treats a visitor who sends it as "guest", logged in or not
         "http_server_kwargs": {"max_body_size": LARGEST_BODY, "body_timeout": 30.0, "idle_connection_timeout": 120.0},
     }
     if login is not None:

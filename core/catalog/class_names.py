@@ -33,7 +33,7 @@ def hint(names: Iterable[str], known: Sequence[str]) -> str:
 
 
 def check_class_list(classes: Sequence[ImageClass]) -> None:
-    """Check that a class list can be displayed, typed on the command line and told apart.
+    """Check that a class list can be displayed, typed on the command line and distinguished.
 
     Raises:
         InputError: naming the first invalid name or key.

@@ -128,4 +128,4 @@ def create_catalog(folder: Path, settings: Mapping[str, Any], classes: Sequence[
             catalog.initialise(settings, classes)
         finally:
             catalog.close()
-        remove_database(path)  # left by an interrupted creation; its log would be taken for the new file's
+        remove_database(path)  # left by an interrupted creation; its log would be mistaken for the new file's

@@ -1,7 +1,7 @@
 """Snapshots of what is read at every opening, in files that are read in a tenth of the time.
 
 The catalog stays the truth: a snapshot carries a stamp of what it was taken from, and one whose stamp does not fit is passed
-over and written anew. The files may be deleted at any time.
+over and rewritten. The files may be deleted at any time.
 """
 
 import json
@@ -103,7 +103,7 @@ def _read(path: Path, wanted: Mapping[str, np.dtype[Any]]) -> tuple[dict[str, np
     except FileNotFoundError:
         return None
     except UNREADABLE as error:
-        LOG.warning("a snapshot cannot be read and is made anew: %s", error)
+        LOG.warning("a snapshot cannot be read and is rebuilt: %s", error)
         return None
 
 

@@ -1,4 +1,4 @@
-"""What bundle.json holds, as models that write it and check it when it is read. Imports pydantic and core."""
+"""The contents of bundle.json, as models that write it and check it when it is read. Imports pydantic and core."""
 
 from typing import Annotated
 

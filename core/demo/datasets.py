@@ -212,7 +212,7 @@ def fetch_dataset(
 
     Args:
         name: a key of `DATASETS`.
-        folder: download and demo folder; a second call goes on from what is there.
+        folder: download and demo folder; a second call continues from the files in it.
         n_images: of the data set, None for its usual number.
         seed: of the choice, the notices and the order.
         on_progress: told (written, total).

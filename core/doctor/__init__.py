@@ -1,1 +1,1 @@
-"""What is wrong with a machine or a workspace, and its repair. May import everything in core."""
+"""Problems of a machine or a workspace, and their repair. May import everything in core."""

@@ -1,4 +1,4 @@
-"""What a threshold does, estimated from uniform check labels: shares with ranges, counts per 1,000, costs. Numpy and core."""
+"""Effects of a threshold, estimated from uniform check labels: shares with ranges, counts per 1,000, costs. Numpy and core."""
 
 import math
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ def shows_little(image: Image.Image) -> bool:
 
 
 def places_part(a: Image.Image, b: Image.Image, *, cropped: Edges | None = None) -> bool:
-    """Tell whether two RGB pictures of one framing differ in some place, in colour or in what is there.
+    """Tell whether two RGB pictures of one framing differ in some place, in colour or in content.
 
     Args:
         cropped: what of `a` is cut off in `b`, roughly; None if they show the same. It is searched more closely here.

@@ -189,10 +189,10 @@ def _replaced(workspace: Workspace, rows: IntArray, class_name: str | None, anal
 
 
 def keeps(workspace: Workspace, draft: ActionDraft) -> BoolArray:
-    """Tell which images of a label keep what was read of them, (K,) bool: the one rule for every road to a label.
+    """Return which images of a label keep their reading, (K,) bool: the one rule for every way of giving a label.
 
     A reading of Check is changed by nothing but undo and the decision between two readings; other evidence (imported)
-    by a reading or a newer import. Whoever gives labels elsewhere sees scores, and could make the check half say what
+    by a reading or a newer import. Analysts who give labels elsewhere see scores, and could make the check half say what
     the model says.
     """
     if draft.criterion.adjudicates is not None:

@@ -174,7 +174,7 @@ def label_bulk(
     """
     _check_classes(workspace, class_name, result.wrong_class)
     asked, token = np.unique(rows), secrets.token_hex(8)
-    with workspace.lock:  # so that nobody reads one of these in Check meanwhile
+    with workspace.lock:  # so that nobody reads one of these in Check at the same time
         open_ = open_to_bulk(workspace, asked)
         result = _within(result, open_)
         right = np.setdiff1d(open_, result.wrong)
@@ -222,7 +222,7 @@ def _spot_check_drafts(
                 ActionKind.SPOT_CHECK, analyst, Source.SPOT_CHECK, result.spot_checked, class_name, told, workspace.guideline
             )
         )
-    wrong = result.wrong[~workspace.evidence()[result.wrong]]  # an image read in Check meanwhile keeps its reading
+    wrong = result.wrong[~workspace.evidence()[result.wrong]]  # an image that was just read in Check keeps its reading
     if len(wrong) and (result.wrong_class is not None or given):
         told = Criterion(bulk=token, flipped=class_name)
         drafts.append(

@@ -97,7 +97,9 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     if not any_map and not (is_current and stored.pictures is not None):
         return None
     known = read_array(workspace.folder / stored.file, shape=(len(GRAINS), None), kind="i")
-    if known is None or known.shape[1] > workspace.n_images:  # lost; numbers go on, so that no new cluster gets an old name
+    if (
+        known is None or known.shape[1] > workspace.n_images
+    ):  # lost; numbering continues, so that no new cluster gets an old name
         nothing = np.full(workspace.n_images, NOISE, np.int32)
         return Clustering(grain, nothing, (), stored.next_numbers[grain]) if any_map else None
     codes = np.full(workspace.n_images, NOISE, np.int32)

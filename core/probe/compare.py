@@ -14,7 +14,7 @@ from core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one encoder's probe reaches with the current labels."""
+    """The performance of one encoder's probe with the current labels."""
 
     encoder: str
     n_teach: int  # labels it was fitted on

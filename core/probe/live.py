@@ -47,7 +47,7 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
     fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
     with workspace.lock:
-        if embedded is workspace.current:  # else another encoder was chosen meanwhile, which starts its own refit
+        if embedded is workspace.current:  # else another encoder has been chosen since, which starts its own refit
             workspace.fitted = fitted
     return fitted
 

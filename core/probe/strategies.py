@@ -38,7 +38,7 @@ class Pool:
 
 
 class Need(StrEnum):
-    """What of a probe a strategy needs."""
+    """The results of a probe that a strategy needs."""
 
     NOTHING = "nothing"
     UNCERTAINTY = "uncertainty"

@@ -89,7 +89,7 @@ class Simulation:
         picked: IntArray = self.split.pool[:0]
         budgets = [budget for budget in budgets if budget <= len(self.split.pool)]
         for budget in budgets:
-            if strategy == "uncertain-once":  # each budget starts anew: diverse labels first, then the rest at once
+            if strategy == "uncertain-once":  # each budget starts over: diverse labels first, then the rest at once
                 picked = self._extend("diverse", self.split.pool[:0], min(ROUND, budget))
             while len(picked) < budget:
                 stop = min(len(picked) + ROUND, budget) if STRATEGIES[strategy].in_rounds else budget

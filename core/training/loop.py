@@ -330,7 +330,7 @@ def train(
     finally:  # also on Ctrl-C: a run is never lost
         checkpoint()
     if not trainer.is_global_zero:
-        sys.exit(0)  # this process was started by Lightning to share the work; the first one goes on alone
+        sys.exit(0)  # this process was started by Lightning to share the work; only the first one continues
     if run.step == run.steps and not trainer.optimizers:  # nothing was left to do
         save_weights(run.model, out, step=run.step, steps=run.steps, about=about or {})
     on_checkpoint(run.model, run.step)
@@ -348,7 +348,7 @@ def _lightning(device: torch.device, *, devices: int, nodes: int, clip: float) -
             devices=which,
             num_nodes=nodes,
             strategy="ddp" if devices * nodes > 1 else "auto",
-            max_epochs=1,  # the loader yields all steps that are left, so that a run goes on in mid-epoch
+            max_epochs=1,  # the loader yields all steps that are left, so that a run resumes in mid-epoch
             gradient_clip_val=clip,
             logger=False,
             enable_checkpointing=False,  # its files are pickles; ours are safetensors

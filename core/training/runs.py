@@ -150,7 +150,7 @@ def _record(folder: Path, about: Any) -> RunRecord:
     lines, state, settings = _lines(folder), RunState(about["state"]), dict(about["settings"])
     newest = max(path.stat().st_mtime for path in (folder / "run.json", folder / METRICS) if path.exists())
     if state == RunState.RUNNING and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
-        state = RunState.STOPPED  # killed, most likely: --resume goes on
+        state = RunState.STOPPED  # killed, most likely: --resume continues it
     views = folder / "views.webp"
     return RunRecord(
         name=folder.name,

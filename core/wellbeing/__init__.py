@@ -1,1 +1,1 @@
-"""What analysts have seen, and their limits. Imports the workspace and below."""
+"""The exposure of analysts to pictures, and their limits. Imports the workspace and below."""

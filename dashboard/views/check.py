@@ -22,7 +22,7 @@ from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.reading import QueuePane
 
-BATCH = 10  # images fetched ahead, which no other window is asked for meanwhile
+BATCH = 10  # images fetched ahead; no other window is asked for them
 GRID = 25  # images read at once
 TILE = 50  # px: six in a row, so that a window 720 px high has room for what is asked below
 PURPOSES = {
@@ -140,7 +140,7 @@ class CheckPane(QueuePane):
 
     def _on_way(self, *_: Any) -> None:
         for choice in (self._flagged, self._others):
-            choice.value = _only(choice)  # what the rest is, somebody says anew each time
+            choice.value = _only(choice)  # the class of the others has to be chosen each time
         self.refill()
 
     def _on_grid_changed(self) -> None:

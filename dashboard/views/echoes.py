@@ -1,7 +1,7 @@
-"""Tells what a person has put into a widget from the widget's own echo of what the program has put there.
+"""Distinguishes values that a user put into a widget from the widget's echoes of values that the program put there.
 
-React widgets send values back when a newer one is on its way to them: a flag that is set while the program writes is down again
-when the echo arrives. So values are told apart by what was written, and when.
+React widgets send values back when a newer one is on its way to them: a flag that is set while the program writes is cleared
+before the echo arrives. So echoes are recognised by which values were written, and when.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 SECONDS = 5.0  # after a value was replaced, its echo may still arrive
-RARELY = 1.5  # s, where values are written now and then, so that a person's choice of an old one is the likelier
+RARELY = 1.5  # s, where values are written rarely, so that an old value more likely comes from the user
 REMEMBERED = 64
 
 
@@ -35,7 +35,7 @@ class Echoes:
             self._widget.param.update(value=value, **others)
 
     def is_persons(self, value: Any) -> bool:
-        """Tell whether a value that the widget has reported comes from a person; it is then what the widget shows."""
+        """Tell whether a value that the widget reports comes from the user; the widget then keeps it."""
         now = self._clock()
         if value == self._shown or any(value == old and now - at < self._seconds for old, at in self._replaced):
             return False
@@ -43,7 +43,7 @@ class Echoes:
         return True
 
     def restore(self) -> None:
-        """Let the widget show what it should, where an echo has put something else there."""
+        """Reset the widget if an echo has changed its value."""
         if self._widget.value != self._shown:
             self._widget.param.update(value=self._shown)
 

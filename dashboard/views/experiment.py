@@ -128,7 +128,7 @@ class ExperimentPage(pn.viewable.Viewer):
         found = {self._title(run): run.folder for run in runs if isinstance(run, Experiment)}
         self._name_broken([run for run in runs if isinstance(run, BrokenRun)])
         if found != self._run.options:
-            if not self._run.options:  # the first time: what is there matters more than the form
+            if not self._run.options:  # the first time: existing studies matter more than the form
                 self._form.collapsed = bool(found)
             newest = next(iter(found.values()), None)
             followed = self._run.value is None or self._run.value == next(iter(self._run.options.values()), None)

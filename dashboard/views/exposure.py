@@ -1,4 +1,4 @@
-"""What the analyst has seen today: a line in the left column, a reminder when a limit is passed, a table on History."""
+"""The analyst's exposure today: a line in the left column, a reminder when a limit is passed, a table on History."""
 
 from typing import Any
 

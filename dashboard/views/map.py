@@ -468,7 +468,7 @@ class MapPane(pn.viewable.Viewer):
         return row, {"id": self._id(row), "lines": list(self.state.describe(row)), "x": x, "y": y}
 
     def _show_tip(self, row: int | None, tip: Tip) -> None:
-        if row != self._under_mouse:  # the mouse has moved on meanwhile
+        if row != self._under_mouse:  # the mouse has moved on since
             return
         with one_message(self._document):
             self.overlay.tip = tip

@@ -57,7 +57,7 @@ from dashboard.views.words import words
 SIDE = 352  # px, of the columns left and right
 NEAR = 5  # pictures shown on each side of the threshold
 BEYOND = 1.0  # logit beyond the scores that may still be typed: all or nothing is reviewed
-MISS = 20.0  # reviews that a miss costs, until somebody says otherwise
+MISS = 20.0  # reviews that a miss costs, until the user sets another number
 FOCUS = 50  # labels a focus draw asks for
 GALLERY_HEIGHT = 112  # px
 PER_1000 = "Per 1,000 images (sides counted on all scores, shares from the check labels on each side):"
@@ -232,7 +232,7 @@ class OperatingPage(pn.viewable.Viewer):
         before = self._view.opened if self._view else None
         other = before is not None and view.opened is not None and view.opened.number != before.number
         if before is not None and other and self._moved and self._wanted is None:
-            self._load(before.number)  # somebody else has opened: who holds a handle here keeps the opening it is on
+            self._load(before.number)  # another analyst has opened the set: a user who is dragging keeps the current opening
             return
         self._view = view
         self._draw_check_set(view)
@@ -331,7 +331,7 @@ class OperatingPage(pn.viewable.Viewer):
             self._misses.write(written(self._miss_costs))
             self.actions.soon(self._draw_handle)
 
-    # -- the handle: one threshold, whoever moves it --
+    # -- the handle: one threshold, however it is moved --
 
     def _on_drag(self, threshold: float) -> None:
         self._hold(threshold, by="handle")
@@ -343,13 +343,13 @@ class OperatingPage(pn.viewable.Viewer):
             self._settle()
 
     def _on_release(self, threshold: float | None) -> None:
-        """Take what the slider was left at; it never says this of its own accord."""
+        """Take the slider's final value; only a user changes it."""
         if threshold is not None and threshold == self._slider.value != self._threshold:
             self._slid.is_persons(threshold)
             self._hold(float(threshold), by="slider")
 
     def _asked(self, echoes: Echoes, text: str) -> float | None:
-        """Return the number a person asks for in a field; None if none does. What an echo has put there is put right."""
+        """Return the number a user has entered in a field; None if there is none. A value put there by an echo is reset."""
         if not echoes.is_persons(text):
             if text != echoes.shown:
                 self._settle()

@@ -92,7 +92,7 @@ class QueuePane(pn.viewable.Viewer):
             self._refill_if_empty()
 
     def answer(self, class_name: str) -> None:
-        """Label the current image and go on."""
+        """Label the current image and show the next."""
         if self.current is not None:
             self._give(self.current, class_name)
             self._go_on()  # the next round is chosen once the label is kept

@@ -1,4 +1,4 @@
-"""What is not on the screen costs nothing: panes are built when they are first shown, and drawn only while they are."""
+"""Panes are built when first shown, and drawn only while shown: hidden ones cost nothing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The Training page: how an MSN run stands, followed from its files, whatever process it runs in."""
+"""The Training page: the state of MSN runs, followed from their files, in whichever process they run."""
 
 import html
 import math

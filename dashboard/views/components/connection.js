@@ -1,4 +1,4 @@
-// Watches the websocket of the page. Bokeh's own ways back lose what the server said meanwhile, stop for good at pictures, and
+// Watches the websocket of the page. Bokeh's own reconnection loses the server's messages in between, fails at pictures, and
 // take a new server's page for the old one.
 const TICK = 1000, BEAT = 5000, PATIENCE = 5000, GRACE = 5000, ANSWER = 4000, JOIN = 20000, BETWEEN_RELOADS = 30000;  // ms
 const PLACE = "lassoscope-place", RELOADED = "lassoscope-reloaded";
@@ -17,7 +17,7 @@ class Keeper {
     this.doubting = false;
     this.banner = document.createElement("div");
     this.banner.setAttribute("role", "status");
-    this.banner.className = "connection-lost";  // its style is the document's: it outlives what is drawn anew
+    this.banner.className = "connection-lost";  // its style is the document's: it outlives what is redrawn
     const keeper = this, send = WebSocket.prototype.send;
     WebSocket.prototype.send = function (...data) { keeper.socket = this; return send.apply(this, data); };
     bokeh.on_event("connection_lost", (_, event) => this.closed(event));
@@ -34,7 +34,7 @@ class Keeper {
     if (state === "lost") document.body.append(this.banner); else this.banner.remove();
   }
 
-  // A line that is cut without a word (a sleeping laptop, a network that changed) is found by asking.
+  // A connection that breaks silently (a sleeping laptop, another network) is noticed by polling.
   tick() {
     if (this.seeking || this.joining) return;
     if (this.asked ? now() - this.asked > PATIENCE : now() - this.heard > BEAT) this.asked ? this.doubt() : this.ask();
@@ -86,7 +86,7 @@ class Keeper {
     event.reconnect();
   }
 
-  // The session goes on: show all of it as the server has it now. Bokeh's own method forgets the binary parts.
+  // The session continues: show all of it as the server has it now. Bokeh's own method forgets the binary parts.
   async pull(connection, resolve, reject) {
     try {
       const { doc_json, buffers } = await connection._pull_doc_json();

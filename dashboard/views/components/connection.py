@@ -1,4 +1,4 @@
-"""Keeps the page working over a cut line and a restarted server: it goes on, or loads again in the same place."""
+"""Keeps the page working after a lost connection or a restart of the server: it continues, or reloads in the same place."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -30,7 +30,7 @@ PLACE = tuple(Place.model_fields)
 
 
 def end_session() -> None:
-    """Let the session of the current document end with its connection, instead of being kept for whoever comes back."""
+    """Let the session of the current document end with its connection, instead of being kept for a browser that returns."""
     context = pn.state.curdoc.session_context if pn.state.curdoc else None
     session = getattr(context, "session", None)
     if session is not None:
@@ -41,7 +41,7 @@ class Connection(pn.custom.JSComponent):
     """An invisible keeper of the connection; put one on the page.
 
     `<html data-connection>` is "ok" or "lost". While it is lost a banner says so. When the server answers again the page joins
-    its session and is drawn anew from it; if the session has ended, the page is loaded again and shows the same place.
+    its session and is redrawn from it; if the session has ended, the page reloads and shows the same place.
     """
 
     state: Any = param.Parameter(doc="The tab's `SessionState`.")

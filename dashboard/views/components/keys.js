@@ -2,7 +2,7 @@ const TYPING = "input:not([type=button],[type=checkbox],[type=radio],[type=range
   + "[contenteditable=true], [role=textbox], [role=combobox], [role=listbox], [role=option]";
 const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"]);
 export function render({ model, el }) {
-  const held = new Map();  // by place on the keyboard: a shift pressed meanwhile changes the name
+  const held = new Map();  // by place on the keyboard: shift pressed in between changes the name
   const lost = document.createElement("div");
   lost.className = "lost";
   lost.setAttribute("role", "alert");

@@ -1,4 +1,4 @@
-"""What lies over the map: the tip with the picture under the mouse, and the facts that tests read. Text is set as text."""
+"""Drawn over the map: the tip with the picture under the mouse, and the facts that tests read. Text is set as text."""
 
 from typing import TypedDict
 

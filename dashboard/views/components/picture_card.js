@@ -49,7 +49,7 @@ export function render({ model, el }) {
       put(null, "");
       none.hidden = false;
     } else {
-      if (front?.dataset.view === "clear" && !model.reveal) put(null, "");  // let go of R: blurred or nothing, at once
+      if (front?.dataset.view === "clear" && !model.reveal) put(null, "");  // R is released: blurred or nothing, at once
       front?.classList.add("waits");
       return;
     }
