@@ -113,7 +113,7 @@ SEVERAL = (
 
 
 def test_numbers_agree_with_their_nouns():
-    """A number before a plural is written by `core.wording.counted`, where it is not several by what is said around it."""
+    """`core.wording.counted` writes a number before a plural, unless its context says that there are several."""
     plural = re.compile(r"\{[^{}]*:,\} (images|files|labels|clusters|thumbnails|pictures|check images)\b")
     for file in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py")]:
         wrong = [line.strip() for line in file.read_text().splitlines() if plural.search(line)]

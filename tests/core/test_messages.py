@@ -29,7 +29,7 @@ def with_classes(space, text):
     refit(space)
 
 
-def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
+def test_no_class_flagged_is_reported_wherever_a_score_is_needed(space):
     teach(space, 40, np.random.default_rng(0))
     with_classes(space, "neutral,explicit")
     star = "mark flagged classes with a star, for example 'lassoscope classes --set neutral,explicit*'"
@@ -41,7 +41,7 @@ def test_no_class_flagged_is_said_wherever_a_score_is_needed(space):
     assert missing_side(space) == ""  # no label could bring the other side
 
 
-def test_all_classes_flagged_and_labels_of_one_side_are_said(space):
+def test_all_classes_flagged_and_labels_of_one_side_are_reported(space):
     teach(space, 40, np.random.default_rng(0))
     with_classes(space, "neutral*,explicit*")
     assert "Every class is flagged" in missing_for_score(space)
@@ -72,7 +72,7 @@ def test_a_pool_that_is_all_teach_half_says_so(space):
     assert "all 200 images are in the teach half" in curve(space, "check").missing
 
 
-def test_all_labelled_is_said_and_so_is_what_has_no_embedding(space):
+def test_all_labelled_is_reported_and_so_are_images_without_an_embedding(space):
     teach_half = np.flatnonzero(~space.is_check)
     give(space, teach_half[1:], space.gold("label"), source="lasso")
     assert missing_for_suggestions(space) == ""

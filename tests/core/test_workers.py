@@ -33,7 +33,7 @@ def test_a_call_that_takes_too_long_is_ended_and_the_next_one_is_answered(pool):
     assert pool.submit(abs, -4).result() == 4
 
 
-def test_a_call_that_ends_its_process_is_told_from_one_that_was_killed(pool, tmp_path):
+def test_a_call_that_ends_its_process_is_distinguished_from_one_that_was_killed(pool, tmp_path):
     with pytest.raises(CrashedError):
         pool.submit(os._exit, 3).result()
     victim = pool.submit(os.getpid).result()

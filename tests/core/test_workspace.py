@@ -190,7 +190,7 @@ def test_past_probes_are_judged_on_todays_check_labels(folder, monkeypatch, capl
         ]
 
 
-def test_a_saved_probe_that_cannot_be_read_is_fitted_again_and_said(folder, monkeypatch, caplog):
+def test_a_saved_probe_that_cannot_be_read_is_fitted_again_and_reported(folder, monkeypatch, caplog):
     def damaged(_):
         raise DamageError("It is damaged.")
 

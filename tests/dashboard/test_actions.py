@@ -1,4 +1,4 @@
-"""What a click does, through `Actions` and the views of real tabs: what is labelled, what is said, and in which window."""
+"""The effects of a click, through `Actions` and the views of real tabs: labels, messages, and in which window."""
 
 import math
 from dataclasses import replace
@@ -117,7 +117,7 @@ def test_nothing_selected_is_a_sentence_and_a_bug_is_another(tab, monkeypatch, c
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_whoever_labelled_them_is_told_in_their_own_window(loop, server, tab, space):
+def test_the_analyst_who_labelled_them_is_told_in_their_own_window(loop, server, tab, space):
     other = Tab(loop, server)
     other.settle()
     show(other, analyst="bob")
@@ -247,7 +247,7 @@ def test_what_looks_odd_can_be_left_out_as_a_whole(spot_checking):
 # -- what was seen --
 
 
-def test_a_break_and_the_budget_are_said_once(tab, space):
+def test_a_break_and_the_budget_are_reported_once(tab, space):
     act(tab, lambda actions: actions.set_limits(lambda: Limits(clear_budget=3, break_minutes=1)))
     assert limits(space, "ann") == tab.state.limits == Limits(3, 1)
     for _ in range(math.ceil(60 / SECONDS)):

@@ -166,7 +166,7 @@ def test_every_option_of_every_command_takes_every_odd_value_in_a_sentence(place
     assert (place / "folder" / "notes.txt").read_text() == "mine"
 
 
-def test_a_port_that_is_taken_is_said_before_the_workspace_is_opened(tmp_path):
+def test_a_port_that_is_taken_is_reported_before_the_workspace_is_opened(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -75,7 +75,7 @@ def test_a_command_without_its_extra_names_it_before_it_does_anything(command, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_library_is_told_and_a_missing_module_of_ours_is_a_bug():
+def test_a_missing_library_is_reported_and_a_missing_module_of_ours_is_a_bug():
     assert "pip install 'lassoscope[dashboard]'" in extras.sentence_of_missing(ModuleNotFoundError(name="umap.umap_"))
     assert extras.sentence_of_missing(ModuleNotFoundError(name="core.nowhere")) is None
     assert extras.sentence_of_missing(ImportError("cannot import name")) is None

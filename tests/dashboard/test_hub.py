@@ -1,4 +1,4 @@
-"""Windows are told what happened: the newest of each topic, never their own, one window after the other."""
+"""Windows are notified: of the newest of each topic, never of their own actions, one window after another."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ def test_every_window_but_the_one_that_acted_is_told_the_newest_of_each_topic(hu
     assert "progress" not in heard["a"][0]
 
 
-def test_a_window_that_has_closed_is_told_nothing_and_stops_nobody(hub, loop):
+def test_a_window_that_has_closed_gets_no_message_and_blocks_nobody(hub, loop):
     heard = []
     closed, open_ = Loop(loop), Loop(loop)
     hub.subscribe(closed, lambda topics: 1 / 0)

@@ -114,7 +114,7 @@ def fail(error):
     raise error
 
 
-def test_one_bad_fit_is_said_and_the_next_one_is_made(worker, told):
+def test_one_bad_fit_is_reported_and_the_next_one_is_made(worker, told):
     worker.fits += [lambda: fail(InputError("No class is flagged."))]
     worker.request()
     wait_for(lambda: ("fitted", None) in told)

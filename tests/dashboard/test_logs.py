@@ -44,7 +44,7 @@ def test_nothing_is_logged_below_the_level(tmp_path):
     assert not [line for line in result.stderr.splitlines() if line.startswith("{")]
 
 
-def test_an_unknown_level_is_said():
+def test_an_unknown_level_is_reported():
     result = run("--log-level", "loud", "encoders")
     assert result.exit_code == 2
     assert "loud" in result.output

@@ -1,4 +1,4 @@
-"""The Operating point page without a browser: one threshold for all that shows it, echoes are no hands, what is old is said."""
+"""The Operating point page without a browser: one threshold in every widget, echoes are ignored, old results are reported."""
 
 import shutil
 from types import SimpleNamespace
@@ -133,7 +133,7 @@ WRONG = [
 ]
 
 
-def test_what_cannot_be_is_said_and_the_field_shows_what_holds(page):
+def test_an_impossible_value_is_reported_and_the_field_shows_the_value_in_force(page):
     at = shown(page)
     for field, text, said in WRONG:
         widget = getattr(page, f"_{field}")
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_said_and_the_field_shows_what_holds(page):
     assert page.state.message == ""  # what was wrong is past
 
 
-def test_labels_read_since_are_said_and_the_next_look_is_offered(page, space):
+def test_labels_read_since_are_reported_and_the_next_look_is_offered(page, space):
     assert page._shown.object.count("opening 1, with its 150 check labels") == 1
     assert "since" not in page._shown.object
     read(space, 7)

@@ -26,5 +26,5 @@ def test_the_report_is_one_file_that_fetches_nothing(study):
     assert "Hacohen" not in page  # only the strategies of this study are explained
 
 
-def test_budgets_above_the_smallest_pool_are_said(study):
+def test_budgets_above_the_smallest_pool_are_reported(study):
     assert about(study).endswith("Left out, as the pool holds fewer images: 9,999 labels.")

@@ -29,7 +29,7 @@ def test_options_win_over_the_environment(environment):
 
 
 @pytest.mark.parametrize("text", ["abc", "-1", "65536", "8.5"])
-def test_a_port_that_is_none_is_said(environment, text):
+def test_an_invalid_port_is_reported(environment, text):
     environment("PORT", text)
     with pytest.raises(InputError, match=f"PORT is '{text}'; it needs a whole number"):
         Settings.from_environment()

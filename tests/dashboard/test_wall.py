@@ -281,7 +281,7 @@ def test_a_login_leads_back_to_the_page_with_its_query(site):
     assert site.log_in("walker", path=urljoin("/", there)).headers["Location"] == "./?page=history&x=1"
 
 
-def test_logging_out_ends_a_login_whoever_has_its_cookie(site):
+def test_logging_out_ends_a_login_and_every_copy_of_its_cookie(site):
     cookie = cookies_of(site.log_in("leaver"))
     assert site.ask("/", Cookie=cookie).status == 200
     answer = site.ask("/logout", Cookie=cookie)

@@ -42,7 +42,7 @@ def expect_connection(page, state):
 
 
 @pytest.mark.parametrize("how", ["cut", "swallow"])
-def test_after_a_lost_line_the_page_goes_on_and_shows_what_happened_meanwhile(open_page, lines, how):
+def test_after_a_lost_connection_the_page_continues_and_shows_what_happened_since(open_page, lines, how):
     first, second = (open_page(line.url) for line in lines)
     loads = []
     for page in (first, second):

@@ -67,7 +67,7 @@ def test_views_and_seconds_are_counted_by_what_was_on_the_screen(open_page, serv
     expect(row.first).to_be_visible(timeout=10_000)
 
 
-def test_a_budget_is_said_gently_and_another_analyst_starts_at_nothing(open_page, server):
+def test_a_budget_is_mentioned_gently_and_another_analyst_starts_at_nothing(open_page, server):
     page = open_page()
     analyst = page.get_by_placeholder("analyst")
     analyst.fill("bea")

@@ -43,7 +43,7 @@ def test_clusters_are_found_stepped_through_and_labelled_as_one(open_page, serve
     label_many(page, "2")
     expect(page.get_by_text(f"{size} labelled (")).to_be_visible(timeout=10_000)
     expect(items.nth(1).get_by_text("100% labelled: footwear")).to_be_visible(timeout=10_000)
-    page.keyboard.press("ArrowDown")  # the list was drawn anew, and the keys go on where they were
+    page.keyboard.press("ArrowDown")  # the list was redrawn, and the keys continue where they were
     size = re.search(r"· ([\d,]+) images", items.nth(2).inner_text())[1].replace(",", "")
     expect(facts(page)).to_have_attribute("data-selected", size, timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:

@@ -1,5 +1,5 @@
 // Watches the websocket of the page. Bokeh's own reconnection loses the server's messages in between, fails at pictures, and
-// take a new server's page for the old one.
+// takes a new server's page for the old one.
 const TICK = 1000, BEAT = 5000, PATIENCE = 5000, GRACE = 5000, ANSWER = 4000, JOIN = 20000, BETWEEN_RELOADS = 30000;  // ms
 const PLACE = "lassoscope-place", RELOADED = "lassoscope-reloaded";
 const LOST = "Connection lost; what you did is safe. Trying again…";

@@ -139,7 +139,7 @@ def test_damaged_records_of_probes_are_none(catalog):
     assert catalog.models.probe_records("e") == [(1, {"n_labels": 0}), (2, None), (3, {"n_labels": 2})]
 
 
-def test_a_broken_file_is_said(tmp_path):
+def test_a_broken_file_is_reported(tmp_path):
     (tmp_path / "catalog.sqlite").write_bytes(b"no database, just text" * 100)
     with pytest.raises(WorkspaceError, match="cannot be read"):
         Catalog.in_folder(tmp_path)

@@ -134,7 +134,7 @@ def test_another_class_list_is_taken_into_the_labels_of_the_snapshot(folder, mon
 
 @pytest.mark.parametrize("name", ["images", "labels"])
 @pytest.mark.parametrize("harm", ["empty", "torn", "flipped", "no archive", "other arrays", "other history"])
-def test_a_snapshot_that_does_not_fit_is_passed_over_and_written_anew(folder, monkeypatch, name, harm):
+def test_a_snapshot_that_does_not_fit_is_ignored_and_rewritten(folder, monkeypatch, name, harm):
     whole = opened(folder)
     path = folder / "snapshots" / f"{name}.npz"
     content = path.read_bytes()
@@ -184,7 +184,7 @@ def test_reading_writes_no_snapshot(folder):
     assert not list((folder / "snapshots").iterdir())
 
 
-def test_a_snapshot_that_cannot_be_written_is_said_and_nothing_else_fails(folder, caplog):
+def test_a_snapshot_that_cannot_be_written_is_reported_and_nothing_else_fails(folder, caplog):
     for file in (folder / "snapshots").iterdir():
         file.unlink()
     (folder / "snapshots").rmdir()

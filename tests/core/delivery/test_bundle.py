@@ -101,7 +101,7 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, promised, tmp_pa
     assert not found["drift"]["drifted"]
 
 
-def test_other_images_are_said_to_be_other(bundle, tmp_path):
+def test_other_images_are_reported_as_different(bundle, tmp_path):
     rng = np.random.default_rng(0)
     for number in range(60):
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / f"{number}.png")
@@ -111,7 +111,7 @@ def test_other_images_are_said_to_be_other(bundle, tmp_path):
     assert len(pd.read_parquet(tmp_path / "out" / "scores.parquet")) == 60
 
 
-def test_a_stopped_run_goes_on_and_another_source_begins_anew(bundle, promised, tmp_path, monkeypatch, caplog):
+def test_a_stopped_run_continues_and_another_source_starts_over(bundle, promised, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(scoring, "ROWS", 25)
     loaded, out = load_bundle(bundle, device="cpu"), tmp_path / "s.csv"
 
@@ -288,7 +288,7 @@ def test_a_record_that_is_not_whole_is_refused_in_a_sentence(bundle, tmp_path, c
         load_bundle(tmp_path / "b", device="cpu")
 
 
-def test_no_image_scored_is_said_and_looks_like_nothing(bundle, tmp_path):
+def test_no_image_scored_is_reported_and_looks_like_nothing(bundle, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "torn.png").write_bytes(b"no picture")
     found = score(bundle, tmp_path / "in", tmp_path / "s.csv")

@@ -127,7 +127,7 @@ def test_labels_are_exported_doctor_tells_and_repair_keeps_them(small, tmp_path,
         ),
     ],
 )
-def test_a_catalog_of_which_nothing_is_left_is_said_and_never_taken_for_an_empty_workspace(small, damage, said):
+def test_a_catalog_of_which_nothing_is_left_is_reported_and_never_mistaken_for_an_empty_workspace(small, damage, said):
     damage(small)
     for opening in (
         lambda: Workspace(small),
@@ -168,7 +168,7 @@ def half_made(folder, how):
 
 
 @pytest.mark.parametrize("how", ["empty", "tables", "some tables", "no salt", "no classes"])
-def test_a_half_made_workspace_is_said_and_completed(tmp_path, how):
+def test_a_half_made_workspace_is_reported_and_completed(tmp_path, how):
     half_made(tmp_path / "w", how)
     with pytest.raises(WorkspaceError, match="creation was interrupted"):
         Workspace(tmp_path / "w", read_only=True)

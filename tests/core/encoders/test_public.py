@@ -105,13 +105,13 @@ def test_a_checkpoint_with_code_is_refused(tmp_path):
         ([1, 2], "no state dict"),
     ],
 )
-def test_other_checkpoints_are_said(tmp_path, content, words):
+def test_other_checkpoints_are_reported(tmp_path, content, words):
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(EncoderError, match=words):
         load_encoder(str(tmp_path / "other.pth"))
 
 
-def test_sizes_that_cannot_be_are_said(formats):
+def test_impossible_sizes_are_reported(formats):
     folder, _ = formats
     with pytest.raises(EncoderError, match="multiple of 16"):
         load_encoder(str(folder / "model.safetensors"), size=100)
@@ -119,7 +119,7 @@ def test_sizes_that_cannot_be_are_said(formats):
         load_encoder("msn-demo", size=64)
 
 
-def test_unknown_timm_models_and_missing_files_are_said():
+def test_unknown_timm_models_and_missing_files_are_reported():
     with pytest.raises(EncoderError, match="timm has no model 'vit_smal'"):
         load_encoder("timm:vit_smal")
     with pytest.raises(EncoderError, match="There is no file"):

@@ -148,7 +148,7 @@ def test_images_added_later_are_owed_and_not_covered(space):
     assert (again.look, again.frame) == (2, 1_600)
 
 
-def test_owed_images_of_another_kind_are_said(space):
+def test_owed_images_of_another_kind_are_reported(space):
     read(space, 130)
     check_sets.open_check_set(space, analyst="ann")
     grow(space, 600, np.random.default_rng(9), share=0.95)

@@ -1,4 +1,4 @@
-"""Sums that people add up: what is caught is reviewed, nothing is asked for that is not there, no figure rounds to a lie."""
+"""Figures that people add up: caught images are reviewed ones, plans fit the images, and rounding never makes a figure false."""
 
 import math
 import re
@@ -280,11 +280,11 @@ def test_what_is_not_all_is_never_called_all_and_something_never_nothing(share):
         (counted(2, "study", "studies"), "2 studies"),
     ],
 )
-def test_numbers_are_said_like_this(said, wanted):
+def test_numbers_are_written_like_this(said, wanted):
     assert said == wanted
 
 
-def test_few_new_scores_are_not_said_to_look_alike():
+def test_few_new_scores_are_not_reported_to_look_alike():
     assert drift_words(0, math.nan, math.nan) == "No image was scored, so there is nothing to compare."
     assert "1 score is too few" in drift_words(1, math.nan, math.nan)
     assert "look like" in drift_words(50, 0.1, 0.5)

@@ -20,7 +20,7 @@ def cards():
 
 
 @pytest.mark.parametrize("px", [28, 64, 224])
-def test_notices_are_told_from_garments_at_every_size(cards, px):
+def test_notices_are_distinguished_from_garments_at_every_size(cards, px):
     small = [card.copy() for card in cards]
     for card in small:
         card.thumbnail((px, px), Image.Resampling.LANCZOS)

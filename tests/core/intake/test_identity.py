@@ -158,7 +158,7 @@ def test_embedding_says_how_many_it_took_from_thumbnails_and_so_does_doctor(plac
     assert any("The files of 1 image are gone, and those of 1 have changed" in p for p in workspace_report(space))
 
 
-def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_said(placed):
+def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_reported(placed):
     source, space = placed
     with closing(sqlite3.connect(space.folder / "thumbnails.sqlite")) as connection, connection:
         connection.execute("DELETE FROM thumbnails WHERE id IN (?, ?)", (space.image_id(0), space.image_id(1)))
@@ -168,7 +168,7 @@ def test_a_lost_thumbnail_that_no_file_can_replace_is_counted_and_said(placed):
     assert "1 thumbnail is missing, and no file can replace it" in result.sentence
 
 
-def test_near_duplicates_that_could_not_be_compared_are_counted_and_said(placed, monkeypatch):
+def test_near_duplicates_that_could_not_be_compared_are_counted_and_reported(placed, monkeypatch):
     source, space = placed
 
     class Failing:

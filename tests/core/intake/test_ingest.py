@@ -129,7 +129,7 @@ def test_exif_rotation_and_alpha():
     assert load_square(encoded(picture(1), "PNG"), 32).shape == (3, 32, 32)
 
 
-def test_blur_takes_the_content_and_unknown_views_are_said():
+def test_blur_takes_the_content_and_unknown_views_are_reported():
     stripes = Image.fromarray(np.tile(np.array([0, 255] * 32, np.uint8), (64, 1))).convert("RGB")
     assert np.asarray(treat(stripes, "blurred"))[16:-16, 16:-16].std() < 10
     assert np.asarray(treat(stripes, "clear")).std() > 100
@@ -197,7 +197,7 @@ def test_manifest_gives_gold_and_keeps_inside(tmp_path):
         ingest(space, tmp_path / "bad.csv")
 
 
-def test_an_empty_or_missing_source_is_said(tmp_path):
+def test_an_empty_or_missing_source_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     with Workspace.create(tmp_path / "w") as space:
         with pytest.raises(InputError, match="no files"):
@@ -390,7 +390,7 @@ def test_what_a_manifest_names_otherwise_is_found_or_explained(tmp_path):
 
 
 @pytest.mark.usefixtures("in_process")
-def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_is_said(tmp_path):
+def test_of_copies_with_several_answers_the_first_in_the_manifest_counts_and_it_is_reported(tmp_path):
     for name in "abcd":
         (tmp_path / f"{name}.png").write_bytes(encoded(picture(name == "d"), "PNG"))
     (tmp_path / "m.csv").write_text("path,label,kind\na.png,,\nb.png,cat,x\nc.png,dog,x\nd.png,cow,\nd.png,cow,y\n")
@@ -432,7 +432,7 @@ def test_a_slow_file_and_one_that_crashes_its_reader_are_rejected_and_the_rest_g
 
 
 @pytest.mark.usefixtures("in_process")
-def test_moving_pictures_are_counted_and_said(tmp_path):
+def test_moving_pictures_are_counted_and_reported(tmp_path):
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("blue", "red", "green")]
     (tmp_path / "a.gif").write_bytes(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50))
     (tmp_path / "b.png").write_bytes(encoded(picture(1), "PNG"))

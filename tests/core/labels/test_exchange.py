@@ -72,7 +72,7 @@ def test_no_verb_gets_past_a_reading_and_undo_and_a_decision_do(space):
         for class_name in ("neutral", "explicit", None):
             with pytest.raises(InputError, match="read as 'explicit' by ann"):
                 label(space, rows, class_name, analyst="bob", source=source)
-    with pytest.raises(InputError, match="just been read in Check"):  # a road that forgot to ask
+    with pytest.raises(InputError, match="just been read in Check"):  # a way of labelling that does not check
         commit(space, [ActionDraft("label", "bob", "lasso", np.arange(N), "neutral")])
     both = label(space, np.arange(N), "neutral", analyst="bob", source="check")
     assert (both.n_kept, name_of(space, row)) == (1, "explicit")
@@ -119,7 +119,7 @@ def test_lines_that_contradict_each_other_are_named_and_nothing_is_taken(space, 
     assert space.labels.n_labelled == 0
 
 
-def test_of_lines_with_times_the_newest_holds_and_said_twice_is_said_once(space, take):
+def test_of_lines_with_times_the_newest_holds_and_a_repeated_line_counts_once(space, take):
     a, b = space.image_id(0), space.image_id(1)
     found = take("image,class,time", f"{a},explicit,2026-02-01", f"{a},neutral,2026-01-01", f"{b},typo,", f"{b},typo,")
     assert (name_of(space, 0), name_of(space, 1), found.n_taken) == ("explicit", "typo", 2)
@@ -201,7 +201,7 @@ def test_labels_are_written_as_csv_or_parquet_into_a_file(space, tmp_path):
         ("neutral," + "x" * 61, "61 characters"),
     ],
 )
-def test_class_names_that_cannot_be_told_apart_or_typed_are_refused(text, said):
+def test_class_names_that_cannot_be_distinguished_or_typed_are_refused(text, said):
     with pytest.raises(InputError, match=said.replace("*", r"\*")):
         parse_classes(text)
 

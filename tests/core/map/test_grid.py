@@ -128,13 +128,13 @@ def test_odd_maps_work(xy):
 
 
 @pytest.mark.parametrize("vertices", [[], [(0, 0), (1, 1)], [(0, 0), (1, 1), (np.nan, 0)]])
-def test_no_polygon_is_said(vertices):
+def test_no_polygon_is_reported(vertices):
     px, py = np.array(vertices, float).reshape(-1, 2).T
     with pytest.raises(InputError, match="3 finite vertices"):
         GridIndex.build(np.zeros((2, 2), np.float32)).lasso(px, py)
 
 
-def test_a_wrong_shape_is_said():
+def test_a_wrong_shape_is_reported():
     with pytest.raises(ShapeError):
         GridIndex.build(np.zeros((3, 3)))
 

@@ -28,7 +28,7 @@ def test_islands_are_found_largest_first_and_far_images_are_in_none():
         assert counts.max() > 0.95 * counts.sum()
 
 
-def test_too_few_images_have_no_cluster_and_an_unknown_grain_is_said():
+def test_too_few_images_have_no_cluster_and_an_unknown_grain_is_reported():
     assert (find_clusters(np.zeros((5, 2), np.float32), "coarse") == NOISE).all()
     with pytest.raises(InputError, match="no grain 'huge'"):
         find_clusters(np.zeros((5, 2), np.float32), "huge")
@@ -79,7 +79,7 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
         assert set(second.pictures) <= set(kept.rows(second.name))
         assert np.allclose(second.centre, (10, 0), atol=0.2)
         monkeypatch.setattr(islands, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
-        with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings anew
+        with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings again
             islands.cluster(space)
         monkeypatch.undo()
         assert islands.clustering(space, "coarse").names == found.names

@@ -33,7 +33,7 @@ def test_identical_images_get_a_map():
     assert np.isfinite(lay_out(np.ones((50, 8), np.float32)).xy).all()
 
 
-def test_nothing_to_project_is_said():
+def test_nothing_to_project_is_reported():
     with pytest.raises(ShapeError, match="embed images first"):
         lay_out(np.zeros((0, 8), np.float32))
 

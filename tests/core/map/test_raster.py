@@ -138,7 +138,7 @@ def test_an_empty_map_is_transparent(colouring):
     assert not points().draw(colouring, VIEW, 20, 10).rgba.any()
 
 
-def test_a_colouring_of_another_map_is_said():
+def test_a_colouring_of_another_map_is_reported():
     with pytest.raises(ShapeError, match="map has 1 rows, but the colouring has 2"):
         points((5, 5)).draw(categorical([0, 1]), VIEW, 10, 10)
 

@@ -102,7 +102,7 @@ def test_without_the_reader_the_figure_alone_decides_and_says_what_is_missing(ma
     assert mapped.catalog.images.words() == {}
 
 
-def test_notices_too_small_to_be_read_are_told_by_the_figure_and_said_to_be(mapped):
+def test_notices_too_small_to_be_read_are_found_by_the_figure_and_reported(mapped):
     with mapped.catalog.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE images SET width = 28, height = 28, path = '/gone'")
     small = dict.fromkeys(np.flatnonzero(mapped.text >= 0.5).tolist(), "")

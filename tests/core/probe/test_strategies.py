@@ -44,7 +44,7 @@ def test_an_empty_pool_gives_no_picks(name):
 
 
 @pytest.mark.parametrize("name", [n for n, s in STRATEGIES.items() if s.needs != "nothing"])
-def test_a_missing_probe_is_said(name):
+def test_a_missing_probe_is_reported(name):
     pool = Pool(np.arange(3), lambda r: np.zeros((len(r), 2)), None, None, np.array([], np.int64))
     with pytest.raises(InputError, match="needs a probe"):
         STRATEGIES[name].choose(pool, 1, np.random.default_rng(0))

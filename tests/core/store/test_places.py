@@ -181,7 +181,7 @@ def test_two_that_create_one_workspace_make_one(tmp_path):
         assert space.catalog.settings.get("salt") == "first"
 
 
-def test_a_path_too_long_for_a_database_is_said(tmp_path):
+def test_a_path_too_long_for_a_database_is_reported(tmp_path):
     deep = tmp_path.joinpath(*["x" * 100] * 6)
     with pytest.raises(InputError, match="too long"):
         Workspace.create(deep)

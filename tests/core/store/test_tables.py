@@ -1,4 +1,4 @@
-"""Tables as people have them: every way to write one gives the same, and what is none is said in one sentence."""
+"""Tables in many formats: each gives the same rows, and a file that is no table is refused in one sentence."""
 
 import datetime as dt
 import json
@@ -64,7 +64,7 @@ def test_one_column_keeps_its_commas_and_loses_those_at_the_end(tmp_path):
     assert read_table(written(tmp_path, "path\na,b.png\nc.png,\n"))["path"].tolist() == ["a,b.png", "c.png"]
 
 
-def test_a_value_too_many_is_said_with_its_line(tmp_path):
+def test_a_value_too_many_is_reported_with_its_line(tmp_path):
     with pytest.raises(InputError, match=r"Line 3 of .* has 3 values for 2 column names"):
         read_table(written(tmp_path, "path,label\na.png,x\nb.png,x,y\n"))
 
@@ -119,7 +119,7 @@ def test_columns_are_found_whatever_their_case(tmp_path):
         (b'{"path": "a"}\n{"path"\n', "Line 2"),
     ],
 )
-def test_what_is_no_table_is_said_in_one_short_sentence(tmp_path, content, said):
+def test_a_file_that_is_no_table_is_refused_in_one_short_sentence(tmp_path, content, said):
     file = tmp_path / "t.csv"
     file.write_bytes(content)
     with pytest.raises(InputError, match=said) as refused:
@@ -132,7 +132,7 @@ def test_words_that_begin_like_a_program_are_words(tmp_path):
     assert read_table(written(tmp_path, "BMW,path\n1,a\n")).columns.tolist() == ["BMW", "path"]
 
 
-def test_a_folder_and_nothing_are_said(tmp_path):
+def test_a_folder_and_nothing_are_reported(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
         read_table(tmp_path)
     with pytest.raises(InputError, match="There is no file"):

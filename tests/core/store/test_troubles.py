@@ -28,7 +28,7 @@ def test_what_libraries_say_of_a_full_disk_is_understood():
         assert "disk is full" in sentence_of(error)
 
 
-def test_a_link_that_leads_back_to_itself_is_said(tmp_path):
+def test_a_link_that_leads_back_to_itself_is_reported(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises((OSError, RuntimeError)) as caught:
         (tmp_path / "loop").resolve(strict=True)

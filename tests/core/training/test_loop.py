@@ -175,7 +175,7 @@ def test_schedules_start_warm_up_and_end_as_the_paper_s():
     assert (first.ema, last.ema) == pytest.approx((0.99, 1.0))
 
 
-def test_a_collapsed_run_is_told_from_a_healthy_one(images):
+def test_a_collapsed_run_is_distinguished_from_a_healthy_one(images):
     healthy, one_point = torch.randn(128, 64, generator=generator()), torch.ones(128, 64)
     one_point += 0.01 * torch.randn(128, 64, generator=generator())
     assert spread(healthy) == pytest.approx(1, abs=0.05)

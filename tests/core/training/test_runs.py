@@ -46,7 +46,7 @@ def test_what_is_written_is_read_while_the_run_goes_on(tmp_path, log):
     assert read_runs(tmp_path)[0].state == "finished"
 
 
-def test_a_killed_run_is_told_from_a_running_one_and_its_torn_line_is_passed_over(tmp_path, log):
+def test_a_killed_run_is_distinguished_from_a_running_one_and_its_torn_line_is_passed_over(tmp_path, log):
     log.add(LINE)
     log.add(LINE | {"step": 40})
     written = (log.folder / "metrics.csv").read_bytes()

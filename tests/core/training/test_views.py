@@ -79,7 +79,7 @@ def test_crops_and_flips_are_those_of_the_reference():
         assert drawn["flipped"].mean() == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_clamped_crop_would_be_told_from_the_reference():
+def test_a_clamped_crop_would_be_distinguished_from_the_reference():
     """The judge can fail: boxes drawn without a second try are found out."""
     rng = np.random.default_rng(0)
     area, shape = rng.uniform(*SCALE, N), np.exp(rng.uniform(-1, 1, N) * np.log(4 / 3) / 2)

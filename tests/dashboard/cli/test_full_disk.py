@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to fill a disk of its own")
-def test_a_full_disk_is_said_and_labels_can_still_be_taken_out(small, tmp_path):
+def test_a_full_disk_is_reported_and_labels_can_still_be_taken_out(small, tmp_path):
     script = f"""
 set -e
 mount -t tmpfs -o size=3m tmpfs {tmp_path}/disk

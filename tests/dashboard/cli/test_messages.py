@@ -22,7 +22,7 @@ def say(*words):
     return " ".join(CliRunner().invoke(app, [*map(str, words)]).output.split())
 
 
-def test_no_class_flagged_is_said_by_every_command_that_needs_a_score(space):
+def test_no_class_flagged_is_reported_by_every_command_that_needs_a_score(space):
     teach(space, 40, np.random.default_rng(0))
     set_classes(space, parse_classes("neutral,explicit"))
     refit(space)

@@ -53,7 +53,7 @@ def test_weights_trained_on_the_workspace_embed_it(command, demo_400, tmp_path):
     assert found["encoder"].startswith("mine-")
     assert found["embedded"] == 400
     assert "400 images of the workspace" in found["data"]
-    assert command("embed", *w, "--device", "cpu")["encoder"] == found["encoder"]  # the current one goes on
+    assert command("embed", *w, "--device", "cpu")["encoder"] == found["encoder"]  # the current one stays
 
 
 def test_encoders_are_listed_compared_on_the_same_labels_and_switched(command, worked_on, tmp_path):
