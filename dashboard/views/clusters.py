@@ -136,9 +136,11 @@ class ClustersPane(pn.viewable.Viewer):
             self._words.object = "This map has no clusters yet. Finding them takes a few seconds."
         else:
             inside = sum(row.size for row in self._shown.rows)
-            shown = f"{len(rows):,} of {len(self._shown.rows):,}" if len(rows) < len(self._shown.rows) else f"{len(rows):,}"
+            shown = counted(len(self._shown.rows), "cluster")
+            if len(rows) < len(self._shown.rows):
+                shown = f"{len(rows):,} of {shown}"
             how = "Click one to select it on the map; the arrow keys step through them."
-            self._words.object = f"<small>{shown} clusters, {counted(inside, 'image')}. {how}</small>"
+            self._words.object = f"<small>{shown}, {counted(inside, 'image')}. {how}</small>"
         self._rows, titles = rows, self._titles()
         self.state.outlines = self._outlines()
         group = [] if self._filter.value in HIDE_NOTICES else self._notices_entry()

@@ -1,4 +1,4 @@
-"""Figures that people add up: caught images are reviewed ones, plans fit the images, and rounding never makes a figure false."""
+"""Figures that people add up: caught images are reviewed ones, plans fit the images, rounding never makes a figure false."""
 
 import math
 import re
