@@ -319,9 +319,10 @@ def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, thresho
     left = openings.left_to_read(workspace, opened)
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
-    known = {name: getattr(opened, name) for name in PromisePart.model_fields if hasattr(opened, name)}
     return PromisePart(
-        **known | {"flagged_names": list(opened.flagged_names)},
+        **opened.model_dump(include=PromisePart.model_fields.keys() & Opening.model_fields.keys()),
+        n=opened.n,
+        n_flagged=opened.n_flagged,
         covers_this_threshold=opened.threshold is not None and threshold <= opened.threshold,
         sentences=promise(opened, openings.promised_figures(opened, sample), sample, left=left),
         conditions=footer(opened, stands, n_images=workspace.n_images, tie=sample.largest_tie, drift=drift),

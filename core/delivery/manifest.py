@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
+from core.evidence.openings import OpeningColumns, OpeningTerms
+
 FAMILY = "lassoscope-bundle/"
 FORMAT = f"{FAMILY}1"
 
@@ -53,29 +55,9 @@ class CheckLabel(Part):
     score: float  # logit
 
 
-class PromisePart(Part):
-    """The opening behind the promise (`core.evidence.openings.Opening`), and what was promised."""
+class PromisePart(Part, OpeningTerms, OpeningColumns):
+    """The opening behind the promise, and what was promised."""
 
-    number: int
-    check_set: int
-    look: int
-    probe: int
-    analyst: str
-    at: str  # ISO 8601, UTC
-    encoder: str
-    recall: float
-    confidence: float
-    live: bool
-    alpha: float
-    threshold: float | None
-    misses: int
-    n_teach: int
-    frame: int
-    frame_hash: str
-    flagged_names: list[str]
-    guideline: str
-    reread: int
-    disagreed: int
     n: int
     n_flagged: int
     covers_this_threshold: bool

@@ -151,27 +151,27 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
     certified = certify(scores[batch.flagged], terms.recall, stands.alpha, live=terms.live)
     frame = workspace.matrix.rows if workspace.matrix else 0
     reread, disagreed = second_outcome(workspace, batch.rows)
-    record: OpeningRecord = {
-        "encoder": str(workspace.encoder_name),
-        "recall": terms.recall,
-        "confidence": terms.confidence,
-        "live": terms.live,
-        "alpha": stands.alpha,
-        "threshold": certified.threshold,
-        "misses": certified.misses,
-        "n_teach": fitted.probe.n_labels,
-        "frame": frame,
-        "frame_hash": hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
-        "flagged_names": list(workspace.flagged_names),
-        "guideline": workspace.guideline,
-        "reread": reread,
-        "disagreed": disagreed,
-        "rows": batch.rows.tolist(),
-        "flagged": batch.flagged.astype(int).tolist(),
-        "scores": scores.tolist(),
-    }
+    record = OpeningRecord(
+        encoder=str(workspace.encoder_name),
+        recall=terms.recall,
+        confidence=terms.confidence,
+        live=terms.live,
+        alpha=stands.alpha,
+        threshold=certified.threshold,
+        misses=certified.misses,
+        n_teach=fitted.probe.n_labels,
+        frame=frame,
+        frame_hash=hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
+        flagged_names=tuple(workspace.flagged_names),
+        guideline=workspace.guideline,
+        reread=reread,
+        disagreed=disagreed,
+        rows=batch.rows,
+        flagged=batch.flagged,
+        scores=scores,
+    )
     key = f"{_model_key(workspace, fitted.version)}/{_batch_key(batch)}"
-    workspace.catalog.evidence.add_opening(terms.number, stands.look, key, fitted.version, analyst, record)
+    workspace.catalog.evidence.add_opening(terms.number, stands.look, key, fitted.version, analyst, record.model_dump())
     return openings(workspace)[0]
 
 

@@ -1,10 +1,12 @@
 """Openings of check sets as they were recorded, and what each shows. Each verb takes the workspace."""
 
 import logging
-from dataclasses import dataclass, replace
-from typing import TypedDict, cast
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Strict
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.evidence import OpeningRow
@@ -18,31 +20,18 @@ LOG = logging.getLogger("lassoscope.evidence")
 DRIFT_LEVEL = 0.01  # p-value of Fisher's exact test between labels of added images and earlier ones
 
 
-class OpeningRecord(TypedDict):
-    """What the catalog keeps of an opening beside its columns; `Opening` says what the fields mean."""
-
-    encoder: str
-    recall: float
-    confidence: float
-    live: bool
-    alpha: float
-    threshold: float | None
-    misses: int
-    n_teach: int
-    frame: int
-    frame_hash: str
-    flagged_names: list[str]
-    guideline: str
-    reread: int
-    disagreed: int
-    rows: list[int]
-    flagged: list[int]  # 0 or 1
-    scores: list[float]
+def _array_of(dtype: type[np.generic]) -> PlainValidator:
+    return PlainValidator(partial(np.array, dtype=dtype))
 
 
-@dataclass(frozen=True)
-class Opening:
-    """One opening of a check set, as it was recorded: nothing in it changes afterwards."""
+_AS_LIST = PlainSerializer(lambda values: values.tolist())
+_AS_BITS = PlainSerializer(lambda values: values.astype(int).tolist())
+
+
+class OpeningColumns(BaseModel):
+    """What the catalog keeps of an opening in columns."""
+
+    model_config = ConfigDict(frozen=True)
 
     number: int  # over all check sets
     check_set: int
@@ -50,6 +39,13 @@ class Opening:
     probe: int  # its version
     analyst: str
     at: str  # ISO 8601, UTC
+
+
+class OpeningTerms(BaseModel):
+    """What was promised with an opening, and what about."""
+
+    model_config = ConfigDict(frozen=True)
+
     encoder: str
     recall: float  # to promise
     confidence: float  # of all promises from this check set together
@@ -60,13 +56,22 @@ class Opening:
     n_teach: int  # labels the model learned from
     frame: int  # images it covers: rows 0 to frame - 1
     frame_hash: str  # of their ids
-    flagged_names: tuple[str, ...]
+    flagged_names: Annotated[tuple[str, ...], Strict(False)]  # JSON has no tuples
     guideline: str
     reread: int  # check labels of this batch with a second reading
     disagreed: int  # of those, where the two readings differ
-    rows: IntArray  # (n,) int64, in the permanent order
-    flagged: BoolArray  # (n,)
-    scores: FloatArray  # (n,) float64 logits
+
+
+class OpeningRecord(OpeningTerms):
+    """What the catalog keeps of an opening beside its columns: the terms, and the labels of the batch."""
+
+    rows: Annotated[IntArray, _array_of(np.int64), _AS_LIST]  # (n,) int64, in the permanent order
+    flagged: Annotated[BoolArray, _array_of(np.bool_), _AS_BITS]  # (n,)
+    scores: Annotated[FloatArray, _array_of(np.float64), _AS_LIST]  # (n,) float64 logits
+
+
+class Opening(OpeningRecord, OpeningColumns):
+    """One opening of a check set, as it was recorded: nothing in it changes afterwards."""
 
     @property
     def n(self) -> int:
@@ -97,34 +102,9 @@ def openings(workspace: Workspace) -> list[Opening]:
 
 def readable(kept: OpeningRow) -> Opening | None:
     """Read an opening from its row; None if its record is damaged. Its look still counts: `status` reads the rows."""
-    record = cast("OpeningRecord", kept["record"])
     try:
-        return Opening(
-            number=kept["number"],
-            check_set=kept["check_set"],
-            look=kept["look"],
-            probe=kept["probe"],
-            analyst=kept["analyst"],
-            at=kept["at"],
-            encoder=record["encoder"],
-            recall=record["recall"],
-            confidence=record["confidence"],
-            live=record["live"],
-            alpha=record["alpha"],
-            threshold=record["threshold"],
-            misses=record["misses"],
-            n_teach=record["n_teach"],
-            frame=record["frame"],
-            frame_hash=record["frame_hash"],
-            flagged_names=tuple(record["flagged_names"]),
-            guideline=record["guideline"],
-            reread=record["reread"],
-            disagreed=record["disagreed"],
-            rows=np.array(record["rows"], np.int64),
-            flagged=np.array(record["flagged"], bool),
-            scores=np.array(record["scores"], np.float64),
-        )
-    except (KeyError, TypeError, ValueError):
+        return Opening.model_validate({**kept["record"], **kept})
+    except (TypeError, ValueError):  # numpy's and pydantic's
         return None
 
 

@@ -328,6 +328,28 @@ def test_focus_labels_count_as_the_opening_had_it_whatever_is_flagged_now(tmp_pa
         assert (before.extra_flagged == after.extra_flagged).all()
 
 
+def test_an_opening_is_stored_as_plain_json_beside_its_columns(space):
+    read(space, 120)
+    opened = check_sets.open_check_set(space, analyst="ann")
+    (kept,) = space.catalog.evidence.openings()
+    record = kept["record"]
+    promised = "encoder recall confidence live alpha threshold misses"
+    about = "n_teach frame frame_hash flagged_names guideline reread disagreed"
+    assert list(record) == [*promised.split(), *about.split(), "rows", "flagged", "scores"]
+    assert (record["flagged_names"], record["rows"]) == (list(opened.flagged_names), opened.rows.tolist())
+    assert (record["flagged"], record["scores"]) == ([int(flag) for flag in opened.flagged], opened.scores.tolist())
+    assert (opened.rows.dtype, opened.flagged.dtype, opened.scores.dtype) == (np.int64, np.bool_, np.float64)
+
+
+@pytest.mark.parametrize("wrong", [{"rows": None}, {"scores": [[1.0], []]}, {"misses": "many"}, {"flagged_names": 3}])
+def test_a_damaged_field_makes_an_opening_unreadable(space, wrong):
+    read(space, 120)
+    check_sets.open_check_set(space, analyst="ann")
+    (kept,) = space.catalog.evidence.openings()
+    assert openings.readable(kept) is not None
+    assert openings.readable({**kept, "record": kept["record"] | wrong}) is None
+
+
 def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space, caplog):
     read(space, 120)
     first = check_sets.open_check_set(space, analyst="ann")
