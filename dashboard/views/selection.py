@@ -125,7 +125,7 @@ class SelectionPane(pn.viewable.Viewer):
         order = "Least certain first. " if self.state.workspace.fitted else ""
         return (
             f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
-            f"<small>{order}Click picks, shift-click a range, double click enlarges; hold R to see one clear.</small>"
+            f"<small>{order}Click picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
         )
 
     def _nothing(self) -> str:

@@ -54,7 +54,7 @@ def test_after_a_lost_connection_the_page_continues_and_shows_what_happened_sinc
     selected = [facts(first).get_attribute(name) for name in ("data-selected", "data-idsum")]
     getattr(lines[0], how)()
     expect_connection(first, "lost")
-    expect(first.get_by_role("status").get_by_text("Connection lost; what you did is safe")).to_be_visible()
+    expect(first.get_by_role("status").get_by_text("Connection lost; your work is saved")).to_be_visible()
     second.get_by_role("tab", name="Suggestions").click()
     expect(second.get_by_text("1 of 10")).to_be_visible(timeout=15_000)
     second.keyboard.press("1")

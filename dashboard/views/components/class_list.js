@@ -44,7 +44,7 @@ export function render({ model, el }) {
     for (const [code, row] of rows) {
       const off = model.hidden.includes(code);
       row.setAttribute("aria-pressed", String(!off));
-      row.title = off ? "Hidden: click to show" : "Click to hide, double click to show alone";
+      row.title = off ? "Hidden: click to show" : "Click to hide, double-click to show only this class";
     }
   };
   const draw = () => {

@@ -2,7 +2,7 @@
 // takes a new server's page for the old one.
 const TICK = 1000, BEAT = 5000, PATIENCE = 5000, GRACE = 5000, ANSWER = 4000, JOIN = 20000, BETWEEN_RELOADS = 30000;  // ms
 const PLACE = "lassoscope-place", RELOADED = "lassoscope-reloaded";
-const LOST = "Connection lost; what you did is safe. Trying again…";
+const LOST = "Connection lost; your work is saved. Reconnecting…";
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const now = () => Date.now();
 

@@ -10,7 +10,7 @@ export function render({ model, el }) {
   el.append(lost);
   let timer = null;
   const refuse = key => {
-    lost.textContent = `No connection: the key ${key.toUpperCase()} was not taken. Press it again when the page is back.`;
+    lost.textContent = `No connection: the key ${key.toUpperCase()} did nothing. Press it again when the connection is back.`;
     lost.hidden = false;
     clearTimeout(timer);
     timer = setTimeout(() => { lost.hidden = true; }, 6000);

@@ -14,7 +14,7 @@ class Keys(pn.custom.JSComponent):
     """An invisible listener; put one on the page. Keys that were down when the window lost the focus go up.
 
     Each press carries `place`, and the pictures that picture cards have loaded. While the connection is away a press is
-    answered in the browser: it was not taken.
+    answered in the browser: it did nothing.
     """
 
     place = param.String(doc="What class keys act on, as the server names it.")

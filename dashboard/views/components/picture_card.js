@@ -4,7 +4,7 @@ export function render({ model, el }) {
   const none = document.createElement("div");
   none.className = "none";
   none.setAttribute("role", "alert");
-  none.textContent = "This picture cannot be loaded; its key is not taken.";
+  none.textContent = "This picture cannot be loaded, so it cannot be labelled.";
   none.hidden = true;
   el.append(none);
   const fetched = new Map();  // address -> <img>
