@@ -25,16 +25,27 @@ from core.images.containers import (
     orientation_of,
 )
 from core.images.frames import choose_frames, spread
-from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
+from core.images.kinds import HEAD, PICTURES, FileKind, kind_of, reason_of
 
 LARGE = 16_000_000  # px; larger pictures are shrunk during conversion
 MOST_MEMORY = 1_024  # MB that decoding one file may take
 # Bytes a pixel that decoding takes at its peak, measured at 25 megapixels: WebP and GIF keep several frames.
-PIXEL_BYTES = {"JPEG": 4, "PNG": 5, "BMP": 5, "ICO": 9, "TIFF": 7, "GIF": 20, "AVIF": 9.5, "HEIF": 8, "WEBP": 18}
+PIXEL_BYTES = {
+    FileKind.JPEG: 4,
+    FileKind.PNG: 5,
+    FileKind.BMP: 5,
+    FileKind.ICO: 9,
+    FileKind.TIFF: 7,
+    FileKind.GIF: 20,
+    FileKind.AVIF: 9.5,
+    FileKind.HEIF: 8,
+    FileKind.WEBP: 18,
+}
 THUMBNAIL_SIDE = 128  # px
 WEBP_QUALITY = 80
 BLUR_SHARE = 1 / 12  # radius as a share of the longer side: content is unrecognisable, large areas of colour remain
-MOVING = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # a JPEG's or HEIC's further pictures are no frames, and nobody shows them
+# A JPEG's or HEIC's further pictures are no frames, and nobody shows them.
+MOVING = (FileKind.GIF, FileKind.WEBP, FileKind.PNG, FileKind.AVIF, FileKind.TIFF)
 MOST_PAGES = 64  # of a TIFF that are decoded
 SMALL_PAGE = 1 | 4  # TIFF: a page that is another one reduced, or a mask of it
 TURNS = {
@@ -62,7 +73,7 @@ class DecodedPicture:
     image: Image.Image  # RGB, upright; of a moving picture a mosaic
     width: int  # px of the file's picture, upright; `image` has fewer where it is large, or a mosaic
     height: int
-    format: str  # one of `core.images.kinds.PICTURES`
+    format: FileKind  # one of `PICTURES`
     frames: int = 1  # as far as they were counted
     frames_shown: int = 1
     all_frames_seen: bool = True
@@ -107,46 +118,46 @@ def decode_details(source: Path | bytes, *, max_side: int | None = None) -> Deco
         raise InputError(f"it is damaged ({_short(error)})") from None
 
 
-def _decode(content: bytes, kind: str, max_side: int | None) -> DecodedPicture:
+def _decode(content: bytes, kind: FileKind, max_side: int | None) -> DecodedPicture:
     lean, orientation = _lean(content, kind)
     with Image.open(io.BytesIO(lean), formats=[kind]) as opened:
         width, height = opened.size
         check_pixels(width, height)
         shrink = math.ceil(math.sqrt(width * height / LARGE))
-        if kind == "JPEG":
+        if kind == FileKind.JPEG:
             _draft(opened, max_side, shrink)
             shrink = math.ceil(math.sqrt(opened.width * opened.height / LARGE))
         _check_memory(opened, kind, len(content) + len(lean))
         opened.load()
         check_pixels(*opened.size)
-        if kind == "JPEG" and not has_end(content):
+        if kind == FileKind.JPEG and not has_end(content):
             _check_missing(opened)
-        if kind in ("WEBP", "AVIF", "HEIF"):
+        if kind in (FileKind.WEBP, FileKind.AVIF, FileKind.HEIF):
             exif = opened.info.get("exif")
             orientation = orientation_of(exif) if isinstance(exif, bytes) else 1
-        if kind in ("ICO", "TIFF"):  # an icon says its size when it is decoded, a TIFF is turned then
+        if kind in (FileKind.ICO, FileKind.TIFF):  # an icon says its size when it is decoded, a TIFF is turned then
             width, height = opened.size
         if orientation >= 5:
             width, height = height, width
         first = _seen(opened, orientation, shrink)
         if kind not in MOVING:
             return DecodedPicture(first, width, height, kind)
-        n_known = None if kind == "GIF" else int(getattr(opened, "n_frames", 1))
-        sampled = kind == "TIFF" and (n_known or 0) > MOST_PAGES + 1
+        n_known = None if kind == FileKind.GIF else int(getattr(opened, "n_frames", 1))
+        sampled = kind == FileKind.TIFF and (n_known or 0) > MOST_PAGES + 1
         others = _frames(opened, kind, n_known, orientation, shrink)
         frames = choose_frames(first, others, n_known=n_known, sampled=sampled)
     return DecodedPicture(frames.image, width, height, kind, frames.n, frames.shown, frames.all_seen)
 
 
-def _lean(content: bytes, kind: str) -> tuple[bytes, int]:
+def _lean(content: bytes, kind: FileKind) -> tuple[bytes, int]:
     """Return what of a file its decoder needs, and its orientation where that is known before."""
-    if kind == "PNG":
+    if kind == FileKind.PNG:
         return lean_png(content)
-    if kind == "JPEG":
+    if kind == FileKind.JPEG:
         return lean_jpeg(content)
-    if kind == "TIFF":
+    if kind == FileKind.TIFF:
         check_tiff(content)
-    if kind == "HEIF":
+    if kind == FileKind.HEIF:
         _read_heif()
     return content, 1
 
@@ -166,18 +177,18 @@ def _draft(opened: Image.Image, max_side: int | None, shrink: int) -> None:
         opened.draft("RGB", (opened.width // shrink, opened.height // shrink))
 
 
-def _check_memory(opened: Image.Image, kind: str, n_bytes: int) -> None:
+def _check_memory(opened: Image.Image, kind: FileKind, n_bytes: int) -> None:
     """Refuse a picture whose decoder would take more than `MOST_MEMORY`.
 
     Raises:
         InputError: then.
     """
     needed = n_bytes + opened.width * opened.height * PIXEL_BYTES[kind]
-    if kind == "JPEG" and opened.info.get("progressive"):
+    if kind == FileKind.JPEG and opened.info.get("progressive"):
         full, layers = _full_size(opened), getattr(opened, "layer", [])
         high, wide = (max((layer[place] for layer in layers), default=1) for place in (1, 2))
         needed += sum(2 * full * layer[1] * layer[2] // (high * wide) for layer in layers)  # every coefficient, 16 bits each
-    if kind == "TIFF":
+    if kind == FileKind.TIFF:
         needed += _tile_bytes(opened)
     if needed > MOST_MEMORY * 2**20:
         raise InputError(f"decoding it would take {needed / 2**20:,.0f} MB of memory, more than {MOST_MEMORY:,}")
@@ -219,16 +230,16 @@ def _seen(opened: Image.Image, orientation: int, shrink: int) -> Image.Image:
     return rgb.copy() if rgb is opened else rgb
 
 
-def _frames(opened: Image.Image, kind: str, n_known: int | None, orientation: int, shrink: int) -> Iterator[Image.Image]:
+def _frames(opened: Image.Image, kind: FileKind, n_known: int | None, orientation: int, shrink: int) -> Iterator[Image.Image]:
     """Yield the frames after the first, until there are none or one is damaged."""
     numbers: Any = range(1, 2**31)
-    if kind == "TIFF" and n_known is not None:  # pages are read one without the other, so a spread of many will do
+    if kind == FileKind.TIFF and n_known is not None:  # pages are read one without the other, so a spread of many will do
         numbers = spread(n_known, MOST_PAGES)
     elif n_known is not None:
         numbers = range(1, n_known)
     for number in numbers:
         opened.seek(number)
-        if kind == "TIFF" and int(getattr(opened, "tag_v2", {}).get(254, 0)) & SMALL_PAGE:
+        if kind == FileKind.TIFF and int(getattr(opened, "tag_v2", {}).get(254, 0)) & SMALL_PAGE:
             continue
         check_pixels(*opened.size)
         _check_memory(opened, kind, 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
-from core.images.kinds import HEAD, PICTURES, kind_of
+from core.images.kinds import HEAD, PICTURES, FileKind, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,17 +21,17 @@ NONE = "\x1f"  # stands for "no separator"; occurs in no text
 SAMPLE = 100_000  # characters of a file that certainly contain its first line
 PARQUET = (".parquet", ".pq")
 _NO_TEXT = (bytes, bytearray, memoryview, dict, list, tuple)
-_WORD_LIKE = {"BMP", "ICO", "program", "archive", "video", "text"}
+_WORD_LIKE = {FileKind.BMP, FileKind.ICO, FileKind.PROGRAM, FileKind.ARCHIVE, FileKind.VIDEO, FileKind.TEXT}
 _NOT_TABLES = {
-    "ZIP": "is a ZIP archive (or an Excel file); unpack it and give the folder, or save the sheet as CSV",
-    "PDF": "is a PDF document; save its pages as pictures and give their folder",
-    "archive": "is a packed archive; unpack it and give the folder",
-    "video": "is a video; save still pictures of it and give their folder",
-    "SVG": "is a drawing; save it as PNG and give its folder",
-    "web page": "is a web page, not a table",
-    "database": "is a database; save the table as CSV",
-    "program": "is a program, not a table",
-    "Office": "is an old Office file; save the sheet as CSV",
+    FileKind.ZIP: "is a ZIP archive (or an Excel file); unpack it and give the folder, or save the sheet as CSV",
+    FileKind.PDF: "is a PDF document; save its pages as pictures and give their folder",
+    FileKind.ARCHIVE: "is a packed archive; unpack it and give the folder",
+    FileKind.VIDEO: "is a video; save still pictures of it and give their folder",
+    FileKind.SVG: "is a drawing; save it as PNG and give its folder",
+    FileKind.WEB_PAGE: "is a web page, not a table",
+    FileKind.DATABASE: "is a database; save the table as CSV",
+    FileKind.PROGRAM: "is a program, not a table",
+    FileKind.OFFICE: "is an old Office file; save the sheet as CSV",
 }
 
 
