@@ -25,7 +25,7 @@ class Catalog:
     """One database, with an attribute for each topic."""
 
     def __init__(self, engine: sa.Engine, *, where: str, read_only: bool = False, file: SqliteFile | None = None) -> None:
-        """Open a database, upgrading it if it is older; `in_folder` opens a workspace's own.
+        """Open a database, upgrading it if it is older; `of_file` opens an SQLite file.
 
         Args:
             where: its name in error messages.
@@ -42,11 +42,6 @@ class Catalog:
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)
-
-    @classmethod
-    def in_folder(cls, folder: Path, *, read_only: bool = False) -> "Catalog":
-        """Open `catalog.sqlite` in a workspace folder; for writing, create it if it is missing."""
-        return cls.of_file(folder / "catalog.sqlite", read_only=read_only)
 
     @classmethod
     def of_file(cls, path: Path, *, read_only: bool = False) -> "Catalog":

@@ -142,7 +142,7 @@ def test_damaged_records_of_probes_are_none(catalog):
 def test_a_broken_file_is_reported(tmp_path):
     (tmp_path / "catalog.sqlite").write_bytes(b"no database, just text" * 100)
     with pytest.raises(WorkspaceError, match="cannot be read"):
-        Catalog.in_folder(tmp_path)
+        Catalog.of_file(tmp_path / "catalog.sqlite")
 
 
 def test_what_is_kept_again_takes_the_place_of_what_was_kept(catalog):
@@ -198,7 +198,7 @@ def test_a_check_sets_openings_readings_and_points(catalog):
 
 
 def test_labels_survive_power_cuts_by_full_synchronous_wal(tmp_path):
-    catalog = Catalog.in_folder(tmp_path)
+    catalog = Catalog.of_file(tmp_path / "catalog.sqlite")
     with catalog.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

@@ -229,7 +229,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path, start, cha
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert start(command, stdout=subprocess.DEVNULL).wait() == 0
-    catalog = Catalog.in_folder(tmp_path / "w")
+    catalog = Catalog.of_file(tmp_path / "w" / "catalog.sqlite")
     paths = catalog.images.paths(0, 10_000)
     assert [Path(p).name for p in paths] == [f.name for f in sorted(source.iterdir())]
     catalog.close()
