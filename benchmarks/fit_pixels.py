@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.train_demo import ROOT, commit, load_demo
+from benchmarks.shipped import ROOT, commit
+from benchmarks.train_demo import load_demo
 from core.encoders.vit import Architecture, WeightsFormat, normalise, save_tensors
 
 DIM = 64

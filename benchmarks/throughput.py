@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from core.catalog.originals import FilePictures
-from core.encoders.encoder import embed, load_encoder
+from core.encoders.encoder import embed_originals, load_encoder
 from core.images.decode import load_square
 
 REPEATS, BATCH = 5, 256
@@ -51,7 +51,7 @@ def main() -> None:
         with ThreadPoolExecutor(cores) as pool:
             pixels = np.stack(list(pool.map(lambda path, side=side: load_square(path, side), paths)))
             works: dict[str, Callable[[], object]] = {
-                "files": lambda encoder=encoder: list(embed(FilePictures(paths), encoder, batch_size=BATCH)),
+                "files": lambda encoder=encoder: list(embed_originals(FilePictures(paths), encoder, batch_size=BATCH)),
                 "bare": lambda encoder=encoder, pixels=pixels: [
                     encoder.forward(torch.from_numpy(pixels[i : i + BATCH])) for i in range(0, len(pixels), BATCH)
                 ],
