@@ -13,7 +13,7 @@ from dashboard.app import need_port
 from dashboard.cli import app
 from dashboard.settings import Settings
 
-NUMBERS = ("", " ", "-1", "0", "x", "1e400", "nan", "inf", "-inf", "1.5", "²", "0x10", "99999999999999999999", "--", "1_0")
+NUMBERS = ("", "-1", "0", "x", "1e400", "nan", "-inf", "1.5", "²", "0x10", "99999999999999999999", "--")
 WHOLE = ("-1", "", "x", "nan", "inf", "1.5", "²", "99999999999999999999")  # for commands that would work on with a good one
 
 
