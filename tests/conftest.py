@@ -15,7 +15,7 @@ from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of torch in each would wait for each other
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; processes that tests start have it too
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # or the first layout gives torch its threads back, and training takes ten times as long
+    os.environ["NUMBA_NUM_THREADS"] = "1"  # or the first layout gives torch its threads back: training takes 10x
 
 import numpy as np
 import pandas as pd
