@@ -75,7 +75,7 @@ def average_precision(split: Split, flagged: tuple[str, ...], rows: np.ndarray) 
 def measure(split: Split) -> str:
     """Return one table row's figures."""
     near = neighbours(split)
-    accuracy, island = vote(split, near), float((near[split.asked_items == "notice"] == "notice").mean())
+    accuracy, cluster = vote(split, near), float((near[split.asked_items == "notice"] == "notice").mean())
     linear = LogisticRegression(C=0.1, max_iter=1_000).fit(split.x, split.items)
     cells = [f"{accuracy:.3f}", f"{linear.score(split.asked_x, split.asked_items):.3f}"]
     for flagged in (FOOTWEAR, ("notice",)):
@@ -83,7 +83,7 @@ def measure(split: Split) -> str:
         draws = [np.random.default_rng(s).choice(len(split.x), FEW, replace=False) for s in range(SEEDS)]
         few = [average_precision(split, flagged, rows) for rows in draws if np.isin(split.items[rows], flagged).any()]
         cells.append(f"{np.mean(few):.4f} ± {np.std(few):.4f}")
-    return " | ".join([*cells, f"{island:.3f}"])
+    return " | ".join([*cells, f"{cluster:.3f}"])
 
 
 def load_unseen(source: Path, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -26,9 +26,9 @@ from core.evidence.queues import Queue
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
 from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
-from core.map import islands
+from core.map import clusters
+from core.map.clusters import ClusterSummary
 from core.map.density import Clustering
-from core.map.islands import ClusterSummary
 from core.notices.find import Notices, notices, search_words
 from core.probe.compare import Comparison, compare_encoders
 from core.probe.curves import NamedCurve
@@ -439,8 +439,8 @@ class Actions:
         """Load the clusters of a grain with a summary of each, and the copyright notices."""
 
         def load() -> ClusterView:
-            found = islands.clustering(self.workspace, grain)
-            rows = [] if found is None else islands.summaries(self.workspace, found)
+            found = clusters.clustering(self.workspace, grain)
+            rows = [] if found is None else clusters.summaries(self.workspace, found)
             return ClusterView(found, rows, notices(self.workspace))
 
         self.run(load, done, on=self._server.slow_pool, failed=failed)

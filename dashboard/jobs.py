@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 
 from core.errors import InputError
-from core.map.islands import cluster
+from core.map.clusters import cluster
 from core.notices.find import find_notices, notices_sentence
 from core.probe.learning_curve import LearningCurve
 from core.probe.live import refit

@@ -16,8 +16,8 @@ from core.errors import AppError, WorkspaceError
 from core.evidence.queues import check_read
 from core.intake.thumbnails import restore_thumbnails
 from core.labels.classes import unknown_classes
+from core.map.clusters import cluster, clustering, stored_clusters
 from core.map.density import GRAINS
-from core.map.islands import cluster, clustering, stored_clusters
 from core.map.project import project
 from core.store.lock import locked
 from core.wording import counted

@@ -18,8 +18,8 @@ from core.arrays import IntArray, Progress, ignore
 from core.catalog.models import NoticeRecord
 from core.images.dark_text import ON_DARK, grey_of, text_net
 from core.images.visits import FileState, state_of
+from core.map.clusters import clustering, stored_clusters, text_share
 from core.map.density import GRAINS, Clustering
-from core.map.islands import clustering, stored_clusters, text_share
 from core.notices.ocr import can_read, read_words
 from core.wording import counted, verb
 from core.workspace import Workspace

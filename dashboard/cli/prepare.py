@@ -237,20 +237,20 @@ def clusters(
     json: JsonOption = False,
 ) -> None:
     """Find the clusters of the map and summarise them; a cluster that keeps its members keeps its name."""
-    from core.map import islands
+    from core.map import clusters
     from core.notices.find import find_notices, notices, notices_sentence
 
     with Workspace(workspace, read_only=True) as space:
-        known = not again and islands.clustering(space, grain) is not None and notices(space) is not None
+        known = not again and clusters.clustering(space, grain) is not None and notices(space) is not None
     if not known:
         with Workspace(workspace) as space, progress("read text on dark") as on_progress:
-            if again or islands.clustering(space, grain) is None:
-                islands.cluster(space)
+            if again or clusters.clustering(space, grain) is None:
+                clusters.cluster(space)
             find_notices(space, on_progress=on_progress)
     with Workspace(workspace, read_only=True) as space:
         refit(space, save=False)
-        found, group = islands.clustering(space, grain), notices(space)
-        rows = [] if found is None else islands.summaries(space, found)
+        found, group = clusters.clustering(space, grain), notices(space)
+        rows = [] if found is None else clusters.summaries(space, found)
         titles = group.titles.get(grain, {}) if group is not None else {}
         records = [
             {key: value for key, value in vars(row).items() if key != "outline"}

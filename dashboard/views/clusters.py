@@ -1,4 +1,4 @@
-"""The Clusters tab: the islands of the map as a list; a click selects one on the map."""
+"""The Clusters tab: the clusters of the map as a list; a click selects one on the map."""
 
 import html
 import math
@@ -11,8 +11,8 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.map.clusters import ClusterSummary
 from core.map.density import GRAINS
-from core.map.islands import ClusterSummary
 from core.map.outlines import Outline
 from core.notices.find import RICH
 from core.wording import counted

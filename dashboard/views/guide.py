@@ -13,7 +13,7 @@ from dashboard.theme import styled
 from dashboard.views.words import words
 
 STEPS = (  # title, what to do
-    ("Lasso an island", "Draw a line around a group of points. Their pictures appear below, blurred. Hold R to see one clear."),
+    ("Lasso a cluster", "Draw a line around a group of points. Their pictures appear below, blurred. Hold R to see one clear."),
     ("Label it", "Press the key of a class, or click its button on the left. Z undoes it."),
     (
         "Teach the model",

@@ -137,7 +137,7 @@ class SelectionPane(pn.viewable.Viewer):
             for key, meaning in (*((c.key, f"label as {c.name}") for c in space.classes), *HERE)
         )
         return (
-            '<div class="room"><b>Nothing selected.</b> Drag a lasso around an island of the map: its pictures '
+            '<div class="room"><b>Nothing selected.</b> Drag a lasso around a cluster of the map: its pictures '
             f"appear here, {html.escape(self.state.privacy_view.replace('-', ' and '))}."
             f'<div class="keys">{keys}</div></div>'
         )

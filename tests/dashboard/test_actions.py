@@ -33,7 +33,7 @@ SECONDS = 2.0  # a window reports what was on its screen as often
 
 
 def fill(folder):
-    """Make a workspace with labels, an opening and a map of three islands."""
+    """Make a workspace with labels, an opening and a map of three clusters."""
     with made(folder, n=N) as space:
         teach(space, 80, np.random.default_rng(1))
         read(space, 150)
@@ -289,7 +289,7 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     tab.settle()
     assert (tab.state.cluster, len(set(np.arange(N)[tab.state.selected] % 3))) == (name, 1)
     act(tab, lambda actions: actions.label("neutral"))
-    assert tab.state.spot_check is not None  # a whole island
+    assert tab.state.spot_check is not None  # a whole cluster
     act(tab, lambda actions: actions.cancel_spot_check())
     for order in ("labelled", "score", "uncertainty"):
         tab.do(lambda order=order: setattr(pane._order, "value", order))

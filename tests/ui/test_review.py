@@ -1,4 +1,4 @@
-"""Clusters in Chromium: islands stepped through, notices in five actions, bulk labels spot-checked, near-duplicates."""
+"""Clusters in Chromium: stepped through, notices in five actions, bulk labels spot-checked, near-duplicates."""
 
 import re
 

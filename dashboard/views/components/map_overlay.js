@@ -37,7 +37,7 @@ export function render({ model, el }) {
       const canvas = beside.shadowRoot?.querySelector(".bk-Canvas")?.shadowRoot?.querySelector(".bk-events");
       canvas?.setAttribute("role", "img");
       canvas?.setAttribute("aria-label", `Map of the images, ${facts.dataset.selected ?? 0} selected. Lassos need a mouse; `
-        + "the Clusters tab selects the same islands by keys.");
+        + "the Clusters tab selects the same clusters by keys.");
     }
   };
   model.on(["tip", "view"], draw);

@@ -17,7 +17,7 @@ from core.evidence.queues import check_queue
 from core.labels.actions import label
 from core.labels.classes import unknown_classes
 from core.labels.exchange import export_labels
-from core.map import islands
+from core.map import clusters
 from core.map.project import project
 from core.overview import label_counts
 from core.store.salvage import read_rows
@@ -339,7 +339,7 @@ def test_a_lost_map_is_made_again_as_it_was_and_clusters_get_no_used_name(demo_4
     with Workspace(folder) as space:
         project(space, seed=5)
         before = space.xy.copy()
-        old = {name for found in islands.cluster(space).values() for name in found.names}
+        old = {name for found in clusters.cluster(space).values() for name in found.names}
         lost = [folder / space.projection["file"], folder / space.catalog.models.clusters()["file"]]
     for file in lost:
         file.unlink()
@@ -347,5 +347,5 @@ def test_a_lost_map_is_made_again_as_it_was_and_clusters_get_no_used_name(demo_4
     assert came.left == []
     with Workspace(folder) as space:
         np.testing.assert_allclose(space.xy, before, atol=1e-4)
-        found = islands.cluster(space)
+        found = clusters.cluster(space)
         assert not old & {name for grain in found.values() for name in grain.names}

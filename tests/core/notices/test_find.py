@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.demo.cards import render_card
-from core.map.islands import cluster
+from core.map.clusters import cluster
 from core.notices import find as verbs
 from core.notices.find import find_notices, notices, notices_sentence, says_copyright, search_words, title_of
 from core.notices.ocr import read_words
@@ -55,7 +55,7 @@ def test_words_are_read_without_a_network(monkeypatch):
 
 @pytest.fixture
 def mapped(writable):
-    """The demo's 400 on a made map: each class an island."""
+    """The demo's 400 on a made map: each class a cluster."""
     truth = writable.gold("label")
     rng = np.random.default_rng(0)
     xy = (np.array([(0, 0), (10, 0), (0, 10)])[truth] + rng.normal(0, 0.1, (len(truth), 2))).astype(np.float32)

@@ -1,30 +1,30 @@
-"""Clusters of the map: the islands that are there, and names that outlive a new run."""
+"""Clusters of the map, and names that outlive a new run."""
 
 import numpy as np
 import pytest
 
 from core.errors import InputError
 from core.labels.actions import label
-from core.map import density, islands
+from core.map import clusters, density
 from core.map.density import NOISE, find_clusters, named_clusters
 from core.workspace import Workspace
 from tests.worlds import made
 
 
-def three_islands(rng, sizes=(300, 200, 100), spread=0.1):
+def three_clusters(rng, sizes=(300, 200, 100), spread=0.1):
     centres = np.array([(0, 0), (10, 0), (0, 10)])
     xy = np.concatenate([rng.normal(centre, spread, (size, 2)) for centre, size in zip(centres, sizes, strict=True)])
     return xy.astype(np.float32), np.repeat(np.arange(3), sizes)
 
 
-def test_islands_are_found_largest_first_and_far_images_are_in_none():
-    xy, truth = three_islands(np.random.default_rng(0))
+def test_clusters_are_found_largest_first_and_far_images_are_in_none():
+    xy, truth = three_clusters(np.random.default_rng(0))
     far = np.array([(50, 50), (-50, 50), (np.nan, np.nan)], np.float32)
     codes = find_clusters(np.concatenate([xy, far]), "coarse")
     assert codes[600:].tolist() == [NOISE] * 3
-    for island in range(3):
-        values, counts = np.unique(codes[:600][truth == island], return_counts=True)
-        assert values[counts.argmax()] == island
+    for cluster in range(3):
+        values, counts = np.unique(codes[:600][truth == cluster], return_counts=True)
+        assert values[counts.argmax()] == cluster
         assert counts.max() > 0.95 * counts.sum()
 
 
@@ -57,20 +57,20 @@ def test_no_name_is_given_twice(seed):
 def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monkeypatch):
     with made(tmp_path / "w", n=600) as space:
         with pytest.raises(InputError, match="no map"):
-            islands.cluster(space)
-        xy, truth = three_islands(np.random.default_rng(1))
+            clusters.cluster(space)
+        xy, truth = three_clusters(np.random.default_rng(1))
         (space.folder / "projection").mkdir()
         np.save(space.folder / "projection" / "a.npy", xy)
         space.catalog.models.add_projection("made", 600, "projection/a.npy", {})
         space.reload()
-        assert islands.clustering(space, "coarse") is None
-        found = islands.cluster(space)["coarse"]
+        assert clusters.clustering(space, "coarse") is None
+        found = clusters.cluster(space)["coarse"]
         label(space, np.flatnonzero(truth == 1)[:50], "explicit", analyst="ann", source="lasso")
     with Workspace(tmp_path / "w") as space:
-        kept = islands.clustering(space, "coarse")
+        kept = clusters.clustering(space, "coarse")
         assert (kept.codes == found.codes).all()
         assert kept.names == found.names
-        rows = islands.summaries(space, kept)
+        rows = clusters.summaries(space, kept)
         assert [row.size for row in rows] == sorted((row.size for row in rows), reverse=True)
         second = rows[1]
         assert second.labels == {"explicit": 50}
@@ -78,12 +78,12 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
         assert np.isnan(second.score)
         assert set(second.pictures) <= set(kept.rows(second.name))
         assert np.allclose(second.centre, (10, 0), atol=0.2)
-        monkeypatch.setattr(islands, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
+        monkeypatch.setattr(clusters, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
         with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings again
-            islands.cluster(space)
+            clusters.cluster(space)
         monkeypatch.undo()
-        assert islands.clustering(space, "coarse").names == found.names
-        again = islands.cluster(space)["coarse"]
+        assert clusters.clustering(space, "coarse").names == found.names
+        again = clusters.cluster(space)["coarse"]
         assert again.names == found.names
         assert len(list((space.folder / "clusters").iterdir())) == 1
         with pytest.raises(InputError, match="no cluster 'C99'"):
@@ -91,7 +91,7 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
 
 
 @pytest.mark.slow
-def test_both_libraries_find_the_same_islands(monkeypatch):
+def test_both_libraries_find_the_same_clusters(monkeypatch):
     from sklearn.metrics import adjusted_rand_score
 
     rng = np.random.default_rng(0)
