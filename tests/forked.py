@@ -1,6 +1,11 @@
-"""Processes that tests start, forked from one that has imported core already: in a new one that takes seconds."""
+"""Processes that tests start, forked from one that has imported what they need: in a new one that takes seconds."""
 
 import multiprocessing
+from multiprocessing.context import ForkServerContext
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["core.doctor.repair", "core.training.loop", "dashboard.app", "pytest", "tests.reading"])
+
+def forking(*modules: str) -> ForkServerContext:
+    """Return what starts such processes; the first caller in a test process says which modules are imported before."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.reading", *modules])
+    return context

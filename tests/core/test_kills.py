@@ -17,10 +17,11 @@ from core.encoders.embed import embed
 from core.encoders.encoder import load_encoder
 from core.labels.actions import history, label
 from core.workspace import Workspace
-from tests.forked import CONTEXT
+from tests.forked import forking
 from tests.reading import take_in
 
 N = 96
+FORKING = forking("core.doctor.repair", "core.training.loop")
 
 
 def embed_all(folder: Path, say) -> None:
@@ -60,8 +61,8 @@ def run_and_kill():
     """Run code in a process, kill it that many seconds after it said n things, and return all that it said."""
 
     def run(code, folder: Path, *, after: int, then: float) -> list:
-        ours, theirs = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=code, args=(folder, theirs.send))
+        ours, theirs = FORKING.Pipe(duplex=False)
+        process = FORKING.Process(target=code, args=(folder, theirs.send))
         process.start()
         theirs.close()
         said = [ours.recv() for _ in range(after)]

@@ -21,7 +21,7 @@ from core.probe.live import refit
 from core.probe.live_curves import curves, learning
 from core.probe.suggest import more_like, suggest
 from core.workspace import Workspace
-from tests.conftest import label_first
+from tests.shared import label_first
 
 
 @pytest.fixture

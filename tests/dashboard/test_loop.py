@@ -136,6 +136,8 @@ def move_the_handle(tab):
 def label_in_every_way(tab, space):
     """Label a few, many after a spot check, the pinned one, what is suggested and what is read in Check; then undo."""
     teach_half = np.flatnonzero(~space.is_check)
+    said: list[str] = []
+    tab.do(lambda: tab.state.param.watch(lambda event: said.append(event.new), "message"))
     show(tab, page=PageName.MAP, tab=TabName.SELECTION)
     show(tab, selected=teach_half[:3])
     key(tab, "2")
@@ -156,9 +158,9 @@ def label_in_every_way(tab, space):
         show(tab, tab=name)
         before = space.labels.version
         key(tab, "2")
-        wait_for(lambda before=before: space.labels.version > before or "once more" in tab.state.message)
+        assert space.labels.version > before or "once more" in tab.state.message, said
     key(tab, "z")
-    wait_for(lambda: tab.state.message.startswith("Undone"))
+    assert any(sentence.startswith("Undone") for sentence in said), said
 
 
 def spot_check_more(tab):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.forked import CONTEXT
+from tests.forked import forking
 
 N_IMAGES = 600
 # Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic.
@@ -44,7 +44,9 @@ class Server:
 
     def start(self) -> None:
         words = ["serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
-        self.process = CONTEXT.Process(target=_command, args=(words, self.folder / "server.log", self.environment, self.cold))
+        self.process = forking("dashboard.app").Process(
+            target=_command, args=(words, self.folder / "server.log", self.environment, self.cold)
+        )
         self.process.start()
         for _ in range(240):
             try:

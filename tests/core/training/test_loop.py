@@ -21,7 +21,7 @@ from core.training.batches import FilePixels
 from core.training.loop import MsnConfig, MsnRun, StepMetrics, schedule, spread, train
 from core.training.msn import Msn, keep_tokens, parameter_groups
 from core.training.views import Chance, Jitter, blur, crop_and_flip, crop_boxes, jitter_colours, random_view
-from tests.forked import CONTEXT
+from tests.forked import forking
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = Architecture(input_size=16, patch_size=4, dim=24, depth=2, heads=3)
@@ -334,7 +334,8 @@ def forked(out: Path) -> None:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    both = [CONTEXT.Process(target=_train_as, args=(rank, port, out)) for rank in (0, 1)]
+    context = forking("core.doctor.repair", "core.training.loop")
+    both = [context.Process(target=_train_as, args=(rank, port, out)) for rank in (0, 1)]
     for process in both:
         process.start()
     for process in both:
