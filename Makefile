@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 LOCK := requirements.lock
 UV := $(BIN)/python tools/uv.py
 
+# Where it is set, as in many containers, every process would compile all libraries again: seconds at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup run test test-all test-ui test-wheel check fix docs rooms bench lock
 
 setup: $(STAMP)
