@@ -4,6 +4,7 @@
 labels and a map besides.
 """
 
+import gc
 import os
 import secrets
 import shutil
@@ -23,12 +24,14 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = ("test_loop.py", "test_study.py")
+LONGEST = ("test_loop.py", "test_study.py", "test_kills.py")
 
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests; at the end one process would work on them and the others wait for it."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    gc.collect()
+    gc.freeze()  # what is imported stays: each collection of garbage would walk all of it
 
 
 @pytest.fixture(scope="session")

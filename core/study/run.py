@@ -9,7 +9,6 @@ import datetime as dt
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import zipfile
@@ -17,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def run_experiment(
     known = {(line["features"], line["seed"]) for line in found.results}
     tasks = [(name, seed) for seed in range(config.seeds) for name in config.features if (name, seed) not in known]
     on_progress(found.total - len(tasks), found.total)
-    context = multiprocessing.get_context("spawn")
+    context = get_context("spawn")
     workers = min(workers or os.cpu_count() or 1, max(1, len(tasks)))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
         try:

@@ -21,7 +21,7 @@ from tests.forked import forking
 from tests.reading import take_in
 
 N = 96
-FORKING = forking("core.doctor.repair", "core.training.loop")
+FORKING = forking()
 
 
 def embed_all(folder: Path, say) -> None:

@@ -158,7 +158,10 @@ def label_in_every_way(tab, space):
         show(tab, tab=name)
         before = space.labels.version
         key(tab, "2")
-        assert space.labels.version > before or "once more" in tab.state.message, said
+        if space.labels.version == before:  # a reading that contradicts a label is saved when it is given twice
+            assert tab.state.place.endswith("/again"), said
+            key(tab, "2")
+        assert space.labels.version > before, said
     key(tab, "z")
     assert any(sentence.startswith("Undone") for sentence in said), said
 

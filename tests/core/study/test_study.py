@@ -26,6 +26,7 @@ from core.study.run import (
 )
 from core.study.simulate import Simulation, split
 from core.workspace import Workspace
+from tests.forked import forking
 
 N = 600
 
@@ -137,6 +138,12 @@ def test_the_summary_counts_seeds_and_the_share_at_the_goal():
 @pytest.fixture(scope="module")
 def prepared(demo_400, tmp_path_factory):
     return shutil.copytree(demo_400, tmp_path_factory.mktemp("study") / "w")
+
+
+@pytest.fixture(autouse=True)
+def quick_starts(monkeypatch):
+    """Fork the study's processes from one that has torch."""
+    monkeypatch.setattr("core.study.run.get_context", lambda _: forking())
 
 
 CONFIG = ExperimentConfig("label", ("footwear",), strategies=("diverse", "uncertain", "random"), budgets=(10, 30), seeds=2)

@@ -334,7 +334,7 @@ def forked(out: Path) -> None:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    context = forking("core.doctor.repair", "core.training.loop")
+    context = forking()
     both = [context.Process(target=_train_as, args=(rank, port, out)) for rank in (0, 1)]
     for process in both:
         process.start()

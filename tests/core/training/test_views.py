@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 
 from core.training.views import Chance, Jitter, crop_and_flip, random_view
 
-SIDE, N = 64, 700
+SIDE, N = 64, 500
 SCALE = (0.3, 1.0)
 LIKELY = 1e-3  # below it two samples of this size are held to differ
 NO_COLOUR = Jitter(0, 0, 0, 0, 0, 0, 0)
