@@ -144,13 +144,13 @@ class LabelBook:
         noted["kind"] = [KINDS.index(kind) if kind in KINDS else 0 for kind in actions.kinds]
         noted["stands"] = noted["kind"] == LABEL
         noted["rank"] = [EVIDENCE_RANKS.get(source, 0) for source in actions.sources]
-        noted["bulk"] = [criterion.bulk is not None for criterion in actions.criteria]
+        noted["bulk"] = actions.bulks
         values: dict[str, Sequence[str | None]] = {
             "class_name": actions.class_names,
             "analyst": actions.analysts,
             "day": actions.days,
             "source": actions.sources,
-            "tie": [criterion.tie for criterion in actions.criteria],
+            "tie": actions.ties,
         }
         for name, texts in values.items():
             noted[name] = self._texts[name].add(texts)
@@ -368,9 +368,9 @@ class LabelBook:
         """Return who took an action."""
         return self._texts["analyst"].texts[self._noted.values["analyst"][seq]]
 
-    def source_of(self, seq: int) -> Source:
-        """Return how an action's labels were given."""
-        return Source(self._texts["source"].texts[self._noted.values["source"][seq]])
+    def source_of(self, seq: int) -> str:
+        """Return how an action's labels were given, as stored: a `Source`, or the word of a newer program."""
+        return self._texts["source"].texts[self._noted.values["source"][seq]]
 
     def class_of(self, seq: int) -> str | None:
         """Return the class that an action gave, None where it gave none."""

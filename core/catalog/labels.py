@@ -75,14 +75,16 @@ class Labels:
             numbers = np.array(seqs, np.int64)
             pairs = pairs[np.isin(pairs[:, 0], numbers)]
             starts = np.searchsorted(pairs[:, 0], numbers, side="left")
+            ties = [_tokens(stored) for stored in criteria]
             return ActionColumns(
                 numbers,
                 [ActionKind(kind) for kind in kinds],
                 class_names,
                 analysts,
                 [time[:10] for time in at],
-                [Source(source) for source in sources],
-                [_criterion(stored) for stored in criteria],
+                sources,
+                [bulk is not None for bulk, _ in ties],
+                [bulk or together for bulk, together in ties],
                 targets,
                 np.ascontiguousarray(pairs[:, 1]),
                 np.searchsorted(pairs[:, 0], numbers, side="right") - starts,
@@ -147,6 +149,15 @@ def _numbered(draft: ActionDraft, seq: int) -> Action:
 def _record(action: Action) -> dict[str, object]:
     values = {name: getattr(action, name) for name in ACTION_COLUMNS}
     return values | {"criterion": action.criterion.record() or None}
+
+
+def _tokens(stored: object) -> tuple[str | None, str | None]:
+    """Read of a criterion what ties its action to others, `bulk` and `together`; of 200,000 the rest would take seconds."""
+    record = read_json(stored) if stored else None
+    if not isinstance(record, dict):
+        return None, None
+    bulk, together = (token if isinstance(token := record.get(name), str) else None for name in ("bulk", "together"))
+    return bulk, together
 
 
 def _criterion(stored: object) -> Criterion:

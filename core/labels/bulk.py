@@ -255,7 +255,7 @@ def bulk_labels(workspace: Workspace, tokens: Collection[str]) -> list[BulkLabel
         actions = workspace.catalog.labels.actions(workspace.book.bulk_actions(tokens))[::-1]
     spot_checks: dict[str | None, list[Action]] = {}
     for action in actions:
-        if action.kind == ActionKind.SPOT_CHECK:
+        if action.kind == ActionKind.SPOT_CHECK and action.criterion.wrong is not None:  # else its outcome cannot be read
             spot_checks.setdefault(action.criterion.bulk, []).append(action)
     return [
         _folded(token, action, bool(workspace.book.stands(action.seq)), spot_checks.get(token, []))
@@ -267,7 +267,7 @@ def bulk_labels(workspace: Workspace, tokens: Collection[str]) -> list[BulkLabel
 def _folded(token: str, action: Action, stands: bool, spot_checks: list[Action]) -> BulkLabel:
     nothing = np.array([], np.int64)
     spot_checked = np.unique(np.concatenate([nothing, *(each.rows for each in spot_checks)]))
-    wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion.wrong or [], np.int64) for each in spot_checks)]))
+    wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion.wrong, np.int64) for each in spot_checks)]))
     rows = np.union1d(action.rows, spot_checked)  # images that were wrong in the first spot check never got this class
     purity = Purity(str(action.class_name), len(rows), len(spot_checked), len(spot_checked) - len(wrong))
     return BulkLabel(token, action, stands, rows, spot_checked, wrong, purity)

@@ -34,7 +34,7 @@ class LabelLine:
     class_name: str
     analyst: str
     time: str  # ISO 8601
-    source: Source
+    source: str  # a `Source`, or the word of a newer program
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.errors import InputError
+from core.wording import verb
 
 ALPHA = 0.05  # the bound holds with 95% confidence
 SEPARATION = 4.6  # Ashman's D of the best cut in two: single clusters of the demo and of photos reach 4.4 at most
@@ -66,11 +67,14 @@ class Purity:
     def sentence(self) -> str:
         """State the bound."""
         if not self.n_spot_checked:
+            if self.n_images == 1:
+                return f"the one '{self.class_name}' image was not spot-checked."
             return f"none of the {self.n_images:,} '{self.class_name}' images was spot-checked."
         if self.n_spot_checked == self.n_images:
             return f"all were spot-checked: {self.n_right:,} of {self.n_images:,} are '{self.class_name}'."
         sure = f"({self.least:,} of {self.n_images:,}, 95% sure)"
-        return f"at least {self.percent}% '{self.class_name}' {sure}: {self.n_right} of {self.n_spot_checked} spot-checked are."
+        seen = f"{self.n_right} of {self.n_spot_checked} spot-checked {verb(self.n_spot_checked, 'is', 'are')}"
+        return f"at least {self.percent}% '{self.class_name}' {sure}: {seen}."
 
     def after(self, more: int) -> "Purity":
         """Return the purity after a spot check of `more` images, if all of them are right."""

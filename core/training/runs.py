@@ -148,6 +148,8 @@ def read_run(folder: Path) -> RunRecord | None:
 
 def _record(folder: Path, about: Any) -> RunRecord:
     lines, state, settings = _lines(folder), RunState(about["state"]), dict(about["settings"])
+    if state == RunState.BROKEN:
+        raise ValueError("no run is written as broken")
     newest = max(path.stat().st_mtime for path in (folder / "run.json", folder / METRICS) if path.exists())
     if state == RunState.RUNNING and dt.datetime.now().timestamp() - newest > SILENT_SECONDS:
         state = RunState.STOPPED  # killed, most likely: --resume continues it

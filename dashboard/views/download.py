@@ -23,7 +23,7 @@ class Download(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._read: Callable[[], bytes] = bytes
+        self._read: Callable[[], bytes] | None = None
         self.button = pmui.FileDownload(label=self.label, visible=False, margin=(12, 8))
         self.button.param.watch(self._on_click, "_clicks")
 
@@ -38,16 +38,25 @@ class Download(pn.viewable.Viewer):
         self.button.param.update(filename=filename, visible=True)
 
     def withdraw(self) -> None:
-        """Hide the button."""
+        """Hide the button, and drop what is being made."""
+        self._read = None
         self.button.visible = False
 
     def _on_click(self, *_: Any) -> None:
+        read = self._read
+        if read is None:  # withdrawn while the click was on its way
+            return
         self.button.param.update(data=None, disabled=True)
         kind = mimetypes.guess_type(self.button.filename)[0] or "application/octet-stream"
-        read = self._read
+
+        def send(data: str) -> None:
+            if self._read is read:  # else another file is offered by now
+                self.button.data = data  # the browser saves new data at once
+            self.button.disabled = False
+
         self.actions.make_download(
             lambda: f"data:{kind};base64,{base64.b64encode(read()).decode()}",
-            lambda data: self.button.param.update(data=data, disabled=False),  # the browser saves new data at once
+            send,
             failed=lambda: self.button.param.update(disabled=False),
         )
 

@@ -130,7 +130,9 @@ def entry(action: Action, stands: bool | None, bulk: BulkLabel | None) -> Entry:
 def _what(action: Action) -> str:
     images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
     if action.kind == ActionKind.SPOT_CHECK:
-        return f"spot-checked {images} for '{action.class_name}': {len(action.criterion.wrong or [])} wrong"
+        wrong = action.criterion.wrong
+        outcome = "its outcome cannot be read" if wrong is None else f"{len(wrong):,} wrong"
+        return f"spot-checked {images} for '{action.class_name}': {outcome}"
     if action.kind != ActionKind.LABEL:
         return f"{action.kind} of action {action.target}"
     told = action.criterion

@@ -65,13 +65,15 @@ def run_and_kill():
         process = FORKING.Process(target=code, args=(folder, theirs.send))
         process.start()
         theirs.close()
-        said = [ours.recv() for _ in range(after)]
-        time.sleep(then)
-        process.kill()
-        process.join()  # its lock on the workspace goes with it
+        said: list = []
         with suppress(EOFError, OSError):  # the last thing may be cut off
+            while len(said) < after:
+                said.append(ours.recv())
+            time.sleep(then)
+            process.kill()
             while True:
                 said.append(ours.recv())
+        process.join()  # its lock on the workspace goes with it
         ours.close()
         process.close()
         return said

@@ -114,6 +114,7 @@ def test_what_a_newer_program_wrote_is_kept_and_its_unknown_words_are_read_as_un
     book = LabelBook(1, ["neutral"])
     book.fold(catalog.labels.columns(n_images=1))
     assert book.labels.codes.tolist() == [-1]
+    assert book.source_of(action.seq) == "voice"  # a label file says it as it was given
 
 
 def test_parts_and_versions(catalog):

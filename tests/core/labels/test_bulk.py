@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from core.catalog.criterion import Criterion
 from core.catalog.records import ActionKind, Source
+from core.catalog.schema import ACTIONS
 from core.errors import InputError
 from core.labels.actions import label, redo, undo
 from core.labels.bulk import (
@@ -176,3 +178,14 @@ def test_spot_checking_until_it_pleases_costs_confidence():
         broken[n_images, n_right] = over / 400
     print(broken)  # noqa: T201  the figure of docs/explanation/review.md
     assert max(broken.values()) < 0.25
+
+
+def test_a_spot_check_whose_outcome_is_damaged_raises_no_purity(writable):
+    space, rows = writable, np.arange(40)
+    sample = first_spot_check(space, rows, "neutral")
+    _, bulk = label_bulk(space, rows, "neutral", **ANN, result=SpotCheckResult(sample.shown, NOTHING, None))
+    assert bulk.purity.n_spot_checked == 12
+    with space.catalog.database.writing() as connection:
+        damaged = {"bulk": bulk.token, "wrong": [1, "x"]}
+        connection.execute(sa.update(ACTIONS).where(ACTIONS.c.kind == ActionKind.SPOT_CHECK).values(criterion=damaged))
+    assert bulk_label(space, bulk.token).purity.n_spot_checked == 0
