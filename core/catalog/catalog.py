@@ -81,10 +81,18 @@ def _engine(file: SqliteFile) -> sa.Engine:
     """Create an engine that begins transactions itself: the driver's implicit ones do not cover changes of tables."""
     engine = sa.create_engine("sqlite://", creator=file.connect, poolclass=sa.QueuePool)
     sa.event.listen(engine, "connect", _disable_driver_transactions)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    sa.event.listen(engine, "begin", _begin)
     if file.read_only:
         sa.event.listen(engine, "connect", _add_missing_tables)
     return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin a transaction; one that will write waits for other writers here, where SQLite lets it wait.
+
+    One that has read already would be refused at once if another has written since ("database is locked").
+    """
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 def _disable_driver_transactions(connection: Any, _record: object) -> None:

@@ -43,7 +43,7 @@ class Database:
         """
         if self.read_only:
             raise ReadOnlyError(self.refusal)
-        with translated(self.where), self.engine.begin() as connection:
+        with translated(self.where), self.engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     def count(self, table: sa.Table) -> int:

@@ -1,5 +1,7 @@
 """The catalog alone: rows in order, one verdict per path, actions append-only and whole."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -8,8 +10,9 @@ from core.catalog.catalog import Catalog
 from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import LabelBook
 from core.catalog.records import ActionDraft, ActionKind, ImageRecord, PathRecord, Rejected, Source
-from core.catalog.schema import ACTIONS
+from core.catalog.schema import ACTIONS, SETTINGS
 from core.errors import WorkspaceError
+from core.workspace import Workspace
 
 
 def image(name, group=None, **gold):
@@ -138,6 +141,19 @@ def test_damaged_records_of_probes_are_none(catalog):
     with catalog.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE probes SET record = :text WHERE version = 2"), {"text": "[5]"})
     assert catalog.models.probe_records("e") == [(1, {"n_labels": 0}), (2, None), (3, {"n_labels": 2})]
+
+
+def test_a_writer_that_reads_first_is_not_refused_because_another_wants_to_write(tmp_path):
+    with Workspace.create(tmp_path / "w", salt="two writers") as space:
+        catalog = space.catalog
+        with catalog.database.writing() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(ACTIONS)) == 0
+            other = Thread(target=catalog.settings.set, args=("a", 1))
+            other.start()
+            other.join(1.0)  # it waits for us; if it did not, what follows would fail
+            connection.execute(sa.insert(SETTINGS).values(key="b", value=2))
+        other.join()
+        assert (catalog.settings.get("a"), catalog.settings.get("b")) == (1, 2)
 
 
 def test_a_broken_file_is_reported(tmp_path):
