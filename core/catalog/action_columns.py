@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import IntArray
+from core.catalog.criterion import Tie
 from core.catalog.records import Action, ActionKind
 
 NONE = -1  # the code of what an action does not have
@@ -22,8 +23,7 @@ class ActionColumns:
     analysts: Sequence[str]
     days: Sequence[str]  # "2026-11-27", UTC
     sources: Sequence[str]  # as stored: one of a newer program is kept as it is
-    bulks: Sequence[bool]  # whether it belongs to a bulk label
-    ties: Sequence[str | None]  # `Criterion.tie`
+    ties: Sequence[Tie]
     targets: Sequence[int | None]
     rows: IntArray  # (P,) int64
     counts: IntArray  # (A,) int64, how many of the rows are each action's
@@ -38,8 +38,7 @@ class ActionColumns:
             [action.analyst for action in actions],
             [action.at[:10] for action in actions],
             [action.source for action in actions],
-            [action.criterion.bulk is not None for action in actions],
-            [action.criterion.tie for action in actions],
+            [action.criterion for action in actions],
             [action.target for action in actions],
             np.concatenate([np.zeros(0, np.int64), *(action.rows for action in actions)]),
             np.array([len(action.rows) for action in actions], np.int64),

@@ -1,14 +1,28 @@
-"""What chose the images of an action, as the catalog stores it. Imports pydantic only."""
+"""What chose the images of an action, and what ties it to others, as the catalog stores it. Imports pydantic only."""
 
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
-class Criterion(BaseModel):
+class Tie(BaseModel):
+    """What ties an action to others; None = not said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bulk: str | None = None  # token of the bulk label
+    together: str | None = None  # token of the readings of one grid
+
+    @property
+    def tie(self) -> str | None:
+        """Token of the actions that are undone as one: those of a bulk label, or of a grid that was read."""
+        return self.bulk or self.together
+
+
+class Criterion(Tie):
     """What chose the images of an action, and what ties it to others; None = not said. Fields of newer programs are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(extra="allow", validate_by_name=True, validate_by_alias=True)
 
     polygon: list[list[float]] | None = None  # a lasso's corners [x, y], map units
     cluster: str | None = None  # name of the cluster or of the notices
@@ -18,17 +32,10 @@ class Criterion(BaseModel):
     order: str | None = None  # of check images: "hash"
     purpose: Annotated[str | None, Field(alias="for")] = None  # of the queue of check images
     way: Annotated[str | None, Field(alias="read")] = None  # how check images were shown: singly or as a grid
-    together: str | None = None  # token of the readings of one grid
     adjudicates: tuple[str, str] | None = None  # classes of the two readings it decides between
-    bulk: str | None = None  # token of the bulk label
     images: int | None = None  # of the action that gives a bulk label: all its images, without the wrong ones taken out
     wrong: list[int] | None = None  # of a spot check: rows that were not of the class
     flipped: str | None = None  # of wrong images: the class of the bulk label
-
-    @property
-    def tie(self) -> str | None:
-        """Token of the actions that are undone as one: those of a bulk label, or of a grid that was read."""
-        return self.bulk or self.together
 
     def __or__(self, more: Self) -> Self:
         """Join what two criteria say; the second has the last word."""

@@ -144,13 +144,13 @@ class LabelBook:
         noted["kind"] = [KINDS.index(kind) if kind in KINDS else 0 for kind in actions.kinds]
         noted["stands"] = noted["kind"] == LABEL
         noted["rank"] = [EVIDENCE_RANKS.get(source, 0) for source in actions.sources]
-        noted["bulk"] = actions.bulks
+        noted["bulk"] = [tie.bulk is not None for tie in actions.ties]
         values: dict[str, Sequence[str | None]] = {
             "class_name": actions.class_names,
             "analyst": actions.analysts,
             "day": actions.days,
             "source": actions.sources,
-            "tie": actions.ties,
+            "tie": [tie.tie for tie in actions.ties],
         }
         for name, texts in values.items():
             noted[name] = self._texts[name].add(texts)

@@ -2,20 +2,21 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
 from pydantic import ValidationError
 
 from core.catalog.action_columns import ActionColumns
-from core.catalog.criterion import NO_CRITERION, Criterion
+from core.catalog.criterion import Criterion, Tie
 from core.catalog.database import Database
 from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Source
 from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
 from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES
 from core.store.troubles import sound
 
+T = TypeVar("T", bound=Tie)
 ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", "criterion", "guideline", "target")
 
 
@@ -75,7 +76,6 @@ class Labels:
             numbers = np.array(seqs, np.int64)
             pairs = pairs[np.isin(pairs[:, 0], numbers)]
             starts = np.searchsorted(pairs[:, 0], numbers, side="left")
-            ties = [_tokens(stored) for stored in criteria]
             return ActionColumns(
                 numbers,
                 [ActionKind(kind) for kind in kinds],
@@ -83,8 +83,7 @@ class Labels:
                 analysts,
                 [time[:10] for time in at],
                 sources,
-                [bulk is not None for bulk, _ in ties],
-                [bulk or together for bulk, together in ties],
+                [_criterion(stored, Tie) for stored in criteria],
                 targets,
                 np.ascontiguousarray(pairs[:, 1]),
                 np.searchsorted(pairs[:, 0], numbers, side="right") - starts,
@@ -130,7 +129,7 @@ class Labels:
                     analyst=analyst,
                     at=at,
                     source=Source(source),
-                    criterion=_criterion(stored),
+                    criterion=_criterion(stored, Criterion),
                     guideline=guideline,
                     target=target,
                     rows=rows[start:stop],
@@ -151,25 +150,16 @@ def _record(action: Action) -> dict[str, object]:
     return values | {"criterion": action.criterion.record() or None}
 
 
-def _tokens(stored: object) -> tuple[str | None, str | None]:
-    """Read of a criterion what ties its action to others, `bulk` and `together`; of 200,000 the rest would take seconds."""
-    record = read_json(stored) if stored else None
-    if not isinstance(record, dict):
-        return None, None
-    bulk, together = (token if isinstance(token := record.get(name), str) else None for name in ("bulk", "together"))
-    return bulk, together
-
-
-def _criterion(stored: object) -> Criterion:
-    """Read a criterion; a field of another shape is left out, so that the labels can be read."""
+def _criterion(stored: object, model: type[T]) -> T:
+    """Read a criterion, or its `Tie` alone; a field of another shape is left out, so that the labels can be read."""
     record = read_json(stored)
     if not isinstance(record, dict):
-        return NO_CRITERION
+        return model()
     try:
-        return Criterion.model_validate(record)
+        return model.model_validate(record)
     except ValidationError as error:
         wrong = {mistake["loc"][0] for mistake in error.errors()}
-        return Criterion.model_validate({key: value for key, value in record.items() if key not in wrong})
+        return model.model_validate({key: value for key, value in record.items() if key not in wrong})
 
 
 def replace_classes(connection: sa.Connection, classes: Sequence[ImageClass], table: sa.Table = CLASSES) -> None:
