@@ -3,6 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -23,34 +24,36 @@ class Download(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._read: Callable[[], bytes] | None = None
+        self._source: Path | None = None
+        self._read: Callable[[], bytes] = bytes
         self.button = pmui.FileDownload(label=self.label, visible=False, margin=(12, 8))
         self.button.param.watch(self._on_click, "_clicks")
 
-    def offer(self, filename: str, read: Callable[[], bytes]) -> None:
+    def offer(self, filename: str, source: Path, read: Callable[[], bytes]) -> None:
         """Show the button.
 
         Args:
             filename: for the browser.
+            source: what it is made from; a file that is still being made from another is dropped.
             read: makes or reads the file; called in a thread at each click.
         """
-        self._read = read
+        self._source, self._read = source, read
         self.button.param.update(filename=filename, visible=True)
 
     def withdraw(self) -> None:
         """Hide the button, and drop what is being made."""
-        self._read = None
+        self._source = None
         self.button.visible = False
 
     def _on_click(self, *_: Any) -> None:
-        read = self._read
-        if read is None:  # withdrawn while the click was on its way
+        source, read = self._source, self._read
+        if source is None:  # withdrawn while the click was on its way
             return
         self.button.param.update(data=None, disabled=True)
         kind = mimetypes.guess_type(self.button.filename)[0] or "application/octet-stream"
 
         def send(data: str) -> None:
-            if self._read is read:  # else another file is offered by now
+            if self._source == source:
                 self.button.data = data  # the browser saves new data at once
             self.button.disabled = False
 

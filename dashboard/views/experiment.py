@@ -165,7 +165,7 @@ class ExperimentPage(pn.viewable.Viewer):
             return
         self._drawn = now
         if run.finished:
-            self._save.offer("label-efficiency.html", lambda: write_report(run).read_bytes())
+            self._save.offer("label-efficiency.html", run.folder, lambda: write_report(run).read_bytes())
         else:
             self._save.withdraw()
         state = ""

@@ -527,7 +527,7 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _exported(self, file: Path, what: str) -> None:
         self._name_exports()
-        self._download.offer(file.name, file.read_bytes)
+        self._download.offer(file.name, file, file.read_bytes)
         self.actions.say(f"Exported {file.name}: {what}. Score new uploads with 'lassoscope score'.")
 
     def _draw_points(self) -> None:
