@@ -22,6 +22,7 @@ class Database:
             read_only: refuse to write.
         """
         self.engine, self.where, self.read_only = engine, where, read_only
+        self._writer = engine.execution_options(writes=True)  # `core.catalog.catalog` begins its transactions otherwise
         self.refusal = read_only_sentence(Path(where).parent)  # the message of the `ReadOnlyError` for writes
 
     @contextmanager
@@ -43,7 +44,7 @@ class Database:
         """
         if self.read_only:
             raise ReadOnlyError(self.refusal)
-        with translated(self.where), self.engine.execution_options(writes=True).begin() as connection:
+        with translated(self.where), self._writer.begin() as connection:
             yield connection
 
     def count(self, table: sa.Table) -> int:

@@ -13,6 +13,7 @@ import param
 from core.catalog.records import Action, ActionKind
 from core.labels.actions import history
 from core.labels.bulk import BulkLabel, bulk_labels, token_of
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
@@ -128,7 +129,7 @@ def entry(action: Action, stands: bool | None, bulk: BulkLabel | None) -> Entry:
 
 
 def _what(action: Action) -> str:
-    images = f"{len(action.rows):,} image{'s' if len(action.rows) != 1 else ''}"
+    images = counted(len(action.rows), "image")
     if action.kind == ActionKind.SPOT_CHECK:
         wrong = action.criterion.wrong
         outcome = "its outcome cannot be read" if wrong is None else f"{len(wrong):,} wrong"
