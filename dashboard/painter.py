@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.map.grid import GridIndex
 from core.map.raster import Colouring, Dots, Picture, Raster, View
 from dashboard.shared import Once, Same
@@ -70,8 +70,6 @@ class Painter:
 
     def __init__(self, once: Once) -> None:
         self._once = once
-        self._raster: Raster | None = None
-        self._grid: GridIndex | None = None
         self._last: Request | None = None  # the request whose base picture is on the screen
         self._dot_style: Dots | None = None
 
@@ -81,12 +79,11 @@ class Painter:
         if dots is not None:
             self._last = None
             return Frame(request, NOTHING, NOTHING, dots, "dots")
-        if self._raster is None or self._grid is not request.grid:
-            self._raster, self._grid = Raster(request.grid), request.grid
+        raster = self._once.once("raster", Same(request.grid), partial(Raster, request.grid))
         base, overlay, last = None, None, self._last
         shown = request.colouring.visible(request.hidden)
         draw = partial(
-            self._raster.draw,
+            raster.draw,
             request.colouring,
             request.view,
             width=request.width,
@@ -114,9 +111,17 @@ class Painter:
         shown = request.colouring.visible(request.hidden)
         if shown is not None:
             rows = rows[shown[rows]]
-        chosen = np.isin(rows, request.selected, assume_unique=True)
+        chosen = _in_ascending(rows, request.selected)
         rows = np.concatenate([rows[~chosen], rows[chosen]])  # the selection on top
         alpha = np.full(len(rows), DIMMED if len(request.selected) else DOT_OPACITY, np.float32)
         alpha[len(rows) - chosen.sum() :] = DOT_OPACITY
         x, y = request.grid.places(rows)
         return DotColumns(x=x, y=y, colour=request.colouring.colours_of(rows), alpha=alpha)
+
+
+def _in_ascending(rows: IntArray, among: IntArray) -> BoolArray:
+    """Tell which rows are among ascending ones: `np.isin` would sort all of them again."""
+    if not len(among):
+        return np.zeros(len(rows), bool)
+    at = np.minimum(np.searchsorted(among, rows), len(among) - 1)
+    return np.asarray(among[at] == rows)

@@ -39,7 +39,7 @@ def _counting_sort(cells, n_cells):  # type: ignore[no-untyped-def]
     for cell in range(n_cells):
         offsets[cell + 1] += offsets[cell]
     at = offsets[:-1].copy()
-    order = np.empty(len(cells), np.int64)
+    order = np.empty(len(cells), np.int32)
     for i in range(len(cells)):
         order[at[cells[i]]] = i
         at[cells[i]] += 1
@@ -147,22 +147,6 @@ def _in_box(offsets, rows, xs, ys, box, cells, side, limit):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def _positions(offsets, rows, cells, side, keep):  # type: ignore[no-untyped-def]
-    """Return the positions in `rows` of the kept points of a block of cells."""
-    n = 0
-    for row in range(cells[2], cells[3] + 1):
-        n += offsets[row * side + cells[1] + 1] - offsets[row * side + cells[0]]
-    found = np.empty(n, np.int64)
-    n = 0
-    for row in range(cells[2], cells[3] + 1):
-        for at in range(offsets[row * side + cells[0]], offsets[row * side + cells[1] + 1]):
-            if len(keep) == 0 or keep[rows[at]]:
-                found[n] = at
-                n += 1
-    return found[:n]
-
-
-@njit(cache=True, nogil=True)
 def _nearest(offsets, rows, xs, ys, x, y, rx, ry, cells, side, visible):  # type: ignore[no-untyped-def]
     best, best_distance = -1, 1.0
     for row in range(cells[2], cells[3] + 1):
@@ -188,23 +172,23 @@ class GridIndex:
     width: float  # of a cell, map units
     height: float
     offsets: IntArray  # (side^2 + 1,)
-    rows: IntArray  # (M,) int64, ordered by cell
-    xs: FloatArray  # (M,) float64 by cell
+    rows: IntArray  # (M,) int32, ordered by cell
+    xs: FloatArray  # (M,) float32 by cell
     ys: FloatArray
 
     @classmethod
     def build(cls, xy: FloatArray) -> "GridIndex":
-        """Sort (N, 2) positions into a grid.
+        """Sort (N, 2) positions into a grid; they are kept as float32.
 
         Raises:
             ShapeError: if it is not an (N, 2) array.
         """
         if xy.ndim != 2 or xy.shape[1] != 2:
             raise ShapeError(f"A map needs (N, 2) positions, got {xy.shape}.")
-        rows = np.flatnonzero(np.isfinite(xy).all(axis=1))
-        xs, ys = xy[rows, 0].astype(np.float64), xy[rows, 1].astype(np.float64)
+        rows = np.flatnonzero(np.isfinite(xy).all(axis=1)).astype(np.int32)
+        xs, ys = xy[rows, 0].astype(np.float32), xy[rows, 1].astype(np.float32)
         if not len(rows):
-            nothing = np.array([])
+            nothing = np.array([], np.float32)
             return cls(len(xy), 1, 0.0, 0.0, 1.0, 1.0, np.zeros(2, np.int64), rows, nothing, nothing)
         side = int(np.clip(np.sqrt(len(rows) / POINTS_A_CELL), 1, MAX_SIDE))
         x0, y0 = float(xs.min()), float(ys.min())
@@ -223,8 +207,8 @@ class GridIndex:
     @cached_property
     def _at(self) -> IntArray:
         """(n,) position of each row in `rows`; -1 if it is not on the map."""
-        at = np.full(self.n, -1, np.int64)
-        at[self.rows] = np.arange(len(self.rows))
+        at = np.full(self.n, -1, np.int32)
+        at[self.rows] = np.arange(len(self.rows), dtype=np.int32)
         return at
 
     def places(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -261,24 +245,15 @@ class GridIndex:
         found, n = self._box(view, limit + 1)
         return None if n > limit else np.sort(found[:n])
 
-    def positions(self, view: tuple[float, float, float, float], keep: BoolArray | None) -> IntArray:
-        """Return the positions in `rows`, `xs`, `ys` of the points in view, and of a few around it.
-
-        Args:
-            view: (x0, x1, y0, y1), map units.
-            keep: (N,) bool by row, which points to return; all if None.
-        """
-        mask = np.zeros(0, bool) if keep is None else keep
-        return _positions(self.offsets, self.rows, self._cells(*view), self.side, mask)
-
     def _box(self, view: tuple[float, float, float, float], limit: int) -> tuple[IntArray, int]:
         box = np.array([*sorted(view[:2]), *sorted(view[2:])], np.float64)
-        found, n = _in_box(self.offsets, self.rows, self.xs, self.ys, box, self._cells(*box), self.side, limit)
+        found, n = _in_box(self.offsets, self.rows, self.xs, self.ys, box, self.cells(tuple(box)), self.side, limit)
         return found, n
 
-    def _cells(self, x0: float, x1: float, y0: float, y1: float) -> IntArray:
-        columns = (np.array([x0, x1]) - self.x0) / self.width
-        rows = (np.array([y0, y1]) - self.y0) / self.height
+    def cells(self, view: tuple[float, float, float, float]) -> IntArray:
+        """Return the block of cells around a view (x0, x1, y0, y1): first and last column, first and last row, (4,) int64."""
+        columns = (np.array(view[:2]) - self.x0) / self.width
+        rows = (np.array(view[2:]) - self.y0) / self.height
         low_high = np.array([columns[0] - 1, columns[1] + 1, rows[0] - 1, rows[1] + 1])
         return np.clip(low_high, 0, self.side - 1).astype(np.int64)
 
@@ -289,7 +264,7 @@ class GridIndex:
             visible: (N,) bool, which rows may be found; all if None.
         """
         mask = np.zeros(0, bool) if visible is None else visible
-        cells = self._cells(x - rx, x + rx, y - ry, y + ry)
+        cells = self.cells((x - rx, x + rx, y - ry, y + ry))
         row = _nearest(self.offsets, self.rows, self.xs, self.ys, x, y, rx, ry, cells, self.side, mask)
         return None if row < 0 else int(row)
 

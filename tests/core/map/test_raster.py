@@ -126,6 +126,35 @@ def test_a_new_colouring_is_drawn_not_the_last_one():
     assert draw(raster, categorical([1]))[5, 5, 2] == 255
 
 
+@pytest.mark.parametrize("view", [(0.0, 10.0, 0.0, 10.0), (2.0, 4.5, 1.0, 9.0), (-5.0, 30.0, 3.0, 5.0)])
+def test_counts_colours_and_values_are_those_of_datashader(view):
+    import datashader
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    xy, codes = rng.uniform(0, 10, (30_000, 2)).astype(np.float32), rng.integers(-1, 2, 30_000)
+    values, keep = np.where(codes < 0, np.nan, xy[:, 0] / 10).astype(np.float32), rng.random(30_000) < 0.8
+    colour = categorical(codes).table()[codes]
+    frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "value": values, "r": colour[:, 0]})[keep]
+    wanted = datashader.summary(n=datashader.count(), r=datashader.mean("r"), value=datashader.mean("value"))
+    theirs = datashader.Canvas(50, 40, x_range=view[:2], y_range=view[2:]).points(frame, "x", "y", wanted)
+    filled = theirs["n"].data > 0
+    for colouring, name in ((categorical(codes), "r"), (continuous(values), "value")):
+        count, colours = Raster(GridIndex.build(xy))._aggregate(colouring, view, 50, 40, keep)
+        assert np.array_equal(count, theirs["n"].data)
+        mean = theirs[name].data[filled]
+        expected = mean if name == "r" else continuous([0]).blend(mean)[:, 0]
+        assert np.abs(colours[:, 0] - expected).max() < 1 / 255
+
+
+def test_two_windows_with_different_colourings_order_each_only_once():
+    raster, two = points((5, 5), (1, 1)), (categorical([0, 1]), categorical([1, 0]))
+    ordered = [raster._by_cell(colouring) for colouring in (*two, *two)]
+    assert ordered[0] is ordered[2]
+    assert ordered[1] is ordered[3]
+    assert ordered[0].tolist() != ordered[1].tolist()
+
+
 def test_the_same_request_gives_the_same_pixels():
     rng = np.random.default_rng(0)
     xy, codes = rng.uniform(0, 10, (5_000, 2)), rng.integers(-1, 2, 5_000)
