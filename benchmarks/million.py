@@ -21,7 +21,7 @@ import torch
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from sklearn.linear_model import LogisticRegression
 
-from core.embeddings.matrix import linear_scores
+from core.embeddings.products import linear_scores
 from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo
 from core.labels.bulk import BULK
@@ -85,12 +85,13 @@ def core_rows(folder: Path, *, with_clusters: bool) -> list[Row]:
         indexing = median_ms(lambda: GridIndex.build(space.xy))
         rows = np.flatnonzero(~space.is_check)[:1000]
         gold = space.gold("label")
-        x = space.embedded(space.encoder_name).standardisation.apply(space.matrix.take(rows)).astype(np.float64)
+        x = space.current.standardised(rows).numpy().astype(np.float64)
         y = gold[rows] == 1
         few = np.concatenate([np.flatnonzero(y)[:15], np.flatnonzero(~y)[:15]])
         fits = [(f"{len(some):,} labels", *fit_times(x[some], y[some])) for some in (few, np.arange(len(rows)))]
-        weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
-        scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
+        weights = np.random.default_rng(1).normal(size=(space.matrix.dim, 1))
+        columns = torch.from_numpy(weights), torch.zeros(1, dtype=torch.float64)
+        scoring = median_ms(lambda: linear_scores(space.current.on_device, *columns))
         bare = bare_product(space, weights)
         for code in (0, 1):  # both classes have labels before the clock starts
             label(space, rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")

@@ -79,7 +79,7 @@ def few_labels(split: Split, flagged: Sequence[str], n: int, *, diverse: bool) -
     for seed in range(DRAWS):
         rng = np.random.default_rng(seed)
         pool = rng.choice(len(split.x), min(4_000, len(split.x)), replace=False)
-        rows = pool[medoids(split.x[pool].astype(np.float32), n=n, rng=rng)] if diverse else pool[:n]
+        rows = pool[medoids(torch.from_numpy(split.x[pool].astype(np.float32)), n=n, rng=rng)] if diverse else pool[:n]
         marks = np.isin(split.items[rows], flagged)
         both = marks.any() and not marks.all()
         found.append(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from lightly_mundig import Selection
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -48,10 +49,11 @@ def mundig(x: np.ndarray, n: int, taken: np.ndarray, weights: np.ndarray | None 
 
 
 def _peer(name: str, pick: Callable[[Pool, int, np.ndarray, np.ndarray], np.ndarray], *, needs: str = "nothing") -> Strategy:
-    def chosen(pool: Pool, n: int, _rng: np.random.Generator) -> np.ndarray:
-        picked = pool.rows[pick(pool, n, pool.embeddings(pool.rows), pool.embeddings(pool.labelled))]
-        rest = np.setdiff1d(pool.rows, picked)  # centres that share an image leave the round incomplete
-        return np.concatenate([picked, rest[: n - len(picked)]])
+    def chosen(pool: Pool, n: int, _rng: np.random.Generator) -> torch.Tensor:
+        rows = pool.rows.numpy()
+        picked = rows[pick(pool, n, pool.embeddings(pool.rows).numpy(), pool.embeddings(pool.labelled).numpy())]
+        rest = np.setdiff1d(rows, picked)  # centres that share an image leave the round incomplete
+        return torch.from_numpy(np.concatenate([picked, rest[: n - len(picked)]]))
 
     return Strategy(name, chosen, "", needs, "", "", in_rounds=needs != "nothing")
 
@@ -61,7 +63,7 @@ PEERS = (
     _peer("mundig, diversity", lambda pool, n, x, taken: mundig(x, n, taken)),
     _peer(
         "mundig, uncertainty and diversity",
-        lambda pool, n, x, taken: mundig(x, n, taken, pool.uncertainty[pool.rows]),
+        lambda pool, n, x, taken: mundig(x, n, taken, pool.uncertainty[pool.rows].numpy()),
         needs="uncertainty",
     ),
 )
@@ -82,8 +84,7 @@ def time_table(folder: Path) -> str:
             taken = median_ms(lambda name=name: suggest(space, ROUND, strategy=name), 3) / 1e3
             lines.append(f"| {name} | {taken:.2f} |")
         rng = np.random.default_rng(0)
-        standard = space.embedded(space.encoder_name).standardisation
-        x = standard.apply(space.matrix.take(np.sort(rng.choice(space.n_images, POOL_SAMPLE, replace=False))))
+        x = space.current.standardised(np.sort(rng.choice(space.n_images, POOL_SAMPLE, replace=False))).numpy()
         known = x[:MOST_TAKEN]
         for name, work in (
             (f"scikit-learn's KMeans on {POOL_SAMPLE:,} of them", lambda: sklearn_medoids(x, ROUND, known)),
@@ -104,7 +105,7 @@ def picks_table(folder: Path, gold: str, flagged: tuple[str, ...]) -> str:
     with Workspace(folder, read_only=True) as space:
         rows, known = space.catalog.images.gold(gold)
         embedded = space.embedded(space.encoder_name)
-        x = embedded.standardisation.apply(embedded.need_matrix().take(rows))
+        x = embedded.standardised(rows).numpy()
         is_flagged, groups = np.isin(known, flagged), space.groups[rows]
     STRATEGIES.update({peer.name: peer for peer in PEERS})
     names = [name for name in STRATEGIES if name != "uncertain-once"]

@@ -1,25 +1,43 @@
-"""Where computation runs: on CUDA if available, in bf16 if the hardware is faster with it. Imports torch only."""
+"""Where computation runs: on CUDA if available, in bf16 if the hardware is faster with it. Imports torch only.
+
+Tensors cross between the machine's memory and a GPU here and in `core.embeddings.resident`, nowhere else.
+"""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from core.errors import InputError
 
+LOG = logging.getLogger("lassoscope.devices")
+AUTO, VARIABLE = "auto", "LASSOSCOPE_DEVICE"
+CPU = torch.device("cpu")
+CPU_BLOCK = 2_048  # rows converted to float32 at a time: 2,048 x 384 are 3 MB and stay in the cache
+T = TypeVar("T")
+Item = TypeVar("Item")
 
-def pick_device(name: str = "auto") -> torch.device:
+
+def pick_device(name: str = AUTO) -> torch.device:
     """Return the device for a name.
 
     Args:
-        name: "auto" (CUDA if available, else the CPU), "cpu", "cuda" or "cuda:N".
+        name: "cpu", "cuda" or "cuda:N"; "auto" for what LASSOSCOPE_DEVICE names, else CUDA if available, else the CPU.
     Raises:
         InputError: if this machine does not have it.
     """
-    if name == "auto":
+    if name == AUTO:
+        name = os.environ.get(VARIABLE) or AUTO
+    if name == AUTO:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -62,3 +80,66 @@ def bf16_pays(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return device.type == "cpu" and _cpu_multiplies_bf16()
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return an array as a tensor on a device: the array's own memory on the CPU, a copy on a GPU."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def to_host(*tensors: torch.Tensor) -> list[NDArray[Any]]:
+    """Return tensors as arrays: their own memory on the CPU; from a GPU copies that travel side by side, waited for once."""
+    if all(tensor.device.type == "cpu" for tensor in tensors):
+        return [tensor.numpy() for tensor in tensors]
+    landed = []
+    for tensor in tensors:
+        pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)  # else the copy would not run beside others
+        landed.append(pinned.copy_(tensor, non_blocking=True))
+    torch.cuda.current_stream(tensors[0].device).synchronize()
+    return [tensor.numpy() for tensor in landed]
+
+
+def on_all_cores(work: Callable[[Item], T], items: Sequence[Item], device: torch.device) -> list[T]:
+    """Call `work` for each item, and return the results in order.
+
+    On the CPU consecutive items share a thread, with one torch thread each; a GPU is fed by one thread.
+    """
+    if device.type != "cpu" or len(items) < 2:
+        return [work(item) for item in items]
+    size = -(-len(items) // (torch.get_num_threads() * 8))
+    shares = [items[start : start + size] for start in range(0, len(items), size)]
+    with one_thread_each() as pool:
+        return [result for results in pool.map(lambda share: [work(item) for item in share], shares) for result in results]
+
+
+@cache
+def warn_once(sentence: str) -> None:
+    """Log a warning, but only the first time."""
+    LOG.warning(sentence)
+
+
+class Watch:
+    """Tells a loop of device work when a flag has been raised, without making it wait for every step.
+
+    On a GPU it looks at the flag of two steps before, so that there is always work queued; steps after the flag must change
+    nothing.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._landing: deque[tuple[torch.Tensor, torch.cuda.Event]] = deque()
+
+    def is_raised(self, flag: torch.Tensor) -> bool:
+        """Take in the flag of this step, a bool tensor of one element, and tell whether it is known to be raised."""
+        if self._device.type != "cuda":
+            return bool(flag)
+        pinned = torch.empty(1, dtype=torch.bool, pin_memory=True)
+        pinned.copy_(flag.reshape(1), non_blocking=True)
+        landed = torch.cuda.Event()
+        landed.record(torch.cuda.current_stream(self._device))
+        self._landing.append((pinned, landed))
+        if len(self._landing) < 3:
+            return False
+        pinned, landed = self._landing.popleft()
+        landed.synchronize()
+        return bool(pinned)

@@ -50,11 +50,12 @@ class Workspace:
         fitted: the newest probe with its scores, None before the first.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False, device: str = "auto") -> None:
         """Open an existing workspace; use `create` for a new one.
 
         Args:
             read_only: nothing is written, and nothing need be writable; what a damaged catalog has left is shown.
+            device: where arithmetic runs, as `core.devices.pick_device` takes it.
         Raises:
             ReadOnlyError: if it is to be written to and cannot.
             DamageError: if its catalog is damaged: for reading only where nothing of it can be read.
@@ -67,7 +68,7 @@ class Workspace:
             raise WorkspaceError(
                 f"The workspace in {folder} is empty: its creation was interrupted; run 'lassoscope ingest SOURCE' again."
             )
-        self.folder, self.writable = folder, not read_only
+        self.folder, self.writable, self.device = folder, not read_only, device
         self.damage: list[str] = []  # what cannot be read, one sentence each; `core.doctor.health` examines more
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
@@ -112,16 +113,16 @@ class Workspace:
         return catalog
 
     @classmethod
-    def open(cls, folder: Path) -> "Workspace":
+    def open(cls, folder: Path, *, device: str = "auto") -> "Workspace":
         """Open a workspace for writing where that can be done, else for reading: `writable` and `damage` say which and why.
 
         Raises:
             WorkspaceError: if it does not exist, or another process has it open for writing.
         """
         try:
-            return cls(folder)
+            return cls(folder, device=device)
         except (ReadOnlyError, DamageError):
-            return cls(folder, read_only=True)
+            return cls(folder, read_only=True, device=device)
 
     @classmethod
     def create(
@@ -300,7 +301,7 @@ class Workspace:
 
     def embedded(self, encoder: str | None) -> Embedded:
         """Open an encoder's embeddings and map, beside the current ones; None opens nothing."""
-        return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images)
+        return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
 
     def evidence(self) -> BoolArray:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""

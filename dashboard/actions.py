@@ -400,7 +400,7 @@ class Actions:
 
     def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
         """Judge every encoder's probe on the same labels."""
-        verb = partial(compare_encoders, self.workspace, device=self.state.device)
+        verb = partial(compare_encoders, self.workspace)
         self.run(verb, done, on=self._server.slow_pool, failed=failed)
 
     # -- studies --

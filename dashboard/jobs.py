@@ -32,8 +32,8 @@ Publish = Callable[[Hashable, object], None]
 class RefitWorker:
     """Refits the probe after label actions, off the event loop; requests during a refit are served by one more refit."""
 
-    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, *, device: str) -> None:
-        self._workspace, self._shared, self._publish, self._device = workspace, shared, publish, device
+    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish) -> None:
+        self._workspace, self._shared, self._publish = workspace, shared, publish
         self.learning: LearningCurve | None = None  # the newest, for windows opened later
         self._took = 0.0  # s, the last refit
         self._wanted, self._stopping = threading.Event(), threading.Event()
@@ -72,7 +72,7 @@ class RefitWorker:
         if says:
             self._publish(Topic.FITTING, True)
         try:
-            refit(self._workspace, device=self._device)
+            refit(self._workspace)
             self._shared.refresh_curves()  # computed here, off the event loop
         except Exception as error:  # the worker must survive a failed fit
             said = sentence_of(error)

@@ -86,7 +86,7 @@ class Server:
 def start(settings: Settings) -> Server:
     """Open the workspace and start the threads beside the event loop."""
     _share_memory_between_threads()
-    workspace = Workspace.open(settings.workspace)
+    workspace = Workspace.open(settings.workspace, device=settings.device)
     for said in workspace.notes():
         LOG.warning("%s", said)
     device = str(pick_device(settings.device))
@@ -97,7 +97,7 @@ def start(settings: Settings) -> Server:
         settings=settings,
         workspace=workspace,
         hub=hub,
-        refits=RefitWorker(workspace, shared, hub.publish, device=device),
+        refits=RefitWorker(workspace, shared, hub.publish),
         pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
         asks=ThreadPoolExecutor(1, thread_name_prefix="asks"),
         slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),

@@ -11,11 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.catalog.label_book import UNLABELLED
+from core.devices import to_device, to_host
 from core.duplicates.pixels import SAME, copy_likeness, detail, laid_over, stands_out
+from core.embeddings.neighbours import unit_embeddings
 from core.errors import InputError
 from core.images.decode import decode
 from core.images.examine import seen_of
 from core.images.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
+from core.maths.neighbours import neighbours, unit_rows
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.duplicates")
@@ -25,7 +28,6 @@ NEIGHBOURS = 2  # in 240 of 240 trials a copy was its original's nearest (msn-ti
 CLOSE = 0.5  # minimum cosine of standardised embeddings of a pair to compare: crops of 28 px go down to .55
 DETAILS = 20_000  # pictures cached in memory, 32 KB each
 STEP = 65_536  # new images between two commits: a killed search continues from the last
-LIKENESSES = 2**24  # computed at once between new images and all images
 CHUNK = 512  # pairs between two progress reports
 MOST_NUMBERS = 2e8  # of embeddings held as float32, 0.8 GB
 MOST_PRODUCTS = 4e8  # new images times all images, compared in seconds; with more, the search waits for the map's neighbours
@@ -83,41 +85,28 @@ class _Near:
     """Nearest neighbours by cosine of standardised embeddings: the map's, or computed here."""
 
     def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
-        self._matrix, self._standardisation = workspace.current.need_matrix(), workspace.current.standardisation
-        self._known = neighbour_rows
-        self._unit: FloatArray | None = None
-        if neighbour_rows is None:
-            parts = _chunks(np.arange(self._matrix.rows), STEP)
-            self._unit = np.concatenate([self.unit(part) for part in parts])
-
-    def unit(self, rows: IntArray) -> FloatArray:
-        """Return the unit-length embeddings of some rows."""
-        if self._unit is not None:
-            return self._unit[rows]
-        x = self._standardisation.apply(self._matrix.take(rows))
-        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), np.float32)
+        self._embedded, self._known = workspace.current, neighbour_rows
+        self._unit = unit_embeddings(workspace.current) if neighbour_rows is None else None
 
     def of(self, rows: IntArray, k: int) -> IntArray:
-        """Return each row's nearest rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
-        if self._known is not None:
+        """Return the nearest rows of some rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
+        if self._unit is None:
+            assert self._known is not None  # noqa: S101  one of both is there
             return self._known[rows, :k]
-        assert self._unit is not None  # noqa: S101  set if there are no known neighbours
-        k, found = min(k, self._matrix.rows - 1), []
-        for part in _chunks(rows, max(1, LIKENESSES // self._matrix.rows)):
-            likeness = self._unit[part] @ self._unit.T
-            likeness[np.arange(len(part)), part] = -np.inf
-            nearest = np.argpartition(likeness, -k, axis=1)[:, -k:]
-            order = np.argsort(-np.take_along_axis(likeness, nearest, axis=1), axis=1)
-            found.append(np.take_along_axis(nearest, order, axis=1))
-        return np.concatenate(found)
+        places = to_device(rows, self._unit.device)
+        found, _ = neighbours(self._unit, min(k, len(self._unit) - 1), of=places)
+        return np.asarray(to_host(found)[0], np.int64)
 
     def pairs(self, new: IntArray) -> IntArray:
         """Return (P, 2) pairs of a new image and a close neighbour, each once, the earlier row first."""
         near = self.of(new, NEIGHBOURS)
         pairs = np.stack([np.repeat(new, near.shape[1]), near.ravel()], axis=1).astype(np.int64)
         pairs = np.unique(np.sort(pairs[pairs[:, 1] >= 0], axis=1), axis=0)
-        units = ((self.unit(part[:, 0]), self.unit(part[:, 1])) for part in _chunks(pairs, 65_536))
-        return pairs[np.concatenate([(a * b).sum(axis=1) >= CLOSE for a, b in units])]
+        return pairs[np.concatenate([self._likeness(part) >= CLOSE for part in _chunks(pairs, STEP)])]
+
+    def _likeness(self, pairs: IntArray) -> FloatArray:
+        first, second = (unit_rows(self._embedded.standardised(side)) for side in pairs.T)
+        return np.asarray(to_host((first * second).sum(dim=1))[0])
 
 
 def _chunks(rows: IntArray, size: int) -> Iterable[IntArray]:

@@ -1,22 +1,29 @@
 """One encoder's embeddings and map as one value, so that code using it never mixes two encoders when the choice changes."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, IntArray
 from core.catalog.catalog import Catalog
 from core.catalog.models import ProjectionRow
-from core.embeddings.matrix import SCORE_ROWS, Matrix, map_part
+from core.embeddings.matrix import Matrix, map_part
 from core.embeddings.scores import Standardisation
 from core.errors import WorkspaceError
 from core.store.files import read_array
 from core.wording import counted
 
+if TYPE_CHECKING:
+    import torch
+
+    from core.embeddings.resident import DeviceMatrix
+
+T = TypeVar("T")
 Part = tuple[int, int, str]  # first row, row after the last, file
 
 
@@ -30,9 +37,10 @@ class Embedded:
     xy: FloatArray  # (N, 2) float32 map positions, NaN for images that are not on the map
     lost_parts: str = ""  # message about embeddings that are in the catalog but not on disk; "" = none
     lost_map: str = ""  # message if the map is in the catalog but not on disk; "" = it is there
+    device: str = "auto"  # where the arithmetic runs, as `core.devices.pick_device` takes it
 
     @classmethod
-    def open(cls, catalog: Catalog, folder: Path, encoder: str | None, *, n_images: int) -> "Embedded":
+    def open(cls, catalog: Catalog, folder: Path, encoder: str | None, *, n_images: int, device: str = "auto") -> "Embedded":
         """Memory-map an encoder's parts and read its newest map; embeddings are read when used.
 
         Lost files do not raise: the embeddings end before the first unreadable part, and without its file there is no map.
@@ -49,7 +57,7 @@ class Embedded:
                 projection = None
             else:
                 xy[: len(known)] = known
-        return cls(encoder, matrix, projection, xy, lost_parts, lost_map)
+        return cls(encoder, matrix, projection, xy, lost_parts, lost_map, device)
 
     def need_matrix(self) -> Matrix:
         """Return the embeddings.
@@ -63,19 +71,49 @@ class Embedded:
             raise WorkspaceError("The images have no embeddings yet; run 'lassoscope embed' first.")
         return self.matrix
 
+    @property
+    def on_device(self) -> "DeviceMatrix":
+        """Return the embeddings where the arithmetic runs.
+
+        Raises:
+            WorkspaceError: if there are none.
+            InputError: if this machine does not have the device.
+        """
+        from core.devices import pick_device
+        from core.embeddings.resident import device_matrix
+
+        return device_matrix(self.need_matrix(), pick_device(self.device))
+
+    def compute(self, work: Callable[["Embedded"], T]) -> T:
+        """Return `work(self)`; if the device's memory is full whatever was tried, that of these embeddings on the CPU."""
+        import torch
+
+        from core.devices import warn_once
+
+        try:
+            return work(self)
+        except torch.OutOfMemoryError:
+            warn_once(f"the memory of {self.device} is full, so the CPU computes instead")
+        return work(replace(self, device="cpu"))
+
     @cached_property
     def standardisation(self) -> Standardisation:
         """Mean and scale of the embeddings, computed once."""
-        return Standardisation.of(self.need_matrix())
+        return Standardisation.of(self.on_device)
+
+    def standardised(self, rows: IntArray) -> "torch.Tensor":
+        """Return the standardised embeddings of rows, (n, D) float32, where the arithmetic runs."""
+        return self.standardisation.apply(self.on_device.take(rows))
 
     @cached_property
-    def norms(self) -> FloatArray:
-        """Lengths of the standardised embeddings, (M,) float32 > 0, computed once."""
-        matrix, standardisation = self.need_matrix(), self.standardisation
-        found = np.empty(matrix.rows, np.float32)
-        for start, block in matrix.blocks(SCORE_ROWS):
-            found[start : start + len(block)] = np.linalg.norm(standardisation.apply(block), axis=1)
-        return np.maximum(found, 1e-12)
+    def norms(self) -> "torch.Tensor":
+        """Lengths of the standardised embeddings, (M,) float32 > 0 where the arithmetic runs, computed once."""
+        import torch
+
+        def norm(_start: int, block: torch.Tensor) -> torch.Tensor:
+            return self.standardisation.apply(block.float()).norm(dim=1)
+
+        return torch.cat(self.on_device.each(norm)).clamp_min(1e-12)
 
 
 def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:

@@ -9,7 +9,6 @@ from core.arrays import FloatArray, IntArray
 from core.errors import ShapeError, WorkspaceError
 from core.store.files import atomic_path
 
-SCORE_ROWS = 2_048  # converted to float32 at a time: 2,048 x 384 are 3 MB and stay in the cache
 BLOCK_ROWS = 65_536
 
 
@@ -49,6 +48,8 @@ class Matrix:
         if not parts:
             raise WorkspaceError("There are no embeddings; run 'lassoscope embed' first.")
         self._parts = [map_part(path) for path in parts]
+        self._files = [_identity(path) for path in parts]
+        self.folder = str(parts[0].parent.resolve())
         self.dim = int(self._parts[0].shape[1])
         if any(part.shape[1] != self.dim for part in self._parts):
             raise WorkspaceError("The embedding parts differ in width; run 'lassoscope embed' again.")
@@ -100,19 +101,25 @@ class Matrix:
             for start in range(0, len(part), size):
                 yield int(first) + start, part[start : start + size]
 
-    def mean_std(self) -> tuple[FloatArray, FloatArray]:
-        """Return each dimension's mean and standard deviation (ddof 0), (dim,) float64 each, in one pass."""
-        import torch
+    def head(self, n: int = 2_048) -> FloatArray:
+        """Return the first rows of the first part, (<= n, dim) float16."""
+        return self._parts[0][:n]
 
-        shift = torch.from_numpy(self._parts[0][:SCORE_ROWS].astype(np.float32)).mean(dim=0)
-        total, squares = torch.zeros(self.dim, dtype=torch.float64), torch.zeros(self.dim, dtype=torch.float64)
-        for _, block in self.blocks(SCORE_ROWS):
-            x = torch.from_numpy(block).float() - shift  # mean near zero, against cancellation in the squares
-            total += x.sum(dim=0).double()
-            squares += x.square_().sum(dim=0).double()
-        mean = total / self.rows
-        variance = (squares / self.rows - mean.square()).clamp(min=0)
-        return (mean + shift.double()).numpy(), variance.sqrt().numpy()
+    def read_into(self, out: FloatArray, start: int) -> None:
+        """Read `len(out)` rows from `start` on into (n, dim) float16 memory."""
+        for first, part in zip(self._starts, self._parts, strict=False):
+            low, high = max(start, int(first)), min(start + len(out), int(first) + len(part))
+            if low < high:
+                out[low - start : high - start] = part[low - first : high - first]
+
+    def rows_shared_with(self, other: "Matrix") -> int:
+        """Count the first rows that come from the same files, unchanged, in another matrix."""
+        shared = 0
+        for mine, theirs in zip(self._files, other._files, strict=False):
+            if mine != theirs:
+                break
+            shared += 1
+        return int(self._starts[shared])
 
 
 def map_part(path: Path) -> FloatArray:
@@ -131,41 +138,7 @@ def map_part(path: Path) -> FloatArray:
     return part.view(np.ndarray)  # slicing np.memmap costs more than reading a block
 
 
-def linear_scores(matrix: Matrix, weights: FloatArray, bias: FloatArray, *, block_rows: int = SCORE_ROWS) -> FloatArray:
-    """Score all rows by k linear functions: x @ weights + bias.
-
-    Blocks are converted to float32 while they are in the cache, so memory is read only once, as float16.
-
-    Args:
-        matrix: N rows.
-        weights: (dim, k).
-        bias: (k,).
-        block_rows: rows converted at a time.
-    Returns:
-        (N, k) float32.
-    Raises:
-        ShapeError: if the weights do not fit.
-    """
-    import torch
-
-    from core.devices import one_thread_each
-
-    if weights.ndim != 2 or weights.shape[0] != matrix.dim or bias.shape != (weights.shape[1],):
-        raise ShapeError(
-            f"Scores need ({matrix.dim}, k) weights and (k,) bias, got {weights.shape} and {bias.shape}; fit again."
-        )
-    w, b = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (weights, bias))
-    out = torch.empty((matrix.rows, weights.shape[1]), dtype=torch.float32)
-
-    def score(blocks: Sequence[tuple[int, FloatArray]]) -> None:
-        wide = torch.empty((block_rows, matrix.dim), dtype=torch.float32)
-        for start, block in blocks:
-            n = len(block)
-            wide[:n].copy_(torch.from_numpy(block))
-            torch.add(wide[:n] @ w, b, out=out[start : start + n])
-
-    blocks = list(matrix.blocks(block_rows))
-    share = -(-len(blocks) // (torch.get_num_threads() * 8))
-    with one_thread_each() as pool:
-        list(pool.map(score, [blocks[i : i + share] for i in range(0, len(blocks), share)]))
-    return out.numpy()
+def _identity(path: Path) -> tuple[str, int, int, int]:
+    """Return what tells whether a file is still the same: a part is written aside and renamed, so it gets another number."""
+    found = path.stat()
+    return str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns

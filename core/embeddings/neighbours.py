@@ -1,10 +1,13 @@
-"""The nearest neighbours of given images: exact, in one pass over the embeddings."""
+"""The nearest neighbours of given images, and of all: exact, where the embeddings are. torch."""
 
 import numpy as np
+import torch
 
 from core.arrays import IntArray
+from core.devices import to_device, to_host
 from core.embeddings.embedded import Embedded
-from core.embeddings.matrix import linear_scores
+from core.embeddings.products import linear_scores
+from core.maths.neighbours import unit_rows
 from core.maths.representatives import medoids
 
 MOST_QUERIES = 16  # a larger set is represented by this many of its images
@@ -23,17 +26,33 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
     Raises:
         WorkspaceError: if nothing is embedded.
     """
-    matrix, standardisation = embedded.need_matrix(), embedded.standardisation
+    embeddings, standardisation = embedded.on_device, embedded.standardisation
     rng = np.random.default_rng(0)
     drawn = rows if len(rows) <= DRAWN else rng.choice(rows, DRAWN, replace=False)
-    x = standardisation.apply(matrix.take(drawn))
+    x = embedded.standardised(drawn)
     if len(x) > MOST_QUERIES:
-        x = x[medoids(x, n=MOST_QUERIES, rng=rng)]
-    queries = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    weights = (queries / standardisation.scale).T
-    products = linear_scores(matrix, weights, -(standardisation.mean @ weights))
-    likeness = products.max(axis=1) / embedded.norms
-    likeness[rows] = -np.inf
-    found = np.argpartition(-likeness, min(n, matrix.rows - 1))[:n]
-    found = found[np.argsort(-likeness[found], kind="stable")]
-    return found[likeness[found] > -np.inf]
+        x = x[to_device(medoids(x, n=MOST_QUERIES, rng=rng), x.device)]
+    mean, scale = (to_device(a, x.device) for a in (standardisation.mean, standardisation.scale))
+    weights = (unit_rows(x) / scale).T.double()
+    likeness = linear_scores(embeddings, weights, -(mean @ weights)).amax(dim=1) / embedded.norms
+    likeness[to_device(rows, x.device)] = -torch.inf
+    best = likeness.topk(min(n, embeddings.rows))
+    found, values = to_host(best.indices, best.values)
+    return np.asarray(found[values > -np.inf], np.int64)
+
+
+def unit_embeddings(embedded: Embedded) -> torch.Tensor:
+    """Return all standardised embeddings scaled to length 1, (M, D): float32 on the CPU, float16 on a GPU.
+
+    Raises:
+        WorkspaceError: if nothing is embedded.
+    """
+    embeddings, standardisation = embedded.on_device, embedded.standardisation
+    dtype = torch.float16 if embeddings.device.type == "cuda" else torch.float32
+    unit = torch.empty((embeddings.rows, embeddings.dim), dtype=dtype, device=embeddings.device)
+
+    def scale(start: int, block: torch.Tensor) -> None:
+        unit[start : start + len(block)] = unit_rows(standardisation.apply(block.float()))
+
+    embeddings.each(scale)
+    return unit

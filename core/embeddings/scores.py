@@ -3,15 +3,24 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.catalog.label_book import UNLABELLED
-from core.embeddings.matrix import Matrix, linear_scores
+from core.embeddings.matrix import Matrix
 from core.errors import InputError
 from core.maths.logistic import Probe, fit_probe, probe_from_bytes
 from core.maths.uncertainty import closeness, margin
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.embeddings.embedded import Embedded
+    from core.embeddings.resident import DeviceMatrix
+
+HISTOGRAM_BINS = 100
 
 
 @dataclass(frozen=True)
@@ -22,14 +31,35 @@ class Standardisation:
     scale: FloatArray  # (D,) float64, > 0
 
     @classmethod
-    def of(cls, matrix: Matrix) -> "Standardisation":
-        """Compute them for a matrix; a constant column gets scale 1."""
-        mean, std = matrix.mean_std()
+    def of(cls, embeddings: "DeviceMatrix") -> "Standardisation":
+        """Compute them for all embeddings; a constant column gets scale 1."""
+        from core.devices import to_host
+        from core.embeddings.products import mean_and_std
+
+        mean, std = to_host(*mean_and_std(embeddings))
         return cls(mean, np.where(std > 1e-12, std, 1.0))
 
-    def apply(self, x: FloatArray) -> FloatArray:
-        """Standardise (n, D) raw embeddings."""
-        return ((x - self.mean) / self.scale).astype(np.float32)
+    def apply(self, x: "torch.Tensor") -> "torch.Tensor":
+        """Standardise (n, D) float32 raw embeddings, on their device."""
+        from core.devices import to_device
+
+        mean, scale = (to_device(a.astype(np.float32), x.device) for a in (self.mean, self.scale))
+        return (x - mean) / scale
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a probe says of all N images, on the device that computed it; images without an embedding have NaN, UNLABELLED."""
+
+    score: "torch.Tensor"  # (N,) float32 logits of flagged; all NaN while all labels are on one side
+    uncertainty: "torch.Tensor"  # (N,) float32 in [0, 1]
+    predicted: "torch.Tensor"  # (N,) int16 class codes
+    histogram: "torch.Tensor"  # (HISTOGRAM_BINS,) float64, images by the probability of flagged; all 0 without scores
+
+    @property
+    def likely_flagged(self) -> int:
+        """Count the images that are flagged with a probability of 50% or more."""
+        return int(self.histogram[HISTOGRAM_BINS // 2 :].sum())
 
 
 @dataclass(frozen=True)
@@ -39,9 +69,18 @@ class Fitted:
     version: int  # of the probe in the catalog; 0 if it was not saved
     labels_version: int  # seq of the newest label action it was fitted with
     probe: Probe
+    on_device: Scored
     score: FloatArray  # (N,) float32 logits of flagged; all NaN while all labels are on one side
     uncertainty: FloatArray  # (N,) float32 in [0, 1]
     predicted: IntArray  # (N,) int16 class codes
+
+    @classmethod
+    def of(cls, version: int, labels_version: int, probe: Probe, scored: Scored) -> "Fitted":
+        """Bring what is shown into the machine's memory."""
+        from core.devices import to_host
+
+        shown = to_host(scored.score, scored.uncertainty, scored.predicted)
+        return cls(version, labels_version, probe, scored, *shown)
 
 
 def missing_for_probe(codes: IntArray, class_names: Sequence[str]) -> str:
@@ -81,66 +120,70 @@ def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes
 
 
 def score_with(weights: bytes, matrix: Matrix) -> FloatArray:
-    """Score all rows with a stored probe, with exactly the same result as `fit_and_score` had.
+    """Score all rows with a stored probe: on the CPU, so that what a promise rests on does not depend on a GPU.
 
     Returns:
         (M,) float32 logits of flagged.
     Raises:
         InputError: if the probe has no flagged column.
     """
+    from core.devices import CPU, to_device
+    from core.embeddings.products import linear_scores
+    from core.embeddings.resident import device_matrix
+
     probe = probe_from_bytes(weights)
     if probe.flagged_weights is None:
         raise InputError(
             "This probe was fitted without flagged, or without neutral, labels and has no score; label images of both kinds."
         )
-    return linear_scores(matrix, *probe.columns())[:, -1]
+    columns = (to_device(a, CPU) for a in probe.columns())
+    return np.asarray(linear_scores(device_matrix(matrix, CPU), *columns)[:, -1].numpy())
 
 
 def fit_and_score(
-    matrix: Matrix,
-    codes: IntArray,
-    rows: IntArray,
-    *,
-    flagged_codes: Sequence[int],
-    standardisation: Standardisation,
-    n_images: int,
-    device: str,
-) -> tuple[Probe, FloatArray, FloatArray, IntArray]:
-    """Fit a probe on the given rows and score all images.
+    embedded: "Embedded", codes: IntArray, rows: IntArray, *, flagged_codes: Sequence[int], n_images: int
+) -> tuple[Probe, Scored]:
+    """Fit a probe on the given rows and score all images, on the device of the embeddings.
 
     Args:
-        matrix: (M, D) embeddings, M <= n_images.
+        embedded: M rows, M <= n_images.
         codes: (N,) label codes.
         rows: (T,) training rows, all labelled and embedded.
-    Returns:
-        the probe; score (N,), uncertainty (N,) float32, predicted (N,) int16.
     """
     probe = fit_probe(
-        matrix.take(rows),
+        embedded.on_device.take(rows),
         codes[rows],
         flagged_codes=flagged_codes,
-        mean=standardisation.mean,
-        scale=standardisation.scale,
-        device=device,
+        mean=embedded.standardisation.mean,
+        scale=embedded.standardisation.scale,
     )
-    return probe, *score_images(probe, matrix, n_images=n_images)
+    return probe, score_images(probe, embedded.on_device, n_images=n_images)
 
 
-def score_images(probe: Probe, matrix: Matrix, *, n_images: int) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Score all images with a probe: score (N,), uncertainty (N,) float32, predicted (N,) int16."""
-    weights, bias = probe.columns()
-    logits = linear_scores(matrix, weights, bias)
-    n_classes = len(probe.class_codes)
-    score = np.full(n_images, np.nan, np.float32)
-    uncertainty = score.copy()
-    predicted = np.full(n_images, UNLABELLED, np.int16)
-    predicted[: matrix.rows] = np.array(probe.class_codes, np.int16)[logits[:, :n_classes].argmax(axis=1)]
-    if probe.flagged_weights is not None:
-        score[: matrix.rows] = logits[:, n_classes]
-        uncertainty[: matrix.rows] = closeness(logits[:, n_classes])
-    else:
-        uncertainty[: matrix.rows] = margin(logits[:, :n_classes])
-    return score, uncertainty, predicted
+def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> Scored:
+    """Score all images with a probe in one pass over the embeddings."""
+    import torch
+
+    from core.devices import to_device
+    from core.embeddings.products import Columns
+
+    device, n_classes = embeddings.device, len(probe.class_codes)
+    columns = Columns(*(to_device(a, device) for a in probe.columns()))
+    codes = torch.tensor(probe.class_codes, dtype=torch.int16, device=device)
+    score, uncertainty = torch.full((2, n_images), torch.nan, device=device)
+    predicted = torch.full((n_images,), UNLABELLED, dtype=torch.int16, device=device)
+
+    def of(start: int, block: torch.Tensor) -> torch.Tensor:
+        logits, rows = columns.of(block), slice(start, start + len(block))
+        predicted[rows] = codes[logits[:, :n_classes].argmax(dim=1)]
+        if probe.flagged_weights is None:
+            uncertainty[rows] = margin(logits)
+            return torch.zeros(HISTOGRAM_BINS, device=device)
+        flagged = logits[:, n_classes]
+        score[rows], uncertainty[rows] = flagged, closeness(flagged)
+        return torch.histc(flagged.sigmoid(), HISTOGRAM_BINS, 0, 1)
+
+    return Scored(score, uncertainty, predicted, torch.stack(embeddings.each(of)).sum(dim=0, dtype=torch.float64))
 
 
 def inputs_key(encoder: str, matrix: Matrix, codes: IntArray, rows: IntArray, flagged_codes: Sequence[int]) -> str:

@@ -97,12 +97,14 @@ def oddities(workspace: Workspace, rows: IntArray, class_name: str) -> Oddities:
 def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
     if workspace.encoder_name is None:
         return None
+    from core.devices import to_host
+
     embedded, rng = workspace.current, np.random.default_rng(0)
     known = rows[rows < embedded.need_matrix().rows]
     if len(known) < BULK:
         return None
     known = known if len(known) <= SEEN else np.sort(rng.choice(known, SEEN, replace=False))
-    smaller = split_in_two(embedded.standardisation.apply(embedded.need_matrix().take(known)), rng=rng)
+    smaller = split_in_two(to_host(embedded.standardised(known))[0], rng=rng)
     return None if smaller is None else known[smaller]
 
 

@@ -4,11 +4,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import WHAT_TO_DO, DamageError, InputError, ShapeError
+
+if TYPE_CHECKING:
+    import torch
 
 NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck fit
 # n x D^2 up to which a single thread is used: 1,000 labels at 384-d. torch's threads synchronise after every operation: with
@@ -16,7 +20,9 @@ NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck 
 # 80 to 130 (1,000 x 192).
 SMALL_FIT = 150_000_000
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
+HALVINGS = 34  # of a step, down to 1e-10 of it
 FORMAT = "lassoscope-probe/1"
+NOT_FINITE = "A probe needs finite embeddings, got NaN or infinity; embed the images again."
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,6 @@ def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "
     Raises:
         ShapeError: if the shapes differ.
         InputError: if only one value of y is present, or x is not finite.
-    Source: Newton's method, as scikit-learn's `newton-cholesky`; logistic loss after Cox 1958. With few labels the steps are
-    taken in the span of their rows, where the minimum lies (representer theorem, Kimeldorf and Wahba 1971).
     """
     import torch
 
@@ -108,57 +112,73 @@ def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "
     if y.all() or not y.any():
         raise InputError("A probe needs labels on both sides, got one side only; label an image of another class.")
     if not np.isfinite(x).all():
-        raise InputError("A probe needs finite embeddings, got NaN or infinity; embed the images again.")
-    rows = torch.tensor(x, dtype=torch.float64, device=device)
+        raise InputError(NOT_FINITE)
+    weights = newton(torch.tensor(x, dtype=torch.float64, device=device), torch.as_tensor(y, device=device), c=c)
+    found = weights.cpu().numpy()
+    return found[:-1], float(found[-1])
+
+
+def newton(x: "torch.Tensor", y: "torch.Tensor", *, c: float = 1.0) -> "torch.Tensor":
+    """Take the Newton steps of `fit_logistic` on the device of x, without waiting for the outcome of every step.
+
+    Args:
+        x: (n, D) float64, finite.
+        y: (n,) bool, both values present.
+    Returns:
+        (D + 1,) float64: the coefficients, then the intercept.
+    Source: Newton's method, as scikit-learn's `newton-cholesky`; logistic loss after Cox 1958. With few labels the steps are
+    taken in the span of their rows, where the minimum lies (representer theorem, Kimeldorf and Wahba 1971).
+    """
+    import torch
+
+    from core.devices import Watch
+
     basis = None
-    if 2 * rows.shape[0] <= rows.shape[1]:  # a tenth of the time at 30 labels of 384 dimensions
-        basis, triangle = torch.linalg.qr(rows.T)
-        rows = triangle.T  # lengths and products stay as they are, so the penalty does too
-    design = torch.column_stack([rows, rows.new_ones(len(rows))])
-    target = torch.as_tensor(y.astype(np.float64), device=device)
-    penalty = torch.full((design.shape[1],), 1 / c, dtype=torch.float64, device=device)
+    if 2 * x.shape[0] <= x.shape[1]:  # a tenth of the time at 30 labels of 384 dimensions
+        basis, triangle = torch.linalg.qr(x.T)
+        x = triangle.T  # lengths and products stay as they are, so the penalty does too
+    design, target = torch.column_stack([x, x.new_ones(len(x))]), y.double()
+    penalty = x.new_full((design.shape[1],), 1 / c)
     penalty[-1] = 0.0  # the intercept is free
+    sizes = 0.5 ** torch.arange(HALVINGS, dtype=torch.float64, device=x.device)
 
-    def loss_of(coefficients: torch.Tensor) -> torch.Tensor:
-        logits = design @ coefficients
-        fit = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-        return fit + 0.5 * (penalty * coefficients * coefficients).sum()
+    def losses(logits: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        fit = torch.nn.functional.softplus(logits) - target * logits
+        return fit.sum(dim=-1) + 0.5 * (penalty * coefficients.square()).sum(dim=-1)
 
-    coefficients = torch.zeros(design.shape[1], dtype=torch.float64, device=device)
-    loss = loss_of(coefficients)
+    coefficients = x.new_zeros(design.shape[1])
+    logits = design @ coefficients
+    loss, is_done, watch = losses(logits, coefficients), torch.zeros((), dtype=torch.bool, device=x.device), Watch(x.device)
     for _ in range(NEWTON_STEPS):
-        probability = torch.sigmoid(design @ coefficients)
+        probability = torch.sigmoid(logits)
         gradient = design.T @ (probability - target) + penalty * coefficients
-        if float(gradient.abs().max()) <= GRADIENT_TOLERANCE * len(x):
+        is_done = is_done | (gradient.abs().max() <= GRADIENT_TOLERANCE * len(x))
+        if watch.is_raised(is_done):
             break
         curvature = (probability * (1 - probability)).clamp_min(1e-12)
         hessian = (design.T * curvature) @ design + torch.diag(penalty)
-        step = torch.linalg.solve(hessian, gradient)
-        size = 1.0
-        while size > 1e-10:
-            candidate = coefficients - size * step
-            reached = loss_of(candidate)
-            if reached <= loss:
-                break
-            size /= 2
-        else:
-            break  # no smaller loss along the step: at float64's floor
-        coefficients, loss = candidate, reached
-    weights = coefficients[:-1] if basis is None else basis @ coefficients[:-1]
-    return weights.cpu().numpy(), float(coefficients[-1])
+        step = torch.linalg.solve_ex(hessian, gradient).result
+        candidates = coefficients - sizes[:, None] * step
+        reached = losses(logits - sizes[:, None] * (design @ step), candidates)
+        lower = reached <= loss
+        first = lower.to(torch.uint8).argmax()  # the longest step that does not raise the loss
+        is_done = is_done | ~lower.any()  # no smaller loss along the step: at float64's floor
+        coefficients = torch.where(is_done, coefficients, candidates[first])
+        loss = torch.where(is_done, loss, reached[first])
+        logits = design @ coefficients
+    return coefficients if basis is None else torch.cat([basis @ coefficients[:-1], coefficients[-1:]])
 
 
 def fit_probe(
-    x: FloatArray,
+    x: "torch.Tensor",
     codes: IntArray,
     *,
     flagged_codes: Sequence[int],
     mean: FloatArray,
     scale: FloatArray,
     c: float = 1.0,
-    device: str = "cpu",
 ) -> Probe:
-    """Fit one column per labelled class against the rest, and flagged classes against the others.
+    """Fit one column per labelled class against the rest, and flagged classes against the others, on the device of x.
 
     Args:
         x: (n, D) raw embeddings of the training images.
@@ -168,40 +188,47 @@ def fit_probe(
     Returns:
         a `Probe` over raw embeddings.
     Raises:
-        InputError: if fewer than two classes are labelled.
+        InputError: if fewer than two classes are labelled, or x is not finite.
     """
+    import torch
+
+    from core.devices import one_thread_each, to_device, to_host
+
     present = tuple(int(code) for code in np.unique(codes))
     if len(present) < 2:
         raise InputError("A probe needs labels of two classes, got fewer; label an image of another class.")
-    standardised = (x.astype(np.float64) - mean) / scale
-    fits: dict[bytes, tuple[FloatArray, float]] = {}
+    centre, size = to_device(mean, x.device), to_device(scale, x.device)
+    standardised = (x.double() - centre) / size
+    if not torch.isfinite(standardised).all():
+        raise InputError(NOT_FINITE)
+    fits: dict[bytes, torch.Tensor] = {}
 
-    def column(y: BoolArray) -> tuple[FloatArray, float]:
+    def column(y: BoolArray) -> torch.Tensor:
         if y.tobytes() not in fits:  # with two classes, or one flagged class, columns are equal or opposite
-            weights, bias = fit_logistic(standardised, y, c=c, device=device)
-            fits[y.tobytes()], fits[(~y).tobytes()] = (weights, bias), (-weights, -bias)
-        weights, bias = fits[y.tobytes()]
-        folded = weights / scale
-        return folded, bias - float(mean @ folded)
+            found = newton(standardised, to_device(y, x.device), c=c)
+            weights = found[:-1] / size
+            fits[y.tobytes()] = torch.cat([weights, found[-1:] - centre @ weights[:, None]])
+            fits[(~y).tobytes()] = -fits[y.tobytes()]
+        return fits[y.tobytes()]
 
     flagged = np.isin(codes, list(flagged_codes))
+    has_flagged = bool(flagged.any() and not flagged.all())
 
-    def fit() -> tuple[list[tuple[FloatArray, float]], tuple[FloatArray, float] | None]:
-        of_classes = [column(codes == code) for code in present]
-        return of_classes, column(flagged) if flagged.any() and not flagged.all() else None
+    def fit() -> torch.Tensor:
+        sides = [*(codes == code for code in present), *([flagged] if has_flagged else [])]
+        return torch.stack([column(side) for side in sides], dim=1)
 
-    from core.devices import one_thread_each
-
-    if device == "cpu" and len(x) * x.shape[1] ** 2 <= SMALL_FIT:
+    if x.device.type == "cpu" and x.shape[0] * x.shape[1] ** 2 <= SMALL_FIT:
         with one_thread_each(1) as pool:
-            columns, flagged_column = pool.submit(fit).result()
+            columns = pool.submit(fit).result()
     else:
-        columns, flagged_column = fit()
+        columns = fit()
+    found, k = to_host(columns)[0], len(present)
     return Probe(
         class_codes=present,
-        weights=np.column_stack([weights for weights, _ in columns]),
-        bias=np.array([bias for _, bias in columns]),
-        flagged_weights=flagged_column[0] if flagged_column else None,
-        flagged_bias=flagged_column[1] if flagged_column else math.nan,
+        weights=found[:-1, :k],
+        bias=found[-1, :k],
+        flagged_weights=found[:-1, k] if has_flagged else None,
+        flagged_bias=float(found[-1, k]) if has_flagged else math.nan,
         n_labels=len(codes),
     )

@@ -2,11 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import ShapeError
+
+if TYPE_CHECKING:
+    import torch
+
+MOST_POINTS = 20_000  # of a curve from many scores
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None 
     if scores.ndim != 1 or flagged.shape != scores.shape or (weights is not None and weights.shape != scores.shape):
         raise ShapeError(f"pr_curve needs three vectors of one length, got {scores.shape} and {flagged.shape}.")
     weight = np.ones(len(scores)) if weights is None else weights.astype(np.float64)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)  # ties are counted together, so their order does not matter
     falling = scores[order].astype(np.float64)
     last_of_tie = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1) if len(falling) else np.array([], int)
     true_positive = np.cumsum(weight[order] * flagged[order])[last_of_tie]
@@ -51,6 +57,53 @@ def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None 
     recall = true_positive / total if total > 0 else np.full(len(precision), math.nan)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision)) if total > 0 else math.nan
     return PRCurve(falling[last_of_tie], precision, recall, average, int(flagged.sum()), len(scores))
+
+
+def pr_curve_of_many(scores: "torch.Tensor", flagged: "torch.Tensor") -> PRCurve:
+    """Compute the curve of many equally weighted scores where they are; only points worth drawing come back.
+
+    Args:
+        scores: (n,) float32 logits, finite, on any device.
+        flagged: (n,) bool on the same device.
+    Returns:
+        as `pr_curve` does, with the exact average precision; of more than `MOST_POINTS` distinct scores, that many, evenly.
+    """
+    import torch
+
+    from core.devices import to_host
+
+    falling, positive = _sorted_with(scores, flagged)
+    ends = torch.nonzero(torch.cat([falling[1:] != falling[:-1], falling.new_ones(1, dtype=torch.bool)]))[:, 0]
+    caught = torch.cumsum(positive, dim=0)[ends]
+    total = caught[-1]
+    precision, recall = caught / (ends + 1.0).double(), caught / total.double()
+    average = (recall.diff(prepend=recall.new_zeros(1)) * precision).sum()
+    if len(ends) > MOST_POINTS:
+        kept = torch.linspace(0, len(ends) - 1, MOST_POINTS, dtype=torch.float64, device=ends.device).round().long()
+        falling, precision, recall = falling[ends[kept]], precision[kept], recall[kept]
+    else:
+        falling = falling[ends]
+    thresholds, precision_, recall_, average_, total_ = to_host(falling.double(), precision, recall, average, total)
+    n_flagged = int(total_)
+    return PRCurve(thresholds, precision_, recall_, float(average_) if n_flagged else math.nan, n_flagged, len(scores))
+
+
+def _sorted_with(scores: "torch.Tensor", flagged: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Sort scores, highest first, with the mark of each: both in one integer, whose order is that of the scores.
+
+    Sorting integers takes half the time of sorting positions, as no positions have to move along.
+    """
+    import torch
+
+    bits = (scores + 0.0).view(torch.int32)  # the sum makes -0.0 equal to 0.0
+    rank = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+    keys = rank.long() * 2 + flagged
+    if keys.is_cuda:
+        keys = torch.sort(keys).values
+    else:
+        keys.numpy().sort()
+    rank = ~(keys >> 1).int()
+    return (rank ^ ((rank >> 31) & 0x7FFFFFFF)).view(torch.float32), keys & 1
 
 
 def precision_at_recall(curve: PRCurve, recall: float) -> tuple[float, float]:

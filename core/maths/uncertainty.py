@@ -1,9 +1,16 @@
-"""Uncertainty from the probe's scores; higher = less certain. Imports numpy and core.errors only."""
+"""Uncertainty from the probe's scores, on any device; higher = less certain. Imports numpy and core.errors only."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import FloatArray
 from core.errors import ShapeError
+
+if TYPE_CHECKING:
+    import torch
+
+TINY = float(np.finfo(np.float32).tiny)  # divides where all classes are ruled out
 
 
 def probability(logits: FloatArray) -> FloatArray:
@@ -11,7 +18,7 @@ def probability(logits: FloatArray) -> FloatArray:
     return 0.5 * (1 + np.tanh(0.5 * logits))
 
 
-def closeness(score: FloatArray) -> FloatArray:
+def closeness(score: "torch.Tensor") -> "torch.Tensor":
     """Score how close each image is to the flagged boundary: 1 - |2p - 1|.
 
     Args:
@@ -20,17 +27,10 @@ def closeness(score: FloatArray) -> FloatArray:
         (N,) in [0, 1]; 1 on the boundary.
     Source: Lewis & Gale 1994 (uncertainty sampling).
     """
-    return 1 - np.abs(np.tanh(0.5 * score))
+    return 1 - (0.5 * score).tanh().abs()
 
 
-def _normalised(logits: FloatArray) -> FloatArray:
-    if logits.ndim != 2 or logits.shape[1] < 2:
-        raise ShapeError(f"Class uncertainty needs (N, C>=2) scores, got {logits.shape}; label a second class first.")
-    proba = probability(logits)
-    return proba / np.maximum(proba.sum(axis=1, keepdims=True), np.finfo(proba.dtype).tiny)
-
-
-def margin(logits: FloatArray) -> FloatArray:
+def margin(logits: "torch.Tensor") -> "torch.Tensor":
     """Score how close the two likeliest classes are.
 
     Args:
@@ -41,5 +41,8 @@ def margin(logits: FloatArray) -> FloatArray:
         ShapeError: if C < 2.
     Source: Scheffer et al. 2001.
     """
-    top2 = np.partition(_normalised(logits), -2, axis=1)[:, -2:]
-    return 1 - (top2[:, 1] - top2[:, 0])
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise ShapeError(f"Class uncertainty needs (N, C>=2) scores, got {tuple(logits.shape)}; label a second class first.")
+    proba = logits.sigmoid()
+    first, second = (proba / proba.sum(dim=1, keepdim=True).clamp_min(TINY)).topk(2, dim=1).values.unbind(dim=1)
+    return 1 - (first - second)

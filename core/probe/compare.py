@@ -1,10 +1,12 @@
 """Compare a workspace's encoders: the same labels, a probe on each, judged on the check half."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from core.catalog.label_book import UNLABELLED
+from core.devices import to_host
 from core.embeddings.scores import fit_and_score, missing_for_score
 from core.encoders.chosen import encoders
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
@@ -21,7 +23,7 @@ class Comparison:
     curve: NamedCurve  # on the check labels for live curves, or why there is none
 
 
-def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Comparison]:
+def compare_encoders(workspace: Workspace) -> list[Comparison]:
     """Fit a probe with each encoder that has embedded all images on the same teach labels, and judge it on the check half.
 
     Returns:
@@ -40,16 +42,8 @@ def compare_encoders(workspace: Workspace, *, device: str = "cpu") -> list[Compa
             undefined = NamedCurve(CurveKey.CHECK, title, None, missing, show_average_precision=False)
             found.append(Comparison(name, len(rows), undefined))
             continue
-        embedded = workspace.embedded(name)
-        _, score, _, _ = fit_and_score(
-            embedded.need_matrix(),
-            codes,
-            rows,
-            flagged_codes=workspace.flagged_codes,
-            standardisation=embedded.standardisation,
-            n_images=n,
-            device=device,
-        )
+        fit = partial(fit_and_score, codes=codes, rows=rows, flagged_codes=workspace.flagged_codes, n_images=n)
+        score = to_host(workspace.embedded(name).compute(fit)[1].score)[0]
         judged = evidence & ~np.isnan(score)
         flagged = np.isin(codes[judged], workspace.flagged_codes)
         curve = named_curve(

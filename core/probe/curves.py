@@ -1,10 +1,13 @@
-"""Named precision-recall curves, or why one is missing. Imports numpy and core only."""
+"""Named precision-recall curves, or why one is missing."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+import torch
+
 from core.arrays import BoolArray, FloatArray
-from core.maths.precision_recall import PRCurve, pr_curve
+from core.devices import to_device
+from core.maths.precision_recall import PRCurve, pr_curve, pr_curve_of_many
 from core.wording import counted
 
 MIN_FLAGGED = 5  # with fewer flagged labels, no curve is drawn
@@ -32,13 +35,19 @@ class NamedCurve:
 
 
 def named_curve(
-    key: CurveKey, title: str, scores: FloatArray, flagged: BoolArray, *, min_flagged: int = 1, min_flagged_ap: int = 1
+    key: CurveKey,
+    title: str,
+    scores: FloatArray | torch.Tensor,
+    flagged: BoolArray,
+    *,
+    min_flagged: int = 1,
+    min_flagged_ap: int = 1,
 ) -> NamedCurve:
     """Compute a curve from n scored labels, or say how many labels it needs.
 
     Args:
         key, title: of the curve.
-        scores: (n,) logits.
+        scores: (n,) logits; many of them as float32 where they are.
         flagged: (n,) bool.
         min_flagged: fewer flagged labels than this give no curve.
         min_flagged_ap: fewer give no average precision.
@@ -48,7 +57,11 @@ def named_curve(
         need = f"at least {min_flagged} flagged and 1 other"
         missing = f"{title}: not defined yet, {n_flagged:,} flagged and {counted(n_other, 'other label')}; it needs {need}."
         return NamedCurve(key, title, None, missing, show_average_precision=False)
-    return NamedCurve(key, title, pr_curve(scores, flagged), "", n_flagged >= min_flagged_ap)
+    if isinstance(scores, torch.Tensor):
+        curve = pr_curve_of_many(scores, to_device(flagged, scores.device))
+    else:
+        curve = pr_curve(scores, flagged)
+    return NamedCurve(key, title, curve, "", n_flagged >= min_flagged_ap)
 
 
 def describe_curve(named: NamedCurve) -> str:

@@ -1,6 +1,7 @@
 """The live probe: refitted after every label, saved as versions. Each verb takes the workspace."""
 
 import logging
+from functools import partial
 
 from core.embeddings.scores import Fitted, fit_and_score, inputs_key, score_images
 from core.errors import DamageError
@@ -11,7 +12,7 @@ from core.workspace import Workspace
 LOG = logging.getLogger("lassoscope.probe")
 
 
-def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fitted | None:
+def refit(workspace: Workspace, *, save: bool = True) -> Fitted | None:
     """Fit the probe on the current labels of the teach half and score every image; None if labels are missing.
 
     Args:
@@ -27,25 +28,18 @@ def refit(workspace: Workspace, *, device: str = "cpu", save: bool = True) -> Fi
     inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
     version, kept = _kept_probe(workspace, str(embedded.encoder), inputs)
     if kept is not None:  # labels of the check half do not change the probe
-        probe = kept
-        score, uncertainty, predicted = score_images(probe, embedded.matrix, n_images=workspace.n_images)
+        probe, n = kept, workspace.n_images
+        scored = embedded.compute(lambda mine: score_images(kept, mine.on_device, n_images=n))
     else:
-        probe, score, uncertainty, predicted = fit_and_score(
-            embedded.matrix,
-            labels.codes,
-            rows,
-            flagged_codes=flagged_codes,
-            standardisation=embedded.standardisation,
-            n_images=workspace.n_images,
-            device=device,
-        )
+        fit = partial(fit_and_score, codes=labels.codes, rows=rows, flagged_codes=flagged_codes, n_images=workspace.n_images)
+        probe, scored = embedded.compute(fit)
     names = [classes[code].name for code in probe.class_codes]
     flagged = [c.name for c in classes if c.flagged]
     record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}
     if save and workspace.writable and not version:
         version = workspace.catalog.models.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
     LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
-    fitted = Fitted(version, labels.version, probe, score, uncertainty, predicted)
+    fitted = Fitted.of(version, labels.version, probe, scored)
     with workspace.lock:
         if embedded is workspace.current:  # else another encoder has been chosen since, which starts its own refit
             workspace.fitted = fitted

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import BoolArray, IntArray
 from core.catalog.class_names import hint
 from core.catalog.label_book import UNLABELLED
+from core.devices import to_device
+from core.embeddings.scores import Fitted
 from core.errors import DamageError
 from core.labels.gold import gold_values, gold_values_without_class
 from core.maths.logistic import flagged_column
+from core.maths.precision_recall import MOST_POINTS
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
@@ -36,19 +39,17 @@ def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[Name
     evidence = workspace.watched() & scored
     training = (codes != UNLABELLED) & ~workspace.is_check & scored
     curves = [
-        _curve(workspace, CurveKey.TRAINING, codes, training, fitted.score),
-        _curve(
-            workspace, CurveKey.CHECK, codes, evidence, fitted.score, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP
-        ),
+        _curve(workspace, CurveKey.TRAINING, codes, training, fitted),
+        _curve(workspace, CurveKey.CHECK, codes, evidence, fitted, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
     if gold_column:
-        curves.append(_gold_curve(workspace, gold_column, scored, fitted.score))
+        curves.append(_gold_curve(workspace, gold_column, scored, fitted))
     return curves
 
 
-def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: FloatArray) -> NamedCurve:
+def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, fitted: Fitted) -> NamedCurve:
     gold, title = workspace.gold(column), CURVE_TITLES[CurveKey.GOLD]
     values, no_class = gold_values(workspace, column), gold_values_without_class(workspace, column)
     near = hint(no_class, workspace.class_names)
@@ -58,7 +59,7 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, score: Flo
             f"{', '.join(workspace.class_names)}. Use class names as values, or change the classes with 'lassoscope classes'."
         )
         return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
-    curve = _curve(workspace, CurveKey.GOLD, gold, workspace.is_check & (gold != UNLABELLED) & scored, score)
+    curve = _curve(workspace, CurveKey.GOLD, gold, workspace.is_check & (gold != UNLABELLED) & scored, fitted)
     if not no_class:
         return curve
     n = counted(sum(no_class.values()), "image")
@@ -108,10 +109,14 @@ def learning(workspace: Workspace) -> LearningCurve | None:
 
 
 def _curve(
-    workspace: Workspace, key: CurveKey, codes: IntArray, chosen: BoolArray, score: FloatArray, **limits: int
+    workspace: Workspace, key: CurveKey, codes: IntArray, chosen: BoolArray, fitted: Fitted, **limits: int
 ) -> NamedCurve:
-    flagged = np.isin(codes[chosen], workspace.flagged_codes)
-    return named_curve(key, CURVE_TITLES[key], score[chosen], flagged, **limits)
+    is_flagged = np.isin(np.arange(len(workspace.classes)), workspace.flagged_codes)
+    flagged = is_flagged[codes[chosen]]
+    if len(flagged) <= MOST_POINTS:
+        return named_curve(key, CURVE_TITLES[key], fitted.score[chosen], flagged, **limits)
+    score = fitted.on_device.score
+    return named_curve(key, CURVE_TITLES[key], score[to_device(chosen, score.device)], flagged, **limits)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+import torch
 
-from core.arrays import FloatArray, IntArray
+from core.arrays import IntArray
+from core.devices import to_device, to_host
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
 
@@ -18,23 +20,29 @@ SPREAD = 10  # a round of b uncertain images is spread over the 10 b least certa
 
 @dataclass(frozen=True)
 class Pool:
-    """The images a strategy may pick from: unlabelled, in the teach half."""
+    """The images a strategy may pick from, unlabelled and in the teach half; tensors on one device."""
 
-    rows: IntArray  # (M,) int64, ascending
-    embeddings: Callable[[IntArray], FloatArray]  # rows -> (m, D) standardised
-    uncertainty: FloatArray | None  # (N,) over all rows, None while there is no probe
-    score: FloatArray | None  # (N,) logits of flagged, None while undefined
-    labelled: IntArray  # (T,) rows labelled in the teach half, oldest first
-    groups: IntArray | None = None  # (N,) near-duplicate group of every row; None = no near-duplicates
+    rows: torch.Tensor  # (M,) int64, ascending
+    embeddings: Callable[[torch.Tensor], torch.Tensor]  # rows -> (m, D) float32, standardised
+    uncertainty: torch.Tensor | None  # (N,) over all rows, None while there is no probe
+    score: torch.Tensor | None  # (N,) logits of flagged, None while undefined
+    labelled: torch.Tensor  # (T,) int64 rows labelled in the teach half, oldest first
+    groups: torch.Tensor | None = None  # (N,) int64 near-duplicate group of every row, in [0, N); None = no copies
 
     def distinct(self) -> "Pool":
         """Keep one image per near-duplicate group, and none of groups with a label unless only those are left."""
         if self.groups is None or not len(self.rows):
             return self
         groups = self.groups[self.rows]
-        fresh = ~np.isin(groups, self.groups[self.labelled])
-        rows = self.rows[fresh] if fresh.any() else self.rows
-        return replace(self, rows=rows[np.sort(np.unique(self.groups[rows], return_index=True)[1])])
+        is_labelled = torch.zeros(len(self.groups), dtype=torch.bool, device=groups.device)
+        is_labelled[self.groups[self.labelled]] = True
+        fresh = ~is_labelled[groups]
+        if fresh.any():
+            rows, groups = self.rows[fresh], groups[fresh]
+        else:
+            rows = self.rows
+        first = torch.full_like(self.groups, len(self.groups)).scatter_reduce_(0, groups, rows, "amin")
+        return replace(self, rows=rows[first[groups] == rows])
 
 
 class Need(StrEnum):
@@ -50,7 +58,7 @@ class Strategy:
     """A way to choose images; `pick(pool, n, rng)` returns at most n distinct rows of the pool, in the order to ask."""
 
     name: str
-    pick: Callable[[Pool, int, np.random.Generator], IntArray]
+    pick: "Picker"
     reason: str
     needs: Need
     cost: str  # of a round of n from M images
@@ -70,62 +78,77 @@ class Strategy:
                 "label images of a flagged class and of another class first, for example with strategy 'diverse'."
             )
         pool = pool.distinct()
-        return self.pick(pool, n, rng) if len(pool.rows) else np.array([], np.int64)
+        return to_host(self.pick(pool, n, rng))[0] if len(pool.rows) else np.array([], np.int64)
 
 
-def _covering(cover: Callable[..., IntArray], sample: int) -> Callable[[Pool, int, np.random.Generator], IntArray]:
-    def pick(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+def _covering(cover: Callable[..., IntArray], sample: int) -> "Picker":
+    def pick(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
         rows = pool.rows
         if len(rows) > sample:
-            rows = np.sort(rng.choice(rows, sample, replace=False))
+            rows = rows[_some(len(rows), sample, rng, rows.device)]
         known = pool.labelled[-MOST_TAKEN:]
         taken = pool.embeddings(known) if len(known) else None
-        return rows[cover(pool.embeddings(rows), n=n, rng=rng, taken=taken)]
+        return rows[to_device(cover(pool.embeddings(rows), n=n, rng=rng, taken=taken), rows.device)]
 
     return pick
 
 
-def _highest(rows: IntArray, values: FloatArray, n: int) -> IntArray:
-    """Return the n rows with the highest values, highest first; ties by row."""
+def _some(of: int, n: int, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
+    """Draw n distinct places of `of`, ascending."""
+    return to_device(np.sort(rng.choice(of, n, replace=False)), device)
+
+
+def highest(rows: torch.Tensor, values: torch.Tensor, n: int) -> torch.Tensor:
+    """Return the n rows with the highest values, highest first; ties by row.
+
+    Args:
+        rows: (M,) int64, ascending.
+        values: (N,) by row, without NaN at these rows.
+    """
     found = values[rows]
     if len(rows) > n:
-        least = np.partition(found, len(found) - n)[len(found) - n]
-        rows = rows[found >= least]  # ties at the cut are settled by the stable sort
-        found = values[rows]
-    return rows[np.argsort(-found, kind="stable")[:n]]
+        least = found.topk(n, sorted=False).values.amin()
+        rows, found = rows[found >= least], found[found >= least]  # ties at the cut are settled by the stable sort
+    return rows[torch.sort(found, descending=True, stable=True).indices[:n]]
 
 
-def _uncertain_once(pool: Pool, n: int, _rng: np.random.Generator) -> IntArray:
+def _without(rows: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    return rows[~torch.isin(rows, taken)]
+
+
+def _uncertain_once(pool: Pool, n: int, _rng: np.random.Generator) -> torch.Tensor:
     assert pool.uncertainty is not None  # noqa: S101  `choose` checked
-    return _highest(pool.rows, pool.uncertainty, n)
+    return highest(pool.rows, pool.uncertainty, n)
 
 
-def _uncertain(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+def _uncertain(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
     least_certain = _uncertain_once(pool, SPREAD * n, rng)
-    return least_certain[medoids(pool.embeddings(least_certain), n=n, rng=rng)]
+    return least_certain[to_device(medoids(pool.embeddings(least_certain), n=n, rng=rng), least_certain.device)]
 
 
-def _top(pool: Pool, n: int, _rng: np.random.Generator) -> IntArray:
+def _top(pool: Pool, n: int, _rng: np.random.Generator) -> torch.Tensor:
     assert pool.score is not None  # noqa: S101  `choose` checked
-    return _highest(pool.rows, pool.score, n)
+    return highest(pool.rows, pool.score, n)
 
 
-def _rare(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
+def _rare(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
     assert pool.score is not None  # noqa: S101  `choose` checked
     half = -(-n // 2)
     positive = pool.rows[pool.score[pool.rows] > 0]
-    first = _highest(positive, -pool.score, half)  # least certain of those predicted flagged
+    first = highest(positive, -pool.score, half)  # least certain of those predicted flagged
     if len(first) < half:
-        first = np.concatenate([first, _top(replace(pool, rows=np.setdiff1d(pool.rows, first)), half - len(first), rng)])
-    rest = np.setdiff1d(pool.rows, first)
+        first = torch.cat([first, _top(replace(pool, rows=_without(pool.rows, first)), half - len(first), rng)])
+    rest = _without(pool.rows, first)
     second = _uncertain(replace(pool, rows=rest), n - len(first), rng) if len(rest) and n > len(first) else rest[:0]
-    return np.concatenate([first, second])
+    return torch.cat([first, second])
 
 
-def _random(pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
-    return rng.choice(pool.rows, min(n, len(pool.rows)), replace=False)
+def _random(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
+    drawn = rng.choice(len(pool.rows), min(n, len(pool.rows)), replace=False)
+    return pool.rows[to_device(drawn, pool.rows.device)]
 
 
+Picker = Callable[[Pool, int, np.random.Generator], torch.Tensor]
 STRATEGIES: dict[str, Strategy] = {
     s.name: s
     for s in (

@@ -4,9 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from core.arrays import IntArray
 from core.catalog.label_book import UNLABELLED
+from core.devices import to_device, to_host
+from core.embeddings.embedded import Embedded
 from core.embeddings.neighbours import nearest
 from core.errors import InputError
 from core.maths.uncertainty import probability
@@ -47,7 +50,7 @@ def suggest(
         embedded, codes, fitted = workspace.current, workspace.labels.codes, workspace.fitted
     matrix = embedded.need_matrix()
     labelled = workspace.teach_rows(codes, matrix)
-    score = fitted.score if fitted is not None and fitted.probe.flagged_weights is not None else None
+    score = fitted.on_device.score if fitted is not None and fitted.probe.flagged_weights is not None else None
     if strategy == "auto":
         strategy = automatic(len(labelled), has_score=score is not None)
     if strategy not in STRATEGIES:
@@ -56,16 +59,22 @@ def suggest(
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
     free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
     free[list(without)] = False
-    pool = Pool(
-        rows=np.flatnonzero(free[: matrix.rows]),
-        embeddings=lambda rows: embedded.standardisation.apply(matrix.take(rows)),
-        uncertainty=fitted.uncertainty if fitted else None,
-        score=score,
-        labelled=labelled[np.argsort(workspace.labels.actions[labelled], kind="stable")],
-        groups=workspace.groups,
-    )
+    oldest_first = labelled[np.argsort(workspace.labels.actions[labelled], kind="stable")]
     chosen = STRATEGIES[strategy]
-    rows = chosen.choose(pool, n, np.random.default_rng([seed, len(labelled)]))
+
+    def choose(mine: Embedded) -> IntArray:
+        device = mine.on_device.device
+        pool = Pool(
+            rows=torch.nonzero(to_device(free[: matrix.rows], device))[:, 0],
+            embeddings=lambda rows: mine.standardised(to_host(rows)[0]),
+            uncertainty=fitted.on_device.uncertainty.to(device) if fitted else None,
+            score=None if score is None else score.to(device),
+            labelled=to_device(oldest_first, device),
+            groups=to_device(workspace.groups, device),
+        )
+        return chosen.choose(pool, n, np.random.default_rng([seed, len(labelled)]))
+
+    rows = embedded.compute(choose)
     return [Suggestion(int(r), workspace.image_id(int(r)), strategy, _reason(workspace, chosen.reason, int(r))) for r in rows]
 
 
@@ -86,4 +95,4 @@ def more_like(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
     known = rows[rows < embedded.need_matrix().rows]
     if not len(known):
         raise InputError("There is no image to compare with; click one on the map, or lasso some.")
-    return nearest(embedded, known, n)
+    return embedded.compute(lambda mine: nearest(mine, known, n))

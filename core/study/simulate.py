@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
+import torch
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.maths.logistic import fit_logistic
@@ -76,7 +77,8 @@ class Simulation:
             seed: of split and picks.
             most: limit of images on each side.
         """
-        self._x, self._flagged, self._groups, self._seed = x, flagged, groups, seed
+        self._x, self._flagged, self._groups, self._seed = x, flagged, np.unique(groups, return_inverse=True)[1], seed
+        self._on_cpu = torch.from_numpy(np.ascontiguousarray(x, np.float32))
         self.split = split(groups, seed, most=most)
 
     def run(self, strategy: str, budgets: Sequence[int]) -> Iterator[Round]:
@@ -102,18 +104,18 @@ class Simulation:
         if chosen.needs != Need.NOTHING and automatic(len(picked), has_score=score is not None) == "diverse":
             chosen, strategy = STRATEGIES["diverse"], "diverse"  # as in the product, while there is no model
         pool = Pool(
-            rows=np.setdiff1d(self.split.pool, picked),
-            embeddings=lambda rows: self._x[rows],
-            uncertainty=None if score is None else closeness(score),
-            score=score,
-            labelled=picked,
-            groups=self._groups,
+            rows=torch.from_numpy(np.setdiff1d(self.split.pool, picked)),
+            embeddings=lambda rows: self._on_cpu[rows],
+            uncertainty=None if score is None else closeness(torch.from_numpy(score)),
+            score=None if score is None else torch.from_numpy(score),
+            labelled=torch.from_numpy(picked),
+            groups=torch.from_numpy(self._groups),
         )
         rng = np.random.default_rng([self._seed, len(picked), sorted(STRATEGIES).index(strategy)])
         found = chosen.choose(pool, budget - len(picked), rng)
         short = budget - len(picked) - len(found)
         if short > 0:  # only near-duplicates of picked images are left
-            found = np.concatenate([found, np.setdiff1d(pool.rows, found)[:short]])
+            found = np.concatenate([found, np.setdiff1d(pool.rows.numpy(), found)[:short]])
         return np.concatenate([picked, found])
 
     def _scores(self, picked: IntArray) -> FloatArray | None:

@@ -14,6 +14,7 @@ from core.probe.live import refit
 from core.probe.live_curves import curves as live_curves
 from core.probe.strategies import STRATEGIES
 from core.study.run import BUDGETS, FEATURES
+from core.wording import counted
 from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, DeviceOption, JsonOption, WorkspaceOption
@@ -79,13 +80,14 @@ def _number(text: str) -> int:
 @sentences
 def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
     """Fit the probe on the teach half's labels and store it as a version."""
-    from core.devices import pick_device
-
-    with Workspace(workspace) as space:
-        fitted = refit(space, device=str(pick_device(device)))
+    with Workspace(workspace, device=device) as space:
+        fitted = refit(space)
         if fitted is None:
             raise WorkspaceError(missing_for_probe(space))
-        unscored = missing_for_score(space)
+        said = missing_for_score(space)
+        likely = None if said else fitted.on_device.likely_flagged
+        if likely is not None:
+            said = f"It finds {counted(likely, 'image')} of {space.n_images:,} more likely flagged than not."
         names = [space.class_names[code] for code in fitted.probe.class_codes]
         result = {
             "probe": fitted.version,
@@ -93,9 +95,10 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
             "classes": names,
             "flagged": space.flagged_names,
             "scored": len(fitted.score),
+            "likely_flagged": likely,
         }
     sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
-    sentence = f"{sentence} {unscored}".strip()
+    sentence = f"{sentence} {said}".strip()
     finish(sentence, result, as_json=json)
 
 

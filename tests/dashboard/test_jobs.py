@@ -102,9 +102,9 @@ def worker(monkeypatch, publish):
     monkeypatch.setattr(jobs, "JUDGE_SECONDS", 0.0)
     monkeypatch.setattr(jobs, "learning", lambda _: "curve")
     fits = []
-    monkeypatch.setattr(jobs, "refit", lambda _space, *, device: fits.pop(0)() if fits else None)
+    monkeypatch.setattr(jobs, "refit", lambda _space: fits.pop(0)() if fits else None)
     shared = SimpleNamespace(refresh_curves=lambda: None)
-    worker = RefitWorker(None, shared, publish, device="cpu")
+    worker = RefitWorker(None, shared, publish)
     worker.fits = fits
     yield worker
     worker.stop()

@@ -4,7 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.embeddings.matrix import Matrix, linear_scores, write_part
+from core.embeddings import resident
+from core.embeddings.matrix import Matrix, write_part
+from core.embeddings.products import linear_scores, mean_and_std
+from core.embeddings.resident import device_matrix
 from core.errors import ShapeError, WorkspaceError
 
 
@@ -47,38 +50,48 @@ def test_blocks_cover_every_row_once_in_order_without_copying(parts, size):
     assert all(len(b) <= size and b.dtype == np.float16 and not b.flags.owndata for _, b in blocks)
 
 
+def mean_and_std_of(files):
+    return [found.numpy() for found in mean_and_std(device_matrix(Matrix(files)))]
+
+
 def test_mean_and_std_match_numpy_also_far_from_zero(parts, tmp_path):
     files, x = parts
-    mean, std = Matrix(files).mean_std()
+    mean, std = mean_and_std_of(files)
     assert mean == pytest.approx(x.astype(np.float64).mean(axis=0), abs=1e-5)
     assert std == pytest.approx(x.astype(np.float64).std(axis=0), rel=1e-5)
     far = np.full((5_000, 2), 1_000, np.float32)
     far[::2] += 1
-    mean, std = Matrix([write_part(tmp_path, 0, far)]).mean_std()
+    mean, std = mean_and_std_of([write_part(tmp_path, 0, far)])
     assert mean == pytest.approx([1000.5, 1000.5])
     assert std == pytest.approx([0.5, 0.5])
 
 
+def scores_of(files, weights, bias):
+    scores = linear_scores(device_matrix(Matrix(files)), torch.from_numpy(weights), torch.from_numpy(bias))
+    return scores.numpy()
+
+
 @pytest.mark.parametrize("block_rows", [1, 7, 256, 100_000])
 @pytest.mark.parametrize("k", [1, 3])
-def test_scores_match_one_float64_product_whatever_the_block(parts, k, block_rows):
+def test_scores_match_one_float64_product_whatever_the_block(parts, k, block_rows, monkeypatch):
+    monkeypatch.setattr(resident, "CPU_BLOCK", block_rows)
     files, x = parts
     rng = np.random.default_rng(1)
     weights, bias = rng.standard_normal((12, k)), rng.standard_normal(k)
-    scores = linear_scores(Matrix(files), weights, bias, block_rows=block_rows)
+    scores = scores_of(files, weights, bias)
     assert scores.dtype == np.float32
     assert scores == pytest.approx(x.astype(np.float64) @ weights + bias, abs=1e-4)
 
 
 def test_scoring_leaves_torch_s_threads_as_they_were(parts):
     before = torch.get_num_threads()
-    linear_scores(Matrix(parts[0]), np.ones((12, 1)), np.zeros(1))
+    scores_of(parts[0], np.ones((12, 1)), np.zeros(1))
     assert torch.get_num_threads() == before
 
 
 def test_scoring_refuses_weights_of_another_width(parts):
     with pytest.raises(ShapeError, match=r"\(12, k\)"):
-        linear_scores(Matrix(parts[0]), np.ones((11, 1)), np.zeros(1))
+        scores_of(parts[0], np.ones((11, 1)), np.zeros(1))
 
 
 @pytest.mark.parametrize("x", [np.zeros(3), np.zeros((0, 3)), np.array([[np.nan, 1.0]]), np.array([[1e6, 1.0]])])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
@@ -59,7 +60,7 @@ def test_probe_scores_raw_embeddings_and_knows_flagged(rng):
     codes = np.repeat([0, 1, 2], 30)
     x[codes == 1] += 9
     mean, scale = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
-    probe = fit_probe(x, codes, flagged_codes=[1], mean=mean, scale=scale)
+    probe = fit_probe(torch.from_numpy(x), codes, flagged_codes=[1], mean=mean, scale=scale)
     standardised = (x - mean) / scale
     judge, bias = fit_logistic(standardised, codes == 1)
     assert x @ probe.flagged_weights + probe.flagged_bias == pytest.approx(standardised @ judge + bias, abs=1e-6)
@@ -72,7 +73,7 @@ def test_probe_scores_raw_embeddings_and_knows_flagged(rng):
 
 def test_probe_without_a_flagged_label_has_no_flagged_column(rng):
     x = rng.normal(size=(10, 3)).astype(np.float32)
-    probe = fit_probe(x, np.repeat([0, 2], 5), flagged_codes=[1], mean=np.zeros(3), scale=np.ones(3))
+    probe = fit_probe(torch.from_numpy(x), np.repeat([0, 2], 5), flagged_codes=[1], mean=np.zeros(3), scale=np.ones(3))
     assert probe.flagged_weights is None
     assert probe.class_codes == (0, 2)
 
@@ -119,7 +120,7 @@ def test_thinned_curve_keeps_its_ends(rng):
 
 
 def test_closeness_is_one_on_the_boundary_and_falls_off():
-    values = closeness(np.array([0.0, 1.0, -1.0, 40.0, np.nan]))
+    values = closeness(torch.tensor([0.0, 1.0, -1.0, 40.0, torch.nan], dtype=torch.float64)).numpy()
     assert values[0] == 1.0
     assert values[1] == pytest.approx(values[2])
     assert values[1] == pytest.approx(1 - abs(2 * probability(np.array(1.0)) - 1))
@@ -128,29 +129,29 @@ def test_closeness_is_one_on_the_boundary_and_falls_off():
 
 
 def test_margin_is_one_for_a_tie_and_nothing_where_one_class_is_sure(rng):
-    logits = rng.normal(0, 10, size=(200, 3))
-    values = margin(logits)
+    logits = torch.from_numpy(rng.normal(0, 10, size=(200, 3)))
+    values = margin(logits).numpy()
     assert values.shape == (200,)
     assert values.min() >= -1e-12
     assert values.max() <= 1 + 1e-12
-    assert margin(np.zeros((1, 3)))[0] == pytest.approx(1.0)
-    assert margin(np.array([[20.0, -20, -20]]))[0] == pytest.approx(0, abs=1e-6)
+    assert float(margin(torch.zeros(1, 3))[0]) == pytest.approx(1.0)
+    assert float(margin(torch.tensor([[20.0, -20, -20]]))[0]) == pytest.approx(0, abs=1e-6)
     with pytest.raises(ShapeError):
-        margin(np.zeros((3, 1)))
+        margin(torch.zeros(3, 1))
 
 
 def test_medoids_find_every_cluster_and_avoid_the_taken_one(rng):
     centres = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], float)
-    x = np.repeat(centres, 25, axis=0) + rng.normal(0, 0.1, (100, 2))
+    x = torch.from_numpy((np.repeat(centres, 25, axis=0) + rng.normal(0, 0.1, (100, 2))).astype(np.float32))
     picks = medoids(x, n=4, rng=rng)
     assert sorted(picks // 25) == [0, 1, 2, 3]
-    picks = medoids(x, n=3, rng=rng, taken=centres[:1])
+    picks = medoids(x, n=3, rng=rng, taken=torch.from_numpy(centres[:1].astype(np.float32)))
     assert sorted(picks // 25) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("n", [1, 5, 12, 40])
 def test_medoids_are_distinct_even_among_duplicates(rng, n):
-    x = np.zeros((20, 3))
+    x = torch.zeros(20, 3)
     x[15:] = 1
     picks = medoids(x, n=n, rng=rng)
     assert len(picks) == len(set(picks.tolist())) == min(n, 20)
@@ -158,7 +159,7 @@ def test_medoids_are_distinct_even_among_duplicates(rng, n):
 
 def test_medoids_refuse_an_empty_pool(rng):
     with pytest.raises(ShapeError):
-        medoids(np.zeros((0, 3)), n=2, rng=rng)
+        medoids(torch.zeros(0, 3), n=2, rng=rng)
 
 
 def test_halves_are_permanent_balanced_and_keep_groups_together():

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
-from core.probe.strategies import STRATEGIES, Pool, _highest, automatic
+from core.probe.strategies import STRATEGIES, Pool, automatic, highest
 
 
 def make_pool(rng, n=300, groups=None):
@@ -15,7 +16,9 @@ def make_pool(rng, n=300, groups=None):
     rows = np.sort(rng.choice(n, n // 2, replace=False))
     score = rng.normal(size=n)
     labelled = np.setdiff1d(np.arange(n), rows)[:7]
-    return Pool(rows, lambda r: x[r], 1 - np.abs(np.tanh(score / 2)), score, labelled, groups)
+    values = (torch.from_numpy(a) for a in (1 - np.abs(np.tanh(score / 2)), score, labelled))
+    groups = None if groups is None else torch.from_numpy(groups)
+    return Pool(torch.from_numpy(rows), lambda r: torch.from_numpy(x)[r], *values, groups)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -25,7 +28,7 @@ def test_picks_are_new_distinct_inside_the_pool_and_reproducible(name, n):
     picks = STRATEGIES[name].choose(pool, n, np.random.default_rng(1))
     again = STRATEGIES[name].choose(pool, n, np.random.default_rng(1))
     assert len(picks) == len(set(picks.tolist())) == min(n, len(pool.rows))
-    assert set(picks) <= set(pool.rows)
+    assert set(picks.tolist()) <= set(pool.rows.tolist())
     assert picks.tolist() == again.tolist()
 
 
@@ -39,13 +42,14 @@ def test_every_strategy_says_why_and_where_it_is_from(name):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_an_empty_pool_gives_no_picks(name):
-    pool = Pool(np.array([], np.int64), lambda r: np.zeros((0, 2)), np.zeros(3), np.zeros(3), np.array([0]))
+    nothing = torch.zeros(0, dtype=torch.long)
+    pool = Pool(nothing, lambda r: torch.zeros(0, 2), torch.zeros(3), torch.zeros(3), torch.tensor([0]))
     assert len(STRATEGIES[name].choose(pool, 5, np.random.default_rng(0))) == 0
 
 
 @pytest.mark.parametrize("name", [n for n, s in STRATEGIES.items() if s.needs != "nothing"])
 def test_a_missing_probe_is_reported(name):
-    pool = Pool(np.arange(3), lambda r: np.zeros((len(r), 2)), None, None, np.array([], np.int64))
+    pool = Pool(torch.arange(3), lambda r: torch.zeros(len(r), 2), None, None, torch.zeros(0, dtype=torch.long))
     with pytest.raises(InputError, match="needs a probe"):
         STRATEGIES[name].choose(pool, 1, np.random.default_rng(0))
 
@@ -53,8 +57,8 @@ def test_a_missing_probe_is_reported(name):
 def test_uncertain_picks_are_among_the_least_certain():
     pool = make_pool(np.random.default_rng(5))
     picks = STRATEGIES["uncertain"].choose(pool, 5, np.random.default_rng(0))
-    least = set(pool.rows[np.argsort(-pool.uncertainty[pool.rows])[:50]])
-    assert set(picks) <= least
+    least = set(pool.rows[torch.argsort(-pool.uncertainty[pool.rows])[:50]].tolist())
+    assert set(picks.tolist()) <= least
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -64,7 +68,7 @@ def test_near_duplicates_are_asked_for_once_a_round_and_not_if_one_is_labelled(n
     picks = STRATEGIES[name].choose(pool, 30, np.random.default_rng(0))
     assert len(picks) == 30
     assert len(np.unique(groups[picks])) == 30
-    assert not np.isin(groups[picks], groups[pool.labelled]).any()
+    assert not np.isin(groups[picks], groups[pool.labelled.numpy()]).any()
     only_labelled = make_pool(np.random.default_rng(4), groups=np.zeros(300, np.int64))
     assert len(STRATEGIES[name].choose(only_labelled, 5, np.random.default_rng(0))) == 1  # better than nothing
 
@@ -78,23 +82,23 @@ def test_half_of_a_rare_round_is_barely_predicted_flagged():
     pool = make_pool(np.random.default_rng(6))
     picks = STRATEGIES["rare"].choose(pool, 10, np.random.default_rng(0))
     barely = pool.rows[pool.score[pool.rows] > 0]
-    assert picks[:5].tolist() == barely[np.argsort(pool.score[barely])][:5].tolist()
-    none = replace(pool, score=-np.abs(pool.score))
+    assert picks[:5].tolist() == barely[torch.argsort(pool.score[barely])][:5].tolist()
+    none = replace(pool, score=-pool.score.abs())
     picks = STRATEGIES["rare"].choose(none, 10, np.random.default_rng(0))
-    assert picks[:5].tolist() == pool.rows[np.argsort(-none.score[pool.rows])][:5].tolist()  # then the top-scored
+    assert picks[:5].tolist() == pool.rows[torch.argsort(-none.score[pool.rows])][:5].tolist()  # then the top-scored
 
 
 def test_the_highest_come_in_order_and_ties_by_row():
-    values = np.array([3.0, 1.0, 3.0, 2.0, 3.0, 0.0])
-    assert _highest(np.arange(6), values, 2).tolist() == [0, 2]
-    assert _highest(np.arange(6), values, 4).tolist() == [0, 2, 4, 3]
-    assert _highest(np.array([1, 5]), values, 9).tolist() == [1, 5]
+    values = torch.tensor([3.0, 1.0, 3.0, 2.0, 3.0, 0.0])
+    assert highest(torch.arange(6), values, 2).tolist() == [0, 2]
+    assert highest(torch.arange(6), values, 4).tolist() == [0, 2, 4, 3]
+    assert highest(torch.tensor([1, 5]), values, 9).tolist() == [1, 5]
 
 
 def test_farthest_first_takes_the_outliers_and_medoids_do_not():
     rng = np.random.default_rng(0)
     crowds = np.concatenate([rng.normal(centre, 0.1, (100, 2)) for centre in (0.0, 5.0)])
-    x = np.concatenate([crowds, [[50.0, 0.0], [0.0, 60.0]]]).astype(np.float32)
+    x = torch.from_numpy(np.concatenate([crowds, [[50.0, 0.0], [0.0, 60.0]]]).astype(np.float32))
     assert {200, 201} <= set(farthest(x, n=3, rng=rng).tolist())
     assert not {200, 201} & set(medoids(x, n=2, rng=rng, taken=x[200:]).tolist())
 
@@ -102,5 +106,5 @@ def test_farthest_first_takes_the_outliers_and_medoids_do_not():
 def test_typical_images_lie_in_the_densest_place_of_their_cluster():
     rng = np.random.default_rng(0)
     dense, thin = rng.normal((1.0, 0.0), 0.05, (60, 2)), rng.normal((-1.0, 0.0), 0.8, (60, 2))
-    x = np.concatenate([dense, thin]).astype(np.float32)
+    x = torch.from_numpy(np.concatenate([dense, thin]).astype(np.float32))
     assert typical(x, n=1, rng=rng)[0] < 60  # the centre of all lies between the two crowds
