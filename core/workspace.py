@@ -140,8 +140,8 @@ class Workspace:
     def notes(self) -> list[str]:
         """Return what every reader of this workspace has to know: that nothing can be written, what is damaged or lost."""
         read_only = [] if self.writable or self.damage else [read_only_sentence(self.folder)]
-        found = [*read_only, *self.damage, self.thumbnails.damage, self.current.lost_parts, self.current.lost_map]
-        return [said for said in found if said]
+        lost = self.current.lost_parts, self.current.lost_map
+        return [said for said in (*read_only, *self.damage, self.thumbnails.damage, *lost) if said]
 
     def need_writable(self) -> None:
         """Make sure that what takes long does not end in vain.
@@ -335,11 +335,7 @@ class Workspace:
         return stored if view == "clear" else webp(treat(decode(stored), view))
 
     def originals(self, rows: IntArray | None = None) -> Originals:
-        """Return images as their own files hold them, or where those are gone or changed their thumbnails.
-
-        Args:
-            rows: which, all if None.
-        """
+        """Return images (all if `rows` is None) as their own files hold them, or where those are gone or changed, thumbnails."""
         return Originals(self.catalog, self.thumbnails, np.arange(self.n_images) if rows is None else rows)
 
     def picture(self, image_id: str, view: str) -> bytes:
