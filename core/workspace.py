@@ -335,7 +335,7 @@ class Workspace:
         return stored if view == "clear" else webp(treat(decode(stored), view))
 
     def originals(self, rows: IntArray | None = None) -> Originals:
-        """Return images (all if `rows` is None) as their own files hold them, or where those are gone or changed, thumbnails."""
+        """Return images (`rows`, or all) as their own files hold them, or where those are gone or changed, their thumbnails."""
         return Originals(self.catalog, self.thumbnails, np.arange(self.n_images) if rows is None else rows)
 
     def picture(self, image_id: str, view: str) -> bytes:
