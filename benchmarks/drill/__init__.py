@@ -1,0 +1,1 @@
+"""The parts of the device drill (`benchmarks/device_drill.py`)."""
