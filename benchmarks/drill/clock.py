@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+LONG = 5
 COPIED = {"cuda": 2**31, "cpu": 2**28}  # bytes: far more than any cache holds
 SIDE = {"cuda": 8_192, "cpu": 2_048}  # of the square matrices multiplied
 DATA_SHEET = {
@@ -25,16 +26,15 @@ def seconds(device: torch.device, work: Callable[[], object], *, most: float = 2
     Args:
         device: where the work is done.
         work: what to time; on a GPU it may return before the GPU has finished.
-        most: seconds after which no further call is made; if the warm-up alone takes longer, its time is returned.
+        most: seconds of timed calls after which no further one is made; a warm-up of more than `LONG` times that is the result.
         repeats: calls at most.
     """
-    spent = once(device, work)
-    if spent > most:
-        return spent
+    warm_up = once(device, work)
+    if warm_up > LONG * most:
+        return warm_up
     times: list[float] = []
-    while len(times) < repeats and (not times or spent < most):
+    while len(times) < repeats and sum(times) < most:
         times.append(once(device, work))
-        spent += times[-1]
     return statistics.median(times)
 
 

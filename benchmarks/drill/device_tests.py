@@ -58,6 +58,7 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     code = pytest.main([*options, *map(str, chosen)], plugins=[counter])
     n_failed = counter.counts["failed"]
     sentence = f"{n_failed} of the tests failed." if n_failed else "" if counter.counts["passed"] else f"No test ran ({code})."
-    record.add(what, failed=sentence, files=len(chosen), **counter.counts)
+    passed, skipped = counter.counts["passed"], counter.counts["skipped"]
+    record.add(what, failed=sentence, files=len(chosen), passed=passed, not_passed=n_failed, skipped=skipped)
     for name, line in counter.failures.items():
         record.add(name, failed=line)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.drill.clock import Cost
-from benchmarks.drill.world import DIM, FLAGGED, N_CLASSES, N_LABELS, Side
+from benchmarks.drill.world import DIM, FLAGGED, N_CLASSES, N_LABELS, N_TAKEN, Side
 from core.arrays import FloatArray, IntArray
 from core.devices import to_host
 from core.embeddings.neighbours import nearest, unit_embeddings
@@ -25,7 +25,7 @@ from core.probe.strategies import OFFERED, POOL_SAMPLE, STRATEGIES, highest
 
 MILLION = 1_000_000
 TAKEN, TOP, ALIKE, K, PICKED, QUERIES = 10_000, 1_000, 100, 15, 10, 16
-CENTRES = 110  # k-means for 10 images beside 100 labelled ones
+CENTRES = PICKED + N_TAKEN  # of k-means for 10 images beside 100 labelled ones
 NEWTON_STEPS = 8  # usual
 SCORE_APART = 2e-3  # of the root mean square of the scores
 COVERING = ("diverse", "typical")  # strategies that cluster a sample; the others select by score
@@ -44,7 +44,7 @@ class DeviceFunction:
     cost: Callable[[int], Cost]  # of N rows
     timed_at: tuple[int, ...] = (MILLION, 5 * MILLION)
     compared_at: int = 200_000
-    small: int = 20_000  # N of the small drill
+    small: int = 8_000  # N of the small drill
     most_on_cpu: int = 5 * MILLION
 
 
@@ -192,7 +192,7 @@ FUNCTIONS = (
         1e-4,
         lambda n: Cost(min(n, TAKEN) * DIM * (2 + 4), 0),
     ),
-    DeviceFunction(f"Newton fit of {N_LABELS:,} labels, {N_CLASSES} classes", _fit, _probes_apart, 1e-6, _fit_cost),
+    DeviceFunction(f"Newton fit of the labels, {N_CLASSES} classes", _fit, _probes_apart, 1e-6, _fit_cost),
     DeviceFunction("scores, uncertainty, classes, histogram", _score, _scores_apart, SCORE_APART, _score_cost),
     DeviceFunction(
         f"highest {TOP:,} scores of half the images",
@@ -208,9 +208,9 @@ FUNCTIONS = (
         1e-6,
         lambda n: Cost(n * (4 + 1), 0),
     ),
-    DeviceFunction(f"refit of {N_LABELS:,} labels, scores, curve of all", _turn, _turns_apart, SCORE_APART, _score_cost),
+    DeviceFunction("refit of the labels, scores, curve of all", _turn, _turns_apart, SCORE_APART, _score_cost),
     DeviceFunction(
-        f"k-means, {CENTRES} of {POOL_SAMPLE:,}",
+        f"k-means of {POOL_SAMPLE:,}, {CENTRES} centres",
         _cluster,
         lambda _side, a, b: relative(arrays(a.inertia), arrays(b.inertia)),
         1e-3,

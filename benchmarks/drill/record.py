@@ -12,9 +12,9 @@ Figure = float | int | str
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a part's table."""
+    """One line of a table."""
 
-    part: str
+    part: str  # the title of the table: a part of the drill, or of one of its tables
     what: str
     figures: dict[str, Figure] = field(default_factory=dict)  # by column title
     failed: str = ""  # a sentence; "" if nothing failed
@@ -25,6 +25,10 @@ class Recorder:
 
     def __init__(self, part: str, file: Path) -> None:
         self.part, self._file = part, file
+
+    def under(self, table: str) -> "Recorder":
+        """Return a recorder of rows with other columns, in a table of their own."""
+        return Recorder(table, self._file)
 
     def add(self, what: str, failed: str = "", **figures: Figure) -> None:
         """Append a row; underscores in the names of figures stand for spaces."""
@@ -70,7 +74,7 @@ def _shown(figure: Figure) -> str:
     if isinstance(figure, str):
         return figure
     if isinstance(figure, int) or figure == 0:
-        return f"{figure:,}"
+        return f"{figure:,.0f}"
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.2g}" if abs(figure) < 0.01 else f"{figure:.3g}"
 
 

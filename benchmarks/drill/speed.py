@@ -20,20 +20,18 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     floors = {kind: Floors.of(kind) for kind in dict.fromkeys((device, CPU))}
     for kind, floor in floors.items():
         sheet = data_sheet_rate(kind)
-        record.add("copy on the device, read and written", device=str(kind), GB_a_second=floor.bandwidth / 1e9)
-        record.add(
-            "matrix product in bf16 (CPU: or float32)",
-            device=str(kind),
-            TFLOP_a_second=floor.rate / 1e12,
+        record.under("floors").add(
+            str(kind),
+            GB_a_second_copied_on_the_device=floor.bandwidth / 1e9,
+            TFLOP_a_second_of_bf16_products=floor.rate / 1e12,
             data_sheet=f"{sheet / 1e12:.0f}" if sheet else "unknown",
         )
     sizes = {function: (function.small,) if small else function.timed_at for function in FUNCTIONS}
     for n in sorted({n for some in sizes.values() for n in some}):
         functions = [function for function, some in sizes.items() if n in some]
         with made(n, device) as world:
-            record.add(
-                "from part files to the device", device=str(device), N=n, GB_a_second=2 * n * DIM / upload(world, device) / 1e9
-            )
+            sent = 2 * n * DIM / upload(world, device) / 1e9
+            record.under("sending").add("mapped part files to the device", device=str(device), N=n, GB_a_second=sent)
             time_all(record, functions, world.on(device), floors[device], end, most=SMALL_MOST if small else MOST)
             on_cpu = [function for function in functions if n <= function.most_on_cpu]
             time_all(record, on_cpu, world.on_cpu(), floors[CPU], end, most=SMALL_MOST if small else MOST)

@@ -26,7 +26,7 @@ SPREAD = 0.7  # of the embeddings in a cluster; the centres' is 1
 NOISE = 4.0  # in the rule of the classes, whose own spread is about 20
 PART_ROWS = 250_000
 N_CLASSES, FLAGGED = 3, (2,)
-N_LABELS = 1_000
+N_LABELS, N_TAKEN = 1_000, 100  # labelled, and of these given to strategies
 FREE_SHARE = 0.5  # of the images may be suggested, as in a workspace: the other half is for checks
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -49,8 +49,8 @@ class World:
 
     @cached_property
     def labelled(self) -> IntArray:
-        """The labelled rows, ascending."""
-        return np.linspace(0, self.matrix.rows - 1, min(N_LABELS, self.matrix.rows)).astype(np.int64)
+        """The labelled rows, ascending: 1,000, fewer in small worlds."""
+        return np.linspace(0, self.matrix.rows - 1, min(N_LABELS, self.matrix.rows // 20)).astype(np.int64)
 
     @cached_property
     def standardisation(self) -> Standardisation:
@@ -98,7 +98,7 @@ class Side:
             embeddings=lambda rows: self.embedded.standardised(to_host(rows)[0]),
             uncertainty=self.uncertainty,
             score=self.score,
-            labelled=to_device(self.world.labelled[:100], self.device),
+            labelled=to_device(self.world.labelled[: N_TAKEN * len(self.world.labelled) // N_LABELS], self.device),
         )
 
 
