@@ -287,6 +287,7 @@ def start_spot_check(page: Page, key: str) -> None:
 
 def handle_times(page: Page) -> list[float]:
     """Drag the threshold's handle by a few pixels, and time each move until the words about it change."""
+    page.set_viewport_size({"width": 1440, "height": 1000})  # the handle is below the curve
     page.get_by_role("button", name="Operating point").click()
     said = page.get_by_text("At scores ≥").first
     said.wait_for(timeout=120_000)
@@ -297,7 +298,7 @@ def handle_times(page: Page) -> list[float]:
         page.mouse.move(handle["x"], handle["y"])
         page.mouse.down()
         to = handle["x"] + (20 if i % 2 else -20)
-        times.append(ms_until_change(page, root, WORDS, lambda to=to, y=handle["y"]: page.mouse.move(to, y)))
+        times.append(ms_until_change(page, root, WORDS, lambda to=to, y=handle["y"]: page.mouse.move(to, y, steps=5)))
         page.mouse.up()
     return times
 

@@ -45,6 +45,7 @@ class Workspace:
         is_check: (N,) bool, the check half; `live_part` of it may be used by live figures, `sealed` is kept for the promise.
         check_order: (N,) float64 in [0, 1), the permanent random order in which check images are read.
         groups: (N,) int64, the row of the first image of each near-duplicate group.
+        columns: the four above, and what is worked out from them once.
         book: which label every image carries, folded from the actions.
         current: the current encoder's embeddings and map as one value, which stays itself while another is chosen.
         fitted: the newest probe with its scores, None before the first.
@@ -190,7 +191,7 @@ class Workspace:
             self._gold: dict[str, IntArray] = {}
 
     def _take_columns(self) -> None:
-        columns = self._snapshots.image_columns()
+        self.columns = columns = self._snapshots.image_columns()
         self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
         self.groups = columns.groups
         self.live_part = self.is_check & in_live_part(self.check_order[self.groups])
@@ -294,14 +295,14 @@ class Workspace:
         """Return the row of an id, None if unknown."""
         return self.catalog.images.row_of_id(image_id)
 
-    @property
-    def n_copies(self) -> int:
-        """Count the images that are near-duplicates of an older one."""
-        return int((self.groups != np.arange(self.n_images)).sum())
-
     def embedded(self, encoder: str | None) -> Embedded:
         """Open an encoder's embeddings and map, beside the current ones; None opens nothing."""
         return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
+
+    @property
+    def n_copies(self) -> int:
+        """Count the images that are near-duplicates of an older one."""
+        return len(self.columns.copies)
 
     def evidence(self) -> BoolArray:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""
@@ -389,8 +390,7 @@ class Workspace:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
         if column not in self._gold:
             codes = np.full(self.n_images, UNLABELLED, np.int16)
-            rows, values = self.catalog.images.gold(column)
-            by_name = {name: code for code, name in enumerate(self.class_names)}
-            codes[rows] = [by_name.get(value, UNLABELLED) for value in values]
+            for name, rows in self.catalog.images.gold_rows(column, self.class_names).items():
+                codes[rows] = self.class_names.index(name)
             self._gold[column] = codes
         return self._gold[column]

@@ -24,7 +24,7 @@ from dashboard.shared import Same, Shared
 if TYPE_CHECKING:
     from core.delivery.bundle import Choice
 
-KEPT = 2  # openings whose scores stay in memory: 4 MB a million images each
+KEPT = 2  # openings whose scores stay in memory: 8 MB a million images each
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Openings:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._scores: OrderedDict[int, FloatArray] = OrderedDict()
+        self._scores: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
         self._shared = Shared(workspace)
 
     def view(self, number: int | None = None) -> OpeningView:
@@ -96,8 +96,8 @@ class Openings:
         if opened is None:
             return view
         try:
-            scores = self._frozen(opened)
-            sample = openings.sample_of(workspace, opened, scores)
+            scores, pool = self._frozen(opened)
+            sample = openings.sample_of(workspace, opened, scores, pool)
         except AppError as error:  # its model or embeddings are lost; other openings can still be shown
             return replace(view, problem=f"Opening {opened.number} cannot be shown. {error}")
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
@@ -111,10 +111,11 @@ class Openings:
         except InputError:
             return None
 
-    def _frozen(self, opened: Opening) -> FloatArray:
+    def _frozen(self, opened: Opening) -> tuple[FloatArray, FloatArray]:
         with self._lock:
             if opened.number not in self._scores:
-                self._scores[opened.number] = openings.frozen_scores(self._workspace, opened)
+                scores = openings.frozen_scores(self._workspace, opened)
+                self._scores[opened.number] = scores, np.sort(scores)
                 while len(self._scores) > KEPT:
                     self._scores.popitem(last=False)
             return self._scores[opened.number]

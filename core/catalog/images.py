@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core.arrays import FloatArray, IntArray
 from core.catalog.database import Database
 from core.catalog.records import ImageColumns, ImageRecord, PathRecord, Rejected
-from core.catalog.rows import in_parts, insert, now, plain, replace
+from core.catalog.rows import in_parts, insert, now, plain, plain_blocks, replace
 from core.catalog.schema import (
     COPY_SEARCHES,
     FRAMES,
@@ -160,18 +160,23 @@ class Images:
         """
         with self._database.reading() as connection, sound(self._database.where):
             query = sa.select(IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order, IMAGES.c.row).order_by(IMAGES.c.row)
-            found = plain(connection, query)
+            blocks = [  # arrays block by block: all rows as Python's values would take 300 bytes each
+                (np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), np.array(rows, np.int64))
+                for ids, check, order, rows in (zip(*block, strict=True) for block in plain_blocks(connection, query))
+            ]
             several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
             query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
             grouped: Sequence[Any] = connection.execute(query).fetchall()
-            ids, check, order, rows = zip(*found, strict=True) if found else ((), (), (), ())
-            if found and (rows[0], rows[-1]) != (0, len(found) - 1):
+            if not blocks:
+                return ImageColumns(np.array([], "S32"), np.array([], bool), np.array([]), np.array([], np.int64))
+            ids, check, order, rows = (np.concatenate(column) for column in zip(*blocks, strict=True))
+            if (rows[0], rows[-1]) != (0, len(rows) - 1):
                 raise ValueError("images are missing")
             groups = np.arange(len(ids))
             first: dict[str, int] = {}
             for name, row in grouped:
                 groups[row] = first.setdefault(name, row)
-            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), groups)
+            return ImageColumns(ids, check, order, groups)
 
     def text_figures(self, n_images: int) -> FloatArray:
         """Return every image's probability of text on dark, (N,) float32 in [0, 1]; NaN if not measured yet."""
@@ -319,8 +324,27 @@ class Images:
         """Return (rows (K,), values) of one gold column, in row order."""
         with self._database.reading() as connection:
             query = sa.select(GOLD.c.row, GOLD.c.value).where(GOLD.c.column == column).order_by(GOLD.c.row)
-            found = connection.execute(query).fetchall()
-        return np.array([row for row, _ in found], np.int64), [value for _, value in found]
+            found = plain(connection, query)
+        return np.fromiter((row for row, _ in found), np.int64, len(found)), [value for _, value in found]
+
+    def gold_counts(self, column: str) -> dict[str, int]:
+        """Return how many images have each value of one gold column, by value."""
+        with self._database.reading() as connection:
+            query = sa.select(GOLD.c.value, sa.func.count()).where(GOLD.c.column == column).group_by(GOLD.c.value)
+            return dict(sorted(plain(connection, query)))
+
+    def gold_rows(self, column: str, values: Sequence[str]) -> dict[str, IntArray]:
+        """Return the rows of the images with each of a few values of one gold column: value -> (K,) int64.
+
+        The database writes each value's rows as one text: millions of them as Python's integers take ten times as long.
+        """
+        if not values:
+            return {}
+        row = sa.cast(GOLD.c.row, sa.Text)
+        of_each = [sa.func.aggregate_strings(sa.case((GOLD.c.value == value, row)), ",") for value in values]
+        with self._database.reading() as connection:
+            texts = connection.execute(sa.select(*of_each).where(GOLD.c.column == column)).one()
+        return {value: np.fromstring(text or "", np.int64, sep=",") for value, text in zip(values, texts, strict=True)}
 
 
 def _renew_version(connection: sa.Connection) -> str:

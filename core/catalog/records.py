@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -131,3 +132,19 @@ class ImageColumns:
     is_check: BoolArray  # (N,)
     check_order: FloatArray  # (N,) in [0, 1)
     groups: IntArray  # (N,) int64: row of the first image of its near-duplicate group, its own if it has no near-duplicate
+
+    @cached_property
+    def check_rows(self) -> IntArray:
+        """Rows of the check half in the permanent order, (C,) int32, sorted once: two million take most of a second."""
+        check = np.flatnonzero(self.is_check)
+        return check[np.argsort(self.check_order[check], kind="stable")].astype(np.int32)
+
+    @cached_property
+    def copies(self) -> IntArray:
+        """Rows of the images that are near-duplicates of an older one, (K,) int64, ascending."""
+        return np.flatnonzero(self.groups != np.arange(len(self.groups)))
+
+    @cached_property
+    def with_copies(self) -> IntArray:
+        """Rows of all images whose near-duplicate group has other images, (K,) int64, ascending."""
+        return np.union1d(self.copies, self.groups[self.copies])

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from core.arrays import IntArray
 
+BLOCK = 50_000  # rows that are Python's values at a time
+
 
 def now() -> str:
     """Return the current time as ISO 8601 UTC with microseconds."""
@@ -22,6 +24,14 @@ def plain(connection: sa.Connection, query: sa.Select[Any]) -> list[Any]:
     cursor = connection.execute(query).cursor
     assert cursor is not None  # noqa: S101  a select returns rows
     return list(cursor.fetchall())
+
+
+def plain_blocks(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[list[Any]]:
+    """Yield rows as the driver's tuples, `BLOCK` at a time."""
+    cursor = connection.execute(query).cursor
+    assert cursor is not None  # noqa: S101  a select returns rows
+    while block := cursor.fetchmany(BLOCK):
+        yield list(block)
 
 
 def integers(found: list[Any], width: int) -> IntArray:

@@ -48,7 +48,7 @@ class Snapshots:
         columns = self._catalog.images.columns()
         if self._writable and n_images >= WORTH_KEEPING:
             stamp = {"format": FORMAT, "images": version or self._catalog.images.renew_version()}
-            _write(self._images, vars(columns), stamp)
+            _write(self._images, {name: getattr(columns, name) for name in IMAGE_ARRAYS}, stamp)
         return columns
 
     def label_book(self, n_images: int) -> LabelBook:

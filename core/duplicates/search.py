@@ -235,7 +235,19 @@ def copies_of(workspace: Workspace, rows: IntArray) -> IntArray:
     """
     if len(rows) and not 0 <= rows.min() <= rows.max() < workspace.n_images:
         raise InputError(f"There is no row {rows.max()}; rows go from 0 to {workspace.n_images - 1}.")
-    return np.flatnonzero(np.isin(workspace.groups, np.unique(workspace.groups[rows])))
+    found, of_these = np.zeros(workspace.n_images, bool), np.zeros(workspace.n_images, bool)
+    of_these[workspace.groups[rows]] = True
+    found[rows] = True
+    found[workspace.columns.with_copies[of_these[workspace.groups[workspace.columns.with_copies]]]] = True
+    return np.flatnonzero(found)
+
+
+def group_sizes(workspace: Workspace, rows: IntArray) -> IntArray:
+    """Return how many images the near-duplicate group of each of these has, (K,) int64; 1 for an image without any."""
+    groups, place = np.unique(workspace.groups[rows], return_inverse=True)
+    members = workspace.groups[workspace.columns.with_copies]
+    members = members[np.isin(members, groups)]
+    return np.maximum(np.bincount(np.searchsorted(groups, members), minlength=len(groups)), 1)[place]
 
 
 def one_of_each(workspace: Workspace, rows: IntArray) -> IntArray:

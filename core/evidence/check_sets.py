@@ -63,8 +63,8 @@ class _Batch:
 
 def _batch(workspace: Workspace) -> _Batch:
     frame = workspace.matrix.rows if workspace.matrix else 0
-    candidates = np.flatnonzero(workspace.sealed[:frame])
-    candidates = candidates[np.argsort(workspace.check_order[candidates], kind="stable")]
+    order = workspace.columns.check_rows
+    candidates = order[workspace.sealed[order] & (order < frame)].astype(np.int64)
     read = workspace.evidence()[candidates]
     last = int(np.flatnonzero(read)[-1]) + 1 if read.any() else 0
     n = last if read[:last].all() else int(np.argmin(read))
@@ -161,7 +161,7 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
         misses=certified.misses,
         n_teach=fitted.probe.n_labels,
         frame=frame,
-        frame_hash=hashlib.blake2b(workspace.ids[:frame].tobytes(), digest_size=16).hexdigest(),
+        frame_hash=hashlib.blake2b(workspace.ids[:frame].view(np.uint8).data, digest_size=16).hexdigest(),
         flagged_names=tuple(workspace.flagged_names),
         guideline=workspace.guideline,
         reread=reread,

@@ -123,13 +123,14 @@ def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
     return score_with(workspace.catalog.models.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
-def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray) -> Sample:
+def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: FloatArray | None = None) -> Sample:
     """Combine an opening's labels, its focus labels and the scores of the images it covers.
 
     Args:
         scores: (frame,) logits by its frozen model (`frozen_scores`).
+        pool: the same in ascending order, if they were sorted before.
     """
-    uniform = Sample.uniform(opened.scores, opened.flagged, scores)
+    uniform = Sample.uniform(opened.scores, opened.flagged, scores if pool is None else pool)
     draws = [d for d in focus_draws(workspace, opened.check_set) if d.n_frame <= opened.frame]
     asked = focus_rows(draws)
     extra = np.setdiff1d(asked[workspace.evidence()[asked]], opened.rows)

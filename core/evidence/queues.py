@@ -28,8 +28,9 @@ def check_queue(workspace: Workspace, n: int, *, live: bool = False) -> IntArray
     Returns:
         (<= n,) int64 rows without a label that counts as evidence, in the permanent order.
     """
-    waiting = np.flatnonzero((workspace.live_part if live else workspace.sealed) & ~workspace.evidence())
-    return waiting[np.argsort(workspace.check_order[waiting], kind="stable")[:n]]
+    rows = workspace.columns.check_rows
+    waiting = (workspace.live_part if live else workspace.sealed) & ~workspace.evidence()
+    return rows[waiting[rows]][:n].astype(np.int64)
 
 
 def check_read(workspace: Workspace) -> IntArray:

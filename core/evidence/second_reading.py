@@ -18,10 +18,10 @@ def waiting_for_second(workspace: Workspace, analyst: str) -> IntArray:
     Returns:
         (K,) int64 rows, ascending.
     """
-    read = workspace.evidence() & workspace.sealed
-    flagged = np.isin(workspace.labels.codes, workspace.flagged_codes)
-    tenth = np.modf(workspace.check_order * 2**30)[0] < SECOND_SHARE
-    rows = np.flatnonzero(read & (flagged | tenth))
+    read = np.flatnonzero(workspace.evidence() & workspace.sealed)
+    flagged = np.isin(workspace.book.codes_of(read), workspace.flagged_codes)
+    tenth = np.modf(workspace.check_order[read] * 2**30)[0] < SECOND_SHARE
+    rows = read[flagged | tenth]
     done = {reading["row"] for reading in workspace.catalog.evidence.second_readings()}
     givers = zip(rows.tolist(), workspace.book.givers_of(rows).tolist(), strict=True)
     return np.array([row for row, seq in givers if row not in done and workspace.book.analyst_of(seq) != analyst], np.int64)

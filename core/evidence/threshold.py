@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import InputError
 from core.evidence.bounds import ALPHA, lower_limit, misses_allowed, upper_limit
 from core.maths.precision_recall import (
@@ -50,8 +50,10 @@ class Sample:
     @classmethod
     def uniform(cls, scores: FloatArray, flagged: BoolArray, pool: FloatArray) -> "Sample":
         """Make a sample of uniform labels only; `pool` in any order."""
+        if (pool[1:] < pool[:-1]).any():  # most callers have sorted it, which takes a third of a second for five million
+            pool = np.sort(pool)
         nothing = np.array([], np.float64)
-        return cls(np.asarray(scores, np.float64), flagged, np.sort(pool), nothing, nothing.astype(bool), None)
+        return cls(np.asarray(scores, np.float64), flagged, pool, nothing, nothing.astype(bool), None)
 
     @property
     def n(self) -> int:
@@ -107,15 +109,73 @@ class Sample:
         """Return the share of flagged images, from the uniform labels."""
         return binomial_range(self.n_flagged, self.n)
 
-    @property
+    @cached_property
     def largest_tie(self) -> tuple[float, int]:
-        """Return the score most images of the pool share, and how many share it."""
-        values, counts = np.unique(self.pool, return_counts=True)
-        return float(values[counts.argmax()]), int(counts.max())
+        """Return the score most images of the pool share, the lowest of equals, and how many share it."""
+        starts = np.concatenate([[0], np.flatnonzero(self.pool[1:] != self.pool[:-1]) + 1])
+        counts = np.diff(starts, append=len(self.pool))
+        return float(self.pool[starts[counts.argmax()]]), int(counts.max())
+
+    def quantiles(self, shares: tuple[float, ...]) -> FloatArray:
+        """Return the scores that these shares of the pool lie below, (K,) float64, interpolated as by `np.quantile`."""
+        place = np.asarray(shares) * (len(self.pool) - 1)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, len(self.pool) - 1)
+        a, b = self.pool[low].astype(np.float64), self.pool[high].astype(np.float64)
+        return a + (b - a) * (place - low)
+
+    def histogram(self, n_bins: int, low: float, high: float) -> tuple[IntArray, FloatArray]:
+        """Count the scores of the pool in equal bins from low to high, as `np.histogram` does: (n_bins,), (n_bins + 1,)."""
+        edges = np.linspace(low, high, n_bins + 1)
+        ends = edges.copy()
+        ends[-1] = np.nextafter(ends[-1], np.inf)  # the last bin has both its edges
+        return np.diff(self.counted_below(ends)), edges
+
+    def counted_below(self, thresholds: FloatArray) -> IntArray:
+        """Return how many images of the pool score below each of these, (K,) int64."""
+        return np.searchsorted(self.pool, _in_type_of(self.pool, thresholds), side="left")
 
     def counted_above(self, threshold: float) -> int:
         """Return how many images of the pool score at or above a threshold."""
-        return len(self.pool) - int(np.searchsorted(self.pool, threshold, side="left"))
+        return len(self.pool) - int(self.counted_below(np.array([threshold]))[0])
+
+
+def _in_type_of(pool: FloatArray, thresholds: FloatArray) -> FloatArray:
+    """Return for each threshold the least value of the pool's type that reaches it: `score >= both` mean the same.
+
+    Compared with thresholds of another type, numpy would round those or convert a copy of the pool.
+    """
+    exact = np.asarray(thresholds, np.float64)
+    rounded = exact.astype(pool.dtype)
+    return np.where(rounded < exact, np.nextafter(rounded, np.inf, dtype=pool.dtype), rounded)
+
+
+def nearest_to(threshold: float, scores: FloatArray, pool: FloatArray, free: BoolArray, n: int, *, above: bool) -> IntArray:
+    """Return the free images whose scores are nearest to a threshold on one side of it, nearest first.
+
+    Only the images in a band beside the threshold are compared; it widens until it holds enough free ones.
+
+    Args:
+        scores: (N,) by row.
+        pool: (N,) the same, ascending.
+        free: (N,) bool, which may be returned.
+        above: those at or above the threshold, else those below.
+    Returns:
+        (<= n,) int64 rows; of equal scores the lowest row first.
+    """
+    least = _in_type_of(pool, np.array([threshold]))[0]
+    first, width = int(np.searchsorted(pool, least)), 16 * n
+    near = np.array([], np.int64)
+    while True:
+        low, high = (first, first + width) if above else (first - width, first)
+        band = pool[max(low, 0) : high]
+        if len(band):
+            inside = (scores >= band[0]) & (scores <= band[-1]) & ((scores >= least) == above) & free
+            near = np.flatnonzero(inside)
+        if len(near) >= n or len(band) < width:
+            break
+        width *= 16
+    return near[np.argsort(np.abs(scores[near].astype(np.float64) - threshold), kind="stable")[:n]]
 
 
 def binomial_range(x: int, n: int) -> Range:
@@ -267,7 +327,7 @@ def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> f
         review: cost of reviewing one image.
     """
     thresholds = sample.curve.thresholds
-    above = (len(sample.pool) - np.searchsorted(sample.pool, thresholds, side="left")) / len(sample.pool)
+    above = (len(sample.pool) - sample.counted_below(thresholds)) / len(sample.pool)
     below = [sample.scores < threshold for threshold in thresholds]
     # With no label below a threshold, the images below it are assumed to be like all images.
     share = np.array([sample.flagged[side].mean() if side.any() else sample.prevalence.value for side in below])

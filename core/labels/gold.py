@@ -10,13 +10,13 @@ def gold_columns(workspace: Workspace) -> list[str]:
 
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:
     """Return the values of a gold column that are not classes, sorted, with the number of images of each."""
-    values = workspace.catalog.images.gold(column)[1]
-    return {value: values.count(value) for value in sorted(set(values) - set(workspace.class_names))}
+    counts = workspace.catalog.images.gold_counts(column)
+    return {value: n for value, n in counts.items() if value not in workspace.class_names}
 
 
 def gold_values(workspace: Workspace, column: str) -> list[str]:
     """Return the different values of a gold column, sorted."""
-    return sorted(set(workspace.catalog.images.gold(column)[1]))
+    return list(workspace.catalog.images.gold_counts(column))
 
 
 def has_gold(workspace: Workspace, column: str = "label") -> bool:

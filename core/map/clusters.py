@@ -123,7 +123,8 @@ def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
     """Summarise each cluster, largest first."""
     members = np.argsort(found.codes, kind="stable")
     starts = np.searchsorted(found.codes[members], np.arange(len(found.names) + 1))
-    twins = np.bincount(workspace.groups, minlength=workspace.n_images)[workspace.groups] > 1
+    twins = np.zeros(workspace.n_images, bool)
+    twins[workspace.columns.with_copies] = True
     return [
         _summary(workspace, name, members[start:stop], pictures, twins)
         for name, start, stop, pictures in zip(found.names, starts, starts[1:], found.pictures, strict=False)

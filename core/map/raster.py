@@ -48,12 +48,23 @@ class Colouring:
         return len(self.codes) if self.kind == ColouringKind.CATEGORICAL else len(self.values)
 
     def visible(self, hidden: frozenset[int]) -> BoolArray | None:
-        """Return which rows are not hidden by the legend, (N,) bool; None if all are visible."""
+        """Return which rows are not hidden by the legend, (N,) bool, not to be written to; None if all are visible."""
         if self.kind != ColouringKind.CATEGORICAL or not hidden:
             return None
-        shown = np.ones(len(self.palette) + 1, bool)  # -1 is the last
-        shown[[code for code in hidden if -1 <= code < len(self.palette)]] = False
-        return shown[self.codes]
+        rows = self._visible.get(hidden)
+        if rows is None:  # kept: it is asked for with every move of the mouse
+            shown = np.ones(len(self.palette) + 1, bool)  # -1 is the last
+            shown[[code for code in hidden if -1 <= code < len(self.palette)]] = False
+            rows = shown[self.codes]
+            rows.flags.writeable = False
+            if len(self._visible) >= _KEPT:
+                self._visible.clear()
+            self._visible[hidden] = rows
+        return rows
+
+    @cached_property
+    def _visible(self) -> dict[frozenset[int], BoolArray]:
+        return {}
 
     def counts(self) -> dict[int, int]:
         """Return how many rows have each code, -1 included; empty if continuous."""
@@ -63,8 +74,7 @@ class Colouring:
     def _counts(self) -> dict[int, int]:
         if self.kind != ColouringKind.CATEGORICAL:
             return {}
-        found = np.bincount(self.codes.astype(np.int64) + 1, minlength=len(self.palette) + 1)
-        return {code: int(found[code + 1]) for code in range(-1, len(self.palette))}
+        return {code: int(np.count_nonzero(self.codes == code)) for code in range(-1, len(self.palette))}
 
     def colours_of(self, rows: IntArray) -> list[str]:
         """Return the colour of each of (K,) rows as "#rrggbb"."""

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -36,6 +35,7 @@ from core.evidence.threshold import (
     cheapest_threshold,
     cost_per_1000,
     figures_at,
+    nearest_to,
     threshold_for_precision,
     threshold_for_recall,
 )
@@ -467,16 +467,15 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _draw_pictures(self, *_: Any) -> None:
         view, threshold = self._view, self._threshold
-        if self.state.page != "operating" or view is None or view.scores is None or threshold is None:
+        if self.state.page != "operating" or view is None or threshold is None:
+            return
+        if view.scores is None or view.sample is None:
             return
         space = self.state.workspace
         # Sealed images that are still to be read blind are not shown beside their score.
         free = ~(space.sealed & ~space.evidence())[: len(view.scores)]
         for gallery, above in ((self._above, True), (self._below, False)):
-            rows = np.flatnonzero(free & ((view.scores >= threshold) == above))
-            away = np.abs(view.scores[rows] - threshold)
-            near = rows[np.argpartition(away, min(NEAR, len(rows) - 1))[:NEAR]] if len(rows) else rows
-            near = near[np.argsort(np.abs(view.scores[near] - threshold), kind="stable")]
+            near = nearest_to(threshold, view.scores, view.sample.pool, free, NEAR, above=above)
             gallery.param.update(
                 tiles=[self._tile(row, float(view.scores[row])) for row in near.tolist()],
                 total=len(near),

@@ -110,7 +110,7 @@ class ScoreChart:
         self._sample = sample
         self._handle.visible = True
         self._promised.visible = promised is not None
-        low, high = np.quantile(sample.pool, SPAN)
+        low, high = sample.quantiles(SPAN)
         low, high = min(low, sample.scores.min()) - 0.2, max(high, sample.scores.max()) + 0.2
         self._draw(float(low), float(high))
         if promised is not None:
@@ -120,7 +120,7 @@ class ScoreChart:
         sample = self._sample
         if sample is None:
             return
-        counts, edges = np.histogram(sample.pool, BINS, (low, high))
+        counts, edges = sample.histogram(BINS, low, high)
         top = max(float(counts.max()), 1.0)
         self.chart.zoom(x=(low, high), y=(-0.32 * top, 1.05 * top))
         self.chart.show("scores", (edges, counts.astype(float)))

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from core.catalog.label_book import UNLABELLED
-from core.duplicates.search import one_of_each
+from core.duplicates.search import group_sizes, one_of_each
 from core.missing import missing_for_map
 from dashboard.actions import Actions
 from dashboard.choices import Tab
@@ -85,14 +85,14 @@ class SelectionPane(pn.viewable.Viewer):
         firsts = self._in_order(rows)
         if self.state.copies:
             firsts = one_of_each(space, firsts)
-        shown, sizes = firsts[: self._n_shown], np.bincount(space.groups, minlength=space.n_images)
+        shown = firsts[: self._n_shown]
         classes = space.classes
         tiles: list[Tile] = []
-        for row in shown.tolist():
+        for row, n_copies in zip(shown.tolist(), group_sizes(space, shown).tolist(), strict=True):
             code = int(codes[row])
             label, colour = ("", "") if code == UNLABELLED else (classes[code].name, classes[code].colour)
             half = "check half" if space.is_check[row] else "teach half"
-            n_alike = int(sizes[space.groups[row]]) if self.state.copies else 1
+            n_alike = n_copies if self.state.copies else 1
             alike = f", one of {n_alike} near-duplicates" if n_alike > 1 else ""
             tiles.append(
                 {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from core.catalog import rows
 from core.catalog.catalog import Catalog
 from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import LabelBook
@@ -32,12 +33,32 @@ def test_rows_go_on_where_they_stopped_and_groups_share_a_half(catalog):
     assert catalog.images.count() == 3
     assert catalog.images.count_files() == 4
     assert catalog.images.gold_columns() == ["label"]
-    rows, values = catalog.images.gold("label")
-    assert rows.tolist() == [2]
+    found, values = catalog.images.gold("label")
+    assert found.tolist() == [2]
     assert values == ["x"]
     assert catalog.images.known_hashes()[1] == ("b" * 32, "00", "a" * 32)
     assert catalog.images.rows_by_name()["/x/c2.png"] == 2
     assert catalog.images.known_paths()["/x/bad"] == (0, 1)
+
+
+def test_gold_values_are_counted_and_found_by_value(catalog):
+    catalog.images.add_batch([image("a", label="x"), image("b", label="o'k"), image("c", label="x"), image("d")], [], [])
+    catalog.images.add_batch([image("e", other="x")], [], [])
+    assert catalog.images.gold_counts("label") == {"o'k": 1, "x": 2}
+    found = catalog.images.gold_rows("label", ["x", "o'k", "never"])
+    assert {value: sorted(rows.tolist()) for value, rows in found.items()} == {"x": [0, 2], "o'k": [1], "never": []}
+    assert catalog.images.gold_rows("label", []) == {}
+
+
+def test_columns_are_the_same_in_blocks_of_any_size(catalog, monkeypatch):
+    assert [len(column) for column in vars(catalog.images.columns()).values()] == [0, 0, 0, 0]
+    catalog.images.add_batch([image("a"), image("b", "a"), image("c"), image("d"), image("e")], [], [])
+    whole = catalog.images.columns()
+    for size in (1, 2, 5):
+        monkeypatch.setattr(rows, "BLOCK", size)
+        for name, column in vars(catalog.images.columns()).items():
+            assert column.dtype == getattr(whole, name).dtype
+            assert column.tolist() == getattr(whole, name).tolist()
 
 
 def test_a_file_that_was_repaired_is_no_longer_rejected(catalog):

@@ -9,13 +9,15 @@ from PIL import Image
 
 from core.demo.cards import render_card
 from core.duplicates.pixels import CLEAR, SAME, copy_likeness, detail, stands_out
-from core.duplicates.search import copies_of, find_copies, one_of_each
+from core.duplicates.search import copies_of, find_copies, group_sizes, one_of_each
 from core.encoders.embed import embed
 from core.errors import InputError
+from core.evidence.queues import check_queue
 from core.images.decode import thumbnail_webp
 from core.labels.actions import label
 from core.workspace import Workspace
 from tests.reading import take_in
+from tests.worlds import made
 
 
 def re_encoded(image, quality=60):
@@ -139,3 +141,23 @@ def test_a_group_is_labelled_together_and_shown_once(space, tmp_path):
     assert len(copies_of(space, np.array([], np.int64))) == len(one_of_each(space, np.array([], np.int64))) == 0
     with pytest.raises(InputError, match="There is no row"):
         copies_of(space, np.array([10_000]))
+
+
+def test_groups_are_expanded_counted_and_ordered_as_a_slow_search_would(tmp_path):
+    with made(tmp_path, n=60) as space:
+        rng = np.random.default_rng(0)
+        joined = {row: row % 7 for row in range(20, 50) if row % 7 < 4}
+        space.catalog.images.join_groups(joined, {first: bool(first % 2) for first in range(4)}, copies={"made": 60})
+        before = space.columns.check_rows.tolist()
+        space.reload_groups()
+        groups = space.groups.tolist()
+        assert groups == [joined.get(row, row) for row in range(60)]
+        assert space.n_copies == len(joined)
+        assert space.columns.with_copies.tolist() == [row for row in range(60) if groups.count(groups[row]) > 1]
+        for rows in (rng.permutation(60)[:5], np.array([3, 3, 10]), np.array([], np.int64), np.arange(60)):
+            wanted = {groups[row] for row in rows.tolist()}
+            assert copies_of(space, rows).tolist() == [row for row in range(60) if groups[row] in wanted]
+            assert group_sizes(space, rows).tolist() == [groups.count(groups[row]) for row in rows.tolist()]
+        check = [row for row in np.argsort(space.check_order, kind="stable").tolist() if space.is_check[row]]
+        assert space.columns.check_rows.tolist() == check != before
+        assert check_queue(space, 60).tolist() == [row for row in check if space.sealed[row]]
