@@ -87,7 +87,7 @@ def run_parts(plan: Plan, chosen: argparse.Namespace, temporary: Path) -> list[R
 
 
 def run(command: list[str], environment: dict[str, str], *, log: Path, limit: float) -> str:
-    """Run a process with its output in a file; return how it ended if not well, else ""."""
+    """Run a process with its output in a file, removed if empty; return how it ended if not well, else ""."""
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
@@ -100,6 +100,8 @@ def run(command: list[str], environment: dict[str, str], *, log: Path, limit: fl
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    if not log.stat().st_size:
+        log.unlink()
     return f"ended with exit code {code}" if code else ""
 
 

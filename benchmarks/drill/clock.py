@@ -10,6 +10,7 @@ import torch
 LONG = 5
 COPIED = {"cuda": 2**31, "cpu": 2**28}  # bytes: far more than any cache holds
 SIDE = {"cuda": 8_192, "cpu": 2_048}  # of the square matrices multiplied
+# Dense FLOP/s in bf16 (T4: float16) by the start of the GPU's name; L40S comes before L4.
 DATA_SHEET = {
     "H100": 989e12,
     "H200": 989e12,
@@ -17,7 +18,7 @@ DATA_SHEET = {
     "L40S": 362e12,
     "L4": 121e12,
     "T4": 65e12,
-}  # dense bf16 or f16, FLOP/s
+}
 
 
 def seconds(device: torch.device, work: Callable[[], object], *, most: float = 2.0, repeats: int = 7) -> float:
@@ -97,4 +98,4 @@ def data_sheet_rate(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     words = torch.cuda.get_device_name(device).split()
-    return next((rate for name, rate in DATA_SHEET.items() if name in words), None)
+    return next((rate for name, rate in DATA_SHEET.items() if any(word.startswith(name) for word in words)), None)

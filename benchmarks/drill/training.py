@@ -44,6 +44,8 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
 
 def _figures(config: MsnConfig, device: torch.device, floors: Floors, span: float, *, log_steps: int) -> Mapping[str, Figure]:
     per_image = operations(config)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     config, watch = _trained(config, device, span, log_steps)
     rate = watch.steps_per_second() * config.batch_size
     sheet = data_sheet_rate(device)
