@@ -21,7 +21,8 @@ def compare(record: Recorder, functions: Iterable[DeviceFunction], cpu: Side, ot
     """Record how far apart the results of each function are on the two sides."""
     for function in functions:
         try:
-            apart = function.apart(cpu, function.call(cpu), function.call(other))
+            call = function.compared or function.call
+            apart = function.apart(cpu, call(cpu), call(other))
         except Exception as error:  # the other functions are still compared
             record.fail(function.name, error, N=n)
             continue

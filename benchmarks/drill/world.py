@@ -83,6 +83,7 @@ class Side:
 
     def __init__(self, world: World, device: torch.device, kind: type[Embedded], *, name: str) -> None:
         self.world, self.device, self.name, self.embedded = world, device, name, world.seen_by(device, kind)
+        self.as_on_gpu = kind is OnDevice  # computes as on a GPU, also where that is the CPU
         self.probe, *host = world.probe_and_score
         self.score, self.uncertainty = (to_device(array, device) for array in host)
         self.flagged = to_device(np.isin(world.codes, FLAGGED), device)

@@ -42,14 +42,13 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
 
 
 def unit_embeddings(embedded: Embedded) -> torch.Tensor:
-    """Return all standardised embeddings scaled to length 1, (M, D): float32 on the CPU, float16 on a GPU.
+    """Return all standardised embeddings scaled to length 1, (M, D) float32 where the arithmetic runs.
 
     Raises:
         WorkspaceError: if nothing is embedded.
     """
     embeddings, standardisation = embedded.on_device, embedded.standardisation
-    dtype = torch.float16 if embeddings.device.type == "cuda" else torch.float32
-    unit = torch.empty((embeddings.rows, embeddings.dim), dtype=dtype, device=embeddings.device)
+    unit = torch.empty((embeddings.rows, embeddings.dim), dtype=torch.float32, device=embeddings.device)
 
     def scale(start: int, block: torch.Tensor) -> None:
         unit[start : start + len(block)] = unit_rows(standardisation.apply(block.float()))

@@ -7,7 +7,7 @@ from core.devices import on_all_cores
 CPU_QUERIES, CUDA_QUERIES = 256, 4_096  # rows whose neighbours are searched at a time
 CPU_CHUNK, CUDA_CHUNK = 8_192, 65_536  # rows they are compared with at a time
 STRIPS = 32  # that a row of likenesses is cut into, to pass over it once
-SPARE = 16  # more candidates than asked for where likenesses are rounded to float16; the best of them are found in float32
+SPARE = 16  # more candidates than asked for where rows are rounded to float16; the best of them are found in float32
 
 
 def unit_rows(x: torch.Tensor) -> torch.Tensor:
@@ -15,32 +15,37 @@ def unit_rows(x: torch.Tensor) -> torch.Tensor:
     return x / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
 
-def neighbours(unit: torch.Tensor, k: int, *, of: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def neighbours(
+    unit: torch.Tensor, k: int, *, of: torch.Tensor | None = None, is_rounded: bool | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the k nearest other rows, exactly.
 
     Args:
-        unit: (N, D) rows of length 1, float32; on a GPU float16 is multiplied faster, and the best are compared in float32.
+        unit: (N, D) float32, rows of length 1.
         k: neighbours, 1 <= k < N.
         of: (n,) int64, the rows to find neighbours of, on the same device; all if None.
+        is_rounded: find candidates among rows rounded to float16, which a GPU multiplies faster, and compare those in float32.
+            None for on a GPU only.
     Returns:
         (n, k) int64 rows, nearest first, and their cosines, (n, k) float32, on the device.
     """
     of = torch.arange(len(unit), device=unit.device) if of is None else of
+    others = unit.half() if (unit.is_cuda if is_rounded is None else is_rounded) else unit
     parts = of.split(CUDA_QUERIES if unit.is_cuda else CPU_QUERIES)
-    rows, cosines = zip(*on_all_cores(lambda part: _nearest_of(unit, part, k), parts, unit.device), strict=True)
+    rows, cosines = zip(*on_all_cores(lambda part: _nearest_of(unit, others, part, k), parts, unit.device), strict=True)
     return torch.cat(rows), torch.cat(cosines)
 
 
-def _nearest_of(unit: torch.Tensor, of: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    queries, chunk, is_rounded = unit[of], CUDA_CHUNK if unit.is_cuda else CPU_CHUNK, unit.dtype == torch.float16
+def _nearest_of(unit: torch.Tensor, others: torch.Tensor, of: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    queries, chunk, is_rounded = others[of], CUDA_CHUNK if unit.is_cuda else CPU_CHUNK, others.dtype == torch.float16
     wanted = min(k + 1 + (SPARE if is_rounded else 0), len(unit))  # one more, as a row finds itself
-    best, places = queries.new_empty((len(of), 0), dtype=torch.float32), of.new_empty((len(of), 0))
+    best, places = unit.new_empty((len(of), 0)), of.new_empty((len(of), 0))
     for start in range(0, len(unit), chunk):
-        values, columns = _highest(_products(queries, unit[start : start + chunk]), wanted)
+        values, columns = _highest(_products(queries, others[start : start + chunk]), wanted)
         best, kept = torch.cat([best, values], dim=1).topk(min(wanted, best.shape[1] + values.shape[1]), dim=1)
         places = torch.cat([places, columns + start], dim=1).gather(1, kept)
     if is_rounded:
-        best = (unit[places].float() @ queries.float()[:, :, None])[:, :, 0]
+        best = (unit[places] @ unit[of][:, :, None])[:, :, 0]
     best, kept = best.masked_fill(places == of[:, None], -torch.inf).topk(k, dim=1)
     return places.gather(1, kept), best
 
