@@ -44,6 +44,7 @@ class ProjectionRecord(TypedDict, total=False):
     """How a map was made."""
 
     seed: int
+    engine: str  # as in `core.map.layout.Projection`; older ones have none
     trustworthiness: float | None  # in [0, 1]; None with too few images
     neighbours: str  # file, relative to the workspace
 

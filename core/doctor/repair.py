@@ -38,7 +38,7 @@ def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore
     """Repair what can be repaired; readable data stays, and a damaged catalog is kept beside the new one.
 
     Args:
-        device: for embedding images again.
+        device: for embedding images again, and for the map.
         on_progress: called with (images done, images) while images are embedded again.
     Raises:
         WorkspaceError: if there is no workspace, another process has it open, or its catalog is not readable at all.
@@ -58,7 +58,7 @@ def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore
         _renew_records(space, came)
         _renew_thumbnails(space, came)
         _renew_embeddings(space, came, device, on_progress)
-        _renew_map(space, came)
+        _renew_map(space, came, device)
     return came
 
 
@@ -144,14 +144,14 @@ def _spoil(space: Workspace, encoder: str) -> int:
     return len(bad)
 
 
-def _renew_map(space: Workspace, came: Repair) -> None:
+def _renew_map(space: Workspace, came: Repair, device: str) -> None:
     current = space.current
     if current.lost_map and not current.lost_parts:
         record = space.catalog.models.latest_projection(str(space.encoder_name))
         seed = int(record["record"].get("seed", 0)) if record else 0
 
         def project_again() -> str:
-            return f"Rebuilt the map of {counted(project(space, seed=seed)['images'], 'image')}."
+            return f"Rebuilt the map of {counted(project(space, seed=seed, device=device)['images'], 'image')}."
 
         _try(came, "The map", project_again)
     if are_clusters_lost(space):

@@ -1,16 +1,15 @@
-"""UMAP of the embeddings, and its trustworthiness. umap-learn is imported inside functions: that takes seconds."""
+"""The map of all images: their neighbours, UMAP of these, and its trustworthiness. Slow libraries are imported when used."""
 
-import io
 import math
-import re
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.errors import ShapeError
+from core.map.engines import Neighbours, arrange
 
 N_NEIGHBOURS = 15
 EXACT_UP_TO = 20_000  # images: 6 s by brute force, while NN-descent compiles for 27 s in every process
@@ -24,19 +23,7 @@ class Projection:
     xy: FloatArray  # (N, 2) float32, UMAP units (no meaning across refits)
     neighbour_rows: IntArray  # (N, K) int32, nearest first, self excluded; -1 if fewer were found
     trustworthiness: float  # in [0, 1], on a subsample; NaN if too few images
-
-
-class _EpochLog(io.StringIO):
-    """Report progress by parsing UMAP's tqdm bar, the only progress it offers."""
-
-    def __init__(self, on_progress: Progress) -> None:
-        super().__init__()
-        self.on_progress = on_progress
-
-    def write(self, text: str) -> int:
-        if found := re.search(r"(\d+)/(\d+)", text):
-            self.on_progress(int(found[1]), int(found[2]))
-        return len(text)
+    engine: str  # "umap-learn", "cuml", or "circle" if there are too few images for UMAP
 
 
 def lay_out(
@@ -45,6 +32,8 @@ def lay_out(
     n_neighbours: int = N_NEIGHBOURS,
     min_dist: float = 0.05,
     seed: int = 0,
+    neighbours: Neighbours | None = None,
+    device: torch.device | str = "cpu",
     on_epoch: Progress = ignore,
 ) -> Projection:
     """Lay N images out in the plane so that neighbours stay neighbours.
@@ -53,70 +42,65 @@ def lay_out(
         x: (N, D) float32 embeddings.
         n_neighbours: neighbours per image, self excluded.
         min_dist: how tight clusters may pack, in map units.
-        seed: the same seed and input give the same map.
+        seed: the same seed, input, engine and device give the same map.
+        neighbours: (N, min(n_neighbours, N - 1)) neighbours by cosine distance, found here if None.
+        device: where UMAP runs, see `core.map.engines.arrange`.
         on_epoch: called with (epoch, epochs) of the layout.
     Raises:
-        ShapeError: if x is not a non-empty matrix.
+        ShapeError: if x is not a non-empty matrix, or the neighbours do not fit it.
     Source: McInnes, Healy & Melville 2018 (UMAP); Dong et al. 2011 (NN-descent); Venna & Kaski 2001 (trustworthiness).
     """
     if x.ndim != 2 or not len(x):
         raise ShapeError(f"A layout needs (N>=1, D) embeddings, got {x.shape}; embed images first.")
-    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     k = min(n_neighbours, len(x) - 1)
+    if neighbours is not None and not neighbours.rows.shape == neighbours.distances.shape == (len(x), k):
+        got = f"{neighbours.rows.shape} rows and {neighbours.distances.shape} distances"
+        raise ShapeError(f"A layout needs {(len(x), k)} neighbours, got {got}; find {k} for each image.")
     if k < 4:  # too few images for UMAP: arrange them in a circle
         angle = np.arange(len(x)) / len(x) * 2 * math.pi
         circle = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-        return Projection(circle, np.full((len(x), 0), -1, np.int32), math.nan)
-    knn = _neighbours(unit, k + 1, seed=seed)
-    xy = _layout(unit, knn, min_dist=min_dist, seed=seed, on_epoch=on_epoch)
-    return Projection(xy, knn[0][:, 1:].astype(np.int32), _trust(unit, xy, seed=seed))
+        return Projection(circle, np.full((len(x), 0), -1, np.int32), math.nan, "circle")
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    near = neighbours or find_neighbours(unit, k, seed=seed)
+    xy, engine = arrange(unit, near, min_dist=min_dist, seed=seed, device=device, on_epoch=on_epoch)
+    return Projection(xy, near.rows.astype(np.int32), trust(unit, xy, seed=seed), engine)
 
 
-def _neighbours(unit: FloatArray, k: int, *, seed: int) -> tuple[IntArray, FloatArray, Any]:
-    """Return UMAP's `precomputed_knn`: (N, k) rows with self first, (N, k) cosine distances, the search index or None."""
+def find_neighbours(unit: FloatArray, k: int, *, seed: int) -> Neighbours:
+    """Find the k nearest of each of N images by cosine: exactly up to `EXACT_UP_TO` images, else by NN-descent.
+
+    Args:
+        unit: (N, D) float32 embeddings of length 1.
+        k: in [1, N - 1].
+        seed: of NN-descent.
+    """
     if len(unit) <= EXACT_UP_TO:
         from sklearn.neighbors import NearestNeighbors
 
-        distances, rows = NearestNeighbors(n_neighbors=k - 1, metric="cosine", algorithm="brute").fit(unit).kneighbors()
-        own = np.arange(len(unit))[:, None]
-        return np.hstack([own, rows]), np.hstack([np.zeros_like(own), distances]).astype(np.float32), None
+        distances, rows = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(unit).kneighbors()
+        return Neighbours(rows, distances.astype(np.float32))
     from pynndescent import NNDescent
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warns about rows with fewer neighbours, which UMAP handles
-        index = NNDescent(unit, n_neighbors=k, metric="cosine", random_state=seed, compressed=True)
+        warnings.simplefilter("ignore")  # warns about rows with fewer neighbours, which are -1
+        index = NNDescent(unit, n_neighbors=k + 1, metric="cosine", random_state=seed, compressed=True)
         rows, distances = index.neighbor_graph
-    return rows, distances, index
+    own = rows == np.arange(len(unit))[:, None]
+    own[~own.any(axis=1), -1] = True  # equal images came before it: leave the farthest out instead
+    return Neighbours(rows[~own].reshape(-1, k), distances[~own].reshape(-1, k))
 
 
-def _layout(
-    unit: FloatArray, knn: tuple[IntArray, FloatArray, Any], *, min_dist: float, seed: int, on_epoch: Progress
-) -> FloatArray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "Tensorflow not installed" at import; it is not needed
-        from umap import UMAP
+def trust(unit: FloatArray, xy: FloatArray, *, seed: int) -> float:
+    """Measure the trustworthiness of a map on at most `TRUST_SAMPLE` of its N images.
 
-    model = UMAP(
-        n_neighbors=knn[0].shape[1],
-        min_dist=min_dist,
-        metric="cosine",
-        init="pca",
-        random_state=seed,
-        precomputed_knn=knn,
-        force_approximation_algorithm=True,  # else UMAP ignores precomputed neighbours below 4,096 images
-        tqdm_kwds={
-            "disable": False,
-            "file": _EpochLog(on_epoch),
-            "bar_format": "{n_fmt}/{total_fmt}",
-            "mininterval": 0.5,
-        },
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "n_jobs overridden to 1 by setting random_state": intended
-        return np.asarray(model.fit_transform(unit), np.float32)
-
-
-def _trust(unit: FloatArray, xy: FloatArray, *, seed: int) -> float:
+    Args:
+        unit: (N, D) embeddings.
+        xy: (N, 2) positions.
+        seed: of the sample.
+    Returns:
+        in [0, 1], higher is better; NaN if there are too few images.
+    Source: Venna & Kaski 2001.
+    """
     from sklearn.manifold import trustworthiness
 
     rows = np.arange(len(xy))

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import Progress, ignore
 from core.catalog.models import ProjectionRecord
+from core.devices import pick_device
 from core.duplicates.search import find_copies
 from core.errors import WHAT_TO_DO, DamageError, WorkspaceError
 from core.map.layout import lay_out
@@ -25,35 +26,44 @@ class ProjectResult(ProjectionRecord):
 
 
 def project(
-    workspace: Workspace, *, seed: int = 0, on_progress: Progress = ignore, on_copies: Progress = ignore
+    workspace: Workspace,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    on_progress: Progress = ignore,
+    on_copies: Progress = ignore,
 ) -> ProjectResult:
     """Lay all embedded images out on a map with UMAP; store the map, the neighbours and the trustworthiness.
 
     Args:
-        seed: the same seed gives the same map.
+        seed: the same seed gives the same map on the same device.
+        device: "auto", "cpu", "cuda" or "cuda:N"; UMAP runs on a CUDA device if cuML is installed.
         on_progress: called with (epochs done, epochs).
         on_copies: called with (images compared, images to compare) by the search for near-duplicates, which follows if
             there were too many images for `embed` to do it.
     Raises:
+        InputError: if there is no such device.
         WorkspaceError: if nothing is embedded, or embeddings are lost.
         DamageError: if embeddings are not finite.
     """
     workspace.need_writable()
+    runs_on = pick_device(device)
     if workspace.current.lost_parts:  # a map of the rest would leave these images out
         raise WorkspaceError(workspace.current.lost_parts)
     matrix, encoder = workspace.current.need_matrix(), workspace.encoder_name
     x = matrix.take(np.arange(matrix.rows))
     if not np.isfinite(x).all():
         raise DamageError(f"Embeddings by {encoder} are damaged (they hold NaN); {WHAT_TO_DO}.")
-    found = lay_out(x, seed=seed, on_epoch=on_progress)
+    found = lay_out(x, seed=seed, device=runs_on, on_epoch=on_progress)
     stem = f"projection/{secrets.token_hex(6)}"
     for suffix, array in ((".npy", found.xy), ("-neighbours.npy", found.neighbour_rows)):
         with atomic_path(workspace.folder / f"{stem}{suffix}") as aside, aside.open("wb") as file:
             np.save(file, array)
     trust = None if np.isnan(found.trustworthiness) else round(found.trustworthiness, 4)
-    record: ProjectionRecord = {"seed": seed, "trustworthiness": trust, "neighbours": f"{stem}-neighbours.npy"}
+    neighbours = f"{stem}-neighbours.npy"
+    record: ProjectionRecord = {"seed": seed, "engine": found.engine, "trustworthiness": trust, "neighbours": neighbours}
     version = workspace.catalog.models.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
     workspace.reopen_encoder()
-    LOG.info("map made", extra={"encoder": encoder, "images": matrix.rows, "trustworthiness": trust})
+    LOG.info("map made", extra={"encoder": encoder, "images": matrix.rows, "engine": found.engine, "trustworthiness": trust})
     find_copies(workspace, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
     return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}

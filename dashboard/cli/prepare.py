@@ -86,7 +86,7 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
             trained_on_it = "msn-demo" if dataset == EMBEDDED else None
             embed_images(space, trained_on_it, device=device, on_progress=on_progress, on_copies=on_copies)
         with progress("project") as on_progress:
-            lay_out_map(space, on_progress=on_progress)
+            lay_out_map(space, device=device, on_progress=on_progress)
         return summary(space)
 
 
@@ -216,12 +216,13 @@ def embed(
 @needs("dashboard")
 def project(
     workspace: WorkspaceOption,
-    seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map.")] = 0,
+    seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map on the same device.")] = 0,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Lay the images out on a map with UMAP."""
     with Workspace(workspace) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
-        result = lay_out_map(space, seed=seed, on_progress=on_progress, on_copies=on_copies)
+        result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
     quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
     finish(f"{counted(result['images'], 'image')} on the map, {quality}.", result, as_json=json)
