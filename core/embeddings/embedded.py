@@ -85,16 +85,21 @@ class Embedded:
         return device_matrix(self.need_matrix(), pick_device(self.device))
 
     def compute(self, work: Callable[["Embedded"], T]) -> T:
-        """Return `work(self)`; if the device's memory is full whatever was tried, that of these embeddings on the CPU."""
+        """Return `work(self)`; if the device's memory is full whatever was tried, that of these embeddings on the CPU.
+
+        On the CPU, torch's small steps take one thread each, and passes over all embeddings all cores.
+        """
         import torch
 
-        from core.devices import warn_once
+        from core.devices import pick_device, warn_once, with_threads
 
+        if pick_device(self.device).type == "cpu":
+            return with_threads(1, lambda: work(self))
         try:
             return work(self)
         except torch.OutOfMemoryError:
             warn_once(f"the memory of {self.device} is full, so the CPU computes instead")
-        return work(replace(self, device="cpu"))
+        return with_threads(1, lambda: work(replace(self, device="cpu")))
 
     @cached_property
     def standardisation(self) -> Standardisation:

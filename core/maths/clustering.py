@@ -58,6 +58,10 @@ def _sums(x: torch.Tensor, centres: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
     def sums(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         nearest = _distances(block, centres).argmin(dim=1)
+        if not x.is_cuda:
+            added = torch.zeros_like(centres).index_add_(0, nearest, block)
+            return added, torch.bincount(nearest, minlength=len(centres)).to(x.dtype)
+        # A product, as thousands of threads that add to the same few sums wait for each other, in another order each time.
         mine = torch.zeros((len(centres), len(block)), dtype=x.dtype, device=x.device).scatter_(0, nearest[None], 1.0)
         return mine @ block, mine.sum(dim=1)
 

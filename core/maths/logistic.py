@@ -192,7 +192,7 @@ def fit_probe(
     """
     import torch
 
-    from core.devices import one_thread_each, to_device, to_host
+    from core.devices import cores, to_device, to_host, with_threads
 
     present = tuple(int(code) for code in np.unique(codes))
     if len(present) < 2:
@@ -218,11 +218,10 @@ def fit_probe(
         sides = [*(codes == code for code in present), *([flagged] if has_flagged else [])]
         return torch.stack([column(side) for side in sides], dim=1)
 
-    if x.device.type == "cpu" and x.shape[0] * x.shape[1] ** 2 <= SMALL_FIT:
-        with one_thread_each(1) as pool:
-            columns = pool.submit(fit).result()
-    else:
+    if x.is_cuda:
         columns = fit()
+    else:
+        columns = with_threads(1 if x.shape[0] * x.shape[1] ** 2 <= SMALL_FIT else cores(), fit)
     found, k = to_host(columns)[0], len(present)
     return Probe(
         class_codes=present,

@@ -6,7 +6,7 @@ from enum import StrEnum
 import torch
 
 from core.arrays import BoolArray, FloatArray
-from core.devices import to_device
+from core.devices import to_device, with_threads
 from core.maths.precision_recall import PRCurve, pr_curve, pr_curve_of_many
 from core.wording import counted
 
@@ -58,7 +58,8 @@ def named_curve(
         missing = f"{title}: not defined yet, {n_flagged:,} flagged and {counted(n_other, 'other label')}; it needs {need}."
         return NamedCurve(key, title, None, missing, show_average_precision=False)
     if isinstance(scores, torch.Tensor):
-        curve = pr_curve_of_many(scores, to_device(flagged, scores.device))
+        marks = to_device(flagged, scores.device)
+        curve = with_threads(1, lambda: pr_curve_of_many(scores, marks))
     else:
         curve = pr_curve(scores, flagged)
     return NamedCurve(key, title, curve, "", n_flagged >= min_flagged_ap)

@@ -1,6 +1,7 @@
 """Everything that runs on a device, against slow, obvious twins: on the CPU, there in pieces as on a GPU, and on CUDA."""
 
 import logging
+import threading
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
 from core.catalog.label_book import UNLABELLED
-from core.devices import CPU, to_device, to_host
+from core.devices import CPU, cores, on_all_cores, to_device, to_host, with_threads
 from core.embeddings import resident
 from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix, write_part
@@ -180,18 +181,34 @@ def test_work_that_needs_too_much_memory_is_done_in_halves(stored, pieces, devic
     assert max(done) <= 200
 
 
-def test_a_full_memory_hands_the_work_to_the_cpu(stored, caplog):
-    embedded = embedded_on(Matrix(stored[0]), "cpu")
+def test_a_full_memory_hands_the_work_to_the_cpu(stored, monkeypatch, caplog):
+    monkeypatch.setattr("core.devices.pick_device", torch.device)
+    embedded = embedded_on(Matrix(stored[0]), "meta")  # stands for a GPU
     tried = []
 
     def work(mine):
         tried.append(mine.device)
-        if len(tried) == 1:
+        if mine.device == "meta":
             raise torch.OutOfMemoryError
         return mine.on_device.rows
 
-    assert embedded.compute(work) == N
-    assert len(tried) == 2
+    with caplog.at_level(logging.WARNING):
+        assert embedded.compute(work) == embedded.compute(work) == N
+    assert tried == ["meta", "cpu", "meta", "cpu"]
+    assert [record.message for record in caplog.records] == ["the memory of meta is full, so the CPU computes instead"]
+
+
+def test_small_steps_take_one_thread_and_passes_all_cores():
+    all_cores = cores()
+
+    def work():
+        threads = on_all_cores(lambda _: threading.current_thread().name, range(64), CPU)
+        return torch.get_num_threads(), cores(), len(set(threads))
+
+    assert with_threads(1, work) == (1, all_cores, all_cores)
+    assert torch.get_num_threads() == all_cores
+    with pytest.raises(ZeroDivisionError):
+        with_threads(1, lambda: 1 / 0)
 
 
 def test_no_function_moves_all_embeddings_once_they_are_there(stored, pieces, monkeypatch):
