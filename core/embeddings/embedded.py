@@ -108,17 +108,21 @@ class Embedded:
 
     def standardised(self, rows: IntArray) -> "torch.Tensor":
         """Return the standardised embeddings of rows, (n, D) float32, where the arithmetic runs."""
-        return self.standardisation.apply(self.on_device.take(rows))
+        return self.standardisation.apply_(self.on_device.take(rows))
 
     @cached_property
     def norms(self) -> "torch.Tensor":
         """Lengths of the standardised embeddings, (M,) float32 > 0 where the arithmetic runs, computed once."""
         import torch
 
-        def norm(_start: int, block: torch.Tensor) -> torch.Tensor:
-            return self.standardisation.apply(block.float()).norm(dim=1)
+        embeddings = self.on_device
+        norms = torch.empty(embeddings.rows, dtype=torch.float32, device=embeddings.device)
 
-        return torch.cat(self.on_device.each(norm)).clamp_min(1e-12)
+        def norm(start: int, block: torch.Tensor) -> None:
+            norms[start : start + len(block)] = self.standardisation.apply_(block.float()).norm(dim=1).clamp_min(1e-12)
+
+        embeddings.each(norm)
+        return norms
 
 
 def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:

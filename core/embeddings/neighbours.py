@@ -51,7 +51,7 @@ def unit_embeddings(embedded: Embedded) -> torch.Tensor:
     unit = torch.empty((embeddings.rows, embeddings.dim), dtype=torch.float32, device=embeddings.device)
 
     def scale(start: int, block: torch.Tensor) -> None:
-        unit[start : start + len(block)] = unit_rows(standardisation.apply(block.float()))
+        unit[start : start + len(block)] = unit_rows(standardisation.apply_(block.float()))
 
     embeddings.each(scale)
     return unit

@@ -74,7 +74,7 @@ def mean_and_std(embeddings: DeviceMatrix) -> tuple[torch.Tensor, torch.Tensor]:
     shift = torch.from_numpy(embeddings.matrix.head()).to(embeddings.device).float().mean(dim=0)
 
     def sums(_start: int, block: torch.Tensor) -> torch.Tensor:
-        x = block.float() - shift  # mean near zero, against cancellation in the squares
+        x = block.float().sub_(shift)  # mean near zero, against cancellation in the squares
         return torch.stack([x.sum(dim=0), x.square_().sum(dim=0)]).double()
 
     total, squares = torch.stack(embeddings.each(sums)).sum(dim=0) / embeddings.rows

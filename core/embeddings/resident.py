@@ -69,7 +69,8 @@ class DeviceMatrix:
 
         Args:
             work: gets (n, D) float32 on the CPU, in a buffer that the next block overwrites, and float16 on a GPU. It must
-                not change anything before the end: where memory is short, it is called again with half the rows.
+                not change anything before the end: where memory is short, it is called again with half the rows. What it keeps
+                should not be cut from memory that it frees: results of 2,000 blocks then hold on to all of it.
         """
         if self._mapped:
             return self._each_mapped(work)

@@ -39,12 +39,12 @@ class Standardisation:
         mean, std = to_host(*mean_and_std(embeddings))
         return cls(mean, np.where(std > 1e-12, std, 1.0))
 
-    def apply(self, x: "torch.Tensor") -> "torch.Tensor":
-        """Standardise (n, D) float32 raw embeddings, on their device."""
+    def apply_(self, x: "torch.Tensor") -> "torch.Tensor":
+        """Standardise (n, D) float32 raw embeddings in place, on their device, and return them."""
         from core.devices import to_device
 
         mean, scale = (to_device(a.astype(np.float32), x.device) for a in (self.mean, self.scale))
-        return (x - mean) / scale
+        return x.sub_(mean).div_(scale)
 
 
 @dataclass(frozen=True)

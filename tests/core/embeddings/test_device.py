@@ -1,7 +1,6 @@
 """Everything that runs on a device, against slow, obvious twins: on the CPU, there in pieces as on a GPU, and on CUDA."""
 
 import logging
-import threading
 
 import numpy as np
 import pytest
@@ -202,10 +201,10 @@ def test_small_steps_take_one_thread_and_passes_all_cores():
     all_cores = cores()
 
     def work():
-        threads = on_all_cores(lambda _: threading.current_thread().name, range(64), CPU)
-        return torch.get_num_threads(), cores(), len(set(threads))
+        doubled = on_all_cores(lambda i: (2 * i, torch.get_num_threads()), range(64), CPU)
+        return torch.get_num_threads(), cores(), doubled
 
-    assert with_threads(1, work) == (1, all_cores, all_cores)
+    assert with_threads(1, work) == (1, all_cores, [(2 * i, 1) for i in range(64)])
     assert torch.get_num_threads() == all_cores
     with pytest.raises(ZeroDivisionError):
         with_threads(1, lambda: 1 / 0)
