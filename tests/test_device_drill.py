@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_a_row_cut_short_by_a_kill_is_left_out(tmp_path):
     record = Recorder("speed", tmp_path / "rows")
-    record.add("scores", ms=1.5, time_over_floor=2.0)
+    record.add("scores", {"ms": 1.5, "time over floor": 2.0})
     with (tmp_path / "rows").open("a") as out:
         out.write('{"part": "speed", "wh')
     assert read_rows(tmp_path / "rows") == [Row("speed", "scores", {"ms": 1.5, "time over floor": 2.0})]

@@ -24,7 +24,7 @@ def compare(record: Recorder, functions: Iterable[DeviceFunction], cpu: Side, ot
             call = function.compared or function.call
             apart = function.apart(cpu, call(cpu), call(other))
         except Exception as error:  # the other functions are still compared
-            record.fail(function.name, error, N=n)
+            record.fail(function.name, error, {"N": n})
             continue
         failed = "" if apart <= function.allowed else f"The results are {apart:.2g} apart; {function.allowed:.2g} is allowed."
-        record.add(function.name, failed=failed, N=n, apart=apart, allowed=function.allowed)
+        record.add(function.name, {"N": n, "apart": apart, "allowed": function.allowed}, failed)

@@ -51,14 +51,13 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     what = f"pytest -m '{expression}'"
     chosen = files()
     if not chosen:
-        record.add(what, failed="There is no test of a device function.")
+        record.add(what, {}, "There is no test of a device function.")
         return
     counter = _Counter()
     options = ["-q", "-m", expression, "-W", "default", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
     code = pytest.main([*options, *map(str, chosen)], plugins=[counter])
     n_failed = counter.counts["failed"]
     sentence = f"{n_failed} of the tests failed." if n_failed else "" if counter.counts["passed"] else f"No test ran ({code})."
-    passed, skipped = counter.counts["passed"], counter.counts["skipped"]
-    record.add(what, failed=sentence, files=len(chosen), passed=passed, not_passed=n_failed, skipped=skipped)
+    record.add(what, {"files": len(chosen), **counter.counts}, sentence)
     for name, line in counter.failures.items():
-        record.add(name, failed=line)
+        record.add(name, {}, line)

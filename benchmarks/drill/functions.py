@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.drill.clock import Cost
 from benchmarks.drill.world import DIM, FLAGGED, N_CLASSES, N_LABELS, N_TAKEN, Side
@@ -55,7 +56,7 @@ def relative(expected: FloatArray, found: FloatArray) -> float:
     return float(np.abs(wide - found).max() / max(np.sqrt(np.square(wide).mean()), 1e-300))
 
 
-def missed(expected: IntArray, found: IntArray) -> float:
+def missed(expected: NDArray[Any], found: NDArray[Any]) -> float:
     """Return the share of the expected rows, (n, k) or (k,), that were not found in the same line."""
     pairs = zip(np.atleast_2d(expected), np.atleast_2d(found), strict=True)
     return 1 - sum(len(np.intersect1d(a, b)) for a, b in pairs) / expected.size

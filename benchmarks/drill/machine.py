@@ -17,10 +17,10 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     """Record the machine and the tree's size."""
     gpu = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}" if device.type == "cuda" else "no GPU used"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    record.add(f"{os.cpu_count()} cores ({platform.machine()}), {gpu}, {versions}", device=str(device))
+    record.add(f"{os.cpu_count()} cores ({platform.machine()}), {gpu}, {versions}", {"device": str(device)})
     size = carried(ROOT) / 2**20
     failed = f"The working tree may have {MOST_CARRIED} MiB." if size > MOST_CARRIED else ""
-    record.add("working tree with wheels", failed=failed, MiB=size)
+    record.add("working tree with wheels", {"MiB": size}, failed)
 
 
 def carried(folder: Path) -> int:

@@ -35,7 +35,7 @@ def main() -> None:
     except Exception as error:
         record.fail(chosen.part, error)
     if loaded := [name for name in FORBIDDEN if name in sys.modules]:
-        record.add(chosen.part, failed=f"Imported {', '.join(loaded)}; the drill has to run without the page's libraries.")
+        record.add(chosen.part, {}, failed=f"Imported {', '.join(loaded)}; the drill has to run without the page's libraries.")
 
 
 if __name__ == "__main__":

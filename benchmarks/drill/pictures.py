@@ -71,16 +71,16 @@ def _one(record: Recorder, encoder: Encoder, paths: list[Path], device: torch.de
     expected, found = np.concatenate(bare()), np.concatenate(from_files())
     apart = float(np.abs(found - expected).max() / np.sqrt(np.square(expected).mean()))
     files, forward = (len(paths) / seconds(device, work, most=most, repeats=5) for work in (from_files, bare))
-    record.add(
-        encoder.name,
-        failed="" if apart <= ALIKE else f"Embeddings from files differ by {apart:.2g} from those of the same pixels.",
-        files=len(paths),
-        from_files_a_second=files,
-        bare_forward_a_second=forward,
-        from_files_of_bare=files / forward,
-        decoding_alone_a_second=len(paths) / decoding,
-        bare_MFU_of_the_measured_rate=forward * operations(encoder) / floors.rate,
-    )
+    figures = {
+        "files": len(paths),
+        "from files a second": files,
+        "bare forward a second": forward,
+        "from files of bare": files / forward,
+        "decoding alone a second": len(paths) / decoding,
+        "bare MFU of the measured rate": forward * operations(encoder) / floors.rate,
+    }
+    failed = "" if apart <= ALIKE else f"Embeddings from files differ by {apart:.2g} from those of the same pixels."
+    record.add(encoder.name, figures, failed)
 
 
 def operations(encoder: Encoder) -> float:

@@ -3,7 +3,7 @@
 import json
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,16 +30,15 @@ class Recorder:
         """Return a recorder of rows with other columns, in a table of their own."""
         return Recorder(table, self._file)
 
-    def add(self, what: str, failed: str = "", **figures: Figure) -> None:
-        """Append a row; underscores in the names of figures stand for spaces."""
-        named = {name.replace("_", " "): figure for name, figure in figures.items()}
+    def add(self, what: str, figures: Mapping[str, Figure], failed: str = "") -> None:
+        """Append a row: its figures by column title, and a sentence if it failed."""
         with self._file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(asdict(Row(self.part, what, named, failed))) + "\n")
+            out.write(json.dumps(asdict(Row(self.part, what, dict(figures), failed))) + "\n")
 
-    def fail(self, what: str, error: Exception, **figures: Figure) -> None:
+    def fail(self, what: str, error: Exception, figures: Mapping[str, Figure] | None = None) -> None:
         """Append a row about an exception, and write where it came from to the part's log."""
         traceback.print_exception(error)
-        self.add(what, failed=f"{type(error).__name__}: {error}".partition("\n")[0], **figures)
+        self.add(what, figures or {}, failed=f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def read_rows(file: Path) -> list[Row]:

@@ -37,7 +37,7 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     for name in PRESETS:
         changed = {"epochs": 1_000_000} | (SMALL[name] if small else {})
         try:
-            record.add(name, **_figures(preset(name, changed), device, floors, span, log_steps=1 if small else LOG_STEPS))
+            record.add(name, _figures(preset(name, changed), device, floors, span, log_steps=1 if small else LOG_STEPS))
         except Exception as error:  # the other preset is still trained
             record.fail(name, error)
 
@@ -52,11 +52,11 @@ def _figures(config: MsnConfig, device: torch.device, floors: Floors, span: floa
     return {
         "batch": config.batch_size,
         "steps": watch.last.step,
-        "images_a_second": rate,
-        "GFLOP_an_image": per_image / 1e9,
-        "MFU_of_the_measured_rate": rate * per_image / floors.rate,
-        "MFU_of_the_data_sheet": rate * per_image / sheet if sheet else "unknown",
-        "peak_GiB": torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else "",
+        "images a second": rate,
+        "GFLOP an image": per_image / 1e9,
+        "MFU of the measured rate": rate * per_image / floors.rate,
+        "MFU of the data sheet": rate * per_image / sheet if sheet else "unknown",
+        "peak GiB": torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else "",
         "loss": watch.last.loss,
     }
 

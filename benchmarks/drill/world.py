@@ -63,7 +63,8 @@ class World:
         probe, scored = fit_and_score(
             self.seen_by(CPU), self.codes, self.labelled, flagged_codes=FLAGGED, n_images=self.matrix.rows
         )
-        return probe, *to_host(scored.score, scored.uncertainty)
+        score, uncertainty = to_host(scored.score, scored.uncertainty)
+        return probe, score, uncertainty
 
     def seen_by(self, device: torch.device, kind: type[Embedded] = Embedded) -> Embedded:
         """Return the embeddings as an encoder's, on a device."""
