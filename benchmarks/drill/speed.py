@@ -31,8 +31,8 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
     for n in sorted({n for some in sizes.values() for n in some}):
         functions = [function for function, some in sizes.items() if n in some]
         with made(n, device) as world:
-            sent = {"device": str(device), "N": n, "GB a second": 2 * n * DIM / upload(world, device) / 1e9}
-            record.under("sending").add("mapped part files to the device", sent)
+            rate = 2 * n * DIM / upload(world, device) / 1e9
+            record.under("sending").add("part files to the device", {"device": str(device), "N": n, "GB a second": rate})
             time_all(record, functions, world.on(device), floors[device], end, most=SMALL_MOST if small else MOST)
             on_cpu = [function for function in functions if n <= function.most_on_cpu]
             time_all(record, on_cpu, world.on_cpu(), floors[CPU], end, most=SMALL_MOST if small else MOST)
