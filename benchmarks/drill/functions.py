@@ -165,7 +165,7 @@ def _fit_cost(_n: int) -> Cost:
 
 def _cluster_cost(n: int) -> Cost:
     images = min(n // 2, POOL_SAMPLE)
-    return Cost((LLOYD_STEPS + 1) * 4 * images * DIM, (2 * LLOYD_STEPS + 1) * 2 * images * CENTRES * DIM)
+    return Cost((LLOYD_STEPS + 1) * 4 * images * DIM, (LLOYD_STEPS + 1) * 2 * images * CENTRES * DIM)
 
 
 def _selection_cost(n: int) -> Cost:
