@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from core.workspace import Workspace
 REPEATS = 5
 COLOURS = ("score", "predicted", "uncertainty", "label", "score", "predicted", "uncertainty")
 PORT = 5099
+PATIENCE = 120_000  # ms until a change that does not come is an error
 FIVE = 4_000_000  # images from which the goals of five million hold
 FRAME, WORDS, TIP = "node.dataset.frame", "node.shadowRoot.textContent", "node.dataset.id"  # read to see a change
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -71,50 +73,42 @@ def median_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(times)
 
 
-def core_rows(folder: Path, *, with_clusters: bool) -> list[Row]:
+def core_rows(folder: Path, *, with_clusters: bool) -> Iterator[Row]:
     """Measure opening, lasso, fit, scoring, everything from a label to its curves, suggestions and clusters."""
-    opening = median_ms(lambda: Workspace(folder).close())
+    yield Row("opening the workspace", f"{median_ms(lambda: Workspace(folder).close()):.0f} ms")
     with Workspace(folder) as space:
         for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
             undo(space, action.seq, analyst="bench")
+        yield Row("index of the map", f"{median_ms(lambda: GridIndex.build(space.xy)):.0f} ms")
         grid = GridIndex.build(space.xy)
         angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
         radius = 8 + np.random.default_rng(0).random(200)
         px, py = radius * np.cos(angle), radius * np.sin(angle)
         lasso, n_inside = median_ms(lambda: grid.lasso(px, py)), len(grid.lasso(px, py))
-        indexing = median_ms(lambda: GridIndex.build(space.xy))
+        yield Row(f"lasso of 200 vertices to {n_inside:,} rows", f"{lasso:.0f} ms", goals=("50 ms", "60 ms"))
         rows = np.flatnonzero(~space.is_check)[:1000]
         gold = space.gold("label")
-        x = space.current.standardised(rows).numpy().astype(np.float64)
+        x = space.embedded(space.encoder_name).standardisation.apply(space.matrix.take(rows)).astype(np.float64)
         y = gold[rows] == 1
         few = np.concatenate([np.flatnonzero(y)[:15], np.flatnonzero(~y)[:15]])
-        fits = [(f"{len(some):,} labels", *fit_times(x[some], y[some])) for some in (few, np.arange(len(rows)))]
-        weights = np.random.default_rng(1).normal(size=(space.matrix.dim, 1))
-        columns = torch.from_numpy(weights), torch.zeros(1, dtype=torch.float64)
-        scoring = median_ms(lambda: linear_scores(space.current.on_device, *columns))
+        for some in (few, np.arange(len(rows))):
+            ours, theirs = fit_times(x[some], y[some])
+            beside = f"{ours / theirs:.2f} x newton-cholesky ({theirs:.0f} ms)"
+            yield Row(f"refit, {len(some):,} labels, 384-d", f"{ours:.1f} ms", beside)
+        weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
+        scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
         bare = bare_product(space, weights)
+        yield Row("scores of all images", f"{scoring:.0f} ms", f"{scoring / bare:.2f} x torch.mv in float32 ({bare:.0f} ms)")
         for code in (0, 1):  # both classes have labels before the clock starts
             label(space, rows[gold[rows] == code][:50], space.class_names[code], analyst="bench")
         turn = median_ms(lambda: label_turn(space, rows, gold))
-        suggesting = {name: median_ms(lambda name=name: suggest(space, 10, strategy=name)) for name in ("diverse", "uncertain")}
-        clustering = [Row("clusters at three grains", f"{once_s(lambda: cluster(space)):.0f} s")] if with_clusters else []
+        yield Row("label 1,000, refit, rescore, curves", f"{turn:.0f} ms", goals=("250 ms", "900 ms"))
+        for name, goal in (("diverse", "1,500 ms"), ("uncertain", "")):
+            took = median_ms(lambda name=name: suggest(space, 10, strategy=name))
+            yield Row(f"suggestions, {name}, 10 images", f"{took:.0f} ms", goals=(goal, ""))
+        if with_clusters:
+            yield Row("clusters at three grains", f"{once_s(lambda: cluster(space)):.0f} s")
         open_a_check_set(space, gold)
-    return [
-        Row("opening the workspace", f"{opening:.0f} ms"),
-        Row("index of the map", f"{indexing:.0f} ms"),
-        Row(f"lasso of 200 vertices to {n_inside:,} rows", f"{lasso:.0f} ms", goals=("50 ms", "60 ms")),
-        *[
-            Row(f"refit, {n}, 384-d", f"{ours:.1f} ms", f"{ours / theirs:.2f} x newton-cholesky ({theirs:.0f} ms)")
-            for n, ours, theirs in fits
-        ],
-        Row("scores of all images", f"{scoring:.0f} ms", f"{scoring / bare:.2f} x torch.mv in float32 ({bare:.0f} ms)"),
-        Row("label 1,000, refit, rescore, curves", f"{turn:.0f} ms", goals=("250 ms", "900 ms")),
-        *[Row(f"suggestions, {name}, 10 images", f"{ms:.0f} ms", goals=SUGGESTING[name]) for name, ms in suggesting.items()],
-        *clustering,
-    ]
-
-
-SUGGESTING = {"diverse": ("1,500 ms", ""), "uncertain": ("", "")}
 
 
 def once_s(work: Callable[[], object]) -> float:
@@ -154,24 +148,18 @@ def open_a_check_set(space: Workspace, gold: np.ndarray) -> None:
     check_sets.open_check_set(space, analyst="bench")
 
 
-def browser_rows(folder: Path, n_images: int) -> list[Row]:
+def browser_rows(folder: Path, n_images: int) -> Iterator[Row]:
     """Measure the page in Chromium, from the request or the input event to new pixels, and the server's memory."""
     with serving(folder) as server, sync_playwright() as playwright:
-        opened = memory(server.pid)
+        yield Row("memory of the server, matrix not counted: opened", f"{memory(server.pid):,.0f} MB")
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        rows, first_page = measure(browser, server.pid)
+        yield from measure(browser, server.pid)
         second, page = open_page(browser)
         page.wait_for_timeout(3_000)
-        both = memory(server.pid)
-    million = both / (n_images / 1e6)
-    return [
-        *rows,
-        Row("a second analyst's window to its first picture", f"{second:.1f} s", goals=("5 s", "5 s")),
-        Row("memory of the server, matrix not counted: opened", f"{opened:,.0f} MB"),
-        Row("the same with the first window", f"{first_page:,.0f} MB"),
-        Row("the same after all of this, with the second window", f"{both:,.0f} MB", f"{million:,.0f} MB a million images",
-            goals=("", "4,000 MB")),
-    ]  # fmt: skip
+        held = memory(server.pid)
+        yield Row("a second analyst's window to its first picture", f"{second:.1f} s", goals=("5 s", "5 s"))
+        beside = f"{held / (n_images / 1e6):,.0f} MB a million images"
+        yield Row("memory after all of this, with the second window", f"{held:,.0f} MB", beside, goals=("", "4,000 MB"))
 
 
 @contextmanager
@@ -208,44 +196,38 @@ def open_page(browser: Browser) -> tuple[float, Page]:
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     start = time.perf_counter()
     page.goto(f"http://127.0.0.1:{PORT}/")
-    page.locator("[data-frame]").first.wait_for(state="attached", timeout=120_000)
+    page.locator("[data-frame]").first.wait_for(state="attached", timeout=PATIENCE)
     return time.perf_counter() - start, page
 
 
-def measure(browser: Browser, pid: int) -> tuple[list[Row], float]:
-    """Drive the page; also return the server's memory when it shows the map."""
+def measure(browser: Browser, pid: int) -> Iterator[Row]:
+    """Drive one person's page."""
     first = []
     for _ in range(REPEATS):
         seconds, page = open_page(browser)
         first.append(seconds)
         if len(first) < REPEATS:
             page.context.close()
+    yield Row("page request to first picture", f"{statistics.median(first):.1f} s", goals=("5 s", "5 s"))
     page.wait_for_timeout(3_000)
-    held = memory(pid)
+    yield Row("memory with the first window", f"{memory(pid):,.0f} MB")
     frame = page.locator("[data-frame]").first.element_handle()
     zooms, colours = [], []
     for i in range(REPEATS + 1):
         page.mouse.move(560, 380)
         zooms.append(ms_until_change(page, frame, FRAME, lambda i=i: page.mouse.wheel(0, -120 if i % 2 else 120)))
+    yield Row("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", goals=("500 ms", "200 ms"))
     for name in COLOURS:
         page.get_by_role("combobox", name="Colour by").click()
         option = page.get_by_role("listbox").get_by_text(name, exact=True)
         colours.append(ms_until_change(page, frame, FRAME, option.click))
-    hovers = hover_times(page)
+    recolour = f"{statistics.median(colours[1:]):.0f} ms"
+    yield Row("colour by another quantity to new pixels", recolour, goals=("500 ms", "400 ms"))
+    yield Row("mouse over an image to its tip", f"{statistics.median(hover_times(page)):.0f} ms")
     n, labels = label_times(page, frame)
-    moves = handle_times(page)
-    return [
-        Row("page request to first picture", f"{statistics.median(first):.1f} s", goals=("5 s", "5 s")),
-        Row("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", goals=("500 ms", "200 ms")),
-        Row("colour by another quantity to new pixels", f"{statistics.median(colours[1:]):.0f} ms", goals=("500 ms", "400 ms")),
-        Row("mouse over an image to its tip", f"{statistics.median(hovers):.0f} ms"),
-        Row(
-            f"key on a selection of {n:,} to curves drawn",
-            f"{statistics.median(labels):.0f} ms",
-            goals=("1,500 ms", "3,000 ms"),
-        ),
-        Row("threshold's handle moved to its words", f"{statistics.median(moves):.0f} ms"),
-    ], held
+    drawn = f"{statistics.median(labels):.0f} ms"
+    yield Row(f"key on a selection of {n:,} to curves drawn", drawn, goals=("1,500 ms", "3,000 ms"))
+    yield Row("threshold's handle moved to its words", f"{statistics.median(handle_times(page)):.0f} ms")
 
 
 def hover_times(page: Page) -> list[float]:
@@ -275,13 +257,14 @@ def label_times(page: Page, frame: ElementHandle) -> tuple[int, list[float]]:
             page.wait_for_timeout(5_000)
         else:
             times.append(ms_until_change(page, curves_, WORDS, lambda key=key: page.keyboard.press(key)))
+        page.get_by_text("fitting…").wait_for(state="hidden", timeout=PATIENCE)
     return n, times[1:]
 
 
 def start_spot_check(page: Page, key: str) -> None:
     """Press a class key on a large selection, and wait for the spot check that the same key then ends."""
     page.keyboard.press(key)
-    page.get_by_role("button", name="Without a spot check").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Without a spot check").wait_for(timeout=PATIENCE)
     page.wait_for_timeout(900)  # the page ignores a key that comes too soon after the first
 
 
@@ -290,7 +273,7 @@ def handle_times(page: Page) -> list[float]:
     page.set_viewport_size({"width": 1440, "height": 1000})  # the handle is below the curve
     page.get_by_role("button", name="Operating point").click()
     said = page.get_by_text("At scores ≥").first
-    said.wait_for(timeout=120_000)
+    said.wait_for(timeout=PATIENCE)
     page.wait_for_timeout(3_000)
     root, times = said.evaluate_handle("node => node.getRootNode().host").as_element(), []
     for i in range(REPEATS):
@@ -331,7 +314,7 @@ def ms_until_change(page: Page, node: ElementHandle, read: str, act: Callable[[]
         [node, read],
     )
     act()
-    page.wait_for_function("() => window.__took !== null", timeout=30_000)
+    page.wait_for_function("() => window.__took !== null", timeout=PATIENCE)
     return float(page.evaluate("() => window.__took"))
 
 
@@ -343,11 +326,11 @@ def main() -> None:
     options = parser.parse_args()
     with Workspace(options.folder, read_only=True) as space:
         n_images = space.n_images
-    rows = [*core_rows(options.folder, with_clusters=options.clusters), *browser_rows(options.folder, n_images)]
-    print(f"{n_images:,} images; load of the machine at the end: {os.getloadavg()[0]:.1f}\n")
+    print(f"{n_images:,} images; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     print("| what | median | beside | goal |\n| --- | --- | --- | --- |")
-    for row in rows:
-        print(f"| {row.what} | {row.value} | {row.beside} | {row.goals[n_images >= FIVE]} |")
+    parts = core_rows(options.folder, with_clusters=options.clusters), browser_rows(options.folder, n_images)
+    for row in chain(*parts):
+        print(f"| {row.what} | {row.value} | {row.beside} | {row.goals[n_images >= FIVE]} |", flush=True)
 
 
 if __name__ == "__main__":

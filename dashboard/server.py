@@ -129,9 +129,16 @@ def start(settings: Settings) -> Server:
     for read in (shared.grid, shared.encoders, shared.gold_columns, shared.refresh_curves):  # here, so that no event loop does
         read()
     server.refits.request()
+    server.slow_pool.submit(_standardise, workspace)
     gc.collect()
     gc.freeze()  # libraries and workspace stay: no collection after a closed tab need walk them
     return server
+
+
+def _standardise(workspace: Workspace) -> None:
+    """Work out what the first fit or spot check needs of the embeddings: it reads all of them."""
+    if workspace.current.matrix is not None:
+        _ = workspace.current.standardisation
 
 
 def stop(server: Server) -> None:

@@ -17,6 +17,9 @@ GRAINS = {"coarse": 0.05, "medium": 0.015, "fine": 0.004}  # smallest cluster, a
 FEWEST = 10  # images in a cluster
 NEIGHBOURS = 5  # HDBSCAN's min_samples: how dense a core must be
 FAST_FROM = 20_000  # images; with fewer scikit-learn takes a second, while compiling fast_hdbscan takes half a minute
+# images that are clustered, of more a random sample; each other image joins its nearest one on the map. The time of HDBSCAN
+# grows faster than the images, and that of a sample does not grow. Agreement: docs/explanation/review.md
+SAMPLED = 400_000
 SAME = 0.5  # Jaccard overlap above which a cluster keeps an earlier cluster's name
 
 
@@ -40,12 +43,24 @@ def find_clusters(xy: FloatArray, grain: str) -> IntArray:
     smallest = max(FEWEST, int(GRAINS[grain] * len(on_map)))
     if len(on_map) < 2 * smallest:
         return codes
-    found = _hdbscan(np.asarray(xy[on_map], np.float64), smallest)
+    found = _sampled(np.asarray(xy[on_map], np.float64), smallest)
     sizes = np.bincount(found[found >= 0])
     rank = np.empty(len(sizes), np.int32)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     codes[on_map[found >= 0]] = rank[found[found >= 0]]
     return codes
+
+
+def _sampled(xy: FloatArray, smallest: int) -> IntArray:
+    """Cluster all of these, or a sample of them that the others follow."""
+    if len(xy) <= SAMPLED:
+        return _hdbscan(xy, smallest)
+    from scipy.spatial import KDTree
+
+    drawn = np.sort(np.random.default_rng(0).choice(len(xy), SAMPLED, replace=False))
+    found = _hdbscan(xy[drawn], max(FEWEST, int(smallest * SAMPLED / len(xy))))
+    nearest = KDTree(xy[drawn]).query(xy, workers=-1)[1]  # of a sampled image itself, or one in the same place
+    return np.asarray(found[nearest])
 
 
 def _hdbscan(xy: FloatArray, smallest: int) -> IntArray:

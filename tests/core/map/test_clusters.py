@@ -90,6 +90,23 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
             again.rows("C99")
 
 
+def test_images_that_are_not_in_the_sample_follow_their_nearest_one_in_it(monkeypatch):
+    xy, truth = three_clusters(np.random.default_rng(0), sizes=(900, 600, 300))
+    far = np.array([(50, 50), (-50, 50), (np.nan, np.nan)], np.float32)
+    xy = np.concatenate([xy, far])
+    whole = find_clusters(xy, "coarse")
+    monkeypatch.setattr(density, "SAMPLED", 600)
+    codes = find_clusters(xy, "coarse")
+    assert np.array_equal(codes, find_clusters(xy, "coarse"))
+    assert codes[-1] == NOISE
+    for cluster in range(3):
+        mine = codes[:1800][truth == cluster]
+        assert set(mine.tolist()) <= {cluster, NOISE}
+        assert (mine == cluster).mean() > 0.9
+    both = (codes != NOISE) & (whole != NOISE)
+    assert (codes[both] == whole[both]).all()
+
+
 @pytest.mark.slow
 def test_both_libraries_find_the_same_clusters(monkeypatch):
     from sklearn.metrics import adjusted_rand_score
