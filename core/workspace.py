@@ -5,7 +5,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class Workspace:
         book: which label every image carries, folded from the actions.
         current: the current encoder's embeddings and map as one value, which stays itself while another is chosen.
         fitted: the newest probe with its scores, None before the first.
+        gold_counts: gold column -> how many images have each of its values.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False, device: str = "auto") -> None:
@@ -189,6 +190,7 @@ class Workspace:
         with self.lock:
             self.classes = add_lost_classes(self.book, self.catalog.labels.classes())
             self._gold: dict[str, IntArray] = {}
+            self.gold_counts = cache(self.catalog.images.gold_counts)
 
     def _take_columns(self) -> None:
         self.columns = columns = self._snapshots.image_columns()

@@ -7,25 +7,33 @@ from core.errors import ShapeError
 
 
 class Columns:
-    """(D, k) columns to multiply blocks of embeddings with.
+    """k columns to multiply blocks of embeddings with.
 
-    On a GPU a block stays float16, so that memory is read once; a column is the sum of two float16 parts, which keeps float32's
-    precision, and products are summed in float32.
+    Columns that are equal or opposite, as those of two classes are, are multiplied once. On a GPU a block stays float16, so
+    that memory is read once; a column is the sum of two float16 parts, which keeps float32's precision, and products are summed
+    in float32.
     """
 
     def __init__(self, weights: torch.Tensor, bias: torch.Tensor) -> None:
         """Prepare (D, k) weights and (k,) bias, float64 on the device of the blocks."""
-        self._wide, self._bias = weights.float(), bias.float()
+        columns = torch.cat([weights, bias[None]])
+        sign = torch.where(columns.gather(0, columns.abs().argmax(dim=0)[None])[0] < 0, -1.0, 1.0).double()
+        distinct, self._place = torch.unique(columns * sign, dim=1, return_inverse=True)
+        self._sign = sign.float()
+        self._rows = distinct[:-1].T.float().contiguous()  # (m, D): in this order a product takes a quarter of the time
+        self._bias = distinct[-1].float()
         self._halves: torch.Tensor | None = None
         if weights.is_cuda:
-            self._halves, self._size = halves_of(weights)
+            self._halves, self._size = halves_of(distinct[:-1])
 
     def of(self, block: torch.Tensor) -> torch.Tensor:
         """Return block @ weights + bias, (n, k) float32, for an (n, D) block in float16 or float32."""
         if self._halves is None or block.dtype != torch.float16:
-            return torch.addmm(self._bias, block.float(), self._wide)
-        high, low = torch.mm(block, self._halves, out_dtype=torch.float32).chunk(2, dim=1)
-        return torch.addcmul(self._bias, high + low, self._size)
+            found = torch.nn.functional.linear(block.float(), self._rows, self._bias)
+        else:
+            high, low = torch.mm(block, self._halves, out_dtype=torch.float32).chunk(2, dim=1)
+            found = torch.addcmul(self._bias, high + low, self._size)
+        return found[:, self._place].mul_(self._sign)
 
 
 def halves_of(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

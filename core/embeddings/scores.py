@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.embeddings.resident import DeviceMatrix
 
 HISTOGRAM_BINS = 100
+READ_ROWS = 65_536  # whose logits are turned into what is shown at a time; for blocks of the pass it would take twice the time
 
 
 @dataclass(frozen=True)
@@ -164,26 +165,28 @@ def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> 
     """Score all images with a probe in one pass over the embeddings."""
     import torch
 
-    from core.devices import to_device
-    from core.embeddings.products import Columns
+    from core.devices import on_all_cores, to_device
+    from core.embeddings.products import linear_scores
 
     device, n_classes = embeddings.device, len(probe.class_codes)
-    columns = Columns(*(to_device(a, device) for a in probe.columns()))
+    logits = linear_scores(embeddings, *(to_device(a, device) for a in probe.columns()))
     codes = torch.tensor(probe.class_codes, dtype=torch.int16, device=device)
     score, uncertainty = torch.full((2, n_images), torch.nan, device=device)
     predicted = torch.full((n_images,), UNLABELLED, dtype=torch.int16, device=device)
 
-    def of(start: int, block: torch.Tensor) -> torch.Tensor:
-        logits, rows = columns.of(block), slice(start, start + len(block))
-        predicted[rows] = codes[logits[:, :n_classes].argmax(dim=1)]
+    def read(start: int) -> torch.Tensor:
+        rows = slice(start, min(start + READ_ROWS, embeddings.rows))
+        mine = logits[rows]
+        predicted[rows] = codes[mine[:, :n_classes].argmax(dim=1)]
         if probe.flagged_weights is None:
-            uncertainty[rows] = margin(logits)
+            uncertainty[rows] = margin(mine)
             return torch.zeros(HISTOGRAM_BINS, device=device)
-        flagged = logits[:, n_classes]
+        flagged = mine[:, n_classes].contiguous()
         score[rows], uncertainty[rows] = flagged, closeness(flagged)
         return torch.histc(flagged.sigmoid(), HISTOGRAM_BINS, 0, 1)
 
-    return Scored(score, uncertainty, predicted, torch.stack(embeddings.each(of)).sum(dim=0, dtype=torch.float64))
+    counts = on_all_cores(read, range(0, embeddings.rows, READ_ROWS), device)
+    return Scored(score, uncertainty, predicted, torch.stack(counts).sum(dim=0, dtype=torch.float64))
 
 
 def inputs_key(encoder: str, matrix: Matrix, codes: IntArray, rows: IntArray, flagged_codes: Sequence[int]) -> str:

@@ -63,47 +63,35 @@ def pr_curve_of_many(scores: "torch.Tensor", flagged: "torch.Tensor") -> PRCurve
     """Compute the curve of many equally weighted scores where they are; only points worth drawing come back.
 
     Args:
-        scores: (n,) float32 logits, finite, on any device.
+        scores: (n,) float32 logits, finite, n >= 1, on any device.
         flagged: (n,) bool on the same device.
     Returns:
-        as `pr_curve` does, with the exact average precision; of more than `MOST_POINTS` distinct scores, that many, evenly.
+        as `pr_curve` does, with the exact average precision; of more than `MOST_POINTS` scores, that many, evenly.
     """
     import torch
 
     from core.devices import to_host
 
-    falling, positive = _sorted_with(scores, flagged)
-    ends = torch.nonzero(torch.cat([falling[1:] != falling[:-1], falling.new_ones(1, dtype=torch.bool)]))[:, 0]
-    caught = torch.cumsum(positive, dim=0)[ends]
-    total = caught[-1]
-    precision, recall = caught / (ends + 1.0).double(), caught / total.double()
+    rising, caught_at = _sorted(scores), _sorted(scores[flagged])
+    n, n_flagged = len(rising), len(caught_at)
+
+    def figures(thresholds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        caught = (n_flagged - torch.searchsorted(caught_at, thresholds)).double()
+        return caught / (n - torch.searchsorted(rising, thresholds)), caught / n_flagged
+
+    precision, recall = figures(torch.unique_consecutive(caught_at).flip(0))  # between them, recall stays
     average = (recall.diff(prepend=recall.new_zeros(1)) * precision).sum()
-    if len(ends) > MOST_POINTS:
-        kept = torch.linspace(0, len(ends) - 1, MOST_POINTS, dtype=torch.float64, device=ends.device).round().long()
-        falling, precision, recall = falling[ends[kept]], precision[kept], recall[kept]
-    else:
-        falling = falling[ends]
-    thresholds, precision_, recall_, average_, total_ = to_host(falling.double(), precision, recall, average, total)
-    n_flagged = int(total_)
-    return PRCurve(thresholds, precision_, recall_, float(average_) if n_flagged else math.nan, n_flagged, len(scores))
+    places = torch.linspace(0, n - 1, min(n, MOST_POINTS), dtype=torch.float64, device=scores.device).round().long()
+    thresholds = torch.unique_consecutive(rising[places]).flip(0)
+    shown = to_host(thresholds.double(), *figures(thresholds), average)
+    return PRCurve(shown[0], shown[1], shown[2], float(shown[3]) if n_flagged else math.nan, n_flagged, n)
 
 
-def _sorted_with(scores: "torch.Tensor", flagged: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Sort scores, highest first, with the mark of each: both in one integer, whose order is that of the scores.
-
-    Sorting integers takes half the time of sorting positions, as no positions have to move along.
-    """
+def _sorted(values: "torch.Tensor") -> "torch.Tensor":
+    """Sort ascending: on the CPU by numpy, in a third of torch's time, as no positions move along."""
     import torch
 
-    bits = (scores + 0.0).view(torch.int32)  # the sum makes -0.0 equal to 0.0
-    rank = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
-    keys = rank.long() * 2 + flagged
-    if keys.is_cuda:
-        keys = torch.sort(keys).values
-    else:
-        keys.numpy().sort()
-    rank = ~(keys >> 1).int()
-    return (rank ^ ((rank >> 31) & 0x7FFFFFFF)).view(torch.float32), keys & 1
+    return torch.sort(values).values if values.is_cuda else torch.from_numpy(np.sort(values.numpy()))
 
 
 def precision_at_recall(curve: PRCurve, recall: float) -> tuple[float, float]:

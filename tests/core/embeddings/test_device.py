@@ -378,15 +378,12 @@ def test_the_curve_of_many_is_the_exact_curve(device, n):
     score[:3] = [0.0, -0.0, -7.5]
     curve, judge = pr_curve_of_many(to_device(score, device), to_device(flagged, device)), pr_curve(score, flagged)
     assert curve.average_precision == pytest.approx(average_precision_score(flagged, score), abs=1e-12)
-    assert (curve.n, curve.n_flagged) == (n, flagged.sum())
-    if n == 1_000:
-        for mine, theirs in zip(vars(curve).values(), vars(judge).values(), strict=True):
-            assert mine == pytest.approx(theirs, abs=1e-12)
-        return
-    assert len(curve.recall) == MOST_POINTS
+    assert curve.n_flagged == flagged.sum()
+    assert curve.n == n
+    assert len(curve.recall) == (len(judge.recall) if n == 1_000 else MOST_POINTS)
     place = np.searchsorted(-judge.thresholds, -curve.thresholds)
-    assert curve.recall == pytest.approx(judge.recall[place], abs=1e-12)
-    assert curve.precision == pytest.approx(judge.precision[place], abs=1e-12)
+    for name in ("thresholds", "recall", "precision"):
+        assert getattr(curve, name) == pytest.approx(getattr(judge, name)[place], abs=1e-12)
     assert curve.recall[-1] == 1.0
 
 
