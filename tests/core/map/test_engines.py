@@ -10,7 +10,7 @@ import torch
 
 from core.errors import ShapeError
 from core.map.engines import FARTHEST, Neighbours, start
-from core.map.layout import find_neighbours, lay_out
+from core.map.layout import exact_neighbours, find_neighbours, lay_out
 
 CUDA = torch.device("cuda:1")
 
@@ -19,6 +19,15 @@ def blobs(n=200, groups=4, dim=12, seed=0):
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(groups, dim)) * 4
     return (centres[rng.integers(groups, size=n)] + rng.normal(size=(n, dim))).astype(np.float32)
+
+
+def on_cuda(x, **options):
+    """Lay out as on a CUDA device, with neighbours found on the CPU."""
+    return lay_out(x, neighbours=find_neighbours(unit(x), 15, seed=0), device=CUDA, **options)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_the_cpu_is_umap_learns_whether_cuml_is_installed_or_not(fake):
 def test_cuda_without_cuml_gets_umap_learns_map_and_a_sentence(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "cuml", None)  # as if it were not installed
     x = blobs()
-    found = lay_out(x, device=CUDA)
+    found = on_cuda(x)
     assert found.engine == "umap-learn"
     assert (found.xy == lay_out(x).xy).all()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -89,7 +98,7 @@ def test_cuda_without_cuml_gets_umap_learns_map_and_a_sentence(monkeypatch, capl
 
 def test_cuda_with_cuml_gets_the_same_neighbours_start_and_epochs_as_umap_learn(fake, caplog):
     x, seen = blobs(), []
-    found = lay_out(x, device=CUDA, seed=3, min_dist=0.2, on_epoch=lambda done, total: seen.append((done, total)))
+    found = on_cuda(x, seed=3, min_dist=0.2, on_epoch=lambda done, total: seen.append((done, total)))
     assert found.engine == "cuml"
     assert (fake.options["precomputed_knn"][0][:, 1:] == lay_out(x).neighbour_rows).all()
     assert seen == [(epoch, 500) for epoch in range(1, 501)]  # umap-learn's number up to 10,000 images
@@ -114,7 +123,7 @@ def test_cuda_with_cuml_gets_the_same_neighbours_start_and_epochs_as_umap_learn(
 )
 def test_where_cuml_fails_umap_learn_makes_the_map_and_the_log_says_why(fake, caplog, error):
     fake.fails = error
-    found = lay_out(blobs(), device=CUDA)
+    found = on_cuda(blobs())
     assert found.engine == "umap-learn"
     assert np.isfinite(found.xy).all()
     assert [record.getMessage() for record in caplog.records] == [
@@ -125,7 +134,7 @@ def test_where_cuml_fails_umap_learn_makes_the_map_and_the_log_says_why(fake, ca
 def test_a_mistake_of_ours_in_calling_cuml_is_not_hidden(fake):
     fake.fails = ValueError("Expected `init` to be an array")
     with pytest.raises(ValueError, match="Expected `init`"):
-        lay_out(blobs(), device=CUDA)
+        on_cuda(blobs())
 
 
 def test_an_interruption_waits_until_cuml_has_returned(fake):
@@ -136,7 +145,7 @@ def test_an_interruption_waits_until_cuml_has_returned(fake):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lay_out(blobs(), device=CUDA, on_epoch=interrupted)
+        on_cuda(blobs(), on_epoch=interrupted)
     assert fake.options["callback"].done == 500
 
 
@@ -177,11 +186,30 @@ def test_the_start_is_two_principal_components_scaled_and_apart():
 
 def test_neighbours_found_elsewhere_give_the_same_map_and_those_of_other_images_are_refused():
     x = blobs()
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    near = find_neighbours(unit, 15, seed=0)
+    near = find_neighbours(unit(x), 15, seed=0)
     assert (lay_out(x, neighbours=near).xy == lay_out(x).xy).all()
     with pytest.raises(ShapeError, match=r"needs \(100, 15\) neighbours, got \(200, 15\) rows"):
         lay_out(x[:100], neighbours=near)
+
+
+def test_the_device_finds_the_neighbours_that_scikit_learn_finds():
+    x = unit(blobs(500))
+    found, wanted = exact_neighbours(x, 15, device="cpu"), find_neighbours(x, 15, seed=0)
+    assert found.distances == pytest.approx(wanted.distances, abs=1e-5)
+    assert (found.rows == wanted.rows).mean() > 0.99  # but for ties
+    assert found.distances.dtype == np.float32
+
+
+def test_a_device_without_memory_leaves_the_neighbours_to_the_cpu_and_says_so(monkeypatch, caplog):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("core.map.layout.exact_neighbours", full)
+    x = unit(blobs())
+    assert (find_neighbours(x, 15, seed=0, device=CUDA).rows == find_neighbours(x, 15, seed=0).rows).all()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the map's neighbours are found on the CPU, because the GPU has too little memory"
+    ]
 
 
 @pytest.mark.gpu
@@ -190,7 +218,7 @@ def test_cuml_on_the_gpu_is_as_trustworthy_as_umap_learn_and_repeats():
     pytest.importorskip("umap", reason="umap-learn is the judge, and is not installed")
     pytest.importorskip("cuml", reason="cuML is not installed: pip install 'cuml-cu13>=26.10'")
     x, seen = blobs(5_000, groups=25, dim=48), []
-    near = find_neighbours(x / np.linalg.norm(x, axis=1, keepdims=True), 15, seed=0)
+    near = find_neighbours(unit(x), 15, seed=0)
     ours = lay_out(x, neighbours=near)
     theirs = lay_out(x, neighbours=near, device="cuda", on_epoch=lambda done, total: seen.append((done, total)))
     assert theirs.engine == "cuml"
