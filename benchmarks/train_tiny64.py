@@ -7,55 +7,19 @@ it stopped.
 """
 
 import argparse
-import csv
-import gzip
-import io
 import signal
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
+from benchmarks.photo_sets import HELD_OUT, N_FASHION, N_NOTICES, NOTICE_SEED, fashion, notices, photos
 from benchmarks.shipped import ROOT, run
-from core.demo.cards import make_card_bytes
-from core.demo.datasets import FASHION_CLASSES
-from core.images.decode import load_square
 from core.training.loop import MsnConfig
 from core.training.presets import preset
 
-FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")  # Debian: dataset-fashion-mnist
-N_FASHION, N_NOTICES, NOTICE_SEED = 4_000, 1_000, 64
-HELD_OUT = 5  # every fifth photo
 WATCHED_EPOCHS = 2  # between two lines of the log
-
-
-def photos(tar: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (N, 3, size, size) uint8 photos in the order of the tar's labels.csv, and their class names."""
-    with tarfile.open(tar) as archive:
-        members = {member.name: member for member in archive if member.isfile()}
-        table = next(name for name in members if name.endswith("labels.csv"))
-        root = Path(table).parent
-        lines = list(csv.DictReader(io.TextIOWrapper(archive.extractfile(members[table]), encoding="utf-8")))
-        files = [archive.extractfile(members[str(root / line["path"])]).read() for line in lines]
-    return np.stack([load_square(file, size) for file in files]), np.array([line["label"] for line in lines])
-
-
-def fashion(n: int, size: int, source: Path = FASHION) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first n images as (n, 3, size, size) uint8, and their class names."""
-    with gzip.open(source) as file:
-        tiles = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)[:n]
-    with gzip.open(str(source).replace("images-idx3", "labels-idx1")) as file:
-        marks = np.frombuffer(file.read(), np.uint8, offset=8)[:n]
-    large = [np.asarray(Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)) for tile in tiles]
-    return np.repeat(np.stack(large)[:, None], 3, axis=1), np.array([FASHION_CLASSES[mark] for mark in marks])
-
-
-def notices(n: int, size: int, seed: int) -> np.ndarray:
-    """Return n rendered notices as (n, 3, size, size) uint8."""
-    return np.stack([load_square(make_card_bytes(seed, i)[0], size) for i in range(n)])
 
 
 def main() -> None:
