@@ -36,8 +36,9 @@ HELD_SHARE = {"grocery": 1.0, "signdigits": 1.0, "trashnet": 0.5, "openstax-book
 UNSEEN_FASHION, UNSEEN_NOTICES, UNSEEN_SEED = 2_000, 300, 12_345
 ALIKE, SAME = 0.98, 0.995  # cosine of thumbnails: near-duplicates stay on one side; copies are left out of the training
 THUMB = 16  # px
-BURST = 8  # these are numbered as taken: pictures of one class with neighbouring numbers are one group
-IN_BURSTS = ("grocery", "trashnet")
+BURST = 8  # where pictures are numbered as taken, neighbouring numbers of a class often show the same things
+SPLIT_IN_BURSTS = ("trashnet",)  # whole bursts are held out
+JUDGED_IN_BURSTS = ("grocery",)  # a burst is one near-duplicate group
 FLAT = 4.0  # grey levels; a picture with a smaller standard deviation shows nothing
 BUSY = 80.0  # grey levels between neighbouring pixels; of the books only the QR codes are above
 UNSUITABLE = tuple(  # violence: the dead of a camp and of My Lai, torture, the Klan
@@ -61,7 +62,7 @@ class HeldOut:
 
     pixels: np.ndarray  # (N, 3, SIZE, SIZE) uint8
     items: np.ndarray  # (N,) str
-    groups: np.ndarray  # (N,) int64, near-duplicate groups
+    groups: np.ndarray  # (N,) int64 in [0, N), near-duplicate groups
 
 
 def photos(tar: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -194,11 +195,12 @@ def main() -> None:
     held: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for name, source in read_sources(chosen.photos).items():
         groups = alike_groups(source.pixels)
-        if name in IN_BURSTS:
+        units = joined(groups, bursts(source.places)) if name in SPLIT_IN_BURSTS else groups
+        if name in JUDGED_IN_BURSTS:
             groups = joined(groups, bursts(source.places))
         empty, code = flat(source.pixels), codes(source.pixels) & (name in BOOKS)
         unsuitable = np.isin(source.names, UNSUITABLE)
-        out = np.array([is_held_out(name, source.names[group]) for group in groups], bool)
+        out = np.array([is_held_out(name, source.names[unit]) for unit in units], bool)
         copies = alike_groups(source.pixels, SAME) != np.arange(len(out))
         for reason, rows in (
             ("shows nothing", empty), ("a QR code", code), ("violence", unsuitable), ("a copy", copies & ~empty & ~code & ~out)
@@ -237,7 +239,7 @@ def main() -> None:
             chosen.out / f"held-{name}.npz",
             pixels=np.concatenate([s[0] for s in sets]),
             items=np.concatenate([s[1] for s in sets]),
-            groups=np.concatenate(groups),
+            groups=np.unique(np.concatenate(groups), return_inverse=True)[1],
         )
     with (chosen.out / "left_out.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *left_out])

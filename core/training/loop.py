@@ -227,6 +227,7 @@ def train(
     out: Path,
     state: Path | None = None,
     resume: bool = False,
+    start: Mapping[str, Tensor] | None = None,
     about: Mapping[str, str] | None = None,
     device: str = "auto",
     devices: int = 1,
@@ -246,6 +247,8 @@ def train(
         out: weights are written here at every checkpoint and at the end (`save_weights`).
         state: file from which the run can be resumed; written every few seconds, at checkpoints and on interruption.
         resume: resume from `state` if it exists.
+        start: weights of a ViT of this architecture to begin with instead of random ones, such as a shipped encoder's
+            (`core.encoders.vit.read_tensors`); heads and prototypes start at random.
         about: metadata to store with the weights: data, licence, commit.
         device: "auto", "cpu" or "cuda".
         devices: processes (one per GPU, or on the CPU) on each machine. With several, Lightning starts the program again
@@ -262,7 +265,7 @@ def train(
     Raises:
         ShapeError: if the images have another shape.
         InputError: if a batch cannot be shared out evenly.
-        EncoderError: if the state belongs to another run, or the training diverged.
+        EncoderError: if the state belongs to another run, `start` to another architecture, or the training diverged.
         KeyboardInterrupt: passed on after the state was written.
     """
     pixels, side = as_pixels(images), config.architecture.input_size
@@ -273,6 +276,8 @@ def train(
         raise InputError(f"A batch of {run.batch_size} images cannot be shared by {devices * nodes} processes; change one.")
     if resume and state is not None and state.exists():
         run.load(state)
+    elif start is not None:
+        run.model.start_from(start)
     trainer = _lightning(pick_device(device), devices=devices, nodes=nodes, clip=config.clip)
 
     kept_at, kept_in = -math.inf, 0.0  # when the state was last written (the first step is), and how long that took

@@ -6,6 +6,7 @@ patch is never seen, and detaches the prototypes; both are corrected here.
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,8 +20,8 @@ from timm.layers import Attention
 from torch import Tensor, nn
 
 from core.devices import bf16_pays
-from core.encoders.vit import Architecture, normalise
-from core.errors import InputError
+from core.encoders.vit import Architecture, load_backbone, normalise
+from core.errors import EncoderError, InputError
 from core.training.views import Chance, Jitter, random_view
 
 
@@ -185,6 +186,23 @@ class Msn(nn.Module):
             sinkhorn_iterations=config.sinkhorn_iterations,
             regularization_weight=config.me_max,
         )
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Give anchor and target backbone the weights of a trained ViT, by its own names.
+
+        Raises:
+            EncoderError: if they belong to another architecture.
+        """
+        shape = self.config.architecture
+        try:
+            vit = load_backbone(weights, shape)
+        except EncoderError:
+            raise EncoderError(
+                f"The weights to start from are no ViT {shape.dim} x {shape.depth}, patch {shape.patch_size}, "
+                f"{shape.input_size} px; change the architecture, or start from random weights."
+            ) from None
+        for backbone in (self.anchor_backbone, self.target_backbone):
+            backbone.vit.load_state_dict(vit.state_dict())
 
     def views(self, images: Tensor, chance: Chance) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Draw the views of a step.

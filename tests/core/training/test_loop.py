@@ -271,6 +271,26 @@ def test_weights_hold_the_averaged_backbone_with_what_must_be_known(images, tmp_
     assert load_backbone(tensors, TINY)(torch.zeros(2, 3, 16, 16)).shape == (2, 24)
 
 
+def test_a_run_starts_from_given_weights_and_resumes_from_its_own(images, tmp_path):
+    given = {name: tensor + 0.01 for name, tensor in initial_backbone(TINY, seed=9).state_dict().items()}
+    kept = {"out": tmp_path / "w", "state": tmp_path / "s", "device": "cpu", "start": given}
+    train(images, CONFIG, stop=lambda: True, **kept)  # one step
+    one = read_tensors(tmp_path / "w")[1]
+    apart = max(float((one[name].float() - tensor).abs().max()) for name, tensor in given.items())
+    assert apart < 1e-3  # float16, and a hundredth of one step
+    train(images, CONFIG, resume=True, **kept)
+    resumed = read_tensors(tmp_path / "w")[1]
+    train(images, CONFIG, **kept)
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in read_tensors(tmp_path / "w")[1].items())
+
+
+def test_weights_of_another_architecture_cannot_be_started_from(images, tmp_path):
+    other = initial_backbone(replace(TINY, depth=3), seed=0).state_dict()
+    with pytest.raises(EncoderError, match=r"no ViT 24 x 2, patch 4, 16 px"):
+        train(images, CONFIG, out=tmp_path / "w", device="cpu", start=other)
+    assert not (tmp_path / "w").exists()
+
+
 def test_images_read_again_each_epoch_teach_what_images_in_memory_do(images, tmp_path):
     paths = []
     for number, image in enumerate(images):
