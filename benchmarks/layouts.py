@@ -27,7 +27,7 @@ import torch
 from scipy.spatial import cKDTree, procrustes
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.train_tiny64 import fashion, photos
+from benchmarks.photo_sets import fashion, photos
 from core.devices import pick_device
 from core.encoders.encoder import load_encoder
 from core.map.engines import Neighbours, cuml, default_epochs, start, umap_learn

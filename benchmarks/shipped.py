@@ -56,6 +56,7 @@ def run(
     log: Path,
     about: Mapping[str, str],
     watched: torch.Tensor | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
     checkpoint_epochs: int = 1,
 ) -> None:
     """Train, or resume a run that was stopped, and finally copy weights and log to their places.
@@ -68,6 +69,7 @@ def run(
         out, log: where weights and log are published.
         about: metadata of the weights.
         watched: (M, 3, S, S) uint8 images whose kNN accuracy is logged, `pixels` if None.
+        start: weights to begin with (`core.training.loop.train`).
         checkpoint_epochs: epochs between two checkpoints and log lines.
     """
     print(f"{len(pixels):,} images, {config.epochs} epochs", flush=True)
@@ -91,7 +93,7 @@ def run(
             print(f"{time.strftime('%H:%M:%S')} {m} knn={knn:.4f}", flush=True)
 
         result = train(
-            pixels, config, out=work / "weights.safetensors", state=work / "state.safetensors", resume=True,
+            pixels, config, out=work / "weights.safetensors", state=work / "state.safetensors", resume=True, start=start,
             about=dict(about) | {"commit": commit()}, checkpoint_epochs=checkpoint_epochs, on_step=last.append,
             on_checkpoint=line,
         )  # fmt: skip
