@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-LONG = 5
+LONG = 5  # times the seconds of timed calls: a warm-up that takes longer is the result
 COPIED = {"cuda": 2**31, "cpu": 2**28}  # bytes: far more than any cache holds
-SIDE = {"cuda": 8_192, "cpu": 2_048}  # of the square matrices multiplied
+SIDE = {"cuda": 8_192, "cpu": 1_024}  # of the square matrices multiplied
 # Dense FLOP/s in bf16 (T4: float16) by the start of the GPU's name; L40S comes before L4.
 DATA_SHEET = {
     "H100": 989e12,
