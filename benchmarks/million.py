@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -279,11 +280,15 @@ def handle_times(page: Page) -> list[float]:
     for i in range(REPEATS):
         handle = page.evaluate(HANDLE)
         page.mouse.move(handle["x"], handle["y"])
-        page.mouse.down()
-        to = handle["x"] + (20 if i % 2 else -20)
-        times.append(ms_until_change(page, root, WORDS, lambda to=to, y=handle["y"]: page.mouse.move(to, y, steps=5)))
+        times.append(ms_until_change(page, root, WORDS, partial(pull, page, handle, 20 if i % 2 else -20)))
         page.mouse.up()
     return times
+
+
+def pull(page: Page, handle: dict[str, float], by: float) -> None:
+    """Press the button on the handle and move it by some px at once: a button that rests is no drag."""
+    page.mouse.down()
+    page.mouse.move(handle["x"] + by, handle["y"], steps=5)
 
 
 def drag_lasso(page: Page, frame: ElementHandle, side: int) -> int:
