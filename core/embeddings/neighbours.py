@@ -41,17 +41,18 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
     return np.asarray(found[values > -np.inf], np.int64)
 
 
-def unit_embeddings(embedded: Embedded) -> torch.Tensor:
-    """Return all standardised embeddings scaled to length 1, (M, D) float32 where the arithmetic runs.
+def unit_embeddings(embedded: Embedded, *, standardised: bool = True) -> torch.Tensor:
+    """Return all embeddings, standardised or raw, scaled to length 1, (M, D) float32 where the arithmetic runs.
 
     Raises:
         WorkspaceError: if nothing is embedded.
     """
-    embeddings, standardisation = embedded.on_device, embedded.standardisation
+    embeddings, standardisation = embedded.on_device, embedded.standardisation if standardised else None
     unit = torch.empty((embeddings.rows, embeddings.dim), dtype=torch.float32, device=embeddings.device)
 
     def scale(start: int, block: torch.Tensor) -> None:
-        unit[start : start + len(block)] = unit_rows(standardisation.apply_(block.float()))
+        x = block.float() if standardisation is None else standardisation.apply_(block.float())
+        unit[start : start + len(block)] = unit_rows(x)
 
     embeddings.each(scale)
     return unit

@@ -1,6 +1,5 @@
 """The map of all images: their neighbours, UMAP of these, and its trustworthiness. Slow libraries are imported when used."""
 
-import logging
 import math
 import warnings
 from dataclasses import dataclass
@@ -9,13 +8,13 @@ import numpy as np
 import torch
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
+from core.devices import to_host, with_threads
 from core.errors import ShapeError
 from core.map.engines import Neighbours, arrange
 from core.maths.neighbours import neighbours as nearest_rows
 
-LOG = logging.getLogger("lassoscope.map")
 N_NEIGHBOURS = 15
-EXACT_UP_TO = 20_000  # images: 6 s by brute force, while NN-descent compiles for 27 s in every process
+EXACT_UP_TO = 20_000  # images: 6 s of a core by brute force, while NN-descent compiles for 27 s in every process
 TRUST_SAMPLE = 2_000  # trustworthiness is quadratic; 2,000 images take about a second
 
 
@@ -47,7 +46,7 @@ def lay_out(
         min_dist: how tight clusters may pack, in map units.
         seed: the same seed, input, engine and device give the same map.
         neighbours: (N, min(n_neighbours, N - 1)) neighbours by cosine distance, found here if None.
-        device: where neighbours are found and UMAP runs; see `find_neighbours` and `core.map.engines.arrange`.
+        device: where UMAP runs, see `core.map.engines.arrange`.
         on_epoch: called with (epoch, epochs) of the layout.
     Raises:
         ShapeError: if x is not a non-empty matrix, or the neighbours do not fit it.
@@ -64,32 +63,21 @@ def lay_out(
         circle = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
         return Projection(circle, np.full((len(x), 0), -1, np.int32), math.nan, "circle")
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    near = neighbours or find_neighbours(unit, k, seed=seed, device=device)
+    near = neighbours or find_neighbours(unit, k, seed=seed)
     xy, engine = arrange(unit, near, min_dist=min_dist, seed=seed, device=device, on_epoch=on_epoch)
     return Projection(xy, near.rows.astype(np.int32), trust(unit, xy, seed=seed), engine)
 
 
-def find_neighbours(unit: FloatArray, k: int, *, seed: int, device: torch.device | str = "cpu") -> Neighbours:
-    """Find the k nearest of N images by cosine: exactly on a CUDA device or up to `EXACT_UP_TO` images, else by NN-descent.
-
-    A CUDA device without enough memory leaves it to the CPU, and the log says so.
+def find_neighbours(unit: FloatArray, k: int, *, seed: int) -> Neighbours:
+    """Find the k nearest of N images by cosine on the CPU: exactly up to `EXACT_UP_TO` images, else by NN-descent.
 
     Args:
         unit: (N, D) float32 embeddings of length 1.
         k: in [1, N - 1].
         seed: of NN-descent.
-        device: cpu, cuda or cuda:N.
     """
-    if torch.device(device).type == "cuda":
-        try:
-            return exact_neighbours(unit, k, device=device)
-        except torch.OutOfMemoryError:
-            LOG.warning("the map's neighbours are found on the CPU, because the GPU has too little memory")
     if len(unit) <= EXACT_UP_TO:
-        from sklearn.neighbors import NearestNeighbors
-
-        distances, rows = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(unit).kneighbors()
-        return Neighbours(rows, distances.astype(np.float32))
+        return with_threads(1, lambda: exact_neighbours(torch.from_numpy(unit), k))
     from pynndescent import NNDescent
 
     with warnings.catch_warnings():
@@ -101,14 +89,14 @@ def find_neighbours(unit: FloatArray, k: int, *, seed: int, device: torch.device
     return Neighbours(rows[~own].reshape(-1, k), distances[~own].reshape(-1, k))
 
 
-def exact_neighbours(unit: FloatArray, k: int, *, device: torch.device | str) -> Neighbours:
-    """Find the k nearest of each of N images by cosine on a device. Arguments as in `find_neighbours`.
+def exact_neighbours(unit: torch.Tensor, k: int) -> Neighbours:
+    """Find the k nearest of each of N images by cosine where their embeddings are, (N, D) float32 of length 1.
 
     Raises:
         torch.OutOfMemoryError: if the device has too little memory.
     """
-    rows, cosines = nearest_rows(torch.as_tensor(unit, device=device), k)
-    return Neighbours(rows.cpu().numpy(), (1 - cosines).clamp_min(0).cpu().numpy())
+    rows, cosines = nearest_rows(unit, k)
+    return Neighbours(*to_host(rows, (1 - cosines).clamp_min(0)))
 
 
 def trust(unit: FloatArray, xy: FloatArray, *, seed: int) -> float:

@@ -2,19 +2,38 @@
 
 import logging
 import secrets
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from core.arrays import Progress, ignore
 from core.catalog.models import ProjectionRecord
 from core.devices import pick_device
 from core.duplicates.search import find_copies
+from core.embeddings.embedded import Embedded
+from core.embeddings.neighbours import unit_embeddings
 from core.errors import WHAT_TO_DO, DamageError, WorkspaceError
-from core.map.layout import lay_out
+from core.map.engines import Neighbours
+from core.map.layout import N_NEIGHBOURS, exact_neighbours, lay_out
 from core.store.files import atomic_path
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.map")
+
+
+EXACT_ON_GPU = 2_000_000  # images; the work grows with the square of their number
+
+
+def _near_on_gpu(embedded: Embedded) -> Neighbours | None:
+    """Find the neighbours of the embeddings that live on the GPU; None if there are too many or too few, or it is too small."""
+    if not N_NEIGHBOURS < embedded.need_matrix().rows <= EXACT_ON_GPU:
+        return None
+    try:
+        return exact_neighbours(unit_embeddings(embedded, standardised=False), N_NEIGHBOURS)
+    except torch.OutOfMemoryError:
+        LOG.warning("the map's neighbours are found on the CPU, because the GPU has too little memory")
+    return None
 
 
 class ProjectResult(ProjectionRecord):
@@ -54,7 +73,8 @@ def project(
     x = matrix.take(np.arange(matrix.rows))
     if not np.isfinite(x).all():
         raise DamageError(f"Embeddings by {encoder} are damaged (they hold NaN); {WHAT_TO_DO}.")
-    found = lay_out(x, seed=seed, device=runs_on, on_epoch=on_progress)
+    near = _near_on_gpu(replace(workspace.current, device=device)) if runs_on.type == "cuda" else None
+    found = lay_out(x, seed=seed, neighbours=near, device=runs_on, on_epoch=on_progress)
     stem = f"projection/{secrets.token_hex(6)}"
     for suffix, array in ((".npy", found.xy), ("-neighbours.npy", found.neighbour_rows)):
         with atomic_path(workspace.folder / f"{stem}{suffix}") as aside, aside.open("wb") as file:

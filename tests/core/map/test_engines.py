@@ -7,10 +7,14 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import NearestNeighbors
 
+from core.embeddings.embedded import Embedded
+from core.embeddings.matrix import Matrix, write_part
 from core.errors import ShapeError
+from core.map import project
 from core.map.engines import FARTHEST, Neighbours, start
-from core.map.layout import exact_neighbours, find_neighbours, lay_out
+from core.map.layout import find_neighbours, lay_out
 
 CUDA = torch.device("cuda:1")
 
@@ -162,7 +166,7 @@ def test_missing_neighbours_have_no_weight_in_umap_learns_graph():
     """An infinite distance would make all weights of its image 1."""
     from umap.umap_ import fuzzy_simplicial_set
 
-    near = find_neighbours(x := blobs(60), 8, seed=0)
+    near = find_neighbours(x := unit(blobs(60)), 8, seed=0)
     rows, distances = near.rows.copy(), near.distances.copy()
     rows[0, 5:], distances[0, 5:] = -1, np.inf
     rows, distances = Neighbours(rows, distances).with_self()
@@ -192,24 +196,30 @@ def test_neighbours_found_elsewhere_give_the_same_map_and_those_of_other_images_
         lay_out(x[:100], neighbours=near)
 
 
-def test_the_device_finds_the_neighbours_that_scikit_learn_finds():
+def test_exact_neighbours_are_those_that_scikit_learn_finds():
     x = unit(blobs(500))
-    found, wanted = exact_neighbours(x, 15, device="cpu"), find_neighbours(x, 15, seed=0)
-    assert found.distances == pytest.approx(wanted.distances, abs=1e-5)
-    assert (found.rows == wanted.rows).mean() > 0.99  # but for ties
+    found = find_neighbours(x, 15, seed=0)
+    distances, rows = NearestNeighbors(n_neighbors=15, metric="cosine", algorithm="brute").fit(x).kneighbors()
+    assert found.distances == pytest.approx(distances, abs=1e-5)
+    assert (found.rows == rows).mean() > 0.99  # but for ties
     assert found.distances.dtype == np.float32
 
 
-def test_a_device_without_memory_leaves_the_neighbours_to_the_cpu_and_says_so(monkeypatch, caplog):
+def test_a_gpu_without_memory_leaves_the_neighbours_to_the_cpu_and_says_so(monkeypatch, caplog, tmp_path):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("core.map.layout.exact_neighbours", full)
-    x = unit(blobs())
-    assert (find_neighbours(x, 15, seed=0, device=CUDA).rows == find_neighbours(x, 15, seed=0).rows).all()
+    matrix = Matrix([write_part(tmp_path, 0, blobs())])
+    embedded = Embedded("e", matrix, None, np.zeros((matrix.rows, 2), np.float32), device="cpu")
+    found = project._near_on_gpu(embedded)
+    assert (found.rows == find_neighbours(unit(matrix.take(np.arange(matrix.rows))), 15, seed=0).rows).mean() > 0.99
+    monkeypatch.setattr(project, "exact_neighbours", full)
+    assert project._near_on_gpu(embedded) is None
     assert [record.getMessage() for record in caplog.records] == [
         "the map's neighbours are found on the CPU, because the GPU has too little memory"
     ]
+    monkeypatch.setattr(project, "EXACT_ON_GPU", 50)
+    assert project._near_on_gpu(embedded) is None
 
 
 @pytest.mark.gpu
