@@ -89,15 +89,16 @@ def core_rows(folder: Path, *, with_clusters: bool) -> Iterator[Row]:
         yield Row(f"lasso of 200 vertices to {n_inside:,} rows", f"{lasso:.0f} ms", goals=("50 ms", "60 ms"))
         rows = np.flatnonzero(~space.is_check)[:1000]
         gold = space.gold("label")
-        x = space.embedded(space.encoder_name).standardisation.apply(space.matrix.take(rows)).astype(np.float64)
+        x = space.current.standardised(rows).numpy().astype(np.float64)
         y = gold[rows] == 1
         few = np.concatenate([np.flatnonzero(y)[:15], np.flatnonzero(~y)[:15]])
         for some in (few, np.arange(len(rows))):
             ours, theirs = fit_times(x[some], y[some])
             beside = f"{ours / theirs:.2f} x newton-cholesky ({theirs:.0f} ms)"
             yield Row(f"refit, {len(some):,} labels, 384-d", f"{ours:.1f} ms", beside)
-        weights, bias = np.random.default_rng(1).normal(size=(space.matrix.dim, 1)), np.zeros(1)
-        scoring = median_ms(lambda: linear_scores(space.matrix, weights, bias))
+        weights = np.random.default_rng(1).normal(size=(space.matrix.dim, 1))
+        columns = torch.from_numpy(weights), torch.zeros(1, dtype=torch.float64)
+        scoring = median_ms(lambda: linear_scores(space.current.on_device, *columns))
         bare = bare_product(space, weights)
         yield Row("scores of all images", f"{scoring:.0f} ms", f"{scoring / bare:.2f} x torch.mv in float32 ({bare:.0f} ms)")
         for code in (0, 1):  # both classes have labels before the clock starts

@@ -105,7 +105,7 @@ def _classify(px, py, side):  # type: ignore[no-untyped-def]
 def _collect(kind, py_cells, offsets, rows, xs, ys, px, py):  # type: ignore[no-untyped-def]
     """Return the rows in inside cells, and those in edge cells that are inside by the edges of their row of cells."""
     side = kind.shape[0]
-    found = np.empty(len(rows), np.int64)
+    found = np.empty(len(rows), np.int32)
     edges = np.empty(len(px), np.int64)
     n = 0
     for row in range(side):
@@ -233,7 +233,8 @@ class GridIndex:
             raise InputError(f"A lasso needs at least 3 finite vertices, got {len(px)}; draw a larger shape.")
         px_cells, py_cells = (px - self.x0) / self.width, (py - self.y0) / self.height
         kind = _classify(px_cells, py_cells, self.side)
-        return np.sort(_collect(kind, py_cells, self.offsets, self.rows, self.xs, self.ys, px, py))
+        found = _collect(kind, py_cells, self.offsets, self.rows, self.xs, self.ys, px, py)
+        return np.sort(found).astype(np.int64)  # sorted as int32: in half the time
 
     def box(self, x0: float, x1: float, y0: float, y1: float) -> IntArray:
         """Return the rows in a closed box, ascending; its corners may be given in any order."""
