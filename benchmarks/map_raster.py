@@ -1,4 +1,4 @@
-"""Compare ways to draw the map (our kernels, datashader's sums with our shading, datashader alone), and time the lasso.
+"""Compare ways to draw the map (datashader's sums with our shading, datashader alone), and time the lasso.
 
 python -m benchmarks.map_raster
 
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from core.map.grid import GridIndex, combine
-from core.map.raster import DOTS, Colouring, ColouringKind, Raster, _shade, warm
+from core.map.raster import Colouring, ColouringKind, Raster, warm
 from core.palette import UNLABELLED_COLOUR
 
 WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
@@ -43,21 +43,11 @@ def measure(n: int) -> None:
     values = Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), xy[:, 0].copy(), palette[:2], grey, (), -10, 10)
     grid = GridIndex.build(xy)
     raster, half = Raster(grid), xy[:, 0] < 0
-    columns = dict(zip("rgb", classes.table()[codes[grid.rows]].T, strict=True))
     frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "code": pd.Categorical(codes)})
-    ordered = pd.DataFrame({"x": grid.xs, "y": grid.ys, **{name: np.ascontiguousarray(c) for name, c in columns.items()}})
 
     def stock(view: tuple[float, ...]) -> Any:
         canvas = ds.Canvas(WIDTH, HEIGHT, x_range=view[:2], y_range=view[2:])
         return tf.dynspread(tf.shade(canvas.points(frame, "x", "y", ds.count_cat("code")), color_key=list(palette)))
-
-    def sums() -> Any:
-        canvas = ds.Canvas(WIDTH, HEIGHT, x_range=FULL[:2], y_range=FULL[2:])
-        found = canvas.points(ordered, "x", "y", ds.summary(n=ds.count(), **{name: ds.sum(name) for name in "rgb"}))
-        count = found["n"].data
-        filled = np.flatnonzero(count)
-        mean = np.stack([found[name].data.ravel()[filled] for name in "rgb"], axis=1) / count.ravel()[filled, None]
-        return _shade(count, mean.astype(np.float32), DOTS[-1][1].opacity)
 
     def recolour() -> Any:
         raster._ordered.clear()
@@ -69,7 +59,6 @@ def measure(n: int) -> None:
     ways: dict[str, Callable[[], Any]] = {
         "zoom out, 24 classes": lambda: raster.draw(classes, FULL, WIDTH, HEIGHT),
         "the same, datashader alone (count_cat, shade, dynspread)": lambda: stock(FULL),
-        "the same, datashader's sums with our shading": sums,
         "zoom in, 24 classes": lambda: raster.draw(classes, ZOOMED, WIDTH, HEIGHT),
         "the same, datashader alone": lambda: stock(ZOOMED),
         "recolour, 24 classes": recolour,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
+NumberArray = NDArray[np.number[Any]]
 BoolArray = NDArray[np.bool_]
 
 JsonObject = dict[str, Any]

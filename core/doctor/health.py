@@ -17,7 +17,7 @@ from core.labels.classes import unknown_classes
 from core.wording import counted, verb
 from core.workspace import Workspace
 
-PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "panel", "holoviews", "bokeh")
+PACKAGES = ("lassoscope", "torch", "lightly", "timm", "umap-learn", "datashader", "panel", "holoviews", "bokeh")
 REPAIR = "run 'lassoscope doctor --repair'"
 
 

@@ -147,6 +147,22 @@ def _in_box(offsets, rows, xs, ys, box, cells, side, limit):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
+def _positions(offsets, rows, cells, side, keep):  # type: ignore[no-untyped-def]
+    """Return the positions in `rows` of the kept points of a block of cells."""
+    n = 0
+    for row in range(cells[2], cells[3] + 1):
+        n += offsets[row * side + cells[1] + 1] - offsets[row * side + cells[0]]
+    found = np.empty(n, np.int32)
+    n = 0
+    for row in range(cells[2], cells[3] + 1):
+        for at in range(offsets[row * side + cells[0]], offsets[row * side + cells[1] + 1]):
+            if len(keep) == 0 or keep[rows[at]]:
+                found[n] = at
+                n += 1
+    return found[:n]
+
+
+@njit(cache=True, nogil=True)
 def _nearest(offsets, rows, xs, ys, x, y, rx, ry, cells, side, visible):  # type: ignore[no-untyped-def]
     best, best_distance = -1, 1.0
     for row in range(cells[2], cells[3] + 1):
@@ -246,12 +262,22 @@ class GridIndex:
         found, n = self._box(view, limit + 1)
         return None if n > limit else np.sort(found[:n])
 
+    def positions(self, view: tuple[float, float, float, float], keep: BoolArray | None) -> IntArray:
+        """Return the positions in `rows`, `xs`, `ys` of the points in view, and of a few around it, (K,) int32.
+
+        Args:
+            view: (x0, x1, y0, y1), map units.
+            keep: (N,) bool by row, which points to return; all if None.
+        """
+        mask = np.zeros(0, bool) if keep is None else keep
+        return _positions(self.offsets, self.rows, self._cells(view), self.side, mask)
+
     def _box(self, view: tuple[float, float, float, float], limit: int) -> tuple[IntArray, int]:
         box = np.array([*sorted(view[:2]), *sorted(view[2:])], np.float64)
-        found, n = _in_box(self.offsets, self.rows, self.xs, self.ys, box, self.cells(tuple(box)), self.side, limit)
+        found, n = _in_box(self.offsets, self.rows, self.xs, self.ys, box, self._cells(tuple(box)), self.side, limit)
         return found, n
 
-    def cells(self, view: tuple[float, float, float, float]) -> IntArray:
+    def _cells(self, view: tuple[float, float, float, float]) -> IntArray:
         """Return the block of cells around a view (x0, x1, y0, y1): first and last column, first and last row, (4,) int64."""
         columns = (np.array(view[:2]) - self.x0) / self.width
         rows = (np.array(view[2:]) - self.y0) / self.height
@@ -265,7 +291,7 @@ class GridIndex:
             visible: (N,) bool, which rows may be found; all if None.
         """
         mask = np.zeros(0, bool) if visible is None else visible
-        cells = self.cells((x - rx, x + rx, y - ry, y + ry))
+        cells = self._cells((x - rx, x + rx, y - ry, y + ry))
         row = _nearest(self.offsets, self.rows, self.xs, self.ys, x, y, rx, ry, cells, self.side, mask)
         return None if row < 0 else int(row)
 

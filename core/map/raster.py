@@ -1,4 +1,4 @@
-"""Render the map: count the points of each pixel, mix their colours, shade. numba kernels; runs off the event loop.
+"""Render the map: datashader aggregates the points, our kernel shades the pixels. Runs off the event loop.
 
 A pixel's colour is the count-weighted mean of its points' colours, its opacity follows the rank of its count, and dots
 grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rendering.md.
@@ -11,15 +11,16 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numba import njit
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import BoolArray, FloatArray, IntArray, NumberArray
 from core.errors import ShapeError
 from core.map.grid import GridIndex, LassoMode, combine
 from core.palette import CLASS_PALETTE, CONTINUOUS, UNLABELLED_COLOUR
 
 _MOST_COUNTED = 65_535  # points in a pixel; with more, opacity stays the same
-_KEPT = 4  # colourings in the grid's order, 2 to 4 bytes a point each: windows differ in what they show
+_KEPT = 4  # colourings in the grid's order, 3 or 4 bytes a point each: windows differ in what they show
 View = tuple[float, float, float, float]
 """(x0, x1, y0, y1) in map units."""
 
@@ -129,7 +130,7 @@ class Raster:
     def __init__(self, grid: GridIndex) -> None:
         self._grid = grid
         self._lock = threading.Lock()
-        self._ordered: deque[tuple[Colouring, IntArray | FloatArray]] = deque(maxlen=_KEPT)
+        self._ordered: deque[tuple[Colouring, dict[str, NumberArray]]] = deque(maxlen=_KEPT)
 
     def draw(
         self,
@@ -168,71 +169,44 @@ class Raster:
         self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
     ) -> tuple[IntArray, FloatArray]:
         """Return counts (h, w) uint32 and the mean colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row."""
-        grid, mask = self._grid, np.zeros(0, bool) if keep is None else keep
-        place = (grid.offsets, grid.rows, grid.xs, grid.ys, grid.cells(view), grid.side, mask)
-        frame, of_points = np.array(view, np.float64), self._by_cell(colouring)
-        if colouring.kind == ColouringKind.CATEGORICAL:
-            # Sums of colours cost the same for any number of classes, where counts per class would need a layer per class.
-            table = np.rint(colouring.table() * 255).astype(np.uint32)
-            count, sums = _mix_codes(*place, frame, width, height, of_points, table)
-            filled = np.flatnonzero(count)
-            return count, (sums.reshape(-1, 3)[filled] / (255.0 * count.ravel()[filled, None])).astype(np.float32)
-        count, known, total = _mix_values(*place, frame, width, height, of_points)
-        filled = np.flatnonzero(count)
-        with np.errstate(invalid="ignore"):  # 0 / 0 = NaN where no value of a pixel is known
-            return count, colouring.blend(total.ravel()[filled] / known.ravel()[filled])
+        import datashader as ds  # takes 1.6 s, which commands without a map should not pay
 
-    def _by_cell(self, colouring: Colouring) -> IntArray | FloatArray:
-        """Return the codes or values in the grid's order; most draws are zooms, which need no new ones."""
+        points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
+        canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
+        is_categorical = colouring.kind == ColouringKind.CATEGORICAL
+        # Sums of colours cost the same for any number of classes, where counts per class would need a layer per class.
+        wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
+        with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
+            found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
+        count = found["n"].data
+        filled = np.flatnonzero(count)
+        layers = [found[name].data.ravel()[filled] for name in wanted]
+        if is_categorical:
+            return count, (np.stack(layers, axis=1) / (255.0 * count.ravel()[filled, None])).astype(np.float32)
+        return count, colouring.blend(layers[0])
+
+    def _points(self, colouring: Colouring, view: View, keep: BoolArray | None) -> dict[str, NumberArray]:
+        """Return the columns x, y and r, g, b or value of the points around the view."""
+        grid = self._grid
+        columns = {"x": grid.xs, "y": grid.ys, **self._by_cell(colouring)}
+        x0, x1, y0, y1 = grid.bounds
+        if keep is None and view[0] <= x0 and x1 <= view[1] and view[2] <= y0 and y1 <= view[3]:
+            return columns
+        at = grid.positions(view, keep)
+        return {name: column[at] for name, column in columns.items()}
+
+    def _by_cell(self, colouring: Colouring) -> dict[str, NumberArray]:
+        """Return colours, 8 bits a channel, or values in the grid's order; most draws are zooms, which need no new ones."""
         with self._lock:
             for known, ordered in self._ordered:
                 if known is colouring:
                     return ordered
-            of_rows = colouring.codes if colouring.kind == ColouringKind.CATEGORICAL else colouring.values
-            self._ordered.append((colouring, of_rows[self._grid.rows]))
+            if colouring.kind == ColouringKind.CATEGORICAL:
+                table, codes = np.rint(colouring.table() * 255).astype(np.uint8), colouring.codes[self._grid.rows]
+                self._ordered.append((colouring, {name: table[codes, i] for i, name in enumerate("rgb")}))
+            else:
+                self._ordered.append((colouring, {"value": colouring.values[self._grid.rows]}))
             return self._ordered[-1][1]
-
-
-@njit(cache=True, nogil=True)
-def _pixel(x, y, view, width, height):  # type: ignore[no-untyped-def]
-    """Return the pixel (row, column) of a point; the row is -1 if it is out of view. The far edges are in the last pixel."""
-    if not (view[0] <= x <= view[1] and view[2] <= y <= view[3]):
-        return -1, -1
-    column = int((x - view[0]) / (view[1] - view[0]) * width)
-    row = int((y - view[2]) / (view[3] - view[2]) * height)
-    return min(row, height - 1), min(column, width - 1)
-
-
-@njit(cache=True, nogil=True)
-def _mix_codes(offsets, rows, xs, ys, cells, side, keep, view, width, height, codes, table):  # type: ignore[no-untyped-def]
-    """Count the points of each pixel and sum their colours, 8 bits a channel: exact for 16 million points in a pixel."""
-    count, sums = np.zeros((height, width), np.uint32), np.zeros((height, width, 3), np.uint32)
-    for line in range(cells[2], cells[3] + 1):
-        for at in range(offsets[line * side + cells[0]], offsets[line * side + cells[1] + 1]):
-            row, column = _pixel(xs[at], ys[at], view, width, height)
-            if row < 0 or (len(keep) and not keep[rows[at]]):
-                continue
-            count[row, column] += np.uint32(1)
-            for channel in range(3):
-                sums[row, column, channel] += table[codes[at], channel]
-    return count, sums
-
-
-@njit(cache=True, nogil=True)
-def _mix_values(offsets, rows, xs, ys, cells, side, keep, view, width, height, values):  # type: ignore[no-untyped-def]
-    """Count the points of each pixel, those with a value, and sum the values."""
-    count, known = np.zeros((height, width), np.uint32), np.zeros((height, width), np.uint32)
-    total = np.zeros((height, width), np.float64)
-    for line in range(cells[2], cells[3] + 1):
-        for at in range(offsets[line * side + cells[0]], offsets[line * side + cells[1] + 1]):
-            row, column = _pixel(xs[at], ys[at], view, width, height)
-            if row < 0 or (len(keep) and not keep[rows[at]]):
-                continue
-            count[row, column] += np.uint32(1)
-            if not np.isnan(values[at]):
-                known[row, column] += np.uint32(1)
-                total[row, column] += values[at]
-    return count, known, total
 
 
 @njit(cache=True, nogil=True)
@@ -287,7 +261,7 @@ def _grow(rgba, radius):  # type: ignore[no-untyped-def]
 
 
 def warm() -> None:
-    """Compile the kernels for the dtypes the server uses, so that the first user need not wait."""
+    """Compile datashader's and our kernels for the dtypes the server uses, so that the first user need not wait."""
     xy = np.random.default_rng(0).random((50, 2)).astype(np.float32)
     grid = GridIndex.build(xy)
     raster, view, keep = Raster(grid), (0.2, 0.8, 0.2, 0.8), np.ones(50, bool)

@@ -45,7 +45,7 @@ print("modules", *sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code, tmp_path / "w"], cwd=ROOT, capture_output=True, text=True, check=True)
     base, all_of_core = (set(line.split()) for line in run.stdout.splitlines() if line.startswith("modules "))
-    assert {"panel", "bokeh", "umap", "holoviews", "lightly", "rapidocr"} <= optional_modules
+    assert {"panel", "bokeh", "umap", "holoviews", "datashader", "lightly", "rapidocr"} <= optional_modules
     assert {"core.probe.live_curves", "core.probe.compare"} <= base
     assert not optional_modules & base
     assert not {"panel", "bokeh", "holoviews", "param"} & all_of_core

@@ -165,15 +165,12 @@ def test_an_edge_through_a_pile_of_copies_is_exact():
     assert GridIndex.build(pile).lasso(px, py).tolist() == list(range(20_000))
 
 
-def test_the_cells_around_a_view_hold_every_point_in_it_and_not_all_points(cloud):
-    grid = GridIndex.build(cloud)
-    left, right, low, high = grid.cells((-0.5, 0.7, -1.0, 0.2))
-    lines = [
-        grid.rows[grid.offsets[y * grid.side + left] : grid.offsets[y * grid.side + right + 1]] for y in range(low, high + 1)
-    ]
-    around = np.concatenate(lines)
-    assert set(grid.box(-0.5, 0.7, -1.0, 0.2)) <= set(around)
-    assert len(around) < len(grid.rows)
+def test_positions_around_a_view_hold_every_kept_point_in_it(cloud):
+    grid, keep = GridIndex.build(cloud), np.arange(len(cloud)) % 3 > 0
+    around = grid.rows[grid.positions((-0.5, 0.7, -1.0, 0.2), keep)]
+    assert keep[around].all()
+    assert set(grid.box(-0.5, 0.7, -1.0, 0.2)) & set(np.flatnonzero(keep)) <= set(around)
+    assert len(around) < keep.sum()
 
 
 def test_a_point_of_the_map_takes_sixteen_bytes(cloud):
