@@ -228,6 +228,7 @@ def test_no_function_moves_all_embeddings_once_they_are_there(stored, pieces, mo
         (lambda: embedded.norms, 0),
         (lambda: nearest(embedded, np.array([3, 4]), 10), 2),
         (lambda: unit_embeddings(embedded), 0),
+        (lambda: unit_embeddings(embedded, standardised=False), 0),
         (lambda: medoids(embedded.standardised(np.arange(300)), n=5, rng=np.random.default_rng(0)), 300),
     ):
         work()
