@@ -1,6 +1,5 @@
 """Made-up embeddings in part files, and how the CPU and a device see them."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ PART_ROWS = 250_000
 N_CLASSES, FLAGGED = 3, (2,)
 N_LABELS, N_TAKEN = 1_000, 100  # labelled, and of these given to strategies
 FREE_SHARE = 0.5  # of the images may be suggested, as in a workspace: the other half is for checks
-SHARED_MEMORY = Path("/dev/shm")
 
 
 class OnDevice(Embedded):
@@ -107,9 +105,7 @@ class Side:
 @contextmanager
 def made(n: int, device: torch.device) -> Iterator[World]:
     """Make a world of n embeddings, drawn on the device, in part files that are removed afterwards."""
-    room = 2 * n * DIM * 1.1
-    in_memory = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > room
-    with TemporaryDirectory(prefix="drill-", dir=SHARED_MEMORY if in_memory else None) as folder:
+    with TemporaryDirectory() as folder:
         chance = torch.Generator(device).manual_seed(n)
         centres = torch.randn(CLUSTERS, DIM, generator=chance, device=device)
         rule = torch.randn(DIM, N_CLASSES, generator=chance, device=device)
