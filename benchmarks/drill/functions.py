@@ -238,9 +238,9 @@ FUNCTIONS = (
         lambda _side, a, b: missed(*to_host(a), *to_host(b)),
         1e-3,
         lambda n: Cost(n * (2 * DIM + 8 * K), 2 * n * n * DIM),
-        timed_at=(MILLION // 10, MILLION),
+        timed_at=(MILLION // 50, MILLION // 10, MILLION),
         small=4_000,
-        most_on_cpu=MILLION // 10,
+        most_on_cpu=MILLION // 50,  # of 100,000 it takes two cores minutes
         compared=_neighbours_of_labelled,
     ),
 )

@@ -28,7 +28,7 @@ def run(record: Recorder, device: torch.device, *, small: bool, budget: float) -
         }
         record.under("floors").add(str(kind), figures)
     sizes = {function: (function.small,) if small else function.timed_at for function in FUNCTIONS}
-    for n in sorted({n for some in sizes.values() for n in some}, reverse=True):  # the longest on the CPU is the smallest
+    for n in sorted({n for some in sizes.values() for n in some}, reverse=True):  # the goals are of the largest
         functions = [function for function, some in sizes.items() if n in some]
         with made(n, device) as world:
             rate = 2 * n * DIM / upload(world, device) / 1e9
