@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from core.arrays import IntArray
-from core.devices import on_all_cores, to_device, to_host
+from core.devices import CPU, on_all_cores, to_device, to_host
 from core.errors import ShapeError
 from core.maths.clustering import Clusters, assign, lloyd
 
@@ -88,13 +88,18 @@ def _starting_centres(x: torch.Tensor, k: int, rng: np.random.Generator) -> torc
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    size, seed = max(START_LEAST, START_PER_CENTRE * k), int(rng.integers(2**31))
+    size, seeds = max(START_LEAST, START_PER_CENTRE * k), rng.integers(2**31, size=STARTS).tolist()
     drawn = np.arange(len(x)) if len(x) <= size else rng.choice(len(x), size, replace=False)
     sample = to_host(x[to_device(drawn, x.device)])[0]
-    # One thread: on a busy machine, two were 8 times slower.
+
+    def start(seed: int) -> KMeans:
+        with threadpool_limits(1, user_api="openmp"):  # its setting is the thread's own
+            return KMeans(n_clusters=k, n_init=1, max_iter=LLOYD_STEPS, random_state=seed).fit(sample)
+
+    # One thread a start: on a busy machine, two were 8 times slower.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters: handled by the caller
-        best = KMeans(n_clusters=k, n_init=STARTS, max_iter=LLOYD_STEPS, random_state=seed).fit(sample)
+        best = min(on_all_cores(start, seeds, CPU), key=lambda model: float(model.inertia_))
     return to_device(best.cluster_centers_.astype(np.float32), x.device)
 
 
