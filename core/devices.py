@@ -6,10 +6,10 @@ Tensors cross between the machine's memory and a GPU here and in `core.embedding
 import contextlib
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,6 @@ LOG = logging.getLogger("lassoscope.devices")
 AUTO, VARIABLE = "auto", "LASSOSCOPE_DEVICE"
 CPU = torch.device("cpu")
 CPU_BLOCK = 2_048  # rows converted to float32 at a time: 2,048 x 384 are 3 MB and stay in the cache
-_CORES: ContextVar[int] = ContextVar("cores", default=0)
 T = TypeVar("T")
 Item = TypeVar("Item")
 
@@ -40,13 +39,15 @@ def pick_device(name: str = AUTO) -> torch.device:
     if name == AUTO:
         name = os.environ.get(VARIABLE) or AUTO
     if name == AUTO:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
         raise InputError(f"There is no device '{name}'; use auto, cpu or cuda.") from None
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise InputError(f"This machine has no CUDA device '{name}'; use auto or cpu.")
+    if device.type == "cuda" and device.index is None:  # one device has one name, under which embeddings are kept
+        return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
@@ -60,24 +61,49 @@ def one_thread_each(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
     Args:
         workers: number of threads, None for as many as torch would use.
     """
-    with _threads_of(1, workers or cores()) as pool:
+    with _THREADS.pool(1, workers or cores()) as pool:
         yield pool
 
 
-@contextlib.contextmanager
-def _threads_of(each: int, workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of `workers` threads in which torch uses `each` threads of its own."""
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)  # the pool's setting had become the default of new threads
+class _Threads:
+    """How many threads torch uses where nothing else is said.
+
+    A pool's setting becomes the default of all threads that begin to use torch while it is open, so the number is kept here,
+    and the last pool to close restores it.
+    """
+
+    def __init__(self) -> None:
+        self.all = torch.get_num_threads()
+        self._lock = threading.Lock()
+        self._n_pools = 0
+
+    @contextlib.contextmanager
+    def pool(self, each: int, workers: int) -> Iterator[ThreadPoolExecutor]:
+        """Yield a pool of `workers` threads in which torch uses `each` threads of its own."""
+        with self._lock:
+            self._n_pools += 1
+        try:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,)) as pool:
+                yield pool
+        finally:
+            with self._lock:
+                self._n_pools -= 1
+                if not self._n_pools:
+                    torch.set_num_threads(self.all)
+
+
+_THREADS = _Threads()
 
 
 def cores() -> int:
-    """Return how many threads torch would use outside `with_threads`."""
-    return _CORES.get() or torch.get_num_threads()
+    """Return how many threads torch may use: what it found at the start, or `use_cores` set."""
+    return _THREADS.all
+
+
+def use_cores(n: int) -> None:
+    """Have torch use n threads in this process."""
+    _THREADS.all = n
+    torch.set_num_threads(n)
 
 
 def with_threads(n: int, work: Callable[[], T]) -> T:
@@ -86,10 +112,8 @@ def with_threads(n: int, work: Callable[[], T]) -> T:
     With one, a step as small as finding the marked rows of a million takes 0.4 ms on a busy machine; with two that wait for
     each other, up to 50.
     """
-    context = copy_context()
-    context.run(_CORES.set, cores())
-    with _threads_of(n, 1) as pool:
-        return pool.submit(context.run, work).result()
+    with _THREADS.pool(n, 1) as pool:
+        return pool.submit(work).result()
 
 
 @cache

@@ -54,7 +54,7 @@ def repair(folder: Path, *, device: str = "auto", on_progress: Progress = ignore
                 f"The catalog was damaged and has been rebuilt; the damaged one is kept beside it. {found.sentence}"
             )
         came.done += _remove_leftovers(folder)
-    with Workspace(folder) as space:
+    with Workspace(folder, device=device) as space:
         _renew_records(space, came)
         _renew_thumbnails(space, came)
         _renew_embeddings(space, came, device, on_progress)

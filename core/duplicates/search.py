@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 
 import numpy as np
+import torch
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -13,6 +14,7 @@ from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.catalog.label_book import UNLABELLED
 from core.devices import to_device, to_host
 from core.duplicates.pixels import SAME, copy_likeness, detail, laid_over, stands_out
+from core.embeddings.embedded import Embedded
 from core.embeddings.neighbours import unit_embeddings
 from core.errors import InputError
 from core.images.decode import decode
@@ -86,16 +88,18 @@ class _Near:
 
     def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
         self._embedded, self._known = workspace.current, neighbour_rows
-        self._unit = unit_embeddings(workspace.current) if neighbour_rows is None else None
+        self._unit = workspace.current.compute(unit_embeddings) if neighbour_rows is None else None
 
     def of(self, rows: IntArray, k: int) -> IntArray:
         """Return the nearest rows of some rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
         if self._unit is None:
             assert self._known is not None  # noqa: S101  one of both is there
             return self._known[rows, :k]
-        places = to_device(rows, self._unit.device)
-        found, _ = neighbours(self._unit, min(k, len(self._unit) - 1), of=places)
-        return np.asarray(to_host(found)[0], np.int64)
+        try:
+            return _nearest(self._unit, rows, k)
+        except torch.OutOfMemoryError:
+            self._unit = self._unit.cpu()  # there are few enough for the CPU: `MOST_PRODUCTS`
+        return _nearest(self._unit, rows, k)
 
     def pairs(self, new: IntArray) -> IntArray:
         """Return (P, 2) pairs of a new image and a close neighbour, each once, the earlier row first."""
@@ -105,8 +109,16 @@ class _Near:
         return pairs[np.concatenate([self._likeness(part) >= CLOSE for part in _chunks(pairs, STEP)])]
 
     def _likeness(self, pairs: IntArray) -> FloatArray:
-        first, second = (unit_rows(self._embedded.standardised(side)) for side in pairs.T)
-        return np.asarray(to_host((first * second).sum(dim=1))[0])
+        def of(mine: Embedded) -> FloatArray:
+            first, second = (unit_rows(mine.standardised(side)) for side in pairs.T)
+            return np.asarray(to_host((first * second).sum(dim=1))[0])
+
+        return self._embedded.compute(of)
+
+
+def _nearest(unit: torch.Tensor, rows: IntArray, k: int) -> IntArray:
+    found, _ = neighbours(unit, min(k, len(unit) - 1), of=to_device(rows, unit.device))
+    return np.asarray(to_host(found)[0], np.int64)
 
 
 def _chunks(rows: IntArray, size: int) -> Iterable[IntArray]:

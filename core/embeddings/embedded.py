@@ -93,18 +93,19 @@ class Embedded:
 
         from core.devices import pick_device, warn_once, with_threads
 
-        if pick_device(self.device).type == "cpu":
+        device = pick_device(self.device)
+        if device.type == "cpu":
             return with_threads(1, lambda: work(self))
         try:
             return work(self)
         except torch.OutOfMemoryError:
-            warn_once(f"the memory of {self.device} is full, so the CPU computes instead")
+            warn_once(f"the memory of {device} is full, so the CPU computes instead")
         return with_threads(1, lambda: work(replace(self, device="cpu")))
 
     @cached_property
     def standardisation(self) -> Standardisation:
         """Mean and scale of the embeddings, computed once."""
-        return Standardisation.of(self.on_device)
+        return self.compute(lambda mine: Standardisation.of(mine.on_device))
 
     def standardised(self, rows: IntArray) -> "torch.Tensor":
         """Return the standardised embeddings of rows, (n, D) float32, where the arithmetic runs."""

@@ -47,8 +47,8 @@ class Matrix:
         """
         if not parts:
             raise WorkspaceError("There are no embeddings; run 'lassoscope embed' first.")
+        self._files = [_identity(path) for path in parts]  # first: a part replaced in between is then taken for a new one
         self._parts = [map_part(path) for path in parts]
-        self._files = [_identity(path) for path in parts]
         self.folder = str(parts[0].parent.resolve())
         self.dim = int(self._parts[0].shape[1])
         if any(part.shape[1] != self.dim for part in self._parts):
@@ -140,5 +140,8 @@ def map_part(path: Path) -> FloatArray:
 
 def _identity(path: Path) -> tuple[str, int, int, int]:
     """Return what tells whether a file is still the same: a part is written aside and renamed, so it gets another number."""
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError:  # `map_part` says so
+        return str(path), 0, 0, 0
     return str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns

@@ -173,34 +173,42 @@ class Residents:
         """
         self.device, self.budget = device, budget
         self._kept: OrderedDict[str, DeviceMatrix] = OrderedDict()  # by folder, the least recently used first
+        self._told: set[str] = set()  # folders of which a warning has said that they do not fit
         self._lock = threading.Lock()
 
     def of(self, matrix: Matrix) -> DeviceMatrix:
         """Return a matrix on the device, with as many of its rows there as fit; rows that are there already stay."""
         with self._lock:
             before = self._kept.pop(matrix.folder, None)
-            pieces, is_cut = list(_still_there(before, matrix)), False
+            pieces = list(_still_there(before, matrix))
+            if before is not None and pieces and pieces[-1].stop == matrix.rows:  # all is there, of a longer one perhaps
+                self._kept[matrix.folder] = before
+                return DeviceMatrix(matrix, self.device, tuple(pieces), mapped=False)
             while (start := pieces[-1].stop if pieces else 0) < matrix.rows:
                 short = pieces and len(pieces[-1].x) < _piece_rows(matrix.dim)
                 head = pieces.pop() if short else Piece(start, torch.empty((0, matrix.dim), dtype=torch.float16))
                 if (piece := self._place(matrix, head, pieces)) is None:
                     pieces += [head] if short else []
-                    is_cut = True
+                    self._tell_cut(matrix, pieces)
                     break
                 pieces.append(piece)
-            placed = DeviceMatrix(matrix, self.device, tuple(pieces), mapped=False)
-            if is_cut and (before is None or before.matrix is not matrix):
-                share = f"{placed.n_resident:,} of {placed.rows:,} embeddings"
-                LOG.warning("%s stay on %s; the others do not fit and are sent each time they are needed", share, self.device)
-            self._kept[matrix.folder] = placed
+            placed = self._kept[matrix.folder] = DeviceMatrix(matrix, self.device, tuple(pieces), mapped=False)
             return placed
 
+    def _tell_cut(self, matrix: Matrix, pieces: list[Piece]) -> None:
+        if matrix.folder not in self._told:
+            self._told.add(matrix.folder)
+            share = f"{pieces[-1].stop if pieces else 0:,} of {matrix.rows:,} embeddings"
+            LOG.warning("%s stay on %s; the others do not fit and are sent each time they are needed", share, self.device)
+
     def _place(self, matrix: Matrix, head: Piece, pieces: list[Piece]) -> Piece | None:
-        """Fill a piece up with the rows after its own; None if they do not fit though all other encoders have left."""
-        n, mine = min(_piece_rows(matrix.dim), matrix.rows - head.start), sum(piece.n_bytes for piece in pieces)
-        while not self._fits(mine, n * matrix.dim * 2):
-            if not self._drop_oldest():
-                return None
+        """Fill a piece up with the rows after its own; None if they do not fit, even after all other encoders have left."""
+        n = min(_piece_rows(matrix.dim), matrix.rows - head.start)
+        wanted = sum(piece.n_bytes for piece in pieces) + n * matrix.dim * 2
+        if wanted > self._room(wanted):
+            return None
+        while wanted + self._used() > self._room(wanted):
+            self._drop_oldest()
         while True:
             try:
                 x = torch.empty((n, matrix.dim), dtype=torch.float16, device=self.device)
@@ -214,13 +222,15 @@ class Residents:
         x[len(head.x) :] = torch.from_numpy(new)
         return Piece(head.start, x)
 
-    def _fits(self, mine: int, wanted: int) -> bool:
-        """Tell whether `wanted` bytes may be added to `mine`, which are there already."""
-        used = mine + sum(piece.n_bytes for kept in self._kept.values() for piece in kept.pieces)
+    def _used(self) -> int:
+        return sum(piece.n_bytes for kept in self._kept.values() for piece in kept.pieces)
+
+    def _room(self, wanted: int) -> float:
+        """Return the bytes that embeddings may fill: the budget, or a share of what others than embeddings leave."""
         if self.budget is not None or self.device.type != "cuda":
-            return self.budget is None or used + wanted <= self.budget
+            return float("inf") if self.budget is None else self.budget
         free = torch.cuda.mem_get_info(self.device)[0] + torch.cuda.memory_reserved(self.device)
-        return used + wanted <= SHARE * (free - torch.cuda.memory_allocated(self.device) + used)
+        return SHARE * (free - torch.cuda.memory_allocated(self.device) + self._used() + wanted)
 
     def _drop_oldest(self) -> bool:
         if not self._kept:

@@ -14,7 +14,7 @@ from core.catalog.check_set import CheckSet
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
-from core.evidence.openings import Opening, OpeningRecord, openings, readable
+from core.evidence.openings import Opening, OpeningRecord, openings, readable, score_probe
 from core.evidence.second_reading import second_outcome
 from core.missing import missing_for_check, missing_for_score
 from core.wording import counted, target, verb
@@ -147,7 +147,7 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
     if fitted is None or not fitted.version:
         raise InputError("The model in use was not saved; run 'lassoscope fit', then open the check set.")
     batch, terms = _batch(workspace), workspace.check_set
-    scores = fitted.score[batch.rows].astype(np.float64)
+    scores = score_probe(workspace, str(workspace.encoder_name), fitted.version)[batch.rows].astype(np.float64)
     certified = certify(scores[batch.flagged], terms.recall, stands.alpha, live=terms.live)
     frame = workspace.matrix.rows if workspace.matrix else 0
     reread, disagreed = second_outcome(workspace, batch.rows)

@@ -82,7 +82,8 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
     if not 1 <= n <= len(population):
         raise InputError(f"A focus draw needs 1 to {len(population):,} images, got {n}.")
     draws = workspace.catalog.evidence.focus_draws()
-    chance = focus_probabilities(fitted.score[population], n)
+    scores = score_with(workspace.catalog.models.probe_weights(fitted.version), workspace.current.need_matrix())
+    chance = focus_probabilities(scores[population], n)
     rng = np.random.default_rng([terms.number, len(draws), int(workspace.check_order[0] * 2**32)])
     rows = population[rng.random(len(population)) < chance]
     found = FocusDraw(

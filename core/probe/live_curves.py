@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from core.arrays import BoolArray, IntArray
 from core.catalog.class_names import hint
@@ -115,8 +116,11 @@ def _curve(
     flagged = is_flagged[codes[chosen]]
     if len(flagged) <= MOST_POINTS:
         return named_curve(key, CURVE_TITLES[key], fitted.score[chosen], flagged, **limits)
-    score = fitted.on_device.score
-    return named_curve(key, CURVE_TITLES[key], score[to_device(chosen, score.device)], flagged, **limits)
+    try:
+        score = fitted.on_device.score
+        return named_curve(key, CURVE_TITLES[key], score[to_device(chosen, score.device)], flagged, **limits)
+    except torch.OutOfMemoryError:
+        return named_curve(key, CURVE_TITLES[key], torch.from_numpy(fitted.score[chosen]), flagged, **limits)
 
 
 def _listed(names: Sequence[str]) -> str:

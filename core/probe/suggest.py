@@ -48,6 +48,8 @@ def suggest(
         raise InputError(f"A round needs at least 1 image, got {n}.")
     with workspace.lock:
         embedded, codes, fitted = workspace.current, workspace.labels.codes, workspace.fitted
+    if fitted is not None and len(fitted.score) != len(codes):  # images have come since; the next refit scores them
+        fitted = None
     matrix = embedded.need_matrix()
     labelled = workspace.teach_rows(codes, matrix)
     score = fitted.on_device.score if fitted is not None and fitted.probe.flagged_weights is not None else None

@@ -181,10 +181,10 @@ def write_tables(experiment: Experiment) -> None:
 
 def _alone() -> None:
     """Compute on one thread, and end when the parent process ends."""
-    import torch
+    from core.devices import use_cores
 
     end_with_parent()
-    torch.set_num_threads(1)
+    use_cores(1)
 
 
 def run_task(folder: Path, features: str, seed: int) -> list[Result]:

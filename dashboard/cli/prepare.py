@@ -80,6 +80,7 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
     classes = parse_classes(f"neutral,{flagged}*,copyright")
     # A fixed salt: the demo's halves are the same everywhere, so that its figures can be compared.
     with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
+        space.device = device
         with progress("ingest") as on_progress:
             take_in(space, manifest, on_progress=on_progress)
         with bars("embed", "near-duplicates") as (on_progress, on_copies):
@@ -205,7 +206,7 @@ def embed(
     """Embed every image that has no embedding yet. Resumes after an interruption."""
     from core.encoders.embed import embed as embed_images
 
-    with Workspace(workspace) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
+    with Workspace(workspace, device=device) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
         result = embed_images(space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
     sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
     finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
@@ -221,7 +222,7 @@ def project(
     json: JsonOption = False,
 ) -> None:
     """Lay the images out on a map with UMAP."""
-    with Workspace(workspace) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
+    with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
         result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
     quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"

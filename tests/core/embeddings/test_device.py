@@ -1,6 +1,7 @@
 """Everything that runs on a device, against slow, obvious twins: on the CPU, there in pieces as on a GPU, and on CUDA."""
 
 import logging
+import threading
 
 import numpy as np
 import pytest
@@ -9,15 +10,16 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.catalog.label_book import UNLABELLED
-from core.devices import CPU, cores, on_all_cores, to_device, to_host, with_threads
+from core.devices import CPU, Watch, cores, on_all_cores, to_device, to_host, with_threads
 from core.embeddings import resident
 from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix, write_part
 from core.embeddings.neighbours import nearest, unit_embeddings
 from core.embeddings.products import halves_of, linear_scores, mean_and_std
-from core.embeddings.resident import DeviceMatrix, Residents, device_matrix
+from core.embeddings.resident import Residents, device_matrix
 from core.embeddings.scores import HISTOGRAM_BINS, fit_and_score, score_images
 from core.maths.clustering import assign, lloyd
 from core.maths.logistic import newton
@@ -210,6 +212,47 @@ def test_small_steps_take_one_thread_and_passes_all_cores():
         with_threads(1, lambda: 1 / 0)
 
 
+def test_pools_that_overlap_leave_no_thread_with_fewer_cores():
+    inside, leave, found = threading.Event(), threading.Event(), []
+
+    def first():
+        inside.set()
+        leave.wait(10)
+
+    thread = threading.Thread(target=with_threads, args=(1, first))
+    thread.start()
+    inside.wait(10)
+    late = threading.Thread(target=lambda: found.append(with_threads(1, cores)))  # begins to use torch within the pool
+    late.start()
+    late.join()
+    leave.set()
+    thread.join()
+    threading.Thread(target=lambda: found.append(torch.get_num_threads())).run()
+    assert found == [cores(), cores()]
+
+
+def test_what_cannot_fit_makes_nobody_leave_and_is_said_once(tmp_path, pieces, device, caplog):
+    large, small = np.zeros((3 * PIECE, DIM), np.float32), np.zeros((PIECE, DIM), np.float32)
+    files = {name: [write_part(tmp_path / name, 0, x)] for name, x in (("a", large), ("b", small))}
+    kept = Residents(device, budget=2 * PIECE * DIM * 2)
+    for _ in range(3):
+        kept.of(Matrix(files["a"]))
+    assert kept.of(Matrix(files["b"])).n_resident == PIECE
+    assert kept.of(Matrix(files["a"])).n_resident == 2 * PIECE
+    assert len([record for record in caplog.records if "do not fit" in record.message]) == 1
+
+
+def test_a_shorter_matrix_of_the_same_files_reads_nothing(stored, pieces, device):
+    files, x = stored
+    kept = Residents(device)
+    kept.of(Matrix(files))
+    old, again = Watched(files[:3]), Watched(files)
+    assert np.array_equal(kept.of(old).take(np.arange(4_000)).cpu().numpy(), x[:4_000])
+    assert kept.of(old).rows == 4_000
+    kept.of(again)
+    assert (old.n_read, again.n_read) == (0, 0)
+
+
 def test_no_function_moves_all_embeddings_once_they_are_there(stored, pieces, monkeypatch):
     matrix = Watched(stored[0])
     kept = Residents(CPU)
@@ -234,6 +277,75 @@ def test_no_function_moves_all_embeddings_once_they_are_there(stored, pieces, mo
         work()
         few += n_rows
         assert matrix.n_read <= N + few
+
+
+class Crossings(TorchDispatchMode):
+    """Counts the bytes that operations move between devices."""
+
+    def __init__(self):
+        super().__init__()
+        self.moved = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default and out.device != args[0].device:
+            self.moved += args[0].numel() * args[0].element_size()
+        if func is torch.ops.aten.copy_.default and args[0].device != args[1].device:
+            self.moved += args[1].numel() * args[1].element_size()
+        return out
+
+
+def test_crossings_are_counted():
+    with Crossings() as crossings:
+        torch.zeros(10).to("meta")
+        torch.empty(5, device="meta").copy_(torch.zeros(5))
+        torch.zeros(10).double()
+    assert crossings.moved == 60
+
+
+@pytest.mark.gpu
+def test_on_cuda_no_function_moves_the_embeddings(stored, pieces):
+    embedded = embedded_on(Matrix(stored[0]), "cuda")
+    codes, rows = np.full(N, UNLABELLED, np.int16), np.arange(60)
+    codes[rows] = rows % 2
+    device = embedded.on_device.device  # everything is sent here
+    columns, all_bytes = probe_columns(2, device), N * DIM * 2
+    assert embedded.standardisation.mean.shape == (DIM,)
+    for work in (
+        lambda: fit_and_score(embedded, codes, rows, flagged_codes=[1], n_images=N),
+        lambda: linear_scores(embedded.on_device, *columns),
+        lambda: mean_and_std(embedded.on_device),
+        lambda: embedded.norms,
+        lambda: nearest(embedded, np.array([3, 4]), 10),
+        lambda: neighbours(unit_embeddings(embedded), 5),
+        lambda: medoids(embedded.standardised(np.arange(300)), n=5, rng=np.random.default_rng(0)),
+    ):
+        with Crossings() as crossings:
+            work()
+        assert crossings.moved < all_bytes / 2
+
+
+def test_newton_reads_nothing_back_in_a_step_but_the_flag_it_watches():
+    class Reads(TorchDispatchMode):
+        n = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.n += func is torch.ops.aten._local_scalar_dense.default
+            return func(*args, **(kwargs or {}))
+
+    steps = []
+
+    class Watched(Watch):
+        def is_raised(self, flag):
+            steps.append(1)
+            return super().is_raised(flag)
+
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(200, 20)))
+    with pytest.MonkeyPatch.context() as patch, Reads() as reads:
+        patch.setattr("core.devices.Watch", Watched)
+        newton(x, x[:, 0] + torch.from_numpy(rng.normal(size=200)) > 0)
+    assert reads.n == len(steps) >= 4
 
 
 # -- functions against their twins --
@@ -458,14 +570,3 @@ def test_a_real_full_memory_is_survived(tmp_path, caplog):
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert mean == pytest.approx(x.astype(np.float64).mean(axis=0), abs=1e-4)
-
-
-@pytest.mark.gpu
-def test_on_cuda_the_whole_matrix_crosses_once(stored):
-    kept = Residents(torch.device("cuda"))
-    matrix = Watched(stored[0])
-    placed = kept.of(matrix)
-    for _ in range(3):
-        linear_scores(kept.of(matrix), *probe_columns(2, placed.device))
-    assert isinstance(placed, DeviceMatrix)
-    assert matrix.n_read == N

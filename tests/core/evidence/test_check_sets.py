@@ -65,6 +65,18 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
     assert figures.recall_everywhere < figures.recall.low
 
 
+def test_check_images_keep_the_scores_they_were_certified_with_where_others_come_out_in_other_digits(space, monkeypatch):
+    read(space, 150)
+    opened, exact = check_sets.open_check_set(space, analyst="ann"), openings.score_with
+    before = openings.frozen_scores(space, opened)
+    monkeypatch.setattr(openings, "score_with", lambda *what: exact(*what) - np.float32(1e-4))
+    scores = openings.frozen_scores(space, opened)
+    assert (scores[opened.rows] == before[opened.rows]).all()
+    assert (np.delete(scores, opened.rows) < np.delete(before, opened.rows)).all()
+    figures = figures_at(openings.sample_of(space, opened, scores), opened.threshold)
+    assert figures.recall.value == pytest.approx(1 - opened.misses / opened.n_flagged)
+
+
 def test_every_new_pair_of_model_and_batch_is_a_look_and_looking_again_is_free(space):
     read(space, 120)
     first = check_sets.open_check_set(space, analyst="ann")

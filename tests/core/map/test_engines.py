@@ -135,6 +135,24 @@ def test_where_cuml_fails_umap_learn_makes_the_map_and_the_log_says_why(fake, ca
     ]
 
 
+def test_an_older_cuml_leaves_the_map_to_umap_learn(fake, monkeypatch, caplog):
+    def older(**_):
+        raise TypeError("got an unexpected keyword argument 'force_serial_epochs'")
+
+    monkeypatch.setattr(sys.modules["cuml.manifold"], "UMAP", older)
+    assert on_cuda(blobs()).engine == "umap-learn"
+    assert "it needs version 26.10 or newer" in caplog.text
+
+
+def test_what_the_progress_raises_stops_the_map_and_is_no_failure_of_cuml(fake, caplog):
+    def stop(_done, _total):
+        raise RuntimeError("the server is closing")
+
+    with pytest.raises(RuntimeError, match="the server is closing"):
+        on_cuda(blobs(), on_epoch=stop)
+    assert not caplog.records
+
+
 def test_a_mistake_of_ours_in_calling_cuml_is_not_hidden(fake):
     fake.fails = ValueError("Expected `init` to be an array")
     with pytest.raises(ValueError, match="Expected `init`"):
