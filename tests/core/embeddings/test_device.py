@@ -410,6 +410,23 @@ def test_one_pass_gives_scores_uncertainty_classes_and_histogram(placed, stored,
         assert not scored.histogram.any()
 
 
+def test_a_refit_after_growth_scores_the_new_rows_too(stored, pieces, monkeypatch, device):
+    files, x = stored
+    kept = Residents(device)
+    monkeypatch.setattr(resident, "device_matrix", lambda matrix, _device: kept.of(matrix))
+    rows, codes = np.arange(0, 4_000, 40), np.full(N, UNLABELLED, np.int16)
+    codes[rows] = x[rows, 0] > 3
+    for matrix in (Matrix(files[:3]), Matrix(files)):
+        embedded = embedded_on(matrix, str(device))
+        probe, scored = fit_and_score(embedded, codes, rows, flagged_codes=[1], n_images=N)
+        weights, bias = probe.columns()
+        logits = x[: matrix.rows].astype(np.float64) @ weights[:, -1] + bias[-1]
+        score = to_host(scored.score)[0]
+        assert score[: matrix.rows] == pytest.approx(logits, abs=2e-3 * np.abs(logits).max())
+        assert np.isnan(score[matrix.rows :]).all()
+    assert kept.of(Matrix(files)).n_resident == N
+
+
 @pytest.mark.parametrize("n", [30, 400])
 def test_newton_equals_scikit_learn(device, n):
     rng = np.random.default_rng(n)
