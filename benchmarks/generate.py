@@ -19,7 +19,6 @@ from PIL import Image
 from core.arrays import FloatArray, IntArray
 from core.catalog.creation import catalog_file
 from core.embeddings.matrix import write_part
-from core.encoders.embed import PART_ROWS
 from core.maths.halves import check_order, in_check_half
 from core.store.files import atomic_path
 from core.workspace import Workspace
@@ -99,6 +98,8 @@ def _add_images(connection: sqlite3.Connection, start: int, cluster: IntArray, r
 
 
 def _embed(space: Workspace, cluster: IntArray, dim: int, rng: np.random.Generator) -> None:
+    from core.encoders.embed import PART_ROWS  # imports timm, which tests of this module need not wait for
+
     centres = rng.standard_normal((N_CLUSTERS, dim), np.float32)
     space.catalog.models.add_encoder("generated", dim, {"architecture": "none"})
     for position, start in enumerate(range(0, len(cluster), PART_ROWS)):

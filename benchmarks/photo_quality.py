@@ -21,7 +21,6 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.photo_sets import HeldOut, load_held_out
 from core.demo.datasets import FASHION_CLASSES, FOOTWEAR
-from core.encoders.encoder import load_encoder, untrained_like
 from core.study.simulate import Simulation, split
 
 SEEDS, PROBE_SEEDS = 10, 3
@@ -142,6 +141,8 @@ def pixel_components(train: Path) -> Embed:
 
 def encoders(names: Sequence[str], folder: Path) -> dict[str, Embed]:
     """Return what is to be judged by its title."""
+    from core.encoders.encoder import load_encoder, untrained_like  # imports timm, which tests of this module need not wait for
+
     found: dict[str, Embed] = {}
     for name in names:
         if name == "pca":
