@@ -112,6 +112,8 @@ def with_threads(n: int, work: Callable[[], T]) -> T:
     With one, a step as small as finding the marked rows of a million takes 0.4 ms on a busy machine; with two that wait for
     each other, up to 50.
     """
+    if n == cores() == torch.get_num_threads():  # as in the workers of a study: one thread is all there is
+        return work()
     with _THREADS.pool(n, 1) as pool:
         return pool.submit(work).result()
 
@@ -154,7 +156,7 @@ def on_all_cores(work: Callable[[Item], T], items: Sequence[Item], device: torch
 
     On the CPU consecutive items share a thread, with one torch thread each; a GPU is fed by one thread.
     """
-    if device.type != "cpu" or len(items) < 2:
+    if device.type != "cpu" or len(items) < 2 or cores() == 1:
         return [work(item) for item in items]
     size = -(-len(items) // (cores() * 8))
     shares = [items[start : start + size] for start in range(0, len(items), size)]

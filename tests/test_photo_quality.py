@@ -55,8 +55,8 @@ def test_an_encoder_that_knows_the_classes_is_perfect_and_one_that_knows_nothing
     sets = {"trashnet": HeldOut(np.zeros((300, 3, 1, 1), np.uint8), kinds[code], np.arange(300))}
     noise = rng.normal(size=(300, 8))
     found = {
-        "knows": judge(lambda _pixels: np.eye(8)[code] * 20 + noise, sets, seeds=3),
-        "guesses": judge(lambda _pixels: noise, sets, seeds=3),
+        "knows": judge(lambda _pixels: np.eye(8)[code] * 20 + noise, sets, seeds=2),
+        "guesses": judge(lambda _pixels: noise, sets, seeds=2),
     }
     knows, guesses = (figures.summary() for figures in found.values())
     for name, low, high in (("kNN", 0.25, 0.42), ("linear", 0.25, 0.42), ("AP 100", 0.28, 0.48)):

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +12,9 @@ from core.arrays import IntArray
 from core.devices import CPU, on_all_cores, to_device, to_host
 from core.errors import ShapeError
 from core.maths.clustering import Clusters, assign, lloyd
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 NEIGHBOURS = 20  # of TypiClust's typicality
 QUERIES = 512  # images compared with a cluster at a time
@@ -86,21 +91,28 @@ def _starting_centres(x: torch.Tensor, k: int, rng: np.random.Generator) -> torc
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     size, seeds = max(START_LEAST, START_PER_CENTRE * k), rng.integers(2**31, size=STARTS).tolist()
     drawn = np.arange(len(x)) if len(x) <= size else rng.choice(len(x), size, replace=False)
     sample = to_host(x[to_device(drawn, x.device)])[0]
 
     def start(seed: int) -> KMeans:
-        with threadpool_limits(1, user_api="openmp"):  # its setting is the thread's own
+        with _pools().limit(limits=1, user_api="openmp"):  # its setting is the thread's own
             return KMeans(n_clusters=k, n_init=1, max_iter=LLOYD_STEPS, random_state=seed).fit(sample)
 
     # One thread a start: on a busy machine, two were 8 times slower.
-    with threadpool_limits(1), warnings.catch_warnings():
+    with _pools().limit(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters: handled by the caller
         best = min(on_all_cores(start, seeds, CPU), key=lambda model: float(model.inertia_))
     return to_device(best.cluster_centers_.astype(np.float32), x.device)
+
+
+@cache
+def _pools() -> "ThreadpoolController":
+    """Return the thread pools of BLAS and OpenMP, found once: looking for them takes 3 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def farthest(x: torch.Tensor, *, n: int, rng: np.random.Generator, taken: torch.Tensor | None = None) -> IntArray:
