@@ -23,6 +23,7 @@ import torch
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.handle import HANDLE
 from core.embeddings.products import linear_scores
 from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo
@@ -42,15 +43,6 @@ PATIENCE = 120_000  # ms until a change that does not come is an error
 FIVE = 4_000_000  # images from which the goals of five million hold
 FRAME, WORDS, TIP = "node.dataset.frame", "node.shadowRoot.textContent", "node.dataset.id"  # read to see a change
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-HANDLE = """() => {
-  for (const document of window.Bokeh.documents) for (const model of document._all_models.values()) {
-    if (model.type !== 'Span' || !model.editable) continue;
-    const view = window.Bokeh.index.find_one(model);
-    if (!view) continue;
-    const plot = view.plot_view, box = plot.canvas_view.el.getBoundingClientRect(), frame = plot.frame;
-    return {x: box.x + frame.x_scale.compute(model.location), y: box.y + frame.bbox.top + 30};
-  }
-}"""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Where computation runs: on CUDA if available, in bf16 if the hardware is faster with it. Imports torch only.
-
-Tensors cross between the machine's memory and a GPU here and in `core.embeddings.resident`, nowhere else.
-"""
+"""Where computation runs: on CUDA if available, in bf16 if the hardware is faster with it. Imports numpy and torch."""
 
 import contextlib
 import logging

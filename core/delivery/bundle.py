@@ -32,6 +32,7 @@ from core.encoders.encoder import Encoder, load_encoder
 from core.encoders.vit import read_tensors
 from core.errors import EncoderError, InputError
 from core.evidence import check_sets, openings, points
+from core.evidence.frozen import score_probe
 from core.evidence.openings import Opening
 from core.evidence.sentences import footer, promise, say_threshold
 from core.evidence.threshold import FiguresRecord, Sample, calibrate, figures_at, figures_record
@@ -300,7 +301,7 @@ class _Judged:
 def _judged(workspace: Workspace, chosen: Choice) -> _Judged:
     opened = chosen.opened
     if opened is None:
-        return _Judged(chosen.threshold, openings.score_probe(workspace, chosen.encoder, chosen.probe))
+        return _Judged(chosen.threshold, score_probe(workspace, chosen.encoder, chosen.probe))
     scores = openings.frozen_scores(workspace, opened)
     sample = openings.sample_of(workspace, opened, scores)
     threshold = float(say_threshold(chosen.threshold, sample))  # reviews the same images, and survives rounding

@@ -2,6 +2,7 @@
 
 import torch
 
+from core.devices import to_device
 from core.embeddings.resident import DeviceMatrix
 from core.errors import ShapeError
 
@@ -79,7 +80,7 @@ def linear_scores(embeddings: DeviceMatrix, weights: torch.Tensor, bias: torch.T
 
 def mean_and_std(embeddings: DeviceMatrix) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each dimension's mean and standard deviation (ddof 0), (D,) float64 each on the device, in one pass."""
-    shift = torch.from_numpy(embeddings.matrix.head()).to(embeddings.device).float().mean(dim=0)
+    shift = to_device(embeddings.matrix.head(), embeddings.device).float().mean(dim=0)
 
     def sums(_start: int, block: torch.Tensor) -> torch.Tensor:
         x = block.float().sub_(shift)  # mean near zero, against cancellation in the squares

@@ -14,7 +14,8 @@ from core.catalog.check_set import CheckSet
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
-from core.evidence.openings import Opening, OpeningRecord, openings, readable, score_probe
+from core.evidence.frozen import score_probe
+from core.evidence.openings import Opening, OpeningRecord, openings, readable
 from core.evidence.second_reading import second_outcome
 from core.missing import missing_for_check, missing_for_score
 from core.wording import counted, target, verb

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.catalog.rows import now
-from core.embeddings.scores import score_with
 from core.errors import InputError
+from core.evidence.frozen import score_probe
 from core.missing import missing_for_score
 from core.workspace import Workspace
 
@@ -82,7 +82,7 @@ def draw_focus(workspace: Workspace, n: int, *, analyst: str) -> FocusDraw:
     if not 1 <= n <= len(population):
         raise InputError(f"A focus draw needs 1 to {len(population):,} images, got {n}.")
     draws = workspace.catalog.evidence.focus_draws()
-    scores = score_with(workspace.catalog.models.probe_weights(fitted.version), workspace.current.need_matrix())
+    scores = score_probe(workspace, str(workspace.encoder_name), fitted.version)
     chance = focus_probabilities(scores[population], n)
     rng = np.random.default_rng([terms.number, len(draws), int(workspace.check_order[0] * 2**32)])
     rows = population[rng.random(len(population)) < chance]
@@ -129,7 +129,7 @@ def inclusion(workspace: Workspace, draws: Sequence[FocusDraw], *, n_uniform: in
     not_drawn = np.ones(n_frame)
     for draw in draws:
         could = _population(workspace, draw.after, draw.until, draw.n_frame)
-        scores = score_with(workspace.catalog.models.probe_weights(draw.probe), workspace.embedded(draw.encoder).need_matrix())
+        scores = score_probe(workspace, draw.encoder, draw.probe)
         not_drawn[could] *= 1 - focus_probabilities(scores[could], draw.n_asked)
     chance = np.full(n_frame, np.nan)
     # An image's place in the order puts it among the uniform labels, or within reach behind them, where it is drawn or not.

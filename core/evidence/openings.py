@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Str
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.evidence import OpeningRow
-from core.embeddings.scores import score_with
 from core.evidence.focus import focus_draws, focus_rows, inclusion
+from core.evidence.frozen import score_probe
 from core.evidence.threshold import PointFigures, Range, Sample, binomial_range, figures_at
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -122,11 +122,6 @@ def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
     scores = score_probe(workspace, opened.encoder, opened.probe)[: opened.frame].copy()
     scores[opened.rows] = opened.scores
     return scores
-
-
-def score_probe(workspace: Workspace, encoder: str, probe: int) -> FloatArray:
-    """Score all embedded images with a saved probe: (M,) float32 logits."""
-    return score_with(workspace.catalog.models.probe_weights(probe), workspace.embedded(encoder).need_matrix())
 
 
 def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: FloatArray | None = None) -> Sample:

@@ -89,7 +89,7 @@ def probe_from_bytes(data: bytes) -> Probe:
         raise DamageError(f"A model's weights are damaged ({error}); {WHAT_TO_DO}.") from None
 
 
-def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "cpu") -> tuple[FloatArray, float]:
+def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0) -> tuple[FloatArray, float]:
     """Fit a binary L2 logistic regression exactly (Newton steps with halving, float64).
 
     Minimises `c * sum(log(1 + exp(-s))) + |w|^2 / 2` over w and an unpenalised intercept, scikit-learn's objective.
@@ -98,7 +98,6 @@ def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "
         x: (n, D) standardised embeddings.
         y: (n,) bool, both values present.
         c: inverse strength of the penalty, > 0.
-        device: "cpu" or a CUDA device.
     Returns:
         (D,) float64 coefficients and the intercept.
     Raises:
@@ -113,8 +112,7 @@ def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0, device: str = "
         raise InputError("A probe needs labels on both sides, got one side only; label an image of another class.")
     if not np.isfinite(x).all():
         raise InputError(NOT_FINITE)
-    weights = newton(torch.tensor(x, dtype=torch.float64, device=device), torch.as_tensor(y, device=device), c=c)
-    found = weights.cpu().numpy()
+    found = newton(torch.tensor(x, dtype=torch.float64), torch.from_numpy(y), c=c).numpy()
     return found[:-1], float(found[-1])
 
 

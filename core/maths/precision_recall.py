@@ -1,4 +1,4 @@
-"""Precision and recall of scored, labelled images, optionally weighted, with limits. numpy, scipy and core.errors only."""
+"""Precision and recall of scored, labelled images, optionally weighted, with limits. numpy and scipy; torch for many scores."""
 
 import math
 from dataclasses import dataclass

@@ -85,17 +85,12 @@ def _covering(cover: Callable[..., IntArray], sample: int) -> "Picker":
     def pick(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
         rows = pool.rows
         if len(rows) > sample:
-            rows = rows[_some(len(rows), sample, rng, rows.device)]
+            rows = rows[to_device(np.sort(rng.choice(len(rows), sample, replace=False)), rows.device)]
         known = pool.labelled[-MOST_TAKEN:]
         taken = pool.embeddings(known) if len(known) else None
         return rows[to_device(cover(pool.embeddings(rows), n=n, rng=rng, taken=taken), rows.device)]
 
     return pick
-
-
-def _some(of: int, n: int, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
-    """Draw n distinct places of `of`, ascending."""
-    return to_device(np.sort(rng.choice(of, n, replace=False)), device)
 
 
 def highest(rows: torch.Tensor, values: torch.Tensor, n: int) -> torch.Tensor:

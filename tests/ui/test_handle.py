@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.handle import HANDLE
 from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo
 from core.probe.live import refit
@@ -15,18 +16,6 @@ from core.workspace import Workspace
 from tests.ui.driver import Server, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
-# Where the handle is drawn, and the chart's frame with the scores at its ends; px of the window.
-HANDLE = """() => {
-  for (const document of window.Bokeh.documents) for (const model of document._all_models.values()) {
-    if (model.type !== 'Span' || !model.editable) continue;
-    const view = window.Bokeh.index.find_one(model);
-    if (!view) continue;
-    const plot = view.plot_view, box = plot.canvas_view.el.getBoundingClientRect(), frame = plot.frame;
-    return {at: model.location, x: box.x + frame.x_scale.compute(model.location), y: box.y + frame.bbox.top + 30,
-            left: box.x + frame.bbox.left, right: box.x + frame.bbox.right,
-            low: frame.x_scale.source_range.start, high: frame.x_scale.source_range.end};
-  }
-}"""
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
 
 def test_check_images_keep_the_scores_they_were_certified_with_where_others_come_out_in_other_digits(space, monkeypatch):
     read(space, 150)
-    opened, exact = check_sets.open_check_set(space, analyst="ann"), openings.score_with
+    opened, exact = check_sets.open_check_set(space, analyst="ann"), openings.score_probe
     before = openings.frozen_scores(space, opened)
-    monkeypatch.setattr(openings, "score_with", lambda *what: exact(*what) - np.float32(1e-4))
+    monkeypatch.setattr(openings, "score_probe", lambda *what: exact(*what) - np.float32(1e-4))
     scores = openings.frozen_scores(space, opened)
     assert (scores[opened.rows] == before[opened.rows]).all()
     assert (np.delete(scores, opened.rows) < np.delete(before, opened.rows)).all()
