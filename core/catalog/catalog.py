@@ -15,6 +15,7 @@ from core.catalog.people import People
 from core.catalog.records import ImageClass
 from core.catalog.rows import replace
 from core.catalog.schema import METADATA, SETTINGS
+from core.catalog.score_columns import ScoreColumns
 from core.catalog.settings import Settings
 from core.catalog.upgrade import is_older, upgrade
 from core.store.sqlite import SqliteFile
@@ -38,7 +39,7 @@ class Catalog:
         self.database, self._file = Database(engine, where=where, read_only=read_only), file
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
         self.evidence, self.people = Evidence(self.database), People(self.database)
-        self.settings = Settings(self.database)
+        self.score_columns, self.settings = ScoreColumns(self.database), Settings(self.database)
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)

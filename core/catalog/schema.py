@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
-VERSION = "0002"
+VERSION = "0003"
 IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
@@ -282,4 +282,15 @@ ANALYSTS = sa.Table(
     sa.Column("guide_dismissed", sa.Boolean, nullable=False),
     sa.Column("clear_budget", sa.Integer),
     sa.Column("break_minutes", sa.Integer),
+)
+SCORE_COLUMNS = sa.Table(
+    "score_columns",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("higher_is_safer", sa.Boolean, nullable=False),
+    sa.Column("n_scored", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("scores", sa.LargeBinary, nullable=False),
 )

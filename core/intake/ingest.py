@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.arrays import Progress, ignore
 from core.catalog.catalog import Catalog
 from core.catalog.records import ImageRecord, PathRecord, Rejected
@@ -20,6 +22,8 @@ from core.images.hashing import Grouper
 from core.images.kinds import beside, count_kinds
 from core.images.visits import FileState, ImageFiles, Visit, own_state
 from core.intake.thumbnails import restore_thumbnails
+from core.score_columns.files import FileColumn, is_score_column, read_columns
+from core.score_columns.keep import keep_columns
 from core.store.tables import find_column, read_table
 from core.store.thumbnails import ThumbnailStore
 from core.wording import counted, verb
@@ -51,6 +55,8 @@ class Source:
 
     files: Sequence[Found]
     left_out: Sequence[str] = ()  # columns of a manifest that are not gold, because they hold bytes or lists
+    scores: Sequence[FileColumn] = ()  # of L lines each
+    lines: Sequence[str] = ()  # (L,) path of the file that each line names
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class IngestResult:
     left_out: tuple[str, ...] = ()  # columns of the manifest that are not gold
     uncompared: int = 0  # pairs of images that may be near-duplicates but could not be compared
     thumbnails_lost: int = 0  # missing thumbnails that no file can replace
+    scores: tuple[str, ...] = ()  # a sentence per score column of the manifest
 
     @property
     def sentence(self) -> str:
@@ -105,32 +112,43 @@ class IngestResult:
                 f"{counted(self.thumbnails_lost, 'thumbnail')} {verb(self.thumbnails_lost)} missing, and no file can replace "
                 f"{verb(self.thumbnails_lost, 'it', 'them')}; ingest the folder where the files are now."
             )
-        return " ".join(sentences)
+        return " ".join([*sentences, *self.scores])
 
 
 def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
-    """Ingest a folder tree, or a CSV, JSON lines or Parquet manifest (`path` and gold columns).
+    """Ingest a folder tree, or a CSV, JSON lines or Parquet manifest (`path`, gold columns, score columns).
 
     Known files are not read again, but lost thumbnails are rebuilt. Gold values of known files are stored, too: a newer
-    manifest replaces an older one's, and within one manifest the first value for an image counts.
+    manifest replaces an older one's, and within one manifest the first value for an image counts. Scores are stored at the end,
+    by the same rule; invalid ones are found before the first file is read.
 
     Args:
         source: a manifest's relative paths are relative to its folder and must stay inside; absolute paths may be anywhere.
         workers: decoding processes, one per core if None.
         on_progress: called with (files done, files).
     Raises:
-        InputError: if the source is missing, empty or not a readable manifest.
+        InputError: if the source is missing, empty or not a readable manifest, or a score is invalid.
     """
     workspace.need_writable()
     if workspace.thumbnails.damage:
         workspace.thumbnails.renew()
-    result = _take(workspace, list_source(source, workspace=workspace.folder), workers or os.cpu_count() or 1, on_progress)
+    found = list_source(source, workspace=workspace.folder)
+    result = _take(workspace, found, workers or os.cpu_count() or 1, on_progress)
     workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     workspace.reload()
     restored, lost = restore_thumbnails(workspace)
     facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
     LOG.info("images ingested", extra=facts)
-    return replace(result, thumbnails_lost=lost)
+    return replace(result, thumbnails_lost=lost, scores=tuple(_keep_scores(workspace, found, source)))
+
+
+def _keep_scores(workspace: Workspace, found: Source, source: Path) -> list[str]:
+    images = workspace.catalog.images
+    ids = images.known_ids(sorted(set(found.lines)))
+    rows = images.rows_of_ids(sorted(set(ids.values())))
+    return keep_columns(
+        workspace, found.scores, np.array([rows.get(ids.get(path, ""), -1) for path in found.lines], np.int64), source
+    )
 
 
 def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Progress) -> IngestResult:
@@ -386,10 +404,10 @@ def _inspect(path: Path, root: Path) -> Found | None:
 
 
 def list_manifest(file: Path) -> Source:
-    """List the files named by a CSV, JSON lines or Parquet manifest; all columns but that of the paths are gold.
+    """List the files named by a CSV, JSON lines or Parquet manifest; other columns are scores (`score:NAME`) or gold.
 
     Raises:
-        InputError: if it is unreadable or has no column of paths.
+        InputError: if it is unreadable, has no column of paths, or has invalid scores.
     """
     table = read_table(file)
     root = file.resolve().parent
@@ -397,21 +415,25 @@ def list_manifest(file: Path) -> Source:
     if paths is None:
         raise InputError(_without_paths(file, [str(column) for column in table.columns], root))
     answers = find_column(table, ("label",))
-    golds = {str(c): "label" if c == answers else str(c) for c in table.columns if c != paths}  # 'Label' is 'label'
+    scores = read_columns(table, file)
+    others = [str(c) for c in table.columns if c != paths and not is_score_column(str(c))]
+    golds = {c: "label" if c == answers else c for c in others}  # 'Label' is 'label'
     found: dict[str, Found] = {}
+    lines = []
     for line in table.to_dict("records"):
         gold = {name: str(line[column]) for column, name in golds.items() if line[column]}
         named = _inspect_named(str(line[paths]), root, gold)
         before = found.get(named.path)
         found[named.path] = named if before is None else _both(before, named)
-    return Source(list(found.values()), table.attrs["left_out"])
+        lines.append(named.path)
+    return Source(list(found.values()), table.attrs["left_out"], scores, lines)
 
 
 def _without_paths(file: Path, columns: Sequence[str], root: Path) -> str:
     if any(_is_there(_path_of(column, root)) for column in columns[:3]):
         return f"{file} has no line with column names; put one above the first line, such as path,label."
     listed = ", ".join(column[:40] for column in columns[:8]) + (", …" if len(columns) > 8 else "")
-    return f"{file} has the columns {listed}; a manifest needs a column 'path', and may have 'label'."
+    return f"{file} has the columns {listed}; a manifest needs a column 'path', and may have 'label' and 'score:NAME'."
 
 
 def _both(first: Found, second: Found) -> Found:

@@ -1,4 +1,4 @@
-"""Import labels from files and export them. Each verb takes the workspace."""
+"""Import labels and score columns from files, export labels. Each verb takes the workspace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,19 @@ import numpy as np
 from core.arrays import IntArray
 from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.records import Action
+from core.errors import InputError
 from core.labels.actions import commit, evidence_ranks
-from core.labels.files import FileLabel, LabelLine, drafts_of, read_file_labels, settle, write_label_lines
+from core.labels.files import (
+    FileLabel,
+    LabelLine,
+    drafts_of,
+    file_labels,
+    read_label_file,
+    settle,
+    strangers,
+    write_label_lines,
+)
+from core.score_columns.keep import keep_columns
 from core.wording import counted, verb
 from core.workspace import Workspace
 
@@ -30,15 +41,17 @@ class ImportResult:
     """What an import did."""
 
     actions: list[Action]
+    has_labels: bool  # the file has a column of classes
     n_taken: int  # labels imported
     n_same: int  # images that had that label already
     n_kept: int  # images that keep their reading from Check
     n_older: int  # lines older than the label in the workspace
+    scores: list[str]  # a sentence per score column
 
     @property
     def sentence(self) -> str:
         """Say what was done."""
-        words = [f"{counted(self.n_taken, 'label')} imported."]
+        words = [] if self.scores and not self.has_labels else [f"{counted(self.n_taken, 'label')} imported."]
         if self.n_same:
             words.append(f"{counted(self.n_same, 'image')} had that label already.")
         if self.n_kept:
@@ -48,16 +61,18 @@ class ImportResult:
                 f"{counted(self.n_older, 'line')} left out: older than the label in the workspace (lines without a time count "
                 "as new)."
             )
-        return " ".join(words)
+        return " ".join([*words, *self.scores])
 
 
 def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportResult:
-    """Import labels from a CSV or Parquet file, all or none.
+    """Import labels, score columns, or both from a CSV or Parquet file; with an invalid line, nothing.
 
-    Readings from Check are kept (`actions.keeps`), and so are labels newer than their line in the file.
+    Readings from Check are kept (`actions.keeps`), and so are labels newer than their line in the file. Scores of images that
+    are not in the workspace are left out: another model has often scored more.
 
     Raises:
-        InputError: if a line names an unknown image, class, time or source, or lines contradict each other.
+        InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, a score is
+            invalid, or no image of the file is in the workspace.
     """
     names = workspace.catalog.images.rows_by_name()
     roots = [Path(root) for root in workspace.catalog.images.sources()]
@@ -68,13 +83,18 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
         tries = [str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
         return next((names[t] for t in tries if t in names), None)
 
-    found = settle(read_file_labels(file, row_of=row_of, class_names=workspace.class_names, analyst=analyst), file)
+    read = read_label_file(file, row_of=row_of)
+    found = settle(file_labels(read, class_names=workspace.class_names, analyst=analyst), file)
+    if read.scores and all(row is None for row in read.rows):
+        raise InputError(strangers(file, read.names))
     with workspace.lock:
         verdicts = _weigh(workspace, found)
         taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == Verdict.TAKEN]
         actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
+        rows = np.array([-1 if row is None else row for row in read.rows], np.int64)
+        said = keep_columns(workspace, read.scores, rows, file)
     counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in Verdict}
-    return ImportResult(actions, **counts)
+    return ImportResult(actions, read.has_labels, scores=said, **counts)
 
 
 def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[Verdict]:

@@ -11,6 +11,7 @@ from core.catalog.class_names import hint
 from core.catalog.criterion import Criterion
 from core.catalog.records import ActionDraft, ActionKind, Source
 from core.errors import InputError
+from core.score_columns.files import FileColumn, read_columns
 from core.store.files import atomic_path
 from core.store.tables import read_table
 
@@ -50,25 +51,52 @@ class FileLabel:
     source: Source
 
 
-def read_file_labels(
-    file: Path, *, row_of: Callable[[str], int | None], class_names: Sequence[str], analyst: str
-) -> list[FileLabel]:
+@dataclass(frozen=True, eq=False)
+class LabelFile:
+    """A label file as it was read: a line per label, or per image that another model scored, or both."""
+
+    file: Path
+    table: "pd.DataFrame"  # L lines of text
+    names: list[str]  # (L,) of the images, as in the file
+    rows: list[int | None]  # (L,) of the images; None = not in this workspace
+    scores: list[FileColumn]
+
+    @property
+    def has_labels(self) -> bool:
+        """Tell whether the file has a column of classes."""
+        return any(name in self.table.columns for name in _CLASS)
+
+
+def read_label_file(file: Path, *, row_of: Callable[[str], int | None]) -> LabelFile:
     """Read a label file.
 
     Args:
         file: CSV or Parquet.
         row_of: returns the row of an image by id or path, None if unknown.
+    Raises:
+        InputError: if it has no lines, no column of images, or invalid scores.
+    """
+    table = read_table(file)
+    if not len(table):
+        raise InputError(f"{file} has no lines; it needs one per label.")
+    return LabelFile(file, table, *_images(table, file, row_of), read_columns(table, file))
+
+
+def file_labels(read: LabelFile, *, class_names: Sequence[str], analyst: str) -> list[FileLabel]:
+    """Return the checked labels of a file; beside scores, a line's class may be empty.
+
+    Args:
         class_names: allowed in the class column.
         analyst: for lines that name nobody.
     Raises:
         InputError: naming the first wrong values.
     """
-    table = read_table(file)
-    if not len(table):
-        raise InputError(f"{file} has no lines; it needs one per label.")
-    names, rows = _images(table, file, row_of)
+    if read.scores and not read.has_labels:
+        return []
+    file, table = read.file, read.table
     classes = [text.strip() for text in _column(table, _CLASS, file)]
-    if unknown := sorted(set(classes) - set(class_names)):
+    rows = _known(read, [place for place, name in enumerate(classes) if name or not read.scores])
+    if unknown := sorted({classes[place] for place in rows} - set(class_names)):
         raise InputError(
             f"{file} has the unknown classes {_some(unknown)}; the workspace has {', '.join(class_names)}"
             f"{hint(unknown, class_names)}; rename them or add them with 'lassoscope classes'. Nothing was imported."
@@ -78,31 +106,44 @@ def read_file_labels(
     how = _optional(table, "source", Source.IMPORT)
     if wrong := sorted(set(how) - set(SOURCES)):
         raise InputError(f"{file} has the unknown sources {_some(wrong)}; use {', '.join(SOURCES)}. Nothing was imported.")
-    columns = (range(2, len(table) + 2), names, rows, classes, who, when, map(Source, how))
-    return [FileLabel(*found) for found in zip(*columns, strict=True)]
+    return [
+        FileLabel(place + 2, read.names[place], row, classes[place], who[place], when[place], Source(how[place]))
+        for place, row in rows.items()
+    ]
 
 
-def _images(table: "pd.DataFrame", file: Path, row_of: Callable[[str], int | None]) -> tuple[list[str], list[int]]:
-    """Find the image of each line by the first of its columns that names a known one."""
+def _images(table: "pd.DataFrame", file: Path, row_of: Callable[[str], int | None]) -> tuple[list[str], list[int | None]]:
+    """Find the image of each line by the first of its columns that names a known one; None if there is none."""
     present = [name for name in _IMAGE if name in table.columns]
     if not present:
         _column(table, _IMAGE, file)
-    names, rows, unknown = [], [], []
+    names, rows = [], []
     for line in zip(*(table[name] for name in present), strict=True):
         tried = [text.strip() for text in line if text.strip()]
-        row = next((found for text in tried if (found := row_of(text)) is not None), None)
         names.append(tried[0] if tried else "")
-        if row is None:
-            unknown.append(names[-1])
-        else:
-            rows.append(row)
-    if unknown:
-        count = "an image that is" if len(unknown) == 1 else f"{len(unknown):,} images that are"
-        raise InputError(
-            f"{file} names {count} not in this workspace ({_some(unknown)}); use image ids or the paths they were ingested "
-            "from. Nothing was imported."
-        )
+        rows.append(next((found for text in tried if (found := row_of(text)) is not None), None))
     return names, rows
+
+
+def _known(read: LabelFile, places: Sequence[int]) -> dict[int, int]:
+    """Return line -> row of these lines.
+
+    Raises:
+        InputError: if one of them names an image that is not in the workspace.
+    """
+    rows = {place: row for place in places if (row := read.rows[place]) is not None}
+    if unknown := [read.names[place] for place in places if place not in rows]:
+        raise InputError(strangers(read.file, unknown))
+    return rows
+
+
+def strangers(file: Path, names: Sequence[str]) -> str:
+    """Return the message about images of a file that are not in the workspace."""
+    count = "an image that is" if len(names) == 1 else f"{len(names):,} images that are"
+    return (
+        f"{file} names {count} not in this workspace ({_some(names)}); use image ids or the paths they were ingested from. "
+        "Nothing was imported."
+    )
 
 
 def _column(table: "pd.DataFrame", wanted: Sequence[str], file: Path) -> "pd.Series":

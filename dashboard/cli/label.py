@@ -58,19 +58,26 @@ def guideline(
 def labels_import(
     file: Annotated[
         Path,
-        typer.Argument(**PATH, help="CSV or Parquet with columns image, class, and optionally analyst, time, source."),
+        typer.Argument(
+            **PATH, help="CSV or Parquet with columns image, class or score:NAME, and optionally analyst, time, source."
+        ),
     ],
     workspace: WorkspaceOption,
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Import labels from a file, all or none; images are given by id or path. Labels read in Check are not changed."""
+    """Import labels and other models' scores from a file; images are given by id or path. Readings in Check are kept."""
     with Workspace(workspace) as space:
         result = import_labels(space, file, analyst=analyst or this_user())
         counts = summary(space)
     now = f"Labelled now: {counts['labelled_teach']:,} in the teach half, {counts['labelled_check']:,} in the check half."
-    taken = {"imported": result.n_taken, "same": result.n_same, "kept": result.n_kept, "older": result.n_older}
-    finish(f"{result.sentence} {now}", taken | counts, as_json=json)
+    taken: dict[str, object] = {
+        "imported": result.n_taken,
+        "same": result.n_same,
+        "kept": result.n_kept,
+        "older": result.n_older,
+    }
+    finish(f"{result.sentence} {now}", {**taken, "scores": result.scores, **counts}, as_json=json)
 
 
 @labels_app.command("export")

@@ -124,6 +124,7 @@ def ingest(
             "moving": result.moving,
             "contradicting_answers": result.contradictions,
             "columns_left_out": result.left_out,
+            "scores": result.scores,
             "images": space.n_images,
         }
     lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in rejected]

@@ -12,6 +12,7 @@ from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import LabelBook
 from core.catalog.records import ActionDraft, ActionKind, ImageRecord, PathRecord, Rejected, Source
 from core.catalog.schema import ACTIONS, SETTINGS
+from core.catalog.score_columns import NewColumn
 from core.errors import WorkspaceError
 from core.workspace import Workspace
 
@@ -241,3 +242,16 @@ def test_labels_survive_power_cuts_by_full_synchronous_wal(tmp_path):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     catalog.close()
+
+
+def test_score_columns_are_stored_alike_in_every_database(catalog):
+    values = np.array([0.1, np.nan, 1 - 1e-12])
+    catalog.score_columns.put([NewColumn("b", True, "b.csv", values), NewColumn("a", False, "a.csv", values)])
+    catalog.score_columns.put([NewColumn("a", False, "c.csv", values[:2])])
+    np.testing.assert_array_equal(catalog.score_columns.values("b"), values)
+    np.testing.assert_array_equal(catalog.score_columns.values("a"), values[:2])
+    assert [(c.name, c.higher_is_safer, c.n_scored, c.file) for c in catalog.score_columns.all()] == [
+        ("a", False, 1, "c.csv"),
+        ("b", True, 2, "b.csv"),
+    ]
+    assert len(catalog.score_columns.values("none")) == 0

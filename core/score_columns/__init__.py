@@ -1,0 +1,1 @@
+"""Scores that other models gave: read from files, kept by column, seen in one direction. Imports `workspace` and below."""
