@@ -122,6 +122,11 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def is_at_terminal() -> bool:
+    """Tell whether a person can be asked: input and messages are those of a terminal."""
+    return sys.stdin.isatty() and ERRORS.is_terminal
+
+
 def warn(said: Iterable[str]) -> None:
     """Print warnings beside the result, on stderr."""
     for sentence in said:

@@ -49,6 +49,17 @@ def small(small_made, tmp_path):
 
 
 @pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub on loopback with a small ViTMSN, and an empty cache on this machine."""
+    from tests.hub import serving, vit_msn
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    with serving(vit_msn()) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+@pytest.fixture
 def chance():
     """A generator that differs from run to run; a test that fails shows its seed, which LASSOSCOPE_TEST_SEED repeats."""
     seed = int(os.environ.get("LASSOSCOPE_TEST_SEED") or secrets.randbits(32))

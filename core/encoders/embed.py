@@ -11,7 +11,8 @@ from core.duplicates.search import find_copies
 from core.embeddings.embedded import lost_parts
 from core.embeddings.matrix import write_part
 from core.encoders.chosen import encoders
-from core.encoders.encoder import DEFAULT_ENCODER, ENCODERS, embed_originals, load_again, load_encoder
+from core.encoders.encoder import ENCODERS, embed_originals, load_again, load_encoder
+from core.encoders.offers import default_encoder, resolve
 from core.errors import WorkspaceError
 from core.workspace import Workspace
 
@@ -37,18 +38,20 @@ def embed(
     size: int | None = None,
     on_progress: Progress = ignore,
     on_copies: Progress = ignore,
+    on_fetch: Progress = ignore,
 ) -> EmbedResult:
     """Embed every image without an embedding, or whose part is lost, part by part; make this encoder the current one.
 
     Near-duplicates are searched for afterwards.
 
     Args:
-        encoder: a registered name, a weights file, "hf:REPOSITORY" or "timm:NAME"; None for the current encoder, or
-            `DEFAULT_ENCODER` if nothing is embedded yet.
+        encoder: a registered name, the name of a file in the folder `weights` beside the workspace, a weights file,
+            "hf:REPOSITORY" or "timm:NAME"; None for the current encoder, or `default_encoder` if nothing is embedded yet.
         device: "auto", "cpu" or a CUDA device.
         size: input size in px; public weights only.
         on_progress: called with (images embedded, images to embed).
         on_copies: called with (images compared, images to compare) by the search for near-duplicates.
+        on_fetch: called with (bytes, bytes in all) while weights are downloaded.
     Raises:
         WorkspaceError: if there are no images.
         EncoderError: if the encoder is unknown or unusable, or the current one's weights are gone.
@@ -61,8 +64,9 @@ def embed(
         models = workspace.folder / "models"
         loaded, source = load_again(current["name"], current["record"], models=models, device=device)
     else:
-        encoder = encoder or (current["record"].get("source") if current is not None else None) or DEFAULT_ENCODER
-        loaded = load_encoder(encoder, device=device, size=size)
+        encoder = encoder or (current["record"].get("source") if current is not None else None) or default_encoder()
+        encoder = resolve(workspace, encoder)
+        loaded = load_encoder(encoder, device=device, size=size, on_fetch=on_fetch)
         is_file = encoder not in ENCODERS and Path(encoder).is_file()
         source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
     workspace.catalog.models.add_encoder(loaded.name, loaded.dim, {**loaded.describe(), **source})

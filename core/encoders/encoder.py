@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,8 @@ from core.assets import ASSETS
 from core.catalog.models import EncoderRecord
 from core.catalog.originals import Pictures
 from core.devices import bf16_pays, one_thread_each, pick_device
-from core.encoders.public import TORCH_SUFFIXES, architecture_of, fetch_hub, quiet_hub, read_checkpoint, resized, timm_names
+from core.encoders.hub import HubConfig, described, fetch_hub, quiet_hub
+from core.encoders.public import TORCH_SUFFIXES, architecture_of, read_checkpoint, resized, timm_names
 from core.encoders.vit import Architecture, WeightsFormat, content_hash, load_backbone, normalise, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError, UnavailableError
 
@@ -172,7 +173,7 @@ class EncoderSource:
     load: Callable[[torch.device], Encoder]
 
 
-def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = None) -> Encoder:
+def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = None, on_fetch: Progress = ignore) -> Encoder:
     """Return an encoder by its registered name, from a weights file, or from public weights.
 
     Args:
@@ -180,6 +181,7 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
             model); or a file: safetensors of ours or of transformers, or a torch checkpoint such as facebookresearch/msn's.
         device: "auto", "cpu" or "cuda".
         size: input size in px instead of the one the weights were trained at; public weights only.
+        on_fetch: called with (bytes, bytes in all) while weights are downloaded from the hub.
     Raises:
         EncoderError: if it is none of these, or not usable.
         InputError: if there is no such device.
@@ -187,9 +189,9 @@ def load_encoder(name_or_file: str, *, device: str = "auto", size: int | None = 
     on = pick_device(device)
     kind, _, name = name_or_file.partition(":")
     if kind == "hf" and name:
-        tensors, config = fetch_hub(name)
+        tensors, config = fetch_hub(name, on_progress=on_fetch)
         about = {"method": "MSN (Assran et al. 2022)", "data": f"{name} on the Hugging Face hub", "licence": "see its card"}
-        return _public(name, tensors, about, on, size, heads=config.get("num_attention_heads"))
+        return _public(name, tensors, about, on, size, config=config)
     if kind == "timm" and name:
         return _timm(name, on, size)
     path = Path(name_or_file)
@@ -258,17 +260,17 @@ def _public(
     device: torch.device,
     size: int | None,
     *,
-    heads: int | None = None,
+    config: HubConfig | None = None,
 ) -> Encoder:
     """Build an encoder from a ViT's public weights."""
     found = timm_names(tensors)
     shape = architecture_of(found)
-    if heads is not None:
-        shape = replace(shape, heads=heads)
+    if config is not None:
+        shape = described(name, config, shape)
     if size is not None:
         found, shape = resized(found, shape, size)
     key = content_hash(found, {"architecture": shape.to_json()})
-    return Encoder(f"{_safe_name(name)}-{key}", Vit(load_backbone(found, shape)), shape, device, about)
+    return Encoder(f"{_safe_name(name)}-{key}", Vit(load_backbone(found, shape, name=name)), shape, device, about)
 
 
 def _timm(name: str, device: torch.device, size: int | None) -> Encoder:
@@ -304,7 +306,11 @@ def _from_file(path: Path, device: torch.device) -> Encoder:
     if meta["format"] == WeightsFormat.TIMM:
         return _saved_timm(path, meta, tensors, device)
     shape = Architecture.from_json(meta["architecture"])
-    module = _pixels(tensors, shape) if meta["format"] == WeightsFormat.PIXELS else Vit(load_backbone(tensors, shape))
+    module = (
+        _pixels(tensors, shape)
+        if meta["format"] == WeightsFormat.PIXELS
+        else Vit(load_backbone(tensors, shape, name=str(path)))
+    )
     return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
 
 

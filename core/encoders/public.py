@@ -1,16 +1,15 @@
-"""Public weights: Hugging Face ViTMSN files and facebookresearch/msn checkpoints. Read as data; no code in them is run.
+"""Public weights as files: transformers' ViTMSN and facebookresearch/msn checkpoints. Read as data; no code in them is run.
 
 Tensor names differ by source and are converted to timm's. Position embeddings are resized as the sources do it (bicubic,
 no antialiasing). Licences: docs/explanation/encoders.md.
 """
 
-import json
 import math
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from core.encoders.vit import Architecture
 from core.errors import EncoderError
 
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt")
+ZIP_START = b"PK\x03\x04"
 HEAD_DIM = 64  # of every ViT the MSN authors published; checkpoints do not contain it
 # Not part of the backbone: projection heads, classifiers, mask tokens.
 DROPPED = re.compile(r"^(fc|pred|classifier|head|heads|pooler)\.|mask_token$")
@@ -41,13 +41,6 @@ RENAMES = (
     (r"^layers\.(\d+)\.mlp\.", r"blocks.\1.mlp."),
     (r"^layernorm\.", "norm."),
 )
-
-
-class HubConfig(TypedDict, total=False):
-    """What we read of a repository's config.json."""
-
-    model_type: str
-    num_attention_heads: int
 
 
 def timm_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -130,6 +123,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types for invalid checkpoints
+        if _is_cut_off(path):
+            raise EncoderError(
+                f"{path} is incomplete, as after a download that was cut off; copy or download it again."
+            ) from None
         detail = str(error).split("\n")[0][:120]
         raise EncoderError(f"{path} cannot be read as plain weights ({detail}); convert it to safetensors.") from None
     for key in ("target_encoder", "state_dict", "model"):
@@ -141,42 +138,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def quiet_hub() -> None:
-    """Silence the hub client's log of retries; the caller reports the result in one sentence."""
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()
-
-
-def fetch_hub(repository: str) -> tuple[dict[str, Tensor], HubConfig]:
-    """Fetch ViTMSN weights and their config.json from the Hugging Face hub, or from its cache on this machine.
-
-    Raises:
-        EncoderError: if the repository is unreachable, gated, missing, or not a ViTMSN.
-    """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-    from safetensors.torch import load_file
-
-    quiet_hub()
-    try:
-        config: HubConfig = json.loads(Path(hf_hub_download(repository, "config.json")).read_text(encoding="utf-8"))
-        try:
-            tensors = load_file(hf_hub_download(repository, "model.safetensors"))
-        except LocalEntryNotFoundError:
-            raise
-        except EntryNotFoundError:
-            tensors = read_checkpoint(Path(hf_hub_download(repository, "pytorch_model.bin")))
-    except GatedRepoError:
-        raise EncoderError(f"{repository} is gated; accept its terms on its page and log in with 'hf auth login'.") from None
-    except LocalEntryNotFoundError:
-        raise EncoderError(
-            f"{repository} could not be downloaded and is not in this machine's cache; connect the machine once, "
-            "or copy the weights here and give their path."
-        ) from None
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        detail = str(error).split("\n")[0][:120]
-        raise EncoderError(f"{repository} could not be downloaded ({detail}); check the name and the connection.") from None
-    if config.get("model_type") != "vit_msn":
-        raise EncoderError(f"{repository} is a '{config.get('model_type')}', not a ViTMSN; for other models use timm:NAME.")
-    return tensors, config
+def _is_cut_off(path: Path) -> bool:
+    """Tell whether a file begins as a zip archive, as torch writes them, but lacks the directory at its end."""
+    with path.open("rb") as file:
+        return file.read(len(ZIP_START)) == ZIP_START and not zipfile.is_zipfile(path)

@@ -18,6 +18,7 @@ from core.store.files import atomic_path
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LARGEST = {"input_size": 1_024, "patch_size": 64, "dim": 2_048, "depth": 64, "heads": 64}  # limits for untrusted files
+LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 
 
 class WeightsFormat(StrEnum):
@@ -112,23 +113,53 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
+        size, whole = path.stat().st_size, _whole_size(path)
+        if size < whole:
+            raise EncoderError(
+                f"{path} is incomplete: {size:,} of {whole:,} bytes are there; copy or download it again."
+            ) from None
         raise EncoderError(f"{path} is not a safetensors file ({error}); give one that Lassoscope wrote.") from None
 
 
-def load_backbone(tensors: Mapping[str, Tensor], architecture: Architecture) -> VisionTransformer:
+def _whole_size(path: Path) -> int:
+    """Return how many bytes a safetensors file should have by its header, or by what is left of it; 0 if it has none."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > LONGEST_HEADER:
+            return 0
+        header = file.read(length)
+    if len(header) < length:
+        return 8 + length if header.startswith(b"{") else 0
+    try:
+        entries = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
+        return 8 + length + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return 0
+
+
+def load_backbone(
+    tensors: Mapping[str, Tensor], architecture: Architecture, *, name: str = "The weights file"
+) -> VisionTransformer:
     """Build the ViT with the given weights, in float32.
 
+    Args:
+        name: of the weights, for messages.
     Raises:
         EncoderError: if the weights do not fit the architecture or are not finite.
     """
     with torch.device("meta"):  # allocates no memory before the shapes are known to fit
         vit = architecture.build()
-    try:
-        vit.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    except RuntimeError:
+    wanted = {key: tuple(tensor.shape) for key, tensor in vit.state_dict().items()}
+    given = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    wrong = next((key for key in wanted | given if wanted.get(key) != given.get(key)), None)
+    if wrong is not None:
+        found = f"is {given[wrong]}" if wrong in given else "is missing"
+        needed = f"should be {wanted[wrong]}" if wrong in wanted else "should not be there"
         raise EncoderError(
-            "The weights do not fit the architecture in their metadata; use a file that Lassoscope wrote."
-        ) from None
+            f"{name} does not fit a ViT {architecture.dim} x {architecture.depth}, patch {architecture.patch_size}, "
+            f"{architecture.input_size} px: '{wrong}' {found} and {needed}; use a file whose weights and description agree."
+        )
+    vit.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     if not all(bool(p.isfinite().all()) for p in vit.parameters()):
         raise EncoderError("The weights are not finite because their training failed; train again or use other weights.")
     return vit.eval().requires_grad_(False)

@@ -31,7 +31,7 @@ from dashboard.cli.options import (
     PortOption,
     WorkspaceOption,
 )
-from dashboard.console import bars, finish, progress, sentences
+from dashboard.console import bars, finish, is_at_terminal, progress, sentences
 from dashboard.extras import needs
 from dashboard.settings import Settings
 
@@ -196,19 +196,30 @@ def embed(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, or a weights file (.safetensors, "
-            ".pth.tar).  [default: the current one; msn-tiny-64 if there is none]"
+            help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, a weights file (.safetensors, "
+            ".pth.tar), or the name of one in the folder 'weights' beside the workspace.  [default: the current one; if there "
+            "is none, what LASSOSCOPE_ENCODER names; else a terminal asks, and scripts take msn-tiny-64]"
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(min=8, max=2_048, help="Input size in px; for public weights only.")] = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Embed every image that has no embedding yet. Resumes after an interruption."""
-    from core.encoders.embed import embed as embed_images
+    """Embed every image that has no embedding yet. Resumes after an interruption.
 
-    with Workspace(workspace, device=device) as space, bars("embed", "near-duplicates") as (on_progress, on_copies):
-        result = embed_images(space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies)
+    In a terminal, the first time asks which encoder to use, and asks the Hugging Face hub for public weights.
+    """
+    from core.encoders.embed import embed as embed_images
+    from core.encoders.offers import is_open
+    from dashboard.cli.choose import choose_encoder
+
+    with Workspace(workspace, device=device) as space:
+        if encoder is None and size is None and is_open(space):
+            encoder = choose_encoder(space, device=device, asks=not json and is_at_terminal())
+        with bars("embed", "near-duplicates", "download (bytes)") as (on_progress, on_copies, on_fetch):
+            result = embed_images(
+                space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies, on_fetch=on_fetch
+            )
     sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
     finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
 

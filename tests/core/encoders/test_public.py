@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from core.encoders.encoder import load_encoder
-from core.encoders.public import architecture_of, fetch_hub, read_checkpoint, resized, timm_names
+from core.encoders.hub import fetch_hub
+from core.encoders.public import architecture_of, read_checkpoint, resized, timm_names
 from core.encoders.vit import load_backbone, normalise
 from core.errors import EncoderError
 
