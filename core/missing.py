@@ -1,5 +1,7 @@
 """Messages about what is missing before something can be done; "" if nothing is. Each verb takes the workspace."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.catalog.label_book import UNLABELLED
@@ -37,13 +39,18 @@ def missing_for_probe(workspace: Workspace) -> str:
     return scores.missing_for_probe(codes[workspace.teach_rows(codes, workspace.matrix)], workspace.class_names)
 
 
-def missing_for_score(workspace: Workspace) -> str:
-    """Return what is missing before images can be scored; "" if nothing is."""
+def missing_for_score(workspace: Workspace, flagged_codes: Sequence[int] | None = None) -> str:
+    """Return what is missing before images can be scored; "" if nothing is.
+
+    Args:
+        flagged_codes: the classes of a policy; None for all flagged ones.
+    """
     if missing := missing_for_probe(workspace):
         return missing
     codes = workspace.labels.codes
     taught = codes[workspace.teach_rows(codes, workspace.current.need_matrix())]
-    return scores.missing_for_score(taught, workspace.class_names, workspace.flagged_codes)
+    wanted = workspace.flagged_codes if flagged_codes is None else flagged_codes
+    return scores.missing_for_score(taught, workspace.class_names, wanted)
 
 
 def missing_for_teaching(workspace: Workspace) -> str:

@@ -186,9 +186,10 @@ class Workspace:
         self._snapshots.keep_labels(self.book)
 
     def reload_classes(self) -> None:
-        """Read the class list from disk again."""
+        """Read the class list and the declared policies from disk again."""
         with self.lock:
             self.classes = add_lost_classes(self.book, self.catalog.labels.classes())
+            self.policies = self.catalog.labels.policies()
             self._gold: dict[str, IntArray] = {}
             self.gold_counts = cache(self.catalog.images.gold_counts)
 

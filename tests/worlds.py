@@ -24,22 +24,44 @@ def made(folder: Path, *, n=1_200, seed=0, share=0.4, apart=1.6) -> Workspace:
 
 
 def grow(space, n, rng, *, share=0.4, apart=1.6):
-    first, names = space.n_images, ["neutral", "explicit"]
     explicit = rng.random(n) < share
-    ids = [f"{rng.integers(2**63):032x}" for _ in range(n)]
-    records = [
-        ImageRecord(key, f"/none/{key}.png", 8, 8, 1, "PNG", key, key, {"label": names[int(e)]})
-        for key, e in zip(ids, explicit, strict=True)
-    ]
-    space.catalog.images.add_batch(records, [], [])
+    ids = _ids(n, rng)
     x = rng.normal(size=(n, DIM))
     x[:, 0] += apart * explicit
+    _add(space, x, [CLASSES[int(e)].name for e in explicit], ids)
+
+
+def _ids(n, rng):
+    return [f"{rng.integers(2**63):032x}" for _ in range(n)]
+
+
+def _add(space, x, names, ids):
+    first, n = space.n_images, len(x)
+    records = [
+        ImageRecord(key, f"/none/{key}.png", 8, 8, 1, "PNG", key, key, {"label": name})
+        for key, name in zip(ids, names, strict=True)
+    ]
+    space.catalog.images.add_batch(records, [], [])
     space.catalog.models.add_encoder("made", DIM, {})
     position = len(space.catalog.models.parts("made"))
     file = write_part(space.folder / "embeddings", position, x)
     space.catalog.models.add_part("made", position, first, first + n, str(file.relative_to(space.folder)))
     space.catalog.settings.set("encoder", "made")
     space.reload()
+
+
+THREE = (*CLASSES, ImageClass("weapons", "#009e73", "3", flagged=True))
+
+
+def three_classes(folder: Path, *, n=1_200, seed=0, shares=(0.25, 0.2), apart=2.0) -> Workspace:
+    """Make a workspace in which "explicit" and "weapons" are flagged, in directions of their own; gold knows the classes."""
+    rng = np.random.default_rng(seed)
+    space = Workspace.create(folder, classes=THREE, salt=f"salt {seed}")
+    codes = rng.choice(3, n, p=[1 - sum(shares), *shares])
+    x = rng.normal(size=(n, DIM))
+    x[np.arange(n), codes] += apart * (codes > 0)
+    _add(space, x, [THREE[code].name for code in codes], _ids(n, rng))
+    return space
 
 
 def teach(space, n, rng):

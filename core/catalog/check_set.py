@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 FIRST_SIZE = 100  # default number of images to read before a set may be opened
+LEAST, MOST = 0.5, 0.999  # recall or confidence that can be asked for
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def check_class_list(classes: Sequence[ImageClass]) -> None:
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise InputError(f"Classes need 2 to {MOST_CLASSES} names, got {len(classes)}; separate them by commas.")
     for name in names:
-        _check_name(name)
+        check_name(name)
     seen: dict[str, str] = {}
     for name in names:
         if (other := seen.setdefault(folded(name), name)) != name or names.count(name) > 1:
@@ -55,14 +55,19 @@ def check_class_list(classes: Sequence[ImageClass]) -> None:
         raise InputError(f"Each class needs its own key, one character, got {', '.join(map(repr, keys))}; change the keys.")
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str, what: str = "class", *, example: str = "neutral,explicit*") -> None:
+    """Check that the name of a class, or of something else with a name of its own, can be displayed and typed.
+
+    Raises:
+        InputError: saying what is wrong with it.
+    """
     if not name.strip():
-        raise InputError("A class needs a name, got an empty one; write for example 'neutral,explicit*'.")
+        raise InputError(f"A {what} needs a name, got an empty one; write for example '{example}'.")
     odd = next((c for c in name if c in ",*" or unicodedata.category(c)[0] == "C"), None)
     if odd is not None:
-        what = f"'{odd}'" if odd in ",*" else f"the control character {odd!r}"
-        raise InputError(f"The class name {name!r} contains {what}; use letters, digits, spaces and signs other than , and *.")
+        sign = f"'{odd}'" if odd in ",*" else f"the control character {odd!r}"
+        raise InputError(f"The {what} name {name!r} contains {sign}; use letters, digits, spaces and signs other than , and *.")
     if name != name.strip():
-        raise InputError(f"The class name '{name}' begins or ends with a space; write '{name.strip()}'.")
+        raise InputError(f"The {what} name '{name}' begins or ends with a space; write '{name.strip()}'.")
     if len(name) > LONGEST:
-        raise InputError(f"The class name '{name[:20]}…' has {len(name)} characters; shorten it to {LONGEST} or fewer.")
+        raise InputError(f"The {what} name '{name[:20]}…' has {len(name)} characters; shorten it to {LONGEST} or fewer.")

@@ -58,6 +58,10 @@ class OpeningRow(TypedDict):
     analyst: str
     at: str
     record: JsonObject  # read by `core.evidence.openings`, which skips what it cannot read
+    policy: str  # its name; "" for all flagged classes
+    scorer: str
+    family: list[list[str]]  # policy and scorer of all that share the set's error since this opening
+    share: float  # of the set's error, for all looks of this policy and scorer in this family
 
 
 class SecondReadingRow(TypedDict):
@@ -78,6 +82,8 @@ class PointRow(TypedDict):
     threshold: float
     analyst: str
     at: str
+    policy: str  # that of its opening, as is the scorer
+    scorer: str
 
 
 class Evidence:
@@ -101,14 +107,17 @@ class Evidence:
         with self._database.writing() as connection:
             replace(connection, CHECK_SETS, [dict(terms)])
 
-    def in_force(self) -> InForce:
-        """Return the operating point in force."""
-        query = sa.select(POINTS_IN_FORCE.c.name, POINTS_IN_FORCE.c.analyst, POINTS_IN_FORCE.c.at)
-        found: list[InForce] = self._rows(query.order_by(POINTS_IN_FORCE.c.number.desc()).limit(1))
+    def in_force(self, policy: str = "") -> InForce:
+        """Return the operating point in force for a policy."""
+        force, about = POINTS_IN_FORCE.c, sa.func.coalesce(REVEALS.c.policy, "")
+        points = POINTS_IN_FORCE.outerjoin(OPERATING_POINTS, OPERATING_POINTS.c.name == force.name)
+        opened = points.outerjoin(REVEALS, REVEALS.c.number == OPERATING_POINTS.c.reveal)
+        query = sa.select(force.name, force.analyst, force.at).select_from(opened).where(about == policy)
+        found: list[InForce] = self._rows(query.order_by(force.number.desc()).limit(1))
         return found[0] if found else {}
 
     def put_in_force(self, name: str, analyst: str) -> None:
-        """Put a point in force from now on."""
+        """Put a point in force for its policy from now on."""
         with self._database.writing() as connection:
             connection.execute(sa.insert(POINTS_IN_FORCE).values(name=name, analyst=analyst, at=now()))
 
@@ -122,11 +131,10 @@ class Evidence:
         columns = [column for column in FOCUS_DRAWS.columns if column.name != "number"]
         return self._rows(sa.select(*columns).order_by(FOCUS_DRAWS.c.number))
 
-    def add_opening(self, check_set: int, look: int, key: str, probe: int, analyst: str, record: Mapping[str, Any]) -> int:
-        """Commit an opening of a check set and return its number."""
-        values = {"check_set": check_set, "look": look, "key": key, "probe": probe, "analyst": analyst, "record": dict(record)}
+    def add_opening(self, opening: Mapping[str, object]) -> int:
+        """Commit an opening of a check set, by the columns of `OpeningRow`, and return its number."""
         with self._database.writing() as connection:
-            return inserted_key(connection, sa.insert(REVEALS).values(**values, at=now()))
+            return inserted_key(connection, sa.insert(REVEALS).values(**opening, at=now()))
 
     def openings(self) -> list[OpeningRow]:
         """Return all openings, newest first."""
@@ -150,9 +158,10 @@ class Evidence:
 
     def points(self) -> list[PointRow]:
         """Return all operating points, oldest first."""
-        points = OPERATING_POINTS.c
-        query = sa.select(points.name, points.reveal.label("opening"), points.threshold, points.analyst, points.at)
-        return self._rows(query.order_by(points.at))
+        points, opened = OPERATING_POINTS.c, REVEALS.c
+        about = sa.func.coalesce(opened.policy, "").label("policy"), sa.func.coalesce(opened.scorer, "").label("scorer")
+        query = sa.select(points.name, points.reveal.label("opening"), points.threshold, points.analyst, points.at, *about)
+        return self._rows(query.select_from(OPERATING_POINTS.outerjoin(REVEALS)).order_by(points.at))
 
     def _rows(self, query: sa.Select[Any]) -> list[Any]:
         with self._database.reading() as connection:

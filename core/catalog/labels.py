@@ -1,4 +1,4 @@
-"""Classes and label actions. Actions are append-only: undo is an action too."""
+"""Classes, policies and label actions. Actions are append-only: undo is an action too."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from core.catalog.action_columns import ActionColumns
 from core.catalog.criterion import Criterion, Tie
 from core.catalog.database import Database
-from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Source
+from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Policy, Source
 from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
-from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES, POLICIES
 from core.store.troubles import sound
 
 T = TypeVar("T", bound=Tie)
@@ -21,7 +21,7 @@ ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", 
 
 
 class Labels:
-    """Classes and label actions. Actions are append-only: undo is an action too. Each method is one transaction."""
+    """Classes, policies and label actions. Actions are append-only: undo is one, too. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,6 +45,20 @@ class Labels:
         with self._database.reading() as connection:
             query = sa.select(table).order_by(table.c.position)
             return [ImageClass(c["name"], c["colour"], c["key"], c["flagged"]) for c in connection.execute(query).mappings()]
+
+    def policies(self) -> list[Policy]:
+        """Return the declared policies in their order."""
+        with self._database.reading() as connection, sound(self._database.where):
+            found = connection.execute(sa.select(POLICIES).order_by(POLICIES.c.position)).mappings()
+            return [Policy(p["name"], tuple(p["classes"]), p["recall"]) for p in found]
+
+    def set_policies(self, policies: Sequence[Policy]) -> None:
+        """Replace the declared policies."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(POLICIES))
+            insert(
+                connection, POLICIES, [{"position": i, **vars(p), "classes": list(p.classes)} for i, p in enumerate(policies)]
+            )
 
     def append(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions and their images, all or none; when this returns, they are on disk."""

@@ -61,6 +61,15 @@ class ImageClass:
     flagged: bool  # images of this class are what the operating point has to find
 
 
+@dataclass(frozen=True)
+class Policy:
+    """Flagged classes that have an operating point of their own."""
+
+    name: str  # "" for all flagged classes together, while no policy is declared
+    classes: tuple[str, ...]  # their names
+    recall: float  # to be promised
+
+
 class Known(StrEnum):
     """Words of the catalog; one that this program does not know is read as UNKNOWN."""
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -89,7 +89,8 @@ def _source(file: SqliteFile) -> tuple[sqlite3.Connection, set[str]]:
 
 
 def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Table, found: Salvaged) -> None:
-    columns = [column.name for column in table.columns]
+    present = _columns_in(source, table)
+    columns = [column.name for column in present]
     holds = ", ".join("?" for _ in columns)
     names = ", ".join(f'"{name}"' for name in columns)
     insert = f'INSERT OR IGNORE INTO "{table.name}" ({names}) VALUES ({holds})'
@@ -103,7 +104,7 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Tab
 
     rows = chain(read_rows(source, table.name, columns), _from_key(source, table))
     for row in rows:
-        mended = None if row is None else _mended(table, row)
+        mended = None if row is None else _mended(table, row, present)
         if mended is None:
             found.lost[table.name] = found.lost.get(table.name, 0) + 1
             continue
@@ -111,6 +112,12 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: sa.Tab
         if len(kept) == WRITTEN_AT_ONCE:
             write()
     write()
+
+
+def _columns_in(source: sqlite3.Connection, table: sa.Table) -> list[sa.Column[Any]]:
+    """Return a table's columns that a catalog has; an older one lacks some, which then get their defaults."""
+    there = {name for (name,) in source.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+    return [column for column in table.columns if column.name in there]
 
 
 def _from_key(source: sqlite3.Connection, table: sa.Table) -> Iterator[tuple[Any, ...]]:
@@ -174,10 +181,10 @@ def _ids_by_row(source: sqlite3.Connection) -> dict[int, str]:
     return found
 
 
-def _mended(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Return a row with values its table accepts, None if that is impossible: damaged pages yield wrong types, too."""
+def _mended(table: sa.Table, row: tuple[Any, ...], columns: Sequence[sa.Column[Any]]) -> tuple[Any, ...] | None:
+    """Return a row with values its columns accept, None if that is impossible: damaged pages yield wrong types, too."""
     values = []
-    for column, value in zip(table.columns, row, strict=True):
+    for column, value in zip(columns, row, strict=True):
         fits, better = _fitting(column, value)
         if not fits and not column.nullable:
             return None
@@ -246,12 +253,12 @@ def _bad_records(connection: sqlite3.Connection) -> Iterator[str]:
     known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in METADATA.sorted_tables:
         if table.name in known:
-            wrong = " OR ".join(f"NOT ({_sql_fits(column)})" for column in table.columns)
+            wrong = " OR ".join(f"NOT ({_sql_fits(column)})" for column in _columns_in(connection, table))
             if connection.execute(f'SELECT 1 FROM "{table.name}" WHERE {wrong} LIMIT 1').fetchone():
                 yield f"a record of {table.name} is invalid"
     if "settings" in known:
         for row in connection.execute("SELECT key, value FROM settings"):
-            if _mended(METADATA.tables["settings"], row) != row:
+            if _mended(SETTINGS, row, list(SETTINGS.columns)) != row:
                 yield f"the setting {row[0]!r} is invalid"
     rows = connection.execute("SELECT count(*), min(row), max(row) FROM images").fetchone() if "images" in known else (0, 0, 0)
     if rows[0] and rows[1:] != (0, rows[0] - 1):

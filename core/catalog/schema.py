@@ -152,6 +152,10 @@ REVEALS = sa.Table(
     sa.Column("analyst", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("record", Record, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False, server_default=""),
+    sa.Column("scorer", sa.Text, nullable=False, server_default="probe"),
+    sa.Column("family", sa.JSON, nullable=False, server_default='[["", "probe"]]'),
+    sa.Column("share", sa.Float, nullable=False, server_default="1"),
     sa.UniqueConstraint("check_set", "key"),
 )
 SECOND_READINGS = sa.Table(
@@ -260,6 +264,14 @@ GONE_CLASSES = sa.Table(
     sa.Column("colour", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
+)
+POLICIES = sa.Table(
+    "policies",
+    METADATA,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("classes", sa.JSON, nullable=False),
+    sa.Column("recall", sa.Float, nullable=False),
 )
 CLUSTERINGS = sa.Table(
     "clusterings",

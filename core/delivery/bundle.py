@@ -321,7 +321,7 @@ def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, thresho
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
     return PromisePart(
-        **opened.model_dump(include=PromisePart.model_fields.keys() & Opening.model_fields.keys()),
+        **opened.model_dump(include=PromisePart.model_fields.keys() & Opening.model_fields.keys(), exclude_defaults=True),
         n=opened.n,
         n_flagged=opened.n_flagged,
         covers_this_threshold=opened.threshold is not None and threshold <= opened.threshold,

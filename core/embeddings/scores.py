@@ -1,7 +1,7 @@
 """From labels to scores: fit the probe on the teach half, score every image. Called without holding the workspace's lock."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,29 +120,40 @@ def missing_for_score(codes: IntArray, class_names: Sequence[str], flagged_codes
     return ""
 
 
-def score_with(weights: bytes, matrix: Matrix) -> FloatArray:
+def score_with(weights: bytes, matrix: Matrix, policy: str = "") -> FloatArray:
     """Score all rows with a stored probe: on the CPU, so that what a promise rests on does not depend on a GPU.
 
     Returns:
-        (M,) float32 logits of flagged.
+        (M,) float32 logits of the policy's classes, or of all flagged ones.
     Raises:
-        InputError: if the probe has no flagged column.
+        InputError: if the probe has no such column.
     """
     from core.devices import CPU, to_device
     from core.embeddings.products import linear_scores
     from core.embeddings.resident import device_matrix
 
     probe = probe_from_bytes(weights)
-    if probe.flagged_weights is None:
+    column = probe.column_of(policy)
+    if column is None and policy:
+        raise InputError(
+            f"This probe has no score for the policy '{policy}'; run 'lassoscope fit' once its classes have labels."
+        )
+    if column is None:
         raise InputError(
             "This probe was fitted without flagged, or without neutral, labels and has no score; label images of both kinds."
         )
     columns = (to_device(a, CPU) for a in probe.columns())
-    return np.asarray(linear_scores(device_matrix(matrix, CPU), *columns)[:, -1].numpy())
+    return np.asarray(linear_scores(device_matrix(matrix, CPU), *columns)[:, column].numpy())
 
 
 def fit_and_score(
-    embedded: "Embedded", codes: IntArray, rows: IntArray, *, flagged_codes: Sequence[int], n_images: int
+    embedded: "Embedded",
+    codes: IntArray,
+    rows: IntArray,
+    *,
+    flagged_codes: Sequence[int],
+    n_images: int,
+    policies: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Probe, Scored]:
     """Fit a probe on the given rows and score all images, on the device of the embeddings.
 
@@ -150,6 +161,7 @@ def fit_and_score(
         embedded: M rows, M <= n_images.
         codes: (N,) label codes.
         rows: (T,) training rows, all labelled and embedded.
+        policies: the codes of each policy's classes.
     """
     probe = fit_probe(
         embedded.on_device.take(rows),
@@ -157,6 +169,7 @@ def fit_and_score(
         flagged_codes=flagged_codes,
         mean=embedded.standardisation.mean,
         scale=embedded.standardisation.scale,
+        policies=policies,
     )
     return probe, score_images(probe, embedded.on_device, n_images=n_images)
 
@@ -179,9 +192,9 @@ def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> 
         mine = logits[rows]
         predicted[rows] = codes[mine[:, :n_classes].argmax(dim=1)]
         if probe.flagged_weights is None:
-            uncertainty[rows] = margin(mine)
+            uncertainty[rows] = margin(mine[:, :n_classes])
             return torch.zeros(HISTOGRAM_BINS, device=device)
-        flagged = mine[:, n_classes].contiguous()
+        flagged = mine[:, -1].contiguous()
         score[rows], uncertainty[rows] = flagged, closeness(flagged)
         return torch.histc(flagged.sigmoid(), HISTOGRAM_BINS, 0, 1)
 
@@ -189,7 +202,15 @@ def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> 
     return Scored(score, uncertainty, predicted, torch.stack(counts).sum(dim=0, dtype=torch.float64))
 
 
-def inputs_key(encoder: str, matrix: Matrix, codes: IntArray, rows: IntArray, flagged_codes: Sequence[int]) -> str:
+def inputs_key(
+    encoder: str,
+    matrix: Matrix,
+    codes: IntArray,
+    rows: IntArray,
+    flagged_codes: Sequence[int],
+    policies: Mapping[str, Sequence[int]],
+) -> str:
     """Hash what a probe is fitted on. A probe with known inputs is not refitted: it would differ in its last digits."""
     content = [encoder.encode(), *(np.asarray(a, "<i8").tobytes() for a in ([matrix.rows], rows, codes[rows], flagged_codes))]
+    content += [f"\0{name}\0{sorted(theirs)}".encode() for name, theirs in policies.items()]
     return hashlib.blake2b(b"".join(content), digest_size=12).hexdigest()

@@ -37,6 +37,11 @@ def look_alpha(k: int, alpha: float = ALPHA) -> float:
     return FIRST_SHARE * alpha if k == 1 else (1 - FIRST_SHARE) * alpha / ((k - 1) * k)
 
 
+def spent_share(k: int) -> float:
+    """Return how much of the error the first k looks have spent: the sum of `look_alpha` over them, as a share of `alpha`."""
+    return 0.0 if k == 0 else FIRST_SHARE + (1 - FIRST_SHARE) * (1 - 1 / k)
+
+
 def log_e_value(misses: int, n: int, recall: float) -> float:
     """Return the log e-value against "recall is below the target" after `misses` among n flagged labels.
 

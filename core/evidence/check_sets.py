@@ -1,7 +1,8 @@
 """Check sets: read blind, sealed, and opened a counted number of times. Each verb takes the workspace.
 
-A look is a new pair of model and batch. What analysts may know before a look (how many images were read and how many of them
-are flagged) reveals nothing about scores, so they may read as many images as they like before opening the set.
+A look is a new pair of model and batch, for one subject: a policy, and the scorer that is judged for it. What analysts may
+know before a look (how many images were read and how many of them are flagged) reveals nothing about scores, so they may read
+as many images as they like before opening the set.
 """
 
 import hashlib
@@ -11,24 +12,30 @@ import numpy as np
 
 from core.arrays import BoolArray, IntArray
 from core.catalog.check_set import CheckSet
+from core.catalog.evidence import OpeningRow
+from core.catalog.records import Policy
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
-from core.evidence.frozen import score_probe
+from core.evidence.frozen import score_subject
 from core.evidence.openings import Opening, OpeningRecord, openings, readable
 from core.evidence.second_reading import second_outcome
+from core.evidence.subject import Family, Look, Subject, standing
+from core.labels.policies import check_terms, policies, policy_named, set_policy
 from core.missing import missing_for_check, missing_for_score
 from core.wording import counted, target, verb
 from core.workspace import Workspace
 
-LEAST, MOST = 0.5, 0.999  # recall or confidence that can be asked for
-
 
 @dataclass(frozen=True)
 class CheckStatus:
-    """State of the current check set. Nothing in it reveals scores."""
+    """State of the current check set for one subject. Nothing in it reveals scores."""
 
     check_set: CheckSet
+    subject: Subject
+    policy: Policy  # the subject's
+    family: Family  # the subjects that share the set's error from the next look on
+    share: float  # of the set's error that the subject has
     n: int  # labels an opening would use: read in the permanent order without a gap
     n_flagged: int
     n_owed: int  # unread images before the last one read: skipped, or added later
@@ -39,6 +46,11 @@ class CheckStatus:
     later_alpha: float  # error allowed to the look after more labels
     known: Opening | None  # the opening of this same model and batch, if any: looking again is free
     missing: str  # why the set cannot be opened now; "" if it can
+
+    @property
+    def error(self) -> float:
+        """Return the error of all looks of the subject together."""
+        return self.share * (1 - self.check_set.confidence)
 
     @property
     def n_left(self) -> int:
@@ -62,7 +74,7 @@ class _Batch:
     n_total: int
 
 
-def _batch(workspace: Workspace) -> _Batch:
+def _batch(workspace: Workspace, policy: Policy) -> _Batch:
     frame = workspace.matrix.rows if workspace.matrix else 0
     order = workspace.columns.check_rows
     candidates = order[workspace.sealed[order] & (order < frame)].astype(np.int64)
@@ -70,13 +82,14 @@ def _batch(workspace: Workspace) -> _Batch:
     last = int(np.flatnonzero(read)[-1]) + 1 if read.any() else 0
     n = last if read[:last].all() else int(np.argmin(read))
     rows = candidates[:n]
-    flagged = np.isin(workspace.labels.codes[rows], workspace.flagged_codes)
+    flagged = np.isin(workspace.labels.codes[rows], codes_of(workspace, policy))
     return _Batch(rows, flagged, int((~read[:last]).sum()), int(read[n:].sum()), len(candidates))
 
 
-def _model_key(workspace: Workspace, probe: int) -> str:
+def _model_key(workspace: Workspace, probe: int, subject: Subject, recall: float) -> str:
     record = workspace.catalog.models.probe_record(probe)
-    return f"{record.get('inputs', probe)}@{workspace.check_set.recall}"
+    about = "" if subject == Subject() else f"#{subject.policy}#{subject.scorer}"
+    return f"{record.get('inputs', probe)}@{recall}{about}"
 
 
 def _batch_key(batch: _Batch) -> str:
@@ -84,38 +97,74 @@ def _batch_key(batch: _Batch) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def status(workspace: Workspace) -> CheckStatus:
-    """Return how far the current set is read and what opening it would cost."""
-    batch, terms, fitted = _batch(workspace), workspace.check_set, workspace.fitted
+def codes_of(workspace: Workspace, policy: Policy) -> list[int]:
+    """Return the current codes of a policy's classes."""
+    return [code for code, name in enumerate(workspace.class_names) if name in policy.classes]
+
+
+def first_subject(workspace: Workspace) -> Subject:
+    """Return the first policy, judged by the probe."""
+    return Subject(policies(workspace)[0].name)
+
+
+def _family(workspace: Workspace, looks: list[Look], subject: Subject) -> Family:
+    """Return who shares the set's error if a subject is opened: all policies by the probe, and what was opened before."""
+    declared = {policy.name for policy in policies(workspace)}
+    opened = {look.subject for look in looks if look.subject.policy in declared}
+    return tuple(sorted({*map(Subject, declared), *opened, subject}))
+
+
+def _look(row: OpeningRow) -> Look:
+    return Look(Subject(row["policy"], row["scorer"]), row["look"], tuple(Subject(*names) for names in row["family"]))
+
+
+def status(workspace: Workspace, subject: Subject | None = None) -> CheckStatus:
+    """Return how far the current set is read for a subject (None = the first), and what opening it would cost.
+
+    Raises:
+        InputError: if there is no such policy.
+    """
+    terms, fitted, subject = workspace.check_set, workspace.fitted, subject or first_subject(workspace)
+    policy = policy_named(workspace, subject.policy)
+    batch = _batch(workspace, policy)
     mine = [r for r in workspace.catalog.evidence.openings() if r["check_set"] == terms.number]
-    known, later = None, 1 + max((r["look"] for r in mine), default=0)
+    looks = [_look(row) for row in reversed(mine)]
+    family = _family(workspace, looks, subject)
+    stands, known = standing(looks, family, subject), None
+    k = stands.k + 1
     if fitted is not None and fitted.version:
-        model, key = _model_key(workspace, fitted.version), _batch_key(batch)
+        model, key = _model_key(workspace, fitted.version, subject, policy.recall), _batch_key(batch)
         known = next((readable(r) for r in mine if r["key"] == f"{model}/{key}"), None)
-        watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/")]
-        later = watched[0] if watched else later
-    look = known.look if known else later
+        watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/") and _look(r).family == family]
+        k = watched[0] if watched else k
+    error = 1 - terms.confidence
     return CheckStatus(
         check_set=terms,
+        subject=subject,
+        policy=policy,
+        family=family,
+        share=known.share if known else stands.share,
         n=len(batch.rows),
         n_flagged=int(batch.flagged.sum()),
         n_owed=batch.n_owed,
         n_ahead=batch.n_ahead,
         n_total=batch.n_total,
-        look=look,
-        alpha=look_alpha(look, 1 - terms.confidence),
-        later_alpha=look_alpha(later, 1 - terms.confidence),
+        look=known.look if known else k,
+        alpha=known.alpha if known else look_alpha(k, stands.share * error),
+        later_alpha=look_alpha(k, stands.share * error),
         known=known,
-        missing=_missing(workspace, batch),
+        missing=_missing(workspace, batch, policy),
     )
 
 
-def _missing(workspace: Workspace, batch: _Batch) -> str:
+def _missing(workspace: Workspace, batch: _Batch, policy: Policy) -> str:
     terms, n, n_flagged = workspace.check_set, len(batch.rows), int(batch.flagged.sum())
     if not batch.n_total and (missing := missing_for_check(workspace)):
         return missing
-    if workspace.fitted is None or workspace.fitted.probe.flagged_weights is None:
-        return missing_for_score(workspace) or "There is no model to check yet; run 'lassoscope fit'."
+    if workspace.fitted is None or workspace.fitted.probe.column_of(policy.name) is None:
+        return (
+            missing_for_score(workspace, codes_of(workspace, policy)) or "There is no model to check yet; run 'lassoscope fit'."
+        )
     planned = min(terms.size, batch.n_total)
     if batch.n_owed and n < planned:
         come = "is owed a label and comes" if batch.n_owed == 1 else "are owed a label (skipped, or added later) and come"
@@ -123,7 +172,7 @@ def _missing(workspace: Workspace, batch: _Batch) -> str:
     if n < planned:
         return f"{n:,} of the planned {counted(planned, 'check image')} are read; read {planned - n:,} more in Check first."
     if n_flagged < MIN_FLAGGED:
-        names = " or ".join(f"'{name}'" for name in workspace.flagged_names)
+        names = " or ".join(f"'{name}'" for name in policy.classes)
         next_step = "Read more in Check." if n < batch.n_total else "All check images have been read; ingest more images."
         return (
             f"Only {n_flagged} of {counted(n, 'check image')} {verb(n_flagged)} {names}; opening the set needs at least "
@@ -132,29 +181,32 @@ def _missing(workspace: Workspace, batch: _Batch) -> str:
     return ""
 
 
-def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
+def open_check_set(workspace: Workspace, subject: Subject | None = None, *, analyst: str) -> Opening:
     """Open the current check set for the newest model. It counts as a look, unless this model and batch were opened before.
 
+    Args:
+        subject: the policy and scorer it is opened for; None for the first policy by the probe.
     Returns:
         the opening, which is kept for good.
     Raises:
         InputError: if the batch is incomplete or too small, or there is no model.
     """
-    fitted, stands = workspace.fitted, status(workspace)
+    fitted, stands = workspace.fitted, status(workspace, subject)
     if stands.missing:
         raise InputError(stands.missing)
     if stands.known is not None:
         return stands.known
     if fitted is None or not fitted.version:
         raise InputError("The model in use was not saved; run 'lassoscope fit', then open the check set.")
-    batch, terms = _batch(workspace), workspace.check_set
-    scores = score_probe(workspace, str(workspace.encoder_name), fitted.version)[batch.rows].astype(np.float64)
-    certified = certify(scores[batch.flagged], terms.recall, stands.alpha, live=terms.live)
+    subject, policy, terms = stands.subject, stands.policy, stands.check_set
+    batch, encoder = _batch(workspace, policy), str(workspace.encoder_name)
+    scores = score_subject(workspace, subject, encoder, fitted.version)[batch.rows].astype(np.float64)
+    certified = certify(scores[batch.flagged], policy.recall, stands.alpha, live=terms.live)
     frame = workspace.matrix.rows if workspace.matrix else 0
     reread, disagreed = second_outcome(workspace, batch.rows)
     record = OpeningRecord(
-        encoder=str(workspace.encoder_name),
-        recall=terms.recall,
+        encoder=encoder,
+        recall=policy.recall,
         confidence=terms.confidence,
         live=terms.live,
         alpha=stands.alpha,
@@ -163,7 +215,7 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
         n_teach=fitted.probe.n_labels,
         frame=frame,
         frame_hash=hashlib.blake2b(workspace.ids[:frame].view(np.uint8).data, digest_size=16).hexdigest(),
-        flagged_names=tuple(workspace.flagged_names),
+        flagged_names=policy.classes,
         guideline=workspace.guideline,
         reread=reread,
         disagreed=disagreed,
@@ -171,8 +223,20 @@ def open_check_set(workspace: Workspace, *, analyst: str) -> Opening:
         flagged=batch.flagged,
         scores=scores,
     )
-    key = f"{_model_key(workspace, fitted.version)}/{_batch_key(batch)}"
-    workspace.catalog.evidence.add_opening(terms.number, stands.look, key, fitted.version, analyst, record.model_dump())
+    workspace.catalog.evidence.add_opening(
+        {
+            "check_set": terms.number,
+            "look": stands.look,
+            "key": f"{_model_key(workspace, fitted.version, subject, policy.recall)}/{_batch_key(batch)}",
+            "probe": fitted.version,
+            "analyst": analyst,
+            "record": record.model_dump(),
+            "policy": subject.policy,
+            "scorer": subject.scorer,
+            "family": [[member.policy, member.scorer] for member in stands.family],
+            "share": stands.share,
+        }
+    )
     return openings(workspace)[0]
 
 
@@ -183,6 +247,7 @@ def change_terms(
     confidence: float | None = None,
     size: int | None = None,
     live: bool | None = None,
+    policy: str | None = None,
 ) -> CheckSet:
     """Change the terms of the current check set; None keeps a value.
 
@@ -191,20 +256,21 @@ def change_terms(
         confidence: of all promises from the set together, in [0.5, 0.999]; fixed once the set was opened.
         size: images to read before the set may be opened, at least 1.
         live: whether the set may be watched after every label; fixed once the set was opened.
+        policy: whose recall to change, if policies are declared; None for the first.
     Raises:
-        InputError: if a value is out of range or fixed.
+        InputError: if a value is out of range or fixed, or there is no such policy.
     """
     before = workspace.check_set
+    about = policy_named(workspace, policies(workspace)[0].name if policy is None else policy)
+    recall = about.recall if recall is None else recall
     after = replace(
         before,
-        recall=before.recall if recall is None else recall,
+        recall=before.recall if about.name else recall,
         confidence=before.confidence if confidence is None else confidence,
         size=before.size if size is None else size,
         live=before.live if live is None else live,
     )
-    for name, value in (("recall", after.recall), ("confidence", after.confidence)):
-        if not LEAST <= value <= MOST:
-            raise InputError(f"The {name} must be from {LEAST} to {MOST}, got {value:g}; 0.9 and 0.95 are usual.")
+    check_terms(recall=recall, confidence=after.confidence)
     if after.size < 1:
         raise InputError(f"A check set needs at least 1 image, got {after.size:,}.")
     opened = any(r["check_set"] == before.number for r in workspace.catalog.evidence.openings())
@@ -213,6 +279,8 @@ def change_terms(
             f"This check set was opened with {target(before.confidence)} confidence{', watched live' if before.live else ''}; "
             "that cannot change any more. For other terms, start a new check set."
         )
+    if about.name and recall != about.recall:
+        set_policy(workspace, about.name, recall=recall)
     workspace.set_check_set(after)
     return after
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Str
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.evidence import OpeningRow
 from core.evidence.focus import focus_draws, focus_rows, inclusion
-from core.evidence.frozen import score_probe
+from core.evidence.frozen import score_subject
+from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import PointFigures, Range, Sample, binomial_range, figures_at
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -35,10 +36,13 @@ class OpeningColumns(BaseModel):
 
     number: int  # over all check sets
     check_set: int
-    look: int  # k, within its check set
+    look: int  # k, within its check set, for its policy and scorer (`core.evidence.subject.Look`)
     probe: int  # its version
     analyst: str
     at: str  # ISO 8601, UTC
+    policy: str = ""  # its name; "" = all flagged classes together
+    scorer: str = PROBE
+    share: float = 1.0  # of the check set's error, for all looks of this policy and scorer
 
 
 class OpeningTerms(BaseModel):
@@ -72,6 +76,16 @@ class OpeningRecord(OpeningTerms):
 
 class Opening(OpeningRecord, OpeningColumns):
     """One opening of a check set, as it was recorded: nothing in it changes afterwards."""
+
+    @property
+    def subject(self) -> Subject:
+        """Return what it is about."""
+        return Subject(self.policy, self.scorer)
+
+    @property
+    def error(self) -> float:
+        """Return the error of all looks of its policy and scorer together."""
+        return self.share * (1 - self.confidence)
 
     @property
     def n(self) -> int:
@@ -119,7 +133,7 @@ def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
     Its check images keep the scores they were certified with: another version of a library may score in other last digits, and
     the image that sets the threshold must not fall below it.
     """
-    scores = score_probe(workspace, opened.encoder, opened.probe)[: opened.frame].copy()
+    scores = score_subject(workspace, opened.subject, opened.encoder, opened.probe)[: opened.frame].copy()
     scores[opened.rows] = opened.scores
     return scores
 
@@ -144,7 +158,7 @@ def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: F
 
 
 def flagged_then(workspace: Workspace, opened: Opening) -> list[int]:
-    """Return the current codes of the classes that were flagged at an opening."""
+    """Return the current codes of the classes that an opening's policy was about."""
     return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
 
 
@@ -173,14 +187,15 @@ def promised_figures(opened: Opening, sample: Sample) -> PointFigures | None:
 
 
 def drift_of_owed(workspace: Workspace, opened: Opening) -> float | None:
-    """Compare the share of flagged labels between images added since the previous opening and earlier ones.
+    """Compare the share of flagged labels between images added since its subject's previous opening and earlier ones.
 
     Returns:
         the p-value of Fisher's exact test if it is below 1%, else None.
     """
     from scipy.stats import fisher_exact
 
-    before = next((r for r in openings(workspace) if r.check_set == opened.check_set and r.number < opened.number), None)
+    mine = (r for r in openings(workspace) if (r.check_set, r.subject) == (opened.check_set, opened.subject))
+    before = next((r for r in mine if r.number < opened.number), None)
     if before is None or before.frame == opened.frame:
         return None
     new = opened.rows >= before.frame

@@ -1,4 +1,4 @@
-"""Operating points: named thresholds, and the one in force. Each verb takes the workspace."""
+"""Operating points: named thresholds, and the one in force for each policy. Each verb takes the workspace."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,16 @@ class OperatingPoint:
     threshold: float
     analyst: str
     at: str  # ISO 8601, UTC
-    in_force: bool
+    in_force: bool  # for its policy
+    policy: str  # that of its opening, as is the scorer
+    scorer: str
 
 
 def points(workspace: Workspace) -> list[OperatingPoint]:
     """Return the saved operating points, oldest first."""
-    force = workspace.catalog.evidence.in_force()
-    return [
-        OperatingPoint(**point, in_force=point["name"] == force.get("name")) for point in workspace.catalog.evidence.points()
-    ]
+    found = workspace.catalog.evidence.points()
+    force = {policy: in_force(workspace, policy).get("name") for policy in {point["policy"] for point in found}}
+    return [OperatingPoint(**point, in_force=point["name"] == force[point["policy"]]) for point in found]
 
 
 def save_point(workspace: Workspace, name: str, threshold: float, opened: Opening, *, analyst: str) -> OperatingPoint:
@@ -48,7 +49,7 @@ def save_point(workspace: Workspace, name: str, threshold: float, opened: Openin
 
 
 def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
-    """Put a saved operating point in force, and record who did it and when.
+    """Put a saved operating point in force for its policy, and record who did it and when.
 
     Raises:
         InputError: if no point has this name.
@@ -58,6 +59,6 @@ def put_in_force(workspace: Workspace, name: str, *, analyst: str) -> None:
     workspace.catalog.evidence.put_in_force(name, analyst)
 
 
-def in_force(workspace: Workspace) -> InForce:
-    """Return the operating point in force: name, analyst and time; {} if there is none."""
-    return workspace.catalog.evidence.in_force()
+def in_force(workspace: Workspace, policy: str = "") -> InForce:
+    """Return the operating point in force for a policy: name, analyst and time; {} if there is none."""
+    return workspace.catalog.evidence.in_force(policy)

@@ -18,6 +18,7 @@ from core.evidence.bounds import (
 )
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
+from core.evidence.subject import Family
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
 from core.maths.precision_recall import PRCurve
 from core.wording import counted, per_thousand, percent, target, verb
@@ -88,24 +89,24 @@ def _share_of_all(x: int, n: int) -> str:
 
 
 def _possible(status: CheckStatus, what: str) -> str:
-    terms, n, x = status.check_set, status.n, status.n_flagged
+    terms, recall, n, x = status.check_set, status.policy.recall, status.n, status.n_flagged
     if not x:
-        need = flagged_needed(0, terms.recall, status.later_alpha, live=terms.live)
+        need = flagged_needed(0, recall, status.later_alpha, live=terms.live)
         at_best = math.ceil(need / upper_limit(0, n, ALPHA))
-        head = f"A promise of {target(terms.recall)} recall needs at least {need:,} {what} check images"
+        head = f"A promise of {target(recall)} recall needs at least {need:,} {what} check images"
         if at_best > status.n_left:
             return f"{head}: {_too_many(status.n_left)}."
         return f"{head}; at the very best, that takes about {_rough(at_best, most=status.n_left)} more images."
-    allowed = misses_allowed(x, terms.recall, status.alpha, live=terms.live)
+    allowed = misses_allowed(x, recall, status.alpha, live=terms.live)
     if allowed < 0:
-        more = labels_needed(n, x, terms.recall, status.later_alpha, live=terms.live)
-        words = f"To promise {target(terms.recall)} recall, {_plan(more, status.n_left, 'label about {} before you look')}."
+        more = labels_needed(n, x, recall, status.later_alpha, live=terms.live)
+        words = f"To promise {target(recall)} recall, {_plan(more, status.n_left, 'label about {} before you look')}."
         if status.known is not None:
             return words  # the promise of that look is stated with it
         best = percent(best_recall(x, status.alpha), down=True)
         return f"{words} Best promise if you look now: at least {best}."
     misses = "none" if not allowed else f"up to {allowed:,}"
-    return f"That is enough to promise {target(terms.recall)} recall, with {misses} of the {x:,} {what} check images missed."
+    return f"That is enough to promise {target(recall)} recall, with {misses} of the {x:,} {what} check images missed."
 
 
 def cost_of_opening(status: CheckStatus) -> str:
@@ -114,17 +115,25 @@ def cost_of_opening(status: CheckStatus) -> str:
     if status.known is not None:
         return "This set was opened before with the same model and the same labels: looking again is free."
     now = _confidence(status.alpha)
-    after = _confidence(look_alpha(status.look + 1, 1 - terms.confidence))
+    after = _confidence(look_alpha(status.look + 1, status.error))
     if terms.live:
         return (
             f"This set is watched live: this is the {ordinal(status.look)} model to look at, with {now} confidence; "
             "you may then look after every label with it."
         )
+    about = f" for the policy '{status.policy.name}'" if status.policy.name else ""
     return (
-        f"Opening is the {ordinal(status.look)} look at this check set: its promise needs {now} confidence, so that all looks "
-        f"together keep {target(terms.confidence)}. The next look, after more labels or with another model, would need "
-        f"{after}. Choose the size first, and look once."
+        f"Opening is the {ordinal(status.look)} look at this check set{about}: its promise needs {now} confidence, so that all "
+        f"looks{_at_all(status.family)} together keep {target(terms.confidence)}. The next look, after more labels or with "
+        f"another model, would need {after}. Choose the size first, and look once."
     )
+
+
+def _at_all(family: Family) -> str:
+    """Say what else shares the set's error."""
+    n_policies, n_scorers = len({s.policy for s in family}), len({s.scorer for s in family})
+    policies = f" for all {n_policies} policies" if n_policies > 1 else ""
+    return f"{policies} by all {n_scorers} scorers" if n_scorers > 1 else policies
 
 
 def _confidence(alpha: float) -> str:
@@ -157,7 +166,7 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, le
 
 def later_alpha(opened: Opening) -> float:
     """Return the error allowed to the look after more labels."""
-    return opened.alpha if opened.live else look_alpha(opened.look + 1, 1 - opened.confidence)
+    return opened.alpha if opened.live else look_alpha(opened.look + 1, opened.error)
 
 
 def _no_promise(opened: Opening, sample: Sample, what: str, left: int) -> str:
@@ -303,8 +312,14 @@ def footer(opened: Opening, status: CheckStatus, *, n_images: int, tie: tuple[fl
 
 def _which_look(opened: Opening) -> str:
     alpha = 1 - opened.confidence
-    words = f"{ordinal(opened.look).capitalize()} look at this check set, with {_confidence(opened.alpha)} confidence"
-    words += f" (the first needed {_confidence(look_alpha(1, alpha))})." if opened.look > 1 else "."
+    about = f" for the policy '{opened.policy}'" if opened.policy else ""
+    words = f"{ordinal(opened.look).capitalize()} look at this check set{about}, with {_confidence(opened.alpha)} confidence"
+    words += f" (the first needed {_confidence(look_alpha(1, opened.error))})." if opened.look > 1 else "."
+    if opened.share < 1:
+        words += (
+            f" It has {percent(opened.share)} of the set's {100 * alpha:.3g}% chance of error, so that all promises from the "
+            f"set hold together with {target(opened.confidence)} confidence."
+        )
     if opened.live:
         words += " Watched live: you may look after every label with this model."
     if opened.check_set > 1:

@@ -7,6 +7,7 @@ from core.catalog.class_names import check_class_list, hint, meant
 from core.catalog.label_book import KEYS
 from core.catalog.records import ImageClass
 from core.errors import InputError
+from core.labels.policies import check_kept
 from core.palette import CLASS_PALETTE
 from core.wording import counted
 from core.workspace import Workspace
@@ -27,9 +28,11 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
     """Replace the class list; a class may be removed once no image has it as its label.
 
     Raises:
-        InputError: if a class in use is missing, or a name or key cannot be used (`check_class_list`).
+        InputError: if a class in use is missing, or a name or key cannot be used (`check_class_list`), or a policy is about a
+            class that is missing or not flagged any more.
     """
     check_class_list(classes)
+    check_kept(workspace, classes)
     names = [c.name for c in classes]
     with workspace.lock:
         counts = dict(zip(workspace.class_names, workspace.labels.by_class, strict=True))

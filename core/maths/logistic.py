@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck 
 SMALL_FIT = 150_000_000
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
 HALVINGS = 34  # of a step, down to 1e-10 of it
-FORMAT = "lassoscope-probe/1"
+FORMAT, WITH_POLICIES = "lassoscope-probe/1", "lassoscope-probe/2"  # 2 has columns of policies before the flagged one
 NOT_FINITE = "A probe needs finite embeddings, got NaN or infinity; embed the images again."
 
 
@@ -35,12 +35,20 @@ class Probe:
     flagged_weights: FloatArray | None  # (D,) flagged classes against all others; None if all labels are on one side
     flagged_bias: float
     n_labels: int
+    policies: Mapping[str, tuple[FloatArray, float]] = field(default_factory=dict)  # the (D,) column and bias of P of them
 
     def columns(self) -> tuple[FloatArray, FloatArray]:
-        """Stack all columns for one pass over the embeddings: (D, K), or (D, K+1) with flagged last, and biases."""
-        if self.flagged_weights is None:
-            return self.weights, self.bias
-        return np.column_stack([self.weights, self.flagged_weights]), np.append(self.bias, self.flagged_bias)
+        """Stack all columns for one pass over the embeddings: (D, K + P), or (D, K + P + 1) with flagged last, and biases."""
+        extra = [*self.policies.values()]
+        if self.flagged_weights is not None:
+            extra.append((self.flagged_weights, self.flagged_bias))
+        return np.column_stack([self.weights, *(w for w, _ in extra)]), np.append(self.bias, [b for _, b in extra])
+
+    def column_of(self, policy: str) -> int | None:
+        """Return the place of a policy's score in `columns` ("" = that of all flagged classes); None if it has none."""
+        if policy:
+            return len(self.class_codes) + [*self.policies].index(policy) if policy in self.policies else None
+        return None if self.flagged_weights is None else len(self.class_codes) + len(self.policies)
 
     def to_bytes(self) -> bytes:
         """Serialise as safetensors, with the layout in its metadata."""
@@ -51,9 +59,11 @@ class Probe:
             "class_codes": self.class_codes,
             "n_labels": self.n_labels,
             "flagged": self.flagged_weights is not None,
+            **({"policies": [*self.policies]} if self.policies else {}),
         }
         tensors = {"weights": np.ascontiguousarray(weights), "bias": np.ascontiguousarray(bias)}
-        return bytes(save(tensors, metadata={"format": FORMAT, "record": json.dumps(record)}))
+        form = WITH_POLICIES if self.policies else FORMAT
+        return bytes(save(tensors, metadata={"format": form, "record": json.dumps(record)}))
 
 
 def flagged_column(data: bytes) -> tuple[FloatArray, float] | None:
@@ -76,14 +86,16 @@ def probe_from_bytes(data: bytes) -> Probe:
         record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["record"])
         tensors, codes = load(data), tuple(record["class_codes"])
         weights, bias, k = tensors["weights"], tensors["bias"], len(codes)
-        has_flagged = record["flagged"]
+        has_flagged, names = record["flagged"], record.get("policies", [])
+        last = k + len(names)
         return Probe(
             codes,
             weights[:, :k],
             bias[:k],
-            flagged_weights=weights[:, k] if has_flagged else None,
-            flagged_bias=float(bias[k]) if has_flagged else math.nan,
+            flagged_weights=weights[:, last] if has_flagged else None,
+            flagged_bias=float(bias[last]) if has_flagged else math.nan,
             n_labels=record["n_labels"],
+            policies={name: (weights[:, k + i], float(bias[k + i])) for i, name in enumerate(names)},
         )
     except (ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
         raise DamageError(f"A model's weights are damaged ({error}); {WHAT_TO_DO}.") from None
@@ -174,15 +186,17 @@ def fit_probe(
     flagged_codes: Sequence[int],
     mean: FloatArray,
     scale: FloatArray,
+    policies: Mapping[str, Sequence[int]] | None = None,
     c: float = 1.0,
 ) -> Probe:
-    """Fit one column per labelled class against the rest, and flagged classes against the others, on the device of x.
+    """Fit a column per labelled class, per policy, and one for the flagged classes, each against the rest, on the device of x.
 
     Args:
         x: (n, D) raw embeddings of the training images.
         codes: (n,) class codes >= 0.
         flagged_codes: the codes of flagged classes.
         mean, scale: (D,) standardisation of the whole workspace's embeddings (no labels in it), scale > 0.
+        policies: the codes of each policy's classes; one without labels on both sides gets no column.
     Returns:
         a `Probe` over raw embeddings.
     Raises:
@@ -210,10 +224,12 @@ def fit_probe(
         return fits[y.tobytes()]
 
     flagged = np.isin(codes, list(flagged_codes))
-    has_flagged = bool(flagged.any() and not flagged.all())
+    has_flagged = _has_both(flagged)
+    by_policy = {name: np.isin(codes, list(theirs)) for name, theirs in (policies or {}).items()}
+    by_policy = {name: side for name, side in by_policy.items() if _has_both(side)}
 
     def fit() -> torch.Tensor:
-        sides = [*(codes == code for code in present), *([flagged] if has_flagged else [])]
+        sides = [*(codes == code for code in present), *by_policy.values(), *([flagged] if has_flagged else [])]
         return torch.stack([column(side) for side in sides], dim=1)
 
     if x.is_cuda:
@@ -225,7 +241,12 @@ def fit_probe(
         class_codes=present,
         weights=found[:-1, :k],
         bias=found[-1, :k],
-        flagged_weights=found[:-1, k] if has_flagged else None,
-        flagged_bias=float(found[-1, k]) if has_flagged else math.nan,
+        flagged_weights=found[:-1, -1] if has_flagged else None,
+        flagged_bias=float(found[-1, -1]) if has_flagged else math.nan,
         n_labels=len(codes),
+        policies={name: (found[:-1, k + i], float(found[-1, k + i])) for i, name in enumerate(by_policy)},
     )
+
+
+def _has_both(side: BoolArray) -> bool:
+    return bool(side.any() and not side.all())

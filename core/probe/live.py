@@ -19,20 +19,30 @@ def refit(workspace: Workspace, *, save: bool = True) -> Fitted | None:
         save: save a new probe as a version, if the workspace is open for writing.
     """
     with workspace.lock:
-        labels, embedded, classes = workspace.labels, workspace.current, workspace.classes
+        labels, embedded = workspace.labels, workspace.current
+        classes, policies = workspace.classes, workspace.policies
     if embedded.matrix is None or missing_for_probe(workspace):
         workspace.fitted = None
         return None
     rows = workspace.teach_rows(labels.codes, embedded.matrix)
     flagged_codes = [code for code, c in enumerate(classes) if c.flagged]
-    inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes)
+    by_policy = {p.name: [code for code, c in enumerate(classes) if c.name in p.classes] for p in policies}
+    inputs = inputs_key(str(embedded.encoder), embedded.matrix, labels.codes, rows, flagged_codes, by_policy)
     version, kept = _kept_probe(workspace, str(embedded.encoder), inputs)
     if kept is not None:  # labels of the check half do not change the probe
         probe, n = kept, workspace.n_images
         scored = embedded.compute(lambda mine: score_images(kept, mine.on_device, n_images=n))
     else:
-        fit = partial(fit_and_score, codes=labels.codes, rows=rows, flagged_codes=flagged_codes, n_images=workspace.n_images)
-        probe, scored = embedded.compute(fit)
+        probe, scored = embedded.compute(
+            partial(
+                fit_and_score,
+                codes=labels.codes,
+                rows=rows,
+                flagged_codes=flagged_codes,
+                n_images=workspace.n_images,
+                policies=by_policy,
+            )
+        )
     names = [classes[code].name for code in probe.class_codes]
     flagged = [c.name for c in classes if c.flagged]
     record = {"n_labels": probe.n_labels, "classes": names, "flagged": flagged, "inputs": inputs}

@@ -225,7 +225,16 @@ def test_a_check_sets_openings_readings_and_points(catalog):
     catalog.evidence.set_check_set(terms | {"number": 2})
     assert catalog.evidence.check_set() == terms | {"number": 2}
     probe = catalog.models.add_probe("e", 0, {}, b"w")
-    number = catalog.evidence.add_opening(1, 1, "k", probe, "ann", {"n": 3})
+    number = catalog.evidence.add_opening(
+        {
+            "check_set": 1,
+            "look": 1,
+            "key": "k",
+            "probe": probe,
+            "analyst": "ann",
+            "record": {"n": 3},
+        }
+    )
     catalog.evidence.add_second_reading(4, "neutral", "bob", "v1")
     catalog.evidence.add_point("p", number, 0.5, "ann")
     catalog.evidence.put_in_force("p", "ann")

@@ -113,6 +113,25 @@ def test_entities_move_out_of_the_settings_once(first):
     assert catalog.people.limits("eve") == {}
 
 
+def test_openings_and_points_of_version_2_are_about_all_flagged_classes_by_the_probe(engine):
+    to_version(engine, "0002")
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO probes VALUES (1, 'e', 0, '{}', '', '2026')",
+            "INSERT INTO reveals VALUES (1, 1, 2, 'k', 1, 'ann', '2026', '{\"n\": 3}')",
+            "INSERT INTO operating_points VALUES ('p', 1, 0.5, 'ann', '2026')",
+            "INSERT INTO points_in_force VALUES (1, 'p', 'eve', '2026')",
+        ):
+            connection.exec_driver_sql(statement)
+    catalog = Catalog(engine, where="x")
+    (opening,), (point,) = catalog.evidence.openings(), catalog.evidence.points()
+    assert (opening["look"], opening["record"]) == (2, {"n": 3})
+    assert [opening[name] for name in ("policy", "scorer", "family", "share")] == ["", "probe", [["", "probe"]], 1.0]
+    assert (point["policy"], point["scorer"]) == ("", "probe")
+    assert catalog.evidence.in_force()["name"] == "p"
+    assert catalog.labels.policies() == []
+
+
 def test_a_newer_version_is_refused_in_a_sentence(engine):
     Catalog(engine, where="x")
     with engine.begin() as connection:

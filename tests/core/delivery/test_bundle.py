@@ -22,6 +22,7 @@ from core.encoders.encoder import Encoder, Vit, load_encoder
 from core.encoders.vit import Architecture
 from core.errors import InputError
 from core.evidence import openings, points
+from core.evidence.frozen import score_probe
 from core.images.decode import load_square
 from core.intake.ingest import ingest, list_folder
 from core.labels.classes import parse_classes, set_classes
@@ -88,7 +89,7 @@ def test_new_files_are_decided_as_the_page_decides_them(bundle, promised, tmp_pa
         ingest(space, new, workers=1)
         embed(space, device="cpu")
         opened = openings.openings(space)[0]
-        scores = openings.score_probe(space, opened.encoder, opened.probe)
+        scores = score_probe(space, opened.encoder, opened.probe)
         names = space.catalog.images.rows_by_name()
         known = [path for path in whole_ones.index if names[path] >= N]
         page = scores[[names[path] for path in known]]

@@ -56,6 +56,7 @@ def exported(folder, tmp_path):
         return {line["image"]: line["class"] for line in csv.DictReader(file)}
 
 
+OLDER = [f"ALTER TABLE reveals DROP COLUMN {name}" for name in ("policy", "scorer", "family", "share")]
 DAMAGES = {
     "images": lambda f: damage_page(f, "images"),
     "images zeroed": lambda f: damage_page(f, "images", bytes(PAGE)),
@@ -73,6 +74,11 @@ DAMAGES = {
     "terms that cannot be": lambda f: change(f, "INSERT INTO check_sets VALUES (1, 'x', 100, 0.9, 0.95, 0, '', '')"),
     "a focus draw that is no JSON": lambda f: change(
         f, "INSERT INTO focus_draws VALUES (1, 1, 0.0, 0.5, 1, 'e', 3, 9, '{oops', 'a', '2026')"
+    ),
+    "a policy that is no JSON": lambda f: change(f, "INSERT INTO policies VALUES (0, 'arms', '{oops', 0.9)"),
+    "an older catalog": lambda f: (
+        change(f, "DROP TABLE policies", *OLDER, "UPDATE alembic_version SET version_num = '0002'"),
+        damage_page(f, "classes"),
     ),
     "no version": lambda f: change(f, "DELETE FROM alembic_version", "UPDATE settings SET value = '[1]' WHERE key = 'name'"),
     "an unknown encoder": lambda f: change(f, """UPDATE settings SET value = '"gone"' WHERE key = 'encoder'"""),
@@ -240,7 +246,16 @@ def test_lost_terms_after_an_opening_begin_a_set_behind_all_that_was_read(small)
     with Workspace(small) as space:
         rows = check_queue(space, 3)
         label(space, rows, "neutral", analyst="a", source="check")
-        space.catalog.evidence.add_opening(1, 1, "k", 1, "a", {"x": 1})
+        space.catalog.evidence.add_opening(
+            {
+                "check_set": 1,
+                "look": 1,
+                "key": "k",
+                "probe": 1,
+                "analyst": "a",
+                "record": {"x": 1},
+            }
+        )
         last = float(space.check_order[rows].max())
     repair(small)
     with Workspace(small, read_only=True) as space:

@@ -67,9 +67,9 @@ def test_the_promise_is_certified_on_the_first_of_the_order(space):
 
 def test_check_images_keep_the_scores_they_were_certified_with_where_others_come_out_in_other_digits(space, monkeypatch):
     read(space, 150)
-    opened, exact = check_sets.open_check_set(space, analyst="ann"), openings.score_probe
+    opened, exact = check_sets.open_check_set(space, analyst="ann"), openings.score_subject
     before = openings.frozen_scores(space, opened)
-    monkeypatch.setattr(openings, "score_probe", lambda *what: exact(*what) - np.float32(1e-4))
+    monkeypatch.setattr(openings, "score_subject", lambda *what: exact(*what) - np.float32(1e-4))
     scores = openings.frozen_scores(space, opened)
     assert (scores[opened.rows] == before[opened.rows]).all()
     assert (np.delete(scores, opened.rows) < np.delete(before, opened.rows)).all()
@@ -365,7 +365,8 @@ def test_a_damaged_field_makes_an_opening_unreadable(space, wrong):
 def test_an_opening_that_cannot_be_read_is_passed_over_and_its_look_stays_counted(space, caplog):
     read(space, 120)
     first = check_sets.open_check_set(space, analyst="ann")
-    space.catalog.evidence.add_opening(1, 2, "other", first.probe, "bob", {"recall": 0.9})
+    unreadable = {"look": 2, "key": "other", "analyst": "bob", "record": {"recall": 0.9}}
+    space.catalog.evidence.add_opening({"check_set": 1, "probe": first.probe, **unreadable})
     with caplog.at_level("WARNING", "lassoscope.evidence"):
         assert [r.number for r in openings.openings(space)] == [first.number]
     assert [record.getMessage() for record in caplog.records] == [

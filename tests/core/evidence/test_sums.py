@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.catalog.check_set import CheckSet
+from core.catalog.records import Policy
 from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
 from core.evidence.check_sets import CheckStatus
@@ -150,7 +151,9 @@ def test_no_sentence_has_nan_and_no_plan_asks_for_more_than_is_left(found):
 
 def status_of(opened, left, known=None):
     return CheckStatus(
-        check_set=CheckSet(recall=opened.recall), n=opened.n, n_flagged=opened.n_flagged, n_owed=0, n_ahead=0,
+        check_set=CheckSet(recall=opened.recall), subject=opened.subject, family=(opened.subject,),
+        policy=Policy("", opened.flagged_names, opened.recall), share=opened.share, n=opened.n,
+        n_flagged=opened.n_flagged, n_owed=0, n_ahead=0,
         n_total=opened.n + left, look=opened.look + 1, alpha=later_alpha(opened), later_alpha=later_alpha(opened), known=known,
         missing="",
     )  # fmt: skip
