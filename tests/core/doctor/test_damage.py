@@ -77,7 +77,7 @@ DAMAGES = {
     ),
     "a policy that is no JSON": lambda f: change(f, "INSERT INTO policies VALUES (0, 'arms', '{oops', 0.9)"),
     "an older catalog": lambda f: (
-        change(f, "DROP TABLE policies", *OLDER, "UPDATE alembic_version SET version_num = '0002'"),
+        change(f, "DROP TABLE policies", *OLDER, "UPDATE alembic_version SET version_num = '0003'"),
         damage_page(f, "classes"),
     ),
     "no version": lambda f: change(f, "DELETE FROM alembic_version", "UPDATE settings SET value = '[1]' WHERE key = 'name'"),
