@@ -13,7 +13,8 @@ from core.catalog.evidence import OpeningRow
 from core.evidence.focus import focus_draws, focus_rows, inclusion
 from core.evidence.frozen import score_subject
 from core.evidence.subject import PROBE, Subject
-from core.evidence.threshold import PointFigures, Range, Sample, binomial_range, figures_at
+from core.evidence.threshold import PointFigures, Sample, figures_at
+from core.maths.precision_recall import Range, binomial_range
 from core.wording import counted, verb
 from core.workspace import Workspace
 

@@ -19,8 +19,8 @@ from core.evidence.bounds import (
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
 from core.evidence.subject import Family
-from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Range, Sample, binomial_range, what_more_buys
-from core.maths.precision_recall import PRCurve
+from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Sample, what_more_buys
+from core.maths.precision_recall import PRCurve, Range, binomial_range
 from core.wording import counted, per_thousand, percent, target, verb
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")

@@ -9,11 +9,13 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import InputError
-from core.evidence.bounds import ALPHA, lower_limit, misses_allowed, upper_limit
+from core.evidence.bounds import ALPHA, misses_allowed, upper_limit
 from core.maths.precision_recall import (
     PRCurve,
     PRLimits,
-    average_precision_interval,
+    Range,
+    average_precision_range,
+    binomial_range,
     pessimistic_curve,
     pr_curve,
     pr_limits,
@@ -25,15 +27,6 @@ FEWEST_ABOVE = 10  # check labels above the threshold; with fewer, no precision 
 FEWEST_FOR_AP = 20  # flagged check labels
 FEWEST_TO_CALIBRATE = 30  # flagged check labels
 MORE_LABELS = 200  # "what 200 more labels would buy"
-
-
-@dataclass(frozen=True)
-class Range:
-    """An estimate with its 95% range."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +92,7 @@ class Sample:
         if self.weights is not None:
             w = self.weights[self.all_flagged]
             effective = float(w.sum() ** 2 / (w**2).sum())
-        inside = min(max(self.curve.average_precision, 0.5 / effective), 1 - 0.5 / effective)  # the logit of 0 or 1 is infinite
-        low, high = average_precision_interval(inside, effective)
-        value = self.curve.average_precision
-        return Range(value, min(low, value), max(high, value))
+        return average_precision_range(self.curve.average_precision, effective)
 
     @property
     def prevalence(self) -> Range:
@@ -176,11 +166,6 @@ def nearest_to(threshold: float, scores: FloatArray, pool: FloatArray, free: Boo
             break
         width *= 16
     return near[np.argsort(np.abs(scores[near].astype(np.float64) - threshold), kind="stable")[:n]]
-
-
-def binomial_range(x: int, n: int) -> Range:
-    """Return x of n with its two-sided 95% Clopper-Pearson range."""
-    return Range(x / n if n else 0.0, lower_limit(x, n, LIMIT), upper_limit(x, n, LIMIT))
 
 
 @dataclass(frozen=True)

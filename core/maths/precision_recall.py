@@ -16,6 +16,15 @@ MOST_POINTS = 20_000  # of a curve from many scores
 
 
 @dataclass(frozen=True)
+class Range:
+    """An estimate with its 95% range."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class PRCurve:
     """Precision and recall if images with score >= threshold are reviewed, at K distinct scores, descending."""
 
@@ -154,6 +163,12 @@ def ratio_limits(
     return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)
 
 
+def binomial_range(x: int, n: int) -> Range:
+    """Return x of n with its two-sided 95% Clopper-Pearson range."""
+    low, high = ratio_limits(x, x, n - x, n - x, most_a=1, most_b=1, alpha=0.025)
+    return Range(x / n if n else 0.0, float(low), float(high))
+
+
 def average_precision_interval(average_precision: float, n_flagged: float, *, alpha: float = 0.05) -> tuple[float, float]:
     """Return the logit interval of average precision from n flagged labels (Boyd, Eng & Page 2013)."""
     from scipy.special import expit, logit, ndtri
@@ -161,6 +176,13 @@ def average_precision_interval(average_precision: float, n_flagged: float, *, al
     centre = logit(min(max(average_precision, 1e-6), 1 - 1e-6))
     half = ndtri(1 - alpha / 2) / math.sqrt(n_flagged * float(expit(centre)) * float(expit(-centre)))
     return float(expit(centre - half)), float(expit(centre + half))
+
+
+def average_precision_range(average_precision: float, n_flagged: float) -> Range:
+    """Return average precision with its range, from n flagged labels (with weights, their effective number)."""
+    inside = min(max(average_precision, 0.5 / n_flagged), 1 - 0.5 / n_flagged)  # the logit of 0 or 1 is infinite
+    low, high = average_precision_interval(inside, n_flagged)
+    return Range(average_precision, min(low, average_precision), max(high, average_precision))
 
 
 @dataclass(frozen=True)

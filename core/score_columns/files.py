@@ -29,10 +29,10 @@ class FileColumn:
     higher_is_safer: bool
     values: FloatArray  # (L,) float64 as in the file's L lines, finite; NaN = the line has no score
 
-    @property
-    def header(self) -> str:
-        """Return the column's name in the file, as it is documented."""
-        return f"{PREFIX}{self.name}" + (f":{SAFE}" if self.higher_is_safer else "")
+
+def header_of(name: str, *, higher_is_safer: bool) -> str:
+    """Return what a score column is called in a file."""
+    return f"{PREFIX}{name}:{SAFE}" if higher_is_safer else f"{PREFIX}{name}"
 
 
 def is_score_column(header: str) -> bool:

@@ -30,7 +30,6 @@ from core.evidence.sentences import (
 )
 from core.evidence.threshold import (
     PointFigures,
-    Range,
     Sample,
     cheapest_threshold,
     cost_per_1000,
@@ -39,6 +38,7 @@ from core.evidence.threshold import (
     threshold_for_precision,
     threshold_for_recall,
 )
+from core.maths.precision_recall import Range
 from core.wording import counted, fraction, per_thousand, percent, signed, target
 from dashboard.actions import Actions
 from dashboard.choices import PageName

@@ -1,0 +1,70 @@
+"""The command that holds other models' scores against the probe: compare."""
+
+from typing import Annotated
+
+import typer
+
+from core.errors import InputError
+from core.maths.precision_recall import Range
+from core.probe.live import refit
+from core.probe.scorers import Scorer, compare_scorers, describe_scorer
+from core.score_columns.keep import DIRECTIONS, score_columns
+from core.workspace import Workspace
+from dashboard.cli.main import app
+from dashboard.cli.options import NUMBER, JsonOption, WorkspaceOption
+from dashboard.console import finish, sentences
+
+
+@app.command()
+@sentences
+def compare(
+    workspace: WorkspaceOption,
+    recall: Annotated[
+        float | None, typer.Option(**NUMBER, help="Recall at which precision is compared.  [default: the one to promise]")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Hold the scores of models you already have against the probe, alone and stacked, on the same check labels."""
+    if recall is not None and not 0 < recall <= 1:
+        raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
+    with Workspace(workspace, read_only=True) as space:
+        columns = score_columns(space)
+        goal = space.check_set.recall if recall is None else recall
+        refit(space, save=False)
+        found = compare_scorers(space, recall=goal)
+        n_images = space.n_images
+    told = [
+        f"'{c.name}' ({DIRECTIONS[c.higher_is_safer]}): {c.n_scored:,} of {n_images:,} images scored, from {c.file}."
+        for c in columns
+    ] or ["There is no score column; bring one with 'lassoscope labels import' or 'lassoscope ingest' (score:NAME)."]
+    words = [describe_scorer(scorer, recall=goal) for scorer in found]
+    warnings = [scorer.warning for scorer in found if scorer.warning]
+    records = [_record(scorer) for scorer in found]
+    finish("\n".join([*told, *words, *warnings]), {"recall": goal, "scorers": records}, as_json=json)
+
+
+def _record(found: Scorer) -> dict[str, object]:
+    against = found.against
+    return {
+        "name": found.name,
+        "kind": found.kind,
+        "n": found.n,
+        "n_flagged": found.n_flagged,
+        "average_precision": _range(found.average_precision),
+        "precision_at_recall": _range(found.precision),
+        "threshold": found.threshold,
+        "against_probe": None
+        if against is None
+        else {
+            "n": found.n_shared,
+            "average_precision": _range(against.average_precision),
+            "precision_at_recall": _range(against.precision),
+        },
+        "helps": found.helps,
+        "missing": found.missing,
+        "warning": found.warning,
+    }
+
+
+def _range(found: Range | None) -> list[float] | None:
+    return None if found is None else [found.value, found.low, found.high]

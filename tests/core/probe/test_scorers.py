@@ -1,0 +1,154 @@
+"""A column of known quality beside the probe: figures and differences are those of a direct computation."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import norm, rankdata
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from typer.testing import CliRunner
+
+from core.catalog.score_columns import NewColumn
+from core.maths.paired import paired_difference
+from core.probe.live import refit
+from core.probe.scorers import Kind, compare_scorers, describe_scorer
+from core.probe.stacked import WEIGHT, column_feature, stacked_scores
+from core.score_columns.keep import flagged_scores, score_column
+from core.workspace import Workspace
+from dashboard.cli import app
+from tests.worlds import made, read, teach
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A workspace with a probe, live check labels, and columns: good, safe (the same, declared), wrong, and half missing."""
+    space = made(tmp_path_factory.mktemp("columns") / "w")
+    rng = np.random.default_rng(4)
+    truth = (space.gold("label") == 1).astype(float)
+    good = 1 / (1 + np.exp(-(3 * truth - 1.5 + rng.normal(size=len(truth)))))
+    half = np.where(rng.random(len(truth)) < 0.3, np.nan, good + 5)
+    columns = {"good": (False, good), "safe": (True, 1 - good), "wrong": (False, 100 - good), "half": (False, half)}
+    space.catalog.score_columns.put([NewColumn(name, safer, "v.csv", values) for name, (safer, values) in columns.items()])
+    teach(space, 60, rng)
+    read(space, 110, "live")
+    read(space, 50, "promise")
+    refit(space)
+    yield space
+    space.close()
+
+
+def direct(space, scores, recall=0.9):
+    """What numpy and sklearn say of scores on the labels for live curves that have some."""
+    rows = np.flatnonzero(space.watched() & ~np.isnan(scores))
+    flagged, mine = space.gold("label")[rows] == 1, scores[rows]
+    precision, reached, thresholds = precision_recall_curve(flagged, mine)
+    enough = reached[:-1] >= recall
+    best = np.argmax(np.where(enough, precision[:-1], 0))
+    return rows, flagged, average_precision_score(flagged, mine), precision[best], thresholds[best]
+
+
+def by_name(space, **options):
+    return {scorer.name: scorer for scorer in compare_scorers(space, **options)}
+
+
+def test_every_scorer_has_the_figures_of_a_direct_computation(compared):
+    found = by_name(compared)
+    assert list(found) == [
+        "probe", "good", "probe + good", "half", "probe + half", "safe", "probe + safe", "wrong", "probe + wrong",
+    ]  # fmt: skip
+    for name in ("probe", "good", "safe", "wrong", "half"):
+        column = None if name == "probe" else score_column(compared, name)
+        scores = compared.fitted.score.astype(float) if column is None else flagged_scores(compared, column)
+        rows, flagged, average, precision, threshold = direct(compared, scores)
+        mine = found[name]
+        assert (mine.n, mine.n_flagged) == (len(rows), flagged.sum())
+        assert mine.average_precision.value == pytest.approx(average)
+        assert (mine.precision.value, mine.threshold) == pytest.approx((precision, threshold))
+        assert mine.precision.low < precision < mine.precision.high
+        if column is not None:
+            probe = compared.fitted.score[rows].astype(float)
+            assert mine.n_shared == len(rows)
+            assert mine.against == paired_difference(scores[rows], probe, flagged, recall=0.9)
+            gain = average - average_precision_score(flagged, probe)
+            assert mine.against.average_precision.value == pytest.approx(gain)
+
+
+def test_sealed_labels_are_not_touched(compared):
+    assert by_name(compared)["probe"].n == (compared.evidence() & ~compared.sealed).sum() == 110
+
+
+def test_the_same_scores_declared_as_safe_have_the_same_figures(compared):
+    found = by_name(compared)
+    assert found["safe"].average_precision == found["good"].average_precision
+    assert found["probe + safe"].average_precision.value == pytest.approx(found["probe + good"].average_precision.value)
+
+
+def test_a_column_worse_than_chance_is_said_to_be(compared):
+    found = by_name(compared)
+    rows, flagged, *_ = direct(compared, flagged_scores(compared, score_column(compared, "wrong")))
+    area = roc_auc_score(flagged, flagged_scores(compared, score_column(compared, "wrong"))[rows])
+    assert f"ranks worse than chance: on 110 check labels the area under its ROC curve is {area:.3f}" in found["wrong"].warning
+    assert "declared 'higher = more likely flagged'; if the opposite is true, import it again as 'score:wrong:safe'" in (
+        found["wrong"].warning
+    )
+    assert {name for name, scorer in found.items() if scorer.warning} == {"wrong"}
+
+
+def test_stacking_is_a_logistic_regression_with_one_more_feature(compared):
+    column = flagged_scores(compared, score_column(compared, "good"))
+    rows = np.flatnonzero(compared.watched())
+    x = compared.matrix.take(np.arange(compared.n_images)).astype(float)
+    feature = norm.ppf(rankdata(column) / (len(column) + 1))
+    wide = np.column_stack([(x - x.mean(axis=0)) / x.std(axis=0), WEIGHT * feature])
+    learned = compared.teach_rows(compared.labels.codes, compared.matrix)
+    model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(wide[learned], compared.labels.codes[learned] == 1)
+    np.testing.assert_allclose(stacked_scores(compared, column, rows), model.decision_function(wide[rows]), atol=2e-3)
+
+
+def test_a_good_column_helps_and_its_opposite_helps_as_much(compared):
+    found = by_name(compared)
+    assert found["probe + good"].helps
+    assert found["probe + wrong"].helps  # the teach half finds the sign
+    assert "Better than the probe: AP +" in describe_scorer(found["probe + good"], recall=0.9)
+
+
+def test_a_feature_depends_on_the_order_alone_and_is_neutral_without_a_score():
+    column = np.array([0.1, np.nan, 0.9, 0.5, 0.5])
+    feature = column_feature(column)
+    np.testing.assert_array_equal(feature, column_feature(np.exp(9 * column)))
+    assert feature[1] == 0
+    assert feature[3] == feature[4]
+    assert feature[0] < feature[3] < feature[2]
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "Not defined yet"), (8, "Not defined yet"), (30, "below 20 flagged")])
+def test_without_enough_labels_each_scorer_says_so(tmp_path, n, said):
+    with made(tmp_path / "w") as space:
+        space.catalog.score_columns.put([NewColumn("vendor", False, "v.csv", np.arange(space.n_images) / 7)])
+        assert "No score yet" in compare_scorers(space)[0].missing or "No probe" in compare_scorers(space)[0].missing
+        teach(space, 40, np.random.default_rng(0))
+        read(space, n, "live")
+        found = compare_scorers(space)
+        assert [scorer.kind for scorer in found] == [Kind.PROBE, Kind.COLUMN, Kind.STACKED]
+        assert all(said in scorer.missing and scorer.average_precision is None for scorer in found)
+
+
+def test_the_command_prints_what_the_verb_finds(compared, tmp_path):
+    folder = compared.folder
+    answer = CliRunner().invoke(app, ["compare", "-w", str(folder), "--json"])
+    told = json.loads(answer.stdout)
+    found = by_name(compared)
+    assert told["recall"] == 0.9
+    for record in told["scorers"]:
+        mine = found[record["name"]]
+        assert record["average_precision"] == pytest.approx(list(vars(mine.average_precision).values()))
+        if mine.against is not None:
+            assert record["against_probe"]["precision_at_recall"] == pytest.approx(list(vars(mine.against.precision).values()))
+    text = CliRunner().invoke(app, ["compare", "-w", str(folder), "--recall", "0.8"]).stdout
+    assert "'safe' (higher = safer): 1,200 of 1,200 images scored, from v.csv." in text
+    assert "at 80% recall" in text
+    assert "'wrong' ranks worse than chance" in text
+    with Workspace.create(tmp_path / "empty"):
+        pass
+    assert "There is no score column" in CliRunner().invoke(app, ["compare", "-w", str(tmp_path / "empty")]).stdout
