@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from core.catalog.records import ImageClass, ImageRecord
+from core.catalog.score_columns import NewColumn
 from core.embeddings.matrix import write_part
 from core.evidence import queues
 from core.labels.actions import label
@@ -85,3 +86,17 @@ def read(space, n, purpose="promise", analyst="ann"):
 def with_gold(space, column, values):
     """Give every image a value in a gold column, in the order of the rows."""
     space.catalog.images.add_batch([], [], [], gold=[(space.image_id(row), column, value) for row, value in enumerate(values)])
+
+
+def with_columns(folder: Path) -> Workspace:
+    """Make a taught and read workspace with score columns: good, safe (the same, declared), wrong, and half (some missing)."""
+    space, rng = made(folder), np.random.default_rng(4)
+    truth = (space.gold("label") == 1).astype(float)
+    good = 1 / (1 + np.exp(-(3 * truth - 1.5 + rng.normal(size=len(truth)))))
+    half = np.where(rng.random(len(truth)) < 0.3, np.nan, good + 5)
+    columns = {"good": (False, good), "safe": (True, 1 - good), "wrong": (False, 100 - good), "half": (False, half)}
+    space.catalog.score_columns.put([NewColumn(name, safer, "v.csv", values) for name, (safer, values) in columns.items()])
+    teach(space, 60, rng)
+    read(space, 110, "live")
+    read(space, 50, "promise")
+    return space

@@ -9,6 +9,7 @@ from core.maths.precision_recall import Range
 from core.probe.live import refit
 from core.probe.scorers import Scorer, compare_scorers, describe_scorer
 from core.score_columns.keep import DIRECTIONS, score_columns
+from core.wording import counted
 from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, JsonOption, WorkspaceOption
@@ -32,10 +33,9 @@ def compare(
         goal = space.check_set.recall if recall is None else recall
         refit(space, save=False)
         found = compare_scorers(space, recall=goal)
-        n_images = space.n_images
+        total = counted(space.n_images, "image")
     told = [
-        f"'{c.name}' ({DIRECTIONS[c.higher_is_safer]}): {c.n_scored:,} of {n_images:,} images scored, from {c.file}."
-        for c in columns
+        f"'{c.name}' ({DIRECTIONS[c.higher_is_safer]}): {c.n_scored:,} of {total} scored, from {c.file}." for c in columns
     ] or ["There is no score column; bring one with 'lassoscope labels import' or 'lassoscope ingest' (score:NAME)."]
     words = [describe_scorer(scorer, recall=goal) for scorer in found]
     warnings = [scorer.warning for scorer in found if scorer.warning]

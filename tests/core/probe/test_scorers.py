@@ -1,13 +1,10 @@
 """A column of known quality beside the probe: figures and differences are those of a direct computation."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
-from typer.testing import CliRunner
 
 from core.catalog.score_columns import NewColumn
 from core.maths.paired import paired_difference
@@ -15,27 +12,14 @@ from core.probe.live import refit
 from core.probe.scorers import Kind, compare_scorers, describe_scorer
 from core.probe.stacked import WEIGHT, column_feature, stacked_scores
 from core.score_columns.keep import flagged_scores, score_column
-from core.workspace import Workspace
-from dashboard.cli import app
-from tests.worlds import made, read, teach
+from tests.worlds import made, read, teach, with_columns
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """A workspace with a probe, live check labels, and columns: good, safe (the same, declared), wrong, and half missing."""
-    space = made(tmp_path_factory.mktemp("columns") / "w")
-    rng = np.random.default_rng(4)
-    truth = (space.gold("label") == 1).astype(float)
-    good = 1 / (1 + np.exp(-(3 * truth - 1.5 + rng.normal(size=len(truth)))))
-    half = np.where(rng.random(len(truth)) < 0.3, np.nan, good + 5)
-    columns = {"good": (False, good), "safe": (True, 1 - good), "wrong": (False, 100 - good), "half": (False, half)}
-    space.catalog.score_columns.put([NewColumn(name, safer, "v.csv", values) for name, (safer, values) in columns.items()])
-    teach(space, 60, rng)
-    read(space, 110, "live")
-    read(space, 50, "promise")
-    refit(space)
-    yield space
-    space.close()
+    with with_columns(tmp_path_factory.mktemp("columns") / "w") as space:
+        refit(space)
+        yield space
 
 
 def direct(space, scores, recall=0.9):
@@ -132,23 +116,3 @@ def test_without_enough_labels_each_scorer_says_so(tmp_path, n, said):
         found = compare_scorers(space)
         assert [scorer.kind for scorer in found] == [Kind.PROBE, Kind.COLUMN, Kind.STACKED]
         assert all(said in scorer.missing and scorer.average_precision is None for scorer in found)
-
-
-def test_the_command_prints_what_the_verb_finds(compared, tmp_path):
-    folder = compared.folder
-    answer = CliRunner().invoke(app, ["compare", "-w", str(folder), "--json"])
-    told = json.loads(answer.stdout)
-    found = by_name(compared)
-    assert told["recall"] == 0.9
-    for record in told["scorers"]:
-        mine = found[record["name"]]
-        assert record["average_precision"] == pytest.approx(list(vars(mine.average_precision).values()))
-        if mine.against is not None:
-            assert record["against_probe"]["precision_at_recall"] == pytest.approx(list(vars(mine.against.precision).values()))
-    text = CliRunner().invoke(app, ["compare", "-w", str(folder), "--recall", "0.8"]).stdout
-    assert "'safe' (higher = safer): 1,200 of 1,200 images scored, from v.csv." in text
-    assert "at 80% recall" in text
-    assert "'wrong' ranks worse than chance" in text
-    with Workspace.create(tmp_path / "empty"):
-        pass
-    assert "There is no score column" in CliRunner().invoke(app, ["compare", "-w", str(tmp_path / "empty")]).stdout
