@@ -47,6 +47,7 @@ from dashboard.openings import OpeningView
 from dashboard.state import SessionState
 
 if TYPE_CHECKING:
+    from core.delivery.manifest import Rule
     from dashboard.server import Server
 
 LOG = logging.getLogger("lassoscope.actions")
@@ -574,12 +575,11 @@ class Actions:
 
         def export() -> tuple[Path, str]:
             from core.delivery.bundle import export_zip
-            from core.delivery.model_card import exactly
 
             file, manifest = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
-            held = manifest.promise
-            covered = "" if held is None or held.covers_this_threshold else "; its promise does not cover this threshold"
-            return file, f"{manifest.chosen}, score ≥ {exactly(manifest.threshold)}{covered}"
+            several = len(manifest.rules) > 1
+            told = [f"{rule.policy}: {_rule_words(rule)}" if several else _rule_words(rule) for rule in manifest.rules]
+            return file, "; ".join(told)
 
         self.run(export, lambda found: done(*found), on=self._server.slow_pool, failed=failed)
 
@@ -597,3 +597,12 @@ class Actions:
             done()
 
         self.run(verb, decided)
+
+
+def _rule_words(rule: "Rule") -> str:
+    """Say what a bundle's threshold is, and whether its promise covers it."""
+    from core.delivery.model_card import exactly
+
+    held = rule.promise
+    covered = "" if held is None or held.covers_this_threshold else "; its promise does not cover this threshold"
+    return f"{rule.chosen}, score ≥ {exactly(rule.threshold)}{covered}"

@@ -16,7 +16,9 @@ from core.evidence import check_sets, openings, points
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
+from core.evidence.subject import Subject
 from core.evidence.threshold import Sample
+from core.labels.policies import policies
 from core.maths.precision_recall import PRCurve, pr_curve
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
@@ -29,20 +31,21 @@ KEPT = 2  # openings whose scores stay in memory: 8 MB a million images each
 
 @dataclass(frozen=True)
 class OpeningView:
-    """The state of the check set and one opening, at one moment."""
+    """The state of the check set for one subject, and one opening, at one moment."""
 
     status: CheckStatus
-    history: tuple[Opening, ...]  # newest first
+    policies: tuple[str, ...]  # names of the declared ones
+    history: tuple[Opening, ...]  # of this subject, and of policies that are not declared any more; newest first
     opened: Opening | None  # the one that is shown; None before the first
     scores: FloatArray | None  # (frame,) of its frozen model
     sample: Sample | None
     naive: PRCurve | None  # of that model on the labels it learned from
     drift: float | None
     points: tuple[OperatingPoint, ...]
-    in_force: InForce
+    in_force: InForce  # for this policy
     left: int  # images that a later look could add to the shown opening's labels
     n_since: int  # sealed labels read or changed since it
-    export: "Choice | None"  # what a bundle would be of; None = nothing to export
+    export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
     problem: str = ""  # why the opening cannot be shown
 
 
@@ -68,19 +71,28 @@ class Openings:
         self._scores: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
         self._shared = Shared(workspace)
 
-    def view(self, number: int | None = None) -> OpeningView:
-        """Return an opening (None for the newest) with everything the page shows beside it."""
+    def view(self, number: int | None = None, policy: str = "") -> OpeningView:
+        """Return an opening (None for the newest) of a policy with everything the page shows beside it.
+
+        Args:
+            policy: the first one stands for one that is not declared.
+        """
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, *state, openings.mark(space))
-        return self._shared.once("opening", key, lambda: self._work_out(number))
+        key = (number, policy, *state, tuple(space.policies), openings.mark(space))
+        return self._shared.once("opening", key, lambda: self._work_out(number, policy))
 
-    def _work_out(self, number: int | None) -> OpeningView:
+    def _work_out(self, number: int | None, policy: str) -> OpeningView:
         workspace = self._workspace
-        history = tuple(openings.openings(workspace))
-        opened = next((r for r in history if r.number == number), history[0] if history else None)
+        names = tuple(known.name for known in policies(workspace))
+        subject = Subject(policy if policy in names else names[0])
+        others = {*names} - {subject.policy}
+        history = tuple(r for r in openings.openings(workspace) if r.policy not in others)
+        newest = next((r for r in history if r.subject == subject), None)
+        opened = next((r for r in history if r.number == number), newest)
         view = OpeningView(
-            status=check_sets.status(workspace),
+            status=check_sets.status(workspace, subject),
+            policies=names,
             history=history,
             opened=opened,
             scores=None,
@@ -88,7 +100,7 @@ class Openings:
             naive=None,
             drift=None,
             points=tuple(points.points(workspace)),
-            in_force=points.in_force(workspace),
+            in_force=points.in_force(workspace, subject.policy if opened is None else opened.policy),
             left=0 if opened is None else openings.left_to_read(workspace, opened),
             n_since=0 if opened is None else openings.read_since(workspace, opened),
             export=self._export(),
@@ -103,13 +115,13 @@ class Openings:
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         return replace(view, scores=scores, sample=sample, naive=naive, drift=drift)
 
-    def _export(self) -> "Choice | None":
+    def _export(self) -> "tuple[Choice, ...]":
         from core.delivery.bundle import choose
 
         try:
-            return choose(self._workspace)
+            return tuple(choose(self._workspace))
         except InputError:
-            return None
+            return ()
 
     def _frozen(self, opened: Opening) -> tuple[FloatArray, FloatArray]:
         with self._lock:

@@ -1,22 +1,27 @@
-"""Bundles: encoder, probe, threshold and promise in one folder that scores images without the workspace. No pickle."""
+"""Bundles: encoder, probe, thresholds and promises in one folder that scores images without the workspace. No pickle."""
 
 import hashlib
 import json
 import math
 import tempfile
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from core.arrays import FloatArray
 from core.catalog.class_names import hint
+from core.catalog.records import Policy
 from core.catalog.rows import now
 from core.delivery.manifest import (
     FAMILY,
     FORMAT,
+    WITH_POLICIES,
     BundleClass,
     CalibrationPart,
     CheckLabel,
@@ -24,6 +29,7 @@ from core.delivery.manifest import (
     OnnxPart,
     ProbePart,
     PromisePart,
+    Rule,
 )
 from core.delivery.model_card import model_card
 from core.embeddings.embedded import Embedded
@@ -34,9 +40,12 @@ from core.errors import EncoderError, InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.frozen import score_probe
 from core.evidence.openings import Opening
+from core.evidence.points import OperatingPoint
 from core.evidence.sentences import footer, promise, say_threshold
-from core.evidence.threshold import FiguresRecord, Sample, calibrate, figures_at, figures_record
-from core.maths.logistic import FORMAT as PROBE_FORMAT
+from core.evidence.subject import PROBE, Subject
+from core.evidence.threshold import Sample, calibrate, figures_at, figures_record
+from core.labels.policies import codes_of, policies
+from core.maths.logistic import FORMATS as PROBE_FORMATS
 from core.maths.logistic import Probe, probe_from_bytes
 from core.missing import missing_for_score
 from core.store.files import atomic_path, plain, write_json_atomic
@@ -74,7 +83,8 @@ def export_bundle(
 
     Args:
         folder: does not exist yet, is empty, or holds an older bundle and nothing else, which is replaced.
-        point: name of a saved operating point; None for the one in force, or else the newest promise.
+        point: name of a saved operating point; None for the one in force, or else the newest promise. Where policies are
+            declared, this goes for each of them, and a name or a threshold stands for its own policy.
         threshold: an unnamed threshold instead of a point: for the model of `opened`, or for the newest without a promise.
         opened: the opening that an unnamed threshold was chosen from.
     Returns:
@@ -132,8 +142,9 @@ def _check_target(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """What an export would write."""
+    """What an export would write of a policy."""
 
+    policy: Policy
     threshold: float
     name: str  # of the operating point; "" for an unnamed threshold
     title: str  # what the threshold is, in words
@@ -144,94 +155,122 @@ class Choice:
 
 def choose(
     workspace: Workspace, *, point: str | None = None, threshold: float | None = None, opened: Opening | None = None
-) -> Choice:
-    """Choose what an export would write; the arguments are those of `export_bundle`.
+) -> list[Choice]:
+    """Choose what an export would write of each policy; the arguments are those of `export_bundle`.
 
     Raises:
-        InputError: if there is nothing to export.
+        InputError: if there is nothing to export, or what is chosen does not fit into one bundle.
     """
-    if threshold is not None:
-        if point is not None:
-            raise InputError(f"A bundle has one threshold, got the point '{point}' and {threshold:g}; name only one.")
-        return _without_name(workspace, float(threshold), opened)
-    opened_by_number = {found.number: found for found in openings.openings(workspace)}
+    if threshold is not None and point is not None:
+        raise InputError(f"A bundle has one threshold, got the point '{point}' and {threshold:g}; name only one.")
+    declared = policies(workspace)
+    if threshold is not None and opened is None and len(declared) > 1:
+        raise InputError("A threshold without an opening is of no policy; save a point for each policy, and name those.")
+    asked = None  # the policy that the point or threshold is of; None = neither is given
+    if point is not None:
+        asked = _need_point(workspace, point).policy
+    elif threshold is not None:
+        asked = declared[0].name if opened is None else opened.policy
+    if asked is not None and asked not in {policy.name for policy in declared}:
+        about = f"the policy '{asked}'" if asked else "all flagged classes together"
+        now_ = ", ".join(f"'{policy.name}'" for policy in workspace.policies) or "all flagged classes together"
+        raise InputError(f"That threshold is about {about}, but a bundle is about {now_} now; open the check set again.")
+    found = []
+    for policy in declared:
+        if threshold is not None and policy.name == asked:
+            found.append(_without_name(workspace, policy, float(threshold), opened))
+        else:
+            found.append(_named_or_promised(workspace, policy, point if policy.name == asked else None))
+    if len(used := sorted({choice.encoder for choice in found})) > 1:
+        raise InputError(f"The policies were opened with different encoders ({', '.join(used)}); open them all with one.")
+    return found
+
+
+def _need_point(workspace: Workspace, name: str) -> OperatingPoint:
     saved = {p.name: p for p in points.points(workspace)}
-    name = point or points.in_force(workspace).get("name")
+    if name not in saved:
+        near = hint([name], list(saved))
+        raise InputError(f"There is no operating point '{name}'{near}; there are: {', '.join(saved) or 'none'}.")
+    return saved[name]
+
+
+def _named_or_promised(workspace: Workspace, policy: Policy, point: str | None) -> Choice:
+    """Choose a point, or else the one in force for the policy, or else its newest promise."""
+    opened_by_number = {found.number: found for found in openings.openings(workspace)}
+    name = point or points.in_force(workspace, policy.name).get("name")
     if name is not None:
-        if name not in saved:
-            near = hint([name], list(saved))
-            raise InputError(f"There is no operating point '{name}'{near}; there are: {', '.join(saved) or 'none'}.")
-        chosen = opened_by_number.get(saved[name].opening)
+        saved = _need_point(workspace, name)
+        chosen = opened_by_number.get(saved.opening)
         if chosen is None:
             raise InputError(
-                f"Opening {saved[name].opening}, from which '{name}' was chosen, cannot be read; open the check set and save a "
+                f"Opening {saved.opening}, from which '{name}' was chosen, cannot be read; open the check set and save a "
                 "point again."
             )
-        title = f"operating point '{name}', {'in force' if saved[name].in_force else 'not in force'}"
-        return Choice(saved[name].threshold, name, title, chosen.probe, chosen.encoder, chosen)
-    promised = next((found for found in opened_by_number.values() if found.threshold is not None), None)
+        if chosen.scorer != PROBE:
+            raise InputError(
+                f"'{name}' is a threshold of '{chosen.scorer}', which a bundle cannot compute; choose a point of the probe."
+            )
+        title = f"operating point '{name}', {'in force' if saved.in_force else 'not in force'}"
+        return Choice(policy, saved.threshold, name, title, chosen.probe, chosen.encoder, chosen)
+    mine = (found for found in opened_by_number.values() if found.subject == Subject(policy.name))
+    promised = next((found for found in mine if found.threshold is not None), None)
     if promised is None or promised.threshold is None:
+        about = f" for the policy '{policy.name}'" if policy.name else ""
         raise InputError(
-            "No operating point is in force and there is no promise; open the check set, or name a threshold with --threshold."
+            f"No operating point is in force{about} and there is no promise; open the check set, or name a threshold with "
+            "--threshold."
         )
     title = f"the promise of opening {promised.number} (no point is in force)"
-    return Choice(promised.threshold, "", title, promised.probe, promised.encoder, promised)
+    return Choice(policy, promised.threshold, "", title, promised.probe, promised.encoder, promised)
 
 
-def _without_name(workspace: Workspace, threshold: float, opened: Opening | None) -> Choice:
+def _without_name(workspace: Workspace, policy: Policy, threshold: float, opened: Opening | None) -> Choice:
     if not math.isfinite(threshold):
         raise InputError(f"A threshold must be a finite score, got {threshold}; name another.")
     if opened is not None:
         title = f"an unnamed threshold, from opening {opened.number}"
-        return Choice(threshold, "", title, opened.probe, opened.encoder, opened)
-    fitted = workspace.fitted
-    if fitted is None or fitted.probe.flagged_weights is None:
-        raise InputError(missing_for_score(workspace) or "There is no model to export; run 'lassoscope fit' first.")
+        return Choice(policy, threshold, "", title, opened.probe, opened.encoder, opened)
+    fitted, codes = workspace.fitted, codes_of(workspace, policy)
+    if fitted is None or fitted.probe.column_of(policy.name) is None:
+        raise InputError(missing_for_score(workspace, codes) or "There is no model to export; run 'lassoscope fit' first.")
     if not fitted.version:
         raise InputError("The labels have changed since the last saved model; run 'lassoscope fit' first.")
     title = f"an unnamed threshold, for probe {fitted.version}"
-    return Choice(threshold, "", title, fitted.version, str(workspace.encoder_name), None)
+    return Choice(policy, threshold, "", title, fitted.version, str(workspace.encoder_name), None)
 
 
-def _write(workspace: Workspace, folder: Path, chosen: Choice) -> Manifest:
-    encoder = _encoder_of(workspace, chosen.encoder)
-    weights = workspace.catalog.models.probe_weights(chosen.probe)
-    probe, embedded = probe_from_bytes(weights), workspace.embedded(chosen.encoder)
+def _write(workspace: Workspace, folder: Path, chosen: Sequence[Choice]) -> Manifest:
+    newest = max(chosen, key=lambda choice: choice.probe)
+    encoder, probe = _encoder_of(workspace, newest.encoder), _probe_of(workspace, chosen, newest.probe)
+    embedded = workspace.embedded(newest.encoder)
     encoder.save(folder / "encoder.safetensors")
-    (folder / "probe.safetensors").write_bytes(weights)
+    (folder / "probe.safetensors").write_bytes(probe.to_bytes())
     _write_arrays(folder / "sklearn.safetensors", probe, embedded)
     difference = _write_onnx(folder / "model.onnx", encoder, probe)
     files = sorted(folder.iterdir())
     for file in files:
         file.chmod(0o644)
-    names, flagged = _names_then(workspace, chosen, probe)
-    judged = _judged(workspace, chosen)
+    names, flagged = _names_then(workspace, chosen, probe, newest.probe)
+    several, last = bool(probe.policies), [] if probe.flagged_weights is None else ["flagged"]
     manifest = Manifest(
-        format=FORMAT,
+        format=WITH_POLICIES if several else FORMAT,
         exported_at=now(),
         workspace=workspace.name,
-        threshold=judged.threshold,
-        rule="review where score >= threshold",
-        operating_point=chosen.name,
-        chosen=chosen.title,
+        rule="review where a policy's score >= its threshold" if several else "review where score >= threshold",
+        rules=[_rule(workspace, choice) for choice in chosen],
         classes=[BundleClass(name=name, flagged=name in flagged) for name in dict.fromkeys([*names, *flagged])],
-        encoder=plain({"name": chosen.encoder, **encoder.describe()}),
-        probe=ProbePart(version=chosen.probe, classes=names, labels=probe.n_labels),
+        encoder=plain({"name": newest.encoder, **encoder.describe()}),
+        probe=ProbePart(version=newest.probe, classes=names, labels=probe.n_labels),
         preprocessing=f"decode, EXIF upright, RGB on white; shorter side to {encoder.input_size} px (bicubic), centre crop; "
         "values / 255; normalised inside encoder and model.onnx",
         onnx=OnnxPart(
             inputs=["images"],
             outputs=["embeddings", "scores"],
-            score_columns=[*names, "flagged"],
+            score_columns=[*names, *(f"policy {name}" for name in probe.policies), *last],
             largest_difference_to_torch=difference,
         ),
-        calibration=judged.calibration,
-        promise=judged.promise,
-        score_quantiles=np.quantile(judged.scores, np.linspace(0, 1, QUANTILES)).round(5).tolist(),
         files={file.name: _digest(file) for file in files},
     )
-    if judged.figures is not None:
-        manifest = manifest.model_copy(update={"figures": plain(judged.figures)})
     version = hashlib.blake2b(json.dumps(plain(manifest.to_json()), sort_keys=True).encode(), digest_size=6).hexdigest()
     manifest = manifest.model_copy(update={"version": version})
     write_json_atomic(folder / RECORD, manifest.to_json())
@@ -243,16 +282,23 @@ def _digest(file: Path) -> str:
     return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
-def _names_then(workspace: Workspace, chosen: Choice, probe: Probe) -> tuple[list[str], list[str]]:
+def _names_then(workspace: Workspace, chosen: Sequence[Choice], probe: Probe, version: int) -> tuple[list[str], list[str]]:
     """Return the class names of a probe's columns and the flagged ones, as they were when it was fitted.
 
     The class list may have been reordered since, so positions in it do not say.
     """
-    record = workspace.catalog.models.probe_record(chosen.probe)
+    record = workspace.catalog.models.probe_record(version)
     names = record.get("classes") or [workspace.class_names[code] for code in probe.class_codes]
-    if chosen.opened is not None:
-        return list(names), list(chosen.opened.flagged_names)
-    return list(names), list(record.get("flagged", workspace.flagged_names))
+    then = list(record.get("flagged", workspace.flagged_names))
+    found = [then if choice.opened is None else list(choice.opened.flagged_names) for choice in chosen]
+    return list(names), list(dict.fromkeys(chain.from_iterable(found)))
+
+
+def _probe_of(workspace: Workspace, chosen: Sequence[Choice], version: int) -> Probe:
+    """Return a probe, with the column of each policy from the probe that its threshold is of."""
+    by_version = {v: probe_from_bytes(workspace.catalog.models.probe_weights(v)) for v in {version, *(c.probe for c in chosen)}}
+    columns = {c.policy.name: by_version[c.probe].policies[c.policy.name] for c in chosen if c.policy.name}
+    return replace(by_version[version], policies=columns)
 
 
 def _encoder_of(workspace: Workspace, name: str) -> Encoder:
@@ -287,36 +333,33 @@ def _write_arrays(file: Path, probe: Probe, embedded: Embedded) -> None:
     save_file({name: np.ascontiguousarray(a, np.float64) for name, a in arrays.items()}, file)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """What is known about a threshold; the defaults are for one without an opening."""
-
-    threshold: float
-    scores: FloatArray  # (frame,) logits
-    calibration: CalibrationPart | None = None
-    figures: FiguresRecord | None = None
-    promise: PromisePart | None = None
-
-
-def _judged(workspace: Workspace, chosen: Choice) -> _Judged:
-    opened = chosen.opened
+def _rule(workspace: Workspace, chosen: Choice) -> Rule:
+    """Return a threshold with what is known about it; without an opening, that is the scores of all images."""
+    opened, policy = chosen.opened, chosen.policy
+    about: dict[str, Any] = {"operating_point": chosen.name, "chosen": chosen.title, "calibration": None, "promise": None}
+    if policy.name:
+        about |= {"policy": policy.name, "finds": list(policy.classes)}
     if opened is None:
-        return _Judged(chosen.threshold, score_probe(workspace, chosen.encoder, chosen.probe))
+        scores = score_probe(workspace, chosen.encoder, chosen.probe, policy.name)
+        return Rule(**about, threshold=chosen.threshold, score_quantiles=_quantiles(scores))
     scores = openings.frozen_scores(workspace, opened)
     sample = openings.sample_of(workspace, opened, scores)
     threshold = float(say_threshold(chosen.threshold, sample))  # reviews the same images, and survives rounding
     calibration = calibrate(sample)
-    return _Judged(
-        threshold,
-        scores,
-        calibration=None if calibration is None else CalibrationPart(**asdict(calibration)),
-        figures=figures_record(figures_at(sample, threshold)),
-        promise=_promise_part(workspace, opened, sample, threshold),
-    )
+    about |= {
+        "calibration": None if calibration is None else CalibrationPart(**asdict(calibration)),
+        "figures": plain(figures_record(figures_at(sample, threshold))),
+        "promise": _promise_part(workspace, opened, sample, threshold),
+    }
+    return Rule(**about, threshold=threshold, score_quantiles=_quantiles(scores))
+
+
+def _quantiles(scores: FloatArray) -> list[float]:
+    return [float(value) for value in np.quantile(scores, np.linspace(0, 1, QUANTILES)).round(5)]
 
 
 def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, threshold: float) -> PromisePart:
-    stands, drift = check_sets.status(workspace), openings.drift_of_owed(workspace, opened)
+    stands, drift = check_sets.status(workspace, opened.subject), openings.drift_of_owed(workspace, opened)
     left = openings.left_to_read(workspace, opened)
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
@@ -390,19 +433,14 @@ def load_bundle(folder: Path, *, device: str = "auto") -> Bundle:
         file = folder / name
         if not file.is_file() or _digest(file) != manifest.files.get(name):
             raise InputError(f"{file} is missing or was changed since the export; export the bundle again.")
-    if read_tensors(folder / "probe.safetensors")[0].get("format") != PROBE_FORMAT:
+    if read_tensors(folder / "probe.safetensors")[0].get("format") not in PROBE_FORMATS:
         raise InputError(f"{folder / 'probe.safetensors'} is not a probe of this program; export the bundle again.")
     encoder = load_encoder(str(folder / "encoder.safetensors"), device=device)
     probe = probe_from_bytes((folder / "probe.safetensors").read_bytes())
     if (
-        probe.flagged_weights is None
+        any(probe.column_of(rule.policy) is None for rule in manifest.rules)
         or probe.weights.shape[0] != encoder.dim
         or probe.weights.shape[1] != len(manifest.probe.classes)
     ):
         raise InputError(f"{folder} holds a probe that does not fit its encoder; export the bundle again.")
     return Bundle(manifest, encoder, probe)
-
-
-def frame_quantiles(bundle: Bundle) -> FloatArray:
-    """Return the quantiles of the frame's scores, (1001,) float64, ascending."""
-    return np.array(bundle.manifest.score_quantiles, np.float64)

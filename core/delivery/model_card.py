@@ -20,6 +20,6 @@ def model_card(manifest: Manifest) -> str:
         bundle=manifest,
         flagged=[c.name for c in manifest.classes if c.flagged],
         about={key: value for key, value in manifest.encoder.items() if value not in ("", None) and key != "shape"},
-        exact_threshold=exactly(manifest.threshold),
+        exactly=exactly,
         exported=manifest.exported_at[:16].replace("T", " "),
     )

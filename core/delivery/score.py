@@ -6,15 +6,17 @@ import logging
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Never, NotRequired, TypedDict
 
 import numpy as np
 
 from core.arrays import FloatArray, Progress, ignore
-from core.delivery.bundle import Bundle, frame_quantiles
+from core.delivery.bundle import Bundle
+from core.delivery.manifest import Rule
 from core.errors import InputError
 from core.images.decode import Uint8Array
 from core.images.examine import prepare, read_square
@@ -57,28 +59,53 @@ class Drift(TypedDict):
     drifted: bool
 
 
+class RuleResult(TypedDict):
+    """What one rule of the bundle has decided."""
+
+    reviewed: int  # decision `Decision.REVIEW`: score >= threshold
+    threshold: float
+    calibrated: bool  # the probabilities
+    drift: Drift
+    promise: str  # statements about promise and drift
+
+
+class PolicyResult(RuleResult):
+    """What the rule of a policy has decided."""
+
+    policy: str
+
+
 class ScoreResult(TypedDict):
     """What a run has scored, as the command line prints it."""
 
     files: int
     scored: int
-    reviewed: int  # decision `Decision.REVIEW`: score >= threshold
     problems: list[Problem]
     bundle: str  # version
-    threshold: float
-    calibrated: bool  # the probabilities
-    drift: Drift
-    promise: str  # statements about promise and drift
     resumed_parts: int  # written by an earlier, stopped run
+
+
+class OneRuleResult(ScoreResult, RuleResult):
+    """What a run has scored by a bundle of one rule."""
+
+    policies: NotRequired[Never]
+
+
+class ManyRulesResult(ScoreResult):
+    """What a run has scored by a bundle of several policies."""
+
+    reviewed: int  # by any policy
+    policies: list[PolicyResult]
 
 
 def score_source(
     bundle: Bundle, source: Path, out: Path, *, workers: int | None = None, on_progress: Progress = ignore
-) -> ScoreResult:
+) -> OneRuleResult | ManyRulesResult:
     """Score every image of a folder tree or manifest.
 
     Writes a table with path, score (logit), probability, decision (`Decision`), one score per class, bundle version and
-    problem (why a file was not scored).
+    problem (why a file was not scored). With several policies, `decision` is to review where one of them says so, and each has
+    columns decision_NAME, policy_score_NAME and policy_probability_NAME.
 
     Args:
         out: .csv or .parquet; written whole at the end. Until then the parts are in OUT.parts, where the same call continues.
@@ -159,19 +186,20 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
     import pandas as pd
 
     whole = [place for place, image in enumerate(read) if not isinstance(image, str)]
-    names = bundle.manifest.probe.classes
-    scores = np.full((len(files), len(names) + 1), np.nan)
+    names, rules = bundle.manifest.probe.classes, bundle.manifest.rules
+    scores = np.full((len(files), len(bundle.probe.columns()[1])), np.nan)
     if whole:
         scores[whole] = score_images(bundle, np.stack([image for image in read if not isinstance(image, str)]))
-    score = scores[:, -1]
-    decision = np.where(
-        np.isnan(score), Decision.NOT_SCORED, np.where(score >= bundle.manifest.threshold, Decision.REVIEW, Decision.LEAVE)
-    )
-    columns = {
-        "path": [file.path for file in files],
-        "score": score,
-        "probability": chances(bundle, score),
-        "decision": decision,
+    by_rule = [scores[:, bundle.probe.column_of(rule.policy)] for rule in rules]
+    columns: dict[str, Any] = {"path": [file.path for file in files]}
+    if len(rules) == 1:
+        columns |= {"score": by_rule[0], "probability": chances(rules[0], by_rule[0])}
+    columns["decision"] = _decided(by_rule, rules)
+    for rule, score in zip(rules, by_rule, strict=True) if len(rules) > 1 else ():
+        columns[f"decision_{rule.policy}"] = _decided([score], [rule])
+        columns[f"policy_score_{rule.policy}"] = score
+        columns[f"policy_probability_{rule.policy}"] = chances(rule, score)
+    columns |= {
         **{f"score_{name}": scores[:, column] for column, name in enumerate(names)},
         "bundle": bundle.manifest.version,
         "problem": [image if isinstance(image, str) else "" for image in read],
@@ -179,8 +207,14 @@ def _table(bundle: Bundle, files: list[Found], read: list[Uint8Array | str]) -> 
     return pd.DataFrame(columns)
 
 
+def _decided(scores: Sequence[FloatArray], rules: Sequence[Rule]) -> "np.ndarray[Any, Any]":
+    """Return the decision about each image: to review it where a rule says so."""
+    found = np.any([score >= rule.threshold for score, rule in zip(scores, rules, strict=True)], axis=0)
+    return np.where(np.isnan(scores[0]), Decision.NOT_SCORED, np.where(found, Decision.REVIEW, Decision.LEAVE))
+
+
 def score_images(bundle: Bundle, images: Uint8Array) -> FloatArray:
-    """Score (B, 3, S, S) uint8 images: (B, classes + 1) float32, flagged last, rounded as a workspace keeps embeddings."""
+    """Score (B, 3, S, S) uint8 images by all the probe's columns: (B, C) float32, rounded as a workspace keeps embeddings."""
     import torch
 
     weights, bias = bundle.probe.columns()
@@ -189,13 +223,13 @@ def score_images(bundle: Bundle, images: Uint8Array) -> FloatArray:
     return (x @ w + b).numpy()
 
 
-def chances(bundle: Bundle, scores: FloatArray) -> FloatArray:
-    """Turn logits into probabilities, calibrated if the bundle has a calibration."""
-    fit = bundle.manifest.calibration
+def chances(rule: Rule, scores: FloatArray) -> FloatArray:
+    """Turn logits into probabilities, calibrated if the rule has a calibration."""
+    fit = rule.calibration
     return probability(scores if fit is None else fit.slope * scores + fit.intercept)
 
 
-def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path, resumed: int) -> ScoreResult:
+def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path, resumed: int) -> OneRuleResult | ManyRulesResult:
     import pandas as pd
 
     table = pd.concat([pd.read_parquet(_part(parts, number)) for number in range(n_parts)], ignore_index=True)
@@ -205,25 +239,41 @@ def _finish(bundle: Bundle, parts: Path, n_parts: int, out: Path, resumed: int) 
         else:
             table.to_csv(aside, index=False)
     shutil.rmtree(parts)
-    scores = table["score"].dropna().to_numpy(np.float64)
     broken = table.loc[table["problem"] != "", ["path", "problem"]]
     problems = [Problem(path=path, problem=problem) for path, problem in broken.itertuples(index=False)]
-    distance, p = drift(bundle, scores)
-    return {
+    result: ScoreResult = {
         "files": len(table),
-        "scored": len(scores),
-        "reviewed": int((table["decision"] == Decision.REVIEW).sum()),
+        "scored": len(table) - len(problems),
         "problems": problems,
         "bundle": bundle.manifest.version,
-        "threshold": bundle.manifest.threshold,
-        "calibrated": bundle.manifest.calibration is not None,
-        "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
-        "promise": f"{promise_words(bundle)} {drift_words(len(scores), distance, p)}",
         "resumed_parts": resumed,
+    }
+    if len(rules := bundle.manifest.rules) == 1:
+        return {**result, **_outcome(bundle, rules[0], table, "score", "decision")}
+    found: list[PolicyResult] = [
+        {
+            "policy": rule.policy,
+            **_outcome(bundle, rule, table, f"policy_score_{rule.policy}", f"decision_{rule.policy}"),
+        }
+        for rule in rules
+    ]
+    return {**result, "reviewed": int((table["decision"] == Decision.REVIEW).sum()), "policies": found}
+
+
+def _outcome(bundle: Bundle, rule: Rule, table: "pd.DataFrame", score: str, decision: str) -> RuleResult:
+    """Return what a rule has decided, from the columns of its scores and decisions."""
+    scores = table[score].dropna().to_numpy(np.float64)
+    distance, p = drift(rule, scores)
+    return {
+        "reviewed": int((table[decision] == Decision.REVIEW).sum()),
+        "threshold": rule.threshold,
+        "calibrated": rule.calibration is not None,
+        "drift": {"ks_distance": distance, "p": p, "drifted": p < DRIFT_LEVEL},
+        "promise": f"{promise_words(bundle, rule)} {drift_words(len(scores), distance, p)}",
     }
 
 
-def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
+def drift(rule: Rule, scores: FloatArray) -> tuple[float, float]:
     """Compare new scores with those of the bundle's images.
 
     Returns:
@@ -233,15 +283,16 @@ def drift(bundle: Bundle, scores: FloatArray) -> tuple[float, float]:
 
     if len(scores) < FEWEST_TO_COMPARE:
         return math.nan, math.nan
-    found = ks_2samp(scores, frame_quantiles(bundle))
+    found = ks_2samp(scores, np.array(rule.score_quantiles, np.float64))
     return float(found.statistic), float(found.pvalue)
 
 
-def promise_words(bundle: Bundle) -> str:
-    """Say that the bundle's promise does not cover new images."""
-    held = bundle.manifest.promise
+def promise_words(bundle: Bundle, rule: Rule) -> str:
+    """Say that a rule's promise does not cover new images."""
+    held = rule.promise
     if held is None:
-        return "This bundle contains no promise."
+        about = f" for '{rule.policy}'" if rule.policy else ""
+        return f"This bundle contains no promise{about}."
     return (
         f"The promise of {target(held.recall)} recall was made for the {counted(held.frame, 'image')} of "
         f"'{bundle.manifest.workspace}' on {held.at[:10]}; it does not cover others, so nothing is promised here."

@@ -21,7 +21,7 @@ from core.evidence.frozen import score_subject
 from core.evidence.openings import Opening, OpeningRecord, openings, readable
 from core.evidence.second_reading import second_outcome
 from core.evidence.subject import Family, Look, Subject, standing
-from core.labels.policies import check_terms, policies, policy_named, set_policy
+from core.labels.policies import check_terms, codes_of, policies, policy_named, set_policy
 from core.missing import missing_for_check, missing_for_score
 from core.wording import counted, target, verb
 from core.workspace import Workspace
@@ -95,11 +95,6 @@ def _model_key(workspace: Workspace, probe: int, subject: Subject, recall: float
 def _batch_key(batch: _Batch) -> str:
     content = batch.rows.astype("<i8").tobytes() + batch.flagged.astype("u1").tobytes()
     return hashlib.blake2b(content, digest_size=8).hexdigest()
-
-
-def codes_of(workspace: Workspace, policy: Policy) -> list[int]:
-    """Return the current codes of a policy's classes."""
-    return [code for code, name in enumerate(workspace.class_names) if name in policy.classes]
 
 
 def first_subject(workspace: Workspace) -> Subject:

@@ -17,6 +17,11 @@ def policies(workspace: Workspace) -> list[Policy]:
     return workspace.policies or [Policy("", tuple(workspace.flagged_names), workspace.check_set.recall)]
 
 
+def codes_of(workspace: Workspace, policy: Policy) -> list[int]:
+    """Return the current codes of a policy's classes."""
+    return [code for code, name in enumerate(workspace.class_names) if name in policy.classes]
+
+
 def policy_named(workspace: Workspace, name: str) -> Policy:
     """Return one of `policies`.
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ NEWTON_STEPS = 100  # 5 to 12 are usual; the cap only stops a numerically stuck 
 SMALL_FIT = 150_000_000
 GRADIENT_TOLERANCE = 1e-9  # of the mean loss; coefficients then agree with scikit-learn's newton-cholesky to 1e-6
 HALVINGS = 34  # of a step, down to 1e-10 of it
-FORMAT, WITH_POLICIES = "lassoscope-probe/1", "lassoscope-probe/2"  # 2 has columns of policies before the flagged one
+FORMATS = FORMAT, WITH_POLICIES = "lassoscope-probe/1", "lassoscope-probe/2"  # 2 has policies' columns before the flagged one
 NOT_FINITE = "A probe needs finite embeddings, got NaN or infinity; embed the images again."
 
 
@@ -49,6 +49,13 @@ class Probe:
         if policy:
             return len(self.class_codes) + [*self.policies].index(policy) if policy in self.policies else None
         return None if self.flagged_weights is None else len(self.class_codes) + len(self.policies)
+
+    def for_policy(self, policy: str) -> "Probe | None":
+        """Return the probe with a policy's column as its flagged one; None if the policy has none."""
+        if policy not in self.policies:
+            return None
+        weights, bias = self.policies[policy]
+        return replace(self, flagged_weights=weights, flagged_bias=bias, policies={})
 
     def to_bytes(self) -> bytes:
         """Serialise as safetensors, with the layout in its metadata."""

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core.arrays import BoolArray, IntArray
+from core.arrays import BoolArray
 from core.catalog.class_names import hint
 from core.catalog.label_book import UNLABELLED
 from core.devices import to_device
-from core.embeddings.scores import Fitted
+from core.embeddings.scores import Fitted, score_images
 from core.errors import DamageError
 from core.labels.gold import gold_values, gold_values_without_class
+from core.labels.policies import codes_of, policy_named
 from core.maths.logistic import flagged_column
 from core.maths.precision_recall import MOST_POINTS
 from core.missing import missing_for_check, missing_for_score
@@ -30,27 +31,53 @@ CURVE_TITLES = {
 }
 
 
-def curves(workspace: Workspace, *, gold_column: str | None = None) -> list[NamedCurve]:
-    """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named."""
-    fitted, codes = workspace.fitted, workspace.labels.codes
+def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str = "") -> list[NamedCurve]:
+    """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named.
+
+    Args:
+        policy: a declared one; "" for all flagged classes together.
+    Raises:
+        InputError: if there is no such policy.
+    """
+    codes = workspace.labels.codes
+    judged = codes_of(workspace, policy_named(workspace, policy)) if policy else workspace.flagged_codes
+    fitted = _fitted_for(workspace, policy) if policy else workspace.fitted
     if fitted is None or fitted.probe.flagged_weights is None:
-        missing = missing_for_score(workspace) or "No curve yet: the labels are newer than the probe, which is being refitted."
+        newer = "No curve yet: the labels are newer than the probe, which is being refitted."
+        missing = missing_for_score(workspace, judged) or newer
         return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
     scored = ~np.isnan(fitted.score)
     evidence = workspace.watched() & scored
     training = (codes != UNLABELLED) & ~workspace.is_check & scored
     curves = [
-        _curve(workspace, CurveKey.TRAINING, codes, training, fitted),
-        _curve(workspace, CurveKey.CHECK, codes, evidence, fitted, min_flagged=MIN_FLAGGED, min_flagged_ap=MIN_FLAGGED_AP),
+        _curve(CurveKey.TRAINING, np.isin(codes, judged), training, fitted),
+        _curve(
+            CurveKey.CHECK,
+            np.isin(codes, judged),
+            evidence,
+            fitted,
+            min_flagged=MIN_FLAGGED,
+            min_flagged_ap=MIN_FLAGGED_AP,
+        ),
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
     if gold_column:
-        curves.append(_gold_curve(workspace, gold_column, scored, fitted))
+        curves.append(_gold_curve(workspace, gold_column, scored, fitted, judged))
     return curves
 
 
-def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, fitted: Fitted) -> NamedCurve:
+def _fitted_for(workspace: Workspace, policy: str) -> Fitted | None:
+    """Return the newest probe with its scores of all images for a policy; None if it has none."""
+    fitted, embedded = workspace.fitted, workspace.current
+    probe = None if fitted is None else fitted.probe.for_policy(policy)
+    if fitted is None or probe is None:
+        return None
+    scored = embedded.compute(lambda mine: score_images(probe, mine.on_device, n_images=workspace.n_images))
+    return Fitted.of(fitted.version, fitted.labels_version, probe, scored)
+
+
+def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, fitted: Fitted, judged: Sequence[int]) -> NamedCurve:
     gold, title = workspace.gold(column), CURVE_TITLES[CurveKey.GOLD]
     values, no_class = gold_values(workspace, column), gold_values_without_class(workspace, column)
     near = hint(no_class, workspace.class_names)
@@ -60,7 +87,7 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, fitted: Fi
             f"{', '.join(workspace.class_names)}. Use class names as values, or change the classes with 'lassoscope classes'."
         )
         return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
-    curve = _curve(workspace, CurveKey.GOLD, gold, workspace.is_check & (gold != UNLABELLED) & scored, fitted)
+    curve = _curve(CurveKey.GOLD, np.isin(gold, judged), workspace.is_check & (gold != UNLABELLED) & scored, fitted)
     if not no_class:
         return curve
     n = counted(sum(no_class.values()), "image")
@@ -109,11 +136,8 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     return learning_curve(rounds, np.array(scores), flagged) if rounds else None
 
 
-def _curve(
-    workspace: Workspace, key: CurveKey, codes: IntArray, chosen: BoolArray, fitted: Fitted, **limits: int
-) -> NamedCurve:
-    is_flagged = np.isin(np.arange(len(workspace.classes)), workspace.flagged_codes)
-    flagged = is_flagged[codes[chosen]]
+def _curve(key: CurveKey, is_flagged: BoolArray, chosen: BoolArray, fitted: Fitted, **limits: int) -> NamedCurve:
+    flagged = is_flagged[chosen]
     if len(flagged) <= MOST_POINTS:
         return named_curve(key, CURVE_TITLES[key], fitted.score[chosen], flagged, **limits)
     try:

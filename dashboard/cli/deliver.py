@@ -1,7 +1,7 @@
 """Commands that deliver a model, and check machine and workspace: export, score, doctor."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, PATH, WORKERS, DeviceOption, JsonOption, MaybeWorkspace, WorkspaceOption
 from dashboard.console import finish, progress, sentences
 from dashboard.extras import needs
+
+if TYPE_CHECKING:
+    from core.delivery.manifest import Rule
+    from core.delivery.score import RuleResult
 
 
 @app.command()
@@ -30,22 +34,32 @@ def export(
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
     from core.delivery.bundle import export_bundle
-    from core.delivery.model_card import exactly
 
     with Workspace(workspace, read_only=True) as space:
         if threshold is not None:
             refit(space, save=False)
         manifest = export_bundle(space, folder, point=point, threshold=threshold)
-    held = manifest.promise
-    words = "without a promise"
+    told = [f"{rule.policy}: {_rule_words(rule)}" if len(manifest.rules) > 1 else _rule_words(rule) for rule in manifest.rules]
+    sentence = f"Bundle {manifest.version} written to {folder}: {'; '.join(told)}."
+    finish(sentence, {"folder": str(folder), **_slim(manifest.to_json())}, as_json=json)
+
+
+def _slim(record: "dict[str, Any]") -> "dict[str, Any]":
+    """Return a manifest without the quantiles of its scores, which only a program reads."""
+    without = {key: value for key, value in record.items() if key != "score_quantiles"}
+    return without | {"rules": [_slim(rule) for rule in record["rules"]]} if "rules" in record else without
+
+
+def _rule_words(rule: "Rule") -> str:
+    """Say what a threshold is, what it does, and whether a promise covers it."""
+    from core.delivery.model_card import exactly
+
+    held, words = rule.promise, "without a promise"
     if held is not None and held.covers_this_threshold:
         words = f"with the promise of {target(held.recall)} recall"
     elif held is not None:
         words = f"which the promise of opening {held.number} does not cover"
-    rule = f"review images that score ≥ {exactly(manifest.threshold)}"
-    sentence = f"Bundle {manifest.version} written to {folder}: {manifest.chosen}; {rule}, {words}."
-    slim = {key: value for key, value in manifest.to_json().items() if key != "score_quantiles"}
-    finish(sentence, {"folder": str(folder), **slim}, as_json=json)
+    return f"{rule.chosen}; review images that score ≥ {exactly(rule.threshold)}, {words}"
 
 
 @app.command()
@@ -67,9 +81,18 @@ def score(
         result = score_source(loaded, source, out, workers=workers, on_progress=on_progress)
     lines = [f"  not scored {shown(p['path'])}: {shown(p['problem'])}" for p in result["problems"]]
     counts = f"{counted(result['scored'], 'image')} scored, {result['reviewed']:,} to review, "
-    counts += f"{counted(len(result['problems']), 'file')} not scored."
-    calibrated = "" if result["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
-    finish("\n".join([*lines, f"{counts} Table: {out}", result["promise"]]) + calibrated, result, as_json=json)
+    counts += f"{counted(len(result['problems']), 'file')} not scored. Table: {out}"
+    if "policies" in result:
+        told = [f"{found['policy']}: {found['reviewed']:,} to review. {_outcome_words(found)}" for found in result["policies"]]
+    else:
+        told = [_outcome_words(result)]
+    finish("\n".join([*lines, counts, *told]), result, as_json=json)
+
+
+def _outcome_words(found: "RuleResult") -> str:
+    """Say what is known of scores by one rule."""
+    calibrated = "" if found["calibrated"] else "\nProbabilities are not calibrated (fewer than 30 check labels on a side)."
+    return found["promise"] + calibrated
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 from core.errors import AppError, InputError, WorkspaceError
 from core.evidence.threshold import figures_record
 from core.labels.gold import gold_columns, has_gold
+from core.labels.policies import policies, policy_named
 from core.maths.precision_recall import precision_at_recall
 from core.missing import missing_for_probe, missing_for_score
 from core.probe.curves import NamedCurve, describe_curve
@@ -24,6 +25,9 @@ from dashboard.extras import needs
 if TYPE_CHECKING:
     from core.evidence.check_sets import CheckStatus
     from core.evidence.openings import Opening
+    from core.evidence.subject import Subject
+
+POLICY = "One of the policies."
 
 
 @app.command()
@@ -107,6 +111,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
 def curves(
     workspace: WorkspaceOption,
     gold: Annotated[str, typer.Option(help="Gold column for the exact curve, e.g. 'label'.")] = "",
+    policy: Annotated[str, typer.Option(metavar="NAME", help=f"{POLICY}  [default: all flagged classes together]")] = "",
     json: JsonOption = False,
 ) -> None:
     """Compute the precision-recall curves of a probe fitted on the current labels."""
@@ -115,9 +120,9 @@ def curves(
             known = ", ".join(gold_columns(space)) or "none"
             raise InputError(f"There is no gold column '{gold}'; the workspace has: {known}.")
         refit(space, save=False)
-        found = live_curves(space, gold_column=gold or None)
+        found = live_curves(space, gold_column=gold or None, policy=policy)
         n_labels = space.fitted.probe.n_labels if space.fitted else 0
-        records = [_curve_record(named) for named in found] + _opened_curves(space)
+        records = [_curve_record(named) for named in found] + _opened_curves(space, policy)
     sentence = "\n".join(dict.fromkeys(describe_curve(named) for named in found))  # without repeated reasons
     finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
@@ -142,11 +147,11 @@ def _curve_record(named: NamedCurve) -> dict[str, object]:
     }
 
 
-def _opened_curves(space: Workspace) -> list[dict[str, object]]:
-    """Return the newest opening's curve with its limits; [] if no check set was opened."""
+def _opened_curves(space: Workspace, policy: str) -> list[dict[str, object]]:
+    """Return the curve of a policy's newest opening with its limits; [] if no check set was opened for it."""
     from core.evidence.openings import frozen_scores, openings, sample_of
 
-    opened = next(iter(openings(space)), None)
+    opened = next((found for found in openings(space) if found.policy == policy), None)
     if opened is None:
         return []
     title = f"Opening {opened.number}, check set {opened.check_set}"
@@ -191,31 +196,49 @@ def promise(
     ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set; this counts as a look.")] = False,
     new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
+    policy: Annotated[str, typer.Option(metavar="NAME", help=f"{POLICY}  [default: all of them]")] = "",
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
     """State what recall can be promised, what opening the check set costs, and the result of the newest opening."""
-    from core.evidence import check_sets, openings
-    from core.evidence.sentences import closed
+    from core.evidence import check_sets
+    from core.evidence.subject import Subject
 
     who = analyst or this_user()
     asked = (recall, confidence, size) != (None, None, None)
     with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
+        names = [policy_named(space, policy).name] if policy else [p.name for p in policies(space)]
+        if (recall is not None or reveal) and len(names) > 1:
+            raise InputError(f"There are several policies, so name one with --policy: {', '.join(names)}.")
         if new_set:
             check_sets.begin_set(space, analyst=who)
         if asked:
-            check_sets.change_terms(space, recall=recall, confidence=confidence, size=size)
+            check_sets.change_terms(space, recall=recall, confidence=confidence, size=size, policy=names[0])
         refit(space, save=reveal)
         if reveal:
-            check_sets.open_check_set(space, analyst=who)
-        status = check_sets.status(space)
-        before = closed(status, space.flagged_names)
-        opened = next((r for r in openings.openings(space) if r.check_set == status.check_set.number), None)
-        record, told = (None, []) if opened is None else _opening_record(space, opened, status)
+            check_sets.open_check_set(space, Subject(names[0]), analyst=who)
+        told = [_standing(space, Subject(name)) for name in names]
+    if len(told) == 1:
+        finish(*told[0], as_json=json)
+    else:
+        words = "\n".join(f"{name}: {said}" for name, (said, _) in zip(names, told, strict=True))
+        finish(words, {"policies": [result for _, result in told]}, as_json=json)
+
+
+def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, object]]:
+    """Return what can be said of a subject now, in words and as JSON."""
+    from core.evidence import check_sets, openings
+    from core.evidence.sentences import closed
+
+    status = check_sets.status(space, subject)
+    before, number = closed(status, status.policy.classes), status.check_set.number
+    opened = next((r for r in openings.openings(space) if (r.check_set, r.subject) == (number, subject)), None)
+    record, told = (None, []) if opened is None else _opening_record(space, opened, status)
     words = told or before + ([status.missing] if status.missing else [])
-    result = {
-        "check_set": status.check_set.number,
-        "recall": status.check_set.recall,
+    result: dict[str, object] = {"policy": subject.policy} if subject.policy else {}
+    result |= {
+        "check_set": number,
+        "recall": status.policy.recall,
         "confidence": status.check_set.confidence,
         "n": status.n,
         "n_flagged": status.n_flagged,
@@ -226,7 +249,7 @@ def promise(
         "sentences": before,
         "opened": record,
     }
-    finish("\n".join(words), result, as_json=json)
+    return "\n".join(words), result
 
 
 def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> tuple[dict[str, object], list[str]]:

@@ -1,22 +1,24 @@
-"""Commands for labels: classes, guideline, labels import and export, suggest."""
+"""Commands for labels: classes, policies, guideline, labels import and export, suggest."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from core.errors import InputError
 from core.labels.classes import parse_classes, set_classes, set_guideline
 from core.labels.exchange import export_labels, import_labels
+from core.labels.policies import remove_policy, set_policy, uncovered
 from core.missing import missing_for_suggestions
 from core.overview import file_of, summary
 from core.probe.live import refit
 from core.probe.strategies import FIRST_ROUND, OFFERED
 from core.probe.suggest import suggest as choose_images
 from core.store.files import shown
-from core.wording import counted
+from core.wording import counted, target
 from core.workspace import Workspace
 from dashboard.cli.main import app, labels_app
-from dashboard.cli.options import PATH, SEED, AnalystOption, JsonOption, WorkspaceOption
+from dashboard.cli.options import NUMBER, PATH, SEED, AnalystOption, JsonOption, WorkspaceOption
 from dashboard.console import finish, sentences, this_user, warn
 
 
@@ -36,6 +38,34 @@ def classes(
         found = [vars(c) for c in space.classes]
     listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
     finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
+
+
+@app.command()
+@sentences
+def policies(
+    workspace: WorkspaceOption,
+    set_to: Annotated[str, typer.Option("--set", metavar="NAME", help="Declare a policy, or change one.")] = "",
+    classes: Annotated[str, typer.Option(help="Its flagged classes, separated by commas.  [default: the class NAME]")] = "",
+    recall: Annotated[float | None, typer.Option(**NUMBER, help="Recall to promise for it, e.g. 0.8.")] = None,
+    remove: Annotated[str, typer.Option(metavar="NAME", help="Remove a policy; what was opened for it stays.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show the policies, or change them: flagged classes with an operating point of their own. Without any, all are one."""
+    if (classes or recall is not None) and not set_to:
+        raise InputError("--classes and --recall need the name of a policy; give it with --set.")
+    with Workspace(workspace, read_only=not (set_to or remove)) as space:
+        if set_to:
+            names = [name.strip() for name in classes.split(",") if name.strip()]
+            set_policy(space, set_to, classes=names or None, recall=recall)
+        if remove:
+            remove_policy(space, remove)
+        found, left = space.policies, uncovered(space)
+        flagged = ", ".join(space.flagged_names) or "none"
+    listed = "; ".join(f"{p.name} ({', '.join(p.classes)}) at {target(p.recall)} recall" for p in found)
+    said = f"Policies: {listed}." if found else f"No policies; the flagged classes ({flagged}) have one operating point."
+    if left:
+        said += f" In no policy, so not searched for: {', '.join(left)}."
+    finish(said, {"policies": [vars(p) for p in found], "in_no_policy": left}, as_json=json)
 
 
 @app.command()

@@ -504,7 +504,7 @@ class OperatingPage(pn.viewable.Viewer):
         view, threshold = self._view, self._threshold
         if view is None or view.opened is None or view.sample is None or threshold is None:
             return
-        kept = view.export
+        kept = view.export[0] if len(view.export) == 1 else None
         of_this = kept is not None and kept.opened is not None and kept.opened.number == view.opened.number
         if kept is not None:
             at = say_threshold(kept.threshold, view.sample) if of_this else f"{kept.threshold:.3f}"

@@ -21,11 +21,15 @@ from core.encoders.embed import embed
 from core.encoders.encoder import Encoder, Vit, load_encoder
 from core.encoders.vit import Architecture
 from core.errors import InputError
-from core.evidence import openings, points
+from core.evidence import check_sets, openings, points
 from core.evidence.frozen import score_probe
+from core.evidence.subject import Subject
 from core.images.decode import load_square
 from core.intake.ingest import ingest, list_folder
+from core.labels.actions import label
 from core.labels.classes import parse_classes, set_classes
+from core.labels.policies import remove_policy, set_policy
+from core.maths.logistic import probe_from_bytes
 from core.probe.live import refit
 from core.probe.live_curves import learning
 from core.store.folders import folder_aside
@@ -181,9 +185,9 @@ def test_export_needs_a_promise_or_a_threshold_and_spares_other_folders(promised
             export_bundle(space, tmp_path / "b", point="x")
         refit(space, save=False)
         manifest = export_bundle(space, tmp_path / "b", threshold=1.5)
-        assert manifest.promise is None
+        assert manifest.rules[0].promise is None
         again = export_bundle(space, tmp_path / "b")  # an older bundle is replaced
-        assert again.promise is not None
+        assert again.rules[0].promise is not None
         assert not list(tmp_path.glob(".b.*"))
     with Workspace.create(tmp_path / "empty") as space, pytest.raises(InputError, match="open the check set"):
         export_bundle(space, tmp_path / "c")
@@ -199,7 +203,7 @@ def test_columns_bear_the_names_of_the_fit_however_the_class_list_changes(promis
         assert after.onnx.score_columns == ["neutral", "footwear", "copyright", "flagged"]
         assert [c.name for c in after.classes if c.flagged] == ["footwear"]  # as it was opened
         assert "**footwear**" in (tmp_path / "after" / "MODEL_CARD.md").read_text()
-        assert after.promise.n_flagged == before.promise.n_flagged
+        assert after.rules[0].promise.n_flagged == before.rules[0].promise.n_flagged
         assert refit(space).version > before.probe.version  # another target is another model
         assert learning(space) is None or 60 not in learning(space).rounds[:-1]
         newest = export_bundle(space, tmp_path / "newest", threshold=0.5)
@@ -211,12 +215,13 @@ def test_an_export_says_what_it_is_of(promised, tmp_path, quickly):
     folder = shutil.copytree(promised / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
     with Workspace(folder) as space:
         opened = openings.openings(space)[0]
-        assert choose(space).title == "the promise of opening 1 (no point is in force)"
+        assert choose(space)[0].title == "the promise of opening 1 (no point is in force)"
         points.save_point(space, "careful", opened.threshold - 1, opened, analyst="ann")
-        assert choose(space, point="careful").title == "operating point 'careful', not in force"
+        assert choose(space, point="careful")[0].title == "operating point 'careful', not in force"
         points.put_in_force(space, "careful", analyst="ann")
-        assert choose(space).title == "operating point 'careful', in force"
+        assert choose(space)[0].title == "operating point 'careful', in force"
         shown = export_bundle(space, tmp_path / "b", threshold=opened.threshold + 3, opened=opened)
+        (shown,) = shown.rules
         assert (shown.chosen, shown.operating_point) == ("an unnamed threshold, from opening 1", "")
         assert not shown.promise.covers_this_threshold
         for wrong, said in (({"point": "careful", "threshold": 1.0}, "one threshold"), ({"threshold": float("nan")}, "finite")):
@@ -224,6 +229,58 @@ def test_an_export_says_what_it_is_of(promised, tmp_path, quickly):
                 choose(space, **wrong)
         with pytest.raises(InputError, match="'Careful' is probably 'careful'"):
             choose(space, point="Careful")
+
+
+def test_a_bundle_of_policies_decides_for_each_and_for_all(promised, tmp_path, quickly):
+    folder = shutil.copytree(promised / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        set_classes(space, parse_classes("neutral,footwear*,copyright*"))
+        for name, recall in (("footwear", 0.6), ("copyright", 0.5)):
+            set_policy(space, name, recall=recall)
+        with pytest.raises(InputError, match="in force for the policy 'footwear' and there is no promise"):
+            choose(space)
+        with pytest.raises(InputError, match="of no policy; save a point for each"):
+            choose(space, threshold=0.5)
+        refit(space)
+        feet = check_sets.open_check_set(space, Subject("footwear"), analyst="ann")
+        free = np.flatnonzero(~space.is_check & (space.labels.codes < 0))[:20]
+        for row in free:
+            label(space, np.array([row]), space.class_names[space.gold("label")[row]], analyst="ann")
+        refit(space)
+        notices = check_sets.open_check_set(space, Subject("copyright"), analyst="ann")
+        assert feet.probe < notices.probe
+        points.save_point(space, "strict", float(notices.scores[notices.flagged].min()), notices, analyst="ann")
+        points.put_in_force(space, "strict", analyst="ann")
+        assert [choice.title for choice in choose(space)] == [
+            "the promise of opening 2 (no point is in force)",
+            "operating point 'strict', in force",
+        ]
+        manifest = export_bundle(space, tmp_path / "b")
+        saved = {v: probe_from_bytes(space.catalog.models.probe_weights(v)) for v in (feet.probe, notices.probe)}
+        remove_policy(space, "copyright")
+        export_bundle(space, tmp_path / "one")
+        with pytest.raises(InputError, match="about the policy 'copyright', but a bundle is about 'footwear' now"):
+            choose(space, threshold=0.5, opened=notices)
+    loaded = load_bundle(tmp_path / "b", device="cpu")
+    assert loaded.manifest == manifest
+    assert manifest.onnx.score_columns == ["neutral", "footwear", "copyright", "policy footwear", "policy copyright", "flagged"]
+    for opened in (feet, notices):  # each column is that of the model its promise was made for
+        ours, theirs = loaded.probe.policies[opened.policy], saved[opened.probe].policies[opened.policy]
+        np.testing.assert_array_equal(ours[0], theirs[0])
+    card = (tmp_path / "b" / "MODEL_CARD.md").read_text()
+    assert "**footwear** (footwear): Review where score" in card
+    assert "## The promise for copyright" in card
+    found = score(tmp_path / "b", promised / "new", tmp_path / "s.csv")
+    table = pd.read_csv(tmp_path / "s.csv")
+    decided = [table[f"decision_{rule.policy}"] == "flag" for rule in manifest.rules]
+    for rule, flags, outcome in zip(manifest.rules, decided, found["policies"], strict=True):
+        scores = table[f"policy_score_{rule.policy}"]
+        assert (flags == (scores >= rule.threshold)).all()
+        assert (outcome["policy"], outcome["reviewed"]) == (rule.policy, flags.sum())
+    assert ((table["decision"] == "flag") == (decided[0] | decided[1])).all()
+    assert found["reviewed"] == (decided[0] | decided[1]).sum() > max(flags.sum() for flags in decided)
+    score(tmp_path / "one", promised / "new", tmp_path / "one.csv")
+    assert [*pd.read_csv(tmp_path / "one.csv")][:4] == ["path", "score", "probability", "decision"]  # as without policies
 
 
 def test_the_older_bundle_stays_until_the_new_one_is_whole_and_other_files_for_ever(promised, tmp_path, quickly, monkeypatch):

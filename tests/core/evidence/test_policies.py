@@ -185,3 +185,46 @@ def test_the_recall_of_a_policy_is_a_term_of_its_own(space):
     assert space.fitted is not None  # no probe learns from a recall
     with pytest.raises(InputError, match="no policy 'arms'"):
         check_sets.change_terms(space, recall=0.7, policy="arms")
+
+
+def family_of_looks(folder, seed):
+    """Open both policies, declare a third and open all of them with a new model; tell which promises were ever broken."""
+    rng = np.random.default_rng(seed)
+    with three_classes(folder, n=6_000, seed=seed, shares=(0.3, 0.25), apart=1.6) as space:
+        gold = space.gold("label")
+        declare(space)
+        teach(space, 60, rng)
+        read(space, 400)
+        broken = {}
+
+        def look(*names):
+            for name in names:
+                opened = check_sets.open_check_set(space, Subject(name), analyst="ann")
+                scores, mine = openings.frozen_scores(space, opened), np.isin(gold, openings.flagged_then(space, opened))
+                plain = certify(opened.scores[opened.flagged], opened.recall, 0.05).threshold
+                for key, threshold in ((name, opened.threshold), (f"{name}, plain", plain)):
+                    bad = threshold is not None and (scores[mine] >= threshold).mean() < opened.recall
+                    broken[key] = broken.get(key, False) or bad
+
+        look("explicit", "weapons")
+        first = broken.copy()
+        set_policy(space, "harm", classes=["explicit", "weapons"], recall=0.9)
+        teach(space, 20, rng)
+        look("explicit", "weapons", "harm")
+        assert all(o.threshold is not None for o in openings.openings(space)[-2:])
+        return first["explicit"], first["weapons"], any(v for k, v in broken.items() if "plain" not in k), any(broken.values())
+
+
+@pytest.mark.slow
+def test_all_promises_of_a_family_stand_together(tmp_path, capsys):
+    found = np.array([family_of_looks(tmp_path / str(seed), seed) for seed in range(200)])
+    either = found[:, :2].any(axis=1).mean()
+    explicit, weapons, ever, plain = found.mean(axis=0)
+    with capsys.disabled():
+        print(  # noqa: T201  the figure is asked for
+            f"\nbroken at the first openings: explicit {explicit:.1%}, weapons {weapons:.1%}, either {either:.1%}; at any of "
+            f"five openings with a third policy: {ever:.1%}; with a plain 95% each: {plain:.1%}"
+        )
+    assert either <= 0.05
+    assert ever <= 0.05
+    assert plain > 0.05

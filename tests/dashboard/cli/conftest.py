@@ -18,3 +18,15 @@ def command():
         return json.loads(result.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """Run a command that must be refused, and return the sentence."""
+
+    def run(*words):
+        result = CliRunner().invoke(app, [*map(str, words)])
+        assert result.exit_code == 1, result.output
+        return " ".join(result.output.split())
+
+    return run

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.worlds import made, read, teach
+from tests.worlds import made, read, teach, three_classes
 
 
 def test_figures_of_a_check_set_are_printed_once_it_is_opened(tmp_path, command):
@@ -29,3 +29,35 @@ def test_figures_of_a_check_set_are_printed_once_it_is_opened(tmp_path, command)
     curves = {c["key"]: c for c in run("curves")["curves"]}
     assert curves["opened"]["n"] == 150
     assert all(low <= value for low, value in zip(curves["opened"]["recall_band"], curves["opened"]["recall"], strict=True))
+
+
+def test_policies_are_declared_judged_and_opened_one_by_one(tmp_path, command, refused):
+    with three_classes(tmp_path / "w") as space:
+        teach(space, 90, np.random.default_rng(1))
+        read(space, 200)
+
+    def run(*words):
+        return command(*words, "-w", tmp_path / "w")
+
+    assert run("policies") == {"policies": [], "in_no_policy": []}
+    assert run("policies", "--set", "weapons", "--recall", "0.8")["in_no_policy"] == ["explicit"]
+    alone = run("promise")
+    assert (alone["policy"], alone["recall"], alone["next_alpha"]) == ("weapons", 0.8, pytest.approx(0.04))
+    assert run("policies", "--set", "harm", "--classes", "explicit, weapons")["policies"][1] == {
+        "name": "harm",
+        "classes": ["explicit", "weapons"],
+        "recall": 0.9,
+    }
+    assert "name one with --policy: weapons, harm" in refused("promise", "--reveal", "-w", tmp_path / "w")
+    found = run("promise", "--policy", "harm", "--reveal")
+    assert (found["opened"]["recall"], found["opened"]["alpha"]) == (0.9, pytest.approx(0.02))
+    both = run("promise")["policies"]
+    assert [(one["policy"], one["opened"] is None) for one in both] == [("weapons", True), ("harm", False)]
+    curves = {c["key"]: c for c in run("curves", "--policy", "harm")["curves"]}
+    assert curves["opened"]["n_flagged"] == both[1]["n_flagged"] > both[0]["n_flagged"]
+    assert 0 < curves["training"]["n_flagged"] < curves["training"]["n"]
+    few = {c["key"]: c for c in run("curves", "--policy", "weapons")["curves"]}
+    assert few["training"]["n_flagged"] < curves["training"]["n_flagged"]
+    assert "opened" not in few
+    assert "no policy 'arms'" in refused("curves", "--policy", "arms", "-w", tmp_path / "w")
+    assert run("policies", "--remove", "harm")["in_no_policy"] == ["explicit"]
