@@ -18,9 +18,13 @@ def missing_for_map(workspace: Workspace) -> str:
     if not workspace.n_images:
         return "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
     if workspace.matrix is None:
-        return "No map yet: the images have no embeddings; stop this server and run 'lassoscope embed', then project."
+        return (
+            "No map yet: the images have no embeddings; choose an encoder on the page, or run 'lassoscope embed', then project."
+        )
     if not workspace.has_map:
-        return f"No map yet of the embeddings by '{workspace.encoder_name}'; stop this server and run 'lassoscope project'."
+        return (
+            f"No map yet of the embeddings by '{workspace.encoder_name}'; lay it out on the page, or run 'lassoscope project'."
+        )
     n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
     if n_waiting:
         return f"{n_waiting:,} new images are not on the map yet; stop this server and run 'lassoscope embed', then project."

@@ -48,12 +48,21 @@ from dashboard.state import SessionState
 
 if TYPE_CHECKING:
     from core.delivery.manifest import Rule
+    from core.encoders.offers import Offer
     from dashboard.server import Server
 
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
 MORE = 60  # images that "more like this" selects: two screens of the gallery
-AS_TOLD = (Topic.FITTING, Topic.FINDING, Topic.LEARNING, Topic.TRAINING, Topic.STUDIES, Topic.STUDYING)  # state, as it comes
+AS_TOLD = (
+    Topic.FITTING,
+    Topic.FINDING,
+    Topic.EMBEDDING,
+    Topic.LEARNING,
+    Topic.TRAINING,
+    Topic.STUDIES,
+    Topic.STUDYING,
+)  # state, as it comes
 
 
 @dataclass(frozen=True)
@@ -398,6 +407,30 @@ class Actions:
         self._server.hub.publish(Topic.ENCODER)
         self._server.refits.request()
         self.say(sentence)
+
+    def load_offers(self, done: Callable[[list["Offer"]], None]) -> None:
+        """Measure what the encoders on this machine cost."""
+
+        def measure() -> list["Offer"]:
+            from core.encoders.offers import offers_here
+
+            return list(offers_here(self.workspace, device=self.workspace.device))
+
+        self.run(measure, done, on=self._server.slow_pool)
+
+    def ask_for_public(self, done: Callable[["Offer"], None], *, failed: Callable[[], None]) -> None:
+        """Ask the hub for the public weights, and measure what they would cost here."""
+
+        def ask() -> "Offer":
+            from core.encoders.offers import public_offer
+
+            return public_offer(device=self.workspace.device)
+
+        self.run(ask, done, on=self._server.slow_pool, failed=failed)
+
+    def start_embedding(self, encoder: str | None, *, failed: Callable[[], None]) -> None:
+        """Embed all images, with the current encoder for None, and lay out the map; windows follow the progress."""
+        self.run(partial(self._server.embedding.start, encoder), lambda _: None, failed=failed)
 
     def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
         """Judge every encoder's probe on the same labels."""

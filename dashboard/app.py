@@ -60,7 +60,14 @@ def open_tab(server: Server) -> Page:
         server.hub.subscribe(document, actions.follow)
         # what happened between building the page and now
         now: Topics = {"encoder": None, "labels": None, "fitted": None, "learning": server.refits.learning}
-        actions.follow({**now, "finding": server.clusters.progress, "studying": server.experiments.running})
+        actions.follow(
+            {
+                **now,
+                "finding": server.clusters.progress,
+                "embedding": server.embedding.progress,
+                "studying": server.experiments.running,
+            }
+        )
         actions.meet_analyst()
 
     pn.state.onload(join)  # not now: documents that are built to warm up or for a liveness probe never close

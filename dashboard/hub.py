@@ -29,6 +29,7 @@ class Topic(StrEnum):
     ENCODER = "encoder"
     CLUSTERS = "clusters"
     FINDING = "finding"  # with how far finding clusters is, in words
+    EMBEDDING = "embedding"  # with how far the first embedding and map are, in words
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day
     TRAINING = "training"  # with the training runs

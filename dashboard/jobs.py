@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Hashable
 from functools import partial
 
+from core.arrays import Progress
 from core.errors import InputError
 from core.map.clusters import cluster
 from core.notices.find import find_notices, notices_sentence
@@ -16,6 +17,7 @@ from core.probe.live import refit
 from core.probe.live_curves import learning
 from core.store.troubles import sentence_of
 from core.study.run import ExperimentConfig, run_experiment
+from core.wording import counted
 from core.workspace import Workspace
 from dashboard.hub import Topic
 from dashboard.report import write_report
@@ -219,3 +221,70 @@ class ClusterJob(Job):
         if self._stopping.is_set():
             raise _StoppedError
         self._tell(f"Reading text on dark: {done:,} of {total:,} pictures…")
+
+
+class EmbedJob(Job):
+    """Embeds a workspace for the first time and lays out its map; windows follow the progress."""
+
+    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, refit_soon: Callable[[], None]) -> None:
+        super().__init__(
+            publish,
+            name="embedding",
+            busy="The images are already being embedded; the map will appear in every window.",
+            broke="Embedding failed; finished parts are kept.",
+        )
+        self._workspace, self._shared, self._refit_soon = workspace, shared, refit_soon
+        self.progress = ""  # in words, for windows opened later; "" while it is not running
+
+    def start(self, encoder: str | None) -> None:
+        """Start the job with an encoder that `embed` takes, None for the current one.
+
+        Raises:
+            ReadOnlyError: if nothing can be written to the workspace.
+            InputError: if it is running.
+        """
+        self._workspace.need_writable()
+        self.start_work(partial(self._prepare, encoder))
+
+    def _tell(self, progress: str) -> None:
+        self.progress = progress
+        self._publish(Topic.EMBEDDING, progress)
+
+    def _prepare(self, encoder: str | None) -> None:
+        from core.encoders.embed import embed
+        from core.map.project import project
+
+        space = self._workspace
+        copies = self._telling("Comparing near-duplicates: {:,} of {:,} images…")
+        try:
+            self._tell("Reading the weights…")
+            result = embed(
+                space,
+                encoder,
+                device=space.device,
+                on_progress=self._telling("Embedding: {:,} of {:,} images…"),
+                on_copies=copies,
+                on_fetch=self._telling("Downloading the weights: {:,} of {:,} bytes…"),
+            )
+            self._tell("Laying out the map…")
+            project(
+                space,
+                device=space.device,
+                on_progress=self._telling("Laying out the map: {:,} of {:,} rounds…"),
+                on_copies=copies,
+            )
+            for work_out in (self._shared.grid, self._shared.encoders, self._shared.refresh_curves):  # off the event loop
+                work_out()
+            self._publish(Topic.ENCODER, None)
+            self._refit_soon()
+            self._publish(Topic.SAID, f"{counted(space.n_images, 'image')} on the map, embedded with {result['encoder']}.")
+        finally:
+            self._tell("")
+
+    def _telling(self, sentence: str) -> Progress:
+        def tell(done: int, total: int) -> None:
+            if self._stopping.is_set():
+                raise _StoppedError
+            self._tell(sentence.format(done, total))
+
+        return tell

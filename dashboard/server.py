@@ -17,7 +17,7 @@ from dashboard.exposures import ExposureKeeper
 from dashboard.followed import Followed
 from dashboard.handout import Handout
 from dashboard.hub import Hub, Topic
-from dashboard.jobs import ClusterJob, ExperimentJob, RefitWorker
+from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
 from dashboard.shared import Shared
@@ -75,6 +75,7 @@ class Server:
     exposures: ExposureKeeper
     experiments: ExperimentJob
     clusters: ClusterJob
+    embedding: EmbedJob
     openings: Openings
     training: Followed[RunRecord]
     studies: Followed[Experiment | BrokenRun]
@@ -91,13 +92,14 @@ def start(settings: Settings) -> Server:
         LOG.warning("%s", said)
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
+    refits = RefitWorker(workspace, shared, hub.publish)
     warm()
     charts.warm()
     server = Server(
         settings=settings,
         workspace=workspace,
         hub=hub,
-        refits=RefitWorker(workspace, shared, hub.publish),
+        refits=refits,
         pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
         asks=ThreadPoolExecutor(1, thread_name_prefix="asks"),
         slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
@@ -106,6 +108,7 @@ def start(settings: Settings) -> Server:
         exposures=ExposureKeeper(workspace, hub.publish),
         experiments=ExperimentJob(workspace, hub.publish),
         clusters=ClusterJob(workspace, hub.publish),
+        embedding=EmbedJob(workspace, shared, hub.publish, refits.request),
         openings=Openings(workspace),
         training=Followed(
             partial(hub.publish, Topic.TRAINING),
@@ -147,6 +150,7 @@ def stop(server: Server) -> None:
     server.tidier.stop()
     server.experiments.stop()
     server.clusters.stop()
+    server.embedding.stop()
     server.pool.shutdown(wait=True)
     for pool in (server.asks, server.slow_pool, server.draw_pool):
         pool.shutdown(wait=True, cancel_futures=True)

@@ -65,11 +65,11 @@ class Shared(Once):
     def counts(self) -> LabelCounts:
         """Return how many images are labelled, by class and half."""
         space = self._workspace
-        return self.once("counts", (space.labels.version, space.n_images), partial(label_counts, space))
+        return self.once("counts", (space.labels.version, Same(space.is_check)), partial(label_counts, space))
 
     def encoders(self) -> list[KnownEncoder]:
-        """Return the encoders; new ones are embedded while no server writes here."""
-        return self.once("encoders", self._workspace.encoder_name, partial(encoders, self._workspace))
+        """Return the encoders."""
+        return self.once("encoders", Same(self._workspace.current), partial(encoders, self._workspace))
 
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns, which come with images."""

@@ -50,6 +50,7 @@ class SessionState(param.Parameterized):
     outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters outlined on the map.")
     clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
     finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
+    embedding: str = param.String(doc="Progress of the first embedding and map, in words; '' while nothing is running.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
 

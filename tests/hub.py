@@ -58,6 +58,7 @@ class FakeHub:
         self.asked = []  # (method, file name)
         self.cuts = False  # closes the connection half-way through each file of weights
         self.alters = False  # one byte of the weights is not the one whose hash it names
+        self.agents = set()  # what the client told of itself
         self.url = ""
 
     @property
@@ -99,6 +100,7 @@ def serving(files):
                 self.end_headers()
                 return None
             self.send_response(200)
+            hub.agents.add(self.headers["User-Agent"])
             self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("ETag", f'"{hashlib.sha256(hub.files[name]).hexdigest()}"')
             self.send_header("Content-Length", str(len(hub.files[name])))

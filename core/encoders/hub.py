@@ -72,6 +72,7 @@ def ask_hub(repository: str) -> int:
 
     if constants.HF_HUB_OFFLINE:
         raise UnavailableError("HF_HUB_OFFLINE is set, so the hub is not asked.")
+    quiet_hub()
     for name in WEIGHTS:
         try:
             size = _size_on_hub(repository, name)
@@ -132,10 +133,15 @@ def described(repository: str, config: HubConfig, found: Architecture) -> Archit
 
 
 def quiet_hub() -> None:
-    """Silence the hub client's log of retries; the caller reports the result in one sentence."""
+    """Silence the hub client: its log, since the caller reports the result in one sentence, and its statistics.
+
+    Without the latter it tells the hub the versions of torch and other packages, and which program started it.
+    """
+    from huggingface_hub import constants
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()
+    constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
 def _endpoint() -> str | None:

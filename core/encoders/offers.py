@@ -41,7 +41,7 @@ class Offer:
     size: int = 0  # input, px
     dim: int = 0  # of the embeddings
     licence: str = ""
-    images_per_second: float = 0.0  # on this machine, without decoding, which runs beside it
+    images_per_second: float = 0.0  # on this machine, without decoding, which runs beside it; 0 if not measured
     download: int = 0  # bytes; 0 if it is on this machine
     trouble: str = ""  # why it cannot be used; "" if it can
 
@@ -49,6 +49,8 @@ class Offer:
         """Describe it, with its cost for n images."""
         if self.trouble:
             return f"{self.encoder}: {self.trouble}"
+        if not self.images_per_second:
+            return f"{self.encoder}: {self.kind}"
         rate = f"{self.images_per_second:,.0f}" if self.images_per_second >= 10 else f"{self.images_per_second:.1f}"
         first = f" after a download of {self.download / 1e6:,.0f} MB" if self.download else ""
         return (
@@ -83,7 +85,9 @@ def resolve(workspace: Workspace, encoder: str) -> str:
 
 
 def offers_here(workspace: Workspace, *, device: str = "auto") -> Iterator[Offer]:
-    """Measure what needs no network: the shipped weights, then the files beside the workspace."""
+    """Yield the team's default if there is one, then measure the shipped weights and the files beside the workspace."""
+    if team := os.environ.get(VARIABLE):
+        yield Offer(team, f"the default that {VARIABLE} names")
     shipped = load_encoder(DEFAULT_ENCODER, device=device)
     yield _measured(DEFAULT_ENCODER, "shipped", shipped)
     for name, file in weights_beside(workspace).items():

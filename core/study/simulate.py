@@ -4,7 +4,7 @@ The simulated analyst gives the gold label. Probe (`fit_logistic`) and strategie
 never picked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -19,6 +19,7 @@ from core.probe.strategies import ROUND, STRATEGIES, Need, Pool, automatic
 
 RECALL = 0.9  # recall at which precision is reported
 GRID = np.linspace(0.01, 1, 100)  # recalls at which precision-recall curves are compared
+Fit = Callable[[FloatArray, BoolArray], tuple[FloatArray, float]]  # as `fit_logistic`: (n, D) and (n,) to (D,) and intercept
 METRICS = ("accuracy", "balanced_accuracy", "average_precision", "precision_at_recall")
 
 
@@ -67,7 +68,9 @@ def split(groups: IntArray, seed: int, *, most: int) -> Split:
 class Simulation:
     """One seed with one kind of features: every strategy starts from the same split."""
 
-    def __init__(self, x: FloatArray, flagged: BoolArray, groups: IntArray, *, seed: int, most: int) -> None:
+    def __init__(
+        self, x: FloatArray, flagged: BoolArray, groups: IntArray, *, seed: int, most: int, fit: Fit = fit_logistic
+    ) -> None:
         """Split the images.
 
         Args:
@@ -76,7 +79,9 @@ class Simulation:
             groups: (N,) int64, near-duplicate groups.
             seed: of split and picks.
             most: limit of images on each side.
+            fit: the probe; another than the product's is for benchmarks.
         """
+        self._fit = fit
         self._x, self._flagged, self._groups, self._seed = x, flagged, np.unique(groups, return_inverse=True)[1], seed
         self._on_cpu = torch.from_numpy(np.ascontiguousarray(x, np.float32))
         self.split = split(groups, seed, most=most)
@@ -122,7 +127,7 @@ class Simulation:
         marks = self._flagged[picked]
         if not marks.any() or marks.all():
             return None
-        weights, bias = fit_logistic(self._x[picked].astype(np.float64), marks)
+        weights, bias = self._fit(self._x[picked].astype(np.float64), marks)
         return self._x @ weights.astype(np.float32) + np.float32(bias)
 
     def _judge(self, picked: IntArray) -> Judgement:

@@ -23,6 +23,7 @@ from dashboard.views.components.keys import Keys
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.exposure import ReminderCard
+from dashboard.views.first_run import FirstRun, wants_first_run
 from dashboard.views.guide import Guide
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
@@ -62,6 +63,7 @@ class Page:
         self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
         self._tabs.param.watch(self._on_tab, "active")
         cards = (  # above the tabs; most visits never see most of them
+            (partial(FirstRun, **both), partial(wants_first_run, state.workspace), "grid"),
             (partial(Guide, **both), lambda: state.guide, "guide"),
             (partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder"),
             (partial(BulkPane, **with_inputs), lambda: state.spot_check is not None, "spot_check"),

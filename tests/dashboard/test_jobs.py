@@ -3,14 +3,17 @@
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from core.errors import InputError
 from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard import jobs
-from dashboard.jobs import ClusterJob, ExperimentJob, Job, RefitWorker
+from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, Job, RefitWorker
 from dashboard.shared import Shared
+from tests.reading import take_in
+from tests.shared import photo
 from tests.waiting import wait_for
 
 
@@ -94,6 +97,72 @@ def test_finding_clusters_tells_how_far_it_is_and_ends_when_the_server_does(monk
     assert told[0] == ("finding", "Finding clusters…")
     assert told[-1] == ("finding", "")
     assert not [data for topic, data in told if topic == "message"]  # a server that closes is no failure
+
+
+# -- the first embedding --
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A workspace of a few images without embeddings."""
+    (tmp_path / "images").mkdir()
+    for i in range(12):
+        photo(i).save(tmp_path / "images" / f"p{i}.png")
+    with Workspace.create(tmp_path / "w", salt="first") as space:
+        take_in(space, tmp_path / "images")
+        yield space
+
+
+def lay_out(space, **_):
+    """Give every image a place on a map, as UMAP would in many seconds."""
+    (space.folder / "projection").mkdir()
+    np.save(space.folder / "projection" / "map.npy", space.current.need_matrix().take(np.arange(space.n_images))[:, :2])
+    space.catalog.models.add_projection(space.encoder_name, space.n_images, "projection/map.npy", {"seed": 0})
+    space.reopen_encoder()
+
+
+def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh, publish, told):
+    monkeypatch.setattr("core.map.project.project", lay_out)
+    shared, refits = Shared(fresh), []
+    assert shared.encoders() == []
+    job = EmbedJob(fresh, shared, publish, lambda: refits.append(1))
+    job.start("pixels-pca")
+    wait_for(lambda: not job.running)
+    words = [data for topic, data in told if topic == "embedding"]
+    assert words[0] == "Reading the weights…"
+    assert "Embedding: 12 of 12 images…" in words
+    assert words[-2:] == ["Laying out the map…", ""]
+    assert ("encoder", None) in told
+    assert ("said", f"12 images on the map, embedded with {fresh.encoder_name}.") in told
+    assert refits == [1]
+    assert fresh.has_map
+    assert [encoder["mapped"] for encoder in shared.encoders()] == [12]
+
+
+def test_an_embedding_that_fails_is_told_and_can_be_started_again(fresh, publish, told):
+    job = EmbedJob(fresh, Shared(fresh), publish, lambda: None)
+    job.start("nowhere.safetensors")
+    wait_for(lambda: not job.running)
+    assert any(topic == "message" and "There is no file nowhere.safetensors" in data for topic, data in told)
+    assert told[-1][0] == "message"
+    assert job.progress == ""
+
+
+def test_a_server_that_closes_ends_the_embedding_without_a_failure(monkeypatch, fresh, publish, told):
+    begun = threading.Event()
+
+    def embed_for_ever(_space, _encoder, *, on_progress, **_):
+        begun.set()
+        while True:
+            on_progress(1, 12)
+
+    monkeypatch.setattr("core.encoders.embed.embed", embed_for_ever)
+    job = EmbedJob(fresh, Shared(fresh), publish, lambda: None)
+    job.start(None)
+    begun.wait()
+    job.stop()
+    assert not job.running
+    assert not [data for topic, data in told if topic == "message"]
 
 
 @pytest.fixture

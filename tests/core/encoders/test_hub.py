@@ -29,6 +29,8 @@ def test_weights_are_fetched_once_and_give_what_the_network_gives(hub):
     encoder = load_encoder(f"hf:{REPOSITORY}", device="cpu", on_fetch=lambda *p: seen.append(p))
     size = len(hub.files["model.safetensors"])
     assert hub.fetched == ["config.json", "model.safetensors"]
+    assert hub.agents
+    assert not any("torch" in agent for agent in hub.agents)  # the client's statistics
     assert seen[-1] == (size, size)
     asked = len(hub.asked)
     assert load().name == encoder.name

@@ -1,0 +1,103 @@
+"""The first run of a workspace without a map: choose an encoder by what it costs here, then embed and lay out the map."""
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from core.workspace import Workspace
+from dashboard.actions import Actions
+from dashboard.state import SessionState
+from dashboard.theme import styled
+from dashboard.views.words import words
+
+if TYPE_CHECKING:
+    from core.encoders.offers import Offer
+
+MEASURING = "Measuring what the encoders on this machine cost…"
+FIRST = "An encoder turns every picture into a vector; pictures that it finds alike are near each other on the map."
+CONTINUE = "The images are embedded by {encoder}; the map is still to be laid out."
+
+
+def wants_first_run(workspace: Workspace) -> bool:
+    """Tell whether a workspace has images, no map, and room for one."""
+    return workspace.writable and bool(workspace.n_images) and not workspace.has_map
+
+
+class FirstRun(pn.viewable.Viewer):
+    """A card above the tabs until there is a map. The hub is asked only when a person presses the button for it."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._offers: list[Offer] = []
+        self._words = words(margin=0)
+        self._choice = pmui.RadioBoxGroup(label="Encoder", options=[], size="small", visible=False, margin=(0, 8))
+        self._ask = pmui.Button(
+            label="Look for public weights",
+            description="Ask the Hugging Face hub for MSN weights trained on ImageNet; nothing of this workspace is sent",
+            variant="text",
+            size="small",
+            margin=0,
+            on_click=lambda _: self._look(),
+        )
+        self._start = pmui.Button(
+            label="Embed and lay out the map", size="small", margin=(4, 0), disabled=True, on_click=lambda _: self._go()
+        )
+        self._progress = words(margin=(4, 0))
+        self._layout = pn.Column(
+            self._words,
+            self._choice,
+            pn.Row(self._ask, pn.layout.HSpacer(), self._start, sizing_mode="stretch_width", margin=0),
+            self._progress,
+            sizing_mode="stretch_width",
+            margin=(4, 8),
+            **styled("card"),
+        )
+        self.state.param.watch(self._follow, ["embedding", "grid"])
+        if self.state.encoder:  # embedded, and stopped before the map was laid out
+            self._words.object = html.escape(CONTINUE.format(encoder=self.state.encoder))
+            self._ask.visible, self._start.label = False, "Lay out the map"
+        elif not self.state.embedding:
+            self._words.object = f"{FIRST}<br>{MEASURING}"
+            self.actions.load_offers(self._show)
+        self._follow()
+
+    def _show(self, offers: list["Offer"]) -> None:
+        chosen = self._choice.value
+        self._offers = offers
+        usable = [offer.encoder for offer in offers if not offer.trouble]
+        n_images = self.state.workspace.n_images
+        told = "".join(f"<li>{html.escape(offer.sentence(n_images))}</li>" for offer in offers)
+        self._words.object = f"<b>Choose an encoder</b><br>{FIRST}<ul>{told}</ul>"
+        self._choice.param.update(options=usable, value=chosen if chosen in usable else usable[0], visible=len(usable) > 1)
+        self._follow()
+
+    def _look(self) -> None:
+        self._ask.param.update(disabled=True, label="Asking the hub…")
+        self.actions.ask_for_public(self._found, failed=self._asked)
+
+    def _asked(self) -> None:
+        self._ask.param.update(disabled=False, label="Look for public weights")
+
+    def _found(self, offer: "Offer") -> None:
+        self._ask.visible = False
+        self._show([*self._offers, offer])
+
+    def _go(self) -> None:
+        self._start.disabled = True
+        self.actions.start_embedding(self._choice.value, failed=self._follow)
+
+    def _follow(self, *_: Any) -> None:
+        running, done = self.state.embedding, self.state.workspace.has_map
+        self._layout.visible = not done
+        self._progress.object = html.escape(running)
+        self._ask.disabled = self._choice.disabled = bool(running)
+        self._start.disabled = bool(running) or not (self._offers or self.state.encoder)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
