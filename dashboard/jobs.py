@@ -255,22 +255,22 @@ class EmbedJob(Job):
         from core.map.project import project
 
         space = self._workspace
-        copies = self._telling("Comparing near-duplicates: {:,} of {:,} images…")
+        copies = self._telling("Comparing near-duplicates", "image")
         try:
             self._tell("Reading the weights…")
             result = embed(
                 space,
                 encoder,
                 device=space.device,
-                on_progress=self._telling("Embedding: {:,} of {:,} images…"),
+                on_progress=self._telling("Embedding", "image"),
                 on_copies=copies,
-                on_fetch=self._telling("Downloading the weights: {:,} of {:,} bytes…"),
+                on_fetch=self._telling("Downloading the weights", "byte"),
             )
             self._tell("Laying out the map…")
             project(
                 space,
                 device=space.device,
-                on_progress=self._telling("Laying out the map: {:,} of {:,} rounds…"),
+                on_progress=self._telling("Laying out the map", "round"),
                 on_copies=copies,
             )
             for work_out in (self._shared.grid, self._shared.encoders, self._shared.refresh_curves):  # off the event loop
@@ -281,10 +281,10 @@ class EmbedJob(Job):
         finally:
             self._tell("")
 
-    def _telling(self, sentence: str) -> Progress:
+    def _telling(self, doing: str, noun: str) -> Progress:
         def tell(done: int, total: int) -> None:
             if self._stopping.is_set():
                 raise _StoppedError
-            self._tell(sentence.format(done, total))
+            self._tell(f"{doing}: {done:,} of {counted(total, noun)}…")
 
         return tell
