@@ -17,12 +17,13 @@ from core.catalog.records import Policy
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
-from core.evidence.frozen import score_subject
+from core.evidence.frozen import missing_for_subject, score_subject, scores_hash
 from core.evidence.openings import Opening, OpeningRecord, openings, readable
 from core.evidence.second_reading import second_outcome
-from core.evidence.subject import Family, Look, Subject, standing
+from core.evidence.subject import PROBE, Family, Look, Subject, standing
 from core.labels.policies import check_terms, codes_of, policies, policy_named, set_policy
 from core.missing import missing_for_check, missing_for_score
+from core.score_columns.keep import score_column
 from core.wording import counted, target, verb
 from core.workspace import Workspace
 
@@ -87,8 +88,10 @@ def _batch(workspace: Workspace, policy: Policy) -> _Batch:
 
 
 def _model_key(workspace: Workspace, probe: int, subject: Subject, recall: float) -> str:
-    record = workspace.catalog.models.probe_record(probe)
     about = "" if subject == Subject() else f"#{subject.policy}#{subject.scorer}"
+    if subject.scorer != PROBE:  # another probe is no other model then
+        return f"{scores_hash(subject, score_subject(workspace, subject, str(workspace.encoder_name), probe))}@{recall}{about}"
+    record = workspace.catalog.models.probe_record(probe)
     return f"{record.get('inputs', probe)}@{recall}{about}"
 
 
@@ -117,7 +120,7 @@ def status(workspace: Workspace, subject: Subject | None = None) -> CheckStatus:
     """Return how far the current set is read for a subject (None = the first), and what opening it would cost.
 
     Raises:
-        InputError: if there is no such policy.
+        InputError: if there is no such policy or scorer.
     """
     terms, fitted, subject = workspace.check_set, workspace.fitted, subject or first_subject(workspace)
     policy = policy_named(workspace, subject.policy)
@@ -148,11 +151,11 @@ def status(workspace: Workspace, subject: Subject | None = None) -> CheckStatus:
         alpha=known.alpha if known else look_alpha(k, stands.share * error),
         later_alpha=look_alpha(k, stands.share * error),
         known=known,
-        missing=_missing(workspace, batch, policy),
+        missing=_missing(workspace, batch, policy, subject),
     )
 
 
-def _missing(workspace: Workspace, batch: _Batch, policy: Policy) -> str:
+def _missing(workspace: Workspace, batch: _Batch, policy: Policy, subject: Subject) -> str:
     terms, n, n_flagged = workspace.check_set, len(batch.rows), int(batch.flagged.sum())
     if not batch.n_total and (missing := missing_for_check(workspace)):
         return missing
@@ -173,7 +176,7 @@ def _missing(workspace: Workspace, batch: _Batch, policy: Policy) -> str:
             f"Only {n_flagged} of {counted(n, 'check image')} {verb(n_flagged)} {names}; opening the set needs at least "
             f"{MIN_FLAGGED}. {next_step}"
         )
-    return ""
+    return missing_for_subject(workspace, subject)
 
 
 def open_check_set(workspace: Workspace, subject: Subject | None = None, *, analyst: str) -> Opening:
@@ -195,7 +198,8 @@ def open_check_set(workspace: Workspace, subject: Subject | None = None, *, anal
         raise InputError("The model in use was not saved; run 'lassoscope fit', then open the check set.")
     subject, policy, terms = stands.subject, stands.policy, stands.check_set
     batch, encoder = _batch(workspace, policy), str(workspace.encoder_name)
-    scores = score_subject(workspace, subject, encoder, fitted.version)[batch.rows].astype(np.float64)
+    everything = score_subject(workspace, subject, encoder, fitted.version)
+    scores = everything[batch.rows].astype(np.float64)
     certified = certify(scores[batch.flagged], policy.recall, stands.alpha, live=terms.live)
     frame = workspace.matrix.rows if workspace.matrix else 0
     reread, disagreed = second_outcome(workspace, batch.rows)
@@ -214,6 +218,8 @@ def open_check_set(workspace: Workspace, subject: Subject | None = None, *, anal
         guideline=workspace.guideline,
         reread=reread,
         disagreed=disagreed,
+        scores_hash=scores_hash(subject, everything),
+        higher_is_safer=subject.scorer != PROBE and score_column(workspace, subject.scorer).higher_is_safer,
         rows=batch.rows,
         flagged=batch.flagged,
         scores=scores,

@@ -1,9 +1,14 @@
-"""Scores by a saved probe, which does not change any more. Each verb takes the workspace."""
+"""Scores that do not change any more: by a saved probe, or of a score column. Each verb takes the workspace."""
+
+import hashlib
+
+import numpy as np
 
 from core.arrays import FloatArray
 from core.embeddings.scores import score_with
-from core.errors import InputError
 from core.evidence.subject import PROBE, Subject
+from core.score_columns.keep import flagged_scores, score_column
+from core.wording import counted, verb
 from core.workspace import Workspace
 
 
@@ -13,13 +18,37 @@ def score_probe(workspace: Workspace, encoder: str, probe: int, policy: str = ""
 
 
 def score_subject(workspace: Workspace, subject: Subject, encoder: str, probe: int) -> FloatArray:
-    """Score all embedded images by a subject's scorer: (M,) float32, higher = more likely of the policy's classes.
+    """Score all embedded images by a subject's scorer: (M,) float32 logits of the probe, or (M,) float64 of a score column.
 
     Args:
         encoder, probe: of the opening.
+    Returns:
+        higher = more likely of the policy's classes; NaN where a score column has no score.
     Raises:
         InputError: if this workspace has no such scorer.
     """
-    if subject.scorer != PROBE:
-        raise InputError(f"This workspace has no scores by '{subject.scorer}' any more; import them again.")
-    return score_probe(workspace, encoder, probe, subject.policy)
+    if subject.scorer == PROBE:
+        return score_probe(workspace, encoder, probe, subject.policy)
+    n_embedded = workspace.embedded(encoder).need_matrix().rows
+    return flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]
+
+
+def scores_hash(subject: Subject, scores: FloatArray) -> str:
+    """Hash the scores of a column, so that others imported later are noticed; "" for the probe, whose weights are kept."""
+    if subject.scorer == PROBE:
+        return ""
+    return hashlib.blake2b(np.ascontiguousarray(scores, "<f8").view(np.uint8).data, digest_size=12).hexdigest()
+
+
+def missing_for_subject(workspace: Workspace, subject: Subject) -> str:
+    """Return what a score column lacks for a promise about all embedded images; "" if nothing, or for the probe."""
+    if subject.scorer == PROBE:
+        return ""
+    n_embedded = workspace.matrix.rows if workspace.matrix else 0
+    n = int(np.isnan(flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]).sum())
+    if not n:
+        return ""
+    return (
+        f"'{subject.scorer}' has no score for {counted(n, 'image')}, and a promise is about all of them; import "
+        f"{verb(n, 'its score', 'their scores')} first."
+    )

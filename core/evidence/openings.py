@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Str
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.evidence import OpeningRow
+from core.errors import InputError
 from core.evidence.focus import focus_draws, focus_rows, inclusion
-from core.evidence.frozen import score_subject
+from core.evidence.frozen import score_subject, scores_hash
 from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import PointFigures, Sample, figures_at
 from core.maths.precision_recall import Range, binomial_range
@@ -65,6 +66,8 @@ class OpeningTerms(BaseModel):
     guideline: str
     reread: int  # check labels of this batch with a second reading
     disagreed: int  # of those, where the two readings differ
+    scores_hash: str = ""  # of a score column's scores of the images it covers; "" = the probe's
+    higher_is_safer: bool = False  # the column's; its scores are kept with the opposite sign then
 
 
 class OpeningRecord(OpeningTerms):
@@ -133,8 +136,16 @@ def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
 
     Its check images keep the scores they were certified with: another version of a library may score in other last digits, and
     the image that sets the threshold must not fall below it.
+
+    Raises:
+        InputError: if it is about a score column whose scores are others now.
     """
     scores = score_subject(workspace, opened.subject, opened.encoder, opened.probe)[: opened.frame].copy()
+    if scores_hash(opened.subject, scores) != opened.scores_hash:
+        raise InputError(
+            f"The scores of '{opened.scorer}' have changed since opening {opened.number}; import the file from before again to "
+            "see its figures, or open the check set for the new scores."
+        )
     scores[opened.rows] = opened.scores
     return scores
 

@@ -18,7 +18,7 @@ from core.evidence.bounds import (
 )
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
-from core.evidence.subject import Family
+from core.evidence.subject import PROBE, Family
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Sample, what_more_buys
 from core.maths.precision_recall import PRCurve, Range, binomial_range
 from core.wording import counted, per_thousand, percent, target, verb
@@ -53,6 +53,21 @@ def say_threshold(threshold: float, sample: Sample) -> str:
         if sample.counted_above(shown) == wanted:
             return f"{shown:.{decimals}f}"
     return repr(threshold)
+
+
+def scored(opened: Opening, threshold: float, sample: Sample, *, by_probe: str, by_column: str) -> str:
+    """Say which scores reach a threshold, as their scorer gives them: "that score ≥ 0.42", "with scores of 'vendor' ≤ 0.58".
+
+    Args:
+        by_probe: the words before the figure for the probe's scores.
+        by_column: those for a score column, before its name.
+    """
+    shown = say_threshold(threshold, sample)
+    if opened.scorer == PROBE:
+        return f"{by_probe} ≥ {shown}"
+    if opened.higher_is_safer:  # its scores are kept with the opposite sign
+        return f"{by_column} of '{opened.scorer}' ≤ {shown.removeprefix('-') if shown.startswith('-') else f'-{shown}'}"
+    return f"{by_column} of '{opened.scorer}' ≥ {shown}"
 
 
 # -- before an opening: nothing here reveals scores --
@@ -154,9 +169,9 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, le
     what = kind(opened.flagged_names)
     if figures is None:
         return [_no_promise(opened, sample, what, left)]
+    reached = scored(opened, figures.threshold, sample, by_probe="that score", by_column="with scores")
     return [
-        f"Review images that score ≥ {say_threshold(figures.threshold, sample)}: {counted(figures.reviewed, 'image')}, "
-        f"{percent(figures.reviewed_share)} of all (counted).",
+        f"Review images {reached}: {counted(figures.reviewed, 'image')}, {percent(figures.reviewed_share)} of all (counted).",
         f"At least {target(opened.recall)} of {what} images are caught ({target(opened.confidence)} sure; estimate "
         f"{percent(figures.recall.value)}).",
         precision_words(figures, what),
@@ -173,10 +188,11 @@ def _no_promise(opened: Opening, sample: Sample, what: str, left: int) -> str:
     more = labels_needed(opened.n, opened.n_flagged, opened.recall, later_alpha(opened), live=opened.live)
     lowest = float(sample.scores[sample.flagged].min())
     best = percent(best_recall(opened.n_flagged, opened.alpha), down=True)
+    reached = scored(opened, lowest, sample, by_probe="that scores", by_column="with a score")
     return (
         f"{opened.n_flagged:,} of {opened.n:,} were {what}: {_share_of_all(opened.n_flagged, opened.n)}. To promise "
         f"{target(opened.recall)} recall, {_plan(more, left, 'label about {} before you look again')}. This look does "
-        f"promise at least {best} recall, if you review every image that scores ≥ {say_threshold(lowest, sample)}."
+        f"promise at least {best} recall, if you review every image {reached}."
     )
 
 
@@ -220,7 +236,8 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: i
     what = kind(opened.flagged_names)
     covered = opened.threshold is not None and figures.threshold <= opened.threshold
     n = figures.reviewed
-    head = f"At scores ≥ {say_threshold(figures.threshold, sample)}, {counted(n, 'image')} {verb(n)} reviewed, "
+    reached = scored(opened, figures.threshold, sample, by_probe="scores", by_column="scores")
+    head = f"At {reached}, {counted(n, 'image')} {verb(n)} reviewed, "
     head += f"{percent(figures.reviewed_share)} of all (counted). "
     if covered:
         head += f"The promise of {target(opened.recall)} covers this threshold. "

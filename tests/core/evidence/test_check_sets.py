@@ -347,7 +347,8 @@ def test_an_opening_is_stored_as_plain_json_beside_its_columns(space):
     record = kept["record"]
     promised = "encoder recall confidence live alpha threshold misses"
     about = "n_teach frame frame_hash flagged_names guideline reread disagreed"
-    assert list(record) == [*promised.split(), *about.split(), "rows", "flagged", "scores"]
+    scorer = "scores_hash higher_is_safer"
+    assert list(record) == [*promised.split(), *about.split(), *scorer.split(), "rows", "flagged", "scores"]
     assert (record["flagged_names"], record["rows"]) == (list(opened.flagged_names), opened.rows.tolist())
     assert (record["flagged"], record["scores"]) == ([int(flag) for flag in opened.flagged], opened.scores.tolist())
     assert (opened.rows.dtype, opened.flagged.dtype, opened.scores.dtype) == (np.int64, np.bool_, np.float64)

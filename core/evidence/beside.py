@@ -1,0 +1,61 @@
+"""Openings of one check set by different scorers, beside each other on the labels they share. Each verb takes the workspace."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.evidence.openings import Opening, openings
+from core.evidence.threshold import FEWEST_FOR_AP
+from core.maths.paired import Difference, paired_difference
+from core.maths.precision_recall import Range
+from core.wording import counted, signed, target
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Beside:
+    """How far one opening's scorer exceeds another's on the sealed labels that both were opened with."""
+
+    other: str  # the other scorer
+    n: int  # shared labels
+    difference: Difference
+
+
+def beside(workspace: Workspace, opened: Opening) -> list[Beside]:
+    """Compare an opening with the newest of every other scorer, for the same policy and check set.
+
+    It is no look: both have been opened, and nothing but their recorded labels and scores is read.
+
+    Returns:
+        one for each other scorer, by name, with at least 20 flagged labels that both share.
+    """
+    newest: dict[str, Opening] = {}
+    for other in openings(workspace):
+        same = (other.check_set, other.policy, other.flagged_names) == (opened.check_set, opened.policy, opened.flagged_names)
+        if same and other.scorer != opened.scorer:
+            newest.setdefault(other.scorer, other)
+    found = []
+    for name, other in sorted(newest.items()):
+        rows, mine, theirs = np.intersect1d(opened.rows, other.rows, return_indices=True)
+        kept = opened.flagged[mine] == other.flagged[theirs]  # a label that was changed in between judges neither
+        mine, theirs = mine[kept], theirs[kept]
+        flagged = opened.flagged[mine]
+        if flagged.sum() >= FEWEST_FOR_AP and not flagged.all():
+            difference = paired_difference(opened.scores[mine], other.scores[theirs], flagged, recall=opened.recall)
+            found.append(Beside(name, len(rows[kept]), difference))
+    return found
+
+
+def beside_words(opened: Opening, found: Beside) -> str:
+    """State a comparison: which scorer is better, by how much, on how many labels."""
+    average, precision = found.difference.average_precision, found.difference.precision
+    verdict = "better than" if average.low > 0 else "worse than" if average.high < 0 else "not shown to differ from"
+    return (
+        f"On the {counted(found.n, 'check label')} that both were opened with, '{opened.scorer}' is {verdict} '{found.other}': "
+        f"average precision {_change(average)}, precision at {target(opened.recall)} recall {_change(precision)} (95% ranges, "
+        "paired)."
+    )
+
+
+def _change(found: Range) -> str:
+    return f"{signed(found.value, 3)} ({signed(found.low, 3)} to {signed(found.high, 3)})"
