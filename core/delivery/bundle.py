@@ -206,10 +206,7 @@ def _named_or_promised(workspace: Workspace, policy: Policy, point: str | None) 
                 f"Opening {saved.opening}, from which '{name}' was chosen, cannot be read; open the check set and save a "
                 "point again."
             )
-        if chosen.scorer != PROBE:
-            raise InputError(
-                f"'{name}' is a threshold of '{chosen.scorer}', which a bundle cannot compute; choose a point of the probe."
-            )
+        _need_probe(f"'{name}'", chosen)
         title = f"operating point '{name}', {'in force' if saved.in_force else 'not in force'}"
         return Choice(policy, saved.threshold, name, title, chosen.probe, chosen.encoder, chosen)
     mine = (found for found in opened_by_number.values() if found.subject == Subject(policy.name))
@@ -224,10 +221,16 @@ def _named_or_promised(workspace: Workspace, policy: Policy, point: str | None) 
     return Choice(policy, promised.threshold, "", title, promised.probe, promised.encoder, promised)
 
 
+def _need_probe(what: str, opened: Opening) -> None:
+    if opened.scorer != PROBE:
+        raise InputError(f"{what} is a threshold of '{opened.scorer}', which a bundle cannot compute; choose one of the probe.")
+
+
 def _without_name(workspace: Workspace, policy: Policy, threshold: float, opened: Opening | None) -> Choice:
     if not math.isfinite(threshold):
         raise InputError(f"A threshold must be a finite score, got {threshold}; name another.")
     if opened is not None:
+        _need_probe("That", opened)
         title = f"an unnamed threshold, from opening {opened.number}"
         return Choice(policy, threshold, "", title, opened.probe, opened.encoder, opened)
     fitted, codes = workspace.fitted, codes_of(workspace, policy)

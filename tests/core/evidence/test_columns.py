@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from core.catalog.score_columns import NewColumn
+from core.delivery.bundle import choose
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.beside import beside, beside_words
@@ -109,6 +110,10 @@ def test_a_columns_point_can_be_put_in_force(space):
     (point,) = points.points(space)
     assert (point.scorer, point.in_force) == ("good", True)
     assert points.in_force(space)["name"] == "vendor"
+    with pytest.raises(InputError, match="'vendor' is a threshold of 'good', which a bundle cannot compute"):
+        choose(space)
+    with pytest.raises(InputError, match="That is a threshold of 'good'"):
+        choose(space, threshold=opened.threshold, opened=opened)
 
 
 def test_a_column_without_all_scores_or_that_is_not_there_is_one_sentence(space):

@@ -92,8 +92,8 @@ def test_a_scorer_or_policy_that_is_not_there_is_refused_and_spends_nothing(spac
     read(space, 200)
     with pytest.raises(InputError, match="no policy 'arms'; the policies are: explicit, weapons"):
         check_sets.open_check_set(space, Subject("arms"), analyst="ann")
-    with pytest.raises(InputError, match="no scores by 'score:vendor'"):
-        check_sets.open_check_set(space, Subject("weapons", "score:vendor"), analyst="ann")
+    with pytest.raises(InputError, match="no score column 'vendor'"):
+        check_sets.open_check_set(space, Subject("weapons", "vendor"), analyst="ann")
     assert openings.openings(space) == []
 
 
