@@ -23,6 +23,7 @@ from core.evidence.focus import FocusDraw, draw_focus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
 from core.evidence.queues import Queue
+from core.evidence.subject import Subject
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
 from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
@@ -136,6 +137,11 @@ class Actions:
     def say(self, sentence: str, *, error: bool = False) -> None:
         """Show one sentence in this tab."""
         self.state.param.update(message=sentence, message_is_error=error)
+
+    def forget_error(self) -> None:
+        """Take back an error message that is about what is now another value."""
+        if self.state.message_is_error:
+            self.say("")
 
     def follow(self, topics: Topics) -> None:
         """Update the tab after changes elsewhere, in one message to the browser."""
@@ -539,22 +545,25 @@ class Actions:
 
         self.run(verb, kept)
 
-    def load_opening(self, number: int | None, done: Callable[[OpeningView], None]) -> None:
-        """Load what the Operating point page shows."""
-        self.run(partial(self._server.openings.view, number), done, on=self._server.slow_pool)
+    def load_opening(self, number: int | None, policy: str, done: Callable[[OpeningView], None]) -> None:
+        """Load what the Operating point page shows of a policy."""
+        self.run(partial(self._server.openings.view, number, policy), done, on=self._server.slow_pool)
 
-    def open_check_set(self, done: Callable[[int], None]) -> None:
+    def open_check_set(self, subject: Subject, done: Callable[[int], None]) -> None:
         """Open the check set for the newest model; this counts as a look."""
 
         def opened(found: Opening) -> None:
-            self._announce(f"Opened check set {found.check_set}: look {found.look}, with {counted(found.n, 'check label')}.")
+            about = f" for '{found.policy}'" if found.policy else ""
+            labels = counted(found.n, "check label")
+            self._announce(f"Opened check set {found.check_set}{about}: look {found.look}, with {labels}.")
             done(found.number)
 
-        self.run(partial(check_sets.open_check_set, self.workspace, analyst=self.state.analyst), opened)
+        self.run(partial(check_sets.open_check_set, self.workspace, subject, analyst=self.state.analyst), opened)
 
-    def change_terms(self, term: str, value: Any, undo: Callable[[], None]) -> None:
-        """Change a term of the check set; `undo` shows the current terms again if that is refused."""
-        self.run(lambda: check_sets.change_terms(self.workspace, **{term: value}), lambda _: self._announce(""), failed=undo)
+    def change_terms(self, term: str, value: Any, policy: str, undo: Callable[[], None]) -> None:
+        """Change a term of the check set, the recall of a policy; `undo` shows the current terms again if that is refused."""
+        verb = partial(check_sets.change_terms, self.workspace, policy=policy, **{term: value})
+        self.run(verb, lambda _: self._announce(""), failed=undo)
 
     def begin_set(self) -> None:
         """Start another check set from unused images."""

@@ -46,6 +46,8 @@ class OpeningView:
     left: int  # images that a later look could add to the shown opening's labels
     n_since: int  # sealed labels read or changed since it
     export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
+    no_export: str  # why there is nothing to export; "" if there is
+    set_opened: bool  # whether the check set was opened, for any policy
     problem: str = ""  # why the opening cannot be shown
 
 
@@ -87,9 +89,11 @@ class Openings:
         names = tuple(known.name for known in policies(workspace))
         subject = Subject(policy if policy in names else names[0])
         others = {*names} - {subject.policy}
-        history = tuple(r for r in openings.openings(workspace) if r.policy not in others)
+        found = openings.openings(workspace)
+        history = tuple(r for r in found if r.policy not in others)
         newest = next((r for r in history if r.subject == subject), None)
         opened = next((r for r in history if r.number == number), newest)
+        export, no_export = self._export()
         view = OpeningView(
             status=check_sets.status(workspace, subject),
             policies=names,
@@ -103,7 +107,9 @@ class Openings:
             in_force=points.in_force(workspace, subject.policy if opened is None else opened.policy),
             left=0 if opened is None else openings.left_to_read(workspace, opened),
             n_since=0 if opened is None else openings.read_since(workspace, opened),
-            export=self._export(),
+            export=export,
+            no_export=no_export,
+            set_opened=any(r.check_set == workspace.check_set.number for r in found),
         )
         if opened is None:
             return view
@@ -115,13 +121,13 @@ class Openings:
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         return replace(view, scores=scores, sample=sample, naive=naive, drift=drift)
 
-    def _export(self) -> "tuple[Choice, ...]":
+    def _export(self) -> "tuple[tuple[Choice, ...], str]":
         from core.delivery.bundle import choose
 
         try:
-            return tuple(choose(self._workspace))
-        except InputError:
-            return ()
+            return tuple(choose(self._workspace)), ""
+        except InputError as error:
+            return (), str(error)
 
     def _frozen(self, opened: Opening) -> tuple[FloatArray, FloatArray]:
         with self._lock:

@@ -5,6 +5,7 @@ import math
 import panel_material_ui as pmui
 
 from core.errors import InputError
+from dashboard.actions import Actions
 
 LONGEST = 40  # characters
 
@@ -31,6 +32,15 @@ def number(text: str) -> float | None:
     if not math.isfinite(found):
         raise InputError(f"This field needs a number, got '{text[:LONGEST]}'; for example 0.9.")
     return found
+
+
+def asked_number(actions: Actions, text: str) -> float | None:
+    """Read a number field; None, and a sentence, where it holds none."""
+    try:
+        return number(text)
+    except InputError as error:
+        actions.say(str(error), error=True)
+        return None
 
 
 def written(value: float | None, decimals: int = 4) -> str:

@@ -1,5 +1,6 @@
 """The Operating point page without a browser: one threshold in every widget, echoes are ignored, old results are reported."""
 
+import html
 import shutil
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.threshold import figures_at
+from core.labels.policies import remove_policy, set_policy
 from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard.actions import Actions
@@ -18,7 +20,7 @@ from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
-from tests.worlds import made, read, teach
+from tests.worlds import made, read, teach, three_classes
 
 
 class Direct(Actions):
@@ -86,8 +88,8 @@ def drag(page, *places):
 
 def choose(page, number):
     """Choose an opening as a person does: not in the moment in which another one has appeared."""
-    page._openings._replaced.clear()
-    page._history.value = number
+    page._check._openings._replaced.clear()
+    page._check._history.value = number
 
 
 def test_the_handle_stays_where_it_is_dropped_whatever_the_widgets_echo(page):
@@ -136,7 +138,7 @@ WRONG = [
 def test_an_impossible_value_is_reported_and_the_field_shows_the_value_in_force(page):
     at = shown(page)
     for field, text, said in WRONG:
-        widget = getattr(page, f"_{field}")
+        widget = getattr(page._check if field in ("recall", "size") else page, f"_{field}")
         before = widget.value
         widget.value = text
         assert said in page.state.message
@@ -152,8 +154,8 @@ def test_labels_read_since_are_reported_and_the_next_look_is_offered(page, space
     page._on_state()
     assert "7 check labels were added or changed since; they are included in the next look." in page._shown.object
     assert "Open: look 2" in page._shown.object
-    assert page._open.label == "Open: look 2"
-    page.actions.open_check_set(page._load)
+    assert page._check._open.label == "Open: look 2"
+    page.actions.open_check_set(page._view.status.subject, page._load)
     assert "opening 2, with its 157 check labels" in page._shown.object
     assert "since" not in page._shown.object
     choose(page, 1)
@@ -188,20 +190,81 @@ def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(pa
 def test_the_export_buttons_say_what_they_write(page, space):
     asked = []
     page.actions.export_bundle = lambda done, *, failed, **what: asked.append(what)
-    assert page._export.label.startswith("Export the bundle of the promise of opening 1 (no point is in force), ≥ ")
-    assert not page._export_shown.visible
+    assert page._points._export.label.startswith("Export the bundle of the promise of opening 1 (no point is in force), ≥ ")
+    assert not page._points._export_shown.visible
     page._typed.value = "0.5"
-    assert page._export_shown.label == "Export the threshold shown, ≥ 0.50, without a name"
-    page._on_export(shown=True)
+    assert page._points._export_shown.label == "Export the threshold shown, ≥ 0.50, without a name"
+    page._points._on_export(shown=True)
     assert (asked[-1]["threshold"], asked[-1]["opened"].number) == (0.5, 1)
-    page._name.value = "careful"
-    page._save_point()
+    page._points._name.value = "careful"
+    page._points._save_point()
     page.actions.put_in_force("careful")
     page._on_state()
-    assert page._export.label == "Export the bundle of operating point 'careful', in force, ≥ 0.50"
-    assert not page._export_shown.visible  # it is what is shown
-    page._on_export()
+    assert page._points._export.label == "Export the bundle of operating point 'careful', in force, ≥ 0.50"
+    assert not page._points._export_shown.visible  # it is what is shown
+    page._points._on_export()
     assert asked[-1] == {"threshold": None, "opened": None}
+
+
+@pytest.fixture
+def policies(tmp_path):
+    """A page of a workspace with two policies, of which none was opened."""
+    with three_classes(tmp_path / "p") as space:
+        teach(space, 90, np.random.default_rng(1))
+        set_policy(space, "explicit", recall=0.9)
+        set_policy(space, "weapons", recall=0.8)
+        refit(space)
+        read(space, 200)
+        state = SessionState(workspace=space, shared=Shared(space), page="operating")
+        yield OperatingPage(state=state, actions=Direct(state, Openings(space)))
+
+
+def test_one_policy_needs_no_choice_of_policies(page):
+    assert not page._policies.visible
+
+
+def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
+    page, check, kept = policies, policies._check, policies._points
+    assert (page._policies.visible, page._policies.options, page._policies.value) == (True, ["explicit", "weapons"], "explicit")
+    assert (check._recall.value, check._open.label) == ("0.9", "Open: look 1")
+    cost = html.unescape(check._closed.object)
+    assert "for the policy 'explicit': its promise needs 98% confidence, so that all looks for all 2 policies together" in cost
+    check._on_open()
+    first = shown(page)
+    assert "At least 90% of explicit images are caught" in page._promise.object
+    assert not kept._export.visible
+    assert "in force for the policy 'weapons'" in html.unescape(kept._no_export.object)
+    drag(page, first + 0.25)
+    page._policies.value = "weapons"
+    assert not page._charts.visible  # nothing was opened for it
+    assert (check._recall.value, check._open.label, check._confidence.disabled) == ("0.8", "Open: look 1", True)
+    check._recall.value = "0.75"
+    assert [p.recall for p in page.state.workspace.policies] == [0.9, 0.75]
+    check._on_open()
+    assert shown(page) == page._view.opened.threshold != first
+    assert "At least 75% of weapons images are caught" in page._promise.object
+    kept._name.value = "arms"
+    kept._save_point()
+    page.actions.put_in_force("arms")
+    page._on_state()
+    assert page._view.in_force["name"] == "arms"
+    assert kept._export.label.startswith(f"Export the bundle of all policies: explicit ≥ {first:.3f}, weapons ≥ ")
+    page._policies.value = "explicit"
+    assert shown(page) == first
+    assert page._view.in_force == {}
+    assert list(check._history.options.values()) == [1]
+
+
+def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
+    policies._check._on_open()
+    remove_policy(policies.state.workspace, "explicit")
+    refit(policies.state.workspace)
+    policies._on_state()
+    assert not policies._policies.visible
+    (label,) = policies._check._history.options
+    assert label.endswith("· for explicit")
+    policies._check.load(1)
+    assert "At least 90% of explicit images are caught" in policies._promise.object
 
 
 def test_windows_that_look_at_one_state_share_its_view(space):
