@@ -136,6 +136,13 @@ def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
+@cache
+def constants(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return a few numbers as a tensor, made once: sending them at every use would make a GPU wait each time."""
+    with torch.inference_mode(False):  # for later use in training, too
+        return torch.tensor(values, device=device, dtype=dtype)
+
+
 def to_host(*tensors: torch.Tensor) -> list[NDArray[Any]]:
     """Return tensors as arrays: their own memory on the CPU; from a GPU copies that travel side by side, waited for once."""
     if all(tensor.device.type == "cpu" for tensor in tensors):

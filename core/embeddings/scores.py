@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from core.embeddings.resident import DeviceMatrix
 
 HISTOGRAM_BINS = 100
-READ_ROWS = 65_536  # whose logits are turned into what is shown at a time; for blocks of the pass it would take twice the time
+# Rows whose logits are turned into what is shown at a time. On a CPU, with the blocks of the pass it would take twice the time;
+# on a GPU a million such rows took 240 launches and 4 ms.
+READ_ROWS, READ_ROWS_GPU = 65_536, 8_388_608
 
 
 @dataclass(frozen=True)
@@ -187,8 +189,10 @@ def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> 
     score, uncertainty = torch.full((2, n_images), torch.nan, device=device)
     predicted = torch.full((n_images,), UNLABELLED, dtype=torch.int16, device=device)
 
+    at_a_time = READ_ROWS_GPU if logits.is_cuda else READ_ROWS
+
     def read(start: int) -> torch.Tensor:
-        rows = slice(start, min(start + READ_ROWS, embeddings.rows))
+        rows = slice(start, min(start + at_a_time, embeddings.rows))
         mine = logits[rows]
         predicted[rows] = codes[mine[:, :n_classes].argmax(dim=1)]
         if probe.flagged_weights is None:
@@ -198,7 +202,7 @@ def score_images(probe: Probe, embeddings: "DeviceMatrix", *, n_images: int) -> 
         score[rows], uncertainty[rows] = flagged, closeness(flagged)
         return torch.histc(flagged.sigmoid(), HISTOGRAM_BINS, 0, 1)
 
-    counts = on_all_cores(read, range(0, embeddings.rows, READ_ROWS), device)
+    counts = on_all_cores(read, range(0, embeddings.rows, at_a_time), device)
     return Scored(score, uncertainty, predicted, torch.stack(counts).sum(dim=0, dtype=torch.float64))
 
 

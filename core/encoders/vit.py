@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from core.devices import constants
 from core.errors import EncoderError
 from core.store.files import atomic_path
 
@@ -81,8 +82,10 @@ class Architecture:
 
 def normalise(images: Tensor, architecture: Architecture) -> Tensor:
     """Normalise (B, 3, S, S) images in [0, 1] by the architecture's mean and std, per channel."""
-    mean = torch.tensor(architecture.mean, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
-    return (images - mean) / torch.tensor(architecture.std, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+    mean, std = (
+        constants(values, images.device, images.dtype).view(1, 3, 1, 1) for values in (architecture.mean, architecture.std)
+    )
+    return (images - mean) / std
 
 
 def content_hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

@@ -131,7 +131,7 @@ def fit_logistic(x: FloatArray, y: BoolArray, *, c: float = 1.0) -> tuple[FloatA
         raise InputError("A probe needs labels on both sides, got one side only; label an image of another class.")
     if not np.isfinite(x).all():
         raise InputError(NOT_FINITE)
-    found = newton(torch.tensor(x, dtype=torch.float64), torch.from_numpy(y), c=c).numpy()
+    found = newton(torch.tensor(x, dtype=torch.float64), torch.from_numpy(y)[None], c=c)[0].numpy()
     return found[:-1], float(found[-1])
 
 
@@ -140,9 +140,9 @@ def newton(x: "torch.Tensor", y: "torch.Tensor", *, c: float = 1.0) -> "torch.Te
 
     Args:
         x: (n, D) float64, finite.
-        y: (n,) bool, both values present.
+        y: (K, n) bool, K fits side by side; in each, both values present.
     Returns:
-        (D + 1,) float64: the coefficients, then the intercept.
+        (K, D + 1) float64: the coefficients, then the intercept.
     Source: Newton's method, as scikit-learn's `newton-cholesky`; logistic loss after Cox 1958. With few labels the steps are
     taken in the span of their rows, where the minimum lies (representer theorem, Kimeldorf and Wahba 1971).
     """
@@ -158,32 +158,35 @@ def newton(x: "torch.Tensor", y: "torch.Tensor", *, c: float = 1.0) -> "torch.Te
     penalty = x.new_full((design.shape[1],), 1 / c)
     penalty[-1] = 0.0  # the intercept is free
     sizes = 0.5 ** torch.arange(HALVINGS, dtype=torch.float64, device=x.device)
+    which = torch.arange(len(y), device=x.device)
 
     def losses(logits: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-        fit = torch.nn.functional.softplus(logits) - target * logits
+        """Return the loss for (K, H, n) logits of (K, H, D + 1) coefficients, (K, H)."""
+        fit = torch.nn.functional.softplus(logits) - target[:, None] * logits
         return fit.sum(dim=-1) + 0.5 * (penalty * coefficients.square()).sum(dim=-1)
 
-    coefficients = x.new_zeros(design.shape[1])
-    logits = design @ coefficients
-    loss, is_done, watch = losses(logits, coefficients), torch.zeros((), dtype=torch.bool, device=x.device), Watch(x.device)
+    coefficients = x.new_zeros((len(y), design.shape[1]))
+    logits = coefficients @ design.T
+    loss = losses(logits[:, None], coefficients[:, None])[:, 0]
+    is_done, watch = torch.zeros(len(y), dtype=torch.bool, device=x.device), Watch(x.device)
     for _ in range(NEWTON_STEPS):
         probability = torch.sigmoid(logits)
-        gradient = design.T @ (probability - target) + penalty * coefficients
-        is_done = is_done | (gradient.abs().max() <= GRADIENT_TOLERANCE * len(x))
-        if watch.is_raised(is_done):
+        gradient = (probability - target) @ design + penalty * coefficients
+        is_done = is_done | (gradient.abs().amax(dim=1) <= GRADIENT_TOLERANCE * len(x))
+        if watch.is_raised(is_done.all()):
             break
         curvature = (probability * (1 - probability)).clamp_min(1e-12)
-        hessian = (design.T * curvature) @ design + torch.diag(penalty)
-        step = torch.linalg.solve_ex(hessian, gradient).result
-        candidates = coefficients - sizes[:, None] * step
-        reached = losses(logits - sizes[:, None] * (design @ step), candidates)
-        lower = reached <= loss
-        first = lower.to(torch.uint8).argmax()  # the longest step that does not raise the loss
-        is_done = is_done | ~lower.any()  # no smaller loss along the step: at float64's floor
-        coefficients = torch.where(is_done, coefficients, candidates.index_select(0, first[None])[0])  # [first] would wait
-        loss = torch.where(is_done, loss, reached.index_select(0, first[None])[0])
-        logits = design @ coefficients
-    return coefficients if basis is None else torch.cat([basis @ coefficients[:-1], coefficients[-1:]])
+        hessian = (design.T * curvature[:, None]) @ design + torch.diag(penalty)
+        step = torch.cholesky_solve(gradient[:, :, None], torch.linalg.cholesky_ex(hessian).L)[:, :, 0]
+        candidates = coefficients[:, None] - sizes[:, None] * step[:, None]
+        reached = losses(logits[:, None] - sizes[:, None] * (step @ design.T)[:, None], candidates)
+        lower = reached <= loss[:, None]
+        first = lower.to(torch.uint8).argmax(dim=1)  # the longest step that does not raise the loss
+        is_done = is_done | ~lower.any(dim=1)  # no smaller loss along the step: at float64's floor
+        coefficients = torch.where(is_done[:, None], coefficients, candidates[which, first])
+        loss = torch.where(is_done, loss, reached[which, first])
+        logits = coefficients @ design.T
+    return coefficients if basis is None else torch.cat([coefficients[:, :-1] @ basis.T, coefficients[:, -1:]], dim=1)
 
 
 def fit_probe(
@@ -220,38 +223,36 @@ def fit_probe(
     standardised = (x.double() - centre) / size
     if not torch.isfinite(standardised).all():
         raise InputError(NOT_FINITE)
-    fits: dict[bytes, torch.Tensor] = {}
-
-    def column(y: BoolArray) -> torch.Tensor:
-        if y.tobytes() not in fits:  # with two classes, or one flagged class, columns are equal or opposite
-            found = newton(standardised, to_device(y, x.device), c=c)
-            weights = found[:-1] / size
-            fits[y.tobytes()] = torch.cat([weights, found[-1:] - centre @ weights[:, None]])
-            fits[(~y).tobytes()] = -fits[y.tobytes()]
-        return fits[y.tobytes()]
-
     flagged = np.isin(codes, list(flagged_codes))
     has_flagged = _has_both(flagged)
     by_policy = {name: np.isin(codes, list(theirs)) for name, theirs in (policies or {}).items()}
     by_policy = {name: side for name, side in by_policy.items() if _has_both(side)}
+    sides = [*(codes == code for code in present), *by_policy.values(), *([flagged] if has_flagged else [])]
+    # With two classes, or one flagged class, sides are equal or opposite: of each such pair one is fitted.
+    keys = [min(side.tobytes(), (~side).tobytes()) for side in sides]
+    fitted = dict(zip(keys, sides, strict=True))
+    targets = to_device(np.stack(list(fitted.values())), x.device)
 
     def fit() -> torch.Tensor:
-        sides = [*(codes == code for code in present), *by_policy.values(), *([flagged] if has_flagged else [])]
-        return torch.stack([column(side) for side in sides], dim=1)
+        return torch.cat([newton(standardised, target[None], c=c) for target in targets])  # each stops when it is done
 
     if x.is_cuda:
-        columns = fit()
+        fits = newton(standardised, targets, c=c)  # side by side: small steps on a GPU take the time of their launches
     else:
-        columns = with_threads(1 if x.shape[0] * x.shape[1] ** 2 <= SMALL_FIT else cores(), fit)
-    found, k = to_host(columns)[0], len(present)
+        fits = with_threads(1 if x.shape[0] * x.shape[1] ** 2 <= SMALL_FIT else cores(), fit)
+    coefficients = dict(zip(fitted, to_host(fits)[0], strict=True))
+    signs = [1.0 if np.array_equal(fitted[key], side) else -1.0 for key, side in zip(keys, sides, strict=True)]
+    columns = np.stack([sign * coefficients[key] for sign, key in zip(signs, keys, strict=True)], axis=1)
+    weights = columns[:-1] / scale[:, None]
+    bias, k = columns[-1] - mean @ weights, len(present)
     return Probe(
         class_codes=present,
-        weights=found[:-1, :k],
-        bias=found[-1, :k],
-        flagged_weights=found[:-1, -1] if has_flagged else None,
-        flagged_bias=float(found[-1, -1]) if has_flagged else math.nan,
+        weights=weights[:, :k],
+        bias=bias[:k],
+        flagged_weights=weights[:, -1] if has_flagged else None,
+        flagged_bias=float(bias[-1]) if has_flagged else math.nan,
         n_labels=len(codes),
-        policies={name: (found[:-1, k + i], float(found[-1, k + i])) for i, name in enumerate(by_policy)},
+        policies={name: (weights[:, k + i], float(bias[k + i])) for i, name in enumerate(by_policy)},
     )
 
 

@@ -86,7 +86,8 @@ def pr_curve_of_many(scores: "torch.Tensor", flagged: "torch.Tensor") -> PRCurve
 
     def figures(thresholds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         caught = (n_flagged - torch.searchsorted(caught_at, thresholds)).double()
-        return caught / (n - torch.searchsorted(rising, thresholds)), caught / n_flagged
+        # Divided by tensors: a GPU divides by a number by multiplying with its inverse, and recall would end below 1.
+        return caught / (n - torch.searchsorted(rising, thresholds)), caught / torch.full_like(caught, n_flagged)
 
     precision, recall = figures(torch.unique_consecutive(caught_at).flip(0))  # between them, recall stays
     average = (recall.diff(prepend=recall.new_zeros(1)) * precision).sum()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -24,10 +23,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from core.arrays import IntArray
-from core.devices import pick_device
+from core.devices import pick_device, warn_once
 from core.encoders.vit import WeightsFormat, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.training.batches import Pixels, Uint8Array, as_pixels
+from core.training.captured import CapturedPass
 from core.training.msn import Msn, parameter_groups
 from core.training.msn import MsnConfig as MsnConfig
 from core.training.views import Chance
@@ -106,6 +106,10 @@ class MsnRun(pl.LightningModule):
         self.steps_per_epoch = len(self.images) // self.batch_size
         self.steps = config.epochs * self.steps_per_epoch
         self.last: tuple[Tensor, Tensor] | None = None  # loss and targets of the newest step
+        self.automatic_optimization = False  # forward and backward are one CUDA graph where that is possible
+        self._captured: CapturedPass | None = None
+        self._first_step = 0  # of this process
+        self._order: tuple[int, IntArray] | None = None  # an epoch and its order
         self.after_step: Callable[[], None] = lambda: None
         self._saved: dict[str, Tensor] = {}  # of the optimiser, until Lightning asks for it
         with torch.random.fork_rng(devices=[]):  # leaves the global random state unchanged
@@ -115,19 +119,22 @@ class MsnRun(pl.LightningModule):
     def rows(self, step: int) -> IntArray:
         """Return the images of a step, (batch,) int64: each once an epoch, in an order drawn per epoch."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.images))
-        return order[position * self.batch_size : (position + 1) * self.batch_size]
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, np.random.default_rng([self.config.seed, epoch]).permutation(len(self.images))
+        return self._order[1][position * self.batch_size : (position + 1) * self.batch_size]
 
     # -- what Lightning calls --
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, at the state a saved run left it in."""
-        optimiser = torch.optim.AdamW(parameter_groups(self.model), lr=self.config.learning_rate)
+        fused = self.device.type == "cuda"  # one launch
+        optimiser = torch.optim.AdamW(parameter_groups(self.model), lr=self.config.learning_rate, fused=fused)
         for number, parameter in _numbered(optimiser):
             start = f"optimiser.{number}."
             found = {k.removeprefix(start): v for k, v in self._saved.items() if k.startswith(start)}
-            if found:  # Adam keeps its step count on the CPU and the moments beside the parameter
-                optimiser.state[parameter] = {k: v.clone() if k == "step" else v.to(parameter.device) for k, v in found.items()}
+            if found:  # the moments are beside the parameter; so is the step count of a fused Adam, others keep it on the CPU
+                where = {k: torch.device("cpu") if k == "step" and not fused else parameter.device for k in found}
+                optimiser.state[parameter] = {k: v.to(where[k], copy=True) for k, v in found.items()}
         self._saved = {}
         return optimiser
 
@@ -137,32 +144,47 @@ class MsnRun(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Prepare the images for the model's device."""
+        self._first_step = self.step
         self.images = self.images.to(self.device)
         self.model.use_fused_attention(self.device.type != "cpu")
 
-    def training_step(self, batch: Tensor, _position: int) -> Tensor:
-        """Return the loss of one batch, (B, 3, S, S) uint8.
+    def training_step(self, batch: Tensor, _position: int) -> None:
+        """Take a step on a batch, (B, 3, S, S) uint8.
 
         Raises:
-            EncoderError: if it is not finite; the model is then as it was before the step.
+            EncoderError: if the loss is not finite; the model is then as it was before the step.
         """
-        now = schedule(self.config, self.step, self.steps)
-        for group in self.trainer.optimizers[0].param_groups:
+        now, optimiser = schedule(self.config, self.step, self.steps), self.trainer.optimizers[0]
+        for group in optimiser.param_groups:
             group["lr"] = now.learning_rate
             group["weight_decay"] = now.weight_decay if group["decays"] else 0.0
-        generator = torch.Generator(self.device).manual_seed(self.config.seed * 1_000_003 + self.step)
-        chance = Chance(generator, rank=self.global_rank, world=self.trainer.world_size)
-        loss, targets = self.model.loss(batch.float() / 255, chance)
-        if not math.isfinite(float(loss.detach())):
+        if self.step == self._first_step and batch.is_cuda and self.trainer.world_size == 1:
+            self._capture(batch)
+        seed = self.config.seed * 1_000_003 + self.step
+        self.last = self._passed(batch, seed, optimiser) if self._captured is None else self._captured(batch, seed)
+        if not math.isfinite(float(self.last[0])):
             raise EncoderError(f"The training diverged at step {self.step:,}; start again with a lower learning rate.")
-        self.last = loss.detach(), targets
-        return loss
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Update the targets from the anchors, and count the step."""
-        self.model.update_targets(schedule(self.config, self.step, self.steps).ema)
+        self.clip_gradients(optimiser, self.config.clip, "norm")
+        optimiser.step()
+        self.model.update_targets(now.ema)
         self.step += 1
         self.after_step()
+
+    def _passed(self, batch: Tensor, seed: int, optimiser: torch.optim.Optimizer) -> tuple[Tensor, Tensor]:
+        """Compute loss, targets and gradients of a batch."""
+        chance = Chance(torch.Generator(self.device).manual_seed(seed), rank=self.global_rank, world=self.trainer.world_size)
+        loss, targets = self.model.loss(batch.float() / 255, chance)
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        return loss.detach(), targets
+
+    def _capture(self, batch: Tensor) -> None:
+        try:
+            self._captured = CapturedPass(self.model, batch)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # another driver or library: training is the same, but slower
+            warn_once(f"Training on {batch.device} launches its kernels one by one: {str(error).splitlines()[0]}")
 
     # -- state --
 
@@ -278,7 +300,7 @@ def train(
         run.load(state)
     elif start is not None:
         run.model.start_from(start)
-    trainer = _lightning(pick_device(device), devices=devices, nodes=nodes, clip=config.clip)
+    trainer = _lightning(pick_device(device), devices=devices, nodes=nodes)
 
     kept_at, kept_in = -math.inf, 0.0  # when the state was last written (the first step is), and how long that took
 
@@ -342,7 +364,7 @@ def train(
     return TrainResult(run.step, run.step >= run.steps, out)
 
 
-def _lightning(device: torch.device, *, devices: int, nodes: int, clip: float) -> pl.Trainer:
+def _lightning(device: torch.device, *, devices: int, nodes: int) -> pl.Trainer:
     """Create Lightning's trainer without the features implemented here."""
     which: int | list[int] = devices
     if device.type == "cuda" and device.index is not None and devices == 1:
@@ -354,7 +376,6 @@ def _lightning(device: torch.device, *, devices: int, nodes: int, clip: float) -
             num_nodes=nodes,
             strategy="ddp" if devices * nodes > 1 else "auto",
             max_epochs=1,  # the loader yields all steps that are left, so that a run resumes in mid-epoch
-            gradient_clip_val=clip,
             logger=False,
             enable_checkpointing=False,  # its files are pickles; ours are safetensors
             enable_progress_bar=False,

@@ -15,9 +15,10 @@ import torch.distributed as dist
 from lightly.loss import MSNLoss
 from lightly.models.modules import MaskedVisionTransformerTIMM
 from lightly.models.modules.heads import MSNProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.models.utils import deactivate_requires_grad
 from timm.layers import Attention
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from core.devices import bf16_pays
 from core.encoders.vit import Architecture, load_backbone, normalise
@@ -257,8 +258,9 @@ class Msn(nn.Module):
 
     def update_targets(self, momentum: float) -> None:
         """Move the target networks towards the anchors."""
-        update_momentum(self.anchor_backbone, self.target_backbone, momentum)
-        update_momentum(self.anchor_head, self.target_head, momentum)
+        move = get_ema_multi_avg_fn(momentum)  # in place, a few kernels for all parameters
+        for anchor, target in ((self.anchor_backbone, self.target_backbone), (self.anchor_head, self.target_head)):
+            move(list(target.parameters()), list(anchor.parameters()), None)
 
     @torch.no_grad()
     def prototypes_used(self, targets: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""Random views of image batches as tensor operations, on whatever device the batch is. Imports torch only.
+"""Random views of image batches as tensor operations, on whatever device the batch is.
 
 The PIL transforms cost 3 ms an image, as much as a small model's whole training step; these cost 0.1 ms.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from core.devices import constants
 
 TRIES = 10  # boxes drawn for an image at most, as in torchvision's RandomResizedCrop
 LUMA = (0.299, 0.587, 0.114)
@@ -128,8 +130,7 @@ def _turn_hue(images: Tensor, turn: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True)
+    return (images * constants(LUMA, images.device, images.dtype).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def blur(images: Tensor, probability: float, chance: Chance) -> Tensor:

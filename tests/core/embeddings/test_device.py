@@ -344,7 +344,7 @@ def test_newton_reads_nothing_back_in_a_step_but_the_flag_it_watches():
     x = torch.from_numpy(rng.normal(size=(200, 20)))
     with pytest.MonkeyPatch.context() as patch, Reads() as reads:
         patch.setattr("core.devices.Watch", Watched)
-        newton(x, x[:, 0] + torch.from_numpy(rng.normal(size=200)) > 0)
+        newton(x, (x[:, 0] + torch.from_numpy(rng.normal(size=200)) > 0)[None])
     assert reads.n == len(steps) >= 4
 
 
@@ -432,9 +432,18 @@ def test_newton_equals_scikit_learn(device, n):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(n, 64))
     y = x[:, 0] + rng.normal(size=n) > 0
-    found = newton(to_device(x, device), to_device(y, device)).cpu().numpy()
+    found = newton(to_device(x, device), to_device(y, device)[None])[0].cpu().numpy()
     judge = LogisticRegression(solver="newton-cholesky", tol=1e-12, max_iter=1_000).fit(x, y)
     assert found == pytest.approx(np.append(judge.coef_[0], judge.intercept_), abs=1e-6)
+
+
+def test_fits_side_by_side_are_the_fits_one_by_one(device):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(300, 20))
+    sides = np.stack([x[:, 0] > 1.5, x[:, 1] + rng.normal(size=300) > 0, rng.random(300) < 0.02])  # done after 5 to 20 steps
+    together = newton(to_device(x, device), to_device(sides, device))
+    alone = torch.cat([newton(to_device(x, device), to_device(side, device)[None]) for side in sides])
+    assert to_host(together)[0] == pytest.approx(to_host(alone)[0], rel=1e-6, abs=1e-9)
 
 
 def test_lloyd_reaches_scikit_learns_inertia(device, stored):
