@@ -256,6 +256,12 @@ class Msn(nn.Module):
             if isinstance(module, Attention):
                 module.fused_attn = fused  # type: ignore[misc]  # final only for TorchScript
 
+    def compile_blocks(self) -> None:
+        """Have torch compile the transformers' blocks at their first use, for fewer passes over memory."""
+        for backbone in (self.anchor_backbone, self.target_backbone):
+            for block in backbone.vit.blocks:
+                block.compile()
+
     def update_targets(self, momentum: float) -> None:
         """Move the target networks towards the anchors."""
         move = get_ema_multi_avg_fn(momentum)  # in place, a few kernels for all parameters
