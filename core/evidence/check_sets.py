@@ -130,8 +130,9 @@ def status(workspace: Workspace, subject: Subject | None = None) -> CheckStatus:
     family = _family(workspace, looks, subject)
     stands, known = standing(looks, family, subject), None
     k = stands.k + 1
-    if fitted is not None and fitted.version:
-        model, key = _model_key(workspace, fitted.version, subject, policy.recall), _batch_key(batch)
+    version = fitted.version if fitted is not None else 0
+    if version or (subject.scorer != PROBE and workspace.matrix is not None):
+        model, key = _model_key(workspace, version, subject, policy.recall), _batch_key(batch)
         known = next((readable(r) for r in mine if r["key"] == f"{model}/{key}"), None)
         watched = [r["look"] for r in mine if terms.live and r["key"].startswith(f"{model}/") and _look(r).family == family]
         k = watched[0] if watched else k

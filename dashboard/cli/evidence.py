@@ -1,5 +1,6 @@
 """Commands for what labels prove: experiment, fit, curves, promise."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -150,8 +151,9 @@ def _curve_record(named: NamedCurve) -> dict[str, object]:
 def _opened_curves(space: Workspace, policy: str) -> list[dict[str, object]]:
     """Return the curve of a policy's newest opening with its limits; [] if no check set was opened for it."""
     from core.evidence.openings import frozen_scores, openings, sample_of
+    from core.evidence.subject import Subject
 
-    opened = next((found for found in openings(space) if found.policy == policy), None)
+    opened = next((found for found in openings(space) if found.subject == Subject(policy)), None)
     if opened is None:
         return []
     title = f"Opening {opened.number}, check set {opened.check_set}"
@@ -197,12 +199,15 @@ def promise(
     reveal: Annotated[bool, typer.Option("--reveal", help="Open the check set; this counts as a look.")] = False,
     new_set: Annotated[bool, typer.Option("--new-set", help="Start another check set from unused images.")] = False,
     policy: Annotated[str, typer.Option(metavar="NAME", help=f"{POLICY}  [default: all of them]")] = "",
+    scorer: Annotated[
+        str, typer.Option(metavar="NAME", help="A score column to judge in place of the probe.  [default: the probe]")
+    ] = "",
     analyst: AnalystOption = "",
     json: JsonOption = False,
 ) -> None:
     """State what recall can be promised, what opening the check set costs, and the result of the newest opening."""
     from core.evidence import check_sets
-    from core.evidence.subject import Subject
+    from core.evidence.subject import PROBE, Subject
 
     who = analyst or this_user()
     asked = (recall, confidence, size) != (None, None, None)
@@ -216,8 +221,8 @@ def promise(
             check_sets.change_terms(space, recall=recall, confidence=confidence, size=size, policy=names[0])
         refit(space, save=reveal)
         if reveal:
-            check_sets.open_check_set(space, Subject(names[0]), analyst=who)
-        told = [_standing(space, Subject(name)) for name in names]
+            check_sets.open_check_set(space, Subject(names[0], scorer or PROBE), analyst=who)
+        told = [_standing(space, Subject(name, scorer or PROBE)) for name in names]
     if len(told) == 1:
         finish(*told[0], as_json=json)
     else:
@@ -237,6 +242,7 @@ def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, obje
     words = told or before + ([status.missing] if status.missing else [])
     result: dict[str, object] = {"policy": subject.policy} if subject.policy else {}
     result |= {
+        "scorer": subject.scorer,
         "check_set": number,
         "recall": status.policy.recall,
         "confidence": status.check_set.confidence,
@@ -255,6 +261,7 @@ def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, obje
 def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> tuple[dict[str, object], list[str]]:
     """Return an opening as JSON, and its sentences."""
     from core.evidence import openings
+    from core.evidence.beside import beside, beside_words
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words
 
@@ -262,7 +269,9 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     figures = openings.promised_figures(opened, sample)
     drift = openings.drift_of_owed(space, opened)
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
-    told = [*promise_words(opened, figures, sample, left=openings.left_to_read(space, opened)), *below]
+    others = beside(space, opened)
+    words = promise_words(opened, figures, sample, left=openings.left_to_read(space, opened))
+    told = [*words, *(beside_words(opened, other) for other in others), *below]
     record: dict[str, object] = {
         "number": opened.number,
         "check_set": opened.check_set,
@@ -280,6 +289,7 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
         "misses": opened.misses,
         "frame": opened.frame,
         "figures": None if figures is None else figures_record(figures),
+        "beside": [{"scorer": other.other, "n": other.n, **asdict(other.difference)} for other in others],
         "sentences": told,
     }
     return record, told

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.worlds import made, read, teach, three_classes
+from tests.worlds import made, read, teach, three_classes, with_columns
 
 
 def test_figures_of_a_check_set_are_printed_once_it_is_opened(tmp_path, command):
@@ -61,3 +61,24 @@ def test_policies_are_declared_judged_and_opened_one_by_one(tmp_path, command, r
     assert "opened" not in few
     assert "no policy 'arms'" in refused("curves", "--policy", "arms", "-w", tmp_path / "w")
     assert run("policies", "--remove", "harm")["in_no_policy"] == ["explicit"]
+
+
+def test_a_score_column_is_promised_and_stands_beside_the_probe(tmp_path, command, refused):
+    with with_columns(tmp_path / "w") as space:
+        read(space, 100)
+
+    def run(*words):
+        return command("promise", *words, "-w", tmp_path / "w")
+
+    alone = run("--scorer", "good", "--reveal")["opened"]
+    assert alone["sentences"][0].startswith("Review images with scores of 'good' ≥ ")
+    assert alone["beside"] == []
+    probe = run("--reveal")["opened"]
+    (other,) = probe["beside"]
+    assert (other["scorer"], other["n"]) == ("good", 150)
+    assert other["average_precision"]["high"] < 0
+    assert any("'probe' is worse than 'good'" in sentence for sentence in probe["sentences"])
+    assert run("--scorer", "good")["opened"]["threshold"] == alone["threshold"]
+    assert run("--scorer", "good")["next_alpha"] == alone["alpha"]  # looking again is free
+    assert "There is no score column 'best'" in refused("promise", "--scorer", "best", "-w", tmp_path / "w")
+    assert "'half' has no score for" in refused("promise", "--scorer", "half", "--reveal", "-w", tmp_path / "w")
