@@ -31,7 +31,7 @@ ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after th
 
 
 class ColourBy(StrEnum):
-    """What the colour of a point shows."""
+    """What the colour of a point shows; beside these, a score column by its header (`score:NAME`)."""
 
     LABEL = "label"
     PREDICTED = "predicted"

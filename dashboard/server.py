@@ -129,7 +129,8 @@ def start(settings: Settings) -> Server:
         tidier=Tidier(),
         device=device,
     )
-    for read in (shared.grid, shared.encoders, shared.gold_columns, shared.refresh_curves):  # here, so that no event loop does
+    known = (shared.encoders, shared.gold_columns, shared.colour_columns)
+    for read in (shared.grid, *known, shared.refresh_curves):  # here, so that no event loop does
         read()
     server.refits.request()
     server.slow_pool.submit(_standardise, workspace)

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.arrays import FloatArray
 from core.catalog.label_book import UNLABELLED, Labels
 from core.catalog.records import ImageClass
+from core.catalog.score_columns import ScoreColumn
 from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.labels.gold import gold_columns, gold_values
@@ -20,11 +22,14 @@ from core.overview import LabelCounts, label_counts
 from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
+from core.score_columns.files import header_of
+from core.score_columns.keep import flagged_scores, score_columns
 from core.workspace import Workspace
 from dashboard.choices import ColourBy
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
+COLUMN_SPAN = (0.01, 0.99)  # of a score column's scores, shown by the ends of the colour scale
 KEPT = 4  # results per kind, so that windows slightly behind need no new computation
 
 
@@ -96,18 +101,39 @@ class Shared(Once):
         self._newest_curves[gold_column] = found
         return found
 
-    def colouring(self, colour_by: ColourBy) -> Colouring:
-        """Return the colouring of points."""
+    def score_columns(self) -> dict[str, ScoreColumn]:
+        """Return the score columns by what the page calls them; they come while no server writes here."""
+        return self.once("score columns", 0, lambda: {header_of(c.name): c for c in score_columns(self._workspace)})
+
+    def colour_columns(self) -> None:
+        """Read every score column for its colouring, so that no event loop does."""
+        for name in self.score_columns():
+            self.colouring(name)
+
+    def colouring(self, colour_by: str) -> Colouring:
+        """Return the colouring of points by a `ColourBy` or a score column."""
         labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
+        if colour_by in (columns := self.score_columns()):
+            column, n = columns[colour_by], space.n_images
+            return self.once(f"colouring {colour_by}", n, lambda: _by_column(flagged_scores(space, column)))
         state: Hashable = labels.version if colour_by == ColourBy.LABEL else Same(fitted)
         classes, n = tuple(space.classes), space.n_images
         key = (state, classes, n)
         return self.once(f"colouring {colour_by}", key, lambda: _colour(colour_by, labels, fitted, classes, n))
 
 
-def _colour(
-    colour_by: ColourBy, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int
-) -> Colouring:
+def _by_column(scores: FloatArray) -> Colouring:
+    """Colour points by another model's scores, from the lowest hundredth to the highest: their scale is not known."""
+    low, high = np.nanquantile(scores, COLUMN_SPAN)
+    if low == high:
+        low, high = np.nanmin(scores), np.nanmax(scores)
+    values, codes = scores.astype(np.float32), np.array([], np.int16)
+    return Colouring(
+        ColouringKind.CONTINUOUS, codes, values, CONTINUOUS, UNLABELLED_COLOUR, (), low=float(low), high=float(high)
+    )
+
+
+def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int) -> Colouring:
     if colour_by in (ColourBy.LABEL, ColourBy.PREDICTED):
         predicted = np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
         codes = labels.codes if colour_by == ColourBy.LABEL else predicted

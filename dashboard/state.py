@@ -39,7 +39,9 @@ class SessionState(param.Parameterized):
     encoder: str = param.String(default="", doc="The encoder shown in this tab.")
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
     colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
-    colour_by: ColourBy = param.Selector(default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows.")
+    colour_by: str = param.Selector(
+        default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows: a `ColourBy` or a score column."
+    )
     hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
     lasso_mode: LassoMode = param.Selector(
         default=LassoMode.NEW, objects=list(LassoMode), doc="How a lasso changes the selection."
@@ -94,6 +96,7 @@ class SessionState(param.Parameterized):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
+        self.param.colour_by.objects = [*ColourBy, *self.shared.score_columns()]
         missing = missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)

@@ -16,6 +16,7 @@ from core.palette import (
     ORANGE,
     PALE_INK,
     PALE_RED,
+    PURPLE,
     RED,
     SKY,
     VERMILION,
@@ -24,6 +25,7 @@ from core.palette import (
 )
 
 ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
+COLUMNS = (PURPLE, ORANGE, SKY)  # of score columns beside the probe, in turn
 STYLESHEETS = Path(__file__).parent / "views" / "css"
 PLAIN_FRAME = faded(GREY, 0.6)  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
@@ -73,6 +75,7 @@ def colour_variables() -> str:
         "naive": NAIVE,
         "promised": PROMISED,
         "handle": HANDLE,
+        **{f"column-{place}": colour for place, colour in enumerate(COLUMNS)},
         "accent": BLUE,
         "warning": ORANGE,
         "success": GREEN,

@@ -20,6 +20,7 @@ class CurveKey(StrEnum):
     TRAINING = "training"  # those the model learned from: too optimistic
     CHECK = "check"
     GOLD = "gold"
+    COLUMN = "column"  # those of the check half, ranked by a score column
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from core.maths.precision_recall import MOST_POINTS
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
+from core.probe.scorers import column_curves
 from core.wording import counted, verb
 from core.workspace import Workspace
 
@@ -32,7 +33,7 @@ CURVE_TITLES = {
 
 
 def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str = "") -> list[NamedCurve]:
-    """Compute the precision-recall curves of the newest probe: training labels, check half, and gold if named.
+    """Compute the precision-recall curves of the newest probe: training labels, check half, score columns, gold if named.
 
     Args:
         policy: a declared one; "" for all flagged classes together.
@@ -45,7 +46,8 @@ def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str 
     if fitted is None or fitted.probe.flagged_weights is None:
         newer = "No curve yet: the labels are newer than the probe, which is being refitted."
         missing = missing_for_score(workspace, judged) or newer
-        return [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
+        none = [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
+        return [*none, *column_curves(workspace, judged, None)]
     scored = ~np.isnan(fitted.score)
     evidence = workspace.watched() & scored
     training = (codes != UNLABELLED) & ~workspace.is_check & scored
@@ -62,6 +64,7 @@ def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str 
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
+    curves += column_curves(workspace, judged, fitted.score)
     if gold_column:
         curves.append(_gold_curve(workspace, gold_column, scored, fitted, judged))
     return curves

@@ -1,20 +1,20 @@
 """Score columns beside the probe, alone and stacked with the embedding, judged on the same check labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.score_columns import ScoreColumn
 from core.maths.paired import Difference, paired_difference
 from core.maths.precision_recall import PRCurve, Range, average_precision_range, binomial_range, pr_curve, precision_at_recall
 from core.missing import missing_for_check, missing_for_score
-from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve
 from core.probe.stacked import stacked_scores
 from core.score_columns.files import header_of
-from core.score_columns.keep import DIRECTIONS, flagged_scores, score_columns
+from core.score_columns.keep import DIRECTIONS, flagged_scores, score_column, score_columns
 from core.wording import counted, fraction, percent, signed, target
 from core.workspace import Workspace
 
@@ -65,31 +65,47 @@ def compare_scorers(workspace: Workspace, *, recall: float | None = None) -> lis
         the probe first, then each column by name with its stacked probe behind it.
     """
     goal = workspace.check_set.recall if recall is None else recall
+    unread = missing_for_check(workspace, live=True)
     with workspace.lock:
         codes, rows, fitted = workspace.labels.codes, np.flatnonzero(workspace.watched()), workspace.fitted
     flagged = np.isin(codes[rows], workspace.flagged_codes)
-    judge = partial(_judged, flagged=flagged, recall=goal, unread=missing_for_check(workspace, live=True))
     if fitted is None or fitted.probe.flagged_weights is None or len(fitted.score) != workspace.n_images:
         unfit = missing_for_score(workspace) or "The labels are newer than the probe, which is being refitted."
-        probe, mine = Scorer(Kind.PROBE, PROBE, 0, 0, missing=unfit), None
-    else:
-        mine = fitted.score[rows].astype(np.float64)
-        probe = judge(Kind.PROBE, PROBE, mine)
-    found = [probe]
-    for column in score_columns(workspace):
-        scores = flagged_scores(workspace, column)
-        alone = judge(Kind.COLUMN, column.name, scores[rows])
-        found.append(
-            replace(_paired(alone, scores[rows], mine, flagged, goal), warning=_direction(column, scores[rows], flagged))
-        )
-        if mine is not None:
-            both = stacked_scores(workspace, scores, rows)
-            stacked = judge(Kind.STACKED, f"{PROBE} + {column.name}", both)
-            found.append(_paired(stacked, both, mine, flagged, goal))
+        return [Scorer(Kind.PROBE, PROBE, 0, 0, missing=unfit), *judge_columns(workspace, rows, flagged, None, recall=goal)]
+    mine = fitted.score[rows].astype(np.float64)
+    found = [_judged(Kind.PROBE, PROBE, mine, flagged, recall=goal, unread=unread)]
+    for alone in judge_columns(workspace, rows, flagged, mine, recall=goal):
+        scores = flagged_scores(workspace, score_column(workspace, alone.name))
+        both = stacked_scores(workspace, scores, rows)
+        stacked = _judged(Kind.STACKED, f"{PROBE} + {alone.name}", both, flagged, recall=goal, unread=unread)
+        found += [alone, _paired(stacked, both, mine, flagged, goal)]
     return found
 
 
-def _judged(kind: Kind, name: str, scores: FloatArray, *, flagged: BoolArray, recall: float, unread: str) -> Scorer:
+def judge_columns(
+    workspace: Workspace, rows: IntArray, flagged: BoolArray, probe: FloatArray | None, *, recall: float
+) -> list[Scorer]:
+    """Judge every score column on check labels.
+
+    Args:
+        rows: (n,) of the labels.
+        flagged: (n,) bool.
+        probe: (n,) its logits, NaN where it has none; None without a probe.
+        recall: at which precision is compared.
+    Returns:
+        one scorer per column, by name.
+    """
+    unread = missing_for_check(workspace, live=True)
+    found = []
+    for column in score_columns(workspace):
+        scores = flagged_scores(workspace, column)[rows]
+        alone = _judged(Kind.COLUMN, column.name, scores, flagged, recall=recall, unread=unread)
+        judged = _paired(alone, scores, probe, flagged, recall)
+        found.append(replace(judged, warning=_direction(column, scores, flagged)))
+    return found
+
+
+def _judged(kind: Kind, name: str, scores: FloatArray, flagged: BoolArray, *, recall: float, unread: str) -> Scorer:
     """Judge one scorer on the labels it scores: (n,) scores, NaN where it has none."""
     known = ~np.isnan(scores)
     n, n_flagged = int(known.sum()), int(flagged[known].sum())
@@ -168,6 +184,36 @@ def describe_scorer(found: Scorer, *, recall: float) -> str:
         f"{words} {_verdict(average)}: AP {_change(average)}, precision {_change(precision)} on the "
         f"{counted(found.n_shared, 'label')} that both score."
     )
+
+
+def column_curves(workspace: Workspace, judged: Sequence[int], probe: FloatArray | None) -> list[NamedCurve]:
+    """Return the curve of every score column on the check labels for live curves, with what sets it apart from the probe.
+
+    Args:
+        judged: codes of the classes to find.
+        probe: (N,) its logits of these classes; None without a probe.
+    """
+    codes, rows = workspace.labels.codes, np.flatnonzero(workspace.watched())
+    mine = None if probe is None else probe[rows].astype(np.float64)
+    found = judge_columns(workspace, rows, np.isin(codes[rows], judged), mine, recall=workspace.check_set.recall)
+    return [
+        NamedCurve(
+            CurveKey.COLUMN,
+            f"'{scorer.name}' on the check half",
+            scorer.curve,
+            f"'{scorer.name}' on the check half: {scorer.missing}" if scorer.curve is None else "",
+            show_average_precision=scorer.average_precision is not None,
+            note=scorer.warning or _beside_probe(scorer),
+        )
+        for scorer in found
+    ]
+
+
+def _beside_probe(found: Scorer) -> str:
+    if found.against is None:
+        return ""
+    average = found.against.average_precision
+    return f"{_verdict(average).lower()}: AP {_change(average)}"
 
 
 def _verdict(difference: Range) -> str:

@@ -30,7 +30,7 @@ class FileColumn:
     values: FloatArray  # (L,) float64 as in the file's L lines, finite; NaN = the line has no score
 
 
-def header_of(name: str, *, higher_is_safer: bool) -> str:
+def header_of(name: str, *, higher_is_safer: bool = False) -> str:
     """Return what a score column is called in a file."""
     return f"{PREFIX}{name}:{SAFE}" if higher_is_safer else f"{PREFIX}{name}"
 

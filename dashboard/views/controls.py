@@ -20,16 +20,12 @@ from dashboard.views.exposure import ExposureLine
 from dashboard.views.learning import LearningPane
 from dashboard.views.shown import draw_when_shown
 
-REST = {
-    ColourBy.LABEL: "unlabelled",
-    ColourBy.PREDICTED: "not predicted",
-    ColourBy.SCORE: "not scored",
-    ColourBy.UNCERTAINTY: "not scored",
-}
+REST = {ColourBy.LABEL: "unlabelled", ColourBy.PREDICTED: "not predicted"}  # others are not scored
 ENDS = {
     ColourBy.SCORE: ("surely not flagged", "surely flagged"),
     ColourBy.UNCERTAINTY: ("certain", "uncertain"),
 }
+COLUMN_ENDS = ("less likely flagged", "more likely flagged")
 
 
 class Controls(pn.viewable.Viewer):
@@ -45,7 +41,7 @@ class Controls(pn.viewable.Viewer):
             self.state.param.colour_by,
             label="Colour by",
             description="",
-            options=list(ColourBy),
+            options=self.state.param.colour_by.objects,
             size="small",
             sizing_mode="stretch_width",
         )
@@ -139,8 +135,8 @@ class Controls(pn.viewable.Viewer):
         legend = legend_of(
             self.state.colouring,
             keys,
-            REST[self.state.colour_by],
-            ENDS.get(self.state.colour_by),
+            REST.get(self.state.colour_by, "not scored"),
+            ENDS.get(self.state.colour_by, COLUMN_ENDS),
             self.state.workspace.flagged_names,
         )
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))

@@ -1,4 +1,4 @@
-"""The Selection tab: what is under the lasso, in words and as pictures, least certain first."""
+"""The Selection tab: what is under the lasso, in words and as pictures, least certain or highest in a score column first."""
 
 import html
 from typing import Any
@@ -57,7 +57,7 @@ class SelectionPane(pn.viewable.Viewer):
         )
         self.state.param.watch(self._on_selected, ["selected"])
         self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal"])
-        on = ["selected", "labels_version", "probe_version", "copies", "encoder"]
+        on = ["selected", "labels_version", "probe_version", "copies", "encoder", "colour_by"]
         draw_when_shown(self.state, self._draw, on, tab=Tab.SELECTION)
 
     def _on_picked(self, event: Any) -> None:
@@ -108,8 +108,16 @@ class SelectionPane(pn.viewable.Viewer):
         self._more_like.visible = bool(len(rows))
         self._gallery.param.update(tiles=tiles, total=len(firsts))
 
+    @property
+    def _column(self) -> str:
+        """Return the score column that the map is coloured by and pictures follow, "" for none."""
+        return self.state.colour_by if self.state.colour_by in self.state.shared.score_columns() else ""
+
     def _in_order(self, rows: np.ndarray) -> np.ndarray:
         fitted = self.state.workspace.fitted
+        if self._column:
+            values = self.state.shared.colouring(self._column).values[rows]
+            return rows[np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")]
         if fitted is None or not len(rows):
             return rows
         return rows[np.argsort(-np.nan_to_num(fitted.uncertainty[rows], nan=-1.0), kind="stable")]
@@ -123,6 +131,8 @@ class SelectionPane(pn.viewable.Viewer):
         parts = ", ".join(f"{html.escape(name)} {n:,}" for name, n in zip(names, found, strict=True) if n)
         alike = f", {n_different:,} different pictures" if n_different < len(rows) else ""
         order = "Least certain first. " if self.state.workspace.fitted else ""
+        if self._column:
+            order = f"Most likely flagged by {html.escape(self._column)} first. "
         return (
             f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
             f"<small>{order}Click picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"

@@ -1,0 +1,73 @@
+"""Score columns on the page: they colour the map, sort the pictures, and have curves beside the probe's."""
+
+import numpy as np
+import pytest
+
+from core.probe.live import refit
+from core.probe.scorers import compare_scorers
+from dashboard.choices import ColourBy
+from dashboard.shared import Shared
+from dashboard.state import SessionState
+from dashboard.views.controls import COLUMN_ENDS
+from dashboard.views.curves import CurvesPane
+from dashboard.views.selection import SelectionPane
+from tests.worlds import with_columns
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    with with_columns(tmp_path_factory.mktemp("page") / "w") as found:
+        refit(found)
+        yield found
+
+
+@pytest.fixture
+def state(space):
+    shared = Shared(space)
+    shared.refresh_curves()
+    return SessionState(workspace=space, shared=shared)
+
+
+def test_columns_are_offered_as_colours_by_their_headers(state):
+    offered = ["score:good", "score:half", "score:safe", "score:wrong"]
+    assert state.param.colour_by.objects == [*ColourBy, *offered]
+
+
+def test_a_columns_colours_run_towards_flagged_and_leave_images_without_a_score_grey(state, space):
+    state.colour_by = "score:safe"
+    values = state.colouring.values
+    np.testing.assert_allclose(values, -space.catalog.score_columns.values("safe"), rtol=1e-6)
+    assert (state.colouring.low, state.colouring.high) == pytest.approx(np.quantile(values, [0.01, 0.99]), rel=1e-5)
+    state.colour_by = "score:half"
+    rows = np.flatnonzero(np.isnan(state.colouring.values))
+    assert len(rows) > 100
+    assert set(state.colouring.colours_of(rows[:3])) == {state.colouring.colours_of(rows[:1])[0]}
+    assert COLUMN_ENDS == ("less likely flagged", "more likely flagged")
+
+
+def test_pictures_follow_the_column_that_the_map_is_coloured_by(state, space):
+    pane = SelectionPane(state=state, actions=None)
+    state.selected = np.arange(40)
+    certain = [tile["row"] for tile in pane._gallery.tiles]
+    state.colour_by = "score:half"
+    rows = [tile["row"] for tile in pane._gallery.tiles]
+    values = space.catalog.score_columns.values("half")[:40]
+    n = int((~np.isnan(values)).sum())
+    assert rows[:n] == np.argsort(-values)[:n].tolist()
+    assert np.isnan(values[rows[n:]]).all()  # without a score, at the end
+    assert "Most likely flagged by score:half first." in pane._words.object
+    state.colour_by = ColourBy.LABEL
+    assert [tile["row"] for tile in pane._gallery.tiles] == certain
+
+
+def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state, space):
+    pane = CurvesPane(state=state)
+    assert set(pane._chart.layers) == {"training", "check", "column-0", "column-1", "column-2"}  # the fourth is words only
+    found = {scorer.name: scorer for scorer in compare_scorers(space)}
+    good, words = found["good"], pane._words.object
+    drawn = pane._chart.source("column-0").data
+    np.testing.assert_allclose(drawn["precision"], good.curve.thinned()[1])
+    change = good.against.average_precision
+    assert f"AP {good.average_precision.value:.3f} (43/110 flagged); better than the probe: AP +{change.value:.3f}" in words
+    assert "ranks worse than chance" in words
+    assert "series column-0" in words
