@@ -131,6 +131,9 @@ VARIANTS: dict[str, Variant] = {
         lambda raw: unit(raw.cls - raw.cls.mean(axis=0)), lambda _x: partial(fit_by_budget, power=-1.0)
     ),
     "standardised, then L2-normalised": Variant(lambda raw: unit(standardised(raw.cls))),
+    "standardised, then L2-normalised, C = 0.1": Variant(
+        lambda raw: unit(standardised(raw.cls)), lambda _x: partial(fit_logistic, c=0.1)
+    ),
     "whitened, shrunk by 0.9": Variant(lambda raw: whitened(standardised(raw.cls), 0.9)),
     "whitened, shrunk by 0.5": Variant(lambda raw: whitened(standardised(raw.cls), 0.5)),
     "whitened, shrunk by 0.1": Variant(lambda raw: whitened(standardised(raw.cls), 0.1)),

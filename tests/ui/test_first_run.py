@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from core.encoders.encoder import DEFAULT_ENCODER
 from core.encoders.vit import Architecture
 from core.workspace import Workspace
 from tests.hub import serving, vit_msn
@@ -37,7 +38,7 @@ def test_public_weights_are_looked_for_fetched_and_give_a_map(browser, server, h
     page, errors = browser.new_page(viewport={"width": 1280, "height": 720}), []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(server.url)
-    expect(page.get_by_text("msn-tiny-64: shipped, 64 px, 192-d;")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{DEFAULT_ENCODER}: shipped, 64 px, ")).to_be_visible(timeout=60_000)
     assert hub.asked == []  # until somebody asks
     page.get_by_text("Look for public weights").click()
     expect(page.get_by_text("hf:facebook/vit-msn-small: public, 224 px, 384-d;")).to_be_visible(timeout=60_000)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.encoders.chosen import encoders
+from core.encoders.encoder import DEFAULT_ENCODER
 from core.workspace import Workspace
 from dashboard.cli import app
 from tests.hub import SMALL, vit_msn
@@ -47,7 +48,7 @@ def used(folder):
 def test_the_public_weights_are_offered_with_their_cost_fetched_once_and_used(hub, folder, terminal):
     result = embed(folder, typed="2\n")
     assert result.exit_code == 0, result.output
-    assert "1  msn-tiny-64: shipped, 64 px, 192-d;" in result.stderr
+    assert f"1  {DEFAULT_ENCODER}: shipped, 64 px, " in result.stderr
     assert "2  hf:facebook/vit-msn-small: public, 32 px, 64-d;" in result.stderr
     assert "images/s here, less than a minute for 12 images after a download of 1 MB" in result.stderr
     assert "Apache-2.0 by its model card" in result.stderr
@@ -76,7 +77,7 @@ def test_without_a_network_the_shipped_weights_are_taken_and_the_reason_is_told(
     result = embed(folder)
     assert "hf:facebook/vit-msn-small is not offered: The hub cannot be reached from this machine" in result.stderr
     assert "Which one?" not in result.stderr
-    assert used(folder) == ["msn-tiny-64"]
+    assert used(folder) == [DEFAULT_ENCODER]
 
 
 def test_a_download_cut_off_half_way_embeds_nothing_and_is_named(hub, folder, terminal, monkeypatch):
@@ -93,8 +94,8 @@ def test_a_script_is_told_in_one_line_and_takes_the_shipped_weights_without_aski
     assert result.exit_code == 0
     told = [line for line in result.stderr.splitlines() if "hf:facebook/vit-msn-small" in line]
     assert len(told) == 1
-    assert "Embedding with msn-tiny-64" in told[0]
-    assert json.loads(result.stdout)["encoder"].startswith("msn-tiny-64-")
+    assert f"Embedding with {DEFAULT_ENCODER}" in told[0]
+    assert json.loads(result.stdout)["encoder"].startswith(f"{DEFAULT_ENCODER}-")
     assert hub.asked == []
 
 
