@@ -1,7 +1,7 @@
 """Compare encoders on held-out pictures of several sources: neighbours, linear probe, and the product's few labels.
 
 python -m benchmarks.photo_sets --photos photos72-a.tar --caltech caltech99-128.tar --out FOLDER
-python -m benchmarks.photo_quality FOLDER msn-tiny-64 untrained pca --write docs/explanation/encoders.md
+python -m benchmarks.photo_quality FOLDER msn-small-64 msn-tiny-64 untrained pca --write docs/explanation/encoders.md
 
 An encoder is a name or a weights file that `load_encoder` takes; "untrained" is the network of the first one before training,
 and "pca" is fitted on the pixels of the training pictures. Each seed splits a set in half by near-duplicate group: labels come
@@ -148,7 +148,9 @@ def encoders(names: Sequence[str], folder: Path) -> dict[str, Embed]:
         if name == "pca":
             found["PCA of the pixels"] = pixel_components(folder / "train.npz")
         elif name == "untrained":
-            found["untrained"] = untrained_like(load_encoder(names[0], device="cpu").describe(), device="cpu").encode
+            found[f"{Path(names[0]).stem}, untrained"] = untrained_like(
+                load_encoder(names[0], device="cpu").describe(), device="cpu"
+            ).encode
         else:
             found[Path(name).stem] = load_encoder(name, device="cpu").encode
     return found

@@ -27,7 +27,9 @@ def main() -> None:
     charts = []
     for name, title in CHARTS.items():
         chart = figure(width=400, height=260, title=title, x_axis_label="step", toolbar_location=None)
-        chart.line([int(line["step"]) for line in lines], [float(line[name]) for line in lines], line_width=2, color=BLUE)
+        measured = [line for line in lines if line[name]]
+        steps, values = [int(line["step"]) for line in measured], [float(line[name]) for line in measured]
+        chart.line(steps, values, line_width=2, color=BLUE)
         charts.append(chart)
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -58,6 +58,7 @@ def run(
     watched: torch.Tensor | None = None,
     start: Mapping[str, torch.Tensor] | None = None,
     checkpoint_epochs: int = 1,
+    device: str = "auto",
 ) -> None:
     """Train, or resume a run that was stopped, and finally copy weights and log to their places.
 
@@ -71,6 +72,7 @@ def run(
         watched: (M, 3, S, S) uint8 images whose kNN accuracy is logged, `pixels` if None.
         start: weights to begin with (`core.training.loop.train`).
         checkpoint_epochs: epochs between two checkpoints and log lines.
+        device: as for `core.training.loop.train`.
     """
     print(f"{len(pixels):,} images, {config.epochs} epochs", flush=True)
     running = work / "log.csv"
@@ -94,7 +96,7 @@ def run(
 
         result = train(
             pixels, config, out=work / "weights.safetensors", state=work / "state.safetensors", resume=True, start=start,
-            about=dict(about) | {"commit": commit()}, checkpoint_epochs=checkpoint_epochs, on_step=last.append,
+            about=dict(about) | {"commit": commit()}, device=device, checkpoint_epochs=checkpoint_epochs, on_step=last.append,
             on_checkpoint=line,
         )  # fmt: skip
     if result.finished:

@@ -374,12 +374,13 @@ def _initial(shape: Architecture, device: torch.device) -> Encoder:
 
 
 ENCODERS: dict[str, EncoderSource] = {
+    "msn-small-64": EncoderSource("MSN trained on pictures of twelve kinds, shipped", partial(_shipped, "msn-small-64")),
     "msn-tiny-64": EncoderSource("MSN trained on photos, garments and notices, shipped", partial(_shipped, "msn-tiny-64")),
     "msn-demo": EncoderSource("MSN trained on the demo images, shipped", partial(_shipped, "msn-demo")),
     "pixels-pca": EncoderSource("principal components of 32 px pixels, a baseline", _pixel_components),
     "random": EncoderSource("the demo's ViT untrained, a baseline", _random),
 }
-DEFAULT_ENCODER = "msn-tiny-64"  # for users' own images, offline
+DEFAULT_ENCODER = "msn-small-64"  # for users' own images, offline
 
 
 # -- embedding files --

@@ -136,7 +136,9 @@ def ingest(
 @needs("dashboard")
 def train(
     workspace: WorkspaceOption,
-    preset: Annotated[str, typer.Option(help="Settings to start from: tiny-32, tiny-64 or small-224 (GPUs).")] = "tiny-64",
+    preset: Annotated[
+        str, typer.Option(help="Settings to start from: tiny-32, tiny-64, small-64 or small-224 (both for GPUs).")
+    ] = "tiny-64",
     epochs: Annotated[int | None, typer.Option(**EPOCHS, help="Passes over the images.  [default: the preset's]")] = None,
     config: Annotated[Path | None, typer.Option(**PATH, help="YAML file with settings that override the preset's.")] = None,
     set_to: Annotated[
@@ -196,9 +198,9 @@ def embed(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, a weights file (.safetensors, "
-            ".pth.tar), or the name of one in the folder 'weights' beside the workspace.  [default: the current one; if there "
-            "is none, what LASSOSCOPE_ENCODER names; else a terminal asks, and scripts take msn-tiny-64]"
+            help="msn-small-64, msn-tiny-64, msn-demo, pixels-pca, random, hf:REPOSITORY, timm:NAME, a weights file "
+            "(.safetensors, .pth.tar), or the name of one in the folder 'weights' beside the workspace.  [default: the current "
+            "one; if there is none, what LASSOSCOPE_ENCODER names; else a terminal asks, and scripts take msn-small-64]"
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(min=8, max=2_048, help="Input size in px; for public weights only.")] = None,
