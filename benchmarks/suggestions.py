@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.million import median_ms
 from core.labels.actions import history, label, undo
 from core.probe.live import refit
-from core.probe.strategies import MOST_TAKEN, OFFERED, POOL_SAMPLE, STRATEGIES, Pool, Strategy
+from core.probe.strategies import MOST_TAKEN, OFFERED, POOL_SAMPLE, STRATEGIES, Need, Pool, Strategy
 from core.probe.suggest import more_like, suggest
 from core.study.run import MOST_A_SIDE
 from core.study.simulate import Simulation
@@ -108,7 +108,7 @@ def picks_table(folder: Path, gold: str, flagged: tuple[str, ...]) -> str:
         x = embedded.standardised(rows).numpy()
         is_flagged, groups = np.isin(known, flagged), space.groups[rows]
     STRATEGIES.update({peer.name: peer for peer in PEERS})
-    names = [name for name in STRATEGIES if name != "uncertain-once"]
+    names = [name for name, chosen in STRATEGIES.items() if chosen.needs != Need.COLUMN and name != "uncertain-once"]
     lines = [f"| {gold} = {', '.join(flagged)} | AP, 10 labels | AP, 100 labels |", "| --- | --- | --- |"]
     for name in names:
         found = [Simulation(x, is_flagged, groups, seed=seed, most=MOST_A_SIDE) for seed in range(SEEDS)]

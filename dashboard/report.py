@@ -12,7 +12,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from core.palette import BLUE, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILION
+from core.palette import BLUE, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILION, VIOLET
 from core.probe.strategies import STRATEGIES
 from core.store.files import atomic_path
 from core.study.report import (
@@ -35,7 +35,7 @@ from dashboard.theme import colour_variables
 
 COLOURS = {  # active is orange and random blue, as in the figure this project started from
     "random": BLUE, "uncertain": ORANGE, "diverse": GREEN, "typical": SKY, "uncertain-once": VERMILION, "rare": PURPLE,
-    "top": OLIVE, "farthest": GREY,
+    "top": OLIVE, "farthest": GREY, "vendor": VIOLET,
 }  # fmt: skip
 BAND = (0.05, 0.95)  # quantiles over seeds
 WIDTH, HEIGHT = 590, 320  # px of a chart

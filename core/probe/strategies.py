@@ -16,6 +16,7 @@ POOL_SAMPLE = 50_000  # k-means on more images changes the picks little and take
 TYPICAL_SAMPLE = 20_000  # the cost grows with the square of the cluster sizes
 MOST_TAKEN = 100  # newest labelled images that a covering strategy considers; each costs a cluster
 SPREAD = 10  # a round of b uncertain images is spread over the 10 b least certain
+TOP_SPREAD = 3  # and b images of a score column's top over its 3 b highest
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Pool:
     score: torch.Tensor | None  # (N,) logits of flagged, None while undefined
     labelled: torch.Tensor  # (T,) int64 rows labelled in the teach half, oldest first
     groups: torch.Tensor | None = None  # (N,) int64 near-duplicate group of every row, in [0, N); None = no copies
+    column: torch.Tensor | None = None  # (N,) scores by another model, higher = more likely flagged, NaN = none
 
     def distinct(self) -> "Pool":
         """Keep one image per near-duplicate group, and none of groups with a label unless only those are left."""
@@ -46,11 +48,12 @@ class Pool:
 
 
 class Need(StrEnum):
-    """The results of a probe that a strategy needs."""
+    """What a strategy needs: results of a probe, or the scores of another model."""
 
     NOTHING = "nothing"
     UNCERTAINTY = "uncertainty"
     SCORE = "score"
+    COLUMN = "score column"
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,20 @@ class Strategy:
     cost: str  # of a round of n from M images
     source: str
     in_rounds: bool = False  # in a study, the model is refitted after every `ROUND` labels
-    offered: bool = True  # to analysts; the others serve as references in studies
+    offered: bool = True  # to analysts by its name; the others serve as references in studies
+    starts: bool = False  # in a study, 'uncertain' follows as soon as there are 10 labels and a score
 
     def choose(self, pool: Pool, n: int, rng: np.random.Generator) -> IntArray:
         """Pick distinct images, at most one per near-duplicate group.
 
         Raises:
-            InputError: if the strategy needs a probe and there is none; it says which labels are missing.
+            InputError: if the strategy needs a probe or a score column and there is none; it says what is missing.
         """
+        if self.needs == Need.COLUMN and pool.column is None:
+            raise InputError(
+                f"Strategy '{self.name}' needs the scores of another model, and there are none; import some in a column "
+                "'score:NAME'."
+            )
         if (self.needs == Need.UNCERTAINTY and pool.uncertainty is None) or (self.needs == Need.SCORE and pool.score is None):
             raise InputError(
                 f"Strategy '{self.name}' needs a probe's {self.needs}, and there is none yet; "
@@ -117,8 +126,12 @@ def _uncertain_once(pool: Pool, n: int, _rng: np.random.Generator) -> torch.Tens
 
 
 def _uncertain(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
-    least_certain = _uncertain_once(pool, SPREAD * n, rng)
-    return least_certain[to_device(medoids(pool.embeddings(least_certain), n=n, rng=rng), least_certain.device)]
+    return _spread(pool, _uncertain_once(pool, SPREAD * n, rng), n, rng)
+
+
+def _spread(pool: Pool, rows: torch.Tensor, n: int, rng: np.random.Generator) -> torch.Tensor:
+    """Return n of the rows that represent them all."""
+    return rows[to_device(medoids(pool.embeddings(rows), n=n, rng=rng), rows.device)]
 
 
 def _top(pool: Pool, n: int, _rng: np.random.Generator) -> torch.Tensor:
@@ -136,6 +149,42 @@ def _rare(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
     rest = _without(pool.rows, first)
     second = _uncertain(replace(pool, rows=rest), n - len(first), rng) if len(rest) and n > len(first) else rest[:0]
     return torch.cat([first, second])
+
+
+def _vendor(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
+    """Pick half from a score column's top, half from where it is in doubt, and what is missing at random."""
+    assert pool.column is not None  # noqa: S101  `choose` checked
+    known = pool.rows[~pool.column[pool.rows].isnan()]
+    half = min(-(-n // 2), len(known))
+    top = highest(known, pool.column, TOP_SPREAD * half)
+    top = _spread(pool, top, half, rng) if half else top
+    rest = _without(known, top)
+    n_doubts = min(n - half, len(rest))
+    if n_doubts:
+        doubts = highest(rest, -(pool.column - cut(pool.column[known])).abs(), SPREAD * n_doubts)
+        top = torch.cat([top, _spread(pool, doubts, n_doubts, rng)])
+    others = _without(pool.rows, top)
+    n_others = min(n - len(top), len(others))
+    return torch.cat([top, _random(replace(pool, rows=others), n_others, rng)]) if n_others else top
+
+
+def cut(values: torch.Tensor) -> torch.Tensor:
+    """Return the value between the two groups that scores fall into best, whatever their scale.
+
+    Args:
+        values: (M,) without NaN, M >= 1.
+    Returns:
+        the middle between the groups with the largest variance between them, a scalar.
+    Source: Otsu 1979, on all values instead of a histogram.
+    """
+    rising = values.double().sort().values
+    if len(rising) < 2:
+        return rising[0]
+    below = torch.arange(1, len(rising), dtype=torch.float64, device=rising.device)
+    sums = rising.cumsum(0)
+    low, high = sums[:-1] / below, (sums[-1] - sums[:-1]) / (len(rising) - below)
+    at = int((below * (len(rising) - below) * (high - low) ** 2).argmax())
+    return (rising[at] + rising[at + 1]) / 2
 
 
 def _random(pool: Pool, n: int, rng: np.random.Generator) -> torch.Tensor:
@@ -198,6 +247,17 @@ STRATEGIES: dict[str, Strategy] = {
             "Attenberg & Provost 2010; Cormack & Grossman 2014",
             in_rounds=True,
         ),
+        Strategy(
+            "vendor",
+            _vendor,
+            "is among the highest scores of another model, or where they are in doubt",
+            Need.COLUMN,
+            "two selections over all scores, k-means on 7 n images",
+            "Cormack & Grossman 2014 (top), Lewis & Gale 1994 (doubts), with another model's scores",
+            in_rounds=True,
+            offered=False,
+            starts=True,
+        ),
         Strategy("random", _random, "drawn at random, the baseline", Need.NOTHING, "a draw", "simple random sampling"),
         Strategy(
             "farthest",
@@ -210,6 +270,7 @@ STRATEGIES: dict[str, Strategy] = {
         ),
     )
 }
+WITHOUT_COLUMN = tuple(name for name, strategy in STRATEGIES.items() if strategy.needs != Need.COLUMN)
 OFFERED = tuple(name for name, strategy in STRATEGIES.items() if strategy.offered)
 FIRST_ROUND = 10  # diverse labels before uncertainty is meaningful
 ROUND = 10  # labels between two refits, in a study

@@ -14,7 +14,9 @@ from core.embeddings.neighbours import nearest
 from core.errors import InputError
 from core.maths.uncertainty import probability
 from core.missing import missing_for_score
-from core.probe.strategies import FIRST_ROUND, STRATEGIES, Need, Pool, automatic
+from core.probe.strategies import FIRST_ROUND, STRATEGIES, WITHOUT_COLUMN, Need, Pool, automatic
+from core.score_columns.files import header_of
+from core.score_columns.keep import flagged_scores, score_columns
 from core.wording import percent
 from core.workspace import Workspace
 
@@ -36,13 +38,14 @@ def suggest(
 
     Args:
         n: how many.
-        strategy: a name in `STRATEGIES`, or "auto": diverse until there are 10 labels and a score, then uncertain.
+        strategy: a name in `STRATEGIES`, or "auto": diverse until there are 10 labels and a score, then uncertain; or the
+            header of a score column, such as "score:vendor", for that column's top and its doubts.
         seed: the same seed and labels give the same picks.
         without: rows not to choose, because another analyst is asked for them now.
     Returns:
         at most n distinct ones; fewer if no more are left (`missing_for_suggestions` says why).
     Raises:
-        InputError: if the strategy is unknown, or needs a probe that is missing.
+        InputError: if the strategy is unknown, or needs a probe or score column that is missing.
     """
     if n < 1:
         raise InputError(f"A round needs at least 1 image, got {n}.")
@@ -55,14 +58,16 @@ def suggest(
     score = fitted.on_device.score if fitted is not None and fitted.probe.flagged_weights is not None else None
     if strategy == "auto":
         strategy = automatic(len(labelled), has_score=score is not None)
-    if strategy not in STRATEGIES:
-        raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join(STRATEGIES)}.")
-    if STRATEGIES[strategy].needs == Need.SCORE and score is None and (missing := missing_for_score(workspace)):
+    columns = {header_of(column.name): column for column in score_columns(workspace)}
+    if strategy not in (*WITHOUT_COLUMN, *columns):
+        raise InputError(f"There is no strategy '{strategy}'; choose auto, {', '.join([*WITHOUT_COLUMN, *columns])}.")
+    chosen = STRATEGIES["vendor" if strategy in columns else strategy]
+    column = flagged_scores(workspace, columns[strategy]) if strategy in columns else None
+    if chosen.needs == Need.SCORE and score is None and (missing := missing_for_score(workspace)):
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
     free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
     free[list(without)] = False
     oldest_first = labelled[np.argsort(workspace.labels.actions[labelled], kind="stable")]
-    chosen = STRATEGIES[strategy]
 
     def choose(mine: Embedded) -> IntArray:
         device = mine.on_device.device
@@ -73,6 +78,7 @@ def suggest(
             score=None if score is None else score.to(device),
             labelled=to_device(oldest_first, device),
             groups=to_device(workspace.groups, device),
+            column=None if column is None else to_device(column, device),
         )
         return chosen.choose(pool, n, np.random.default_rng([seed, len(labelled)]))
 

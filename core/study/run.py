@@ -26,7 +26,8 @@ from core.arrays import BoolArray, FloatArray, IntArray, JsonObject, Progress, i
 from core.catalog.class_names import hint
 from core.encoders.chosen import encoders
 from core.errors import InputError, WorkspaceError
-from core.probe.strategies import STRATEGIES
+from core.probe.strategies import STRATEGIES, WITHOUT_COLUMN, Need
+from core.score_columns.keep import flagged_scores, score_column
 from core.store.files import atomic_path, write_json_atomic
 from core.study.report import FEATURE_TITLES, Result, conclude, paired_table, summarise
 from core.study.simulate import GRID, METRICS, split
@@ -50,16 +51,19 @@ class ExperimentConfig:
 
     gold: str  # manifest column with the gold labels
     flagged: tuple[str, ...]  # its values that count as flagged
-    strategies: tuple[str, ...] = tuple(STRATEGIES)
+    strategies: tuple[str, ...] = WITHOUT_COLUMN
     budgets: tuple[int, ...] = BUDGETS
     seeds: int = 20
     features: tuple[str, ...] = FEATURES
+    column: str = ""  # the score column for the strategies that need one
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.strategies if name not in STRATEGIES]:
             raise InputError(f"There is no strategy '{unknown[0]}'; choose from {', '.join(STRATEGIES)}.")
         if unknown := [name for name in self.features if name not in FEATURES]:
             raise InputError(f"There are no features '{unknown[0]}'; choose from {', '.join(FEATURES)}.")
+        if not self.column and (need := [name for name in self.strategies if STRATEGIES[name].needs == Need.COLUMN]):
+            raise InputError(f"Strategy '{need[0]}' needs the scores of another model; name a score column with --column.")
         if not (self.strategies and self.features and self.flagged and self.budgets) or self.seeds < 1:
             raise InputError("A study needs at least one strategy, kind of features, flagged value, budget and seed.")
         if self.seeds > MOST_SEEDS:
@@ -120,14 +124,15 @@ def run_experiment(
     Returns:
         the run; its tables are written if it is finished.
     Raises:
-        InputError: if the gold column, a flagged value or the features are missing, one side has too few images, or all
-            budgets are larger than the pool; then nothing is written.
+        InputError: if the gold column, a flagged value, the features or the score column are missing, one side has too few
+            images, or all budgets are larger than the pool; then nothing is written.
         WorkspaceError: if nothing is embedded.
     """
     rows, flagged = _answers(workspace, config)
     asked, config = config.budgets, replace(config, budgets=_fitting(config, workspace.groups[rows], flagged))
     left_out = tuple(budget for budget in asked if budget not in config.budgets)
-    folder, is_new = _folder_of(workspace, config, rows, flagged, left_out)
+    column = flagged_scores(workspace, score_column(workspace, config.column))[rows] if config.column else None
+    folder, is_new = _folder_of(workspace, config, rows, flagged, left_out, column)
     try:
         for name in config.features:
             if not _has_features(folder, name, len(rows)):
@@ -194,8 +199,9 @@ def run_task(folder: Path, features: str, seed: int) -> list[Result]:
     config = read_config(folder)
     with np.load(folder / "answers.npz") as answers:
         flagged, groups = answers["flagged"], answers["groups"]
+        column = answers["column"] if config.column else None
     x = np.load(folder / f"{features}.npy")
-    simulation = Simulation(x, flagged, groups, seed=seed, most=MOST_A_SIDE)
+    simulation = Simulation(x, flagged, groups, seed=seed, most=MOST_A_SIDE, column=column)
     return [
         Result(features=features, seed=seed, **line)
         for strategy in config.strategies
@@ -262,11 +268,20 @@ def _fitting(config: ExperimentConfig, groups: IntArray, flagged: BoolArray) -> 
 
 
 def _folder_of(
-    workspace: Workspace, config: ExperimentConfig, rows: IntArray, flagged: BoolArray, left_out: tuple[int, ...]
+    workspace: Workspace,
+    config: ExperimentConfig,
+    rows: IntArray,
+    flagged: BoolArray,
+    left_out: tuple[int, ...],
+    column: FloatArray | None,
 ) -> tuple[Path, bool]:
     """Return the folder of the unfinished run to continue, or a new one, and whether it is new."""
     about = {"config": asdict(config), "encoder": workspace.encoder_name}
-    about["images"] = hashlib.blake2b(workspace.ids[rows].tobytes() + flagged.tobytes(), digest_size=8).hexdigest()
+    known = {"rows": rows, "flagged": flagged, "groups": workspace.groups[rows]} | (
+        {} if column is None else {"column": column}
+    )
+    content = workspace.ids[rows].tobytes() + flagged.tobytes() + (b"" if column is None else column.tobytes())
+    about["images"] = hashlib.blake2b(content, digest_size=8).hexdigest()
     about = json.loads(json.dumps(about))  # tuples become lists, as in the file
     for past in read_experiments(experiment_folders(workspace))[0]:
         there = _read_about(past.folder)
@@ -275,7 +290,7 @@ def _folder_of(
     folder = workspace.folder / "experiments" / f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S-%f}"
     folder.mkdir(parents=True)
     with atomic_path(folder / "answers.npz") as aside, aside.open("wb") as file:
-        np.savez(file, rows=rows, flagged=flagged, groups=workspace.groups[rows])
+        np.savez(file, allow_pickle=False, **known)
     counts = {"n_images": len(rows), "n_flagged": int(flagged.sum()), "left_out": left_out}
     write_json_atomic(folder / "run.json", about | counts)
     return folder, True

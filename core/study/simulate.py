@@ -69,7 +69,15 @@ class Simulation:
     """One seed with one kind of features: every strategy starts from the same split."""
 
     def __init__(
-        self, x: FloatArray, flagged: BoolArray, groups: IntArray, *, seed: int, most: int, fit: Fit = fit_logistic
+        self,
+        x: FloatArray,
+        flagged: BoolArray,
+        groups: IntArray,
+        *,
+        seed: int,
+        most: int,
+        fit: Fit = fit_logistic,
+        column: FloatArray | None = None,
     ) -> None:
         """Split the images.
 
@@ -80,8 +88,9 @@ class Simulation:
             seed: of split and picks.
             most: limit of images on each side.
             fit: the probe; another than the product's is for benchmarks.
+            column: (N,) scores by another model, for the strategy that needs them.
         """
-        self._fit = fit
+        self._fit, self._column = fit, None if column is None else torch.from_numpy(column)
         self._x, self._flagged, self._groups, self._seed = x, flagged, np.unique(groups, return_inverse=True)[1], seed
         self._on_cpu = torch.from_numpy(np.ascontiguousarray(x, np.float32))
         self.split = split(groups, seed, most=most)
@@ -106,8 +115,10 @@ class Simulation:
     def _extend(self, strategy: str, picked: IntArray, budget: int) -> IntArray:
         chosen = STRATEGIES[strategy]
         score = self._scores(picked)
-        if chosen.needs != Need.NOTHING and automatic(len(picked), has_score=score is not None) == "diverse":
+        if chosen.needs in (Need.UNCERTAINTY, Need.SCORE) and automatic(len(picked), has_score=score is not None) == "diverse":
             chosen, strategy = STRATEGIES["diverse"], "diverse"  # as in the product, while there is no model
+        elif chosen.starts and automatic(len(picked), has_score=score is not None) == "uncertain":
+            chosen, strategy = STRATEGIES["uncertain"], "uncertain"
         pool = Pool(
             rows=torch.from_numpy(np.setdiff1d(self.split.pool, picked)),
             embeddings=lambda rows: self._on_cpu[rows],
@@ -115,6 +126,7 @@ class Simulation:
             score=None if score is None else torch.from_numpy(score),
             labelled=torch.from_numpy(picked),
             groups=torch.from_numpy(self._groups),
+            column=self._column,
         )
         rng = np.random.default_rng([self._seed, len(picked), sorted(STRATEGIES).index(strategy)])
         found = chosen.choose(pool, budget - len(picked), rng)

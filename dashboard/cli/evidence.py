@@ -14,7 +14,7 @@ from core.missing import missing_for_probe, missing_for_score
 from core.probe.curves import NamedCurve, describe_curve
 from core.probe.live import refit
 from core.probe.live_curves import curves as live_curves
-from core.probe.strategies import STRATEGIES
+from core.probe.strategies import WITHOUT_COLUMN
 from core.study.run import BUDGETS, FEATURES
 from core.wording import counted
 from core.workspace import Workspace
@@ -39,9 +39,10 @@ def experiment(
     gold: Annotated[str, typer.Option(help="Column of the manifest with the true classes.")],
     flagged: Annotated[str, typer.Option(help="Its values that count as flagged, separated by commas.")],
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Random splits; more give narrower intervals.")] = 20,
-    strategies: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(STRATEGIES),
+    strategies: Annotated[str, typer.Option(help="Separated by commas; vendor needs --column.")] = ",".join(WITHOUT_COLUMN),
     budgets: Annotated[str, typer.Option(help="Numbers of labels, ascending.")] = ",".join(map(str, BUDGETS)),
     features: Annotated[str, typer.Option(help="encoder, untrained and pixels, or some of them.")] = ",".join(FEATURES),
+    column: Annotated[str, typer.Option(metavar="NAME", help="Score column that the strategy 'vendor' starts from.")] = "",
     workers: Annotated[int | None, typer.Option(**WORKERS, help="Processes.  [default: one per core]")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -57,6 +58,7 @@ def experiment(
         budgets=tuple(_number(text) for text in _names(budgets)),
         seeds=seeds,
         features=tuple(_names(features)),
+        column=column,
     )
     with Workspace(workspace, read_only=True) as space, progress("tasks") as on_progress:
         found = run_experiment(space, config, workers=workers, on_progress=on_progress)

@@ -129,7 +129,7 @@ def labels_export(
 def suggest(
     workspace: WorkspaceOption,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = FIRST_ROUND,
-    strategy: Annotated[str, typer.Option(help=f"How to choose them: auto, {', '.join(OFFERED)}.")] = "auto",
+    strategy: Annotated[str, typer.Option(help=f"How to choose them: auto, {', '.join(OFFERED)}, or a score column.")] = "auto",
     seed: Annotated[int, typer.Option(**SEED, help="The same seed and labels give the same picks.")] = 0,
     json: JsonOption = False,
 ) -> None:

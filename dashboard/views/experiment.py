@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.probe.strategies import STRATEGIES
+from core.probe.strategies import STRATEGIES, WITHOUT_COLUMN
 from core.study.report import FEATURE_TITLES
 from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig
 from core.wording import counted
@@ -45,7 +45,13 @@ class ExperimentPage(pn.viewable.Viewer):
         likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
         self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
-        self._strategies = pmui.MultiChoice(label="Strategies", options=list(STRATEGIES), value=list(STRATEGIES), width=280)
+        scored = [column.name for column in self.state.shared.score_columns().values()]
+        names = list(STRATEGIES if scored else WITHOUT_COLUMN)
+        self._strategies = pmui.MultiChoice(label="Strategies", options=names, value=names, width=280)
+        self._column = pmui.Select(
+            label="Scores for 'vendor'", options=scored, value=next(iter(scored), None), size="small", width=150,
+            visible=bool(scored),
+        )  # fmt: skip
         self._features = pmui.MultiChoice(
             label="Features",
             options={title: name for name, title in FEATURE_TITLES.items()},
@@ -64,7 +70,7 @@ class ExperimentPage(pn.viewable.Viewer):
         )
         self._broken = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._form = pmui.Card(
-            pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._start),
+            pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._column, self._start),
             title="New study",
             collapsible=True,
             sizing_mode="stretch_width",
@@ -111,6 +117,7 @@ class ExperimentPage(pn.viewable.Viewer):
                 strategies=tuple(self._strategies.value),
                 seeds=int(self._seeds.value or 0),
                 features=tuple(self._features.value),
+                column=str(self._column.value or ""),
             )
         )
 

@@ -194,7 +194,12 @@ class SuggestionsPane(QueuePane):
 
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
-            label="Strategy", options=["auto", *OFFERED], value="auto", size="small", width=150, margin=(4, 6)
+            label="Strategy",
+            options=["auto", *OFFERED, *self.state.shared.score_columns()],
+            value="auto",
+            size="small",
+            width=150,
+            margin=(4, 6),
         )
         self._size = pmui.Select(label="Round", options=[10, 20, 30], value=FIRST_ROUND, size="small", width=90, margin=(4, 6))
         self._next = pmui.Button(

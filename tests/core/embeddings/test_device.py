@@ -563,6 +563,7 @@ def test_a_strategy_picks_the_same_on_a_device(device, stored, name):
             score=values,
             labelled=to_device(np.arange(20), on),
             groups=to_device(groups, on),
+            column=to_device(score[::-1].copy(), on),
         )
 
     picks = [STRATEGIES[name].choose(pool(on), 10, np.random.default_rng(2)).tolist() for on in (CPU, device)]

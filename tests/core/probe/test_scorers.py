@@ -6,11 +6,14 @@ from scipy.stats import norm, rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+from core.catalog.label_book import UNLABELLED
 from core.catalog.score_columns import NewColumn
+from core.errors import InputError
 from core.maths.paired import paired_difference
 from core.probe.live import refit
 from core.probe.scorers import Kind, compare_scorers, describe_scorer
 from core.probe.stacked import WEIGHT, column_feature, stacked_scores
+from core.probe.suggest import suggest
 from core.score_columns.keep import flagged_scores, score_column
 from tests.worlds import made, read, teach, with_columns
 
@@ -95,6 +98,23 @@ def test_a_good_column_helps_and_its_opposite_helps_as_much(compared):
     assert found["probe + good"].helps
     assert found["probe + wrong"].helps  # the teach half finds the sign
     assert "Better than the probe: AP +" in describe_scorer(found["probe + good"], recall=0.9)
+
+
+def test_suggestions_start_from_a_columns_top_and_its_doubts(compared):
+    scores = flagged_scores(compared, score_column(compared, "good"))
+    found = suggest(compared, 10, strategy="score:good")
+    rows = np.array([suggestion.row for suggestion in found])
+    assert {suggestion.strategy for suggestion in found} == {"score:good"}
+    assert not compared.is_check[rows].any()
+    assert (compared.labels.codes[rows] == UNLABELLED).all()
+    free = np.flatnonzero(~compared.is_check & (compared.labels.codes == UNLABELLED))
+    assert set(rows[:5]) <= set(free[np.argsort(-scores[free])][:15])
+    assert scores[rows[5:]].max() < scores[rows[:5]].min()
+    assert found[0].reason.startswith("is among the highest scores of another model, or where they are in doubt")
+    safe = suggest(compared, 10, strategy="score:safe")
+    assert [suggestion.row for suggestion in safe] == rows.tolist()
+    with pytest.raises(InputError, match=r"There is no strategy 'score:best'; choose auto, .*, score:good, score:half"):
+        suggest(compared, 10, strategy="score:best")
 
 
 def test_a_feature_depends_on_the_order_alone_and_is_neutral_without_a_score():

@@ -8,7 +8,7 @@ import torch
 
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
-from core.probe.strategies import STRATEGIES, Pool, automatic, highest
+from core.probe.strategies import STRATEGIES, Pool, automatic, cut, highest
 
 
 def make_pool(rng, n=300, groups=None):
@@ -18,7 +18,8 @@ def make_pool(rng, n=300, groups=None):
     labelled = np.setdiff1d(np.arange(n), rows)[:7]
     values = (torch.from_numpy(a) for a in (1 - np.abs(np.tanh(score / 2)), score, labelled))
     groups = None if groups is None else torch.from_numpy(groups)
-    return Pool(torch.from_numpy(rows), lambda r: torch.from_numpy(x)[r], *values, groups)
+    column = torch.from_numpy(np.where(rng.random(n) < 0.1, np.nan, x[:, 0]))
+    return Pool(torch.from_numpy(rows), lambda r: torch.from_numpy(x)[r], *values, groups, column)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -43,14 +44,15 @@ def test_every_strategy_says_why_and_where_it_is_from(name):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_an_empty_pool_gives_no_picks(name):
     nothing = torch.zeros(0, dtype=torch.long)
-    pool = Pool(nothing, lambda r: torch.zeros(0, 2), torch.zeros(3), torch.zeros(3), torch.tensor([0]))
+    pool = Pool(nothing, lambda r: torch.zeros(0, 2), torch.zeros(3), torch.zeros(3), torch.tensor([0]), None, torch.zeros(3))
     assert len(STRATEGIES[name].choose(pool, 5, np.random.default_rng(0))) == 0
 
 
 @pytest.mark.parametrize("name", [n for n, s in STRATEGIES.items() if s.needs != "nothing"])
-def test_a_missing_probe_is_reported(name):
+def test_a_missing_probe_or_column_is_reported(name):
     pool = Pool(torch.arange(3), lambda r: torch.zeros(len(r), 2), None, None, torch.zeros(0, dtype=torch.long))
-    with pytest.raises(InputError, match="needs a probe"):
+    missing = "scores of another model" if STRATEGIES[name].needs == "score column" else "a probe"
+    with pytest.raises(InputError, match=f"needs .*{missing}"):
         STRATEGIES[name].choose(pool, 1, np.random.default_rng(0))
 
 
@@ -86,6 +88,30 @@ def test_half_of_a_rare_round_is_barely_predicted_flagged():
     none = replace(pool, score=-pool.score.abs())
     picks = STRATEGIES["rare"].choose(none, 10, np.random.default_rng(0))
     assert picks[:5].tolist() == pool.rows[torch.argsort(-none.score[pool.rows])][:5].tolist()  # then the top-scored
+
+
+def test_half_of_a_vendors_round_is_from_its_top_and_half_where_it_is_in_doubt():
+    pool = make_pool(np.random.default_rng(8))
+    two = pool.column.clone()  # two groups, cut at 0
+    two[two.abs() < 0.3] = torch.nan
+    pool = replace(pool, column=torch.where(two > 0, two + 10, two - 10))
+    picks = STRATEGIES["vendor"].choose(pool, 10, np.random.default_rng(0))
+    known = pool.rows[~pool.column[pool.rows].isnan()]
+    assert set(picks[:5].tolist()) <= set(known[torch.argsort(-pool.column[known])][:15].tolist())
+    nearest = known[torch.argsort((pool.column[known] - cut(pool.column[known])).abs())]
+    assert set(picks[5:].tolist()) <= set(nearest[:55].tolist())
+    few = torch.full_like(pool.column, torch.nan)
+    few[pool.rows[:3]] = 1.0
+    picks = STRATEGIES["vendor"].choose(replace(pool, column=few), 10, np.random.default_rng(0))
+    assert set(pool.rows[:3].tolist()) <= set(picks.tolist())  # then at random
+    assert len(set(picks.tolist())) == 10
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 100.0])
+def test_a_cut_lies_between_two_groups_on_any_scale(scale):
+    values = torch.tensor([0.0, 0.1, 0.2, 0.9, 1.0]) * scale
+    assert float(cut(values)) == pytest.approx(0.55 * scale)
+    assert float(cut(torch.tensor([scale]))) == pytest.approx(scale)
 
 
 def test_the_highest_come_in_order_and_ties_by_row():

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score
 
+from core.catalog.score_columns import NewColumn
 from core.errors import InputError
 from core.probe.strategies import STRATEGIES
 from core.study.report import conclude, difference, pairs, summarise
@@ -54,9 +56,11 @@ def test_a_split_shares_no_group_and_is_reproducible(seed, most):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_labels_up_to_each_budget_and_is_reproducible(easy, strategy):
-    lines = list(Simulation(*easy, seed=3, most=250).run(strategy, (10, 25, 60, 9_999)))
+    column = easy[1] + np.random.default_rng(2).normal(size=N)
+    made = partial(Simulation, *easy, seed=3, most=250, column=column)
+    lines = list(made().run(strategy, (10, 25, 60, 9_999)))
     assert [line["budget"] for line in lines] == [10, 25, 60]  # more than the pool holds is left out
-    assert lines == list(Simulation(*easy, seed=3, most=250).run(strategy, (10, 25, 60)))
+    assert lines == list(made().run(strategy, (10, 25, 60)))
     assert lines[-1]["average_precision"] > 0.6
     assert all(len(line["curve"]) == 100 for line in lines)
 
@@ -172,6 +176,18 @@ def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared
     assert read_experiment(whole.folder).results == whole.results
 
 
+def test_a_study_judges_the_start_from_another_models_scores(prepared, tmp_path):
+    with Workspace(shutil.copytree(prepared, tmp_path / "w")) as space:
+        truth = space.gold("label") == space.class_names.index("footwear")
+        scores = truth + np.random.default_rng(0).normal(scale=0.3, size=len(truth))
+        space.catalog.score_columns.put([NewColumn("v", False, "v.csv", scores)])
+        asked = replace(CONFIG, strategies=("vendor", "random"), features=("encoder",), column="v")
+        found = run_experiment(space, asked, workers=1)
+    first = [line for line in found.results if line["budget"] == 10]
+    assert len(first) == 4
+    assert all(line["n_flagged"] in range(4, 9) for line in first if line["strategy"] == "vendor")  # its top, and its doubts
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -187,6 +203,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared
         ({"features": ("encoder", "encoder")}, "'encoder' is named twice"),
         ({"strategies": ("random", "random")}, "'random' is named twice"),
         ({"flagged": ("Footwear",)}, "'Footwear' is probably 'footwear'"),
+        ({"strategies": ("vendor",)}, "Strategy 'vendor' needs the scores of another model; name a score column with --column"),
+        ({"strategies": ("vendor",), "column": "v"}, "There is no score column 'v'"),
     ],
 )
 def test_what_cannot_be_studied_is_said_in_a_sentence_and_leaves_nothing(prepared, change, said):
