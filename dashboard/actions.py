@@ -23,7 +23,7 @@ from core.evidence.focus import FocusDraw, draw_focus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
 from core.evidence.queues import Queue
-from core.evidence.subject import Subject
+from core.evidence.subject import PROBE, Subject
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, read_together, redo, undo
 from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
@@ -545,15 +545,16 @@ class Actions:
 
         self.run(verb, kept)
 
-    def load_opening(self, number: int | None, policy: str, done: Callable[[OpeningView], None]) -> None:
-        """Load what the Operating point page shows of a policy."""
-        self.run(partial(self._server.openings.view, number, policy), done, on=self._server.slow_pool)
+    def load_opening(self, number: int | None, subject: Subject, done: Callable[[OpeningView], None]) -> None:
+        """Load what the Operating point page shows of a policy and scorer."""
+        self.run(partial(self._server.openings.view, number, subject), done, on=self._server.slow_pool)
 
     def open_check_set(self, subject: Subject, done: Callable[[int], None]) -> None:
         """Open the check set for the newest model; this counts as a look."""
 
         def opened(found: Opening) -> None:
             about = f" for '{found.policy}'" if found.policy else ""
+            about += f" by '{found.scorer}'" if found.scorer != PROBE else ""
             labels = counted(found.n, "check label")
             self._announce(f"Opened check set {found.check_set}{about}: look {found.look}, with {labels}.")
             done(found.number)

@@ -13,10 +13,11 @@ from core.catalog.evidence import InForce
 from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
+from core.evidence.beside import beside, beside_words
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
-from core.evidence.subject import Subject
+from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import Sample
 from core.labels.policies import policies
 from core.maths.precision_recall import PRCurve, pr_curve
@@ -35,7 +36,7 @@ class OpeningView:
 
     status: CheckStatus
     policies: tuple[str, ...]  # names of the declared ones
-    history: tuple[Opening, ...]  # of this subject, and of policies that are not declared any more; newest first
+    history: tuple[Opening, ...]  # of this subject, and of its scorer for policies that are not declared any more; newest first
     opened: Opening | None  # the one that is shown; None before the first
     scores: FloatArray | None  # (frame,) of its frozen model
     sample: Sample | None
@@ -48,6 +49,7 @@ class OpeningView:
     export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
     no_export: str  # why there is nothing to export; "" if there is
     set_opened: bool  # whether the check set was opened, for any policy
+    beside: tuple[str, ...] = ()  # how its scorer compares with others that were opened
     problem: str = ""  # why the opening cannot be shown
 
 
@@ -73,24 +75,24 @@ class Openings:
         self._scores: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
         self._shared = Shared(workspace)
 
-    def view(self, number: int | None = None, policy: str = "") -> OpeningView:
-        """Return an opening (None for the newest) of a policy with everything the page shows beside it.
+    def view(self, number: int | None = None, subject: Subject = Subject()) -> OpeningView:  # noqa: B008  immutable
+        """Return an opening (None for the newest) of a subject with everything the page shows beside it.
 
         Args:
-            policy: the first one stands for one that is not declared.
+            subject: the first policy stands for one that is not declared.
         """
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, policy, *state, tuple(space.policies), openings.mark(space))
-        return self._shared.once("opening", key, lambda: self._work_out(number, policy))
+        key = (number, subject, *state, tuple(space.policies), openings.mark(space))
+        return self._shared.once("opening", key, lambda: self._work_out(number, subject))
 
-    def _work_out(self, number: int | None, policy: str) -> OpeningView:
+    def _work_out(self, number: int | None, asked: Subject) -> OpeningView:
         workspace = self._workspace
         names = tuple(known.name for known in policies(workspace))
-        subject = Subject(policy if policy in names else names[0])
+        subject = Subject(asked.policy if asked.policy in names else names[0], asked.scorer)
         others = {*names} - {subject.policy}
         found = openings.openings(workspace)
-        history = tuple(r for r in found if r.policy not in others)
+        history = tuple(r for r in found if r.policy not in others and r.scorer == subject.scorer)
         newest = next((r for r in history if r.subject == subject), None)
         opened = next((r for r in history if r.number == number), newest)
         export, no_export = self._export()
@@ -119,7 +121,8 @@ class Openings:
         except AppError as error:  # its model or embeddings are lost; other openings can still be shown
             return replace(view, problem=f"Opening {opened.number} cannot be shown. {error}")
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
-        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift)
+        compared = tuple(beside_words(opened, other) for other in beside(workspace, opened))
+        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared)
 
     def _export(self) -> "tuple[tuple[Choice, ...], str]":
         from core.delivery.bundle import choose
@@ -139,6 +142,8 @@ class Openings:
             return self._scores[opened.number]
 
     def _naive(self, opened: Opening, scores: FloatArray) -> PRCurve | None:
+        if opened.scorer != PROBE:  # it has not learned from these labels
+            return None
         codes = self._workspace.labels.codes[: len(scores)]
         taught = (codes != UNLABELLED) & ~self._workspace.is_check[: len(scores)]
         flagged = np.isin(codes[taught], openings.flagged_then(self._workspace, opened))

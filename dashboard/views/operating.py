@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
@@ -18,6 +19,7 @@ from core.evidence.sentences import (
     shown_curve,
     what_more_would_buy,
 )
+from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import (
     Sample,
     cheapest_threshold,
@@ -60,7 +62,7 @@ class OperatingPage(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._view: OpeningView | None = None
-        self._policy = ""  # whose openings are shown; one that is not declared stands for the first
+        self._subject = Subject()  # whose openings are shown; a policy that is not declared stands for the first
         self._wanted: int | None = None  # number of the opening to show; None = the newest
         self._threshold: float | None = None  # the one that words, handle, slider and inputs show
         self._moved = False  # by this person, on the shown opening
@@ -69,10 +71,15 @@ class OperatingPage(pn.viewable.Viewer):
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
         self._policies = pmui.RadioButtonGroup(label="Policy", options=[], size="small", visible=False, margin=(4, 12))
         self._policies.param.watch(lambda event: self._on_policy(event.new), "value")
+        columns = [column.name for column in self.state.shared.score_columns().values()]
+        self._scorers = pmui.RadioButtonGroup(
+            label="Scores by", options=[PROBE, *columns], value=PROBE, size="small", visible=bool(columns), margin=(4, 12)
+        )
+        self._scorers.param.watch(lambda event: self._turn_to(replace(self._subject, scorer=event.new)), "value")
         self._check = CheckColumn(actions=self.actions, load=self._load, reload=lambda: self._load(self._wanted))
         self._layout = pn.Column(
             MessageLine(state=self.state, page=PageName.OPERATING),
-            self._policies,
+            pn.Row(self._policies, self._scorers, margin=0),
             pn.Row(self._check, self._chart_column(), self._handle_column(), margin=0),
             sizing_mode="stretch_both",
             scroll="y-auto",
@@ -157,15 +164,19 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _load(self, number: int | None) -> None:
         self._wanted = number
-        policy = self._policy
-        self.actions.load_opening(number, policy, lambda view: self._show(view) if policy == self._policy else None)
+        subject = self._subject
+        self.actions.load_opening(number, subject, lambda view: self._show(view) if subject == self._subject else None)
 
     def _on_policy(self, name: str | None) -> None:
         names = self._policies.options
-        if name is None or name == (self._policy if self._policy in names else names[0]):
+        if name is None or name == (self._subject.policy if self._subject.policy in names else names[0]):
             return  # the page itself has put it there
+        self._turn_to(replace(self._subject, policy=name))
+
+    def _turn_to(self, subject: Subject) -> None:
+        """Show the newest opening of another policy or scorer."""
         self.actions.forget_error()
-        self._policy, self._moved = name, False
+        self._subject, self._moved = subject, False
         self._load(None)
 
     def _show(self, view: OpeningView) -> None:
@@ -190,7 +201,8 @@ class OperatingPage(pn.viewable.Viewer):
             return
         promised = promised_figures(opened, sample)
         more = what_more_would_buy(opened, sample, left=view.left)
-        self._promise.object = paragraphs([*promise(opened, promised, sample, left=view.left), more], first=True)
+        told = [*promise(opened, promised, sample, left=view.left), more, *view.beside]
+        self._promise.object = paragraphs(told, first=True)
         self._shown.object = small([shown_curve(opened, view.n_since, newest=view.history[0]), self._next_look(view)])
         n = self.state.workspace.n_images
         below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)

@@ -99,7 +99,7 @@ class ScoreChart:
                 "promised": upright(colour=PROMISED, width=2, dash="dashed"),
                 "handle": upright(colour=HANDLE, width=5),
             },
-            x="score (logit)", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, width=WIDTH, height=LOW_HEIGHT,
+            x="score", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, width=WIDTH, height=LOW_HEIGHT,
         )  # fmt: skip
         self.figure = self.chart.figure
         self._promised, self._handle = self.chart.span("promised"), self.chart.make_handle("handle")

@@ -12,6 +12,7 @@ import param
 
 from core.evidence.points import OperatingPoint
 from core.evidence.sentences import between, say_threshold
+from core.evidence.subject import PROBE
 from core.evidence.threshold import PointFigures, Sample, figures_at
 from core.wording import percent
 from dashboard.actions import Actions
@@ -121,7 +122,8 @@ class PointsColumn(pn.viewable.Viewer):
         self._export_shown.label = f"Export {shown}{several}"
         self._no_export.object = small([view.no_export] if len(view.policies) > 1 else [])
         self._export.param.update(visible=bool(view.export), disabled=False)
-        self._export_shown.param.update(visible=not same, disabled=False)
+        by_probe = view.opened.scorer == PROBE  # a bundle computes no others
+        self._export_shown.param.update(visible=by_probe and not same, disabled=False)
 
     def _on_export(self, *, shown: bool = False) -> None:
         if self._view is None or self._view.opened is None:

@@ -1,17 +1,24 @@
 """Score columns on the page: they colour the map, sort the pictures, and have curves beside the probe's."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from core.evidence.subject import Subject
 from core.probe.live import refit
 from core.probe.scorers import compare_scorers
+from core.workspace import Workspace
 from dashboard.choices import ColourBy
+from dashboard.openings import Openings
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.controls import COLUMN_ENDS
 from dashboard.views.curves import CurvesPane
+from dashboard.views.operating import OperatingPage
 from dashboard.views.selection import SelectionPane
-from tests.worlds import with_columns
+from tests.dashboard.direct import Direct
+from tests.worlds import made, read, with_columns
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +78,48 @@ def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state
     assert f"AP {good.average_precision.value:.3f} (43/110 flagged); better than the probe: AP +{change.value:.3f}" in words
     assert "ranks worse than chance" in words
     assert "series column-0" in words
+
+
+@pytest.fixture
+def page(space, tmp_path):
+    with Workspace(shutil.copytree(space.folder, tmp_path / "w")) as mine:
+        read(mine, 100)
+        refit(mine)
+        state = SessionState(workspace=mine, shared=Shared(mine), page="operating")
+        found = OperatingPage(state=state, actions=Direct(state, Openings(mine)))
+        found._load(None)
+        yield found
+
+
+def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(page):
+    assert page._scorers.options == ["probe", "good", "half", "safe", "wrong"]
+    page._check._on_open()
+    assert page._view.opened.scorer == "probe"
+    page._scorers.value = "good"
+    assert page._view.opened is None
+    assert not page._charts.visible
+    assert page._view.status.subject == Subject("", "good")
+    page._check._on_open()
+    opened = page._view.opened
+    assert (opened.scorer, opened.n, page._threshold) == ("good", 150, opened.threshold)
+    assert "Review images with scores of &#x27;good&#x27; ≥ " in page._promise.object
+    assert "both were opened with, &#x27;good&#x27; is better than &#x27;probe&#x27;" in page._promise.object
+    assert page._view.naive is None  # a column has not learned from our labels
+    assert not page._points._export_shown.visible  # a bundle cannot compute it
+    page._points._name.value = "vendor"
+    page._points._save_point()
+    page._load(None)
+    assert [(point.name, point.scorer) for point in page._view.points] == [("vendor", "good")]
+    page._scorers.value = "half"
+    assert "has no score for" in page._check._closed.object
+    assert page._check._open.disabled
+    page._scorers.value = "probe"
+    assert page._view.opened.scorer == "probe"
+    assert "is worse than &#x27;good&#x27;" in page._promise.object
+
+
+def test_without_columns_there_is_no_choice_of_scorers(tmp_path):
+    with made(tmp_path / "w") as space:
+        state = SessionState(workspace=space, shared=Shared(space), page="operating")
+        assert state.param.colour_by.objects == list(ColourBy)
+        assert not OperatingPage(state=state, actions=Direct(state, Openings(space)))._scorers.visible

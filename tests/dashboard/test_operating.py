@@ -7,39 +7,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.errors import AppError, InputError
+from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.threshold import figures_at
 from core.labels.policies import remove_policy, set_policy
 from core.probe.live import refit
 from core.workspace import Workspace
-from dashboard.actions import Actions
 from dashboard.openings import Openings
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
+from tests.dashboard.direct import Direct
 from tests.worlds import made, read, teach, three_classes
-
-
-class Direct(Actions):
-    """Does everything at once, on this thread."""
-
-    def __init__(self, state, openings):
-        self.state, self.workspace = state, state.workspace
-        hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
-        self._server = SimpleNamespace(openings=openings, slow_pool=None, hub=hub, refits=refits)
-
-    def run(self, verb, done, *, on=None, failed=lambda: None):
-        try:
-            done(verb())
-        except AppError as error:
-            failed()
-            self.say(str(error), error=True)
-
-    def soon(self, draw):
-        draw()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,25 @@
+"""Actions of one tab without a server: each is done at once, on the calling thread."""
+
+from types import SimpleNamespace
+
+from core.errors import AppError
+from dashboard.actions import Actions
+
+
+class Direct(Actions):
+    """Does everything at once, on this thread."""
+
+    def __init__(self, state, openings):
+        self.state, self.workspace = state, state.workspace
+        hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
+        self._server = SimpleNamespace(openings=openings, slow_pool=None, hub=hub, refits=refits)
+
+    def run(self, verb, done, *, on=None, failed=lambda: None):
+        try:
+            done(verb())
+        except AppError as error:
+            failed()
+            self.say(str(error), error=True)
+
+    def soon(self, draw):
+        draw()
