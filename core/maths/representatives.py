@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 NEIGHBOURS = 20  # of TypiClust's typicality
 QUERIES = 512  # images compared with a cluster at a time
 START_LEAST, START_PER_CENTRE = 2_000, 20  # images sampled for the initial centres
-STARTS = 4  # with one, 4% of 10-image picks missed a cluster of 5% of the images; with four, none of 100 did
+# With one start, 4% of 10-image picks missed a cluster of 5% of the images; with four, none of 100 did. With 110 centres, one
+# fitted .8% worse than the best of four.
+STARTS, STARTS_OF_MANY, MANY = 4, 2, 50
 LLOYD_STEPS = 15  # more improve the fit by under 1%
 
 
@@ -92,7 +94,8 @@ def _starting_centres(x: torch.Tensor, k: int, rng: np.random.Generator) -> torc
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    size, seeds = max(START_LEAST, START_PER_CENTRE * k), rng.integers(2**31, size=STARTS).tolist()
+    size = max(START_LEAST, START_PER_CENTRE * k)
+    seeds = rng.integers(2**31, size=STARTS if k < MANY else STARTS_OF_MANY).tolist()
     drawn = np.arange(len(x)) if len(x) <= size else rng.choice(len(x), size, replace=False)
     sample = to_host(x[to_device(drawn, x.device)])[0]
 
