@@ -70,7 +70,7 @@ class FirstRun(pn.viewable.Viewer):
     def _show(self, offers: list["Offer"]) -> None:
         chosen = self._choice.value
         self._offers = offers
-        usable = [offer.encoder for offer in offers if not offer.trouble]
+        usable = self._usable()
         n_images = self.state.workspace.n_images
         told = "".join(f"<li>{html.escape(offer.sentence(n_images))}</li>" for offer in offers)
         self._words.object = f"<b>Choose an encoder</b><br>{FIRST}<ul>{told}</ul>"
@@ -90,7 +90,12 @@ class FirstRun(pn.viewable.Viewer):
 
     def _go(self) -> None:
         self._start.disabled = True
-        self.actions.start_embedding(self._choice.value, failed=self._follow)
+        # A browser may send any value; only what was offered is loaded.
+        chosen = next((name for name in self._usable() if name == self._choice.value), None)
+        self.actions.start_embedding(chosen, failed=self._follow)
+
+    def _usable(self) -> list[str]:
+        return [offer.encoder for offer in self._offers if not offer.trouble]
 
     def _follow(self, *_: Any) -> None:
         running, done = self.state.embedding, self.state.workspace.has_map
