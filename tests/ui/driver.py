@@ -55,6 +55,7 @@ class Server:
             except OSError:
                 assert self.process.is_alive(), (self.folder / "server.log").read_text()
                 time.sleep(0.25)
+        self.kill()  # else the test process would wait for it at its end
         raise AssertionError("the server did not start")
 
     def kill(self) -> None:
