@@ -13,7 +13,7 @@ from core.catalog.evidence import InForce
 from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
-from core.evidence.beside import beside, beside_words
+from core.evidence.beside import beside, beside_words, order_words
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
@@ -49,6 +49,7 @@ class OpeningView:
     export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
     no_export: str  # why there is nothing to export; "" if there is
     set_opened: bool  # whether the check set was opened, for any policy
+    advice: str = ""  # which scorer to open the set for first
     beside: tuple[str, ...] = ()  # how its scorer compares with others that were opened
     problem: str = ""  # why the opening cannot be shown
 
@@ -96,8 +97,9 @@ class Openings:
         newest = next((r for r in history if r.subject == subject), None)
         opened = next((r for r in history if r.number == number), newest)
         export, no_export = self._export()
+        status = check_sets.status(workspace, subject)
         view = OpeningView(
-            status=check_sets.status(workspace, subject),
+            status=status,
             policies=names,
             history=history,
             opened=opened,
@@ -112,6 +114,7 @@ class Openings:
             export=export,
             no_export=no_export,
             set_opened=any(r.check_set == workspace.check_set.number for r in found),
+            advice=order_words(workspace, status),
         )
         if opened is None:
             return view

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening, openings
+from core.evidence.subject import PROBE
 from core.evidence.threshold import FEWEST_FOR_AP
 from core.maths.paired import Difference, paired_difference
 from core.maths.precision_recall import Range
+from core.score_columns.keep import score_columns
 from core.wording import counted, signed, target
 from core.workspace import Workspace
 
@@ -54,6 +57,19 @@ def beside_words(opened: Opening, found: Beside) -> str:
         f"On the {counted(found.n, 'check label')} that both were opened with, '{opened.scorer}' is {verdict} '{found.other}': "
         f"average precision {_change(average)}, precision at {target(opened.recall)} recall {_change(precision)} (95% ranges, "
         "paired)."
+    )
+
+
+def order_words(workspace: Workspace, status: CheckStatus) -> str:
+    """Advise which scorer to open a new check set for first; "" unless it is about to be opened for the probe."""
+    columns = [column.name for column in score_columns(workspace)]
+    opened = any(opening["check_set"] == status.check_set.number for opening in workspace.catalog.evidence.openings())
+    if not columns or opened or status.subject.scorer != PROBE:
+        return ""
+    names = " or ".join(f"'{name}'" for name in columns)
+    return (
+        f"If you will open this set for {names} too, do that first: it then shares the set's error equally with the probe. "
+        "After a look by the probe alone little is left."
     )
 
 

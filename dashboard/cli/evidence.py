@@ -235,10 +235,12 @@ def promise(
 def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, object]]:
     """Return what can be said of a subject now, in words and as JSON."""
     from core.evidence import check_sets, openings
+    from core.evidence.beside import order_words
     from core.evidence.sentences import closed
 
     status = check_sets.status(space, subject)
-    before, number = closed(status, status.policy.classes), status.check_set.number
+    advice, number = order_words(space, status), status.check_set.number
+    before = closed(status, status.policy.classes) + ([advice] if advice else [])
     opened = next((r for r in openings.openings(space) if (r.check_set, r.subject) == (number, subject)), None)
     record, told = (None, []) if opened is None else _opening_record(space, opened, status)
     words = told or before + ([status.missing] if status.missing else [])

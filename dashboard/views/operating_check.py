@@ -76,7 +76,7 @@ class CheckColumn(pn.viewable.Viewer):
     def show(self, view: OpeningView) -> None:
         """Show the state of the check set and the list of its openings."""
         self._view, status = view, view.status
-        told = closed(status, status.policy.classes) + ([status.missing] if status.missing else [])
+        told = [*closed(status, status.policy.classes), *(said for said in (view.advice, status.missing) if said)]
         head = f"<b>{counted(status.n, 'image')} read, {status.planned:,} planned</b>"
         if status.check_set.number > 1:
             head += f" (check set {status.check_set.number})"

@@ -8,7 +8,7 @@ from core.catalog.score_columns import NewColumn
 from core.delivery.bundle import choose
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
-from core.evidence.beside import beside, beside_words
+from core.evidence.beside import beside, beside_words, order_words
 from core.evidence.bounds import certify
 from core.evidence.sentences import at_handle, promise
 from core.evidence.subject import PROBE, Subject
@@ -101,6 +101,17 @@ def test_the_error_is_shared_between_the_scorers_of_a_set(space):
     second = check_sets.open_check_set(space, GOOD, analyst="ann")
     third = check_sets.open_check_set(space, SAFE, analyst="ann")
     assert first.alpha + second.alpha + third.alpha <= 0.05
+
+
+def test_who_wants_both_is_told_to_open_the_column_first(space):
+    words = order_words(space, check_sets.status(space))
+    assert words.startswith("If you will open this set for 'good' or 'half' or 'safe' too, do that first")
+    assert order_words(space, check_sets.status(space, GOOD)) == ""
+    column = check_sets.open_check_set(space, GOOD, analyst="ann")
+    assert order_words(space, check_sets.status(space)) == ""
+    probe = check_sets.open_check_set(space, Subject(), analyst="ann")
+    assert (column.share, probe.share) == (0.5, 0.5)
+    assert column.alpha == probe.alpha == pytest.approx(0.02)
 
 
 def test_a_columns_point_can_be_put_in_force(space):
