@@ -212,10 +212,13 @@ def _named_or_promised(workspace: Workspace, policy: Policy, point: str | None) 
     mine = (found for found in opened_by_number.values() if found.subject == Subject(policy.name))
     promised = next((found for found in mine if found.threshold is not None), None)
     if promised is None or promised.threshold is None:
-        about = f" for the policy '{policy.name}'" if policy.name else ""
+        if policy.name:
+            raise InputError(
+                f"The policy '{policy.name}' has no promise and no operating point in force; open the check set for it, or put "
+                "a point in force."
+            )
         raise InputError(
-            f"No operating point is in force{about} and there is no promise; open the check set, or name a threshold with "
-            "--threshold."
+            "No operating point is in force and there is no promise; open the check set, or name a threshold with --threshold."
         )
     title = f"the promise of opening {promised.number} (no point is in force)"
     return Choice(policy, promised.threshold, "", title, promised.probe, promised.encoder, promised)

@@ -147,7 +147,7 @@ def cost_of_opening(status: CheckStatus) -> str:
 def _at_all(family: Family) -> str:
     """Say what else shares the set's error."""
     n_policies, n_scorers = len({s.policy for s in family}), len({s.scorer for s in family})
-    policies = f" for all {n_policies} policies" if n_policies > 1 else ""
+    policies = {1: "", 2: " for both policies"}.get(n_policies, f" for all {n_policies} policies")
     return f"{policies} by all {n_scorers} scorers" if n_scorers > 1 else policies
 
 

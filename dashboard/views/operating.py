@@ -29,6 +29,7 @@ from core.evidence.threshold import (
     threshold_for_precision,
     threshold_for_recall,
 )
+from core.labels.policies import policies
 from core.wording import per_thousand, signed, target
 from dashboard.actions import Actions
 from dashboard.choices import PageName
@@ -69,7 +70,10 @@ class OperatingPage(pn.viewable.Viewer):
         self._moved_at, self._settling = 0.0, False
         self._drawn = b""  # what the charts show
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
-        self._policies = pmui.RadioButtonGroup(label="Policy", options=[], size="small", visible=False, margin=(4, 12))
+        names = [policy.name for policy in policies(self.state.workspace)]
+        self._policies = pmui.RadioButtonGroup(
+            label="Policy", options=names, value=names[0], size="small", visible=len(names) > 1, margin=(4, 12)
+        )
         self._policies.param.watch(lambda event: self._on_policy(event.new), "value")
         columns = [column.name for column in self.state.shared.score_columns().values()]
         self._scorers = pmui.RadioButtonGroup(
@@ -208,13 +212,13 @@ class OperatingPage(pn.viewable.Viewer):
         below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)
         self._check.conclude([*below, average_precision(sample.average_precision)])
         self._draw_charts(view, opened.threshold, sample)
+        self._points.show(view)
         if before is None or before.number != opened.number or self._threshold is None:
             self._moved = False
             self._move(opened.threshold if opened.threshold is not None else threshold_for_recall(sample, opened.recall))
         else:
             self._draw_handle()
             self._settle()
-        self._points.show(view)
 
     def _draw_charts(self, view: OpeningView, promised: float | None, sample: Sample) -> None:
         """Draw curve and scores again where anything they are drawn from has changed: not only with the opening's number."""

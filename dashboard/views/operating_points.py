@@ -63,7 +63,6 @@ class PointsColumn(pn.viewable.Viewer):
             *(words(text, margin=(0, 8)) for text in head),
             *(self._point_row(point, figures_at(view.sample, point.threshold), view, view.sample) for point in mine),
         ]
-        self._name_exports()
 
     def _point_row(self, point: OperatingPoint, figures: PointFigures, view: OpeningView, sample: Sample) -> pn.Column:
         force = view.in_force
@@ -113,17 +112,18 @@ class PointsColumn(pn.viewable.Viewer):
             for choice in view.export
         }
         if len(view.policies) > 1:
-            rules = ", ".join(f"{policy} ≥ {at}" for policy, at in named.items())
+            rules = ", ".join(f"{policy} ≥ {score}" for policy, score in named.items())
             self._export.label = f"Export the bundle of all policies: {rules}"
         elif view.export:
             self._export.label = f"Export the bundle of {view.export[0].title}, ≥ {named[view.export[0].policy.name]}"
-        shown = f"the threshold shown, ≥ {say_threshold(threshold, view.sample)}, without a name"
-        several = f" for {view.opened.policy}" if len(view.policies) > 1 else ""
-        self._export_shown.label = f"Export {shown}{several}"
-        self._no_export.object = small([view.no_export] if len(view.policies) > 1 else [])
+        several = len(view.policies) > 1
+        about = f" for {view.opened.policy}" if several else ""
+        at = say_threshold(threshold, view.sample)
+        self._export_shown.label = f"Export the threshold shown{about}, ≥ {at}, without a name"
+        self._no_export.object = small([view.no_export] if several else [])
         self._export.param.update(visible=bool(view.export), disabled=False)
-        by_probe = view.opened.scorer == PROBE  # a bundle computes no others
-        self._export_shown.param.update(visible=by_probe and not same, disabled=False)
+        possible = view.opened.scorer == PROBE and bool(view.export or not several)  # a bundle computes no other scores
+        self._export_shown.param.update(visible=possible and not same, disabled=False)
 
     def _on_export(self, *, shown: bool = False) -> None:
         if self._view is None or self._view.opened is None:

@@ -209,12 +209,12 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     assert (page._policies.visible, page._policies.options, page._policies.value) == (True, ["explicit", "weapons"], "explicit")
     assert (check._recall.value, check._open.label) == ("0.9", "Open: look 1")
     cost = html.unescape(check._closed.object)
-    assert "for the policy 'explicit': its promise needs 98% confidence, so that all looks for all 2 policies together" in cost
+    assert "for the policy 'explicit': its promise needs 98% confidence, so that all looks for both policies together" in cost
     check._on_open()
     first = shown(page)
     assert "At least 90% of explicit images are caught" in page._promise.object
     assert not kept._export.visible
-    assert "in force for the policy 'weapons'" in html.unescape(kept._no_export.object)
+    assert "The policy 'weapons' has no promise" in html.unescape(kept._no_export.object)
     drag(page, first + 0.25)
     page._policies.value = "weapons"
     assert not page._charts.visible  # nothing was opened for it

@@ -237,7 +237,7 @@ def test_a_bundle_of_policies_decides_for_each_and_for_all(promised, tmp_path, q
         set_classes(space, parse_classes("neutral,footwear*,copyright*"))
         for name, recall in (("footwear", 0.6), ("copyright", 0.5)):
             set_policy(space, name, recall=recall)
-        with pytest.raises(InputError, match="in force for the policy 'footwear' and there is no promise"):
+        with pytest.raises(InputError, match="policy 'footwear' has no promise and no operating point in force"):
             choose(space)
         with pytest.raises(InputError, match="of no policy; save a point for each"):
             choose(space, threshold=0.5)

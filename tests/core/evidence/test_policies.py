@@ -79,7 +79,7 @@ def test_a_policy_declared_after_an_opening_shares_what_is_left_and_breaks_nothi
     declare(space)
     stands = check_sets.status(space, WEAPONS)
     assert stands.alpha == pytest.approx(0.05 * 0.2 / 2 * 0.8)
-    assert "needs 99.6% confidence, so that all looks for all 2 policies together keep 95%" in cost_of_opening(stands)
+    assert "needs 99.6% confidence, so that all looks for both policies together keep 95%" in cost_of_opening(stands)
     check_sets.open_check_set(space, WEAPONS, analyst="ann")
     kept = openings.openings(space)[-1]
     assert (kept.threshold, kept.alpha, kept.flagged_names) == (before.threshold, before.alpha, ("explicit", "weapons"))
