@@ -15,6 +15,8 @@ from core.catalog.records import ImageClass
 from core.catalog.score_columns import ScoreColumn
 from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
+from core.evidence.decisions import RuleInForce, rules_in_force
+from core.evidence.openings import mark
 from core.labels.gold import gold_columns, gold_values
 from core.map.grid import GridIndex
 from core.map.raster import Colouring, ColouringKind
@@ -75,6 +77,14 @@ class Shared(Once):
     def encoders(self) -> list[KnownEncoder]:
         """Return the encoders."""
         return self.once("encoders", Same(self._workspace.current), partial(encoders, self._workspace))
+
+    def rules_in_force(self) -> list[RuleInForce]:
+        """Return the thresholds in force of the declared policies, with their scores; [] while none is declared."""
+        space = self._workspace
+        if not space.policies:
+            return []
+        key = (tuple(space.policies), Same(space.current), mark(space))
+        return self.once("rules in force", key, partial(rules_in_force, space))
 
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns, which come with images."""

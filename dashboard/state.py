@@ -120,6 +120,9 @@ class SessionState(param.Parameterized):
         lines = [known["file"], f"{known['width']} × {known['height']} px", label]
         if known["score"] is not None:
             lines.append(f"score {signed(known['score'])}")
+        for rule in self.shared.rules_in_force():
+            if (reviewed := rule.reviews(row)) is not None:
+                lines.append(f"{rule.policy}: {'review' if reviewed else 'leave up'} ({rule.point})")
         if known["half"] == Half.CHECK:
             lines.append("check half: never learned from")
         return lines

@@ -230,6 +230,9 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     page._on_state()
     assert page._view.in_force["name"] == "arms"
     assert kept._export.label.startswith(f"Export the bundle of all policies: explicit ≥ {first:.3f}, weapons ≥ ")
+    above = int(np.argmax(page._view.scores))
+    assert "weapons: review (arms)" in page.state.describe(above)
+    assert not any("explicit:" in line for line in page.state.describe(above))  # nothing is in force for it
     page._policies.value = "explicit"
     assert shown(page) == first
     assert page._view.in_force == {}

@@ -6,6 +6,7 @@ import pytest
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.bounds import certify
+from core.evidence.decisions import rules_in_force
 from core.evidence.frozen import score_subject
 from core.evidence.sentences import cost_of_opening, footer
 from core.evidence.subject import PROBE, Subject
@@ -131,6 +132,27 @@ def test_one_point_is_in_force_for_each_policy(space):
     ]
     assert points.in_force(space, "weapons")["name"] == "arms"
     assert points.in_force(space) == {}
+
+
+def test_the_points_in_force_decide_for_each_policy(space):
+    assert rules_in_force(space) == []
+    declare(space)
+    read(space, 200)
+    for subject in (WEAPONS, EXPLICIT):
+        opened = check_sets.open_check_set(space, subject, analyst="ann")
+        points.save_point(space, f"for {subject.policy}", opened.threshold, opened, analyst="ann")
+        points.put_in_force(space, f"for {subject.policy}", analyst="ann")
+        below, above = opened.rows[np.argsort(opened.scores)[[0, -1]]]
+        (rule,) = [rule for rule in rules_in_force(space) if rule.policy == subject.policy]
+        row = int(opened.rows[opened.scores == opened.threshold][0])
+        assert [rule.reviews(int(found)) for found in (row, above, below)] == [True, True, False]
+        assert rule.reviews(space.n_images) is None
+    assert [(rule.policy, rule.point) for rule in rules_in_force(space)] == [
+        ("explicit", "for explicit"),
+        ("weapons", "for weapons"),
+    ]
+    remove_policy(space, "weapons")
+    assert [rule.policy for rule in rules_in_force(space)] == ["explicit"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Two policies under a real mouse: each is chosen, opened and given a point; then one bundle of both is exported."""
+
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from core.evidence import queues
+from core.labels.actions import history, label, undo
+from core.labels.classes import parse_classes, set_classes
+from core.labels.policies import set_policy
+from core.probe.live import refit
+from core.workspace import Workspace
+from tests.ui.driver import Server, load
+
+pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture
+def page(prepared, browser, tmp_path):
+    """The Operating point page of a workspace with two policies that are read and not opened."""
+    folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+    with Workspace(folder) as space:
+        for action, stands in history(space):
+            if stands and action.kind == "label":
+                undo(space, action.seq, analyst="test")
+        truth = space.gold("label")
+        taught = np.flatnonzero(~space.is_check & (truth >= 0))[:80]
+        for rows, source in ((taught, "lasso"), (queues.queue(space, "promise", 120, analyst="ann"), "check")):
+            for code, name in enumerate(space.class_names):
+                if len(mine := rows[truth[rows] == code]):
+                    label(space, mine, name, analyst="ann", source=source)
+        set_classes(space, parse_classes("neutral*,footwear*,copyright"))
+        set_policy(space, "footwear", recall=0.7)
+        set_policy(space, "garments", classes=["neutral"], recall=0.5)
+        refit(space)
+    server = Server(folder)
+    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    load(page, server.url)
+    page.get_by_role("button", name="Operating point").click()
+    yield page
+    page.context.close()
+    server.kill()
+    assert errors == []
+
+
+def test_each_policy_is_opened_and_one_bundle_holds_both(page, tmp_path):
+    chosen = {name: page.get_by_role("button", name=name, exact=True).first for name in ("footwear", "garments")}
+    expect(page.get_by_text("look at this check set for the policy 'footwear'")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Open: look 1").click()
+    expect(page.get_by_text("At least 70% of footwear images are caught")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The policy 'garments' has no promise and no operating point in force")).to_be_visible()
+    chosen["garments"].click()
+    expect(page.get_by_text("The check set is closed.")).to_be_visible()
+    expect(page.get_by_label("Recall", exact=True)).to_have_value("0.5")
+    page.get_by_role("button", name="Open: look 1").click()
+    expect(page.get_by_text("look at this check set for the policy 'garments', with 98% confidence")).to_be_visible()
+    page.get_by_label("Name of this point").fill("some")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Put in force").click()
+    export = page.get_by_role("button", name="Export the bundle of all policies: footwear ≥")
+    expect(export).to_be_visible()
+    chosen["footwear"].click()
+    expect(page.get_by_text("At least 70% of footwear images are caught")).to_be_visible()
+    export.click()
+    expect(page.get_by_text("Score new uploads with 'lassoscope score'")).to_be_visible(timeout=90_000)
+    (file,) = (tmp_path / "w" / "exports").glob("*.zip")
+    with zipfile.ZipFile(file) as packed:
+        assert b'"policy garments"' in packed.read("bundle.json")
