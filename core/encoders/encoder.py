@@ -139,13 +139,16 @@ class Scorer(nn.Module):
 
     def __init__(self, module: nn.Module, architecture: Architecture, weights: FloatArray, bias: FloatArray) -> None:
         super().__init__()
-        self.module, self._architecture = deepcopy(module), architecture
+        self.module = deepcopy(module)
+        # Its own, not `normalise`, which keeps its numbers as tensors: made while a model is exported, those are stand-ins.
+        self.register_buffer("mean", torch.tensor(architecture.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(architecture.std).view(1, 3, 1, 1))
         self.register_buffer("weights", torch.from_numpy(np.ascontiguousarray(weights, np.float32)))
         self.register_buffer("bias", torch.from_numpy(np.ascontiguousarray(bias, np.float32)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, dim) embeddings and (B, k) scores."""
-        x = self.module(normalise(images, self._architecture))
+        x = self.module((images - self.get_buffer("mean")) / self.get_buffer("std"))
         return x, x @ self.get_buffer("weights") + self.get_buffer("bias")
 
 
