@@ -12,7 +12,7 @@ from core.maths.paired import Difference, paired_difference
 from core.maths.precision_recall import PRCurve, Range, average_precision_range, binomial_range, pr_curve, precision_at_recall
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve
-from core.probe.stacked import stacked_scores
+from core.probe.stacked import is_stacked, stacked_name, stacked_scores
 from core.score_columns.files import header_of
 from core.score_columns.keep import DIRECTIONS, flagged_scores, score_column, score_columns
 from core.wording import counted, fraction, percent, signed, target
@@ -75,10 +75,12 @@ def compare_scorers(workspace: Workspace, *, recall: float | None = None) -> lis
     mine = fitted.score[rows].astype(np.float64)
     found = [_judged(Kind.PROBE, PROBE, mine, flagged, recall=goal, unread=unread)]
     for alone in judge_columns(workspace, rows, flagged, mine, recall=goal):
-        scores = flagged_scores(workspace, score_column(workspace, alone.name))
-        both = stacked_scores(workspace, scores, rows)
-        stacked = _judged(Kind.STACKED, f"{PROBE} + {alone.name}", both, flagged, recall=goal, unread=unread)
-        found += [alone, _paired(stacked, both, mine, flagged, goal)]
+        found.append(alone)
+        if is_stacked(alone.name):
+            continue
+        both = stacked_scores(workspace, flagged_scores(workspace, score_column(workspace, alone.name)), rows)
+        stacked = _judged(Kind.STACKED, f"{stacked_name(alone.name)}, now", both, flagged, recall=goal, unread=unread)
+        found.append(_paired(stacked, both, mine, flagged, goal))
     return found
 
 

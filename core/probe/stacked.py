@@ -5,14 +5,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
+from core.catalog.score_columns import NewColumn, ScoreColumn
 from core.embeddings.embedded import Embedded
+from core.errors import InputError
 from core.maths.logistic import fit_probe
+from core.missing import missing_for_score
+from core.score_columns.files import STACKED
+from core.score_columns.keep import flagged_scores, score_column
+from core.wording import counted
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHT = 4.0  # of the feature among standardised ones: 1 shrinks a good column away, more costs a bad one (decision 0027)
+
+AT_ONCE = 65_536  # images whose embeddings are in memory
+
+
+def stacked_name(column: str) -> str:
+    """Return the name of a probe that is stacked with a score column."""
+    return f"{STACKED}{column}"
+
+
+def is_stacked(column: str) -> bool:
+    """Tell whether a score column was kept by `keep_stacked`."""
+    return column.startswith(STACKED)
+
+
+def keep_stacked(workspace: Workspace, name: str) -> ScoreColumn:
+    """Keep the scores that the stacked probe gives all images now as a score column, to be shown, opened and promised as one.
+
+    Later labels do not change it: keep it again.
+
+    Args:
+        name: of the score column to stack.
+    Raises:
+        InputError: if there is no such column, it is a stacked one itself, or labels are missing for a score.
+    """
+    if is_stacked(name):
+        raise InputError(f"'{name}' is stacked already; name the column of the other model.")
+    if missing := missing_for_score(workspace):
+        raise InputError(missing)
+    scores = stacked_scores(workspace, flagged_scores(workspace, score_column(workspace, name)), np.arange(workspace.n_images))
+    n_labels = len(workspace.teach_rows(workspace.labels.codes, workspace.current.need_matrix()))
+    source = f"'{name}' and {counted(n_labels, 'teach label')}"
+    workspace.catalog.score_columns.put([NewColumn(stacked_name(name), False, source, scores)])
+    return score_column(workspace, stacked_name(name))
 
 
 def stacked_scores(workspace: Workspace, column: FloatArray, rows: IntArray) -> FloatArray:
@@ -39,8 +78,10 @@ def stacked_scores(workspace: Workspace, column: FloatArray, rows: IntArray) -> 
             _beside(mine, teach, feature), codes[teach], flagged_codes=workspace.flagged_codes, mean=wide[0], scale=wide[1]
         )
         assert probe.flagged_weights is not None  # noqa: S101  as for the probe without the column, on the same labels
-        x = to_host(_beside(mine, rows[scored], feature))[0]
-        return np.asarray(x @ probe.flagged_weights + probe.flagged_bias)
+        asked = rows[scored]
+        blocks = [asked[start : start + AT_ONCE] for start in range(0, len(asked), AT_ONCE)]
+        parts = [to_host(_beside(mine, block, feature))[0] @ probe.flagged_weights for block in blocks]
+        return np.concatenate([*parts, np.zeros(0)]) + probe.flagged_bias
 
     found = np.full(len(rows), np.nan)
     found[scored] = embedded.compute(fit)

@@ -8,6 +8,7 @@ from core.errors import InputError
 from core.maths.precision_recall import Range
 from core.probe.live import refit
 from core.probe.scorers import Scorer, compare_scorers, describe_scorer
+from core.probe.stacked import keep_stacked
 from core.score_columns.keep import DIRECTIONS, score_columns
 from core.wording import counted
 from core.workspace import Workspace
@@ -23,12 +24,18 @@ def compare(
     recall: Annotated[
         float | None, typer.Option(**NUMBER, help="Recall at which precision is compared.  [default: the one to promise]")
     ] = None,
+    stack: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="First keep the scores of the probe stacked with this column, as a score column."),
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Hold the scores of models you already have against the probe, alone and stacked, on the same check labels."""
     if recall is not None and not 0 < recall <= 1:
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
-    with Workspace(workspace, read_only=True) as space:
+    with Workspace(workspace, read_only=not stack) as space:
+        if stack:
+            keep_stacked(space, stack)
         columns = score_columns(space)
         goal = space.check_set.recall if recall is None else recall
         refit(space, save=False)

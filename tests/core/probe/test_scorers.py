@@ -1,5 +1,7 @@
 """A column of known quality beside the probe: figures and differences are those of a direct computation."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
@@ -12,9 +14,10 @@ from core.errors import InputError
 from core.maths.paired import paired_difference
 from core.probe.live import refit
 from core.probe.scorers import Kind, compare_scorers, describe_scorer
-from core.probe.stacked import WEIGHT, column_feature, stacked_scores
+from core.probe.stacked import WEIGHT, column_feature, keep_stacked, stacked_scores
 from core.probe.suggest import suggest
 from core.score_columns.keep import flagged_scores, score_column
+from core.workspace import Workspace
 from tests.worlds import made, read, teach, with_columns
 
 
@@ -41,9 +44,8 @@ def by_name(space, **options):
 
 def test_every_scorer_has_the_figures_of_a_direct_computation(compared):
     found = by_name(compared)
-    assert list(found) == [
-        "probe", "good", "probe + good", "half", "probe + half", "safe", "probe + safe", "wrong", "probe + wrong",
-    ]  # fmt: skip
+    columns = ("good", "half", "safe", "wrong")
+    assert list(found) == ["probe", *(name for column in columns for name in (column, f"probe + {column}, now"))]
     for name in ("probe", "good", "safe", "wrong", "half"):
         column = None if name == "probe" else score_column(compared, name)
         scores = compared.fitted.score.astype(float) if column is None else flagged_scores(compared, column)
@@ -68,7 +70,9 @@ def test_sealed_labels_are_not_touched(compared):
 def test_the_same_scores_declared_as_safe_have_the_same_figures(compared):
     found = by_name(compared)
     assert found["safe"].average_precision == found["good"].average_precision
-    assert found["probe + safe"].average_precision.value == pytest.approx(found["probe + good"].average_precision.value)
+    assert found["probe + safe, now"].average_precision.value == pytest.approx(
+        found["probe + good, now"].average_precision.value
+    )
 
 
 def test_a_column_worse_than_chance_is_said_to_be(compared):
@@ -95,9 +99,9 @@ def test_stacking_is_a_logistic_regression_with_one_more_feature(compared):
 
 def test_a_good_column_helps_and_its_opposite_helps_as_much(compared):
     found = by_name(compared)
-    assert found["probe + good"].helps
-    assert found["probe + wrong"].helps  # the teach half finds the sign
-    assert "Better than the probe: AP +" in describe_scorer(found["probe + good"], recall=0.9)
+    assert found["probe + good, now"].helps
+    assert found["probe + wrong, now"].helps  # the teach half finds the sign
+    assert "Better than the probe: AP +" in describe_scorer(found["probe + good, now"], recall=0.9)
 
 
 def test_suggestions_start_from_a_columns_top_and_its_doubts(compared):
@@ -115,6 +119,25 @@ def test_suggestions_start_from_a_columns_top_and_its_doubts(compared):
     assert [suggestion.row for suggestion in safe] == rows.tolist()
     with pytest.raises(InputError, match=r"There is no strategy 'score:best'; choose auto, .*, score:good, score:half"):
         suggest(compared, 10, strategy="score:best")
+
+
+def test_a_kept_stacked_probe_is_a_column_of_all_images_that_is_not_stacked_again(compared):
+    folder = compared.folder.parent / "kept"
+    with Workspace(shutil.copytree(compared.folder, folder)) as space:
+        refit(space)
+        kept = keep_stacked(space, "half")
+        assert (kept.name, kept.n_scored, kept.higher_is_safer) == ("probe + half", 1200, False)
+        assert kept.file == "'half' and 60 teach labels"
+        scores, rows = flagged_scores(space, kept), np.flatnonzero(space.watched())
+        column = flagged_scores(space, score_column(space, "half"))
+        np.testing.assert_allclose(scores[rows], stacked_scores(space, column, rows), atol=1e-9)
+        found = by_name(space)
+        assert found["probe + half"].average_precision == found["probe + half, now"].average_precision
+        assert "probe + probe + half, now" not in found
+        with pytest.raises(InputError, match="'probe \\+ half' is stacked already"):
+            keep_stacked(space, "probe + half")
+        with pytest.raises(InputError, match="no score column 'other'"):
+            keep_stacked(space, "other")
 
 
 def test_a_feature_depends_on_the_order_alone_and_is_neutral_without_a_score():

@@ -118,6 +118,7 @@ def test_nan_lines_strangers_and_second_scores_are_counted_and_the_rest_is_kept(
         ("score:vendor:low", ["0.png,1"], "'score:vendor:low'; after the name only ':safe' may follow"),
         ("score:", ["0.png,1"], "after 'score:' it needs a name"),
         ("score:Probe", ["0.png,1"], "'Probe' is this program's own model"),
+        ("score:probe + x", ["0.png,1"], "'probe + x' is this program's own model"),
         ("score:vendor,score:vendor:safe", ["0.png,1,2"], "several columns for the scores of 'vendor'"),
         ("score:vendor", ["8.png,0.1", "9.png,0.2"], "names 2 images that are not in this workspace"),
         ("class,score:vendor", ["0.png,explicit,0.1", "9.png,explicit,0.2"], "names an image that is not in this workspace"),

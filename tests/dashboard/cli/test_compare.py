@@ -28,6 +28,10 @@ def test_the_command_prints_what_the_verb_finds(tmp_path):
     assert "'safe' (higher = safer): 1,200 of 1,200 images scored, from v.csv." in text
     assert "at 80% recall" in text
     assert "'wrong' ranks worse than chance" in text
+    kept = CliRunner().invoke(app, ["compare", "-w", str(folder), "--stack", "good"]).stdout
+    assert (
+        "'probe + good' (higher = more likely flagged): 1,200 of 1,200 images scored, from 'good' and 60 teach labels." in kept
+    )
 
 
 def test_without_a_score_column_the_command_says_how_to_bring_one(tmp_path):
