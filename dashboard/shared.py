@@ -25,7 +25,7 @@ from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves
 from core.score_columns.files import header_of
-from core.score_columns.keep import flagged_scores, score_columns
+from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
 from dashboard.choices import ColourBy
 
@@ -113,7 +113,7 @@ class Shared(Once):
 
     def score_columns(self) -> dict[str, ScoreColumn]:
         """Return the score columns by what the page calls them; they come while no server writes here."""
-        return self.once("score columns", 0, lambda: {header_of(c.name): c for c in score_columns(self._workspace)})
+        return self.once("score columns", 0, lambda: {header_of(c.name): c for c, _ in readable_columns(self._workspace)})
 
     def colour_columns(self) -> None:
         """Read every score column for its colouring, so that no event loop does."""

@@ -14,7 +14,7 @@ from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve
 from core.probe.stacked import is_stacked, stacked_name, stacked_scores
 from core.score_columns.files import header_of
-from core.score_columns.keep import DIRECTIONS, flagged_scores, score_column, score_columns
+from core.score_columns.keep import DIRECTIONS, flagged_scores, readable_columns, score_column
 from core.wording import counted, fraction, percent, signed, target
 from core.workspace import Workspace
 
@@ -99,8 +99,8 @@ def judge_columns(
     """
     unread = missing_for_check(workspace, live=True)
     found = []
-    for column in score_columns(workspace):
-        scores = flagged_scores(workspace, column)[rows]
+    for column, everything in readable_columns(workspace):
+        scores = everything[rows]
         alone = _judged(Kind.COLUMN, column.name, scores, flagged, recall=recall, unread=unread)
         judged = _paired(alone, scores, probe, flagged, recall)
         found.append(replace(judged, warning=_direction(column, scores, flagged)))

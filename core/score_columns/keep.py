@@ -1,5 +1,6 @@
 """Keep the score columns of files, and read them with higher = more likely flagged. Each verb takes the workspace."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.catalog.score_columns import NewColumn, ScoreColumn
-from core.errors import InputError
+from core.errors import DamageError, InputError
 from core.score_columns.files import FileColumn
 from core.wording import counted, verb
 from core.workspace import Workspace
 
+LOG = logging.getLogger("lassoscope.scores")
 DIRECTIONS = {False: "higher = more likely flagged", True: "higher = safer"}  # by `higher_is_safer`
 
 
@@ -42,6 +44,17 @@ def flagged_scores(workspace: Workspace, column: ScoreColumn) -> FloatArray:
     return -values if column.higher_is_safer else values
 
 
+def readable_columns(workspace: Workspace) -> list[tuple[ScoreColumn, FloatArray]]:
+    """Return the score columns by name, each with its `flagged_scores`; damaged ones are left out with a warning."""
+    found = []
+    for column in score_columns(workspace):
+        try:
+            found.append((column, flagged_scores(workspace, column)))
+        except DamageError as error:
+            LOG.warning("the score column '%s' is not shown: %s", column.name, error)
+    return found
+
+
 def keep_columns(workspace: Workspace, columns: Sequence[FileColumn], rows: IntArray, file: Path) -> list[str]:
     """Keep the score columns of a file, all or none; an image's new score replaces its old one.
 
@@ -68,7 +81,10 @@ def _kept(workspace: Workspace, name: str) -> FloatArray:
 
 
 def _merged(workspace: Workspace, column: FileColumn, rows: IntArray) -> FloatArray:
-    values = _kept(workspace, column.name)
+    try:
+        values = _kept(workspace, column.name)
+    except DamageError:  # the file replaces what is lost
+        values = np.full(workspace.n_images, np.nan)
     lines = _counted_lines(column, rows)[::-1]  # numpy keeps the last of several values, and the first line is to count
     values[rows[lines]] = column.values[lines]
     return values
@@ -104,5 +120,7 @@ def _sentence(column: FileColumn, rows: IntArray, values: FloatArray, before: Sc
 
 def _contradicted(rows: IntArray, values: FloatArray) -> int:
     """Count the rows that have different values."""
-    pairs = np.unique(np.stack([rows.astype(np.float64), values]), axis=1)[0]
-    return int((np.unique(pairs, return_counts=True)[1] > 1).sum())
+    order = np.argsort(rows, kind="stable")
+    row, value = rows[order], values[order]
+    differs = (row[1:] == row[:-1]) & (value[1:] != value[:-1])
+    return len(np.unique(row[1:][differs]))

@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from core.catalog.catalog import Catalog
 from core.catalog.records import ImageRecord, PathRecord
+from core.catalog.schema import SCORE_COLUMNS
 from core.catalog.score_columns import NewColumn
-from core.errors import InputError
+from core.errors import DamageError, InputError
 from core.intake.ingest import ingest
 from core.labels.classes import parse_classes
 from core.labels.exchange import import_labels
-from core.score_columns.keep import flagged_scores, score_column, score_columns
+from core.score_columns.keep import flagged_scores, readable_columns, score_column, score_columns
 from core.workspace import Workspace
 
 N = 6
@@ -132,6 +134,19 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(space, take, head
     assert [column.name for column in score_columns(space)] == ["other"]
     assert scores(space, "other")[:2] == [1, 2]
     assert space.labels.n_labelled == 0
+
+
+def test_a_damaged_column_is_named_and_does_not_hide_the_others(space, take, caplog):
+    take("score:good,score:torn", "0.png,1,2", "1.png,2,3")
+    with space.catalog.database.writing() as connection:
+        connection.execute(sa.update(SCORE_COLUMNS).where(SCORE_COLUMNS.c.name == "torn").values(scores=b"12345"))
+    with pytest.raises(DamageError, match=r"scores of 'torn' .* are damaged; import their file again"):
+        scores(space, "torn")
+    with caplog.at_level("WARNING", "lassoscope.scores"):
+        assert [column.name for column, _ in readable_columns(space)] == ["good"]
+    assert "'torn' is not shown" in caplog.text
+    take("score:torn", "0.png,1", "1.png,2")
+    assert scores(space, "torn")[:2] == [1, 2]
 
 
 def test_an_unknown_column_is_named_with_those_there_are(space, take):
