@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -129,7 +129,7 @@ def described(repository: str, config: HubConfig, found: Architecture) -> Archit
     heads = config.get("num_attention_heads", found.heads)
     if not isinstance(heads, int) or heads < 1 or found.dim % heads:
         raise EncoderError(f"The {CONFIG} of {repository} states {heads} attention heads, which do not divide {found.dim}.")
-    return Architecture(input_size=found.input_size, patch_size=found.patch_size, dim=found.dim, depth=found.depth, heads=heads)
+    return replace(found, heads=heads)
 
 
 def quiet_hub() -> None:

@@ -382,15 +382,15 @@ def test_an_export_writes_a_zip_and_says_what_it_is_of(tab, space, monkeypatch):
 def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab, space):
     other = Tab(loop, server)
     show(other, page=PageName.OPERATING)
-    act(tab, lambda actions: actions.change_terms("recall", 0.7, lambda: None))
+    act(tab, lambda actions: actions.change_terms("recall", 0.7, "", lambda: None))
     assert space.check_set.recall == 0.7
     undone = []
-    act(tab, lambda actions: actions.change_terms("recall", 7, lambda: undone.append(1)))
+    act(tab, lambda actions: actions.change_terms("recall", 7, "", lambda: undone.append(1)))
     assert undone == [1]
     assert tab.state.message_is_error
     act(tab, lambda actions: actions.begin_set())
     assert tab.state.message == "Check set 2 has started; the old check labels are now used for live curves."
-    wait_for(lambda: "(check set 2)" in other.pane(OperatingPage)._closed.object)
+    wait_for(lambda: "(check set 2)" in other.pane(OperatingPage)._check._closed.object)
     other.close()
 
 
