@@ -79,7 +79,7 @@ class Shared(Once):
         return self.once("encoders", Same(self._workspace.current), partial(encoders, self._workspace))
 
     def rules_in_force(self) -> list[RuleInForce]:
-        """Return the thresholds in force of the declared policies, with their scores; [] while none is declared."""
+        """Return what the points in force decide, for the declared policies; [] while none is declared."""
         space = self._workspace
         if not space.policies:
             return []

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import param
 
+from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.grid import GridIndex, LassoMode
@@ -121,8 +122,8 @@ class SessionState(param.Parameterized):
         if known["score"] is not None:
             lines.append(f"score {signed(known['score'])}")
         for rule in self.shared.rules_in_force():
-            if (reviewed := rule.reviews(row)) is not None:
-                lines.append(f"{rule.policy}: {'review' if reviewed else 'leave up'} ({rule.point})")
+            if (decision := rule.decision(row)) != NOT_SCORED:
+                lines.append(f"{rule.policy}: {'review' if decision == REVIEW else 'leave up'} ({rule.point})")
         if known["half"] == Half.CHECK:
             lines.append("check half: never learned from")
         return lines

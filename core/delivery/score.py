@@ -290,7 +290,7 @@ def drift(rule: Rule, scores: FloatArray) -> tuple[float, float]:
 def promise_words(bundle: Bundle, rule: Rule) -> str:
     """Say that a rule's promise does not cover new images."""
     held = rule.promise
-    if held is None:
+    if held is None or held.threshold is None:  # no look was possible, or it allowed no promise
         about = f" for '{rule.policy}'" if rule.policy else ""
         return f"This bundle contains no promise{about}."
     return (

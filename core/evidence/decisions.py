@@ -2,27 +2,29 @@
 
 from dataclasses import dataclass
 
-from core.arrays import FloatArray
+import numpy as np
+
+from core.arrays import IntArray
 from core.errors import AppError
 from core.evidence.openings import frozen_scores, openings
 from core.evidence.points import points
 from core.labels.policies import policies
 from core.workspace import Workspace
 
+REVIEW, LEAVE, NOT_SCORED = 1, 0, -1
+
 
 @dataclass(frozen=True, eq=False)
 class RuleInForce:
-    """The threshold in force for a policy, with the scores it is of."""
+    """The threshold in force for a policy, and what it decides."""
 
     policy: str  # its name; "" = all flagged classes together
     point: str
-    threshold: float
-    scores: FloatArray  # (frame,) by the scorer of its opening, higher = more likely of the policy's classes
+    decisions: IntArray  # (frame,) int8: REVIEW where the score of the point's opening is >= the threshold, LEAVE, NOT_SCORED
 
-    def reviews(self, row: int) -> bool | None:
-        """Tell whether an image is to be reviewed; None if it has no such score."""
-        score = self.scores[row] if row < len(self.scores) else float("nan")
-        return None if score != score else bool(score >= self.threshold)
+    def decision(self, row: int) -> int:
+        """Return what is decided about an image; NOT_SCORED if it is newer than the opening."""
+        return int(self.decisions[row]) if row < len(self.decisions) else NOT_SCORED
 
 
 def rules_in_force(workspace: Workspace) -> list[RuleInForce]:
@@ -37,5 +39,6 @@ def rules_in_force(workspace: Workspace) -> list[RuleInForce]:
             scores = frozen_scores(workspace, opened[point.opening])
         except AppError:  # its model, embeddings or column are lost: the Operating point page says so
             continue
-        found.append(RuleInForce(policy.name, point.name, point.threshold, scores))
+        decisions = np.where(scores >= point.threshold, REVIEW, LEAVE)
+        found.append(RuleInForce(policy.name, point.name, np.where(np.isnan(scores), NOT_SCORED, decisions).astype(np.int8)))
     return found

@@ -6,7 +6,7 @@ import pytest
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.bounds import certify
-from core.evidence.decisions import rules_in_force
+from core.evidence.decisions import LEAVE, NOT_SCORED, REVIEW, rules_in_force
 from core.evidence.frozen import score_subject
 from core.evidence.sentences import cost_of_opening, footer
 from core.evidence.subject import PROBE, Subject
@@ -145,8 +145,8 @@ def test_the_points_in_force_decide_for_each_policy(space):
         below, above = opened.rows[np.argsort(opened.scores)[[0, -1]]]
         (rule,) = [rule for rule in rules_in_force(space) if rule.policy == subject.policy]
         row = int(opened.rows[opened.scores == opened.threshold][0])
-        assert [rule.reviews(int(found)) for found in (row, above, below)] == [True, True, False]
-        assert rule.reviews(space.n_images) is None
+        assert [rule.decision(int(found)) for found in (row, above, below)] == [REVIEW, REVIEW, LEAVE]
+        assert rule.decision(space.n_images) == NOT_SCORED
     assert [(rule.policy, rule.point) for rule in rules_in_force(space)] == [
         ("explicit", "for explicit"),
         ("weapons", "for weapons"),
