@@ -13,12 +13,11 @@ from core.maths.precision_recall import PRCurve, Range, average_precision_range,
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve
 from core.probe.stacked import is_stacked, stacked_name, stacked_scores
-from core.score_columns.files import header_of
+from core.score_columns.files import PROBE, header_of
 from core.score_columns.keep import DIRECTIONS, flagged_scores, readable_columns, score_column
 from core.wording import counted, fraction, percent, signed, target
 from core.workspace import Workspace
 
-PROBE = "probe"
 CHANCE_LEVEL = 0.05  # p-value of the rank test below which a column is said to rank worse than chance
 
 

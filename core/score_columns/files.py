@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 PREFIX, SAFE = "score:", "safe"
 NO_SCORE = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>"})  # cells without a score, in any case
 LONGEST = 60  # characters of a name
-TAKEN, STACKED = "probe", "probe + "  # names of scorers that files do not bring: our probe, and what begins as stacked with it
+PROBE = "probe"  # the scorer that files do not bring
+STACKED = f"{PROBE} + "  # begins the names of columns that are kept scores of a stacked probe
 NOTHING = "Nothing was imported."
 
 
@@ -81,7 +82,7 @@ def _declared(header: str, file: Path) -> tuple[str, bool]:
             f"{file} has the column '{header[:LONGEST]}'; after '{PREFIX}' it needs a name of 1 to {LONGEST} printable "
             f"characters, for example '{PREFIX}vendor'. {NOTHING}"
         )
-    if name.casefold() == TAKEN or name.casefold().startswith(STACKED):
+    if name.casefold() == PROBE or name.casefold().startswith(STACKED):
         raise InputError(f"{file} has the column '{header}', but '{name}' is this program's own model; rename it. {NOTHING}")
     return name, bool(colon)
 
