@@ -68,6 +68,11 @@ class ScoreColumns:
         with self._database.writing() as connection:
             replace(connection, SCORE_COLUMNS, [_stored(column) for column in columns])
 
+    def remove(self, name: str) -> None:
+        """Remove a column and its scores."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(SCORE_COLUMNS).where(SCORE_COLUMNS.c.name == name))
+
 
 def _stored(column: NewColumn) -> dict[str, object]:
     scores = column.values.astype(STORED).tobytes()

@@ -72,6 +72,20 @@ def keep_columns(workspace: Workspace, columns: Sequence[FileColumn], rows: IntA
     return [_sentence(column, rows, values, known.get(column.name)) for column, values in merged]
 
 
+def remove_column(workspace: Workspace, name: str) -> None:
+    """Remove a score column.
+
+    Raises:
+        InputError: if there is none of this name, or an opening of a check set is about it.
+    """
+    score_column(workspace, name)
+    with workspace.lock:
+        about = [opening["number"] for opening in workspace.catalog.evidence.openings() if opening["scorer"] == name]
+        if about:
+            raise InputError(f"The score column '{name}' stays: opening {about[0]} of a check set is about it.")
+        workspace.catalog.score_columns.remove(name)
+
+
 def _kept(workspace: Workspace, name: str) -> FloatArray:
     """Return a column's scores as they were imported, (N,) float64; images that came later have none."""
     kept = workspace.catalog.score_columns.values(name)

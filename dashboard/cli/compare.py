@@ -9,7 +9,7 @@ from core.maths.precision_recall import Range
 from core.probe.live import refit
 from core.probe.scorers import Scorer, compare_scorers, describe_scorer
 from core.probe.stacked import keep_stacked
-from core.score_columns.keep import DIRECTIONS, score_columns
+from core.score_columns.keep import DIRECTIONS, remove_column, score_columns
 from core.wording import counted
 from core.workspace import Workspace
 from dashboard.cli.main import app
@@ -28,12 +28,15 @@ def compare(
         str,
         typer.Option(metavar="NAME", help="First keep the scores of the probe stacked with this column, as a score column."),
     ] = "",
+    remove: Annotated[str, typer.Option(metavar="NAME", help="First remove this score column.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Hold the scores of models you already have against the probe, alone and stacked, on the same check labels."""
     if recall is not None and not 0 < recall <= 1:
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
-    with Workspace(workspace, read_only=not stack) as space:
+    with Workspace(workspace, read_only=not (stack or remove)) as space:
+        if remove:
+            remove_column(space, remove)
         if stack:
             keep_stacked(space, stack)
         columns = score_columns(space)

@@ -15,7 +15,7 @@ from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import figures_at
 from core.maths.paired import paired_difference
 from core.probe.live import refit
-from core.score_columns.keep import flagged_scores, score_column
+from core.score_columns.keep import flagged_scores, remove_column, score_column, score_columns
 from tests.worlds import grow, made, read, teach
 
 GOOD, SAFE, HALF = Subject("", "good"), Subject("", "safe"), Subject("", "half")
@@ -112,6 +112,16 @@ def test_who_wants_both_is_told_to_open_the_column_first(space):
     probe = check_sets.open_check_set(space, Subject(), analyst="ann")
     assert (column.share, probe.share) == (0.5, 0.5)
     assert column.alpha == probe.alpha == pytest.approx(0.02)
+
+
+def test_a_column_can_be_removed_unless_an_opening_is_about_it(space):
+    opened = check_sets.open_check_set(space, GOOD, analyst="ann")
+    with pytest.raises(InputError, match=f"'good' stays: opening {opened.number} of a check set is about it"):
+        remove_column(space, "good")
+    remove_column(space, "half")
+    assert [column.name for column in score_columns(space)] == ["good", "safe"]
+    with pytest.raises(InputError, match="no score column 'half'; there are good, safe"):
+        remove_column(space, "half")
 
 
 def test_a_columns_point_can_be_put_in_force(space):

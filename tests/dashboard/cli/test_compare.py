@@ -32,6 +32,9 @@ def test_the_command_prints_what_the_verb_finds(tmp_path):
     assert (
         "'probe + good' (higher = more likely flagged): 1,200 of 1,200 images scored, from 'good' and 60 teach labels." in kept
     )
+    gone = CliRunner().invoke(app, ["compare", "-w", str(folder), "--remove", "probe + good"]).stdout
+    assert "'probe + good'" not in gone
+    assert "'wrong' (higher" in gone
 
 
 def test_without_a_score_column_the_command_says_how_to_bring_one(tmp_path):
