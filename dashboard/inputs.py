@@ -23,6 +23,7 @@ class Verb(StrEnum):
     SKIP = "skip"
     UNSURE = "unsure"
     SAVE = "save"
+    ROOM = "room"
     NOTHING = "nothing"
 
 
@@ -34,6 +35,7 @@ KEYS: dict[Verb, tuple[str, str]] = {
     Verb.SKIP: ("S", "skip this picture"),
     Verb.UNSURE: ("U", "unsure: give no class, and do not ask again"),
     Verb.SAVE: ("N", "save these 25 readings"),
+    Verb.ROOM: ("F", "room for the pictures, for the map, for both"),
     Verb.NOTHING: ("Esc", "select nothing, or cancel"),
 }
 BY_KEY = {
@@ -43,6 +45,7 @@ BY_KEY = {
     "s": Verb.SKIP,
     "u": Verb.UNSURE,
     "n": Verb.SAVE,
+    "f": Verb.ROOM,
     "escape": Verb.NOTHING,
 }
 STALE = "The picture had changed before that key arrived, so nothing was done; press it again for the picture you see now."

@@ -20,6 +20,7 @@ from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.keys import Keys
+from dashboard.views.components.splitter import Splitter
 from dashboard.views.controls import Controls
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.exposure import ReminderCard
@@ -78,8 +79,13 @@ class Page:
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)
+        self._splitter = Splitter(
+            name_kept="work", label="Room for the pictures beside the map", width=8, sizing_mode="stretch_height", margin=0
+        )
         self._pages: dict[str, pn.Row | Later] = {
-            "map": pn.Row(left, centre, right, sizing_mode="stretch_both", margin=0, **styled("window", "no-selection"))
+            "map": pn.Row(
+                left, centre, self._splitter, right, sizing_mode="stretch_both", margin=0, **styled("window", "no-selection")
+            )
         }
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
@@ -145,7 +151,9 @@ class Page:
             self.state.reveal = press.down
         if verb is None or not press.down or press.ctrl or press.alt or not self.state.shows(PageName.MAP):
             return
-        if verb == Verb.NOTHING:
+        if verb == Verb.ROOM:
+            self._splitter.turns += 1
+        elif verb == Verb.NOTHING:
             self._nothing()
         elif self.state.spot_check is not None and verb != Verb.LABEL:
             return  # the spot check waits for its answer

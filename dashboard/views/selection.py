@@ -24,6 +24,7 @@ HERE = (
     KEYS[Verb.REVEAL],
     ("Shift, Alt", "held while dragging: add, subtract"),
     KEYS[Verb.MORE],
+    KEYS[Verb.ROOM],
     KEYS[Verb.NOTHING],
 )
 

@@ -1,7 +1,9 @@
 // Tiles are kept by row: a new label or a new order moves and marks them, pictures are not fetched again.
+
 export function render({ model, el }) {
   const head = document.createElement("div"), grid = document.createElement("div"), foot = document.createElement("div");
   const said = document.createElement("span"), none = document.createElement("button"), more = document.createElement("button");
+  const size = document.createElement("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
   head.className = "head";
   foot.className = "foot";
   grid.className = "grid";
@@ -10,9 +12,21 @@ export function render({ model, el }) {
   said.setAttribute("role", "status");
   none.type = more.type = "button";
   none.textContent = "Pick none";
+  size.type = "range";
+  [size.min, size.max, size.step] = [48, 256, 8];
+  size.title = "Size of the pictures";
+  size.setAttribute("aria-label", size.title);
+  const resize = () => {
+    size.value = Number(localStorage.getItem(kept)) || model.tile_size;
+    grid.style.setProperty("--tile", `${size.value}px`);
+  };
+  size.oninput = () => {
+    localStorage.setItem(kept, size.value);
+    resize();
+  };
   none.onclick = () => { model.picked = []; };
   more.onclick = () => model.send_msg({ more: true });
-  head.append(said, none);
+  head.append(said, size, none);
   foot.append(more);
   el.append(head, grid, foot);
 
@@ -89,6 +103,7 @@ export function render({ model, el }) {
     else said.textContent = (shown < model.total ? `${number(shown)} of ${number(model.total)} pictures` : `${number(shown)} picture${shown > 1 ? "s" : ""}`)
       + (picked.size ? ` · ${number(picked.size)} picked` : "");
     none.hidden = !picked.size;
+    size.hidden = !shown;
     more.hidden = shown >= model.total;
     more.textContent = `Show more (${number(model.total - shown)} left)`;
   };
@@ -120,7 +135,6 @@ export function render({ model, el }) {
     if (wanted.length && !grid.querySelector('[tabindex="0"]')) wanted[0].tabIndex = 0;
     mark();
   };
-  const resize = () => grid.style.setProperty("--tile", `${model.tile_size}px`);
   model.on("tiles", draw);
   model.on(["picked", "total", "empty"], mark);
   model.on(["view", "reveal"], showAll);
