@@ -75,7 +75,7 @@ class Page:
         right = pn.Column(
             *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
             width=390, sizing_mode="stretch_height", margin=4,
-            **styled("window", "holds-cover"),
+            **styled("window", "holds-cover", "work"),
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
         left = Controls(**with_inputs)

@@ -8,7 +8,6 @@ export function render({ model, el, view }) {
   bar.setAttribute("aria-orientation", "vertical");
   bar.setAttribute("aria-label", model.label);
   bar.title = "Drag, or press the arrow keys. Double click: as before. F: make room for the work, for the map, for both";
-  el.style.height = "100%";
   el.append(bar);
 
   const sized = () => host.nextElementSibling;
@@ -24,9 +23,8 @@ export function render({ model, el, view }) {
     if (!sized()) return;
     const goal = { both: Math.max(wanted, model.least), work: Infinity, map: 0 }[mode];
     const width = Math.round(Math.min(goal, Math.max(most(), model.least)));
-    Object.assign(sized().style, { width: `${width}px`, minWidth: `${width}px`, maxWidth: `${width}px`, overflow: "hidden",
-                                   margin: width ? "" : "0", visibility: width ? "" : "hidden" });
-    sized().style.setProperty("--room", `${width}px`);  // for pictures that grow with it
+    sized().style.setProperty("--room", `${width}px`);  // pictures grow with it
+    sized().classList.toggle("closed", !width);
     bar.setAttribute("aria-valuenow", width);
     bar.setAttribute("aria-valuemin", model.least);
     bar.setAttribute("aria-valuemax", Math.round(most()));
