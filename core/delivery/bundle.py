@@ -173,8 +173,8 @@ def choose(
         asked = declared[0].name if opened is None else opened.policy
     if asked is not None and asked not in {policy.name for policy in declared}:
         about = f"the policy '{asked}'" if asked else "all flagged classes together"
-        now_ = ", ".join(f"'{policy.name}'" for policy in workspace.policies) or "all flagged classes together"
-        raise InputError(f"That threshold is about {about}, but a bundle is about {now_} now; open the check set again.")
+        wanted = ", ".join(f"'{policy.name}'" for policy in workspace.policies) or "all flagged classes together"
+        raise InputError(f"That threshold is about {about}, but a bundle is about {wanted} now; open the check set again.")
     found = []
     for policy in declared:
         if threshold is not None and policy.name == asked:

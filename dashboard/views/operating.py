@@ -207,7 +207,8 @@ class OperatingPage(pn.viewable.Viewer):
         more = what_more_would_buy(opened, sample, left=view.left)
         told = [*promise(opened, promised, sample, left=view.left), more, *view.beside]
         self._promise.object = paragraphs(told, first=True)
-        self._shown.object = small([shown_curve(opened, view.n_since, newest=view.history[0]), self._next_look(view)])
+        newest = next(found for found in view.history if found.subject == opened.subject)
+        self._shown.object = small([shown_curve(opened, view.n_since, newest=newest), self._next_look(view)])
         n = self.state.workspace.n_images
         below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)
         self._check.conclude([*below, average_precision(sample.average_precision)])
