@@ -9,8 +9,9 @@ from core.maths.precision_recall import Range
 from core.probe.live import refit
 from core.probe.scorers import Scorer, compare_scorers, describe_scorer
 from core.probe.stacked import keep_stacked
+from core.score_columns.files import PREFIX
 from core.score_columns.keep import DIRECTIONS, remove_column, score_columns
-from core.wording import counted
+from core.wording import counted, verb
 from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, JsonOption, WorkspaceOption
@@ -36,17 +37,22 @@ def compare(
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
     with Workspace(workspace, read_only=not (stack or remove)) as space:
         if remove:
-            remove_column(space, remove)
+            remove_column(space, remove.removeprefix(PREFIX))
         if stack:
-            keep_stacked(space, stack)
+            keep_stacked(space, stack.removeprefix(PREFIX))
         columns = score_columns(space)
         goal = space.check_set.recall if recall is None else recall
         refit(space, save=False)
         found = compare_scorers(space, recall=goal)
         total = counted(space.n_images, "image")
+        n_live, n_sealed = int(space.watched().sum()), int((space.evidence() & space.sealed).sum())
     told = [
         f"'{c.name}' ({DIRECTIONS[c.higher_is_safer]}): {c.n_scored:,} of {total} scored, from {c.file}." for c in columns
     ] or ["There is no score column; bring one with 'lassoscope labels import' or 'lassoscope ingest' (score:NAME)."]
+    told.append(
+        f"Judged on the {counted(n_live, 'check label')} for live curves; "
+        f"{n_sealed:,} more {verb(n_sealed)} sealed for the promise."
+    )
     words = [describe_scorer(scorer, recall=goal) for scorer in found]
     warnings = [scorer.warning for scorer in found if scorer.warning]
     records = [_record(scorer) for scorer in found]

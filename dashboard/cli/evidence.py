@@ -210,8 +210,9 @@ def promise(
     """State what recall can be promised, what opening the check set costs, and the result of the newest opening."""
     from core.evidence import check_sets
     from core.evidence.subject import PROBE, Subject
+    from core.score_columns.files import PREFIX
 
-    who = analyst or this_user()
+    who, judged = analyst or this_user(), scorer.removeprefix(PREFIX) or PROBE
     asked = (recall, confidence, size) != (None, None, None)
     with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
         names = [policy_named(space, policy).name] if policy else [p.name for p in policies(space)]
@@ -223,8 +224,8 @@ def promise(
             check_sets.change_terms(space, recall=recall, confidence=confidence, size=size, policy=names[0])
         refit(space, save=reveal)
         if reveal:
-            check_sets.open_check_set(space, Subject(names[0], scorer or PROBE), analyst=who)
-        told = [_standing(space, Subject(name, scorer or PROBE)) for name in names]
+            check_sets.open_check_set(space, Subject(names[0], judged), analyst=who)
+        told = [_standing(space, Subject(name, judged)) for name in names]
     if len(told) == 1:
         finish(*told[0], as_json=json)
     else:

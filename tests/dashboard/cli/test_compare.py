@@ -1,6 +1,7 @@
 """`lassoscope compare` prints what `compare_scorers` finds, as text and as JSON."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -26,9 +27,10 @@ def test_the_command_prints_what_the_verb_finds(tmp_path):
             assert record["against_probe"]["precision_at_recall"] == pytest.approx(list(vars(mine.against.precision).values()))
     text = CliRunner().invoke(app, ["compare", "-w", str(folder), "--recall", "0.8"]).stdout
     assert "'safe' (higher = safer): 1,200 of 1,200 images scored, from v.csv." in text
+    assert re.search(r"^Judged on the \d+ check labels for live curves; [\d,]+ more are sealed for the promise\.$", text, re.M)
     assert "at 80% recall" in text
     assert "'wrong' ranks worse than chance" in text
-    kept = CliRunner().invoke(app, ["compare", "-w", str(folder), "--stack", "good"]).stdout
+    kept = CliRunner().invoke(app, ["compare", "-w", str(folder), "--stack", "score:good"]).stdout
     assert (
         "'probe + good' (higher = more likely flagged): 1,200 of 1,200 images scored, from 'good' and 60 teach labels." in kept
     )
