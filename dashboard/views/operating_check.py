@@ -18,6 +18,7 @@ from dashboard.views.operating_words import SIDE, paragraphs, small, title
 from dashboard.views.words import words
 
 FOCUS = 50  # labels a focus draw asks for
+NOT_OPENED = "not opened yet"  # stands in the list of openings while it holds only those of other subjects
 
 
 class CheckColumn(pn.viewable.Viewer):
@@ -87,7 +88,9 @@ class CheckColumn(pn.viewable.Viewer):
         self._new_set.visible = view.set_opened
         self._confidence.disabled = self._live.disabled = view.set_opened
         self._focus.visible = is_offered(status.n, status.n_flagged) and view.set_opened
-        options = {title(opened, status.policy.name): opened.number for opened in view.history}
+        options: dict[str, int | None] = {title(opened, status.policy.name): opened.number for opened in view.history}
+        if view.opened is None and options:  # a select without a value takes its first option
+            options = {NOT_OPENED: None} | options
         terms = vars(status.check_set) | {"recall": status.policy.recall}
         for name, echoes in self._terms.items():
             echoes.write(terms[name] if name == "live" else written(terms[name]))

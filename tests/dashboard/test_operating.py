@@ -245,7 +245,8 @@ def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
     refit(policies.state.workspace)
     policies._on_state()
     assert not policies._policies.visible
-    (label,) = policies._check._history.options
+    none, label = policies._check._history.options  # without a value, a select would take the first opening
+    assert (none, policies._check._history.value) == ("not opened yet", None)
     assert label.endswith("· for explicit")
     policies._check.load(1)
     assert "At least 90% of explicit images are caught" in policies._promise.object
