@@ -243,7 +243,7 @@ def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
     policies._check._on_open()
     remove_policy(policies.state.workspace, "explicit")
     refit(policies.state.workspace)
-    policies._on_state()
+    policies._check.load(None)
     assert not policies._policies.visible
     none, label = policies._check._history.options  # without a value, a select would take the first opening
     assert (none, policies._check._history.value) == ("not opened yet", None)

@@ -58,7 +58,7 @@ def test_each_policy_is_opened_and_one_bundle_holds_both(page, tmp_path):
     expect(page.get_by_text("The check set is closed.")).to_be_visible()
     expect(page.get_by_label("Recall", exact=True)).to_have_value("0.5")
     page.get_by_role("button", name="Open: look 1").click()
-    expect(page.get_by_text("look at this check set for the policy 'garments', with 98% confidence")).to_be_visible()
+    expect(page.get_by_text("At least 50% of neutral images are caught")).to_be_visible(timeout=20_000)
     page.get_by_label("Name of this point").fill("some")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("button", name="Put in force").click()
