@@ -88,9 +88,10 @@ class CheckColumn(pn.viewable.Viewer):
         self._new_set.visible = view.set_opened
         self._confidence.disabled = self._live.disabled = view.set_opened
         self._focus.visible = is_offered(status.n, status.n_flagged) and view.set_opened
-        options: dict[str, int | None] = {title(opened, status.policy.name): opened.number for opened in view.history}
-        if view.opened is None and options:  # a select without a value takes its first option
-            options = {NOT_OPENED: None} | options
+        options: dict[str, int | None] = {}
+        if view.opened is None and view.history:  # a select without a value takes its first option
+            options[NOT_OPENED] = None
+        options |= {title(opened, status.policy.name): opened.number for opened in view.history}
         terms = vars(status.check_set) | {"recall": status.policy.recall}
         for name, echoes in self._terms.items():
             echoes.write(terms[name] if name == "live" else written(terms[name]))
