@@ -10,7 +10,7 @@ from core.catalog.models import EncoderRecord
 from core.duplicates.search import find_copies
 from core.embeddings.embedded import lost_parts
 from core.embeddings.matrix import write_part
-from core.encoders.chosen import encoders
+from core.encoders.chosen import encoders, other_encoder
 from core.encoders.encoder import ENCODERS, embed_originals, load_again, load_encoder
 from core.encoders.offers import default_encoder, resolve
 from core.errors import WorkspaceError
@@ -46,7 +46,8 @@ def embed(
 
     Args:
         encoder: a registered name, the name of a file in the folder `weights` beside the workspace, a weights file,
-            "hf:REPOSITORY" or "timm:NAME"; None for the current encoder, or `default_encoder` if nothing is embedded yet.
+            "hf:REPOSITORY" or "timm:NAME"; None for the current encoder, else the one of an interrupted first embedding, else
+            `default_encoder`.
         device: "auto", "cpu" or a CUDA device.
         size: input size in px; public weights only.
         on_progress: called with (images embedded, images to embed).
@@ -59,7 +60,8 @@ def embed(
     workspace.need_writable()
     if not workspace.n_images:
         raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
-    current = next((known for known in encoders(workspace) if known["current"]), None)
+    begun = other_encoder(workspace) or workspace.encoder_name  # a first embedding that was interrupted has chosen no encoder
+    current = next((known for known in encoders(workspace) if known["name"] == begun), None)
     if encoder is None and size is None and current is not None:
         models = workspace.folder / "models"
         loaded, source = load_again(current["name"], current["record"], models=models, device=device)

@@ -7,6 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.encoders.chosen import other_encoder
 from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.state import SessionState
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MEASURING = "Measuring what the encoders on this machine cost…"
 FIRST = "An encoder turns every picture into a vector; pictures that it finds alike are near each other on the map."
 CONTINUE = "The images are embedded by {encoder}; the map is still to be laid out."
+INTERRUPTED = "Embedding by {encoder} was interrupted; it continues where it stopped."
 
 
 def wants_first_run(workspace: Workspace) -> bool:
@@ -35,6 +37,7 @@ class FirstRun(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._offers: list[Offer] = []
+        self._begun = self.state.encoder or other_encoder(self.state.workspace) or ""  # nothing is left to choose
         self._words = words(margin=0)
         self._choice = pmui.RadioBoxGroup(label="Encoder", options=[], size="small", visible=False, margin=(0, 8))
         self._ask = pmui.Button(
@@ -62,6 +65,9 @@ class FirstRun(pn.viewable.Viewer):
         if self.state.encoder:  # embedded, and stopped before the map was laid out
             self._words.object = html.escape(CONTINUE.format(encoder=self.state.encoder))
             self._ask.visible, self._start.label = False, "Lay out the map"
+        elif self._begun and not self.state.embedding:
+            self._words.object = html.escape(INTERRUPTED.format(encoder=self._begun))
+            self._ask.visible, self._start.label = False, "Continue and lay out the map"
         elif not self.state.embedding:
             self._words.object = f"{FIRST}<br>{MEASURING}"
             self.actions.load_offers(self._show)
@@ -102,7 +108,7 @@ class FirstRun(pn.viewable.Viewer):
         self._layout.visible = not done
         self._progress.object = html.escape(running)
         self._ask.disabled = self._choice.disabled = bool(running)
-        self._start.disabled = bool(running) or not (self._offers or self.state.encoder)
+        self._start.disabled = bool(running) or not (self._offers or self._begun)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

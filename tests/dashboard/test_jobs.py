@@ -6,12 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from core.encoders.embed import embed
 from core.errors import InputError
 from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard import jobs
 from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, Job, RefitWorker
 from dashboard.shared import Shared
+from dashboard.state import SessionState
+from dashboard.views.first_run import FirstRun
+from tests.dashboard.direct import Direct
 from tests.reading import take_in
 from tests.shared import photo
 from tests.waiting import wait_for
@@ -146,6 +150,25 @@ def test_an_embedding_that_fails_is_told_and_can_be_started_again(fresh, publish
     assert any(topic == "message" and "There is no file nowhere.safetensors" in data for topic, data in told)
     assert told[-1][0] == "message"
     assert job.progress == ""
+
+
+def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_encoder(monkeypatch, fresh):
+    monkeypatch.setattr("core.encoders.embed.PART_ROWS", 4)
+
+    def interrupt(done, _total):
+        if done > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(fresh, "random", device="cpu", on_progress=interrupt)
+    started, state = [], SessionState(workspace=fresh, shared=Shared(fresh))
+    actions = Direct(state, None)
+    actions.start_embedding = lambda chosen, **_: started.append(chosen)
+    card = FirstRun(state=state, actions=actions)
+    assert "Embedding by random-" in card._words.object
+    assert not card._start.disabled
+    card._go()
+    assert started == [None]  # `embed` finds the encoder that has begun
 
 
 def test_a_server_that_closes_ends_the_embedding_without_a_failure(monkeypatch, fresh, publish, told):
