@@ -1,13 +1,11 @@
 """Scores that do not change any more: by a saved probe, or of a score column. Each verb takes the workspace."""
 
-import hashlib
-
 import numpy as np
 
 from core.arrays import FloatArray
 from core.embeddings.scores import score_with
 from core.evidence.subject import PROBE, Subject
-from core.score_columns.keep import flagged_scores, score_column
+from core.score_columns.keep import flagged_scores, hash_of, score_column
 from core.wording import counted, verb
 from core.workspace import Workspace
 
@@ -35,9 +33,7 @@ def score_subject(workspace: Workspace, subject: Subject, encoder: str, probe: i
 
 def scores_hash(subject: Subject, scores: FloatArray) -> str:
     """Hash the scores of a column, so that others imported later are noticed; "" for the probe, whose weights are kept."""
-    if subject.scorer == PROBE:
-        return ""
-    return hashlib.blake2b(np.ascontiguousarray(scores, "<f8").view(np.uint8).data, digest_size=12).hexdigest()
+    return "" if subject.scorer == PROBE else hash_of(scores)
 
 
 def missing_for_subject(workspace: Workspace, subject: Subject) -> str:

@@ -72,7 +72,7 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
 
     Raises:
         InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, a score is
-            invalid, or no image of the file is in the workspace.
+            invalid or may not be kept (`keep_columns`), or no image of the file is in the workspace.
     """
     names = workspace.catalog.images.rows_by_name()
     roots = [Path(root) for root in workspace.catalog.images.sources()]
@@ -90,9 +90,9 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
     with workspace.lock:
         verdicts = _weigh(workspace, found)
         taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == Verdict.TAKEN]
-        actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
         rows = np.array([-1 if row is None else row for row in read.rows], np.int64)
-        said = keep_columns(workspace, read.scores, rows, file)
+        said = keep_columns(workspace, read.scores, rows, file)  # first: it may refuse, and repeating it changes nothing
+        actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
     counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in Verdict}
     return ImportResult(actions, read.has_labels, scores=said, **counts)
 

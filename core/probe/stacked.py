@@ -1,5 +1,7 @@
 """A probe on the embedding with a score column as one more feature. Each verb takes the workspace."""
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ from core.errors import InputError
 from core.maths.logistic import fit_probe
 from core.missing import missing_for_score
 from core.score_columns.files import STACKED
-from core.score_columns.keep import flagged_scores, score_column
+from core.score_columns.keep import flagged_scores, openings_about, score_column
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -36,7 +38,8 @@ def is_stacked(column: str) -> bool:
 def keep_stacked(workspace: Workspace, name: str) -> ScoreColumn:
     """Keep the scores that the stacked probe gives all images now as a score column, to be shown, opened and promised as one.
 
-    Later labels do not change it: keep it again.
+    Later labels do not change it: keep it again. It replaces the one from before, unless a check set was opened for that one:
+    then the new one is called "probe + NAME, 2", and so on.
 
     Args:
         name: of the score column to stack.
@@ -50,8 +53,16 @@ def keep_stacked(workspace: Workspace, name: str) -> ScoreColumn:
     scores = stacked_scores(workspace, flagged_scores(workspace, score_column(workspace, name)), np.arange(workspace.n_images))
     n_labels = len(workspace.teach_rows(workspace.labels.codes, workspace.current.need_matrix()))
     source = f"'{name}' and {counted(n_labels, 'teach label')}"
-    workspace.catalog.score_columns.put([NewColumn(stacked_name(name), False, source, scores)])
-    return score_column(workspace, stacked_name(name))
+    with workspace.lock:
+        own = next(own for own in _names(name) if not openings_about(workspace, own))
+        workspace.catalog.score_columns.put([NewColumn(own, False, source, scores)])
+    return score_column(workspace, own)
+
+
+def _names(column: str) -> Iterator[str]:
+    """Yield the names that a stacked probe may be kept under, in order."""
+    yield stacked_name(column)
+    yield from (f"{stacked_name(column)}, {number}" for number in itertools.count(2))
 
 
 def stacked_scores(workspace: Workspace, column: FloatArray, rows: IntArray) -> FloatArray:

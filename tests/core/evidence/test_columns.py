@@ -15,7 +15,9 @@ from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import figures_at
 from core.maths.paired import paired_difference
 from core.probe.live import refit
-from core.score_columns.keep import flagged_scores, remove_column, score_column, score_columns
+from core.probe.stacked import keep_stacked
+from core.score_columns.files import FileColumn
+from core.score_columns.keep import flagged_scores, keep_columns, remove_column, score_column, score_columns
 from tests.worlds import grow, made, read, teach
 
 GOOD, SAFE, HALF = Subject("", "good"), Subject("", "safe"), Subject("", "half")
@@ -160,6 +162,34 @@ def test_scores_imported_later_are_noticed_and_those_of_new_images_are_not(space
         openings.frozen_scores(space, opened)
     refit(space)
     assert check_sets.status(space, GOOD).known is None
+
+
+def test_an_import_cannot_change_the_scores_of_an_opening(space, tmp_path):
+    opened = check_sets.open_check_set(space, GOOD, analyst="ann")
+    points.save_point(space, "vendor", opened.threshold, opened, analyst="ann")
+    points.put_in_force(space, "vendor", analyst="ann")
+    scores = flagged_scores(space, score_column(space, "good"))
+    rows, file = np.arange(len(scores)), tmp_path / "vendor.csv"
+    for changed in (FileColumn("good", False, 100 * scores), FileColumn("good", True, scores)):
+        with pytest.raises(
+            InputError, match=f"Opening {opened.number} of a check set is about the scores of 'good', and .* cha"
+        ):
+            keep_columns(space, [FileColumn("other", False, scores), changed], rows, file)
+    assert "other" not in [column.name for column in score_columns(space)]
+    assert keep_columns(space, [FileColumn("good", False, scores)], rows, file)  # the same again
+    grow(space, 2, np.random.default_rng(5))
+    assert keep_columns(space, [FileColumn("good", False, np.array([0.5, 0.6]))], len(scores) + np.arange(2), file)
+    assert len(openings.frozen_scores(space, opened)) == opened.frame
+
+
+def test_a_stacked_probe_that_was_opened_stays_and_the_next_has_a_name_of_its_own(space):
+    kept = keep_stacked(space, "good")
+    opened = check_sets.open_check_set(space, Subject("", kept.name), analyst="ann")
+    before = openings.frozen_scores(space, opened)
+    teach(space, 20, np.random.default_rng(9))
+    assert keep_stacked(space, "good").name == "probe + good, 2"
+    assert keep_stacked(space, "good").name == "probe + good, 2"  # not opened, so it is replaced
+    np.testing.assert_array_equal(openings.frozen_scores(space, opened), before)
 
 
 def test_the_probes_openings_are_as_they_were(space):

@@ -68,9 +68,27 @@ def test_higher_is_safer_is_declared_and_turned_round(space, take):
 
 def test_a_later_file_adds_and_replaces_and_may_correct_the_direction(space, take):
     take("score:vendor", "0.png,0.1", "1.png,0.2")
-    said = take("score:vendor:safe", "1.png,0.7", "2.png,0.8")
+    said = take("score:vendor", "1.png,0.7", "2.png,0.8")
+    assert scores(space)[:3] == [0.1, 0.7, 0.8]
+    assert "2 images in this file, 3 in all. 1 image had another score before; scores of another model need a name" in said
+    said = take("score:vendor:safe", "0.png,0.1", "1.png,0.7", "2.png,0.8")
     assert scores(space)[:3] == [-0.1, -0.7, -0.8]
-    assert "2 images in this file, 3 in all. Before, the whole column was declared 'higher = more likely flagged'." in said
+    assert "3 images in this file. Before, the whole column was declared 'higher = more likely flagged'." in said
+
+
+def test_a_few_lines_do_not_turn_the_direction_of_the_others(space, take):
+    take("score:vendor", "0.png,0.1", "1.png,0.2", "2.png,0.3")
+    with pytest.raises(InputError, match="but 2 images that it does not name have scores declared 'higher = more likely flag"):
+        take("class,score:vendor:safe", "1.png,explicit,0.7", "4.png,neutral,0.8")
+    assert scores(space)[:3] == [0.1, 0.2, 0.3]
+    assert space.labels.n_labelled == 0  # labels and scores of a file come together or not at all
+
+
+def test_a_column_needs_a_score_of_an_image_in_the_workspace(space, take):
+    with pytest.raises(InputError, match="has no score of 'vendor' for any image of this workspace"):
+        take("class,score:vendor", "0.png,explicit,", "99.png,,0.5", "98.png,,0.6")
+    assert score_columns(space) == []
+    assert space.labels.n_labelled == 0
 
 
 def test_a_column_changes_its_version_with_scores_and_direction_only(space, take):
