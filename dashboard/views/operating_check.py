@@ -33,6 +33,7 @@ class CheckColumn(pn.viewable.Viewer):
         self._view: OpeningView | None = None
         terms = self.actions.workspace.check_set
         self._closed = words(width=SIDE, margin=(0, 8))
+        self._closed.object = "Loading…"
         self._recall = number_field("Recall", width=106, value=terms.recall)
         self._confidence = number_field("Confidence", width=106, value=terms.confidence)
         self._size = number_field("Plan to read", width=110, value=terms.size)
@@ -61,18 +62,18 @@ class CheckColumn(pn.viewable.Viewer):
         self._openings = Echoes(self._history, seconds=RARELY)
         self._history.param.watch(lambda event: self._on_opening(event.new), "value")
         self._footer = words(width=SIDE, margin=(4, 8))
-        self._layout = pn.Column(
-            pmui.Typography(object="Check set", variant="h6", margin=(0, 8)),
-            self._closed,
+        self._rest = pn.Column(  # empty fields and a button that does nothing yet would be pressed
             pn.Row(self._recall, self._confidence, self._size, margin=0),
             self._live,
             pn.Row(self._open, self._new_set, margin=0),
             self._focus,
             self._history,
             self._footer,
-            width=SIDE + 16,
-            margin=4,
+            margin=0,
+            visible=False,
         )
+        heading = pmui.Typography(object="Check set", variant="h6", margin=(0, 8))
+        self._layout = pn.Column(heading, self._closed, self._rest, width=SIDE + 16, margin=4)
 
     def show(self, view: OpeningView) -> None:
         """Show the state of the check set and the list of its openings."""
@@ -82,6 +83,7 @@ class CheckColumn(pn.viewable.Viewer):
         if status.check_set.number > 1:
             head += f" (check set {status.check_set.number})"
         self._closed.object = f"<div>{head}</div>" + paragraphs(told)
+        self._rest.visible = True
         again = status.known is not None
         self._open.label = "Opened" if again else f"Open: look {status.look}"
         self._open.disabled = bool(status.missing) or again
