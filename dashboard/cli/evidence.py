@@ -243,8 +243,14 @@ def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, obje
     advice, number = order_words(space, status), status.check_set.number
     before = closed(status, status.policy.classes) + ([advice] if advice else [])
     opened = next((r for r in openings.openings(space) if (r.check_set, r.subject) == (number, subject)), None)
-    record, told = (None, []) if opened is None else _opening_record(space, opened, status)
-    words = told or before + ([status.missing] if status.missing else [])
+    record: dict[str, object] | None = None
+    words, problem = before + ([status.missing] if status.missing else []), ""
+    if opened is not None:
+        try:
+            record, words = _opening_record(space, opened, status)
+        except AppError as error:  # its scores, model or embeddings are lost; other policies can still be reported
+            problem = f"Opening {opened.number} cannot be shown. {error}"
+            words.append(problem)
     result: dict[str, object] = {"policy": subject.policy} if subject.policy else {}
     result |= {
         "scorer": subject.scorer,
@@ -259,6 +265,7 @@ def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, obje
         "missing": status.missing,
         "sentences": before,
         "opened": record,
+        "problem": problem,
     }
     return "\n".join(words), result
 

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from core.catalog.score_columns import NewColumn
+from core.workspace import Workspace
 from tests.worlds import made, read, teach, three_classes, with_columns
 
 
@@ -80,5 +82,11 @@ def test_a_score_column_is_promised_and_stands_beside_the_probe(tmp_path, comman
     assert any("'probe' is worse than 'good'" in sentence for sentence in probe["sentences"])
     assert run("--scorer", "good")["opened"]["threshold"] == alone["threshold"]
     assert run("--scorer", "good")["next_alpha"] == alone["alpha"]  # looking again is free
+    with Workspace(tmp_path / "w") as space:
+        other = NewColumn("good", False, "v.csv", np.arange(space.n_images) / 7)
+        space.catalog.score_columns.put([other])
+    changed = run("--scorer", "good")
+    assert changed["opened"] is None
+    assert changed["problem"].startswith("Opening 1 cannot be shown. The scores of 'good' have changed since opening 1")
     assert "There is no score column 'best'" in refused("promise", "--scorer", "best", "-w", tmp_path / "w")
     assert "'half' has no score for" in refused("promise", "--scorer", "half", "--reveal", "-w", tmp_path / "w")
