@@ -1,6 +1,7 @@
 """Import labels and score columns from files, export labels. Each verb takes the workspace."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,16 +75,7 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
         InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, a score is
             invalid or may not be kept (`keep_columns`), or no image of the file is in the workspace.
     """
-    names = workspace.catalog.images.rows_by_name()
-    roots = [Path(root) for root in workspace.catalog.images.sources()]
-
-    def row_of(name: str) -> int | None:
-        if name in names:
-            return names[name]
-        tries = [str(Path(name).resolve()), *(str((root / name).resolve()) for root in roots)]
-        return next((names[t] for t in tries if t in names), None)
-
-    read = read_label_file(file, row_of=row_of)
+    read = read_label_file(file, row_of=_finder(workspace))
     found = settle(file_labels(read, class_names=workspace.class_names, analyst=analyst), file)
     if read.scores and all(row is None for row in read.rows):
         raise InputError(strangers(file, read.names))
@@ -95,6 +87,26 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
         actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
     counts = {f"n_{verdict}": verdicts.count(verdict) for verdict in Verdict}
     return ImportResult(actions, read.has_labels, scores=said, **counts)
+
+
+def _finder(workspace: Workspace) -> Callable[[str], int | None]:
+    """Return what finds the row of an image by its id or path; a relative path begins here or at an ingested folder."""
+    names = workspace.catalog.images.rows_by_name()
+    roots = [Path.cwd(), *map(Path, workspace.catalog.images.sources())]
+    known = dict(names)
+    for root in roots:  # a path below one is found as it is written; resolving takes 100 µs a line
+        start = os.path.join(root, "")
+        for name, row in names.items():
+            if name.startswith(start):
+                known.setdefault(name.removeprefix(start), row)
+
+    def row_of(name: str) -> int | None:
+        if name in known:
+            return known[name]
+        resolved = (str((root / name).resolve()) for root in roots)
+        return next((names[path] for path in resolved if path in names), None)
+
+    return row_of
 
 
 def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[Verdict]:

@@ -1,6 +1,7 @@
 """Label files over standing labels: what was read is kept, the newer holds, contradictions and odd names are said."""
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,20 @@ def test_an_export_restores_a_workspace_and_goes_into_another_by_id_or_path(spac
         if stands:
             undo(space, action.seq, analyst="ann")
     assert import_labels(space, file, analyst="eve").n_taken == n  # what was undone can be had back
+
+
+def test_paths_below_an_ingested_folder_are_found_without_asking_the_disk(space, take, monkeypatch):
+    space.catalog.images.add_source("/pictures")
+    asked = []
+    monkeypatch.setattr(Path, "resolve", lambda path: asked.append(path) or path)
+    found = take("path,class", *(f"{number}.png,neutral" for number in range(N - 1)), f"/pictures/{N - 1}.png,neutral")
+    assert found.n_taken == N
+    assert not [path for path in asked if path.suffix == ".png"]
+
+
+def test_a_path_with_dots_is_resolved(space, take):
+    space.catalog.images.add_source("/pictures")
+    assert take("path,class", "./1.png,neutral", "../pictures/2.png,neutral").n_taken == 2
 
 
 def test_labels_are_written_as_csv_or_parquet_into_a_file(space, tmp_path):
