@@ -66,10 +66,12 @@ def order_words(workspace: Workspace, status: CheckStatus) -> str:
     opened = any(opening["check_set"] == status.check_set.number for opening in workspace.catalog.evidence.openings())
     if not columns or opened or status.subject.scorer != PROBE:
         return ""
-    names = " or ".join(f"'{name}'" for name in columns)
+    which = f"'{columns[0]}'" if len(columns) == 1 else f"one of the score columns ({', '.join(columns)})"
     return (
-        f"If you will open this set for {names} too, do that first: it then shares the set's error equally with the probe. "
-        "After a look by the probe alone little is left."
+        f"If you will open this set for {which} too, do that first: it then shares the set's error equally with the probe. "
+        "Each further scorer gets a share of what those before it left, and after a look by the probe alone little is left. "
+        "Choose the column by its figures on the labels for live curves: a choice by the sealed ones would make the promise "
+        "too optimistic."
     )
 
 

@@ -1,8 +1,12 @@
 """Check sets: read blind, sealed, and opened a counted number of times. Each verb takes the workspace.
 
 A look is a new pair of model and batch, for one subject: a policy, and the scorer that is judged for it. What analysts may
-know before a look (how many images were read and how many of them are flagged) reveals nothing about scores, so they may read
-as many images as they like before opening the set.
+know before a look (how many images were read and how many of them are flagged) reveals nothing about the probe's scores, so
+they may read as many images as they like before opening the set.
+
+A score column's scores are in the analysts' own file, and `labels export` writes the readings. Nothing here can stop them from
+judging columns on sealed labels and opening the set for the best one, at no cost in error. A column's promise holds if the
+column was chosen without the sealed labels: on those for live curves, as `lassoscope compare` does.
 """
 
 import hashlib

@@ -118,7 +118,8 @@ class SelectionPane(pn.viewable.Viewer):
         fitted = self.state.workspace.fitted
         if self._column:
             values = self.state.shared.colouring(self._column).values[rows]
-            return rows[np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")]
+            hidden = np.isnan(values) | self.state.workspace.sealed[rows]  # sealed labels must not choose between columns
+            return rows[np.argsort(np.where(hidden, np.inf, -values), kind="stable")]
         if fitted is None or not len(rows):
             return rows
         return rows[np.argsort(-np.nan_to_num(fitted.uncertainty[rows], nan=-1.0), kind="stable")]
@@ -133,7 +134,7 @@ class SelectionPane(pn.viewable.Viewer):
         alike = f", {n_different:,} different pictures" if n_different < len(rows) else ""
         order = "Least certain first. " if self.state.workspace.fitted else ""
         if self._column:
-            order = f"Most likely flagged by {html.escape(self._column)} first. "
+            order = f"Most likely flagged by {html.escape(self._column)} first, sealed check images last. "
         return (
             f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
             f"<small>{order}Click picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"

@@ -54,15 +54,18 @@ def test_a_columns_colours_run_towards_flagged_and_leave_images_without_a_score_
 
 def test_pictures_follow_the_column_that_the_map_is_coloured_by(state, space):
     pane = SelectionPane(state=state, actions=None)
-    state.selected = np.arange(40)
+    free = np.flatnonzero(~space.sealed)[:40]
+    sealed = np.flatnonzero(space.sealed)[:5]
+    state.selected = np.concatenate([sealed, free])
     certain = [tile["row"] for tile in pane._gallery.tiles]
     state.colour_by = "score:half"
     rows = [tile["row"] for tile in pane._gallery.tiles]
-    values = space.catalog.score_columns.values("half")[:40]
-    n = int((~np.isnan(values)).sum())
-    assert rows[:n] == np.argsort(-values)[:n].tolist()
-    assert np.isnan(values[rows[n:]]).all()  # without a score, at the end
-    assert "Most likely flagged by score:half first." in pane._words.object
+    values = space.catalog.score_columns.values("half")
+    n = int((~np.isnan(values[free])).sum())
+    assert rows[:n] == free[np.argsort(-values[free])][:n].tolist()
+    assert [row for row in rows[n:] if space.sealed[row]] == sealed.tolist()  # at the end, in no order of scores
+    assert all(np.isnan(values[row]) or space.sealed[row] for row in rows[n:])
+    assert "Most likely flagged by score:half first, sealed check images last." in pane._words.object
     state.colour_by = ColourBy.LABEL
     assert [tile["row"] for tile in pane._gallery.tiles] == certain
 

@@ -107,13 +107,27 @@ def test_the_error_is_shared_between_the_scorers_of_a_set(space):
 
 def test_who_wants_both_is_told_to_open_the_column_first(space):
     words = order_words(space, check_sets.status(space))
-    assert words.startswith("If you will open this set for 'good' or 'half' or 'safe' too, do that first")
+    assert words.startswith("If you will open this set for one of the score columns (good, half, safe) too, do that first")
+    assert "Choose the column by its figures on the labels for live curves" in words
     assert order_words(space, check_sets.status(space, GOOD)) == ""
     column = check_sets.open_check_set(space, GOOD, analyst="ann")
     assert order_words(space, check_sets.status(space)) == ""
     probe = check_sets.open_check_set(space, Subject(), analyst="ann")
     assert (column.share, probe.share) == (0.5, 0.5)
     assert column.alpha == probe.alpha == pytest.approx(0.02)
+    assert check_sets.status(space, SAFE).alpha < column.alpha / 3  # a further scorer gets less, as the words say
+
+
+def test_columns_opened_before_the_probe_get_less_and_less(space):
+    alphas = [check_sets.open_check_set(space, subject, analyst="ann").alpha for subject in (GOOD, SAFE, Subject())]
+    assert alphas == pytest.approx([0.02, 0.008, 0.008])  # as in docs/how-to/model-you-have.md
+
+
+def test_a_single_column_is_named(space):
+    remove_column(space, "half")
+    remove_column(space, "safe")
+    words = order_words(space, check_sets.status(space))
+    assert words.startswith("If you will open this set for 'good' too, do that first")
 
 
 def test_a_column_can_be_removed_unless_an_opening_is_about_it(space):
