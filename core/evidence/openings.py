@@ -86,6 +86,10 @@ class Opening(OpeningRecord, OpeningColumns):
         """Return what it is about."""
         return Subject(self.policy, self.scorer)
 
+    def as_given(self, score: float) -> float:
+        """Turn a score kept here into one as its scorer gives it, or back: the sign changes where higher is safer."""
+        return -score if self.higher_is_safer else score
+
     @property
     def error(self) -> float:
         """Return the error of all looks of its policy and scorer together."""

@@ -48,7 +48,7 @@ from dashboard.views.operating_words import SIDE, average_precision, closed_pane
 from dashboard.views.words import words
 
 NEAR = 5  # pictures shown on each side of the threshold
-BEYOND = 1.0  # logit beyond the scores that may still be typed: all or nothing is reviewed
+BEYOND = 0.2  # of the scores' span that may still be typed beyond them: all or nothing is reviewed
 MISS = 20.0  # reviews that a miss costs, until the user sets another number
 GALLERY_HEIGHT = 112  # px
 SETTLE = 0.2  # s after the last move: then the other widgets and the pictures follow; charts and words follow at once
@@ -229,6 +229,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._drawn = drawn
         self._curve.show(sample, view.naive)
         self._histogram.show(sample, promised)
+        turned = view.opened is not None and view.opened.higher_is_safer
+        self._slider.label = "Threshold, with the opposite sign" if turned else "Threshold"  # so it runs as the chart does
         if self._threshold is not None:
             self._histogram.move(self._threshold)
 
@@ -278,14 +280,15 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _on_typed(self, text: str) -> None:
         threshold = self._asked(self._typing, text)
-        if threshold is None or self._view is None or self._view.sample is None:
+        view = self._view
+        if threshold is None or view is None or view.opened is None or view.sample is None:
             return
-        pool = self._view.sample.pool
-        low, high = float(pool[0]) - BEYOND, float(pool[-1]) + BEYOND
-        if low <= threshold <= high:
-            self._hold(threshold, by="typed")
+        low, high = sorted(view.opened.as_given(float(score)) for score in view.sample.pool[[0, -1]])
+        beyond = BEYOND * (high - low)
+        if low - beyond <= threshold <= high + beyond:
+            self._hold(view.opened.as_given(threshold), by="typed")
         else:
-            self._refuse(f"Scores go from {pool[0]:.2f} to {pool[-1]:.2f} here; type a threshold between, got {threshold:g}.")
+            self._refuse(f"Scores go from {low:.2f} to {high:.2f} here; type a threshold between, got {threshold:g}.")
 
     def _on_target(self, wanted: str, text: str) -> None:
         value = self._asked(self._recalls if wanted == "recall" else self._precisions, text)
@@ -370,14 +373,14 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _follow(self) -> None:
         view, threshold = self._view, self._threshold
-        if view is None or view.sample is None or threshold is None:
+        if view is None or view.opened is None or view.sample is None or threshold is None:
             return
         figures = figures_at(view.sample, threshold)
         shown = self._histogram.figure.x_range
         start, end = math.floor(100 * shown.start) / 100, math.ceil(100 * shown.end) / 100
         at = threshold if threshold == self._slider.value else round(threshold, 3)  # a hand may be on it
         self._slid.write(at, start=start, end=end, disabled=False)
-        self._typing.write(written(threshold))
+        self._typing.write(written(view.opened.as_given(threshold)))
         self._recalls.write(written(figures.recall.value, 3))
         self._precisions.write(written(None if figures.precision is None else figures.precision.value, 3))
         self._draw_pictures()
@@ -386,7 +389,7 @@ class OperatingPage(pn.viewable.Viewer):
         view, threshold = self._view, self._threshold
         if self.state.page != "operating" or view is None or threshold is None:
             return
-        if view.scores is None or view.sample is None:
+        if view.opened is None or view.scores is None or view.sample is None:
             return
         space = self.state.workspace
         # Sealed images that are still to be read blind are not shown beside their score.
@@ -394,7 +397,7 @@ class OperatingPage(pn.viewable.Viewer):
         for gallery, above in ((self._above, True), (self._below, False)):
             near = nearest_to(threshold, view.scores, view.sample.pool, free, NEAR, above=above)
             gallery.param.update(
-                tiles=[self._tile(row, float(view.scores[row])) for row in near.tolist()],
+                tiles=[self._tile(row, view.opened.as_given(float(view.scores[row]))) for row in near.tolist()],
                 total=len(near),
                 view=self.state.privacy_view,
                 reveal=self.state.reveal,

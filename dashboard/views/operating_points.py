@@ -10,10 +10,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
-from core.evidence.sentences import between, say_threshold
+from core.evidence.sentences import between, say_threshold, scored
 from core.evidence.subject import PROBE
-from core.evidence.threshold import PointFigures, Sample, figures_at
+from core.evidence.threshold import Sample, figures_at
 from core.wording import percent
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
@@ -61,15 +62,16 @@ class PointsColumn(pn.viewable.Viewer):
         head = [small(["Points of this opening, with their figures:"])] if mine else []
         self._points.objects = [
             *(words(text, margin=(0, 8)) for text in head),
-            *(self._point_row(point, figures_at(view.sample, point.threshold), view, view.sample) for point in mine),
+            *(self._point_row(point, view, view.opened, view.sample) for point in mine),
         ]
 
-    def _point_row(self, point: OperatingPoint, figures: PointFigures, view: OpeningView, sample: Sample) -> pn.Column:
-        force = view.in_force
+    def _point_row(self, point: OperatingPoint, view: OpeningView, opened: Opening, sample: Sample) -> pn.Column:
+        figures, force = figures_at(sample, point.threshold), view.in_force
+        reached = scored(opened, point.threshold, sample, by_probe="", by_column=" at scores")
         state = f" <b>in force</b> since {minute(force['at'])}, by {html.escape(force['analyst'])}." if point.in_force else ""
         precision = "not said" if figures.precision is None else percent(figures.precision.value)
         told = (
-            f"<b>{html.escape(point.name)}</b> ≥ {say_threshold(point.threshold, sample)} ({html.escape(point.analyst)}): "
+            f"<b>{html.escape(point.name)}</b>{html.escape(reached)} ({html.escape(point.analyst)}): "
             f"recall {percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
             f"{percent(figures.reviewed_share)} reviewed (counted).{state}"
         )
@@ -120,7 +122,7 @@ class PointsColumn(pn.viewable.Viewer):
         about = f" for {view.opened.policy}" if several else ""
         at = say_threshold(threshold, view.sample)
         self._export_shown.label = f"Export the threshold shown{about}, ≥ {at}, without a name"
-        self._no_export.object = small([view.no_export] if several else [])
+        self._no_export.object = small([view.no_export])
         self._export.param.update(visible=bool(view.export), disabled=False)
         possible = view.opened.scorer == PROBE and bool(view.export or not several)  # a bundle computes no other scores
         self._export_shown.param.update(visible=possible and not same, disabled=False)

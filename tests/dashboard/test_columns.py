@@ -15,6 +15,7 @@ from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.controls import COLUMN_ENDS
 from dashboard.views.curves import CurvesPane
+from dashboard.views.number_field import written
 from dashboard.views.operating import OperatingPage
 from dashboard.views.selection import SelectionPane
 from tests.dashboard.direct import Direct
@@ -119,6 +120,23 @@ def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(p
     page._scorers.value = "probe"
     assert page._view.opened.scorer == "probe"
     assert "is worse than &#x27;good&#x27;" in page._promise.object
+
+
+def test_a_safe_columns_threshold_is_typed_and_shown_as_its_scores_are_given(page):
+    page._scorers.value = "safe"
+    page._check._on_open()
+    given = -page._threshold + 0.01
+    page._typed.value = written(given)
+    assert page._threshold == pytest.approx(-given, abs=1e-4)
+    assert float(page._typed.value) == pytest.approx(given, abs=1e-4)
+    page._points._name.value = "vendor"
+    page._points._save_point()
+    page._load(None)
+    (row,) = page._points._points.objects[1:]
+    assert f"</b> at scores of &#x27;safe&#x27; ≤ {given:.2f}"[:-1] in row[0].object
+    assert page._points._no_export.object  # a reason instead of a button
+    page._typed.value = "1.5"  # scores of this column are from 0 to 1
+    assert "Scores go from 0.0" in page.state.message
 
 
 def test_without_columns_there_is_no_choice_of_scorers(tmp_path):
