@@ -16,7 +16,7 @@ from core.catalog.score_columns import ScoreColumn
 from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.evidence.decisions import RuleInForce, rules_in_force
-from core.evidence.openings import mark
+from core.evidence.points import points
 from core.labels.gold import gold_columns, gold_values
 from core.map.grid import GridIndex
 from core.map.raster import Colouring, ColouringKind
@@ -83,7 +83,8 @@ class Shared(Once):
         space = self._workspace
         if not space.policies:
             return []
-        key = (tuple(space.policies), Same(space.current), mark(space))
+        force = tuple((point.policy, point.name, point.opening, point.threshold) for point in points(space) if point.in_force)
+        key = (tuple(space.policies), Same(space.current), force)
         return self.once("rules in force", key, partial(rules_in_force, space))
 
     def gold_columns(self) -> list[str]:

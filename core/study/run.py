@@ -276,7 +276,10 @@ def _folder_of(
     column: FloatArray | None,
 ) -> tuple[Path, bool]:
     """Return the folder of the unfinished run to continue, or a new one, and whether it is new."""
-    about = {"config": asdict(config), "encoder": workspace.encoder_name}
+    settings = asdict(config)
+    if not config.column:  # as studies from before there were columns have it, so that they are continued
+        del settings["column"]
+    about = {"config": settings, "encoder": workspace.encoder_name}
     known = {"rows": rows, "flagged": flagged, "groups": workspace.groups[rows]} | (
         {} if column is None else {"column": column}
     )

@@ -1,6 +1,8 @@
 """Score columns on the page: they colour the map, sort the pictures, and have curves beside the probe's."""
 
 import shutil
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,6 +122,21 @@ def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(p
     page._scorers.value = "probe"
     assert page._view.opened.scorer == "probe"
     assert "is worse than &#x27;good&#x27;" in page._promise.object
+
+
+def test_decisions_are_worked_out_again_only_when_a_point_in_force_changes(monkeypatch):
+    point = partial(SimpleNamespace, policy="", opening=1, threshold=0.5)
+    saved, worked_out = [point(name="a", in_force=True)], []
+    monkeypatch.setattr("dashboard.shared.points", lambda _: saved)
+    monkeypatch.setattr("dashboard.shared.rules_in_force", lambda _: worked_out.append(1))
+    shared = Shared(SimpleNamespace(policies=("all",), current=None))
+    shared.rules_in_force()
+    saved.append(point(name="b", in_force=False))
+    shared.rules_in_force()
+    assert len(worked_out) == 1
+    saved[:] = [point(name="a", in_force=False), point(name="b", in_force=True)]
+    shared.rules_in_force()
+    assert len(worked_out) == 2
 
 
 def test_a_safe_columns_threshold_is_typed_and_shown_as_its_scores_are_given(page):

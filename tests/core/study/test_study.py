@@ -156,6 +156,8 @@ CONFIG = ExperimentConfig("label", ("footwear",), strategies=("diverse", "uncert
 def test_a_run_that_was_stopped_goes_on_and_ends_where_a_whole_one_does(prepared, caplog):
     with Workspace(prepared, read_only=True) as space:
         part = run_experiment(space, CONFIG, workers=1, stop=lambda: True)
+        settings = json.loads((part.folder / "run.json").read_text())["config"]
+        assert "column" not in settings  # as before there were columns: such a study is continued
         assert (part.done, part.total, part.finished) == (1, 6, False)
         with (part.folder / "results.jsonl").open("ab") as file:
             file.write(b'[{"features": "pix')  # torn by a kill
