@@ -18,12 +18,12 @@ def missing_for_map(workspace: Workspace) -> str:
     if not workspace.n_images:
         return "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
     if workspace.matrix is None:
-        return (
-            "No map yet: the images have no embeddings; choose an encoder on the page, or run 'lassoscope embed', then project."
-        )
+        page = "choose an encoder on the page, or " if workspace.writable else ""
+        return f"No map yet: the images have no embeddings; {page}stop this server and run 'lassoscope embed', then project."
     if not workspace.has_map:
+        page = "lay it out on the page, or " if workspace.writable else ""
         return (
-            f"No map yet of the embeddings by '{workspace.encoder_name}'; lay it out on the page, or run 'lassoscope project'."
+            f"No map yet of the embeddings by '{workspace.encoder_name}'; {page}stop this server and run 'lassoscope project'."
         )
     n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
     if n_waiting:

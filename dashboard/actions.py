@@ -414,7 +414,7 @@ class Actions:
         self._server.refits.request()
         self.say(sentence)
 
-    def load_offers(self, done: Callable[[list["Offer"]], None]) -> None:
+    def load_offers(self, done: Callable[[list["Offer"]], None], *, failed: Callable[[], None]) -> None:
         """Measure what the encoders on this machine cost."""
 
         def measure() -> list["Offer"]:
@@ -422,7 +422,7 @@ class Actions:
 
             return list(offers_here(self.workspace, device=self.workspace.device))
 
-        self.run(measure, done, on=self._server.slow_pool)
+        self.run(measure, done, on=self._server.slow_pool, failed=failed)
 
     def ask_for_public(self, done: Callable[["Offer"], None], *, failed: Callable[[], None]) -> None:
         """Ask the hub for the public weights, and measure what they would cost here."""

@@ -18,7 +18,7 @@ from core.encoders.encoder import BATCH_ROWS, DEFAULT_ENCODER, ENCODERS, Encoder
 from core.encoders.hub import ask_hub, on_this_machine
 from core.encoders.public import TORCH_SUFFIXES
 from core.encoders.vit import Architecture
-from core.errors import EncoderError
+from core.errors import AppError
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -93,7 +93,7 @@ def offers_here(workspace: Workspace, *, device: str = "auto") -> Iterator[Offer
     for name, file in weights_beside(workspace).items():
         try:
             yield _measured(name, f"in {WEIGHTS_FOLDER}/", load_encoder(str(file), device=device))
-        except EncoderError as error:
+        except (AppError, OSError) as error:  # one that cannot be read stands in the way of no other
             yield Offer(name, f"in {WEIGHTS_FOLDER}/", trouble=str(error))
 
 

@@ -70,7 +70,7 @@ class FirstRun(pn.viewable.Viewer):
             self._ask.visible, self._start.label = False, "Continue and lay out the map"
         elif not self.state.embedding:
             self._words.object = f"{FIRST}<br>{MEASURING}"
-            self.actions.load_offers(self._show)
+            self.actions.load_offers(self._show, failed=self._unmeasured)
         self._follow()
 
     def _show(self, offers: list["Offer"]) -> None:
@@ -82,6 +82,13 @@ class FirstRun(pn.viewable.Viewer):
         self._words.object = f"<b>Choose an encoder</b><br>{FIRST}<ul>{told}</ul>"
         self._choice.param.update(options=usable, value=chosen if chosen in usable else usable[0], visible=len(usable) > 1)
         self._follow()
+
+    def _unmeasured(self) -> None:
+        """Offer the shipped encoder although nothing is known about its cost."""
+        from core.encoders.encoder import DEFAULT_ENCODER
+        from core.encoders.offers import Offer
+
+        self._show([Offer(DEFAULT_ENCODER, "shipped")])
 
     def _look(self) -> None:
         self._ask.param.update(disabled=True, label="Asking the hub…")

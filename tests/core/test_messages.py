@@ -1,5 +1,8 @@
 """Messages point the right way: what is missing, which class was meant, what the page can do instead."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,14 @@ from core.errors import InputError
 from core.evidence import check_sets
 from core.labels.actions import label
 from core.labels.classes import parse_classes, set_classes
-from core.missing import missing_for_check, missing_for_probe, missing_for_score, missing_for_suggestions, missing_side
+from core.missing import (
+    missing_for_check,
+    missing_for_map,
+    missing_for_probe,
+    missing_for_score,
+    missing_for_suggestions,
+    missing_side,
+)
 from core.probe.live import refit
 from core.probe.live_curves import curves
 from core.probe.suggest import suggest
@@ -27,6 +37,16 @@ def curve(space, key, **how):
 def with_classes(space, text):
     set_classes(space, parse_classes(text))
     refit(space)
+
+
+@pytest.mark.parametrize("matrix", [None, object()])
+def test_the_page_is_named_for_a_first_map_only_where_it_can_make_one(matrix):
+    current = SimpleNamespace(lost_parts="", lost_map="")
+    about = partial(SimpleNamespace, current=current, n_images=3, matrix=matrix, has_map=False, encoder_name="net")
+    assert "on the page, or stop this server and run" in missing_for_map(about(writable=True))
+    read_only = missing_for_map(about(writable=False))
+    assert "page" not in read_only
+    assert "; stop this server and run" in read_only
 
 
 def test_no_class_flagged_is_reported_wherever_a_score_is_needed(space):

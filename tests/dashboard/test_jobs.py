@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.encoders.embed import embed
+from core.encoders.encoder import DEFAULT_ENCODER
 from core.errors import InputError
 from core.probe.live import refit
 from core.workspace import Workspace
@@ -169,6 +170,17 @@ def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_e
     assert not card._start.disabled
     card._go()
     assert started == [None]  # `embed` finds the encoder that has begun
+
+
+def test_the_shipped_encoder_is_offered_where_none_could_be_measured(monkeypatch, fresh):
+    def fail(*_, **__):
+        raise InputError("no room")
+
+    monkeypatch.setattr("core.encoders.offers.offers_here", fail)
+    state = SessionState(workspace=fresh, shared=Shared(fresh))
+    card = FirstRun(state=state, actions=Direct(state, None))
+    assert card._choice.value == DEFAULT_ENCODER
+    assert not card._start.disabled
 
 
 def test_a_server_that_closes_ends_the_embedding_without_a_failure(monkeypatch, fresh, publish, told):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.encoders.encoder import DEFAULT_ENCODER
-from core.encoders.offers import Offer, default_encoder, resolve, weights_beside
+from core.encoders.offers import Offer, default_encoder, offers_here, resolve, weights_beside
 
 OFFER = Offer("net", "public", size=224, dim=384, licence="MIT", images_per_second=7.04)
 
@@ -26,6 +26,21 @@ def test_the_cost_is_that_of_this_many_images(n_images, cost):
 
 def test_a_file_that_cannot_be_used_says_why_instead():
     assert Offer("half", "in weights/", trouble="half is incomplete.").sentence(9) == "half: half is incomplete."
+
+
+def test_a_file_that_cannot_be_opened_is_offered_with_its_trouble_and_the_others_as_ever(monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "ours.safetensors").touch()
+
+    def load(name, **_):
+        if name != DEFAULT_ENCODER:
+            raise PermissionError("not yours")
+
+    monkeypatch.delenv("LASSOSCOPE_ENCODER", raising=False)
+    monkeypatch.setattr("core.encoders.offers.load_encoder", load)
+    monkeypatch.setattr("core.encoders.offers._measured", lambda name, kind, _: Offer(name, kind))
+    shipped, ours = offers_here(SimpleNamespace(folder=tmp_path / "w"))
+    assert (shipped.encoder, shipped.trouble, ours.trouble) == (DEFAULT_ENCODER, "", "not yours")
 
 
 def test_the_default_is_the_team_s(monkeypatch):
