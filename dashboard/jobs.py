@@ -87,8 +87,9 @@ class RefitWorker:
         self._publish(Topic.FITTED, None)
 
     def _judge(self) -> None:
-        """Compute the learning curve; later than the scores, which people wait for."""
+        """Compute the learning curve, and compare score columns with the probe: later than scores, for which people wait."""
         try:
+            self._shared.refresh_curves(paired=True)
             self.learning = learning(self._workspace)
             self._publish(Topic.LEARNING, self.learning)
         except Exception:

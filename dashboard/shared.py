@@ -23,7 +23,7 @@ from core.map.raster import Colouring, ColouringKind
 from core.overview import LabelCounts, label_counts
 from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
-from core.probe.live_curves import curves
+from core.probe.live_curves import curves, gold_curve
 from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
@@ -99,16 +99,24 @@ class Shared(Once):
         """Return the curves that were worked out last, none before the first time; the event loop works out none."""
         return self._newest_curves.get(gold_column, [])
 
-    def refresh_curves(self) -> None:
-        """Work out the curves of the newest probe, with every gold column that a window has asked for."""
-        for column in list(self._newest_curves):
-            self.curves(column)
+    def refresh_curves(self, *, paired: bool = False) -> None:
+        """Work out the curves of the newest probe, with every gold column that a window has asked for.
 
-    def curves(self, gold_column: str | None) -> list[NamedCurve]:
+        Args:
+            paired: compare score columns with the probe, too; nobody waits for that at every label.
+        """
+        if not paired or self.score_columns():
+            for column in list(self._newest_curves):
+                self.curves(column, paired=paired)
+
+    def curves(self, gold_column: str | None, *, paired: bool = False) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""
         space = self._workspace
-        key = (Same(space.fitted), space.labels.version, Same(space.sealed), gold_column)
-        found = self.once("curves", key, lambda: curves(space, gold_column=gold_column))
+        key = (Same(space.fitted), space.labels.version, Same(space.sealed))
+        found = self.once("curves", (*key, paired), lambda: curves(space, paired=paired))
+        if gold_column is not None:
+            exact = self.once("exact curve", (*key, gold_column), lambda: gold_curve(space, gold_column))
+            found = self.once("curves and exact", (*key, paired, gold_column), lambda: [*found, *exact])
         self._newest_curves[gold_column] = found
         return found
 

@@ -203,6 +203,7 @@ class SessionState(param.Parameterized):
             others["labels_version"] = self.workspace.labels.version
         if fit:
             others["probe_version"] = fitted.version if fitted else 0
+        if fit or "learning" in others:  # with what was judged later than the scores
             others["curves"] = self.shared.newest_curves(self.gold_column)
         others["colouring"] = self.shared.colouring(self.colour_by)
         for name in ("curves", "colouring"):  # param cannot compare them, and would report a change

@@ -32,11 +32,12 @@ CURVE_TITLES = {
 }
 
 
-def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str = "") -> list[NamedCurve]:
+def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str = "", paired: bool = True) -> list[NamedCurve]:
     """Compute the precision-recall curves of the newest probe: training labels, check half, score columns, gold if named.
 
     Args:
         policy: a declared one; "" for all flagged classes together.
+        paired: compare score columns with the probe.
     Raises:
         InputError: if there is no such policy.
     """
@@ -64,10 +65,18 @@ def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str 
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
-    curves += column_curves(workspace, judged, fitted.score)
+    curves += column_curves(workspace, judged, fitted.score, paired=paired)
     if gold_column:
         curves.append(_gold_curve(workspace, gold_column, scored, fitted, judged))
     return curves
+
+
+def gold_curve(workspace: Workspace, column: str) -> list[NamedCurve]:
+    """Return the exact curve of the newest probe by a gold column; nothing while there is no score."""
+    fitted = workspace.fitted
+    if fitted is None or fitted.probe.flagged_weights is None:
+        return []
+    return [_gold_curve(workspace, column, ~np.isnan(fitted.score), fitted, workspace.flagged_codes)]
 
 
 def _fitted_for(workspace: Workspace, policy: str) -> Fitted | None:

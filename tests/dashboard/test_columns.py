@@ -34,7 +34,7 @@ def space(tmp_path_factory):
 @pytest.fixture
 def state(space):
     shared = Shared(space)
-    shared.refresh_curves()
+    shared.refresh_curves(paired=True)
     return SessionState(workspace=space, shared=shared)
 
 
@@ -161,3 +161,17 @@ def test_without_columns_there_is_no_choice_of_scorers(tmp_path):
         state = SessionState(workspace=space, shared=Shared(space), page="operating")
         assert state.param.colour_by.objects == list(ColourBy)
         assert not OperatingPage(state=state, actions=Direct(state, Openings(space)))._scorers.visible
+
+
+def test_a_label_waits_for_no_comparison_of_columns(space, monkeypatch):
+    shared, compared = Shared(space), []
+    monkeypatch.setattr("core.probe.scorers.paired_difference", lambda *_, **__: compared.append(1))
+    monkeypatch.setattr("core.probe.scorers._beside_probe", lambda _: "beside")
+    shared.curves("label")
+    shared.refresh_curves()
+    assert not compared
+    shared.refresh_curves(paired=True)
+    assert len(compared) == 4  # once for all gold columns
+    found = shared.newest_curves("label")
+    assert [c.note for c in found if c.key == "column"].count("beside") == 3  # the fourth is warned of
+    assert found[-1].key == "gold"

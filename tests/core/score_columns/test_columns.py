@@ -171,8 +171,8 @@ def test_an_unknown_column_is_named_with_those_there_are(space, take):
     with pytest.raises(InputError, match="a manifest or label file brings some"):
         score_column(space, "vendor")
     take("score:vendor", "0.png,1")
-    with pytest.raises(InputError, match="no score column 'vender'; there is vendor"):
-        score_column(space, "vender")
+    with pytest.raises(InputError, match="no score column 'vendr'; there is vendor"):
+        score_column(space, "vendr")
 
 
 @pytest.mark.usefixtures("in_process")
