@@ -207,7 +207,7 @@ def worker(monkeypatch, publish):
     monkeypatch.setattr(jobs, "learning", lambda _: "curve")
     fits = []
     monkeypatch.setattr(jobs, "refit", lambda _space: fits.pop(0)() if fits else None)
-    shared = SimpleNamespace(refresh_curves=lambda: None)
+    shared = SimpleNamespace(refresh_curves=lambda **_: None)
     worker = RefitWorker(None, shared, publish)
     worker.fits = fits
     yield worker
