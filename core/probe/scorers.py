@@ -187,18 +187,15 @@ def describe_scorer(found: Scorer, *, recall: float) -> str:
     )
 
 
-def column_curves(
-    workspace: Workspace, judged: Sequence[int], probe: FloatArray | None, *, paired: bool = True
-) -> list[NamedCurve]:
+def column_curves(workspace: Workspace, judged: Sequence[int], probe: FloatArray | None) -> list[NamedCurve]:
     """Return the curve of every score column on the check labels for live curves, with what sets it apart from the probe.
 
     Args:
         judged: codes of the classes to find.
-        probe: (N,) its logits of these classes; None without a probe.
-        paired: compare with the probe, which takes .3 s a column with 2,000 labels.
+        probe: (N,) its logits of these classes; None for no comparison.
     """
     codes, rows = workspace.labels.codes, np.flatnonzero(workspace.watched())
-    mine = None if probe is None or not paired else probe[rows].astype(np.float64)
+    mine = None if probe is None else probe[rows].astype(np.float64)
     found = judge_columns(workspace, rows, np.isin(codes[rows], judged), mine, recall=workspace.check_set.recall)
     return [
         NamedCurve(

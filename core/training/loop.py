@@ -192,7 +192,8 @@ class MsnRun(pl.LightningModule):
                 raise
             except RuntimeError as error:  # no compiler, another driver or library: training is the same, but slower
                 torch.compiler.set_stance("force_eager")
-                warn_once(f"Nothing {what} training steps on {batch.device}: {str(error).splitlines()[0]}")
+                reason, *_ = str(error).split("\n", 1)
+                warn_once(f"Nothing {what} training steps on {batch.device}: {reason}")
 
     # -- state --
 

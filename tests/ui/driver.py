@@ -1,17 +1,22 @@
 """What the browser tests share: a server, and a mouse that tells what it selected."""
 
 import os
+import shutil
 import socket
 import sys
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from core.evidence import queues
+from core.labels.actions import history, label, undo
+from core.workspace import Workspace
 from tests.forked import forking
 
 N_IMAGES = 600
@@ -211,3 +216,39 @@ def load(page: Page, url: str) -> None:
     expect(page.locator("[data-frame]").first).not_to_have_attribute("data-frame", "0", timeout=30_000)
     page.wait_for_timeout(800)
     page.evaluate(RECORD_SELECTIONS)
+
+
+def copied(prepared: Path, folder: Path) -> Path:
+    """Copy a workspace that a server may be serving."""
+    return shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+
+
+def teach_and_read(space: Workspace, *, taught: int, read: Sequence[tuple[str, int]]) -> None:
+    """Undo all labels, then give the true ones to some images of the teach half, and to those queued to be read.
+
+    Args:
+        read: purposes of queues, and how many images each is asked for.
+    """
+    for action, stands in history(space):
+        if stands and action.kind == "label":
+            undo(space, action.seq, analyst="test")
+    truth = space.gold("label")
+    teach = np.flatnonzero(~space.is_check & (truth >= 0))[:taught]
+    asked = [queues.queue(space, purpose, n, analyst="ann") for purpose, n in read]
+    for rows, source in ((teach, "lasso"), *((rows, "check") for rows in asked)):
+        for code, name in enumerate(space.class_names):
+            if len(mine := rows[truth[rows] == code]):
+                label(space, mine, name, analyst="ann", source=source)
+
+
+@contextmanager
+def served(browser: Browser, folder: Path, *, width: int = 1280, height: int = 720) -> Iterator[Page]:
+    """Serve a workspace to one window; at the end its page must have had no error."""
+    server, errors = Server(folder), []
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    load(page, server.url)
+    yield page
+    page.context.close()
+    server.kill()
+    assert errors == []

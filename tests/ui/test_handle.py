@@ -1,19 +1,16 @@
 """The threshold's handle under a real mouse: it stays where it is dropped, and slider, field and words say the same."""
 
 import re
-import shutil
 import time
 
-import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from benchmarks.handle import HANDLE
-from core.evidence import check_sets, queues
-from core.labels.actions import history, label, undo
+from core.evidence import check_sets
 from core.probe.live import refit
 from core.workspace import Workspace
-from tests.ui.driver import Server, load
+from tests.ui.driver import copied, served, teach_and_read
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -21,32 +18,17 @@ pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 @pytest.fixture
 def page(prepared, browser, tmp_path):
     """The Operating point page of a workspace with one opening."""
-    folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+    folder = copied(prepared, tmp_path / "w")
     with Workspace(folder) as space:
-        for action, stands in history(space):
-            if stands and action.kind == "label":
-                undo(space, action.seq, analyst="test")
-        truth = space.gold("label")
-        teach = np.flatnonzero(~space.is_check & (truth >= 0))[:60]
-        for rows, source in ((teach, "lasso"), (queues.queue(space, "promise", 110, analyst="ann"), "check")):
-            for code, name in enumerate(space.class_names):
-                if len(mine := rows[truth[rows] == code]):
-                    label(space, mine, name, analyst="ann", source=source)
+        teach_and_read(space, taught=60, read=[("promise", 110)])
         refit(space)
         check_sets.change_terms(space, recall=0.8)
         check_sets.open_check_set(space, analyst="ann")
-    server = Server(folder)
-    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    load(page, server.url)
-    page.get_by_role("button", name="Operating point").click()
-    expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
-    page.wait_for_timeout(1_000)
-    yield page
-    page.context.close()
-    server.kill()
-    assert errors == []
+    with served(browser, folder, width=1440, height=1000) as page:
+        page.get_by_role("button", name="Operating point").click()
+        expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
+        page.wait_for_timeout(1_000)
+        yield page
 
 
 def drag(page, score, *, steps=20):

@@ -1,19 +1,15 @@
 """Two policies under a real mouse: each is chosen, opened and given a point; then one bundle of both is exported."""
 
-import shutil
 import zipfile
 
-import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.evidence import queues
-from core.labels.actions import history, label, undo
 from core.labels.classes import parse_classes, set_classes
 from core.labels.policies import set_policy
 from core.probe.live import refit
 from core.workspace import Workspace
-from tests.ui.driver import Server, load
+from tests.ui.driver import copied, served, teach_and_read
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -21,31 +17,16 @@ pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 @pytest.fixture
 def page(prepared, browser, tmp_path):
     """The Operating point page of a workspace with two policies that are read and not opened."""
-    folder = shutil.copytree(prepared, tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+    folder = copied(prepared, tmp_path / "w")
     with Workspace(folder) as space:
-        for action, stands in history(space):
-            if stands and action.kind == "label":
-                undo(space, action.seq, analyst="test")
-        truth = space.gold("label")
-        taught = np.flatnonzero(~space.is_check & (truth >= 0))[:80]
-        for rows, source in ((taught, "lasso"), (queues.queue(space, "promise", 120, analyst="ann"), "check")):
-            for code, name in enumerate(space.class_names):
-                if len(mine := rows[truth[rows] == code]):
-                    label(space, mine, name, analyst="ann", source=source)
+        teach_and_read(space, taught=80, read=[("promise", 120)])
         set_classes(space, parse_classes("neutral*,footwear*,copyright"))
         set_policy(space, "footwear", recall=0.7)
         set_policy(space, "garments", classes=["neutral"], recall=0.5)
         refit(space)
-    server = Server(folder)
-    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    load(page, server.url)
-    page.get_by_role("button", name="Operating point").click()
-    yield page
-    page.context.close()
-    server.kill()
-    assert errors == []
+    with served(browser, folder) as page:
+        page.get_by_role("button", name="Operating point").click()
+        yield page
 
 
 def test_each_policy_is_opened_and_one_bundle_holds_both(page, tmp_path):
