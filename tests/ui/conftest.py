@@ -11,11 +11,10 @@ from playwright.sync_api import Page, sync_playwright
 from core.demo.datasets import write_demo_images
 from core.encoders.embed import embed
 from core.intake.ingest import ingest
-from core.labels.actions import history, undo
 from core.labels.classes import parse_classes
 from core.map.project import project
 from core.workspace import Workspace
-from tests.ui.driver import N_IMAGES, Server, load
+from tests.ui.driver import N_IMAGES, Server, load, undo_all
 
 N_COPIES = 3
 FLAGS = [
@@ -53,9 +52,7 @@ def prepared(tmp_path_factory):
 def server(prepared):
     """A server on the workspace; labels of earlier tests are undone."""
     with Workspace(prepared) as space:
-        for action, stands in history(space):
-            if stands:
-                undo(space, action.seq, analyst="test")
+        undo_all(space)
     server = Server(prepared)
     yield server
     server.kill()

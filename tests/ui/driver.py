@@ -223,15 +223,20 @@ def copied(prepared: Path, folder: Path) -> Path:
     return shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
 
 
+def undo_all(space: Workspace) -> None:
+    """Undo what earlier tests did."""
+    for action, stands in history(space):
+        if stands:
+            undo(space, action.seq, analyst="test")
+
+
 def teach_and_read(space: Workspace, *, taught: int, read: Sequence[tuple[str, int]]) -> None:
-    """Undo all labels, then give the true ones to some images of the teach half, and to those queued to be read.
+    """Undo everything, then give the true ones to some images of the teach half, and to those queued to be read.
 
     Args:
         read: purposes of queues, and how many images each is asked for.
     """
-    for action, stands in history(space):
-        if stands and action.kind == "label":
-            undo(space, action.seq, analyst="test")
+    undo_all(space)
     truth = space.gold("label")
     teach = np.flatnonzero(~space.is_check & (truth >= 0))[:taught]
     asked = [queues.queue(space, purpose, n, analyst="ann") for purpose, n in read]

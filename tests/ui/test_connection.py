@@ -5,9 +5,20 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from core.labels.actions import history, undo
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, RECORD_SELECTIONS, RIGHT, Line, Server, drag, expect_selected, facts, inside, without_copies
+from tests.ui.driver import (
+    LEFT,
+    RECORD_SELECTIONS,
+    RIGHT,
+    Line,
+    Server,
+    drag,
+    expect_selected,
+    facts,
+    inside,
+    undo_all,
+    without_copies,
+)
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -27,9 +38,7 @@ def lines():
 def server(prepared, lines):
     """A server that is reached over two lines, each with an address of its own; no label stands at first."""
     with Workspace(prepared) as space:
-        for action, stands in history(space):
-            if stands:
-                undo(space, action.seq, analyst="test")
+        undo_all(space)
     server = Server(prepared, LASSOSCOPE_ORIGINS=",".join(f"127.0.0.1:{line.port}" for line in lines))
     for line in lines:
         line.to = server.port
