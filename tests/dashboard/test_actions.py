@@ -111,7 +111,7 @@ def test_nothing_selected_is_a_sentence_and_a_bug_is_another(tab, monkeypatch, c
     act(tab, lambda actions: actions.label("explicit"))
     assert tab.state.message.startswith("Nothing is selected")
     assert tab.state.message_is_error
-    monkeypatch.setattr("dashboard.actions.more_like", lambda *_: 1 / 0)
+    monkeypatch.setattr("dashboard.actions.labels.more_like", lambda *_: 1 / 0)
     act(tab, lambda actions: actions.more_like(np.array([1])))
     assert tab.state.message.startswith("That failed unexpectedly; nothing was lost.")
     assert "ZeroDivisionError" in caplog.text
@@ -305,7 +305,7 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
 
 
 def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monkeypatch):
-    monkeypatch.setattr("dashboard.actions.notices", notices_of)
+    monkeypatch.setattr("dashboard.actions.clusters.notices", notices_of)
     act(tab, lambda actions: actions.find_clusters())
     wait_for(lambda: tab.state.message.startswith("Clusters found: "))
     show(tab, tab=TabName.CLUSTERS)
@@ -319,7 +319,7 @@ def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monk
     tab.do(lambda: setattr(pane._asked, "value", "nobody says this"))
     tab.settle()
     assert tab.state.message.startswith("No picture that was read contains 'nobody says this'.")
-    monkeypatch.setattr("dashboard.actions.search_words", lambda *_: np.array([4, 5]))
+    monkeypatch.setattr("dashboard.actions.clusters.search_words", lambda *_: np.array([4, 5]))
     tab.do(lambda: setattr(pane._asked, "value", "rights"))
     tab.settle()
     assert tab.state.message.startswith("Selected 2 images with the words 'rights'")
@@ -398,7 +398,7 @@ def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab,
 
 
 def test_encoders_are_compared_and_one_that_is_not_there_is_refused(tab, monkeypatch):
-    monkeypatch.setattr("dashboard.actions.compare_encoders", lambda *_, **__: ["judged"])
+    monkeypatch.setattr("dashboard.actions.encoders.compare_encoders", lambda *_, **__: ["judged"])
     found, failed = [], []
     act(tab, lambda actions: actions.compare_encoders(found.extend, failed=lambda: failed.append(1)))
     assert (found, failed) == (["judged"], [])

@@ -1,0 +1,102 @@
+"""Runs verbs off the event loop, and turns errors into messages."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from bokeh.document import Document
+
+from core.store.troubles import sentence_of
+from dashboard.documents import one_message
+from dashboard.hub import Topic
+from dashboard.state import SessionState
+
+if TYPE_CHECKING:
+    from dashboard.server import Server
+
+LOG = logging.getLogger("lassoscope.actions")
+T = TypeVar("T")
+
+
+class Runner:
+    """Runs verbs of one tab off the event loop and then updates the tab's own document; errors become messages."""
+
+    def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
+        self.state, self.workspace = state, state.workspace
+        self._server, self._document = server, document
+
+    def run(
+        self,
+        verb: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        on: ThreadPoolExecutor | None = None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run `verb` off the event loop, then `done(result)` on the document; an error becomes the tab's message.
+
+        Args:
+            on: executor; None for the thread of label actions, which keeps their order.
+            failed: called on the document after an error.
+        """
+        (on or self._server.pool).submit(verb).add_done_callback(
+            lambda future: self.soon(partial(self._finish, future, done, failed))  # called on the worker thread
+        )
+
+    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None]) -> None:
+        if future.exception() is not None:
+            failed()
+        try:
+            done(future.result())
+        except Exception as error:
+            said = sentence_of(error)  # for expected errors; anything else is a bug and must reach the log
+            if said is None:
+                LOG.exception("action failed")
+            self.say(said or "That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+
+    def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
+        """Load in a thread what a view is about to show, then show it."""
+        self.run(read, show, on=self._server.draw_pool, failed=failed)
+
+    def make_download(self, read: Callable[[], str], send: Callable[[str], None], *, failed: Callable[[], None]) -> None:
+        """Make a file for the browser in the thread of work that takes seconds, then send it."""
+        self.run(read, send, on=self._server.slow_pool, failed=failed)
+
+    def soon(self, draw: Callable[[], None]) -> None:
+        """Call `draw` when the tab's document is next free, and send all its changes as one message."""
+
+        def all_at_once() -> None:
+            with one_message(self._document):
+                draw()
+
+        self._document.add_next_tick_callback(all_at_once)
+
+    def say(self, sentence: str, *, error: bool = False) -> None:
+        """Show one sentence in this tab."""
+        self.state.param.update(message=sentence, message_is_error=error)
+
+    def forget_error(self) -> None:
+        """Take back an error message that is about what is now another value."""
+        if self.state.message_is_error:
+            self.say("")
+
+    def _changed(self, sentence: str) -> None:
+        """Show the current labels: here at once, in other windows soon."""
+        self.say(sentence)
+        self.state.follow(labels=True)
+        self._server.hub.publish(Topic.LABELS, but=self._document)
+        self._server.refits.request()
+
+    def _announce(self, sentence: str) -> None:
+        if sentence:
+            self.say(sentence)
+        self._server.hub.publish(Topic.OPENINGS)
+
+    def hold(self, rows: list[int]) -> None:
+        """Reserve these rows for this window; an empty list releases its rows."""
+        if rows:
+            self._server.handout.hold(self._document, rows)
+        else:
+            self._server.handout.release(self._document)

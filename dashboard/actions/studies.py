@@ -1,0 +1,29 @@
+"""Studies and training runs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.study.run import ExperimentConfig
+from dashboard.hub import Topic
+
+if TYPE_CHECKING:
+    pass
+from dashboard.actions.runner import Runner
+
+
+class StudyActions(Runner):
+    """Studies and training runs."""
+
+    def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
+        """Start the study described by the form; windows follow it through its files."""
+        self.run(lambda: self._server.experiments.start(config()), lambda _: self.say("The study has started."))
+
+    def follow_runs(self, topic: Topic, on: bool) -> None:
+        """Keep the training runs, or the studies, in step with their files while a page shows them."""
+        runs = self._server.training if topic == Topic.TRAINING else self._server.studies
+        if not on:
+            runs.leave(self._document)
+            return
+        if runs.newest is not None:
+            self.state.param.update(**{topic: runs.newest})
+        runs.watch(self._document)

@@ -1,0 +1,72 @@
+"""All verbs of one tab, and how it follows what others do."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bokeh.document import Document
+
+from core.probe.curves import NamedCurve
+from dashboard.documents import one_message
+from dashboard.hub import Topic, Topics
+from dashboard.state import SessionState
+
+if TYPE_CHECKING:
+    from dashboard.server import Server
+from dashboard.actions.clusters import ClusterActions
+from dashboard.actions.encoders import EncoderActions
+from dashboard.actions.evidence import EvidenceActions
+from dashboard.actions.queues import QueueActions
+from dashboard.actions.studies import StudyActions
+from dashboard.actions.wellbeing import WellbeingActions
+
+AS_TOLD = (
+    Topic.FITTING,
+    Topic.FINDING,
+    Topic.EMBEDDING,
+    Topic.LEARNING,
+    Topic.TRAINING,
+    Topic.STUDIES,
+    Topic.STUDYING,
+)  # state, as it comes
+
+
+class Actions(QueueActions, EvidenceActions, ClusterActions, EncoderActions, StudyActions, WellbeingActions):
+    """All verbs of one tab, and how it follows what others do."""
+
+    def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
+        super().__init__(state, server, document)
+        state.param.watch(self._draw_gold, "show_gold")
+
+    def follow(self, topics: Topics) -> None:
+        """Update the tab after changes elsewhere, in one message to the browser."""
+        state = self.state
+        with one_message(self._document):
+            if Topic.ENCODER in topics:
+                state.follow_encoder(self._server.shared.grid())
+            others = {name: topics[name] for name in AS_TOLD if name in topics}
+            others |= {name: getattr(state, name) + 1 for name in (Topic.CLUSTERS, Topic.OPENINGS) if name in topics}
+            state.follow(labels=Topic.LABELS in topics, fit=Topic.FITTED in topics, **others)
+            if (Topic.EXPOSURE, state.analyst) in topics:
+                self._follow_exposure(topics[Topic.EXPOSURE, state.analyst])
+            for topic in topics:
+                if topic in (Topic.SAID, Topic.MESSAGE) or (
+                    isinstance(topic, tuple) and topic[:2] == (Topic.SAID, state.analyst)
+                ):
+                    self.say(topics[topic], error=topic == Topic.MESSAGE)
+
+    def _draw_gold(self, *_: Any) -> None:
+        column = self.state.gold_column
+
+        def show(found: list[NamedCurve]) -> None:
+            if self.state.gold_column == column:
+                self.state.curves = found
+
+        self.fetch(partial(self.state.shared.curves, column), show)
+
+    def leave(self) -> None:
+        """Let go of what outlives the tab."""
+        self._server.hub.unsubscribe(self._document)
+        self._server.handout.release(self._document)
+        self._server.training.leave(self._document)
+        self._server.studies.leave(self._document)
+        self._server.tidier.request()
