@@ -10,7 +10,7 @@ from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.grid import GridIndex, LassoMode
 from core.map.outlines import Outline
-from core.map.raster import Colouring
+from core.map.raster import Colouring, View
 from core.maths.halves import Half
 from core.missing import missing_for_map
 from core.overview import describe
@@ -56,6 +56,11 @@ class SessionState(param.Parameterized):
     embedding: str = param.String(doc="Progress of the first embedding and map, in words; '' while nothing is running.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
+    looked_at: int | None = param.Parameter(
+        doc="Row of the picture asked for, hovered in a gallery or in the lightbox; ringed on the map."
+    )
+    pointed_at: int | None = param.Parameter(doc="Row under the mouse on the map; ringed in the gallery.")
+    view: View | None = param.Parameter(doc="(x0, x1, y0, y1) in view on the map, map units; set by the map, which follows it.")
 
     turn: int = param.Integer(default=0, doc="Increases when what a class key would label has changed.")
     asked: str = param.String(doc="Place of what the open queue asks for, '' for nothing.")

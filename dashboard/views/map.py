@@ -141,6 +141,7 @@ class MapPane(pn.viewable.Viewer):
         self._coalesce = Coalesce(self.pool, self._paint, lambda painted: self._on_document(partial(self._show, *painted)))
         self._describe = Coalesce(self.pool, self._read_tip, lambda told: self._on_document(partial(self._show_tip, *told)))
         self._under_mouse: int | None = None  # row that the mouse points at
+        self._told: View | None = None  # the view that this map last set in the state
         self.overlay = MapOverlay(view=self.state.privacy_view)
         self._build_figure()
         self._listen()
@@ -152,6 +153,8 @@ class MapPane(pn.viewable.Viewer):
             **styled("holds-cover", "no-selection"),
         )
         self.fit()
+        if self.state.view is not None:
+            self._zoom_to(self.state.view)
         self._ring()
         pn.state.onload(self._on_load)
 
@@ -193,8 +196,8 @@ class MapPane(pn.viewable.Viewer):
         self.figure.tags = [self._packed]  # nothing draws it: so that it is part of the page at all
         self._dots = ColumnDataSource(dict(NO_DOTS))
         add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
-        self._pinned, self._hovered = ColumnDataSource(dict(NOWHERE)), ColumnDataSource(dict(NOWHERE))
-        for source, size in ((self._hovered, 14), (self._pinned, 20)):
+        self._pinned, self._hovered, self._looked_at = (ColumnDataSource(dict(NOWHERE)) for _ in range(3))
+        for source, size in ((self._hovered, 14), (self._pinned, 20), (self._looked_at, 26)):
             for width, colour in ((5, WHITE), (2, INK)):  # two rings: one of them shows on any ground
                 add(source, Scatter(size=size, fill_color=None, line_color=colour, line_width=width))
         self._lines, self._names = ColumnDataSource(dict(NO_LINES)), ColumnDataSource(dict(NO_NAMES))
@@ -234,7 +237,8 @@ class MapPane(pn.viewable.Viewer):
         self._watchers = [
             watch(lambda *_: self._request(), ["colouring", "hidden", "selected"]),
             watch(lambda _: self._on_document(self._new_map), ["grid"]),
-            watch(lambda _: self._on_document(self._ring), ["pinned"]),
+            watch(lambda *_: self._on_document(self._ring), ["pinned", "looked_at"]),
+            watch(self._on_asked_view, ["view"]),
             watch(lambda *_: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
             watch(lambda *_: self._follow_privacy(), ["privacy_view", "reveal"]),
             watch(lambda _: self._on_document(self._follow_theme), ["dark"]),
@@ -276,6 +280,14 @@ class MapPane(pn.viewable.Viewer):
             spare = (high - low) * MARGIN or 1.0
             range_.update(start=low - spare, end=high + spare, reset_start=low - spare, reset_end=high + spare)
 
+    def _on_asked_view(self, event: Any) -> None:
+        if event.new not in (None, self._told):  # what this map told itself may be older than what it shows by now
+            self._on_document(partial(self._zoom_to, event.new))
+
+    def _zoom_to(self, view: View) -> None:
+        self.figure.x_range.update(start=view[0], end=view[1])
+        self.figure.y_range.update(start=view[2], end=view[3])
+
     def _new_map(self) -> None:
         self._tip(None)
         self.fit()
@@ -309,6 +321,7 @@ class MapPane(pn.viewable.Viewer):
         x0, x1, y0, y1 = self.view
         if not (all(map(math.isfinite, self.view)) and x1 > x0 and y1 > y0):
             return
+        state.view = self._told = self.view
         ratio = min(self._ratio, math.sqrt(MOST_PIXELS / (size[0] * size[1])))
         self._coalesce(
             Request(
@@ -353,8 +366,13 @@ class MapPane(pn.viewable.Viewer):
             }
 
     def _ring(self) -> None:
-        row = self.state.pinned
-        self._pinned.data = self._spot(row)
+        """Ring the pinned picture, and the one that is looked at elsewhere on the page."""
+        with one_message(self._document):
+            for source, row in ((self._pinned, self.state.pinned), (self._looked_at, self.state.looked_at)):
+                spot = self._spot(row)
+                if not all(np.array_equal(spot[axis], source.data[axis]) for axis in spot):
+                    source.data = spot
+            self.overlay.facts = self.overlay.facts | {"ringed": "" if self.state.looked_at is None else self.state.looked_at}
 
     def _draw_outlines(self) -> None:
         lines, names = {key: list(none) for key, none in NO_LINES.items()}, {key: list(none) for key, none in NO_NAMES.items()}
@@ -457,7 +475,7 @@ class MapPane(pn.viewable.Viewer):
     def _tip(self, row: int | None, x: float = 0, y: float = 0) -> None:
         if row is None and not self.overlay.tip and self._under_mouse is None:
             return
-        self._under_mouse = row
+        self._under_mouse = self.state.pointed_at = row
         if row is None:
             self._show_tip(None, {})
         else:

@@ -45,6 +45,9 @@ class State(param.Parameterized):
     lasso_mode = param.String(default="new")
     last_polygon = param.Parameter()
     pinned = param.Parameter()
+    looked_at = param.Parameter()
+    pointed_at = param.Parameter()
+    view = param.Parameter()
     outlines = param.List(default=[])
     cluster = param.String(default="")
     dark = param.Boolean(default=False)
@@ -131,6 +134,24 @@ def test_a_lasso_selects_exactly_the_rows_inside(pane, state, xy):
     assert pane.overlay.facts["idsum"] == state.selected.sum()
     assert picture(pane, "overlay").any()
     assert pane._packed.data["alpha"] == [DIMMED]
+
+
+def test_what_is_looked_at_elsewhere_is_ringed(pane, state, xy):
+    state.looked_at = 17
+    assert [pane._looked_at.data[axis].tolist() for axis in "xy"] == [[value] for value in xy[17].tolist()]
+    state.looked_at = None
+    assert not len(pane._looked_at.data["x"])
+
+
+def test_the_map_tells_what_is_in_view_and_follows_what_is_asked_for(pane, state):
+    assert state.view == pane.view
+    pane.figure.x_range.update(start=2.0, end=4.0)
+    assert state.view == pane.view
+    state.view = (1.0, 3.0, 5.0, 6.0)
+    assert pane.view == (1.0, 3.0, 5.0, 6.0)
+    other = MapPane(state=state, pool=InlineExecutor())
+    assert other.view == (1.0, 3.0, 5.0, 6.0)
+    other.close()
 
 
 def test_a_box_selects_and_is_kept_as_a_polygon(pane, state, xy):
@@ -220,16 +241,16 @@ def test_the_dots_of_the_selection_lie_on_top_and_the_others_are_dimmed(pane, st
     assert alpha[-n:].min() > alpha[:-n].max() == pytest.approx(DIMMED)
 
 
-def test_hover_shows_the_nearest_picture_and_leaving_hides_it(pane, xy):
+def test_hover_shows_the_nearest_picture_and_leaving_hides_it(pane, state, xy):
     x, y = xy[7].astype(float)
     pane._mouse.data = {"x": [x], "y": [y], "sx": [30], "sy": [40]}
     assert pane.overlay.tip == {"id": f"{7:032x}", "lines": ["<b>7</b>"], "x": 30.0, "y": 40.0}
-    assert pane._hovered.data["x"] == [x]
+    assert (pane._hovered.data["x"], state.pointed_at) == ([x], 7)
     pane._mouse.data = {"x": [99.0], "y": [99.0], "sx": [0], "sy": [0]}
     assert pane.overlay.tip == {}
     pane._mouse.data = {"x": [x], "y": [y], "sx": [30], "sy": [40]}
     pane._mouse.data = {"x": [], "y": [], "sx": [], "sy": []}
-    assert (pane.overlay.tip, len(pane._hovered.data["x"])) == ({}, 0)
+    assert (pane.overlay.tip, len(pane._hovered.data["x"]), state.pointed_at) == ({}, 0, None)
 
 
 def test_the_tip_is_clear_while_the_reveal_key_is_held(pane, state):
