@@ -63,6 +63,22 @@ def signed(x: float, decimals: int = 2) -> str:
     return text[1:] if float(text) == 0 else text
 
 
+def ranged(value: float, low: float, high: float) -> str:
+    """Format a share with its range, which is rounded outwards: "0.912 (0.850 to 0.951)"."""
+    return f"{fraction(value)} ({fraction(low, down=True)} to {fraction(high, up=True)})"
+
+
+def changed(value: float, low: float, high: float) -> str:
+    """Format a difference of shares with its range, which is rounded outwards; a range without width is none.
+
+    Resampling gives such a range where no resample differs: it saw too little, not that the difference is exact.
+    """
+    if not low < high:
+        return f"{signed(value, 3)} (too few labels for a range)"
+    least, most = math.floor(low * 1_000 + 1e-9) / 1_000, math.ceil(high * 1_000 - 1e-9) / 1_000
+    return f"{signed(value, 3)} ({signed(least, 3)} to {signed(most, 3)})"
+
+
 def per_thousand(x: float, *, down: bool = False, up: bool = False) -> str:
     """Format a number out of 1,000, rounded to nearest, down or up: integers from ten on, tenths below."""
     if math.isnan(x):

@@ -9,9 +9,8 @@ from core.evidence.openings import Opening, openings
 from core.evidence.subject import PROBE
 from core.evidence.threshold import FEWEST_FOR_AP
 from core.maths.paired import Difference, paired_difference
-from core.maths.precision_recall import Range
 from core.score_columns.keep import score_columns
-from core.wording import counted, signed, target
+from core.wording import changed, counted, target
 from core.workspace import Workspace
 
 
@@ -53,10 +52,10 @@ def beside_words(opened: Opening, found: Beside) -> str:
     """State a comparison: which scorer is better, by how much, on how many labels."""
     average, precision = found.difference.average_precision, found.difference.precision
     verdict = "better than" if average.low > 0 else "worse than" if average.high < 0 else "not shown to differ from"
+    labels = f"the {counted(found.n, 'check label')} that both were opened with"
     return (
-        f"On the {counted(found.n, 'check label')} that both were opened with, '{opened.scorer}' is {verdict} '{found.other}': "
-        f"average precision {_change(average)}, precision at {target(opened.recall)} recall {_change(precision)} (95% ranges, "
-        "paired)."
+        f"On {labels}, '{opened.scorer}' is {verdict} '{found.other}': average precision {changed(*average)}, "
+        f"precision at {target(opened.recall)} recall {changed(*precision)} (95% ranges, paired)."
     )
 
 
@@ -73,7 +72,3 @@ def order_words(workspace: Workspace, status: CheckStatus) -> str:
         "Choose the column by its figures on the labels for live curves: a choice by the sealed ones would make the promise "
         "too optimistic."
     )
-
-
-def _change(found: Range) -> str:
-    return f"{signed(found.value, 3)} ({signed(found.low, 3)} to {signed(found.high, 3)})"

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 MOST_POINTS = 20_000  # of a curve from many scores
+DRAWN_POINTS = 400  # of a curve that is drawn
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """An estimate with its 95% range."""
 
     value: float
@@ -31,14 +31,19 @@ class PRCurve:
     thresholds: FloatArray  # (K,) float64, descending
     precision: FloatArray  # (K,) in [0, 1]
     recall: FloatArray  # (K,) in [0, 1], ascending; NaN without a flagged image
+    reviewed: FloatArray  # (K,) the number of images with that score or a higher one; with weights, their sum
     average_precision: float  # NaN without a flagged image
     n_flagged: int
     n: int
 
-    def thinned(self, n_points: int = 400) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def thinned(self, n_points: int = DRAWN_POINTS) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return (recall, precision, threshold) at no more than `n_points` points including both ends, for drawing."""
-        keep = np.unique(np.linspace(0, len(self.recall) - 1, min(n_points, len(self.recall))).astype(int))
+        keep = self.kept(n_points)
         return self.recall[keep], self.precision[keep], self.thresholds[keep]
+
+    def kept(self, n_points: int = DRAWN_POINTS) -> IntArray:
+        """Return the places of no more than `n_points` points, evenly spread, both ends among them."""
+        return np.unique(np.linspace(0, len(self.recall) - 1, min(n_points, len(self.recall))).astype(int))
 
 
 def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None = None) -> PRCurve:
@@ -65,7 +70,7 @@ def pr_curve(scores: FloatArray, flagged: BoolArray, weights: FloatArray | None 
     precision = true_positive / reviewed
     recall = true_positive / total if total > 0 else np.full(len(precision), math.nan)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision)) if total > 0 else math.nan
-    return PRCurve(falling[last_of_tie], precision, recall, average, int(flagged.sum()), len(scores))
+    return PRCurve(falling[last_of_tie], precision, recall, reviewed, average, int(flagged.sum()), len(scores))
 
 
 def pr_curve_of_many(scores: "torch.Tensor", flagged: "torch.Tensor") -> PRCurve:
@@ -84,17 +89,19 @@ def pr_curve_of_many(scores: "torch.Tensor", flagged: "torch.Tensor") -> PRCurve
     rising, caught_at = _sorted(scores), _sorted(scores[flagged])
     n, n_flagged = len(rising), len(caught_at)
 
-    def figures(thresholds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def figures(thresholds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         caught = (n_flagged - torch.searchsorted(caught_at, thresholds)).double()
+        reviewed = (n - torch.searchsorted(rising, thresholds)).double()
         # Divided by tensors: a GPU divides by a number by multiplying with its inverse, and recall would end below 1.
-        return caught / (n - torch.searchsorted(rising, thresholds)), caught / torch.full_like(caught, n_flagged)
+        return caught / reviewed, caught / torch.full_like(caught, n_flagged), reviewed
 
-    precision, recall = figures(torch.unique_consecutive(caught_at).flip(0))  # between them, recall stays
+    precision, recall, _ = figures(torch.unique_consecutive(caught_at).flip(0))  # between them, recall stays
     average = (recall.diff(prepend=recall.new_zeros(1)) * precision).sum()
     places = torch.linspace(0, n - 1, min(n, MOST_POINTS), dtype=torch.float64, device=scores.device).round().long()
     thresholds = torch.unique_consecutive(rising[places]).flip(0)
     shown = to_host(thresholds.double(), *figures(thresholds), average)
-    return PRCurve(shown[0], shown[1], shown[2], float(shown[3]) if n_flagged else math.nan, n_flagged, n)
+    average_precision = float(shown[4]) if n_flagged else math.nan
+    return PRCurve(shown[0], shown[1], shown[2], shown[3], average_precision, n_flagged, n)
 
 
 def _sorted(values: "torch.Tensor") -> "torch.Tensor":
@@ -111,6 +118,16 @@ def precision_at_recall(curve: PRCurve, recall: float) -> tuple[float, float]:
         return math.nan, math.nan
     best = enough[np.argmax(curve.precision[enough])]
     return float(curve.precision[best]), float(curve.thresholds[best])
+
+
+def precision_at_recalls(curve: PRCurve, recalls: FloatArray) -> FloatArray:
+    """Return the precision at the first point of the curve that reaches each recall, (R,) float64.
+
+    Args:
+        recalls: (R,) in [0, 1].
+    """
+    at = np.minimum(np.searchsorted(curve.recall, recalls - 1e-12), len(curve.recall) - 1)
+    return np.asarray(curve.precision[at])
 
 
 # -- limits --
@@ -177,6 +194,12 @@ def average_precision_interval(average_precision: float, n_flagged: float, *, al
     centre = logit(min(max(average_precision, 1e-6), 1 - 1e-6))
     half = ndtri(1 - alpha / 2) / math.sqrt(n_flagged * float(expit(centre)) * float(expit(-centre)))
     return float(expit(centre - half)), float(expit(centre + half))
+
+
+def precision_limits(caught: FloatArray, reviewed: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return two-sided 95% Clopper-Pearson limits of precision, from equally weighted counts of any one shape."""
+    wrong = reviewed - caught
+    return ratio_limits(caught, caught, wrong, wrong, most_a=1, most_b=1, alpha=0.025)
 
 
 def average_precision_range(average_precision: float, n_flagged: float) -> Range:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
-from core.maths.precision_recall import pr_curve
-from core.wording import counted
+from core.maths.precision_recall import average_precision_range, pr_curve
+from core.wording import counted, ranged
 
 RESAMPLES = 200
 INTERVAL = (0.025, 0.975)
@@ -23,7 +23,7 @@ class Round:
 
     n_labels: int
     average_precision: float
-    low: float  # 95% bootstrap interval over the check images
+    low: float  # 95% range over check images, never without width
     high: float
 
 
@@ -51,17 +51,19 @@ def learning_curve(n_labels: Sequence[int], scores: FloatArray, flagged: BoolArr
         scores: (R, n) logits of the n check images by each.
         flagged: (n,) bool, both values present.
     Returns:
-        the curve; intervals resample the check images, with the same resamples for every round.
-    Source: percentile bootstrap (Efron 1979); power-law learning curves (Cortes et al. 1993).
+        the curve; the forecast resamples the check images, with the same resamples for every round.
+    Source: logit interval of average precision (Boyd, Eng & Page 2013), for a bootstrap of images that are all ranked right has
+    no width; percentile bootstrap (Efron 1979); power-law learning curves (Cortes et al. 1993).
     """
     rng = np.random.default_rng(0)  # the same labels give the same curve
     draws = rng.integers(0, len(flagged), (RESAMPLES, len(flagged)))
     draws = draws[[0 < int(flagged[draw].sum()) < len(draw) for draw in draws]]
-    found = np.array([[pr_curve(row[draw], flagged[draw]).average_precision for draw in draws] for row in scores])
+    resampled = np.array([[pr_curve(row[draw], flagged[draw]).average_precision for draw in draws] for row in scores])
     exact = [pr_curve(row, flagged).average_precision for row in scores]
-    low, high = np.quantile(found, INTERVAL, axis=1)
-    rounds = tuple(Round(int(n), float(ap), float(a), float(b)) for n, ap, a, b in zip(n_labels, exact, low, high, strict=True))
-    return LearningCurve(rounds, forecast(n_labels, found))
+    ranges = [average_precision_range(found, int(flagged.sum())) for found in exact]
+    return LearningCurve(
+        tuple(Round(int(n), *by) for n, by in zip(n_labels, ranges, strict=True)), forecast(n_labels, resampled)
+    )
 
 
 def forecast(n_labels: Sequence[int], resampled: FloatArray) -> Forecast | None:
@@ -96,7 +98,7 @@ def thinned(n_labels: Sequence[int]) -> list[int]:
 def describe(curve: LearningCurve) -> str:
     """State the newest average precision and the forecast."""
     last = curve.rounds[-1]
-    words = f"AP {last.average_precision:.3f} ({last.low:.3f} to {last.high:.3f}) with {counted(last.n_labels, 'label')}."
+    words = f"AP {ranged(last.average_precision, last.low, last.high)} with {counted(last.n_labels, 'label')}."
     if curve.forecast is None:
         return words
     return f"{words} {MORE} more might bring +{curve.forecast.low:.3f} to +{curve.forecast.high:.3f}, if the trend continues."

@@ -1,13 +1,14 @@
 """The live probe's precision-recall curves and its learning curve. Each verb takes the workspace."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from core.arrays import BoolArray
+from core.arrays import BoolArray, FloatArray
 from core.catalog.class_names import hint
 from core.catalog.label_book import UNLABELLED
 from core.devices import to_device
@@ -20,6 +21,7 @@ from core.maths.precision_recall import MOST_POINTS
 from core.missing import missing_for_check, missing_for_score
 from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve, named_curve
 from core.probe.learning_curve import LearningCurve, learning_curve, thinned
+from core.probe.random_curves import LEAST_OF_A_SIDE, exact_rows, watched_at_random
 from core.probe.scorers import column_curves
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -50,7 +52,7 @@ def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str 
         none = [NamedCurve(key, title, None, missing, show_average_precision=False) for key, title in CURVE_TITLES.items()]
         return [*none, *column_curves(workspace, judged, None)]
     scored = ~np.isnan(fitted.score)
-    evidence = workspace.watched() & scored
+    evidence = watched_at_random(workspace) & scored
     training = (codes != UNLABELLED) & ~workspace.is_check & scored
     curves = [
         _curve(CurveKey.TRAINING, np.isin(codes, judged), training, fitted),
@@ -61,10 +63,12 @@ def curves(workspace: Workspace, *, gold_column: str | None = None, policy: str 
             fitted,
             min_flagged=MIN_FLAGGED,
             min_flagged_ap=MIN_FLAGGED_AP,
+            recall=workspace.check_set.recall,
         ),
     ]
     if not evidence.any():
         curves[1] = replace(curves[1], missing=_missing_for_check_curve(workspace))
+    curves[1] = replace(curves[1], ask=what_to_read(workspace, np.isin(codes[evidence], judged), likely_share(fitted)))
     curves += column_curves(workspace, judged, fitted.score if paired else None)
     if gold_column:
         curves.append(_gold_curve(workspace, gold_column, scored, fitted, judged))
@@ -99,7 +103,9 @@ def _gold_curve(workspace: Workspace, column: str, scored: BoolArray, fitted: Fi
             f"{', '.join(workspace.class_names)}. Use class names as values, or change the classes with 'lassoscope classes'."
         )
         return NamedCurve(CurveKey.GOLD, title, None, missing, show_average_precision=False)
-    curve = _curve(CurveKey.GOLD, np.isin(gold, judged), workspace.is_check & (gold != UNLABELLED) & scored, fitted)
+    chosen = np.zeros(workspace.n_images, bool)
+    chosen[exact_rows(workspace, gold)] = True
+    curve = _curve(CurveKey.GOLD, np.isin(gold, judged), chosen & scored, fitted, recall=workspace.check_set.recall)
     if not no_class:
         return curve
     n = counted(sum(no_class.values()), "image")
@@ -148,15 +154,70 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     return learning_curve(rounds, np.array(scores), flagged) if rounds else None
 
 
-def _curve(key: CurveKey, is_flagged: BoolArray, chosen: BoolArray, fitted: Fitted, **limits: int) -> NamedCurve:
-    flagged = is_flagged[chosen]
+def _curve(
+    key: CurveKey,
+    is_flagged: BoolArray,
+    chosen: BoolArray,
+    fitted: Fitted,
+    *,
+    recall: float | None = None,
+    min_flagged: int = 1,
+    min_flagged_ap: int = 1,
+) -> NamedCurve:
+    flagged, title = is_flagged[chosen], CURVE_TITLES[key]
+
+    def named(scores: FloatArray | torch.Tensor) -> NamedCurve:
+        found = named_curve(key, title, scores, flagged, min_flagged=min_flagged, min_flagged_ap=min_flagged_ap, recall=recall)
+        return replace(found, n_labels=fitted.probe.n_labels)
+
     if len(flagged) <= MOST_POINTS:
-        return named_curve(key, CURVE_TITLES[key], fitted.score[chosen], flagged, **limits)
+        return named(fitted.score[chosen])
     try:
         score = fitted.on_device.score
-        return named_curve(key, CURVE_TITLES[key], score[to_device(chosen, score.device)], flagged, **limits)
+        return named(score[to_device(chosen, score.device)])
     except torch.OutOfMemoryError:
-        return named_curve(key, CURVE_TITLES[key], torch.from_numpy(fitted.score[chosen]), flagged, **limits)
+        return named(torch.from_numpy(fitted.score[chosen]))
+
+
+def likely_share(fitted: Fitted) -> float:
+    """Return the share of images that the probe takes for flagged."""
+    return fitted.on_device.likely_flagged / max(len(fitted.score), 1)
+
+
+def what_to_read(workspace: Workspace, flagged: BoolArray, likely: float) -> str:
+    """Say what to read in Check for more of the curves; "" if they have all there is, or nothing is left to read.
+
+    Args:
+        flagged: (n,) bool, of the check labels there are.
+        likely: the share of images that are probably flagged, known or guessed.
+    """
+    left = int((workspace.live_part & ~workspace.evidence()).sum())
+    found, n = int(flagged.sum()), len(flagged)
+    wanted = (
+        (MIN_FLAGGED, 1, "a first curve"),
+        (LEAST_OF_A_SIDE, LEAST_OF_A_SIDE, "the curve of random labels beside it"),
+        (MIN_FLAGGED_AP, 1, "average precision with its range"),
+    )
+    for n_flagged, n_others, words in wanted:
+        more = reads_expected(n, found, likely, flagged=n_flagged, others=n_others)
+        if more and left:
+            return (
+                f"Read the last {left:,} in Check for {words}" if more >= left else f"Read {more:,} more in Check for {words}"
+            )
+    return ""
+
+
+def reads_expected(n: int, n_flagged: int, likely: float, *, flagged: int, others: int) -> int:
+    """Return how many more random images probably hold what is missing.
+
+    Args:
+        n, n_flagged: the labels there are, and the flagged ones among them.
+        likely: the share of flagged images by the probe; worth two labels beside those that were read.
+        flagged, others: wanted of each side.
+    """
+    share = min(max((n_flagged + 2 * likely) / (n + 2), 0.01), 0.99)
+    lacks = max(flagged - n_flagged, 0), max(others - (n - n_flagged), 0)
+    return max(math.ceil(lacks[0] / share), math.ceil(lacks[1] / (1 - share)))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -11,11 +11,11 @@ from core.catalog.score_columns import ScoreColumn
 from core.maths.paired import Difference, paired_difference
 from core.maths.precision_recall import PRCurve, Range, average_precision_range, binomial_range, pr_curve, precision_at_recall
 from core.missing import missing_for_check, missing_for_score
-from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, NamedCurve
+from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, Figures, NamedCurve, points_of
 from core.probe.stacked import is_stacked, stacked_name, stacked_scores
 from core.score_columns.files import PROBE, header_of
 from core.score_columns.keep import DIRECTIONS, flagged_scores, readable_columns, score_column
-from core.wording import counted, fraction, percent, signed, target
+from core.wording import changed, counted, fraction, percent, ranged, target
 from core.workspace import Workspace
 
 CHANCE_LEVEL = 0.05  # p-value of the rank test below which a column is said to rank worse than chance
@@ -175,14 +175,14 @@ def describe_scorer(found: Scorer, *, recall: float) -> str:
         return f"{found.name}: {found.missing}"
     counts = f"{found.n_flagged:,} of {counted(found.n, 'check label')} flagged"
     words = (
-        f"{found.name}: AP {_shares(found.average_precision)}, precision {_percents(found.precision)} at {target(recall)} "
+        f"{found.name}: AP {ranged(*found.average_precision)}, precision {_percents(found.precision)} at {target(recall)} "
         f"recall ({counts})."
     )
     if found.against is None:
         return words
     average, precision = found.against.average_precision, found.against.precision
     return (
-        f"{words} {_verdict(average)}: AP {_change(average)}, precision {_change(precision)} on the "
+        f"{words} {_verdict(average)}: AP {changed(*average)}, precision {changed(*precision)} on the "
         f"{counted(found.n_shared, 'label')} that both score."
     )
 
@@ -196,7 +196,8 @@ def column_curves(workspace: Workspace, judged: Sequence[int], probe: FloatArray
     """
     codes, rows = workspace.labels.codes, np.flatnonzero(workspace.watched())
     mine = None if probe is None else probe[rows].astype(np.float64)
-    found = judge_columns(workspace, rows, np.isin(codes[rows], judged), mine, recall=workspace.check_set.recall)
+    recall = workspace.check_set.recall
+    found = judge_columns(workspace, rows, np.isin(codes[rows], judged), mine, recall=recall)
     return [
         NamedCurve(
             CurveKey.COLUMN,
@@ -205,16 +206,24 @@ def column_curves(workspace: Workspace, judged: Sequence[int], probe: FloatArray
             f"'{scorer.name}' on the check half: {scorer.missing}" if scorer.curve is None else "",
             show_average_precision=scorer.average_precision is not None,
             note=scorer.warning or _beside_probe(scorer),
+            figures=_figures(scorer, recall),
+            points=None if scorer.curve is None else points_of(scorer.curve, limits=True),
         )
         for scorer in found
     ]
+
+
+def _figures(found: Scorer, recall: float) -> Figures | None:
+    if found.average_precision is None or found.precision is None:
+        return None
+    return Figures(found.average_precision, found.precision, recall)
 
 
 def _beside_probe(found: Scorer) -> str:
     if found.against is None:
         return ""
     average = found.against.average_precision
-    return f"{_verdict(average).lower()}: AP {_change(average)}"
+    return f"{_verdict(average).lower()}: AP {changed(*average)}"
 
 
 def _verdict(difference: Range) -> str:
@@ -223,13 +232,5 @@ def _verdict(difference: Range) -> str:
     return "Worse than the probe" if difference.high < 0 else "No difference to the probe is shown"
 
 
-def _shares(found: Range) -> str:
-    return f"{fraction(found.value)} ({fraction(found.low, down=True)} to {fraction(found.high, up=True)})"
-
-
 def _percents(found: Range) -> str:
     return f"{percent(found.value)} ({percent(found.low, down=True)} to {percent(found.high, up=True)})"
-
-
-def _change(found: Range) -> str:
-    return f"{signed(found.value, 3)} ({signed(found.low, 3)} to {signed(found.high, 3)})"

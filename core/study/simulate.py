@@ -13,7 +13,7 @@ import torch
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.maths.logistic import fit_logistic
-from core.maths.precision_recall import pr_curve, precision_at_recall
+from core.maths.precision_recall import pr_curve, precision_at_recall, precision_at_recalls
 from core.maths.uncertainty import closeness
 from core.probe.strategies import ROUND, STRATEGIES, Need, Pool, automatic
 
@@ -148,12 +148,11 @@ class Simulation:
             score = np.full(len(self._x), 1.0 if self._flagged[picked].all() else -1.0, np.float32)
         found = score[self.split.test]
         curve, says = pr_curve(found, truth), found > 0
-        at = np.minimum(np.searchsorted(curve.recall, GRID - 1e-12), len(curve.recall) - 1)
         return {
             "n_flagged": int(self._flagged[picked].sum()),
             "accuracy": float((says == truth).mean()),
             "balanced_accuracy": float((says[truth].mean() + (~says[~truth]).mean()) / 2),
             "average_precision": curve.average_precision,
             "precision_at_recall": precision_at_recall(curve, RECALL)[0],
-            "curve": [round(float(p), 4) for p in curve.precision[at]],
+            "curve": [round(float(p), 4) for p in precision_at_recalls(curve, GRID)],
         }

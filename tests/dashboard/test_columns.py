@@ -10,6 +10,7 @@ import pytest
 from core.evidence.subject import Subject
 from core.probe.live import refit
 from core.probe.scorers import compare_scorers
+from core.wording import ranged
 from core.workspace import Workspace
 from dashboard.choices import ColourBy
 from dashboard.openings import Openings
@@ -81,7 +82,7 @@ def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state
     drawn = pane._chart.source("column-0").data
     np.testing.assert_allclose(drawn["precision"], good.curve.thinned()[1])
     change = good.against.average_precision
-    assert f"AP {good.average_precision.value:.3f} (43/110 flagged); better than the probe: AP +{change.value:.3f}" in words
+    assert f"AP {ranged(*good.average_precision)}, 43/110 flagged; better than the probe: AP +{change.value:.3f}" in words
     assert "ranks worse than chance" in words
     assert "series column-0" in words
 
