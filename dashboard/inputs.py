@@ -1,11 +1,12 @@
 """The table of keys and the handler of presses: a key or button acts on what it was pressed on, or not at all.
 
-The browser sends every press with the *place* it was made on (as the server last named it) and the pictures that were loaded
-there. A press whose place is no longer in view is refused with a message: four quick presses never label four pictures of
-which only two were seen.
+The browser sends every press with the *place* it was made on and the pictures that were loaded there. A queue's card goes on to
+its next picture by itself, so a press may arrive for a picture further down the queue: it is answered for that picture. A press
+whose place can no longer be answered is refused with a message: four quick presses never label a picture that was not seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -22,32 +23,39 @@ class Verb(StrEnum):
     MORE = "more"
     SKIP = "skip"
     UNSURE = "unsure"
+    BACK = "back"
+    GOTO = "goto"  # with the id of a picture answered before
+    KEYS = "keys"
     SAVE = "save"
     ROOM = "room"
     NOTHING = "nothing"
 
 
-# verb -> (key, what it does), as the page tells it
-KEYS: dict[Verb, tuple[str, str]] = {
-    Verb.UNDO: ("Z", "undo my last action"),
-    Verb.REVEAL: ("R held", "see the one picture under the mouse clear"),
-    Verb.MORE: ("M", "more like the pinned picture, or like these"),
-    Verb.SKIP: ("S", "skip this picture"),
-    Verb.UNSURE: ("U", "unsure: give no class, and do not ask again"),
-    Verb.SAVE: ("N", "save these 25 readings"),
-    Verb.ROOM: ("F", "room for the pictures, for the map, for both"),
-    Verb.NOTHING: ("Esc", "select nothing, or cancel"),
+@dataclass(frozen=True)
+class Key:
+    """A line of the table of keys."""
+
+    shown: str  # as people call the key
+    does: str
+    where: str  # it acts
+    key: str = ""  # as the browser names it, in lower case
+
+
+# As the page tells it; the keys of the classes come from the workspace.
+KEYS: dict[Verb, Key] = {
+    Verb.BACK: Key("Backspace", "go back to the picture before, to look at it or to change its label", "queues", "backspace"),
+    Verb.SKIP: Key("S", "skip this picture", "queues", "s"),
+    Verb.UNSURE: Key("U", "unsure: give no class, and do not ask again", "Suggestions", "u"),
+    Verb.SAVE: Key("N", "save these 25 readings", "Check, 25 at once", "n"),
+    Verb.UNDO: Key("Z", "undo my last action; a queue shows its picture again", "Map page", "z"),
+    Verb.REVEAL: Key("R held", "see the one picture under the mouse, or the one asked for, clear", "everywhere", "r"),
+    Verb.MORE: Key("M", "more like the pinned picture, or like these", "Selection, pinned picture", "m"),
+    Verb.ROOM: Key("F", "room for the pictures, for the map, for both", "Map page", "f"),
+    Verb.NOTHING: Key("Esc", "close, cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"),
+    Verb.KEYS: Key("?", "show this table", "Map page", "?"),
 }
-BY_KEY = {
-    "z": Verb.UNDO,
-    "r": Verb.REVEAL,
-    "m": Verb.MORE,
-    "s": Verb.SKIP,
-    "u": Verb.UNSURE,
-    "n": Verb.SAVE,
-    "f": Verb.ROOM,
-    "escape": Verb.NOTHING,
-}
+BY_KEY = {entry.key: verb for verb, entry in KEYS.items()}
+ANSWERS = (Verb.LABEL, Verb.SKIP, Verb.UNSURE)  # after which a queue shows its next picture
 STALE = "The picture had changed before that key arrived, so nothing was done; press it again for the picture you see now."
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press the key again when you see it."
 
@@ -63,6 +71,7 @@ class Press(Message):
     code: str = ""  # the place on the keyboard: "Digit1", "KeyZ"
     place: str = ""  # what was in view, as `SessionState.place` named it
     shown: frozenset[str] = frozenset()  # ids of the pictures that were loaded in picture cards
+    number: int = 0  # of a press after which a queue's card has gone on by itself; 0 for the others
 
 
 def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | None]:
@@ -79,6 +88,11 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | N
         if key in BY_KEY:
             return BY_KEY[key], None
     return None, None
+
+
+def verbs_by_key(classes: Sequence[ImageClass]) -> dict[str, str]:
+    """Return the verb of each key, so that the browser knows which presses a queue goes on after."""
+    return {**{key: str(verb) for key, verb in BY_KEY.items()}, **{c.key.lower(): str(Verb.LABEL) for c in classes}}
 
 
 def _by_place(press: Press) -> str:
@@ -119,10 +133,16 @@ class Inputs:
         """
         self._say, self._soon = say, soon
         self._targets: dict[str, Target] = {}
+        self._followers: dict[str, Callable[[Press], None]] = {}
 
-    def add(self, kind: str, target: Target) -> None:
-        """Register a target for the places of a kind."""
-        self._targets[kind] = target
+    def add(self, kind: str, target: Target, *, follow: Callable[[Press], None] = lambda _: None) -> None:
+        """Register a target for the places of a kind.
+
+        Args:
+            follow: called with each press before its place is compared, where the browser goes on by itself: it may make
+                another picture the current one.
+        """
+        self._targets[kind], self._followers[kind] = target, follow
 
     def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
         """Perform a button's verb as soon as the document may be changed; unknown verbs from a browser are ignored."""
@@ -131,9 +151,11 @@ class Inputs:
 
     def act(self, press: Press, verb: Verb, class_name: str | None = None) -> None:
         """Let the target in view perform the verb, or say why not."""
-        target = self._targets.get(press.place.partition("/")[0])
+        kind = press.place.partition("/")[0]
+        target = self._targets.get(kind)
         if target is None:
             return  # nothing in view takes presses
+        self._followers[kind](press)
         if target.place != press.place:
             self._say(STALE)
         elif target.picture and target.picture not in press.shown:

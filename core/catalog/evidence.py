@@ -146,6 +146,17 @@ class Evidence:
         with self._database.writing() as connection:
             connection.execute(sa.insert(SECOND_READINGS).values(**values))
 
+    def change_second_reading(self, row: int, class_name: str | None) -> None:
+        """Commit another class for the second reading of an image; None removes the reading."""
+        here = SECOND_READINGS.c.row == row
+        change = (
+            sa.delete(SECOND_READINGS).where(here)
+            if class_name is None
+            else sa.update(SECOND_READINGS).where(here).values(class_name=class_name, at=now())
+        )
+        with self._database.writing() as connection:
+            connection.execute(change)
+
     def second_readings(self) -> list[SecondReadingRow]:
         """Return all second readings, by row."""
         return self._rows(sa.select(SECOND_READINGS).order_by(SECOND_READINGS.c.row))

@@ -40,6 +40,20 @@ def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str)
     workspace.catalog.evidence.add_second_reading(row, class_name, analyst, workspace.guideline)
 
 
+def change_second(workspace: Workspace, row: int, class_name: str | None, *, analyst: str) -> None:
+    """Give an analyst's own second reading another class; None takes the reading back.
+
+    Raises:
+        InputError: if the class is unknown, or the image has no second reading by this analyst that is not decided on.
+    """
+    if class_name is not None and class_name not in workspace.class_names:
+        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    mine = any(r["row"] == row and r["analyst"] == analyst for r in workspace.catalog.evidence.second_readings())
+    if not mine or label_action(workspace, row).criterion.adjudicates is not None:
+        raise InputError("There is no second reading of yours to change here: it was decided on, or it is another analyst's.")
+    workspace.catalog.evidence.change_second_reading(row, class_name)
+
+
 def disagreements(workspace: Workspace) -> IntArray:
     """Return the rows of check images whose two readings differ and are not decided yet, (K,) int64, ascending."""
     evidence = workspace.evidence()

@@ -129,6 +129,30 @@ def label(
     return label_result(workspace, action, n_kept=len(rows) - len(draft.rows), replaced=replaced)
 
 
+def read_anew(workspace: Workspace, row: int, class_name: str, *, analyst: str, criterion: Criterion) -> LabelResult:
+    """Take back an analyst's own reading of a check image and keep another one in its place, both or neither.
+
+    Raises:
+        InputError: if the class is unknown, or the reading is not this analyst's or was saved together with others.
+    """
+    if class_name not in workspace.class_names:
+        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    with workspace.lock:
+        before = label_action(workspace, row)
+        if before.analyst != analyst or before.source != Source.CHECK:
+            raise InputError(f"This image was not read by {analyst}; to change its reading, undo it on the History page.")
+        if len(before.rows) > 1 or before.criterion.together:
+            raise InputError(
+                "This reading was saved together with others; to change it, undo them with Z or on the History page."
+            )
+        decided, nothing, guideline = before.criterion.adjudicates, np.array([], np.int64), workspace.guideline
+        told = criterion if decided is None else criterion | Criterion(adjudicates=decided)
+        back = ActionDraft(ActionKind.UNDO, analyst, Source.SINGLE, nothing, guideline=guideline, target=before.seq)
+        anew = ActionDraft(ActionKind.LABEL, analyst, Source.CHECK, before.rows, class_name, told, guideline)
+        done = workspace.append([back, anew])
+    return label_result(workspace, done[1])
+
+
 def read_together(
     workspace: Workspace, readings: Mapping[str, IntArray], *, analyst: str, criterion: Criterion
 ) -> list[Action]:

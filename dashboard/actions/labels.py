@@ -75,6 +75,7 @@ class LabelActions(Runner):
         criterion: Criterion = NO_CRITERION,
         done: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
+        about: str = "",
     ) -> None:
         """Give the class to these rows, and to their near-duplicates if that is on; readings never include near-duplicates."""
         wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
@@ -89,7 +90,7 @@ class LabelActions(Runner):
             self._labelled(result, n_copies=n_copies)
             done()
 
-        self.run(verb, labelled, failed=failed)
+        self.run(verb, labelled, failed=failed, about=about)
 
     def start_spot_check(self, rows: np.ndarray, class_name: str) -> None:
         """Spot-check some of these images before they are labelled."""

@@ -1,8 +1,8 @@
 """Queues: what is asked next, and the readings of the check half."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from core.catalog.records import Action
 from core.errors import InputError
 from core.evidence import queues, second_reading
 from core.evidence.queues import Queue
-from core.labels.actions import LabelResult, read_together
-from core.probe.suggest import suggest
+from core.labels.actions import LabelResult, read_anew, read_together
+from core.probe.suggest import Suggestion, suggest
 from core.wording import counted
 
 if TYPE_CHECKING:
@@ -23,30 +23,58 @@ from dashboard.actions.labels import LabelActions
 class QueueActions(LabelActions):
     """Queues: what is asked next, and the readings of the check half."""
 
-    def suggest(self, n: int, strategy: str, done: Callable[[list[Any]], None]) -> None:
-        """Get the next round of suggestions, without pictures that other windows are asked for."""
+    def suggest(
+        self,
+        n: int,
+        strategy: str,
+        done: Callable[[list[Suggestion]], None],
+        *,
+        mine: Sequence[int] = (),
+        without: Sequence[int] = (),
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Get the next suggestions, without pictures that other windows are asked for.
 
-        def choose() -> list[Any]:
+        Args:
+            mine: rows this window is asked for already; they are kept for it.
+            without: further rows not to suggest.
+        """
+
+        def choose() -> list[Suggestion]:
             others = self._server.handout.elsewhere(self._document)
-            found = suggest(self.workspace, n, strategy=strategy, without=others)
-            self.hold([suggestion.row for suggestion in found])
+            found = suggest(self.workspace, n, strategy=strategy, without=others | {*mine, *without})
+            self.hold([*mine, *(suggestion.row for suggestion in found)])
             return found
 
-        self.run(choose, done, on=self._server.asks)
+        self.run(choose, done, on=self._server.asks, failed=failed)
 
-    def check_queue(self, purpose: Queue, n: int, done: Callable[[np.ndarray], None]) -> None:
-        """Get the next check images to read, without those that other windows are asked for."""
+    def check_queue(
+        self,
+        purpose: Queue,
+        n: int,
+        done: Callable[[np.ndarray], None],
+        *,
+        mine: Sequence[int] = (),
+        without: Sequence[int] = (),
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Get the next check images to read, without those that other windows are asked for.
+
+        Args:
+            mine: rows this window is asked for already; they are kept for it.
+            without: further rows not to ask for.
+        """
 
         def find() -> np.ndarray:
-            others = self._server.handout.elsewhere(self._document)
+            others = self._server.handout.elsewhere(self._document) | {*mine, *without}
             found = queues.queue(self.workspace, purpose, n + len(others), analyst=self.state.analyst)
             free = found[~np.isin(found, list(others))][:n]
-            if len(found) and not len(free):
+            if len(found) and not len(free) and not mine:
                 raise InputError(f"Other analysts are reading the last {counted(len(found), 'image')}; try again in a minute.")
-            self.hold(free.tolist())
+            self.hold([*mine, *free.tolist()])
             return free
 
-        self.run(find, done, on=self._server.asks)
+        self.run(find, done, on=self._server.asks, failed=failed)
 
     def read_together(
         self,
@@ -55,6 +83,7 @@ class QueueActions(LabelActions):
         *,
         done: Callable[[], None],
         failed: Callable[[], None],
+        about: str = "",
     ) -> None:
         """Save the readings of a grid as one action."""
 
@@ -64,9 +93,11 @@ class QueueActions(LabelActions):
             done()
 
         verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
-        self.run(verb, kept, failed=failed)
+        self.run(verb, kept, failed=failed, about=about)
 
-    def read_again(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
+    def read_again(
+        self, row: int, class_name: str, *, done: Callable[[], None], failed: Callable[[], None] = lambda: None, about: str = ""
+    ) -> None:
         """Save this analyst's second reading."""
         verb = partial(second_reading.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
 
@@ -74,9 +105,30 @@ class QueueActions(LabelActions):
             self.say(f"Second reading saved: '{class_name}'.")
             done()
 
-        self.run(verb, kept)
+        self.run(verb, kept, failed=failed, about=about)
 
-    def adjudicate(self, row: int, class_name: str, *, done: Callable[[], None]) -> None:
+    def read_anew(self, purpose: Queue, row: int, class_name: str, criterion: Criterion, *, failed: Callable[[], None]) -> None:
+        """Save another reading in the place of this analyst's own."""
+        about = "Your reading was not changed."
+        if purpose == Queue.SECOND:
+            again = partial(second_reading.change_second, self.workspace, row, class_name, analyst=self.state.analyst)
+            self.run(again, lambda _: self.say(f"Second reading changed: '{class_name}'."), failed=failed, about=about)
+            return
+        anew = partial(read_anew, self.workspace, row, class_name, analyst=self.state.analyst, criterion=criterion)
+        self.run(anew, self._labelled, failed=failed, about=about)
+
+    def take_second_back(self, row: int, done: Callable[[], None]) -> None:
+        """Take back this analyst's second reading of an image."""
+
+        def back(_: object) -> None:
+            self.say("Undone: your second reading.")
+            done()
+
+        self.run(partial(second_reading.change_second, self.workspace, row, None, analyst=self.state.analyst), back)
+
+    def adjudicate(
+        self, row: int, class_name: str, *, done: Callable[[], None], failed: Callable[[], None] = lambda: None, about: str = ""
+    ) -> None:
         """Decide between two readings."""
         verb = partial(second_reading.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
 
@@ -84,4 +136,4 @@ class QueueActions(LabelActions):
             self._labelled(result)
             done()
 
-        self.run(verb, decided)
+        self.run(verb, decided, failed=failed, about=about)

@@ -34,18 +34,20 @@ class Runner:
         *,
         on: ThreadPoolExecutor | None = None,
         failed: Callable[[], None] = lambda: None,
+        about: str = "",
     ) -> None:
         """Run `verb` off the event loop, then `done(result)` on the document; an error becomes the tab's message.
 
         Args:
             on: executor; None for the thread of label actions, which keeps their order.
             failed: called on the document after an error.
+            about: what was not done, told before the error.
         """
         (on or self._server.pool).submit(verb).add_done_callback(
-            lambda future: self.soon(partial(self._finish, future, done, failed))  # called on the worker thread
+            lambda future: self.soon(partial(self._finish, future, done, failed, about))  # called on the worker thread
         )
 
-    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None]) -> None:
+    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None], about: str = "") -> None:
         if future.exception() is not None:
             failed()
         try:
@@ -54,7 +56,8 @@ class Runner:
             said = sentence_of(error)  # for expected errors; anything else is a bug and must reach the log
             if said is None:
                 LOG.exception("action failed")
-            self.say(said or "That failed unexpectedly; nothing was lost. The server's log has the details.", error=True)
+            said = said or "That failed unexpectedly; nothing was lost. The server's log has the details."
+            self.say(f"{about} {said}".strip(), error=True)
 
     def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
         """Load in a thread what a view is about to show, then show it."""

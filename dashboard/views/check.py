@@ -1,6 +1,8 @@
 """The Check tab: images that the model never learns from, read blind (no score, no prediction) in a fixed random order."""
 
 import html
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from dashboard.choices import Tab
 from dashboard.inputs import Verb
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery, Tile
-from dashboard.views.reading import QueuePane
+from dashboard.views.reading import REMEMBERED, QueuePane
 
 BATCH = 10  # images fetched ahead; no other window is asked for them
 GRID = 25  # images read at once
@@ -33,6 +35,18 @@ PURPOSES = {
     "disagreements": Queue.DISAGREEMENTS,
 }
 FIRST = (Queue.PROMISE, Queue.LIVE, Queue.FOCUS)  # purposes whose answer is the first reading of an image
+GRIDS = 4  # whose picks an undo can bring back
+BLIND = (
+    "The model never learns from these. Score and prediction are hidden, and the order is random, so what you read here is "
+    "evidence."
+)
+ABOUT = {
+    Queue.PROMISE: "Sealed: their results stay hidden until you open the check set on the Operating point page. " + BLIND,
+    Queue.LIVE: "For the curves that move while you label; they are not used for a promise. " + BLIND,
+    Queue.FOCUS: "Drawn where the model is uncertain; weighted, and used for precision only. " + BLIND,
+    Queue.SECOND: "Somebody else has read this image; their answer is hidden. Yours is kept beside it.",
+    Queue.DISAGREEMENTS: "Two analysts have read this image differently.",
+}
 ONE_BY_ONE, AT_ONCE = "one by one", "25 at once"
 CHOOSE = "choose …"
 
@@ -46,6 +60,7 @@ class CheckPane(QueuePane):
         self._doubt: tuple[int, str] | None = None  # row and class of an answer that contradicts the label there is
         self._doubted: dict[str, dict[str, int]] = {}  # of a grid: label there is -> reading -> images
         self._grids = 0
+        self._of = Queue.PROMISE  # what the answered ones were read for
         super().__init__(**params)
 
     def _head(self) -> list[Any]:
@@ -60,6 +75,7 @@ class CheckPane(QueuePane):
         self._flagged = _choice("Clicked ones are", [c.name for c in classes if c.flagged])
         self._others = _choice("All others are", [c.name for c in classes if not c.flagged])
         self._save = class_buttons([], self.inputs.click, ("save", "Save  [N]", "Save these readings"))
+        self._last_grids: list[tuple[list[Suggestion], list[int]]] = []  # saved ones with their picks, for an undo
         self._asks = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 8))
         self._grid = pn.Column(
             self._gallery,
@@ -85,10 +101,17 @@ class CheckPane(QueuePane):
     @property
     def place(self) -> str:
         """Return the place of what is read now; a place changes when its answer has to be confirmed."""
-        again = "/again" if self._doubt or self._doubted else ""
         if self._in_grid:
-            return f"{self.tab}/grid {self._grids}{again}" if self._waiting else ""
-        return super().place + (again if super().place else "")
+            return f"{self.tab}/grid {self._grids}{'/again' if self._doubted else ''}" if self._waiting else ""
+        return super().place
+
+    def _place_of(self, asked: Suggestion) -> str:
+        again = self._doubt is not None and self._doubt[0] == asked.row
+        return super()._place_of(asked) + ("/again" if again else "")
+
+    def _goes_ahead(self, asked: Suggestion) -> bool:
+        """Tell whether an answer is followed by the next image at once: an image with a label may have to be read twice."""
+        return self._purpose.value not in FIRST or self.state.workspace.labels.codes[asked.row] < 0 or asked.row in self._given
 
     @property
     def _in_grid(self) -> bool:
@@ -98,6 +121,8 @@ class CheckPane(QueuePane):
         """Answer for the current image, or save the grid."""
         if verb == Verb.SAVE:
             self.save_grid()
+        elif self._in_grid and verb == Verb.BACK:
+            self.actions.say("Z undoes the last 25 readings and shows their pictures again.")
         else:
             super().act(verb, class_name)
 
@@ -107,20 +132,34 @@ class CheckPane(QueuePane):
         if asked is None:
             return
         known = self._standing_name(asked.row)
-        if self._purpose.value in FIRST and known not in (None, class_name) and self._doubt != (asked.row, class_name):
+        if (
+            self._purpose.value in FIRST
+            and asked is not self._again
+            and known not in (None, class_name)
+            and self._doubt != (asked.row, class_name)
+        ):
             self._doubt = (asked.row, class_name)
             self.draw()
             return
         super().answer(class_name)
 
-    def _go_on(self) -> None:
+    def _go_on(self, answer: str) -> None:
         self._doubt = None
-        super()._go_on()
+        super()._go_on(answer)
 
     def _take_back(self, asked: list[Suggestion]) -> None:
-        read = self.state.workspace.evidence()  # somebody else was faster: that reading stays
-        super()._take_back([a for a in asked if self._purpose.value not in FIRST or not read[a.row]])
-        self._refill_if_empty()
+        if not self._in_grid:
+            super()._take_back(asked)
+            return
+        back = [one for one in self._still_open(asked, shown=0) if one in asked]  # somebody else was faster: that reading stays
+        if not back:
+            return
+        self._next_grid()
+        self._forget(asked)
+        self._waiting = back
+        rows = set(self._rows(back))
+        self._gallery.picked = sorted(rows & {row for grid, picked in self._last_grids if grid[0] in asked for row in picked})
+        self.draw()
 
     def _standing_name(self, row: int) -> str | None:
         code = int(self.state.workspace.labels.codes[row])
@@ -129,12 +168,29 @@ class CheckPane(QueuePane):
     def _give(self, asked: Suggestion, class_name: str | None, *, source: Source = Source.CHECK) -> None:
         if class_name is None:
             return
-        if self._purpose.value == Queue.SECOND:
-            self.actions.read_again(asked.row, class_name, done=self._refill_if_empty)
-        elif self._purpose.value == Queue.DISAGREEMENTS:
-            self.actions.adjudicate(asked.row, class_name, done=self._refill_if_empty)
-        else:
+        verb = {Queue.SECOND: self.actions.read_again, Queue.DISAGREEMENTS: self.actions.adjudicate}.get(self._purpose.value)
+        if verb is None:
             super()._give(asked, class_name, source=source)
+        else:
+            failed = partial(self._not_saved, asked, class_name)
+            verb(asked.row, class_name, done=self._top_up, failed=failed, about=self._about([asked]))
+
+    def _change(self, asked: Suggestion, class_name: str) -> None:
+        """Take back a reading of this window and save another one."""
+        failed = partial(self._not_changed, asked, self._given.get(asked.row, ""))
+        self.actions.read_anew(self._purpose.value, asked.row, class_name, self._why(asked), failed=failed)
+
+    def undo(self) -> bool:
+        """Take the last second reading back: it is no action of the history."""
+        if self._purpose.value != Queue.SECOND or not any(self._given.get(asked.row) for asked in self._answered):
+            return False
+        asked = next(asked for asked in reversed(self._answered) if self._given.get(asked.row))
+        self.actions.take_second_back(asked.row, lambda: self._take_back([asked]))
+        return True
+
+    def _not_changed(self, asked: Suggestion, before: str) -> None:
+        self._given[asked.row] = before
+        self.draw()
 
     # -- 25 at once --
 
@@ -166,9 +222,17 @@ class CheckPane(QueuePane):
             self.draw()
             return
         grid, self._waiting = self._waiting, []
-        self._answered = [*self._answered[-GRID:], *grid]
+        self._answered = [*self._answered[-REMEMBERED:], *grid]
+        self._given |= {int(row): name for name, rows in readings.items() for row in rows}
+        self._last_grids = [*self._last_grids[-GRIDS:], (grid, list(self._gallery.picked))]
         self._next_grid()
-        self.actions.read_together(readings, self._why(grid[0]), done=self.refill, failed=lambda: self._take_back(grid))
+        self.actions.read_together(
+            readings,
+            self._why(grid[0]),
+            done=self.refill,
+            failed=lambda: self._take_back(grid),
+            about=self._about(grid),
+        )
 
     def _may_save(self) -> bool:
         return sum(map(len, self._readings().values())) == len(self._waiting)
@@ -190,30 +254,44 @@ class CheckPane(QueuePane):
 
     def refill(self) -> None:
         """Fetch the next images of the fixed order."""
+        self._answered = self._answered if self._of == self._purpose.value else []
+        self._of = self._purpose.value
         n = GRID if self._in_grid else BATCH
         self.actions.check_queue(self._purpose.value, n, self._take_rows)
 
+    def fetch_more(self, mine: list[int], without: list[int], done: Callable[[list[Suggestion]], None]) -> None:
+        """Fetch the next images of the fixed order, while the last ones of these are read."""
+        self.actions.check_queue(
+            self._purpose.value,
+            BATCH,
+            lambda rows: done(self._asked_for(rows)),
+            mine=mine,
+            without=without,
+            failed=self._fetched,
+        )
+
     def _take_rows(self, rows: np.ndarray) -> None:
-        workspace = self.state.workspace
         self._next_grid()
-        self.take([Suggestion(int(row), workspace.image_id(int(row)), "check", "") for row in rows])
+        self.take(self._asked_for(rows))
+
+    def _asked_for(self, rows: np.ndarray) -> list[Suggestion]:
+        return [Suggestion(int(row), self.state.workspace.image_id(int(row)), "check", "") for row in rows]
 
     def _why(self, asked: Suggestion) -> Criterion:
         return Criterion(order="hash", purpose=self._purpose.value, way=self._way.value)
 
-    def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
+    def _still_open(self, waiting: list[Suggestion], *, shown: int = 1) -> list[Suggestion]:
         if self._purpose.value not in FIRST:
             return waiting
         read = self.state.workspace.evidence()
-        keep = len(waiting) if self._in_grid else 1  # what is on show stays: a key must not hit another
+        keep = len(waiting) if self._in_grid and shown else shown  # what is on show stays: a key must not hit another
         return waiting[:keep] + [s for s in waiting[keep:] if not read[s.row]]
 
     def draw(self) -> None:
         """Show the image or the grid that is read."""
         super().draw()
         grid = self._in_grid
-        for part in (self._card, self._buttons):
-            part.visible = not grid
+        self._card.visible = not grid
         self._grid.visible = grid
         if grid:
             self._draw_grid()
@@ -243,36 +321,31 @@ class CheckPane(QueuePane):
         asked = f'<div role="alert"><b>{html.escape("; ".join(said))}.</b> Check them again, or save once more.</div>'
         self._asks.object = asked if said else ""
 
+    def _tell(self, asked: Suggestion) -> str:
+        workspace, purpose, row = self.state.workspace, self._purpose.value, asked.row
+        if self._doubt is not None and self._doubt[0] == row:
+            who, known = workspace.labelled_by(row), self._standing_name(row)
+            return (
+                f"This image is labelled '{known}' by {who}. Press the key of '{self._doubt[1]}' again to keep your reading, "
+                "or press another."
+            )
+        if purpose == Queue.DISAGREEMENTS:
+            first, second = self._standing_name(row), second_class(workspace, row)
+            return f"Read as '{first}' first and as '{second}' second. Your answer decides."
+        return ""
+
     def _say(self) -> str:
-        workspace, purpose = self.state.workspace, self._purpose.value
+        return f"{self._counts()}\n{ABOUT[self._purpose.value]} Hold R to see it clear."
+
+    def _rest(self) -> str:
+        return f"{self._counts()}\n{self._nothing_left(self._purpose.value)}"
+
+    def _counts(self) -> str:
+        workspace = self.state.workspace
         evidence = workspace.evidence()
         read, sealed = int(evidence.sum()), int((evidence & workspace.sealed).sum())
         n_check = counted(int(workspace.is_check.sum()), "check image")
-        words = f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise.\n"
-        if not self._waiting:
-            return words + self._nothing_left(purpose)
-        if self._doubt is not None:
-            row, reading = self._doubt
-            who, known = workspace.labelled_by(row), self._standing_name(row)
-            return words + (
-                f"This image is labelled '{known}' by {who}. Press the key of '{reading}' again to keep your reading, or press "
-                f"another.\nHold R to see it clear."
-            )
-        if purpose in FIRST:
-            words += {
-                "promise": "Sealed: their results stay hidden until you open the check set on the Operating point page. ",
-                "live": "For the curves that move while you label; they are not used for a promise. ",
-                "focus": "Drawn where the model is uncertain; weighted, and used for precision only. ",
-            }[purpose]
-            words += "The model never learns from these. Score and prediction are hidden, and the order is random, so what you "
-            words += "read here is evidence."
-        elif purpose == Queue.SECOND:
-            words += "Somebody else has read this image; their answer is hidden. Yours is kept beside it."
-        else:
-            row = self._waiting[0].row
-            first, second = self._standing_name(row), second_class(workspace, row)
-            words += f"Read as '{first}' first and as '{second}' second. Your answer decides."
-        return words + "\nHold R to see it clear."
+        return f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise."
 
     def _nothing_left(self, purpose: Queue) -> str:
         if purpose == Queue.SECOND:

@@ -9,8 +9,8 @@ from dashboard.views.components.answer_buttons import AnswerButtons, Button
 Answer = Callable[[Press, str, str | None], None]
 
 
-def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple[str, str, str]) -> AnswerButtons:
-    """Return the buttons of a place: `on_answer(press, "label", class name)`, or a verb of `more` without a class.
+def answers_of(classes: Sequence[ImageClass], *more: tuple[str, str, str]) -> list[Button]:
+    """Return a button for each class, and further ones.
 
     Args:
         more: (verb, label, title) of further buttons.
@@ -26,11 +26,15 @@ def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple
         }
         for c in classes
     ]
-    buttons += [
+    return buttons + [
         {"verb": verb, "value": "", "label": label, "note": "", "title": title, "colour": ""} for verb, label, title in more
     ]
+
+
+def class_buttons(classes: Sequence[ImageClass], on_answer: Answer, *more: tuple[str, str, str]) -> AnswerButtons:
+    """Return the buttons of a place: `on_answer(press, "label", class name)`, or a verb of `more` without a class."""
     return AnswerButtons(
-        buttons=buttons,
+        buttons=answers_of(classes, *more),
         on_answer=lambda press, verb, value: on_answer(press, verb, value or None),
         sizing_mode="stretch_width",
         margin=(4, 8),

@@ -11,7 +11,7 @@ from panel.util import edit_readonly
 
 from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
-from dashboard.inputs import Inputs, Press, Verb, meant
+from dashboard.inputs import Inputs, Press, Verb, meant, verbs_by_key
 from dashboard.state import SessionState
 from dashboard.theme import colour_variables, css, page_theme, styled
 from dashboard.views.bulk import BulkPane
@@ -89,7 +89,7 @@ class Page:
         }
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
-        self._keys = Keys(on_key=self._on_key, place=state.place)
+        self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
         state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
         self.template = pmui.Page(
             title="Lassoscope",
@@ -158,7 +158,9 @@ class Page:
         elif self.state.spot_check is not None and verb != Verb.LABEL:
             return  # the spot check waits for its answer
         elif verb == Verb.UNDO:
-            self.actions.undo()
+            queue = self._panes[self.state.tab].pane
+            if not (isinstance(queue, QueuePane) and queue.undo()):
+                self.actions.undo()
         elif verb == Verb.MORE:
             if self.state.pinned is not None or self.state.tab not in ASKING_TABS:  # else the examples are not on the screen
                 self.actions.more_like(self.state.examples())

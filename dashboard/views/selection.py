@@ -20,12 +20,9 @@ from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import words
 
 HERE = (
-    KEYS[Verb.UNDO],
-    KEYS[Verb.REVEAL],
+    *((KEYS[verb].shown, KEYS[verb].does) for verb in (Verb.UNDO, Verb.REVEAL)),
     ("Shift, Alt", "held while dragging: add, subtract"),
-    KEYS[Verb.MORE],
-    KEYS[Verb.ROOM],
-    KEYS[Verb.NOTHING],
+    *((KEYS[verb].shown, KEYS[verb].does) for verb in (Verb.MORE, Verb.ROOM, Verb.NOTHING, Verb.KEYS)),
 )
 
 

@@ -1,6 +1,14 @@
 const TYPING = "input:not([type=button],[type=checkbox],[type=radio],[type=range],[type=submit]), textarea, select, "
   + "[contenteditable=true], [role=textbox], [role=combobox], [role=listbox], [role=option]";
 const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"]);
+// The same as `inputs.meant`: what the key says, or else what a US keyboard has in its place.
+const byPlace = event => {
+  const { key, code } = event;
+  if (key.length > 1 && !["Dead", "Process", "Unidentified"].includes(key)) return "";
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(code), letter = /^Key([A-Z])$/.exec(code);
+  if (digit) return digit[1];
+  return letter && !/^[a-z]$/i.test(key) ? letter[1].toLowerCase() : "";
+};
 export function render({ model, el }) {
   const held = new Map();  // by place on the keyboard: shift pressed in between changes the name
   const lost = document.createElement("div");
@@ -15,9 +23,15 @@ export function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(() => { lost.hidden = true; }, 6000);
   };
-  const say = (key, code, down, event) => model.send_msg({ key, code, down, shift: !!event.shiftKey,
-    ctrl: !!(event.ctrlKey || event.metaKey), alt: !!event.altKey, place: model.place,
-    shown: [...(window.lassoscopeShown ?? new Map()).values()] });
+  const say = (key, code, down, event) => {
+    const ctrl = !!(event.ctrlKey || event.metaKey), alt = !!event.altKey;
+    const shown = [...(window.lassoscopeShown ?? new Map()).values()];
+    const ahead = window.lassoscopeOnTop ?? window.lassoscopeQueues?.get(model.place.split("/")[0]);
+    const place = ahead?.place() ?? model.place;
+    const verb = model.verbs[key.toLowerCase()] ?? model.verbs[byPlace({ key, code })];
+    const number = down && !ctrl && !alt && verb ? ahead?.press(verb) ?? 0 : 0;  // it goes on by itself
+    model.send_msg({ key, code, down, shift: !!event.shiftKey, ctrl, alt, place, shown, number });
+  };
   const onDown = event => {
     const target = event.composedPath()[0];
     if (event.repeat || event.isComposing || MODIFIERS.has(event.key)) return;

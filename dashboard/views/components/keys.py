@@ -13,11 +13,13 @@ from dashboard.views.components.source import source
 class Keys(pn.custom.JSComponent):
     """An invisible listener; put one on the page. Keys that were down when the window lost the focus go up.
 
-    Each press carries `place`, and the pictures that picture cards have loaded. While the connection is away a press is
-    answered in the browser: it did nothing.
+    Each press carries its place, and the pictures that picture cards have loaded. A queue's card, or a picture that lies on top
+    of the page, names the place itself (`window.lassoscopeQueues`, `window.lassoscopeOnTop`); it may be ahead of `place`.
+    While the connection is away a press is answered in the browser: it did nothing.
     """
 
     place = param.String(doc="What class keys act on, as the server names it.")
+    verbs: dict[str, str] = param.Dict(default={}, doc="The verb of each key.")
     on_key: Callable[[Press], None] = param.Parameter(doc="Called with each `Press`.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_key": None}  # stays in Python

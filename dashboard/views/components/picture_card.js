@@ -1,6 +1,6 @@
 export function render({ model, el }) {
-  const shown = window.lassoscopeShown ??= new Map(), settled = window.lassoscopeSettled ??= new Map();
-  const me = Symbol("card");  // -> id of the picture on the screen; of the one that has loaded or cannot be
+  const shown = window.lassoscopeShown ??= new Map();
+  const me = Symbol("card");  // -> id of the picture on the screen
   const none = document.createElement("div");
   none.className = "none";
   none.setAttribute("role", "alert");
@@ -21,10 +21,6 @@ export function render({ model, el }) {
     }
     return fetched.get(src);
   };
-  const settle = id => {
-    settled.set(me, id);
-    document.dispatchEvent(new Event("lassoscope-settled"));
-  };
   const put = (img, id) => {
     if (img !== front) {
       front?.remove();
@@ -38,7 +34,7 @@ export function render({ model, el }) {
   };
   const draw = () => {
     const id = model.image_id, wanted = address(id, model.reveal ? "clear" : model.view);
-    const needed = new Set([wanted, address(id, model.view), address(model.next_id, model.view)]);
+    const needed = new Set([wanted, address(id, model.view)]);
     for (const src of fetched.keys()) if (!needed.has(src)) fetched.delete(src);
     needed.delete("");
     for (const src of needed) picture(src);
@@ -57,12 +53,10 @@ export function render({ model, el }) {
       img.alt = model.description;
       img.dataset.view = model.reveal ? "clear" : model.view;
     }
-    settle(id);
   };
-  for (const name of ["image_id", "view", "reveal", "description", "next_id"]) model.on(name, draw);
+  for (const name of ["image_id", "view", "reveal", "description"]) model.on(name, draw);
   model.on("remove", () => {
     shown.delete(me);
-    settled.delete(me);
   });
   draw();
 }

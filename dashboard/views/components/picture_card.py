@@ -9,25 +9,14 @@ from dashboard.views.components.source import source
 class PictureCard(pn.custom.JSComponent):
     """An <img> of `image/<view>/<id>`; while `reveal` is on it shows the clear file.
 
-    The next picture is fetched ahead and put in when it is asked for, loaded as it is; until a picture has loaded, the one
-    before stays, faint. What is really on the screen is in `window.lassoscopeShown`: keys and buttons send it, so that
-    nobody answers for a picture that was not there. A `Caption` waits for its picture.
+    Until a picture has loaded, the one before stays, faint. What is really on the screen is in `window.lassoscopeShown`: keys
+    and buttons send it, so that nobody answers for a picture that was not there.
     """
 
     image_id = param.String(default="", doc="32 hex digits, or empty for no picture.")
     view = param.String(default="blurred", doc="Privacy view while not revealed.")
     reveal = param.Boolean(default=False, doc="The reveal key is held.")
     description = param.String(default="", doc="Alternative text.")
-    next_id = param.String(default="", doc="Picture to fetch ahead.")
 
     _esm = source("picture_card.js")
     _stylesheets = [source("picture_card.css")]
-
-
-class Caption(pn.custom.JSComponent):
-    """Words about one picture, which appear together with it."""
-
-    html = param.String(default="", doc="What is shown, safe to show as it is.")
-    image_id = param.String(default="", doc="Picture the words are about; empty for none.")
-
-    _esm = source("caption.js")

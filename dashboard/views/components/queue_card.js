@@ -1,0 +1,273 @@
+// Presses are done here at once and told to the server, whose list then takes the place of ours: what it has not heard of yet
+// (a higher number than `heard`) is done again on its list. So a refused or failed answer brings its picture back.
+const AHEAD = 4, BEHIND = 2;  // full pictures kept loaded
+const MOMENT = 150;  // ms; a key cannot be meant for a picture that has come by itself just now
+const PATIENCE = 10_000;  // ms until a press that the server never heard of is forgotten
+export function render({ model, el, view }) {
+  const shown = window.lassoscopeShown ??= new Map(), queues = window.lassoscopeQueues ??= new Map();
+  const me = Symbol("queue"), make = (tag, name) => {
+    const node = document.createElement(tag);
+    node.className = name;
+    if (tag === "button") node.type = "button";
+    return node;
+  };
+  const desk = make("div", "desk"), picture = make("div", "picture"), none = make("div", "none"), tools = make("div", "tools");
+  const answers = make("div", "answers"), words = make("div", "words"), strip = make("div", "strip");
+  const enlarge = make("button", "enlarge"), zoom = make("button", "zoom"), dialog = document.createElement("dialog");
+  none.setAttribute("role", "alert");
+  none.textContent = "This picture cannot be loaded, so it cannot be labelled.";
+  none.hidden = zoom.hidden = true;
+  strip.setAttribute("role", "group");
+  strip.setAttribute("aria-label", "Pictures before and after this one");
+  answers.setAttribute("role", "group");
+  answers.setAttribute("aria-label", "Answers");
+  dialog.setAttribute("aria-label", "The picture, enlarged");
+  tools.append(zoom, enlarge);
+  picture.append(none, tools);
+  desk.append(picture, answers, words, strip);
+  el.append(desk, dialog);
+
+  let acts = [], number = 0;  // done here, not heard of by the server
+  let before = "", since = -Infinity, at = "";  // place until a change that nobody here asked for, when it was seen, place now
+  let unasked = false, undoing = false;
+  let front = null;  // the <img> on the screen
+  const fetched = new Map(), thumbs = new Map();  // address -> <img>; id -> <img> of the strip
+
+  const now = () => {
+    let { answered, waiting, current } = model;
+    for (const act of acts) {
+      if (act.verb === "goto") current = act.to;
+      else {
+        const entry = waiting.find(other => other.id === act.id);
+        if (entry) {
+          waiting = waiting.filter(other => other !== entry);
+          answered = [...answered, { ...entry, label: "…", colour: "" }];
+        }
+        current = waiting[0]?.id ?? "";
+      }
+    }
+    return { answered, waiting, current, entry: [...answered, ...waiting].find(entry => entry.id === current) };
+  };
+  const end = () => model.answered.length || acts.length ? `${model.tab}/end` : "";
+  const placeNow = () => now().entry?.place ?? end();
+  const isVisible = () => desk.checkVisibility({ checkVisibilityCSS: true });
+  const add = act => {
+    acts.push({ ...act, number: number = Math.max(number, model.heard) + 1 });
+    const mine = number;
+    setTimeout(() => {
+      if (!acts.some(other => other.number === mine)) return;
+      acts = acts.filter(other => other.number !== mine);
+      draw();
+    }, PATIENCE);
+    at = placeNow();  // asked for
+    since = -Infinity;
+    unasked = false;
+    draw();
+    return mine;
+  };
+  const api = {
+    place: () => !isVisible() ? null : performance.now() - since < MOMENT ? before : at,
+    press: (verb, to) => {
+      const { answered, waiting, current, entry } = now(), order = [...answered, ...waiting];
+      if (!isVisible() || performance.now() - since < MOMENT) return 0;
+      if (verb === "goto") return add({ verb, id: current, to });
+      if (verb === "back") {
+        const last = order[(entry ? order.indexOf(entry) : order.length) - 1];
+        return last ? add({ verb: "goto", id: current, to: last.id }) : 0;
+      }
+      if (verb === "undo") undoing = true;
+      const may = entry?.ahead && model.verbs.includes(verb) && shown.get(me) === entry.id;
+      return may ? add({ verb, id: entry.id }) : 0;
+    },
+  };
+  const say = (verb, value) => {
+    const seen = [...shown.values()], place = api.place(), mine = api.press(verb, value);
+    model.send_msg({ verb, value, place, shown: seen, number: mine });
+  };
+
+  // -- the picture --
+  const address = (id, sight) => id ? `image/${sight}/${id}` : "";
+  const fetch = src => {
+    if (!fetched.has(src)) {
+      const img = new Image();
+      img.decoding = "sync";  // never a frame with the words of the new picture and the pixels of the old one
+      img.onload = drawPicture;
+      img.onerror = () => { img.dataset.lost = "true"; drawPicture(); };
+      img.ondblclick = () => dialog.open ? resize() : open();
+      img.src = src;
+      fetched.set(src, img);
+      img.decode?.().catch(() => {});
+    }
+    return fetched.get(src);
+  };
+  const put = (img, id) => {
+    if (img !== front) {
+      front?.remove();
+      front = img;
+      if (img) picture.prepend(img);
+      if (unasked) since = performance.now();
+      unasked = false;
+    }
+    front?.classList.remove("waits");
+    if (id) shown.set(me, id);
+    else shown.delete(me);
+    none.hidden = true;
+  };
+  const drawPicture = () => {
+    const { answered, waiting, current, entry } = now();
+    const wanted = address(current, model.reveal ? "clear" : model.view);
+    const near = [...waiting.slice(0, AHEAD + 1), ...answered.slice(-BEHIND)].map(other => address(other.id, model.view));
+    const needed = new Set([wanted, address(current, model.view), ...near]);
+    needed.delete("");
+    for (const src of fetched.keys()) if (!needed.has(src)) fetched.delete(src);
+    for (const src of needed) fetch(src);
+    const img = wanted ? fetched.get(wanted) : null;
+    if (!img) put(null, "");
+    else if (img.complete && img.naturalWidth > 0) put(img, current);
+    else if (img.dataset.lost) {
+      put(null, "");
+      none.hidden = false;
+    } else {
+      if (front?.dataset.view === "clear" && !model.reveal) put(null, "");  // R is released: blurred or nothing, at once
+      front?.classList.add("waits");
+      return;
+    }
+    if (img) {
+      img.alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
+      img.dataset.view = model.reveal ? "clear" : model.view;
+    }
+    words.innerHTML = entry ? `<div>${entry.html}</div><div>${model.html}</div>` : `<div>${model.rest}</div>`;
+    el.dataset.place = at;
+    markAnswers();
+  };
+
+  // -- answers and neighbours --
+  const markAnswers = () => {
+    const { entry } = now();
+    for (const button of answers.children) {
+      button.disabled = !entry;
+      if (button.dataset.value) button.setAttribute("aria-pressed", String(entry?.label === button.dataset.value));
+    }
+  };
+  const drawAnswers = () => {
+    answers.replaceChildren(...model.buttons.map(entry => {
+      const button = make("button", entry.colour ? "class" : "");
+      button.textContent = entry.label;
+      if (entry.note) {
+        const note = document.createElement("small");
+        note.textContent = entry.note;
+        button.append(" ", note);
+      }
+      button.title = entry.title;
+      button.setAttribute("aria-label", entry.title);
+      button.dataset.value = entry.value;
+      if (entry.colour) button.style.setProperty("--class-colour", entry.colour);
+      button.onclick = () => say(entry.verb, entry.value);
+      return button;
+    }));
+    markAnswers();
+  };
+  const drawStrip = () => {
+    const { answered, waiting, current } = now(), room = Math.max(3, Math.floor(strip.clientWidth / 59));
+    const order = [...answered, ...waiting], here = Math.max(0, order.findIndex(entry => entry.id === current));
+    const from = Math.max(0, Math.min((current ? here : order.length) - Math.floor(room / 2), order.length - room));
+    const tiles = order.slice(from, from + room).map(entry => {
+      const done = answered.includes(entry), tile = make(done ? "button" : "div", entry.unsaved ? "unsaved" : "");
+      const img = thumbs.get(entry.id) ?? new Image(), src = `thumb/${model.view}/${entry.id}`;
+      thumbs.set(entry.id, img);  // the same element: it is one view, however often the strip is drawn
+      if (img.getAttribute("src") !== src) img.src = src;
+      img.alt = "";
+      tile.append(img);
+      tile.dataset.id = entry.id;
+      if (entry.id === current) tile.setAttribute("aria-current", "true");
+      if (done) {
+        const mark = document.createElement("span");
+        mark.textContent = entry.label || "–";
+        tile.append(mark);
+        if (entry.colour) tile.style.setProperty("--label", entry.colour);
+        tile.title = `Go back to this picture: ${entry.label || "no label"}`;
+        tile.setAttribute("aria-label", tile.title);
+        tile.onclick = () => say("goto", entry.id);
+      }
+      return tile;
+    });
+    strip.replaceChildren(...tiles);
+    for (const id of thumbs.keys()) if (!tiles.some(tile => tile.dataset.id === id)) thumbs.delete(id);
+    strip.hidden = order.length < 2;
+  };
+  const draw = () => {
+    drawPicture();
+    drawStrip();
+  };
+  const take = () => {
+    acts = acts.filter(act => act.number > model.heard);
+    const place = placeNow();
+    if (place !== at) {
+      const id = now().current;
+      if (at && id && shown.get(me) !== id) {
+        unasked = !undoing;
+        undoing = false;
+        before = at;
+      }
+      at = place;
+    }
+    draw();
+  };
+
+  // -- enlarged --
+  const resize = () => {
+    const real = picture.classList.toggle("real");
+    zoom.textContent = real ? "Fit" : "100%";
+  };
+  const close = () => {
+    if (!dialog.contains(desk)) return;
+    el.prepend(desk);
+    picture.classList.remove("real");
+    enlarge.textContent = "Enlarge";
+    zoom.hidden = true;
+    if (dialog.open) dialog.close();
+    enlarge.focus();
+    requestAnimationFrame(drawStrip);
+  };
+  const open = () => {
+    dialog.append(desk);
+    dialog.showModal();
+    enlarge.textContent = "Close  [Esc]";
+    zoom.textContent = "100%";
+    zoom.hidden = false;
+    zoom.focus();
+    requestAnimationFrame(drawStrip);
+  };
+  enlarge.textContent = "Enlarge";
+  enlarge.title = "Show the picture as large as the window";
+  zoom.title = "Every pixel of the picture, or all of the picture";
+  enlarge.onclick = () => dialog.open ? close() : open();
+  zoom.onclick = resize;
+  dialog.onclose = close;
+  dialog.addEventListener("keydown", event => {
+    if (event.key === "ArrowLeft") say("back", "");
+    else if (event.key === "ArrowRight" && now().current !== now().waiting[0]?.id) say("goto", now().waiting[0]?.id ?? "");
+    if (["Escape", "ArrowLeft", "ArrowRight"].includes(event.key)) event.stopPropagation();  // Esc closes this and nothing else
+  });
+
+  const observer = new ResizeObserver(() => drawStrip());
+  observer.observe(strip);
+  queues.set(model.tab, api);
+  // One message of the server changes several of these; the list is taken once all are there.
+  let due = false;
+  const soon = () => {
+    if (due) return;
+    due = true;
+    queueMicrotask(() => { due = false; take(); });
+  };
+  model.on(["answered", "waiting", "current", "heard", "rest", "html"], soon);
+  model.on(["view", "reveal"], draw);
+  model.on("buttons", drawAnswers);
+  model.on("remove", () => {
+    shown.delete(me);
+    queues.delete(model.tab);
+    observer.disconnect();
+  });
+  drawAnswers();
+  take();
+}
