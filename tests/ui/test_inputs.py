@@ -1,6 +1,8 @@
 """A real keyboard with quick fingers: a key acts on the picture that is shown, on the page that is shown, or on nothing."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -137,3 +139,131 @@ def test_two_windows_are_asked_for_different_pictures(open_page):
     for page in (first, second):
         open_tab(page, "Suggestions", "1 of 10")
     assert shown(first) != shown(second)
+
+
+PICTURES = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll("*")) {
+  if (node.tagName === "IMG" && node.checkVisibility()) all.push(node.getAttribute("src") ?? "");
+  if (node.shadowRoot) walk(node.shadowRoot); } }; walk(document); return all; }"""
+# Waits, in the browser, from a key until another large picture is on the screen: ms.
+PRESS_AND_TIME = """key => new Promise((resolve, reject) => {
+  const before = [...window.lassoscopeShown.values()].at(-1), start = performance.now();
+  setTimeout(() => reject(new Error("no other picture in 5 s")), 5000);
+  const look = () => [...window.lassoscopeShown.values()].at(-1) === before ? requestAnimationFrame(look)
+    : requestAnimationFrame(() => resolve(performance.now() - start));
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code: "Digit" + key, bubbles: true, composed: true }));
+  document.body.dispatchEvent(new KeyboardEvent("keyup", { key, code: "Digit" + key, bubbles: true, composed: true }));
+  look();
+})"""
+
+
+def labels_by_id(server):
+    """Return the class of each labelled image."""
+    with Workspace(server.folder, read_only=True) as space:
+        codes = space.labels.codes
+        return {space.image_id(int(row)): space.class_names[codes[row]] for row in np.flatnonzero(codes >= 0)}
+
+
+def test_a_queue_shows_its_next_picture_within_100_ms_and_four_quick_keys_label_the_four_pictures_they_were_pressed_on(
+    open_page, server
+):
+    page = open_page()
+    page.get_by_label("Near-duplicates together").first.click()
+    open_tab(page, "Suggestions", "1 of 10")
+    page.wait_for_timeout(1_500)  # the pictures ahead have loaded
+    wanted = {}
+    for key, name in (("1", "neutral"), ("2", "footwear"), ("3", "copyright"), ("1", "neutral")):
+        wanted[shown(page)] = name
+        page.evaluate(PRESS_AND_TIME, key)
+    expect(page.get_by_text("4 labelled (")).to_be_visible(timeout=10_000)
+    assert labels_by_id(server) == wanted
+    assert shown(page) not in wanted
+
+    times = []
+    for _ in range(16):  # over the end of the round: the next one is there before
+        times.append(page.evaluate(PRESS_AND_TIME, "1"))
+        page.wait_for_timeout(250)
+    assert np.quantile(times, 0.95) < 100, times
+    expect(page.get_by_text("20 labelled (")).to_be_visible(timeout=10_000)
+
+
+def test_a_held_key_answers_once_backspace_changes_an_answer_and_undo_brings_its_picture_back(open_page, server):
+    page = open_page()
+    open_tab(page, "Suggestions", "1 of 10")
+    first = shown(page)
+    for _ in range(5):
+        page.keyboard.down("2")  # as often as the keyboard repeats it
+    page.keyboard.up("2")
+    expect(page.get_by_text("2 of 10")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("1 labelled (")).to_be_visible(timeout=10_000)
+    assert labels_by_id(server) == {first: "footwear"}
+    second = shown(page)
+    page.keyboard.press("Backspace")
+    expect(page.get_by_text("Your answer was 'footwear'")).to_be_visible(timeout=10_000)
+    assert shown(page) == first
+    expect(page.get_by_role("button", name="Label as footwear (flagged)").last).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("3")
+    expect(page.get_by_text("2 of 10")).to_be_visible(timeout=10_000)
+    page.wait_for_timeout(1_000)
+    assert (labels_by_id(server), shown(page)) == ({first: "copyright"}, second)
+    page.keyboard.press("z")  # the change
+    expect(page.get_by_text("Your answer was 'footwear'")).to_be_visible(timeout=10_000)
+    assert (labels_by_id(server), shown(page)) == ({first: "footwear"}, first)
+    page.keyboard.press("z")  # the answer
+    expect(page.get_by_text("1 of 10")).to_be_visible(timeout=10_000)
+    assert (labels_by_id(server), shown(page)) == ({}, first)
+    page.wait_for_timeout(300)
+    page.keyboard.press("1")
+    expect(page.get_by_text("2 of 10")).to_be_visible(timeout=10_000)
+    strip = page.get_by_role("group", name="Pictures before and after this one")
+    assert all("/blurred/" in src for src in page.evaluate(PICTURES) if src.startswith(("thumb/", "image/")))
+    strip.get_by_role("button", name="Go back to this picture: neutral").click()
+    expect(page.get_by_text("Your answer was 'neutral'")).to_be_visible(timeout=10_000)
+    assert shown(page) == first
+
+
+def test_a_reading_in_check_can_be_changed_and_undone_where_it_was_given(open_page, server):
+    page = open_page()
+    open_tab(page, "Check", re.compile(r"^0 of \d+ check images read"))
+    first = shown(page)
+    page.keyboard.press("1")
+    expect(page.get_by_text(re.compile(r"^1 of \d+ check images read"))).to_be_visible(timeout=10_000)
+    page.keyboard.press("Backspace")
+    expect(page.get_by_text("Your answer was 'neutral'")).to_be_visible(timeout=10_000)
+    page.keyboard.press("2")
+    expect(page.get_by_text("1 check-half image read as 'footwear'")).to_be_visible(timeout=10_000)
+    assert labels_by_id(server) == {first: "footwear"}
+    assert shown(page) != first
+    page.keyboard.press("z")
+    expect(page.get_by_text(re.compile(r"^0 of \d+ check images read"))).to_be_visible(timeout=10_000)
+    assert (labels_by_id(server), shown(page)) == ({}, first)
+
+
+def test_an_answer_that_cannot_be_saved_comes_back_with_its_picture_and_says_which(open_page, server):
+    page = open_page()
+    open_tab(page, "Suggestions", "1 of 10")
+    first = shown(page)
+    page.wait_for_timeout(1_000)
+    refuse_writes(server.folder)
+    page.keyboard.press("1")
+    expect(page.get_by_text("Your answer for picture 1 of 10 was not saved; the picture comes back next.")).to_be_visible(
+        timeout=20_000
+    )
+    second = shown(page)
+    assert second != first
+    refuse_writes(server.folder, on=False)
+    page.keyboard.press("2")
+    expect(page.get_by_text("Your answer 'neutral' was not saved: answer again.")).to_be_visible(timeout=10_000)
+    assert shown(page) == first
+    page.wait_for_timeout(300)
+    page.keyboard.press("3")
+    expect(page.get_by_text("2 labelled (")).to_be_visible(timeout=10_000)
+    assert labels_by_id(server) == {second: "footwear", first: "copyright"}
+
+
+def refuse_writes(folder, *, on=True):
+    """Let the catalog take no action, as a full disk would, or take them again."""
+    with closing(sqlite3.connect(folder / "catalog.sqlite", timeout=20)) as catalog, catalog:
+        if on:
+            catalog.execute("CREATE TRIGGER refuse BEFORE INSERT ON actions BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        else:
+            catalog.execute("DROP TRIGGER refuse")
