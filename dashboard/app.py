@@ -8,6 +8,7 @@ import webbrowser
 from typing import Any
 
 import panel as pn
+from panel.io.server import DocHandler
 
 from core.errors import InputError
 from dashboard.actions import Actions
@@ -18,6 +19,7 @@ from dashboard.login import Login
 from dashboard.routes import patterns
 from dashboard.server import Server, start, stop
 from dashboard.settings import Settings
+from dashboard.skeleton import send_skeleton_first
 from dashboard.state import SessionState
 from dashboard.views.page import Page
 from dashboard.wall import doors, raise_wall, server_options
@@ -78,6 +80,7 @@ def open_tab(server: Server) -> Page:
 def listen(server: Server) -> Any:
     """Return Panel's server on the port, every route of it behind the wall; it answers once its event loop runs."""
     adapt_panel()
+    send_skeleton_first(DocHandler)
     settings = server.settings
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
         settings = settings.model_copy(update={"port": _free_port(settings.address)})

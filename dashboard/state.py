@@ -62,11 +62,6 @@ class SessionState(param.Parameterized):
     pointed_at: int | None = param.Parameter(doc="Row under the mouse on the map; ringed in the gallery.")
     view: View | None = param.Parameter(doc="(x0, x1, y0, y1) in view on the map, map units; set by the map, which follows it.")
 
-    looked_at: int | None = param.Parameter(
-        doc="Row of the picture asked for, hovered in a gallery or in the lightbox; ringed on the map."
-    )
-    pointed_at: int | None = param.Parameter(doc="Row under the mouse on the map; ringed in the gallery.")
-
     turn: int = param.Integer(default=0, doc="Increases when what a class key would label has changed.")
     asked: str = param.String(doc="Place of what the open queue asks for, '' for nothing.")
     place: str = param.String(doc="What a class key acts on now, '' for nothing; a key pressed elsewhere is refused.")

@@ -76,6 +76,7 @@ def colour_variables() -> str:
         "promised": PROMISED,
         "handle": HANDLE,
         **{f"column-{place}": colour for place, colour in enumerate(COLUMNS)},
+        "bar": DEEP_BLUE,
         "accent": BLUE,
         "warning": ORANGE,
         "success": GREEN,

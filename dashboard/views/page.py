@@ -12,6 +12,7 @@ from panel.util import edit_readonly
 from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
 from dashboard.inputs import Inputs, Press, Verb, meant, verbs_by_key
+from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import colour_variables, css, page_theme, styled
 from dashboard.views.bulk import BulkPane
@@ -34,7 +35,7 @@ from dashboard.views.operating import OperatingPage
 from dashboard.views.picture import PinnedPicture
 from dashboard.views.reading import QueuePane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
-from dashboard.views.shown import Later
+from dashboard.views.shown import Later, Steps
 from dashboard.views.training import TrainingPage
 
 FURTHER = {
@@ -78,36 +79,32 @@ class Page:
             **styled("window", "holds-cover", "work"),
         )  # fmt: skip
         centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
-        left = Controls(**with_inputs)
         self._splitter = Splitter(
             name_kept="work", label="Room for the pictures beside the map", width=8, sizing_mode="stretch_height", margin=0
         )
         self._pages: dict[str, pn.Row | Later] = {
-            "map": pn.Row(
-                left, centre, self._splitter, right, sizing_mode="stretch_both", margin=0, **styled("window", "no-selection")
-            )
+            "map": pn.Row(sizing_mode="stretch_both", margin=0, **styled("window", "no-selection"))
         }
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
         self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
         state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
+        main = pn.Column(
+            *(self._pages[name] for name in PageName), sizing_mode="stretch_both", margin=0, **styled("window", "type")
+        )
+        steps = Steps(pn.state.curdoc)
+        steps.put(self._pages["map"], partial(Controls, **with_inputs), lambda: centre, lambda: self._splitter, lambda: right)
+        watch = partial(ExposureWatch, on_seen=actions.seen)
+        steps.put(main, lambda: self._keys, watch, partial(Connection, state=state))  # which ends the skeleton
         self.template = pmui.Page(
             title="Lassoscope",
+            template=template(),
             header=[Header(state=state)],
-            main=[
-                pn.Column(
-                    *(self._pages[name] for name in PageName),
-                    self._keys,
-                    Connection(state=state),
-                    ExposureWatch(on_seen=actions.seen),
-                    sizing_mode="stretch_both",
-                    margin=0,
-                    **styled("window", "type"),
-                )
-            ],
+            main=[main],
             theme_toggle=True,
             theme_config=page_theme(),
         )
+        steps.start()
         self.template.config.raw_css = [colour_variables(), css("document")]
         with edit_readonly(self.template):
             # pmui follows a global parameter here, which keeps the page alive after its tab has closed and walks all its

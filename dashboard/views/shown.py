@@ -1,11 +1,15 @@
 """Panes are built when first shown, and drawn only while shown: hidden ones cost nothing."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import panel as pn
+from bokeh.document import Document
 
 from dashboard.choices import PageName, Tab
+from dashboard.documents import one_message
 from dashboard.state import SessionState
 
 
@@ -59,3 +63,40 @@ class Later(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.room
+
+
+class Steps:
+    """Puts panes on a page one after the other: between two of them the event loop is free for the keys of other windows.
+
+    The page is answered before the first step; its skeleton is seen until the last.
+    """
+
+    def __init__(self, document: Document | None) -> None:
+        self._document = document
+        self._steps: deque[Callable[[], None]] = deque()
+
+    def put(self, room: pn.layout.base.ListLike, *panes: Callable[[], Any]) -> None:
+        """Append panes to a layout, each in a step of its own.
+
+        Args:
+            panes: each makes one.
+        """
+        self._steps.extend(partial(self._append, room, build) for build in panes)
+
+    def start(self) -> None:
+        """Take the first step soon; all steps now if the document belongs to no browser."""
+        if self._document is not None and self._document.session_context is not None:
+            self._document.add_next_tick_callback(self._step)
+        while self._steps and (self._document is None or self._document.session_context is None):
+            self._steps.popleft()()
+
+    def _append(self, room: pn.layout.base.ListLike, build: Callable[[], Any]) -> None:
+        room.append(build())
+
+    def _step(self) -> None:
+        if self._document is None or not self._steps:
+            return
+        with one_message(self._document):
+            self._steps.popleft()()
+        if self._steps:
+            self._document.add_next_tick_callback(self._step)

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import panel as pn
 import pytest
 from bokeh.document import Document
-from bokeh.models import Column, Div
+from bokeh.models import Column, ColumnDataSource, Div, LinearAxis, TextInput, WheelZoomTool
 from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
 from panel.io.state import set_curdoc
 
 from dashboard.documents import adapt_panel, one_message
+from dashboard.views.shown import Steps
 
 
 class Connection:
@@ -148,3 +149,46 @@ def test_what_the_server_changes_does_not_come_back_as_a_change_of_the_browser(w
     typed = {"events": [{"kind": "ModelChanged", "model": old.ref, "attr": "text", "new": "typed"}]}
     do(window, lambda: window.document.apply_json_patch(typed, setter=window.session))
     assert heard == ["typed"]
+
+
+@pytest.mark.parametrize("kind", [Div, Column, ColumnDataSource, LinearAxis, TextInput, WheelZoomTool])
+def test_remembered_defaults_are_those_that_bokeh_works_out(kind):
+    adapt_panel()
+    first, again = kind(), kind()
+    plain = 0
+    for name in sorted(kind.properties() - {"id"}):
+        worked_out = kind.lookup(name).property.themed_default(kind, name, None)
+        if worked_out is None or isinstance(worked_out, bool | int | float | str):
+            plain += 1
+            assert (getattr(first, name), getattr(again, name)) == (worked_out, worked_out), name
+    assert plain > 1
+
+
+def test_a_remembered_default_gives_way_to_a_value():
+    adapt_panel()
+    first, second = Div(), Div()
+    assert first.text == second.text == ""
+    first.text = "new"
+    assert (first.text, second.text, Div().text) == ("new", "", "")
+
+
+def test_panes_are_put_on_a_page_one_after_the_other_with_room_for_others_in_between():
+    waiting = []
+    document = SimpleNamespace(
+        session_context=True, callbacks=SimpleNamespace(hold_value=True), add_next_tick_callback=waiting.append
+    )
+    room, steps = pn.Row(), Steps(document)
+    steps.put(room, lambda: pn.pane.Str("a"), lambda: pn.pane.Str("b"))
+    steps.start()
+    assert len(room) == 0  # the page is answered first
+    for n in (1, 2):
+        waiting.pop()()
+        assert len(room) == n
+    assert waiting == []
+
+
+def test_without_a_browser_all_panes_are_there_at_once():
+    room, steps = pn.Row(), Steps(None)
+    steps.put(room, lambda: pn.pane.Str("a"), lambda: pn.pane.Str("b"))
+    steps.start()
+    assert [pane.object for pane in room] == ["a", "b"]

@@ -250,6 +250,25 @@ def test_a_page_is_made_for_who_logged_in_whatever_else_the_browser_sends(site):
         assert "Zoë van Dam" in site.users[before:]
 
 
+def test_who_logged_in_gets_a_skeleton_before_the_page_is_built_and_a_visitor_gets_none(site, patch):
+    cookie, sent_before = cookies_of(site.log_in("early")), []
+    with patch.context() as during:
+        build = app.build_page
+        during.setattr(app, "build_page", lambda server: (sent_before.append(begun.wait(30)), build(server))[1])
+        begun = threading.Event()
+        with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
+            line.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n".encode())
+            early = b""
+            while b"</script>" not in early.partition(b'id="skeleton"')[2]:
+                early += line.recv(65_536)
+            begun.set()  # the server builds the page only now
+            rest = b"".join(iter(lambda: line.recv(65_536), b""))
+    assert sent_before == [True]
+    assert b'"token"' not in early
+    assert b'"token"' in rest
+    assert "skeleton" not in site.ask("/").text
+
+
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\u202eb", "<b>a</b>", "a\u200bb", 'a"b'])
 def test_a_name_that_cannot_stand_on_a_label_is_not_taken(site, name):
     answer = site.log_in(name)

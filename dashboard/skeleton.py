@@ -1,0 +1,49 @@
+"""The page until its panes are there: the server sends it at once, before it builds the rest of its answer.
+
+Imports the standard library, tornado and the theme: a server that is still starting answers with it.
+"""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from dashboard.theme import colour_variables, css
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def skeleton() -> str:
+    """Return the beginning of the page's HTML: static, with its style, and without anything of the workspace."""
+    text = (TEMPLATES / "skeleton.html").read_text(encoding="utf-8")
+    return text.replace("{style}", colour_variables() + css("skeleton"))
+
+
+@cache
+def template() -> str:
+    """Return the template of the whole page, the skeleton first."""
+    return f"{{% raw %}}{skeleton()}{{% endraw %}}" + (TEMPLATES / "page.html").read_text(encoding="utf-8")
+
+
+def send_skeleton_first(handler: type[RequestHandler]) -> None:
+    """Let the handler of the page send the skeleton before it builds the page, which takes a moment; call once."""
+    get: Callable[..., Any] = handler.get
+    if getattr(get, "sends_skeleton", False):
+        return
+
+    @wraps(get)
+    async def stream(self: RequestHandler, *args: Any, **kwargs: Any) -> None:
+        if self.current_user:
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.set_header("Cache-Control", "no-store")
+            write = self.write
+            write(skeleton())
+            await self.flush()
+            self.write = lambda chunk: write(chunk.removeprefix(skeleton()) if isinstance(chunk, str) else chunk)  # type: ignore[method-assign]
+        await get(self, *args, **kwargs)
+
+    stream.sends_skeleton = True  # type: ignore[attr-defined]
+    handler.get = stream
