@@ -37,3 +37,7 @@ class EncoderError(AppError):
 
 class UnavailableError(AppError):
     """A service outside this machine is needed but cannot be reached."""
+
+
+class StoppedError(AppError):
+    """A person stopped the work; nothing of it is left."""

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import math
-import tempfile
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, Progress, ignore
 from core.catalog.class_names import hint
 from core.catalog.records import Policy
 from core.catalog.rows import now
@@ -36,7 +34,7 @@ from core.embeddings.embedded import Embedded
 from core.encoders.chosen import encoders
 from core.encoders.encoder import Encoder, load_encoder
 from core.encoders.vit import read_tensors
-from core.errors import EncoderError, InputError
+from core.errors import EncoderError, InputError, StoppedError
 from core.evidence import check_sets, openings, points
 from core.evidence.frozen import score_probe
 from core.evidence.openings import Opening
@@ -48,7 +46,7 @@ from core.labels.policies import codes_of, policies
 from core.maths.logistic import FORMATS as PROBE_FORMATS
 from core.maths.logistic import Probe, probe_from_bytes
 from core.missing import missing_for_score
-from core.store.files import atomic_path, plain, write_json_atomic
+from core.store.files import plain, write_json_atomic
 from core.store.folders import folder_aside
 from core.workspace import Workspace
 
@@ -57,6 +55,12 @@ QUANTILES = 1_001  # of the frame's scores, with which new scores are compared
 ONNX_TOLERANCE = 1e-4  # largest difference to torch, over scores and embeddings
 ONNX_OPSET = 18
 CHECK_ROWS = 8
+STAGES = 6  # of writing a bundle, each reported when it begins
+
+
+def never() -> bool:
+    """Never stop."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -96,25 +100,17 @@ def export_bundle(
     folder = folder.resolve()
     _check_target(folder)
     with folder_aside(folder) as aside:
-        return _write(workspace, aside, chosen)
+        return write(workspace, aside, chosen)
 
 
-def export_zip(
-    workspace: Workspace, folder: Path, *, threshold: float | None = None, opened: Opening | None = None
-) -> tuple[Path, Manifest]:
-    """Write a bundle as a ZIP file into a folder, whole or not at all; return the file and the content of bundle.json.
+def need_go(stop: Callable[[], bool]) -> None:
+    """Go on, unless a person has stopped the export.
 
-    Args:
-        threshold, opened: as for `export_bundle`.
+    Raises:
+        StoppedError: if `stop` says so.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".bundle.") as inside:
-        manifest = export_bundle(workspace, Path(inside) / "bundle", threshold=threshold, opened=opened)
-        file = folder / f"bundle-{manifest.version}.zip"
-        with atomic_path(file) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as packed:
-            for part in sorted((Path(inside) / "bundle").iterdir()):
-                packed.write(part, part.name)
-    return file, manifest
+    if stop():
+        raise StoppedError("The export was cancelled; nothing was written.")
 
 
 def _check_target(folder: Path) -> None:
@@ -245,18 +241,44 @@ def _without_name(workspace: Workspace, policy: Policy, threshold: float, opened
     return Choice(policy, threshold, "", title, fitted.version, str(workspace.encoder_name), None)
 
 
-def _write(workspace: Workspace, folder: Path, chosen: Sequence[Choice]) -> Manifest:
+def write(
+    workspace: Workspace,
+    folder: Path,
+    chosen: Sequence[Choice],
+    *,
+    on_progress: Progress = ignore,
+    stop: Callable[[], bool] = never,
+) -> Manifest:
+    """Write the files of a bundle into an empty folder.
+
+    Args:
+        chosen: by `choose`.
+        on_progress, stop: called before each of the stages.
+    """
+    begun = 0
+
+    def begin() -> None:
+        nonlocal begun
+        need_go(stop)
+        on_progress(begun, STAGES)
+        begun += 1
+
     newest = max(chosen, key=lambda choice: choice.probe)
+    begin()
     encoder, probe = _encoder_of(workspace, newest.encoder), _probe_of(workspace, chosen, newest.probe)
     embedded = workspace.embedded(newest.encoder)
+    begin()
     encoder.save(folder / "encoder.safetensors")
     (folder / "probe.safetensors").write_bytes(probe.to_bytes())
     _write_arrays(folder / "sklearn.safetensors", probe, embedded)
+    begin()
     difference = _write_onnx(folder / "model.onnx", encoder, probe)
+    begin()
     files = sorted(folder.iterdir())
     for file in files:
         file.chmod(0o644)
     names, flagged = _names_then(workspace, chosen, probe, newest.probe)
+    begin()
     several, last = bool(probe.policies), [] if probe.flagged_weights is None else ["flagged"]
     manifest = Manifest(
         format=WITH_POLICIES if several else FORMAT,
@@ -277,6 +299,7 @@ def _write(workspace: Workspace, folder: Path, chosen: Sequence[Choice]) -> Mani
         ),
         files={file.name: _digest(file) for file in files},
     )
+    begin()
     version = hashlib.blake2b(json.dumps(plain(manifest.to_json()), sort_keys=True).encode(), digest_size=6).hexdigest()
     manifest = manifest.model_copy(update={"version": version})
     write_json_atomic(folder / RECORD, manifest.to_json())
@@ -366,7 +389,6 @@ def _quantiles(scores: FloatArray) -> list[float]:
 
 def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, threshold: float) -> PromisePart:
     stands, drift = check_sets.status(workspace, opened.subject), openings.drift_of_owed(workspace, opened)
-    left = openings.left_to_read(workspace, opened)
     ids = [workspace.image_id(int(row)) for row in opened.rows]
     labels = zip(ids, opened.flagged.tolist(), opened.scores.tolist(), strict=True)
     return PromisePart(
@@ -374,7 +396,7 @@ def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, thresho
         n=opened.n,
         n_flagged=opened.n_flagged,
         covers_this_threshold=opened.threshold is not None and threshold <= opened.threshold,
-        sentences=promise(opened, openings.promised_figures(opened, sample), sample, left=left),
+        sentences=promise(opened, openings.promised_figures(opened, sample), sample, ahead=stands.after(opened)),
         conditions=footer(opened, stands, n_images=workspace.n_images, tie=sample.largest_tie, drift=drift),
         check_labels=[CheckLabel(id=key, flagged=flag, score=score) for key, flag, score in labels],
     )

@@ -23,6 +23,7 @@ from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
 from core.evidence.frozen import missing_for_subject, score_subject, scores_hash
 from core.evidence.openings import Opening, OpeningRecord, openings, readable
+from core.evidence.plan import Ahead
 from core.evidence.second_reading import second_outcome
 from core.evidence.subject import PROBE, Family, Look, Subject, standing
 from core.labels.policies import check_terms, codes_of, policies, policy_named, set_policy
@@ -66,6 +67,24 @@ class CheckStatus:
     def planned(self) -> int:
         """Return how many images to read before an opening: as planned, or all there are."""
         return min(self.check_set.size, self.n_total)
+
+    @property
+    def ahead(self) -> Ahead:
+        """Return what the next look after more labels could use, and what it has to reach."""
+        return Ahead(
+            recall=self.policy.recall,
+            alpha=self.later_alpha,
+            n=self.n,
+            n_flagged=self.n_flagged,
+            left=self.n_left,
+            least=self.planned,
+            live=self.check_set.live,
+        )
+
+    def after(self, opened: Opening) -> Ahead | None:
+        """Return what the look after an opening could use; None if that is of another subject or check set."""
+        same = (opened.subject, opened.check_set) == (self.subject, self.check_set.number)
+        return self.ahead if same else None
 
 
 @dataclass(frozen=True)
@@ -173,7 +192,7 @@ def _missing(workspace: Workspace, batch: _Batch, policy: Policy, subject: Subje
         come = "is owed a label and comes" if batch.n_owed == 1 else "are owed a label (skipped, or added later) and come"
         return f"{counted(batch.n_owed, 'image')} {come} first in the Check queue; {n:,} of {planned:,} are read without a gap."
     if n < planned:
-        return f"{n:,} of the planned {counted(planned, 'check image')} are read; read {planned - n:,} more in Check first."
+        return f"{n:,} of the planned {counted(planned, 'check image')} are read; the set can be opened when all are."
     if n_flagged < MIN_FLAGGED:
         names = " or ".join(f"'{name}'" for name in policy.classes)
         next_step = "Read more in Check." if n < batch.n_total else "All check images have been read; ingest more images."

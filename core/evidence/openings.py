@@ -178,14 +178,6 @@ def flagged_then(workspace: Workspace, opened: Opening) -> list[int]:
     return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
 
 
-def left_to_read(workspace: Workspace, opened: Opening) -> int:
-    """Return how many images a later look could add to an opening's labels; 0 once another check set was started."""
-    if opened.check_set != workspace.check_set.number:
-        return 0
-    frame = workspace.matrix.rows if workspace.matrix else 0
-    return max(int(workspace.sealed[:frame].sum()) - opened.n, 0)
-
-
 def read_since(workspace: Workspace, opened: Opening) -> int:
     """Return how many sealed check labels were added or changed since an opening; 0 once another check set was started."""
     now_ = np.flatnonzero(workspace.evidence() & workspace.sealed)

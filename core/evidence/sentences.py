@@ -5,23 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.evidence.bounds import (
-    ALPHA,
-    MoreLabels,
-    best_recall,
-    flagged_needed,
-    labels_needed,
-    look_alpha,
-    misses_allowed,
-    misses_to_plan,
-    upper_limit,
-)
+from core.evidence.bounds import ALPHA, best_recall, look_alpha, misses_allowed, misses_to_plan, upper_limit
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
+from core.evidence.plan import Ahead, Plan, Prospect, plan, plan_words
 from core.evidence.subject import PROBE, Family
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Sample, what_more_buys
 from core.maths.precision_recall import PRCurve, Range, binomial_range
-from core.wording import counted, per_thousand, percent, target, verb
+from core.wording import counted, percent, target, verb
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 MOST_DECIMALS = 6
@@ -79,10 +70,10 @@ def closed(status: CheckStatus, names: Sequence[str]) -> list[str]:
         return [status.missing]
     what = kind(names)
     if not status.n:
-        words = ["These numbers come from images the model has never learned from."]
-        if status.planned:
-            words = [f"{words[0]} To start, read {status.planned:,} random ones in Check, for a promise."]
-        return words
+        why, first = "These numbers come from images the model has never learned from.", plan(status.ahead)
+        if first.prospect == Prospect.IMPOSSIBLE:
+            return [why, plan_words(first, what)]
+        return [f"{why} To start, read {first.more:,} random ones in Check, for a promise."]
     words = [_found(status, what), _possible(status, what)]
     if not status.missing:
         words.append(cost_of_opening(status))
@@ -104,24 +95,16 @@ def _share_of_all(x: int, n: int) -> str:
 
 
 def _possible(status: CheckStatus, what: str) -> str:
-    terms, recall, n, x = status.check_set, status.policy.recall, status.n, status.n_flagged
-    if not x:
-        need = flagged_needed(0, recall, status.later_alpha, live=terms.live)
-        at_best = math.ceil(need / upper_limit(0, n, ALPHA))
-        head = f"A promise of {target(recall)} recall needs at least {need:,} {what} check images"
-        if at_best > status.n_left:
-            return f"{head}: {_too_many(status.n_left)}."
-        return f"{head}; at the very best, that takes about {_rough(at_best, most=status.n_left)} more images."
+    terms, recall, x = status.check_set, status.policy.recall, status.n_flagged
     allowed = misses_allowed(x, recall, status.alpha, live=terms.live)
-    if allowed < 0:
-        more = labels_needed(n, x, recall, status.later_alpha, live=terms.live)
-        words = f"To promise {target(recall)} recall, {_plan(more, status.n_left, 'label about {} before you look')}."
-        if status.known is not None:
-            return words  # the promise of that look is stated with it
-        best = percent(best_recall(x, status.alpha), down=True)
-        return f"{words} Best promise if you look now: at least {best}."
-    misses = "none" if not allowed else f"up to {allowed:,}"
-    return f"That is enough to promise {target(recall)} recall, with {misses} of the {x:,} {what} check images missed."
+    if allowed >= 0:
+        misses = "none" if not allowed else f"up to {allowed:,}"
+        return f"That is enough to promise {target(recall)} recall, with {misses} of the {x:,} {what} check images missed."
+    words = plan_words(plan(status.ahead), what)
+    if status.known is not None or not x:
+        return words  # the promise of a look that was taken is stated with it
+    best = percent(best_recall(x, status.alpha), down=True)
+    return f"{words} Best promise if you look now: at least {best}."
 
 
 def cost_of_opening(status: CheckStatus) -> str:
@@ -129,8 +112,8 @@ def cost_of_opening(status: CheckStatus) -> str:
     terms = status.check_set
     if status.known is not None:
         return "This set was opened before with the same model and the same labels: looking again is free."
-    now = _confidence(status.alpha)
-    after = _confidence(look_alpha(status.look + 1, status.error))
+    now = confidence_words(status.alpha)
+    after = confidence_words(look_alpha(status.look + 1, status.error))
     if terms.live:
         return (
             f"This set is watched live: this is the {ordinal(status.look)} model to look at, with {now} confidence; "
@@ -151,7 +134,7 @@ def _at_all(family: Family) -> str:
     return f"{policies} by all {n_scorers} scorers" if n_scorers > 1 else policies
 
 
-def _confidence(alpha: float) -> str:
+def confidence_words(alpha: float) -> str:
     """Return the confidence 1 - alpha as a percentage with at most two decimals, rounded down."""
     return f"{math.floor(1e4 * (1 - alpha) + 1e-6) / 100:g}%"
 
@@ -159,16 +142,16 @@ def _confidence(alpha: float) -> str:
 # -- after an opening --
 
 
-def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, left: int) -> list[str]:
+def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, ahead: Ahead | None) -> list[str]:
     """State the promise, or say that there is none and what it takes.
 
     Args:
         figures: at the promised threshold; None if there is none.
-        left: images a later look could add (`core.evidence.check_sets.left_to_read`).
+        ahead: the next look for its subject; None if there can be none from this check set.
     """
     what = kind(opened.flagged_names)
     if figures is None:
-        return [_no_promise(opened, sample, what, left)]
+        return [_no_promise(opened, sample, what, ahead)]
     reached = scored(opened, figures.threshold, sample, by_probe="that score", by_column="with scores")
     return [
         f"Review images {reached}: {counted(figures.reviewed, 'image')}, {percent(figures.reviewed_share)} of all (counted).",
@@ -184,16 +167,20 @@ def later_alpha(opened: Opening) -> float:
     return opened.alpha if opened.live else look_alpha(opened.look + 1, opened.error)
 
 
-def _no_promise(opened: Opening, sample: Sample, what: str, left: int) -> str:
-    more = labels_needed(opened.n, opened.n_flagged, opened.recall, later_alpha(opened), live=opened.live)
+def _no_promise(opened: Opening, sample: Sample, what: str, ahead: Ahead | None) -> str:
     lowest = float(sample.scores[sample.flagged].min())
     best = percent(best_recall(opened.n_flagged, opened.alpha), down=True)
     reached = scored(opened, lowest, sample, by_probe="that scores", by_column="with a score")
-    return (
-        f"{opened.n_flagged:,} of {opened.n:,} were {what}: {_share_of_all(opened.n_flagged, opened.n)}. To promise "
-        f"{target(opened.recall)} recall, {_plan(more, left, 'label about {} before you look again')}. This look does "
-        f"promise at least {best} recall, if you review every image {reached}."
-    )
+    found = f"{opened.n_flagged:,} of {opened.n:,} were {what}: {_share_of_all(opened.n_flagged, opened.n)}."
+    more = "" if ahead is None else _next_look(plan(ahead), what)
+    now = f"This look does promise at least {best} recall, if you review every image {reached}."
+    return " ".join(part for part in (found, more, now) if part)
+
+
+def _next_look(found: Plan, what: str) -> str:
+    if found.prospect == Prospect.READY and not found.more:
+        return f"By now there are enough labels for the next look to promise {target(found.ahead.recall)} recall."
+    return plan_words(found, what, again=True)
 
 
 def precision_words(figures: PointFigures, what: str) -> str:
@@ -212,26 +199,11 @@ def left_up_words(figures: PointFigures, what: str) -> str:
     return f"Of the images left up, at most {percent(figures.left_up, up=True)} are {what} (95% sure)."
 
 
-def per_1000(figures: PointFigures) -> list[tuple[str, str, str]]:
-    """Return (name, figure, range or "counted") of how many of 1,000 images are reviewed, caught and missed."""
-    reviewed, caught, missed = per_thousand(figures.reviewed_per_1000), figures.caught_per_1000, figures.missed_per_1000
-    most = reviewed if caught.high > figures.reviewed_per_1000 - 1 else per_thousand(caught.high, up=True)
-    return [
-        ("reviewed", reviewed, "counted"),
-        ("caught", per_thousand(caught.value), f"{per_thousand(caught.low, down=True)} to {most}"),
-        (
-            "missed",
-            per_thousand(missed.value),
-            f"{per_thousand(missed.low, down=True)} to {per_thousand(missed.high, up=True)}",
-        ),
-    ]
-
-
-def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: int) -> list[str]:
+def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, ahead: Ahead | None) -> list[str]:
     """Describe a threshold chosen by hand.
 
     Args:
-        left: images a later look could add (`core.evidence.check_sets.left_to_read`).
+        ahead: the next look for its subject; None if there can be none from this check set.
     """
     what = kind(opened.flagged_names)
     covered = opened.threshold is not None and figures.threshold <= opened.threshold
@@ -250,8 +222,8 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, left: i
         precision_words(figures, what),
         left_up_words(figures, what),
     ]
-    if not covered:
-        words.append(_to_promise_here(opened, figures, left))
+    if not covered and ahead is not None:
+        words.append(_to_promise_here(figures, what, ahead))
     return [word for word in words if word]
 
 
@@ -283,24 +255,24 @@ def naive_warning(naive: PRCurve, threshold: float) -> str:
     )
 
 
-def _to_promise_here(opened: Opening, figures: PointFigures, left: int) -> str:
+def _to_promise_here(figures: PointFigures, what: str, ahead: Ahead) -> str:
     miss_rate = 1 - figures.recall.value
-    if miss_rate >= 1 - opened.recall:
-        return f"No number of labels would promise {target(opened.recall)} here: the estimated recall is not above it."
-    alpha = later_alpha(opened)
-    misses = misses_to_plan(miss_rate, opened.recall, alpha, live=opened.live)
-    more = labels_needed(opened.n, opened.n_flagged, opened.recall, alpha, misses=misses, live=opened.live)
-    plan = _plan(more, left, "plan for about {}", " check label")
-    return f"To promise {target(opened.recall)} here at the next look, {plan}."
+    if miss_rate >= 1 - ahead.recall:
+        return f"No number of labels would promise {target(ahead.recall)} here: the estimated recall is not above it."
+    misses = misses_to_plan(miss_rate, ahead.recall, ahead.alpha, live=ahead.live)
+    found = plan(ahead, misses=misses)
+    if not found.more and found.prospect == Prospect.READY:
+        return f"The next look may promise {target(ahead.recall)} here with the labels there are by now."
+    return plan_words(found, what, here=True)
 
 
-def what_more_would_buy(opened: Opening, sample: Sample, *, left: int) -> str:
+def what_more_would_buy(opened: Opening, sample: Sample, *, ahead: Ahead | None) -> str:
     """Say what 200 more labels, or all that are left, would probably change at the next look; "" if none is left."""
-    n_more = min(MORE_LABELS, left)
-    if not n_more:
+    n_more = 0 if ahead is None else min(MORE_LABELS, ahead.left)
+    if ahead is None or not n_more:
         return ""
-    labels = counted(n_more, "more check label")
-    found = what_more_buys(sample, opened.recall, later_alpha(opened), live=opened.live, n_more=n_more)
+    labels, since = counted(n_more, "more check label"), ahead.n - opened.n
+    found = what_more_buys(sample, ahead.recall, ahead.alpha, live=ahead.live, n_more=max(since + n_more, 0))
     if found.threshold is None:
         return f"{labels} would probably not be enough for a promise at the next look, which needs more confidence."
     then, now = percent(found.reviewed_share), ""
@@ -309,7 +281,7 @@ def what_more_would_buy(opened: Opening, sample: Sample, *, left: int) -> str:
     if then == now:
         return f"{labels} would probably change little: the promise already has {now} of all images reviewed."
     return (
-        f"{labels} would probably let the next look promise {target(opened.recall)} recall with {then} of all images "
+        f"{labels} would probably let the next look promise {target(ahead.recall)} recall with {then} of all images "
         f"reviewed{f', instead of {now}' if now else ''} (estimated from the labels so far)."
     )
 
@@ -330,8 +302,10 @@ def footer(opened: Opening, status: CheckStatus, *, n_images: int, tie: tuple[fl
 def _which_look(opened: Opening) -> str:
     alpha = 1 - opened.confidence
     about = f" for the policy '{opened.policy}'" if opened.policy else ""
-    words = f"{ordinal(opened.look).capitalize()} look at this check set{about}, with {_confidence(opened.alpha)} confidence"
-    words += f" (the first needed {_confidence(look_alpha(1, opened.error))})." if opened.look > 1 else "."
+    words = (
+        f"{ordinal(opened.look).capitalize()} look at this check set{about}, with {confidence_words(opened.alpha)} confidence"
+    )
+    words += f" (the first needed {confidence_words(look_alpha(1, opened.error))})." if opened.look > 1 else "."
     if opened.share < 1:
         words += (
             f" It has {percent(opened.share)} of the set's {100 * alpha:.3g}% chance of error, so that all promises from the "
@@ -358,32 +332,3 @@ def _readers(opened: Opening) -> str:
         return f"{words}; there are no second readings."
     most = percent(upper_limit(opened.disagreed, opened.reread, ALPHA), up=True)
     return f"{words}; second readings disagreed on {opened.disagreed:,} of {opened.reread:,} (at most {most}, 95% sure)."
-
-
-def _plan(more: MoreLabels, left: int, say: str, noun: str = "") -> str:
-    """Say how many labels to plan for, never more than there are images to read.
-
-    Args:
-        say: the sentence, with "{}" for the number.
-        noun: follows "more".
-    """
-    if more.expected > left:
-        return f"more labels are needed than there are: {_too_many(left)}"
-    high = f"all {left:,} there are" if more.high is None or more.high >= left else _rough(more.high, most=left)
-    number = f"{_rough(more.expected, most=left)} more{noun}{'s' if noun and more.expected != 1 else ''}"
-    return say.format(f"{number} ({_rough(more.low, most=left)} to {high})")
-
-
-def _too_many(left: int) -> str:
-    if not left:
-        return "no check image is left to read; ingest more images"
-    there = "only 1 check image is" if left == 1 else f"only {left:,} check images are"
-    return f"{there} left to read, probably too few; ingest more images"
-
-
-def _rough(n: int, *, most: int) -> str:
-    """Round a planning figure to two digits, but never above `most`."""
-    if n < 10:
-        return str(n)
-    digits = len(str(n)) - 2
-    return f"{min(round(n, -digits), most):,}"

@@ -304,27 +304,6 @@ def threshold_for_precision(sample: Sample, precision: float) -> float | None:
     return float(sample.curve.thresholds[enough[-1]]) if len(enough) else None
 
 
-def cheapest_threshold(sample: Sample, *, miss: float, review: float = 1.0) -> float:
-    """Return the threshold with the lowest estimated cost; of equals, the highest.
-
-    Args:
-        miss: cost of one missed image of the flagged class, > 0.
-        review: cost of reviewing one image.
-    """
-    thresholds = sample.curve.thresholds
-    above = (len(sample.pool) - sample.counted_below(thresholds)) / len(sample.pool)
-    below = [sample.scores < threshold for threshold in thresholds]
-    # With no label below a threshold, the images below it are assumed to be like all images.
-    share = np.array([sample.flagged[side].mean() if side.any() else sample.prevalence.value for side in below])
-    return float(thresholds[np.argmin(miss * share * (1 - above) + review * above)])
-
-
-def cost_per_1000(figures: PointFigures, *, miss: float, review: float = 1.0) -> Range:
-    """Return the cost of 1,000 images at a threshold: misses are estimated (NaN if unknown), reviews are counted."""
-    reviews, missed = review * figures.reviewed_per_1000, figures.missed_per_1000
-    return Range(*(reviews + miss * value for value in (missed.value, missed.low, missed.high)))
-
-
 @dataclass(frozen=True)
 class MoreBought:
     """What more labels would probably give at the next look."""

@@ -282,7 +282,7 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     drift = openings.drift_of_owed(space, opened)
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
     others = beside(space, opened)
-    words = promise_words(opened, figures, sample, left=openings.left_to_read(space, opened))
+    words = promise_words(opened, figures, sample, ahead=status.after(opened))
     told = [*words, *(beside_words(opened, other) for other in others), *below]
     record: dict[str, object] = {
         "number": opened.number,

@@ -366,7 +366,7 @@ def test_two_windows_are_not_asked_for_the_same_pictures(loop, server, tab, spac
 
 
 def test_an_export_writes_a_zip_and_says_what_it_is_of(tab, space, monkeypatch):
-    monkeypatch.setattr("core.delivery.bundle.export_zip", lambda *_, **__: (_ for _ in ()).throw(InputError("No room.")))
+    monkeypatch.setattr("core.delivery.zipped.export_zip", lambda *_, **__: (_ for _ in ()).throw(InputError("No room.")))
     show(tab, page=PageName.OPERATING)
     page = tab.pane(OperatingPage)._points
     tab.do(page._on_export)

@@ -16,11 +16,12 @@ from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 
 from core.delivery import score as scoring
-from core.delivery.bundle import choose, export_bundle, export_zip, load_bundle
+from core.delivery.bundle import choose, export_bundle, load_bundle
+from core.delivery.zipped import PACKED, export_zip, last_export
 from core.encoders.embed import embed
 from core.encoders.encoder import Encoder, Vit, load_encoder
 from core.encoders.vit import Architecture
-from core.errors import InputError
+from core.errors import InputError, StoppedError
 from core.evidence import check_sets, openings, points
 from core.evidence.frozen import score_probe
 from core.evidence.subject import Subject
@@ -53,6 +54,35 @@ def score(bundle, source, out):
 def quickly(monkeypatch):
     """Exports without the ONNX model, which takes seconds."""
     monkeypatch.setattr("core.delivery.bundle._write_onnx", lambda *_: 0.0)
+
+
+def test_an_export_that_is_stopped_at_any_stage_leaves_nothing_and_an_older_one_stays(promised, tmp_path, quickly):
+    folder = tmp_path / "zips"
+    with Workspace(promised / "w", read_only=True) as space:
+        steps = []
+        file, _ = export_zip(space, folder, on_progress=lambda done, total: steps.append((done, total)))
+        assert steps == sorted(steps)
+        assert (steps[0][0], steps[-1]) == (0, (2 * PACKED, 2 * PACKED))
+        before = file.read_bytes()
+        asked = []
+        export_zip(space, folder, stop=lambda: bool(asked.append(1)))
+        stages = len(asked)
+        assert stages > 8  # before each stage, and while packing
+        for last in range(stages):
+            left = iter(range(last))
+            with pytest.raises(StoppedError, match="nothing was written"):
+                export_zip(space, folder, stop=lambda left=left: next(left, None) is None)
+            assert file.read_bytes() == before or zipfile.is_zipfile(file)
+            assert [f.suffix for f in folder.iterdir()] == [".zip"] * len(list(folder.glob("bundle-*.zip"))), last
+        assert len(list(folder.iterdir())) <= 2
+
+
+def test_the_newest_export_of_a_workspace_is_known(promised, tmp_path, quickly):
+    shutil.copytree(promised / "w", tmp_path / "w", ignore=shutil.ignore_patterns("exports", "workspace.lock"))
+    with Workspace(tmp_path / "w", read_only=True) as space:
+        assert last_export(space) == ""
+        export_zip(space, space.folder / "exports")
+        assert last_export(space) > openings.openings(space)[0].at
 
 
 def test_a_bundle_is_complete_and_says_what_was_promised(bundle, promised):

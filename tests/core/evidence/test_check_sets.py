@@ -281,7 +281,7 @@ def test_the_sentences_are_those_of_the_specification(space):
     opened = check_sets.open_check_set(space, analyst="ann")
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = figures_at(sample, opened.threshold)
-    words = promise(opened, figures, sample, left=openings.left_to_read(space, opened))
+    words = promise(opened, figures, sample, ahead=check_sets.status(space).after(opened))
     assert f"{figures.reviewed:,} images" in words[0]
     assert words[1].startswith("At least 90% of explicit images are caught (95% sure; estimate ")
     warning = naive_warning(pr_curve(np.array([2.0, 1.0]), np.array([True, True])), 1.5)
@@ -381,8 +381,8 @@ def test_what_was_read_since_an_opening_is_counted(space):
     read(space, 120)
     opened = check_sets.open_check_set(space, analyst="ann")
     assert openings.read_since(space, opened) == 0
-    left = openings.left_to_read(space, opened)
-    assert left == int(space.sealed.sum()) - 120
+    ahead = check_sets.status(space).after(opened)
+    assert (ahead.n, ahead.left) == (120, int(space.sealed.sum()) - 120)
     read(space, 9)
     row = int(opened.rows[0])
     seq = label_action(space, row).seq

@@ -14,22 +14,22 @@ from core.catalog.records import Policy
 from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
 from core.evidence.check_sets import CheckStatus
+from core.evidence.costs import Prices, cheapest, cheapest_threshold, cost_per_1000
 from core.evidence.openings import Opening
+from core.evidence.plan import Ahead
 from core.evidence.sentences import (
     at_handle,
     closed,
     footer,
     later_alpha,
     naive_warning,
-    per_1000,
     promise,
     shown_curve,
     what_more_would_buy,
 )
+from core.evidence.thousand import thousand, thousand_words
 from core.evidence.threshold import (
     Sample,
-    cheapest_threshold,
-    cost_per_1000,
     figures_at,
     threshold_for_precision,
     threshold_for_recall,
@@ -66,6 +66,10 @@ def openings(draw):
     return opened, sample, draw(st.integers(0, n_pool - n))
 
 
+def ahead_of(opened, left):
+    return Ahead(opened.recall, later_alpha(opened), opened.n, opened.n_flagged, left)
+
+
 def thresholds(sample):
     return [float(sample.pool[0]) - 1, *np.quantile(sample.pool, [0, 0.2, 0.5, 0.8, 1]).tolist(), float(sample.pool[-1]) + 1]
 
@@ -83,10 +87,7 @@ def test_what_is_caught_was_reviewed_and_missed_was_left_up(found):
         for range_ in (figures.caught_per_1000, figures.missed_per_1000, figures.recall, figures.precision):
             if range_ is not None and not math.isnan(range_.value):
                 assert range_.low - 1e-9 <= range_.value <= range_.high + 1e-9
-        words = {name: figure for name, figure, _ in per_1000(figures)}
-        if not math.isnan(figures.caught_per_1000.value):
-            assert float(words["caught"].replace(",", "")) <= float(words["reviewed"].replace(",", ""))
-        assert cost_per_1000(figures, miss=20).low <= cost_per_1000(figures, miss=20).high
+        assert cost_per_1000(figures, Prices()).low <= cost_per_1000(figures, Prices()).high
 
 
 def test_caught_and_missed_are_those_of_a_slow_count_by_side():
@@ -99,13 +100,79 @@ def test_caught_and_missed_are_those_of_a_slow_count_by_side():
     assert (figures.reviewed_per_1000, figures.caught_per_1000.value, figures.missed_per_1000.value) == pytest.approx(
         (283, 226.4, 35.85)
     )
-    assert per_1000(figures)[:2] == [("reviewed", "283", "counted"), ("caught", "226", "159 to 267")]
+    found = thousand(figures)
+    assert (found.reviewed.said, found.caught.said, found.caught.range_said) == ("283", "226", "159 to 267")
+    assert (found.false_alarms.said, found.false_alarms.range_said) == ("57", "16 to 124")
+    assert (found.missed.said, found.left_rightly.said, found.flagged.said) == ("36", "681", "262")
+    assert thousand_words(figures) == (
+        "Per 1,000 images, 283 are reviewed (226 caught and 57 false alarms) and 717 left up (36 missed and 681 rightly left "
+        "up)."
+    )
     above = figures_at(Sample.uniform(scores, flagged, pool), 2.0)
     assert (above.reviewed_per_1000, above.caught_per_1000.value) == (0, 0)  # nothing is reviewed, so nothing is caught
     gap = np.concatenate([pool, np.full(1_000, 5.0)])
     unknown = figures_at(Sample.uniform(scores, flagged, gap), 3.0)
     assert math.isnan(unknown.caught_per_1000.value)  # half of the images are above, and no label is
-    assert per_1000(unknown)[1] == ("caught", "not known", "0 to 500")
+    said = thousand(unknown)
+    assert (said.caught.said, said.caught.range_said, said.false_alarms.said) == ("not known", "0 to 500", "not known")
+    assert (said.reviewed.said, said.flagged.said) == ("500", "not known")
+
+
+@given(openings())
+@QUICK
+def test_the_counts_of_1000_images_always_add_up_as_they_are_written(found):
+    for threshold in thresholds(found[1]):
+        figures = figures_at(found[1], threshold)
+        told = thousand(figures)
+        assert_adds_up(told)
+        unit = 10**told.reviewed.decimals
+        assert abs(told.reviewed.value / unit - figures.reviewed_per_1000) <= 0.5 / unit + 1e-9
+        for cell, exact in ((told.caught, figures.caught_per_1000), (told.missed, figures.missed_per_1000)):
+            assert cell.low / unit <= max(exact.low, 0) + 1e-6
+            assert cell.value is None or abs(cell.value / unit - exact.value) <= 1 / unit + 1e-6
+        for cell in vars(told).values():
+            assert cell.value is None or cell.low <= cell.value <= cell.high
+
+
+def assert_adds_up(told):
+    """Add the words up as a reader would."""
+
+    def add(*cells):
+        numbers = [cell.said for cell in cells]
+        return None if "not known" in numbers else round(sum(float(number.replace(",", "")) for number in numbers), 6)
+
+    for parts, whole in (
+        ((told.caught, told.false_alarms), told.reviewed),
+        ((told.missed, told.left_rightly), told.left_up),
+        ((told.caught, told.missed), told.flagged),
+    ):
+        assert add(*parts) in (add(whole), None)
+    assert add(told.reviewed, told.left_up) == 1_000
+
+
+@given(st.integers(1, 10**7), st.data())
+@QUICK
+def test_rare_classes_get_as_many_decimals_as_it_takes_to_be_seen(n_pool, data):
+    n = min(n_pool, 60)
+    reviewed = data.draw(st.integers(0, n_pool))
+    labels = data.draw(st.integers(0, n))
+    pool = np.concatenate([np.zeros(min(n_pool - reviewed, 500)), np.ones(min(reviewed, 500))])
+    flagged = np.arange(n) < data.draw(st.integers(0, n))
+    sample = Sample.uniform(np.where(np.arange(n) < labels, 1.0, 0.0), flagged, pool)
+    if not flagged.any():
+        return
+    share = reviewed / n_pool
+    figures = figures_at(sample, 0.5)
+    scale = share / figures.reviewed_share if figures.reviewed_share else 0.0
+    rest = (1 - share) / (1 - figures.reviewed_share) if figures.reviewed_share < 1 else 0.0
+    caught, missed = figures.caught_per_1000, figures.missed_per_1000
+    shrunk = replace(
+        figures,
+        reviewed_per_1000=1000 * share,
+        caught_per_1000=replace(caught, value=scale * caught.value, low=scale * caught.low, high=scale * caught.high),
+        missed_per_1000=replace(missed, value=rest * missed.value, low=rest * missed.low, high=rest * missed.high),
+    )
+    assert_adds_up(thousand(shrunk))
 
 
 @pytest.mark.slow
@@ -133,16 +200,16 @@ def test_no_sentence_has_nan_and_no_plan_asks_for_more_than_is_left(found):
     status = status_of(opened, left)
     promised = None if opened.threshold is None else figures_at(sample, opened.threshold)
     sentences = [
-        *promise(opened, promised, sample, left=left),
+        *promise(opened, promised, sample, ahead=ahead_of(opened, left)),
         *closed(status, ["explicit"]),
-        what_more_would_buy(opened, sample, left=left),
+        what_more_would_buy(opened, sample, ahead=ahead_of(opened, left)),
         *footer(opened, status, n_images=opened.frame, tie=sample.largest_tie, drift=None),
         shown_curve(opened, 0),
     ]
     for threshold in thresholds(sample):
         figures = figures_at(sample, threshold)
-        sentences += [*at_handle(opened, figures, sample, left=left), naive_warning(sample.curve, threshold)]
-        sentences += [word for line in per_1000(figures) for word in line]
+        sentences += [*at_handle(opened, figures, sample, ahead=ahead_of(opened, left)), naive_warning(sample.curve, threshold)]
+        sentences.append(thousand_words(figures))
     for sentence in sentences:
         assert not re.search(r"\bnan\b|\binf\b|-0\.0+\b|\b1 images|\b1 labels|  ", sentence), sentence
         for number in re.findall(r"(?:about|plan for about|and|all) ([\d,]+) more|^([\d,]+) more", sentence):
@@ -173,24 +240,28 @@ def some_opening(*, n=100, n_flagged=10, look=1):
 
 def test_a_plan_beyond_the_pool_says_to_ingest_more():
     opened, sample = some_opening()
-    (words,) = promise(opened, None, sample, left=50)
-    assert "more labels are needed than there are: only 50 check images are left to read" in words
-    assert "ingest more images" in words
-    (words,) = promise(opened, None, sample, left=0)
-    assert "no check image is left to read; ingest more images" in words
-    (words,) = promise(opened, None, sample, left=450)
+    (words,) = promise(opened, None, sample, ahead=ahead_of(opened, 50))
+    assert "90% recall can probably not be promised: only 50 check images are left to read, probably too few." in words
+    assert (
+        "Lower the recall to 70% or less, or ingest more images." in words
+    )  # 15 flagged at the second look: 0.005 ** (1 / 15)
+    (words,) = promise(opened, None, sample, ahead=ahead_of(opened, 0))
+    assert "90% recall cannot be promised: no check image is left to read." in words
+    (words,) = promise(opened, None, sample, ahead=ahead_of(opened, 40))
+    assert "cannot be promised: only 40 check images are left to read, and more explicit ones than that are needed." in words
+    (words,) = promise(opened, None, sample, ahead=ahead_of(opened, 450))
     assert "label about 400 more (270 to all 450 there are) before you look again" in words
-    assert "more labels are needed than there are" in " ".join(closed(status_of(opened, 50), ["explicit"]))
+    assert "can probably not be promised" in " ".join(closed(status_of(opened, 50), ["explicit"]))
     none = replace(status_of(opened, 50), n_flagged=0)
     assert "only 50 check images are left to read" in " ".join(closed(none, ["explicit"]))
-    assert what_more_would_buy(opened, sample, left=7).startswith("7 more check labels would")
-    assert what_more_would_buy(opened, sample, left=0) == ""
+    assert what_more_would_buy(opened, sample, ahead=ahead_of(opened, 7)).startswith("7 more check labels would")
+    assert what_more_would_buy(opened, sample, ahead=ahead_of(opened, 0)) == ""
 
 
 def test_there_is_one_best_promise_and_plans_are_made_for_the_look_that_is_to_come():
     opened, sample = some_opening()
     known = replace(status_of(opened, 5_000, known=opened), look=1, alpha=opened.alpha)
-    page = [*closed(known, ["explicit"]), *promise(opened, None, sample, left=5_000)]
+    page = [*closed(known, ["explicit"]), *promise(opened, None, sample, ahead=ahead_of(opened, 5_000))]
     best = [number for sentence in page for number in re.findall(r"at least ([\d.]+%)", sentence)]
     assert best == ["72%"]  # 0.04 ** (1 / 10), once
     plans = {number for sentence in page for number in re.findall(r"label about ([\d,]+) more", sentence)}
@@ -201,8 +272,10 @@ def test_there_is_one_best_promise_and_plans_are_made_for_the_look_that_is_to_co
 
 def test_what_is_planned_is_not_more_than_there_is():
     opened, _ = some_opening()
-    empty = replace(status_of(opened, 0), n=0, n_flagged=0, n_total=40)
-    assert "read 40 random ones in Check" in closed(empty, ["explicit"])[0]
+    empty = replace(status_of(opened, 0), n=0, n_flagged=0, n_total=60)
+    assert "read 60 random ones in Check" in closed(empty, ["explicit"])[0]
+    few = closed(replace(empty, n_total=40), ["explicit"])  # the second look at 90% needs 51 flagged ones
+    assert few[1].startswith("90% recall cannot be promised: only 40 check images are left to read")
     nothing = replace(empty, n_total=0)
     assert "read" not in closed(nothing, ["explicit"])[0]
     assert closed(replace(nothing, missing="No class is flagged."), []) == ["No class is flagged."]
@@ -234,11 +307,35 @@ def test_thresholds_that_are_asked_for_reach_what_was_asked_for(found):
         above = sample.all_scores >= threshold
         weight = np.ones(len(above)) if sample.weights is None else sample.weights
         assert weight[above & sample.all_flagged].sum() / weight[above].sum() >= 0.5 - 1e-9
-    best = figures_at(sample, cheapest_threshold(sample, miss=5))
+
+
+@given(openings())
+@QUICK
+def test_the_cheapest_threshold_is_that_of_a_slow_count(found):
+    _, sample, _ = found
+    sample, prices = replace(sample, extra_scores=np.array([]), extra_flagged=np.array([], bool), weights=None), Prices(miss=5)
+    best = figures_at(sample, cheapest_threshold(sample, prices))
     if not math.isnan(best.missed_per_1000.value):
         for other in sample.curve.thresholds[:: max(1, len(sample.curve.thresholds) // 8)]:
-            cost = cost_per_1000(figures_at(sample, float(other)), miss=5).value
-            assert math.isnan(cost) or cost_per_1000(best, miss=5).value <= cost + 1e-6
+            cost = cost_per_1000(figures_at(sample, float(other)), prices).value
+            assert math.isnan(cost) or cost_per_1000(best, prices).value <= cost + 1e-6
+
+
+def test_the_cheapest_threshold_has_a_range_and_moves_with_the_prices():
+    rng = np.random.default_rng(3)
+    truth = rng.random(4_000) < 0.3
+    pool = rng.normal(size=4_000) + 2 * truth
+    sample = Sample.uniform(pool[:300], truth[:300], pool)
+    careful, thrifty = (cheapest(sample, Prices(miss, 1)) for miss in (50, 1))
+    assert careful.threshold < thrifty.threshold
+    for found in (careful, thrifty):
+        low, high = found.threshold_range
+        assert low <= found.threshold <= high
+        assert high - low < 3
+        assert found.cost_range[0] < found.cost_range[1]
+    assert cheapest(sample, Prices(50, 1)) == careful  # the same in every window
+    everything = cheapest_threshold(sample, Prices(1e9, 1))
+    assert figures_at(sample, everything).missed_per_1000.value == 0
 
 
 @given(openings())
