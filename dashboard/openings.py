@@ -14,8 +14,11 @@ from core.catalog.label_book import UNLABELLED
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.beside import beside, beside_words, order_words
+from core.evidence.by_class import ClassLabels, class_labels
 from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
+from core.evidence.path import Path, path_of, reading_words
+from core.evidence.plan import Ahead
 from core.evidence.points import OperatingPoint
 from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import Sample
@@ -44,13 +47,15 @@ class OpeningView:
     drift: float | None
     points: tuple[OperatingPoint, ...]
     in_force: InForce  # for this policy
-    left: int  # images that a later look could add to the shown opening's labels
+    ahead: Ahead | None  # the look after the shown opening; None if there can be none
+    path: Path  # to a promise
     n_since: int  # sealed labels read or changed since it
     export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
     no_export: str  # why there is nothing to export; "" if there is
     set_opened: bool  # whether the check set was opened, for any policy
     advice: str = ""  # which scorer to open the set for first
     beside: tuple[str, ...] = ()  # how its scorer compares with others that were opened
+    classes: ClassLabels | None = None  # the opening's check labels by class
     problem: str = ""  # why the opening cannot be shown
 
 
@@ -82,12 +87,21 @@ class Openings:
         Args:
             subject: the first policy stands for one that is not declared.
         """
+        from core.delivery.zipped import last_export
+
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
-        key = (number, subject, *state, tuple(space.policies), openings.mark(space))
-        return self._shared.once("opening", key, lambda: self._work_out(number, subject))
+        exported_at = last_export(space)
+        key = (number, subject, *state, tuple(space.policies), openings.mark(space), exported_at)
+        return self._shared.once("opening", key, lambda: self._work_out(number, subject, exported_at))
 
-    def _work_out(self, number: int | None, asked: Subject) -> OpeningView:
+    def reading(self) -> str:
+        """Return how many check images are read of those that a promise needs, in words; "" where no class is flagged."""
+        space = self._workspace
+        key = (space.labels.version, Same(space.current), tuple(space.classes), space.check_set, tuple(space.policies))
+        return self._shared.once("reading", (*key, openings.mark(space)), lambda: reading_words(space))
+
+    def _work_out(self, number: int | None, asked: Subject, exported_at: str) -> OpeningView:
         workspace = self._workspace
         names = tuple(known.name for known in policies(workspace))
         subject = Subject(asked.policy if asked.policy in names else names[0], asked.scorer)
@@ -109,7 +123,8 @@ class Openings:
             drift=None,
             points=tuple(points.points(workspace)),
             in_force=points.in_force(workspace, subject.policy if opened is None else opened.policy),
-            left=0 if opened is None else openings.left_to_read(workspace, opened),
+            ahead=None if opened is None else status.after(opened),
+            path=path_of(workspace, status, exported_at=exported_at),
             n_since=0 if opened is None else openings.read_since(workspace, opened),
             export=export,
             no_export=no_export,
@@ -125,7 +140,8 @@ class Openings:
             return replace(view, problem=f"Opening {opened.number} cannot be shown. {error}")
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         compared = tuple(beside_words(opened, other) for other in beside(workspace, opened))
-        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared)
+        classes = class_labels(workspace, opened)
+        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared, classes=classes)
 
     def _export(self) -> "tuple[tuple[Choice, ...], str]":
         from core.delivery.bundle import choose

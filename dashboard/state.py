@@ -6,6 +6,7 @@ import numpy as np
 import param
 
 from core.evidence.decisions import NOT_SCORED, REVIEW
+from core.evidence.queues import Queue
 from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.grid import GridIndex, LassoMode
@@ -92,6 +93,8 @@ class SessionState(param.Parameterized):
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
     openings: int = param.Integer(default=0, doc="Increases when check sets or operating points have changed.")
+    read_for: Queue = param.Selector(default=Queue.PROMISE, objects=list(Queue), doc="What the Check tab reads for.")
+    reading: str = param.String(doc="How many check images are read of those that a promise needs, in words.")
     show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     training: list[RunRecord] | None = param.Parameter(doc="Training runs, newest first; None before they are read.")

@@ -8,7 +8,7 @@ from core.evidence.check_sets import CheckStatus
 from core.evidence.openings import Opening
 from core.evidence.plan import Plan, Prospect, plan, plan_words, read_words
 from core.evidence.subject import PROBE, Subject
-from core.labels.policies import codes_of
+from core.labels.policies import codes_of, policies
 from core.missing import missing_for_score
 from core.wording import counted, target
 from core.workspace import Workspace
@@ -116,6 +116,16 @@ def path_of(workspace: Workspace, status: CheckStatus, *, exported_at: str = "")
         is_next = is_next and done[key]
         steps.append(Step(key, stage, TITLES[key], *said[key]))
     return Path(tuple(steps), found, read_words(found, done=promised))
+
+
+def reading_words(workspace: Workspace) -> str:
+    """Say how far reading is for the policy that needs most: "read 40 of 139 for a promise of 90% recall"; "" without one."""
+    if not workspace.flagged_names:
+        return ""
+    paths = [(path(workspace, Subject(policy.name)), policy) for policy in policies(workspace)]
+    found, policy = max(paths, key=lambda pair: (pair[0].steps[1].stage != Stage.DONE, pair[0].plan.goal))
+    about = f" ({policy.name})" if len(paths) > 1 else ""
+    return f"{found.read} for a promise of {target(policy.recall)} recall{about}"
 
 
 def _untaught(workspace: Workspace, status: CheckStatus) -> str:

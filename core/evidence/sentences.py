@@ -162,6 +162,22 @@ def promise(opened: Opening, figures: PointFigures | None, sample: Sample, *, ah
     ]
 
 
+def headline(opened: Opening, figures: PointFigures | None, sample: Sample) -> str:
+    """State the promise in one sentence, or that there is none.
+
+    Args:
+        figures: at the promised threshold; None if there is none.
+    """
+    what = kind(opened.flagged_names)
+    if figures is None:
+        return f"No promise of {target(opened.recall)} recall for {what} images yet."
+    reached = scored(opened, figures.threshold, sample, by_probe="that score", by_column="with scores")
+    return (
+        f"Review images {reached}: at least {target(opened.recall)} of {what} images are caught "
+        f"({target(opened.confidence)} sure)."
+    )
+
+
 def later_alpha(opened: Opening) -> float:
     """Return the error allowed to the look after more labels."""
     return opened.alpha if opened.live else look_alpha(opened.look + 1, opened.error)

@@ -5,13 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.errors import InputError
 from core.evidence import check_sets, points
+from core.evidence.check_sets import CheckStatus
 from core.evidence.focus import FocusDraw, draw_focus
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
 from core.evidence.subject import PROBE, Subject
 from core.wording import counted
 from core.wording import verb as verb_of
+from dashboard.hub import Topic
 from dashboard.openings import OpeningView
 
 if TYPE_CHECKING:
@@ -26,8 +29,25 @@ class EvidenceActions(Runner):
         """Load what the Operating point page shows of a policy and scorer."""
         self.run(partial(self._server.openings.view, number, subject), done, on=self._server.slow_pool)
 
-    def open_check_set(self, subject: Subject, done: Callable[[int], None]) -> None:
-        """Open the check set for the newest model; this counts as a look."""
+    def count_reading(self) -> None:
+        """Work out how many check images are read of those that a promise needs."""
+        self.fetch(self._server.openings.reading, lambda words: self.state.param.update(reading=words))
+
+    def open_check_set(self, asked: CheckStatus, done: Callable[[int], None]) -> None:
+        """Open the check set for the newest model; this counts as a look.
+
+        Args:
+            asked: what the person was told that it costs; if that is out of date, nothing is opened.
+        """
+
+        def open_as_asked() -> Opening:
+            stands = check_sets.status(self.workspace, asked.subject)
+            if _cost(stands) != _cost(asked):
+                raise InputError(
+                    "Labels, model or looks have changed while you were asked, so nothing was opened; open again to see "
+                    "what it costs now."
+                )
+            return check_sets.open_check_set(self.workspace, asked.subject, analyst=self.state.analyst)
 
         def opened(found: Opening) -> None:
             about = f" for '{found.policy}'" if found.policy else ""
@@ -36,7 +56,7 @@ class EvidenceActions(Runner):
             self._announce(f"Opened check set {found.check_set}{about}: look {found.look}, with {labels}.")
             done(found.number)
 
-        self.run(partial(check_sets.open_check_set, self.workspace, subject, analyst=self.state.analyst), opened)
+        self.run(open_as_asked, opened)
 
     def change_terms(self, term: str, value: Any, policy: str, undo: Callable[[], None]) -> None:
         """Change a term of the check set, the recall of a policy; `undo` shows the current terms again if that is refused."""
@@ -83,6 +103,9 @@ class EvidenceActions(Runner):
         done: Callable[[Path, str], None],
         *,
         failed: Callable[[], None],
+        on_progress: Callable[[float], None],
+        stop: Callable[[], bool],
+        point: str | None = None,
         threshold: float | None = None,
         opened: Opening | None = None,
     ) -> None:
@@ -90,18 +113,38 @@ class EvidenceActions(Runner):
 
         Args:
             done: called with the file and a description of the bundle.
-            threshold, opened: an unnamed threshold; None for the point in force, else the newest promise.
+            on_progress: called on the document with the share that is done.
+            stop: asked in the thread that writes.
+            point, threshold, opened: a saved point, or an unnamed threshold; None for the point in force, else the promise.
         """
+        shown = -1
+
+        def tell(n_done: int, total: int) -> None:
+            nonlocal shown
+            if (percent := 100 * n_done // total) > shown:
+                shown = percent
+                self.soon(partial(on_progress, n_done / total))
 
         def export() -> tuple[Path, str]:
-            from core.delivery.bundle import export_zip
+            from core.delivery.zipped import EXPORTS, export_zip
 
-            file, manifest = export_zip(self.workspace, self.workspace.folder / "exports", threshold=threshold, opened=opened)
+            file, manifest = export_zip(
+                self.workspace, self.workspace.folder / EXPORTS, point=point, threshold=threshold, opened=opened,
+                on_progress=tell, stop=stop,
+            )  # fmt: skip
             several = len(manifest.rules) > 1
             told = [f"{rule.policy}: {_rule_words(rule)}" if several else _rule_words(rule) for rule in manifest.rules]
             return file, "; ".join(told)
 
-        self.run(export, lambda found: done(*found), on=self._server.slow_pool, failed=failed)
+        def written(found: tuple[Path, str]) -> None:
+            done(*found)
+            self._server.hub.publish(Topic.OPENINGS)
+
+        self.run(export, written, on=self._server.slow_pool, failed=failed)
+
+
+def _cost(status: CheckStatus) -> tuple[object, ...]:
+    return status.look, status.alpha, status.n, status.n_flagged, status.policy, status.check_set
 
 
 def _rule_words(rule: "Rule") -> str:

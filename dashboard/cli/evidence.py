@@ -26,6 +26,7 @@ from dashboard.extras import needs
 if TYPE_CHECKING:
     from core.evidence.check_sets import CheckStatus
     from core.evidence.openings import Opening
+    from core.evidence.path import Step
     from core.evidence.subject import Subject
 
 POLICY = "One of the policies."
@@ -235,13 +236,17 @@ def promise(
 
 def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, object]]:
     """Return what can be said of a subject now, in words and as JSON."""
+    from core.delivery.zipped import last_export
     from core.evidence import check_sets, openings
     from core.evidence.beside import order_words
+    from core.evidence.path import path_of
     from core.evidence.sentences import closed
 
     status = check_sets.status(space, subject)
     advice, number = order_words(space, status), status.check_set.number
     before = closed(status, status.policy.classes) + ([advice] if advice else [])
+    found = path_of(space, status, exported_at=last_export(space))
+    steps = "Path to a promise: " + "; ".join(_step_words(step) for step in found.steps) + "."
     opened = next((r for r in openings.openings(space) if (r.check_set, r.subject) == (number, subject)), None)
     record: dict[str, object] | None = None
     words, problem = before + ([status.missing] if status.missing else []), ""
@@ -263,11 +268,19 @@ def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, obje
         "next_look": status.look,
         "next_alpha": status.alpha,
         "missing": status.missing,
+        "path": [{"step": step.key, "stage": step.stage, "count": step.count, "hint": step.hint} for step in found.steps],
+        "needed": found.plan.goal,
+        "prospect": found.plan.prospect,
         "sentences": before,
         "opened": record,
         "problem": problem,
     }
-    return "\n".join(words), result
+    return "\n".join([*words, steps]), result
+
+
+def _step_words(step: "Step") -> str:
+    count = f", {step.count}" if step.count else ""
+    return f"{step.title.lower()} ({'next' if step.stage == 'now' else step.stage}{count})"
 
 
 def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") -> tuple[dict[str, object], list[str]]:
@@ -276,6 +289,7 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     from core.evidence.beside import beside, beside_words
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words
+    from core.evidence.thousand import thousand_words
 
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = openings.promised_figures(opened, sample)
@@ -283,7 +297,8 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
     others = beside(space, opened)
     words = promise_words(opened, figures, sample, ahead=status.after(opened))
-    told = [*words, *(beside_words(opened, other) for other in others), *below]
+    outcome = [] if figures is None else [thousand_words(figures)]
+    told = [*words, *outcome, *(beside_words(opened, other) for other in others), *below]
     record: dict[str, object] = {
         "number": opened.number,
         "check_set": opened.check_set,

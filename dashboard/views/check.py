@@ -23,6 +23,7 @@ from dashboard.inputs import Verb
 from dashboard.views.class_buttons import class_buttons
 from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.reading import REMEMBERED, QueuePane
+from dashboard.views.shown import draw_when_shown
 
 BATCH = 10  # images fetched ahead; no other window is asked for them
 GRID = 25  # images read at once
@@ -65,7 +66,7 @@ class CheckPane(QueuePane):
 
     def _head(self) -> list[Any]:
         self._purpose = pmui.Select(
-            label="Read for", options=PURPOSES, value=Queue.PROMISE, size="small", width=165, margin=(4, 6)
+            label="Read for", options=PURPOSES, value=self.state.read_for, size="small", width=165, margin=(4, 6)
         )
         self._way = pmui.Select(label="How", options=[ONE_BY_ONE, AT_ONCE], size="small", width=130, margin=(4, 6))
         self._gallery = Gallery(
@@ -85,11 +86,18 @@ class CheckPane(QueuePane):
             sizing_mode="stretch_width",
             visible=False,
         )
-        self._purpose.param.watch(lambda _: self.refill(), "value")
+        self._purpose.param.watch(lambda _: self._on_purpose(), "value")
+        self.state.param.watch(lambda event: setattr(self._purpose, "value", event.new), "read_for")
+        draw_when_shown(self.state, self.actions.count_reading, ["labels_version", "openings", "encoder"], tab=Tab.CHECK)
+        self.state.param.watch(lambda _: self.draw(), "reading")
         self._way.param.watch(self._on_way, "value")
         for widget, name in ((self._gallery, "picked"), (self._flagged, "value"), (self._others, "value")):
             widget.param.watch(lambda _: self._on_grid_changed(), name)
         return [pn.Row(self._purpose, self._way, sizing_mode="stretch_width", margin=0), self._grid]
+
+    def _on_purpose(self) -> None:
+        self.state.read_for = self._purpose.value
+        self.refill()
 
     # -- one by one --
 
@@ -345,7 +353,8 @@ class CheckPane(QueuePane):
         evidence = workspace.evidence()
         read, sealed = int(evidence.sum()), int((evidence & workspace.sealed).sum())
         n_check = counted(int(workspace.is_check.sum()), "check image")
-        return f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise."
+        so_far = f": {self.state.reading}" if self.state.reading else ""
+        return f"{read:,} of {n_check} read, {sealed:,} of them sealed for a promise{so_far}."
 
     def _nothing_left(self, purpose: Queue) -> str:
         if purpose == Queue.SECOND:

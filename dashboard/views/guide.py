@@ -12,6 +12,7 @@ from dashboard.state import SessionState
 from dashboard.theme import styled
 from dashboard.views.words import words
 
+READ = ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is.")
 STEPS = (  # title, what to do
     ("Lasso a cluster", "Draw a line around a group of points. Their pictures appear below, blurred. Hold R to see one clear."),
     ("Label it", "Press the key of a class, or click its button on the left. Z undoes it."),
@@ -19,7 +20,7 @@ STEPS = (  # title, what to do
         "Teach the model",
         "Suggestions shows the images that teach the model most; press one key for each. Colour by score to see it learn.",
     ),
-    ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is."),
+    READ,
     (
         "Choose the operating point",
         "The Operating point page shows what share of the flagged images a threshold catches, and how certain that is.",
@@ -51,6 +52,7 @@ class Guide(pn.viewable.Viewer):
         )
         self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
         self.state.param.watch(self._show, ["guide", "pinned"])
+        self.state.param.watch(lambda *_: self._draw(), "reading")
         self._follow()
         self._show()
 
@@ -71,6 +73,8 @@ class Guide(pn.viewable.Viewer):
         before, self._done = self._done, [a or b for a, b in zip(self._done, self._facts(), strict=True)]
         if self._done != before and self._done[self.step] and not all(self._done):
             self.step = self._done.index(False)
+        if STEPS[self.step] is READ:
+            self.actions.count_reading()
         self._draw()
 
     def _go_back(self, *_: Any) -> None:
@@ -91,6 +95,8 @@ class Guide(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         title, told = STEPS[self.step]
+        if STEPS[self.step] is READ and self.state.reading:
+            told += f" So far: {self.state.reading}."
         signs = ["✓" if done else "●" if number == self.step else "○" for number, done in enumerate(self._done)]
         dots = "".join(f'<span class="step{" now" if n == self.step else ""}">{sign}</span> ' for n, sign in enumerate(signs))
         where = f"Step {self.step + 1} of {len(STEPS)}" + (" (done)" if self._done[self.step] else "")

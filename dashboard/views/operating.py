@@ -1,4 +1,4 @@
-"""The Operating point page: the check set of a policy, its curve, the threshold, the promise and saved points."""
+"""The Operating point page: the path to a promise, the promise, what a threshold does; everything else is behind Details."""
 
 import math
 import time
@@ -11,51 +11,62 @@ import param
 
 from core.errors import InputError
 from core.evidence.openings import promised_figures
+from core.evidence.path import Path, StepKey
+from core.evidence.queues import Queue
 from core.evidence.sentences import (
     at_handle,
     footer,
+    headline,
     naive_warning,
     promise,
+    scored,
     shown_curve,
     what_more_would_buy,
 )
 from core.evidence.subject import PROBE, Subject
-from core.evidence.threshold import (
-    Sample,
-    cheapest_threshold,
-    cost_per_1000,
-    figures_at,
-    nearest_to,
-    threshold_for_precision,
-    threshold_for_recall,
-)
+from core.evidence.threshold import Sample, figures_at, nearest_to, threshold_for_precision, threshold_for_recall
 from core.labels.policies import policies
-from core.wording import per_thousand, signed, target
+from core.wording import signed, target
 from dashboard.actions import Actions
-from dashboard.choices import PageName
+from dashboard.choices import PageName, Tab
 from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
-from dashboard.theme import css
+from dashboard.theme import css, styled
+from dashboard.views.components.ask import Ask
+from dashboard.views.components.fold import Fold
 from dashboard.views.components.gallery import Gallery, Tile
+from dashboard.views.components.printed import Printed
+from dashboard.views.components.steps import Steps
 from dashboard.views.echoes import Echoes
 from dashboard.views.message import MessageLine
 from dashboard.views.number_field import asked_number, number_field, written
-from dashboard.views.operating_charts import WIDTH, CurveChart, ScoreChart, legend
+from dashboard.views.operating_charts import HEIGHT, CurveChart, ScoreChart, legend
 from dashboard.views.operating_check import CheckColumn
+from dashboard.views.operating_details import CostsTab, classes_html
 from dashboard.views.operating_points import PointsColumn
-from dashboard.views.operating_words import SIDE, average_precision, closed_panel, paragraphs, per_1000_table, ranged, small
+from dashboard.views.operating_sheet import sheet
+from dashboard.views.operating_words import (
+    SIDE,
+    average_precision,
+    closed_panel,
+    lead,
+    paragraphs,
+    small,
+    thousand_table,
+    threshold_line,
+)
 from dashboard.views.words import words
 
 NEAR = 5  # pictures shown on each side of the threshold
 BEYOND = 0.2  # of the scores' span that may still be typed beyond them: all or nothing is reviewed
-MISS = 20.0  # reviews that a miss costs, until the user sets another number
 GALLERY_HEIGHT = 112  # px
+PATH_WIDTH = 290  # px
 SETTLE = 0.2  # s after the last move: then the other widgets and the pictures follow; charts and words follow at once
 
 
 class OperatingPage(pn.viewable.Viewer):
-    """Three columns: the check set, the charts, what a threshold does."""
+    """What can be promised and what a threshold does; the threshold is one, however it is moved."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -70,6 +81,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._moved_at, self._settling = 0.0, False
         self._drawn = b""  # what the charts show
         self._curve, self._histogram = CurveChart(), ScoreChart(self._on_drag)
+        self._ask = Ask(width=0, height=0, margin=0)
+        self._printed = Printed(margin=(6, 8))
         names = [policy.name for policy in policies(self.state.workspace)]
         self._policies = pmui.RadioButtonGroup(
             label="Policy", options=names, value=names[0], size="small", visible=len(names) > 1, margin=(4, 12)
@@ -80,15 +93,29 @@ class OperatingPage(pn.viewable.Viewer):
             label="Scores by", options=[PROBE, *columns], value=PROBE, size="small", visible=bool(columns), margin=(4, 12)
         )
         self._scorers.param.watch(lambda event: self._turn_to(replace(self._subject, scorer=event.new)), "value")
-        self._check = CheckColumn(actions=self.actions, load=self._load, reload=lambda: self._load(self._wanted))
+        both = {"actions": self.actions, "ask": self._ask}
+        self._check = CheckColumn(**both, load=self._load, reload=lambda: self._load(self._wanted))
+        self._points = PointsColumn(**both, hold=self._hold)
+        self._costs = CostsTab(actions=self.actions, hold=self._hold)
+        self._fold = Fold(name_kept="details", label="Details", sizing_mode="stretch_width", margin=(4, 8, 0, 8))
+        self._fold.param.watch(lambda _: self._on_fold(), "open")
+        self._tabs = self._detail_tabs()
+        self._details = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
+        self._promise = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._steps = Steps(on_step=self._on_step, width=PATH_WIDTH, margin=(4, 8))
         self._layout = pn.Column(
             MessageLine(state=self.state, page=PageName.OPERATING),
-            pn.Row(self._policies, self._scorers, margin=0),
-            pn.Row(self._check, self._chart_column(), self._handle_column(), margin=0),
+            pn.Row(
+                self._promise, self._policies, self._scorers, self._points.download, self._printed, self._ask,
+                sizing_mode="stretch_width", margin=0,
+            ),
+            pn.Row(self._steps, self._chart_column(), self._handle_column(), sizing_mode="stretch_width", margin=0),
+            self._fold,
+            self._details,
             sizing_mode="stretch_both",
             scroll="y-auto",
             margin=8,
-        )
+        )  # fmt: skip
         self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version"])
         self.state.param.watch(self._draw_pictures, ["privacy_view", "reveal"])
         self._on_state()
@@ -96,7 +123,7 @@ class OperatingPage(pn.viewable.Viewer):
     # -- columns --
 
     def _chart_column(self) -> pn.Column:
-        self._promise = words(width=WIDTH, margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._closed = words(closed_panel(), margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._slider = pmui.FloatSlider(
             label="Threshold",
             start=-1,
@@ -104,7 +131,7 @@ class OperatingPage(pn.viewable.Viewer):
             step=0.01,
             format="0.000",
             value=0,
-            width=WIDTH - 60,
+            sizing_mode="stretch_width",
             margin=(0, 24),
             size="small",
             disabled=True,
@@ -112,59 +139,108 @@ class OperatingPage(pn.viewable.Viewer):
         self._slid = Echoes(self._slider)
         self._slider.param.watch(lambda event: self._on_slider(event.new), "value")
         self._slider.param.watch(lambda event: self._on_release(event.new), "value_throttled")
-        self._shown = words(width=WIDTH, margin=(0, 8))
+        self._curve.figure.update(sizing_mode="stretch_both", min_height=HEIGHT)
         self._charts = pn.Column(
-            self._shown,
-            pn.pane.Bokeh(self._curve.figure, margin=4),
-            pn.pane.HTML(legend(), width=WIDTH, margin=(0, 8), stylesheets=[css("charts")]),
-            pn.pane.Bokeh(self._histogram.figure, margin=4),
+            pn.Column(
+                pn.pane.Bokeh(self._curve.figure, margin=4, sizing_mode="stretch_both"), sizing_mode="stretch_width", margin=0,
+                **styled("chart-room", sheet="operating"),
+            ),
+            pn.pane.HTML(legend(), sizing_mode="stretch_width", margin=(0, 8), stylesheets=[css("charts")]),
             self._slider,
+            sizing_mode="stretch_width",
+            margin=0,
             visible=False,
-        )
-        return pn.Column(self._promise, self._charts, width=WIDTH + 16, margin=4)
+        )  # fmt: skip
+        return pn.Column(self._closed, self._charts, sizing_mode="stretch_width", max_width=1100, margin=(0, 4))
 
     def _handle_column(self) -> pn.Column:
-        self._words = words(width=SIDE, margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._outcome = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._above, self._below = (
+            Gallery(
+                view=self.state.privacy_view, empty="", tile_size=56, sizing_mode="stretch_width", height=GALLERY_HEIGHT,
+                margin=(0, 4),
+            )
+            for _ in range(2)
+        )  # fmt: skip
+        self._column = pn.Column(
+            self._outcome,
+            pmui.Typography(object="Just above the threshold: reviewed", variant="caption", margin=(4, 8, 0, 8)),
+            self._above,
+            pmui.Typography(object="Just below: left up", variant="caption", margin=(4, 8, 0, 8)),
+            self._below,
+            width=SIDE + 16,
+            margin=(0, 4),
+            visible=False,
+        )
+        return self._column
+
+    def _detail_tabs(self) -> pmui.Tabs:
+        self._shown = words(margin=(0, 8))
+        self._words = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._by_class = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._typed, self._want_recall, self._want_precision = (
-            number_field(label, width=108) for label in ("Threshold", "Recall about", "Precision about")
+            number_field(label, width=130) for label in ("Threshold", "Recall about", "Precision about")
         )
         self._typing, self._recalls, self._precisions = map(Echoes, (self._typed, self._want_recall, self._want_precision))
         self._typed.param.watch(lambda event: self._on_typed(event.new), "value")
         self._want_recall.param.watch(lambda event: self._on_target("recall", event.new), "value")
         self._want_precision.param.watch(lambda event: self._on_target("precision", event.new), "value")
-        self._miss = number_field("A miss costs (reviews)", width=165, value=MISS)
-        self._misses, self._miss_costs = Echoes(self._miss), MISS
-        self._miss.param.watch(lambda event: self._on_miss(event.new), "value")
-        self._cheapest = pmui.Button(
-            label="Cheapest", size="small", variant="outlined", color="default", margin=(12, 8), on_click=self._to_cheapest
+        fields = pn.Row(self._typed, self._want_recall, self._want_precision, margin=(8, 0, 0, 0))
+        scores = pn.pane.Bokeh(self._histogram.figure, margin=4, sizing_mode="stretch_width")
+        said = pn.Column(fields, self._words, sizing_mode="stretch_width", margin=0)
+        self._by_hand = pn.Row(
+            said, pn.Column(scores, self._shown, sizing_mode="stretch_width", margin=0), sizing_mode="stretch_width", margin=0
         )
-        self._cost = words(width=SIDE, margin=(0, 8))
-        self._above, self._below = (
-            Gallery(view=self.state.privacy_view, empty="", tile_size=56, width=SIDE, height=GALLERY_HEIGHT, margin=(0, 4))
-            for _ in range(2)
+        return pmui.Tabs(
+            ("Threshold", self._by_hand),
+            ("Points", self._points),
+            ("Costs", self._costs),
+            ("By class", self._by_class),
+            ("Evidence", self._check),
+            sizing_mode="stretch_width",
+            margin=0,
         )
-        self._points = PointsColumn(actions=self.actions, hold=self._hold)
-        self._column = pn.Column(
-            self._words,
-            pn.Row(self._typed, self._want_recall, self._want_precision, margin=0),
-            pn.Row(self._miss, self._cheapest, margin=0),
-            self._cost,
-            self._points,
-            pmui.Typography(object="Just above the threshold", variant="caption", margin=(4, 8, 0, 8)),
-            self._above,
-            pmui.Typography(object="Just below", variant="caption", margin=(4, 8, 0, 8)),
-            self._below,
-            width=SIDE + 16,
-            margin=4,
-            visible=False,
-        )
-        return self._column
+
+    def _on_fold(self) -> None:
+        if self._fold.open and not self._details.objects:
+            self._details.objects = [self._tabs]  # a chart that is drawn while it is hidden has no width
+        self._details.visible = self._fold.open
+        self._draw_details()
+
+    # -- the path --
+
+    def _on_step(self, key: str) -> None:
+        step = StepKey(key) if key in list(StepKey) else None
+        found = None if self._view is None else next((s for s in self._view.path.steps if s.key == step), None)
+        if found is None or not found.possible:
+            return
+        self.actions.forget_error()
+        if step == StepKey.TEACH:
+            self.state.param.update(page=PageName.MAP, tab=Tab.SUGGESTIONS)
+        elif step == StepKey.READ:
+            self.state.param.update(page=PageName.MAP, tab=Tab.CHECK, read_for=Queue.PROMISE)
+        elif step == StepKey.OPEN:
+            self._check.ask_open()
+        elif step == StepKey.CHOOSE:
+            self._points.ask_name()
+        elif step == StepKey.FORCE:
+            self._points.ask_force()
+        else:
+            self._points.ask_export()
+
+    def _show_path(self, path: Path) -> None:
+        self._steps.steps = [
+            {"key": s.key, "stage": s.stage, "title": s.title, "count": s.count, "hint": s.hint, "possible": s.possible}
+            for s in path.steps
+        ]
 
     # -- following --
 
     def _on_state(self, *_: Any) -> None:
         if self.state.page == "operating":
             self._load(self._wanted)
+        else:
+            self._printed.sheet = ""  # other pages print themselves
 
     def _load(self, number: int | None) -> None:
         self._wanted = number
@@ -195,23 +271,27 @@ class OperatingPage(pn.viewable.Viewer):
                 options=list(view.policies), value=view.status.policy.name, visible=len(view.policies) > 1
             )
         self._check.show(view)
+        self._show_path(view.path)
         opened, sample = view.opened, view.sample
         shown = sample is not None
-        self._charts.visible = self._column.visible = self._slider.visible = shown
+        self._charts.visible = self._column.visible = self._by_hand.visible = shown
+        self._closed.visible = not shown
         if opened is None or sample is None:
-            self._promise.object = small([view.problem]) if view.problem else closed_panel()
+            self._promise.object = lead(self._before(view), [view.problem])
             self._check.conclude([])
-            self._drawn = b""
+            self._printed.sheet, self._drawn = "", b""
             return
         promised = promised_figures(opened, sample)
-        more = what_more_would_buy(opened, sample, left=view.left)
-        told = [*promise(opened, promised, sample, left=view.left), more, *view.beside]
-        self._promise.object = paragraphs(told, first=True)
+        whole = promise(opened, promised, sample, ahead=view.ahead)
+        self._promise.object = lead(
+            headline(opened, promised, sample), whole[:1] if promised is None else [" ".join(whole[2:])]
+        )
         newest = next(found for found in view.history if found.subject == opened.subject)
-        self._shown.object = small([shown_curve(opened, view.n_since, newest=newest), self._next_look(view)])
+        more = what_more_would_buy(opened, sample, ahead=view.ahead)
+        self._shown.object = small([shown_curve(opened, view.n_since, newest=newest), self._next_look(view), more])
         n = self.state.workspace.n_images
         below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)
-        self._check.conclude([*below, average_precision(sample.average_precision)])
+        self._check.conclude([*view.beside, *below, average_precision(sample.average_precision)])
         self._draw_charts(view, opened.threshold, sample)
         self._points.show(view)
         if before is None or before.number != opened.number or self._threshold is None:
@@ -220,6 +300,15 @@ class OperatingPage(pn.viewable.Viewer):
         else:
             self._draw_handle()
             self._settle()
+
+    @staticmethod
+    def _before(view: OpeningView) -> str:
+        """Say what is next while nothing is opened."""
+        step = view.path.next
+        if step is None or not view.status.policy.classes:
+            return "No promise yet."
+        count = f" ({step.count})" if step.count else ""
+        return f"No promise yet. Next: {step.title[0].lower()}{step.title[1:]}{count}."
 
     def _draw_charts(self, view: OpeningView, promised: float | None, sample: Sample) -> None:
         """Draw curve and scores again where anything they are drawn from has changed: not only with the opening's number."""
@@ -238,17 +327,7 @@ class OperatingPage(pn.viewable.Viewer):
     def _next_look(view: OpeningView) -> str:
         if not view.n_since or view.status.known is not None:
             return ""
-        return view.status.missing or f"'Open: look {view.status.look}', on the left, includes them."
-
-    def _on_miss(self, text: str) -> None:
-        if self._misses.is_persons(text):
-            costs = asked_number(self.actions, text)
-            if costs is not None and costs <= 0:
-                self.actions.say(f"A miss costs more than 0 reviews, got {text}; write for example {MISS:g}.", error=True)
-            elif costs is not None:
-                self._miss_costs = costs
-            self._misses.write(written(self._miss_costs))
-            self.actions.soon(self._draw_handle)
+        return view.status.missing or f"Opening the set again, look {view.status.look}, includes them."
 
     # -- the handle: one threshold, however it is moved --
 
@@ -309,10 +388,6 @@ class OperatingPage(pn.viewable.Viewer):
         self.actions.say(sentence, error=True)
         self._settle()
 
-    def _to_cheapest(self, *_: Any) -> None:
-        if self._view is not None and self._view.sample is not None:
-            self._hold(cheapest_threshold(self._view.sample, miss=self._miss_costs), by="costs")
-
     def _hold(self, threshold: float, *, by: str) -> None:
         """Move the threshold as a person has."""
         self._moved = True
@@ -344,15 +419,22 @@ class OperatingPage(pn.viewable.Viewer):
         figures = figures_at(view.sample, threshold)
         promised = promised_figures(view.opened, view.sample)
         self._curve.mark(figures, promised)
-        naive = [naive_warning(view.naive, threshold)] if view.naive else []
-        told = at_handle(view.opened, figures, view.sample, left=view.left)
-        self._words.object = paragraphs(told) + per_1000_table(figures) + small(naive)
-        cost = cost_per_1000(figures, miss=self._miss_costs)
-        self._cost.object = small([
-            f"Per 1,000 images that is {ranged(cost)} reviews' worth, of which "
-            f"{per_thousand(figures.reviewed_per_1000)} are reviews (counted)."
-        ])  # fmt: skip
+        reached = scored(view.opened, threshold, view.sample, by_probe="Review images that score", by_column="Review scores")
+        covered = view.opened.threshold is not None and threshold <= view.opened.threshold
+        self._outcome.object = threshold_line(reached, covered=covered) + thousand_table(figures)
         self._points.follow(threshold)
+        self._draw_details()
+
+    def _draw_details(self) -> None:
+        """Draw what depends on the threshold behind Details, while that is open."""
+        view, threshold = self._view, self._threshold
+        if not self._fold.open or view is None or view.opened is None or view.sample is None or threshold is None:
+            return
+        figures = figures_at(view.sample, threshold)
+        naive = [naive_warning(view.naive, threshold)] if view.naive else []
+        self._words.object = paragraphs(at_handle(view.opened, figures, view.sample, ahead=view.ahead)) + small(naive)
+        self._costs.show(view, threshold)
+        self._by_class.object = classes_html(view, threshold, self.state.workspace.class_names)
 
     def _settle(self) -> None:
         """Let the other widgets and the pictures follow once the hand rests: a widget that is written to fast echoes."""
@@ -383,6 +465,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._typing.write(written(view.opened.as_given(threshold)))
         self._recalls.write(written(figures.recall.value, 3))
         self._precisions.write(written(None if figures.precision is None else figures.precision.value, 3))
+        self._printed.sheet = sheet(self.state.workspace, view, threshold, analyst=self.state.analyst)
         self._draw_pictures()
 
     def _draw_pictures(self, *_: Any) -> None:

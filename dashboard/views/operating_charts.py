@@ -10,7 +10,7 @@ from core.palette import UNLABELLED_COLOUR, WHITE
 from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
 from dashboard.theme import ESTIMATE, HANDLE, NAIVE, PESSIMISTIC, PROMISED
 
-WIDTH, HEIGHT, LOW_HEIGHT = 464, 310, 150  # px
+HEIGHT, LOW_HEIGHT = 270, 190  # px; as wide as there is room
 BINS = 60
 SPAN = (0.001, 0.999)  # quantiles of the scores that the histogram shows; a few far ones would flatten the rest
 TIPS = (
@@ -49,7 +49,7 @@ class CurveChart:
                 "promised": dots(*pr, colour=PROMISED, size=11, rim=WHITE),
                 "handle": dots(*pr, colour=HANDLE, size=11, rim=WHITE),
             },
-            x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), width=WIDTH, height=HEIGHT,
+            x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), height=HEIGHT,
         )  # fmt: skip
         self.figure = self.chart.figure
 
@@ -99,7 +99,7 @@ class ScoreChart:
                 "promised": upright(colour=PROMISED, width=2, dash="dashed"),
                 "handle": upright(colour=HANDLE, width=5),
             },
-            x="score", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, width=WIDTH, height=LOW_HEIGHT,
+            x="score", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, height=LOW_HEIGHT,
         )  # fmt: skip
         self.figure = self.chart.figure
         self._promised, self._handle = self.chart.span("promised"), self.chart.make_handle("handle")

@@ -1,4 +1,4 @@
-"""The left column of the Operating point page: the check set, its terms, what opening it costs, and its openings."""
+"""How the evidence is made, in the details of the Operating point page: the check set, its terms and its openings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,12 @@ import panel_material_ui as pmui
 import param
 
 from core.evidence.focus import is_offered
+from core.evidence.preview import costs, gains
 from core.evidence.sentences import closed
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
+from dashboard.views.components.ask import Ask
 from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.number_field import asked_number, number_field, written
 from dashboard.views.operating_words import SIDE, paragraphs, small, title
@@ -26,13 +28,14 @@ class CheckColumn(pn.viewable.Viewer):
 
     actions = param.ClassSelector(class_=Actions)
     load: Callable[[int | None], None] = param.Callable(doc="Called with the number of the opening to show.")
+    ask = param.ClassSelector(class_=Ask, doc="What asks before anything is done.")
     reload: Callable[[], None] = param.Callable(doc="Called when what is shown has to be loaded again.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._view: OpeningView | None = None
         terms = self.actions.workspace.check_set
-        self._closed = words(width=SIDE, margin=(0, 8))
+        self._closed = words(margin=(0, 8))
         self._closed.object = "Loading…"
         self._recall = number_field("Recall", width=106, value=terms.recall)
         self._confidence = number_field("Confidence", width=106, value=terms.confidence)
@@ -42,7 +45,7 @@ class CheckColumn(pn.viewable.Viewer):
         self._terms = {name: Echoes(widget, seconds=RARELY) for name, widget in terms_of.items()}
         for name, widget in terms_of.items():
             widget.param.watch(lambda event, term=name: self._on_term(term, event.new), "value")
-        self._open = pmui.Button(label="Open", size="small", on_click=lambda _: self._on_open())
+        self._open = pmui.Button(label="Open", size="small", on_click=lambda _: self.ask_open())
         self._new_set = pmui.Button(
             label="New check set",
             size="small",
@@ -61,19 +64,19 @@ class CheckColumn(pn.viewable.Viewer):
         self._history = pmui.Select(label="Opening", options={}, size="small", width=SIDE - 10, visible=False)
         self._openings = Echoes(self._history, seconds=RARELY)
         self._history.param.watch(lambda event: self._on_opening(event.new), "value")
-        self._footer = words(width=SIDE, margin=(4, 8))
+        self._footer = words(margin=(4, 8))
         self._rest = pn.Column(  # empty fields and a button that does nothing yet would be pressed
             pn.Row(self._recall, self._confidence, self._size, margin=0),
             self._live,
             pn.Row(self._open, self._new_set, margin=0),
             self._focus,
             self._history,
-            self._footer,
+            width=SIDE + 16,
             margin=0,
             visible=False,
         )
-        heading = pmui.Typography(object="Check set", variant="h6", margin=(0, 8))
-        self._layout = pn.Column(heading, self._closed, self._rest, width=SIDE + 16, margin=4)
+        told = pn.Column(self._closed, self._footer, sizing_mode="stretch_width", margin=0)
+        self._layout = pn.Row(told, self._rest, sizing_mode="stretch_width", margin=4)
 
     def show(self, view: OpeningView) -> None:
         """Show the state of the check set and the list of its openings."""
@@ -104,9 +107,24 @@ class CheckColumn(pn.viewable.Viewer):
         """Show what is true of the opening as a whole."""
         self._footer.object = small(sentences)
 
-    def _on_open(self) -> None:
-        if self._view is not None:
-            self.actions.open_check_set(self._view.status.subject, self.load)
+    def ask_open(self) -> None:
+        """Say what opening the set costs and what it would give, and ask."""
+        if self._view is None:
+            return
+        status = self._view.status
+        if status.missing or status.known is not None:
+            self.actions.say(status.missing or "The set is open with this model and these labels; nothing is new.", error=True)
+            return
+        about = f" for the policy '{status.policy.name}'" if status.policy.name else ""
+        self.ask.ask(
+            f"Open the check set{about}?",
+            [
+                {"heading": "What it costs", "sentences": costs(status)},
+                {"heading": "What it would give", "sentences": gains(status, status.policy.classes)},
+            ],
+            go=f"Open: look {status.look}",
+            then=lambda *_: self.actions.open_check_set(status, self.load),
+        )
 
     def _on_opening(self, number: int | None) -> None:
         if self._openings.is_persons(number):

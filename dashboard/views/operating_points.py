@@ -1,10 +1,10 @@
 """Saved points of the shown opening, and the bundles that can be exported; part of the Operating point page."""
 
-import html
+import math
+import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,133 +14,227 @@ from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
 from core.evidence.sentences import between, say_threshold, scored
 from core.evidence.subject import PROBE
-from core.evidence.threshold import Sample, figures_at
+from core.evidence.thousand import thousand
+from core.evidence.threshold import figures_at
 from core.wording import percent
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
+from dashboard.theme import css
+from dashboard.views.components.ask import Ask, Option
 from dashboard.views.download import Download
-from dashboard.views.operating_words import SIDE, minute, small
+from dashboard.views.operating_words import grid, minute, small
 from dashboard.views.words import words
+
+COMPARED = (
+    "point", "threshold", "promised", "recall (95%)", "precision (95%)", "reviewed of 1,000", "caught", "false alarms",
+    "missed", "",
+)  # fmt: skip
+
+
+class Export(TypedDict, total=False):
+    """What a bundle is written of; nothing = the point in force, else the promise."""
+
+    point: str
+    threshold: float
+    opened: Opening
 
 
 class PointsColumn(pn.viewable.Viewer):
-    """Name the threshold shown, put a point in force, export."""
+    """Saved points side by side; name the threshold shown, put a point in force, export."""
 
     actions = param.ClassSelector(class_=Actions)
     hold: Callable[..., None] = param.Callable(doc="Called with a threshold to show.")
+    ask = param.ClassSelector(class_=Ask, doc="What asks before anything is done.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._view: OpeningView | None = None
         self._threshold: float | None = None  # the one that is shown
-        self._name = pmui.TextInput(label="Name of this point", value="", size="small", width=180)
-        self._save = pmui.Button(label="Save", size="small", margin=(12, 8), on_click=lambda _: self._save_point())
-        self._points = pn.Column(width=SIDE, margin=0)
-        self._export, self._export_shown = (
-            pmui.Button(label="", size="small", variant="outlined", margin=(4, 8), on_click=on_click)
-            for on_click in (lambda _: self._on_export(), lambda _: self._on_export(shown=True))
-        )
-        self._no_export = words(width=SIDE, margin=(0, 8))
-        self._download = Download(label="Download", actions=self.actions)
-        self._layout = pn.Column(
-            pn.Row(self._name, self._save, margin=0),
-            self._points,
-            self._export,
-            self._no_export,
-            self._export_shown,
-            self._download,
-            width=SIDE + 8,
-            margin=0,
-        )
+        self._stopped: threading.Event | None = None  # of the export that runs
+        self._table = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._points = pn.FlexBox(margin=0)
+        self.download = Download(label="Download", actions=self.actions)
+        self._layout = pn.Column(self._table, self._points, sizing_mode="stretch_width", margin=0)
 
     def show(self, view: OpeningView) -> None:
-        """List the points of an opening."""
+        """Show the points of an opening."""
         self._view = view
-        if view.opened is None or view.sample is None:
-            return
-        mine = [point for point in view.points if point.opening == view.opened.number]
-        head = [small(["Points of this opening, with their figures:"])] if mine else []
-        self._points.objects = [
-            *(words(text, margin=(0, 8)) for text in head),
-            *(self._point_row(point, view, view.opened, view.sample) for point in mine),
-        ]
-
-    def _point_row(self, point: OperatingPoint, view: OpeningView, opened: Opening, sample: Sample) -> pn.Column:
-        figures, force = figures_at(sample, point.threshold), view.in_force
-        reached = scored(opened, point.threshold, sample, by_probe="", by_column=" at scores")
-        state = f" <b>in force</b> since {minute(force['at'])}, by {html.escape(force['analyst'])}." if point.in_force else ""
-        precision = "not said" if figures.precision is None else percent(figures.precision.value)
-        told = (
-            f"<b>{html.escape(point.name)}</b>{html.escape(reached)} ({html.escape(point.analyst)}): "
-            f"recall {percent(figures.recall.value)} ({between(figures.recall)}), precision {precision}, "
-            f"{percent(figures.reviewed_share)} reviewed (counted).{state}"
-        )
-        show = partial(self.hold, point.threshold, by="point")
-        go = pmui.Button(label="Show", size="small", variant="text", color="default", on_click=lambda _: show())
-        force_button = pmui.Button(
-            label="Put in force", size="small", variant="text", on_click=lambda _, n=point.name: self.actions.put_in_force(n)
-        )
-        force_button.visible = not point.in_force
-        return pn.Column(
-            words(f'<div class="note">{told}</div>', width=SIDE, margin=(2, 8, 0, 8)),
-            pn.Row(go, force_button, margin=0),
-            margin=0,
-        )
-
-    def _save_point(self) -> None:
-        if self._view is not None and self._view.opened is not None and self._threshold is not None:
-            self.actions.save_point(self._name.value, self._threshold, self._view.opened, self._saved)
-
-    def _saved(self) -> None:
-        self._name.value = ""
-
-    # -- export --
+        self._draw()
 
     def follow(self, threshold: float) -> None:
         """Take in the threshold that is shown now."""
         self._threshold = threshold
-        self._name_exports()
+        self._draw()
 
-    def _name_exports(self) -> None:
-        """Say on each button what it writes."""
+    def _mine(self) -> list[OperatingPoint]:
+        view = self._view
+        return [] if view is None or view.opened is None else [p for p in view.points if p.opening == view.opened.number]
+
+    def _draw(self) -> None:
+        view = self._view
+        if view is None or view.opened is None or view.sample is None:
+            self._table.object = ""
+            self._points.objects = []
+            return
+        mine = self._mine()
+        rows = [self._row(point.name, point.threshold, view, point) for point in mine]
+        if self._threshold is not None:
+            rows.append(self._row("shown now", self._threshold, view, None))
+        note = "No point is saved of this opening yet: save the threshold shown under a name." if not mine else ""
+        self._table.object = grid(COMPARED, rows, marked=len(mine) if self._threshold is not None else None) + small([note])
+        self._points.objects = [
+            pmui.Button(
+                label=f"Show '{point.name}'", size="small", variant="text", color="default", margin=(0, 4),
+                on_click=lambda _, at=point.threshold: self.hold(at, by="point"),
+            )
+            for point in mine
+        ]  # fmt: skip
+
+    def _row(self, name: str, threshold: float, view: OpeningView, point: OperatingPoint | None) -> list[str]:
+        """Return a point as a row of the comparison."""
+        opened, sample = view.opened, view.sample
+        if opened is None or sample is None:
+            return []
+        figures, force = figures_at(sample, threshold), view.in_force
+        found = thousand(figures)
+        precision = (
+            "not said" if figures.precision is None else f"{percent(figures.precision.value)} ({between(figures.precision)})"
+        )
+        state = "" if point is None else f"saved by {point.analyst}"
+        if point is not None and point.in_force:
+            state = f"in force since {minute(force['at'])}, by {force['analyst']}"
+        covered = opened.threshold is not None and figures.threshold <= opened.threshold
+        return [
+            name,
+            scored(opened, threshold, sample, by_probe="", by_column="").strip(),
+            "yes" if covered else "no",
+            f"{percent(figures.recall.value)} ({between(figures.recall)})",
+            precision,
+            found.reviewed.said,
+            found.caught.said,
+            found.false_alarms.said,
+            found.missed.said,
+            state,
+        ]
+
+    # -- choose, put in force --
+
+    def ask_name(self) -> None:
+        """Ask for a name of the threshold that is shown."""
         view, threshold = self._view, self._threshold
         if view is None or view.opened is None or view.sample is None or threshold is None:
             return
-        number = view.opened.number
-        kept = next((c for c in view.export if c.opened is not None and c.opened.number == number), None)  # of this opening
-        same = kept is not None and view.sample.counted_above(kept.threshold) == view.sample.counted_above(threshold)
-        named = {  # as the sentences round it, where its images are known
-            choice.policy.name: say_threshold(choice.threshold, view.sample) if choice is kept else f"{choice.threshold:.3f}"
-            for choice in view.export
-        }
-        if len(view.policies) > 1:
-            rules = ", ".join(f"{policy} ≥ {score}" for policy, score in named.items())
-            self._export.label = f"Export the bundle of all policies: {rules}"
-        elif view.export:
-            self._export.label = f"Export the bundle of {view.export[0].title}, ≥ {named[view.export[0].policy.name]}"
-        several = len(view.policies) > 1
-        about = f" for {view.opened.policy}" if several else ""
-        at = say_threshold(threshold, view.sample)
-        self._export_shown.label = f"Export the threshold shown{about}, ≥ {at}, without a name"
-        self._no_export.object = small([view.no_export])
-        self._export.param.update(visible=bool(view.export), disabled=False)
-        possible = view.opened.scorer == PROBE and bool(view.export or not several)  # a bundle computes no other scores
-        self._export_shown.param.update(visible=possible and not same, disabled=False)
+        opened, covered = view.opened, view.opened.threshold is not None and threshold <= view.opened.threshold
+        promised = "The promise covers it." if covered else "The promise does not cover it: its figures are estimates."
+        at = scored(opened, threshold, view.sample, by_probe="scores", by_column="scores").strip()
+        self.ask.ask(
+            "Save this threshold as an operating point?",
+            [{"heading": "", "sentences": [f"Images with {at} are reviewed.", promised]}],
+            go="Save",
+            field="Name of this point",
+            then=lambda _, name: self.actions.save_point(name, threshold, opened, lambda: None),
+        )
 
-    def _on_export(self, *, shown: bool = False) -> None:
-        if self._view is None or self._view.opened is None:
+    def ask_force(self) -> None:
+        """Ask which point to put in force."""
+        view = self._view
+        if view is None or view.opened is None or view.sample is None:
             return
-        for button in (self._export, self._export_shown):
-            button.disabled = True
-        (self._export_shown if shown else self._export).label = "Exporting…"
-        self._download.withdraw()
-        threshold, opened = (self._threshold, self._view.opened) if shown else (None, None)
-        self.actions.export_bundle(self._exported, failed=self._name_exports, threshold=threshold, opened=opened)
+        opened, sample = view.opened, view.sample
+        waiting = sorted(self._mine(), key=lambda point: point.in_force)
 
-    def _exported(self, file: Path, what: str) -> None:
-        self._name_exports()
-        self._download.offer(file.name, file, file.read_bytes)
-        self.actions.say(f"Exported {file.name}: {what}. Score new uploads with 'lassoscope score'.")
+        def about_point(point: OperatingPoint) -> str:
+            at = scored(opened, point.threshold, sample, by_probe="score", by_column="scores").strip()
+            return f"'{point.name}', {at}{', in force now' if point.in_force else ''}"
+
+        options: list[Option] = [{"value": point.name, "label": about_point(point)} for point in waiting]
+        about = f" for the policy '{opened.policy}'" if opened.policy else ""
+        self.ask.ask(
+            f"Put an operating point in force{about}?",
+            [{"heading": "", "sentences": ["Everybody sees which point is in force; who put it there and when is kept."]}],
+            go="Put in force",
+            options=options,
+            then=lambda name, _: self.actions.put_in_force(name),
+        )
+
+    # -- export --
+
+    def exports(self) -> dict[str, tuple[str, Export]]:
+        """Return what can be exported: key -> (words that name point and threshold, arguments of the export)."""
+        view, threshold = self._view, self._threshold
+        if view is None or view.opened is None or view.sample is None or threshold is None:
+            return {}
+        sample, opened, several = view.sample, view.opened, len(view.policies) > 1
+
+        def at(score: float) -> str:
+            return f"score ≥ {say_threshold(score, sample)}"
+
+        found: dict[str, tuple[str, Export]] = {}
+        kept = next((c for c in view.export if c.opened is not None and c.opened.number == opened.number), None)
+        named = {c.policy.name: at(c.threshold) if c is kept else f"score ≥ {c.threshold:.3f}" for c in view.export}
+        if several and view.export:
+            rules = "; ".join(f"{c.policy.name}: {c.title}, {named[c.policy.name]}" for c in view.export)
+            found["rule"] = (f"All policies: {rules}", {})
+        elif view.export:
+            found["rule"] = (f"{view.export[0].title.capitalize()}, {named[view.export[0].policy.name]}", {})
+        if opened.scorer != PROBE or (several and not view.export):
+            return found
+        used = {c.name for c in view.export}
+        about = f" for {opened.policy}" if several else ""
+        for point in self._mine():
+            if point.name not in used:
+                words_ = f"Operating point '{point.name}'{about}, not in force, {at(point.threshold)}"
+                found[f"point {point.name}"] = (words_, {"point": point.name})
+        known = [kept.threshold if kept is not None else math.nan, *(point.threshold for point in self._mine())]
+        if not any(sample.counted_above(score) == sample.counted_above(threshold) for score in known if not math.isnan(score)):
+            words_ = f"The threshold shown{about}, without a name, {at(threshold)}"
+            found["shown"] = (words_, {"threshold": threshold, "opened": opened})
+        return found
+
+    def ask_export(self) -> None:
+        """Ask what to export."""
+        found = self.exports()
+        if not found:
+            why = "" if self._view is None else self._view.no_export
+            self.actions.say(why or "Nothing can be exported yet; open the check set first.", error=True)
+            return
+        (first, _), *more = found.values()
+        options: list[Option] = [{"value": key, "label": words_} for key, (words_, _) in found.items()] if more else []
+        says = [] if more else [f"{first}."]
+        says.append(
+            "It holds encoder, probe, threshold, promise and model card; new images are scored by it without the workspace."
+        )
+        self.ask.ask(
+            "Export a bundle?",
+            [{"heading": "", "sentences": says}],
+            go="Export",
+            options=options,
+            then=lambda key, _: self.export(found[key or next(iter(found))][1]),
+        )
+
+    def export(self, what: Export) -> None:
+        """Write a bundle, with a bar and a way to cancel."""
+        stopped = self._stopped = threading.Event()
+        self.download.withdraw()
+
+        def cancel() -> None:
+            stopped.set()
+            self.ask.close()
+            self.actions.say("The export is being cancelled; nothing will be written.")
+
+        def tell(share: float) -> None:
+            if self._stopped is stopped and not stopped.is_set():
+                self.ask.progress = share
+
+        def done(file: Path, about: str) -> None:
+            self.ask.close()
+            self.download.offer(file.name, file, file.read_bytes)
+            self.actions.say(f"Exported {file.name}: {about}. Score new uploads with 'lassoscope score'.")
+
+        self.ask.work(cancel)
+        self.actions.export_bundle(
+            done, failed=lambda: None if stopped.is_set() else self.ask.close(), on_progress=tell, stop=stopped.is_set, **what
+        )
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -4,13 +4,13 @@ import html
 from collections.abc import Sequence
 
 from core.evidence.openings import Opening
-from core.evidence.sentences import per_1000
+from core.evidence.thousand import thousand
 from core.evidence.threshold import PointFigures
 from core.maths.precision_recall import Range
-from core.wording import fraction, per_thousand
+from core.wording import fraction
 
 SIDE = 352  # px, of the columns left and right
-PER_1000 = "Per 1,000 images (sides counted on all scores, shares from the check labels on each side):"
+PER_1000 = "Of 1,000 images"
 
 
 def closed_panel() -> str:
@@ -33,10 +33,21 @@ def minute(at: str) -> str:
     return at[:16].replace("T", " ") + " UTC"
 
 
-def paragraphs(sentences: Sequence[str], *, first: bool = False) -> str:
-    """Write sentences; `first` of the page, four are large and the others small."""
-    kinds = ["lead" if number < 4 else "note" for number in range(len(sentences))] if first else ["text"] * len(sentences)
-    return "".join(f'<p class="{kind}">{html.escape(s)}</p>' for kind, s in zip(kinds, sentences, strict=True))
+def paragraphs(sentences: Sequence[str]) -> str:
+    """Write sentences; empty ones are left out."""
+    return "".join(f'<p class="text">{html.escape(said)}</p>' for said in sentences if said)
+
+
+def lead(sentence: str, others: Sequence[str] = ()) -> str:
+    """Write the page's one large sentence, and what stands under it."""
+    under = "".join(f'<p class="under">{html.escape(said)}</p>' for said in others if said)
+    return f'<p class="promise">{html.escape(sentence)}</p>{under}'
+
+
+def threshold_line(reached: str, *, covered: bool) -> str:
+    """Write which images are reviewed at the threshold shown, and whether the promise covers it."""
+    promised = "The promise covers this threshold." if covered else "The promise does not cover this threshold: estimates."
+    return f'<p class="threshold"><b>{html.escape(reached)}</b></p><p class="under">{promised}</p>'
 
 
 def small(sentences: Sequence[str]) -> str:
@@ -44,16 +55,53 @@ def small(sentences: Sequence[str]) -> str:
     return "".join(f'<p class="note">{html.escape(s)}</p>' for s in sentences if s)
 
 
-def ranged(found: Range) -> str:
-    """Write a figure per 1,000 with its range."""
-    return f"{per_thousand(found.value)} ({per_thousand(found.low, down=True)} to {per_thousand(found.high, up=True)})"
+def thousand_rows(figures: PointFigures) -> list[tuple[str, str, str]]:
+    """Return (name, number, range or "counted") of 1,000 images; the numbers add up."""
+    found = thousand(figures)
+    return [
+        ("reviewed", found.reviewed.said, "counted"),
+        ("of those caught", found.caught.said, found.caught.range_said),
+        ("of those false alarms", found.false_alarms.said, found.false_alarms.range_said),
+        ("left up", found.left_up.said, "counted"),
+        ("of those missed", found.missed.said, found.missed.range_said),
+        ("of those rightly left up", found.left_rightly.said, found.left_rightly.range_said),
+        ("of the flagged class in all (caught and missed)", found.flagged.said, found.flagged.range_said),
+    ]
 
 
-def per_1000_table(figures: PointFigures) -> str:
-    """Write how many of 1,000 images are reviewed, caught and missed."""
-    cells = per_1000(figures)
-    body = "".join(f"<div><b>{value}</b>{name}<br>({range_})</div>" for name, value, range_ in cells)
-    return f'<div class="per-1000-title">{PER_1000}</div><div class="per-1000">{body}</div>'
+def thousand_table(figures: PointFigures) -> str:
+    """Write what becomes of 1,000 images as a square whose rows and columns add up."""
+    found = thousand(figures)
+
+    def cell(name: str, number: str, note: str, kind: str = "") -> str:
+        return f'<td class="{kind}"><b>{number}</b>{name}<small>{note}</small></td>'
+
+    rows = (
+        cell("reviewed", found.reviewed.said, "counted", "sum")
+        + "<td>=</td>"
+        + cell("caught", found.caught.said, found.caught.range_said)
+        + "<td>+</td>"
+        + cell("false alarms", found.false_alarms.said, found.false_alarms.range_said),
+        cell("left up", found.left_up.said, "counted", "sum")
+        + "<td>=</td>"
+        + cell("missed", found.missed.said, found.missed.range_said)
+        + "<td>+</td>"
+        + cell("rightly left", found.left_rightly.said, found.left_rightly.range_said),
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<table class="thousand"><caption>{PER_1000}</caption>{body}</table>'
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], *, marked: int | None = None) -> str:
+    """Write a table of text; `marked` is the row that stands out."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
+    body = "".join(
+        f'<tr class="{"marked" if place == marked else ""}">'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for place, row in enumerate(rows)
+    )
+    return f'<table class="grid"><tr>{head}</tr>{body}</table>'
 
 
 def average_precision(found: Range | None) -> str:

@@ -12,7 +12,7 @@ class Direct(Actions):
     def __init__(self, state, openings):
         self.state, self.workspace = state, state.workspace
         hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
-        self._server = SimpleNamespace(openings=openings, slow_pool=None, hub=hub, refits=refits)
+        self._server = SimpleNamespace(openings=openings, slow_pool=None, draw_pool=None, hub=hub, refits=refits)
 
     def run(self, verb, done, *, on=None, failed=lambda: None):
         try:

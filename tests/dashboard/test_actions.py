@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -368,15 +369,27 @@ def test_two_windows_are_not_asked_for_the_same_pictures(loop, server, tab, spac
 def test_an_export_writes_a_zip_and_says_what_it_is_of(tab, space, monkeypatch):
     monkeypatch.setattr("core.delivery.zipped.export_zip", lambda *_, **__: (_ for _ in ()).throw(InputError("No room.")))
     show(tab, page=PageName.OPERATING)
-    page = tab.pane(OperatingPage)._points
-    tab.do(page._on_export)
+    page = tab.pane(OperatingPage)
+    tab.do(lambda: page._points.export({}))
     tab.settle()
     assert tab.state.message == "No room."
-    assert not page._export.disabled
-    assert page._export.label.startswith("Export the bundle of")
-    tab.do(lambda: page._exported(space.folder / "exports" / "b.zip", "the promise"))
-    assert tab.state.message.startswith("Exported b.zip: the promise.")
-    assert page._download.button.visible
+    assert not page._ask.open
+    tab.settle()
+    monkeypatch.undo()
+    written = space.folder / "exports" / "b.zip"
+
+    def export(*_, on_progress, stop, **__):
+        for done in range(5):
+            on_progress(done, 4)
+        assert not stop()
+        return written, SimpleNamespace(rules=[])
+
+    monkeypatch.setattr("core.delivery.zipped.export_zip", export)
+    tab.do(lambda: page._points.export({}))
+    tab.settle()
+    assert tab.state.message.startswith("Exported b.zip: ")
+    assert not page._ask.open
+    assert page._points.download.button.visible
 
 
 def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab, space):

@@ -1,6 +1,7 @@
 """The Operating point page without a browser: one threshold in every widget, echoes are ignored, old results are reported."""
 
 import html
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -44,6 +45,7 @@ def space(opened_once, tmp_path):
 def page(space):
     state = SessionState(workspace=space, shared=Shared(space), page="operating")
     found = OperatingPage(state=state, actions=Direct(state, Openings(space)))
+    found._fold.open = True
     found._load(None)
     return found
 
@@ -95,7 +97,7 @@ def test_every_way_to_move_the_threshold_moves_all_of_them(page):
     assert figures_at(page._view.sample, shown(page)).recall.value >= 0.9
     page._want_precision.value = "0.8"
     assert figures_at(page._view.sample, shown(page)).precision.value >= 0.8
-    page._to_cheapest()
+    page._costs.to_cheapest()
     shown(page)
     drag(page, 0.2)
     page._slider.param.update(value=0.6, value_throttled=0.6)
@@ -110,7 +112,7 @@ WRONG = [
     ("typed", "nan", "This field needs a number"),
     ("want_recall", "3", "from 0 to 1"),
     ("want_precision", "-1", "from 0 to 1"),
-    ("miss", "0", "more than 0 reviews"),
+    ("miss", "0", "costs more than 0"),
     ("recall", "7", "from 0.5 to 0.999"),
     ("size", "many", "This field needs a number"),
 ]
@@ -119,7 +121,8 @@ WRONG = [
 def test_an_impossible_value_is_reported_and_the_field_shows_the_value_in_force(page):
     at = shown(page)
     for field, text, said in WRONG:
-        widget = getattr(page._check if field in ("recall", "size") else page, f"_{field}")
+        part = {"recall": page._check, "size": page._check, "miss": page._costs}.get(field, page)
+        widget = getattr(part, f"_{field}")
         before = widget.value
         widget.value = text
         assert said in page.state.message
@@ -134,9 +137,9 @@ def test_labels_read_since_are_reported_and_the_next_look_is_offered(page, space
     read(space, 7)
     page._on_state()
     assert "7 check labels were added or changed since; they are included in the next look." in page._shown.object
-    assert "Open: look 2" in page._shown.object
+    assert "Opening the set again, look 2, includes them." in page._shown.object
     assert page._check._open.label == "Open: look 2"
-    page.actions.open_check_set(page._view.status.subject, page._load)
+    page.actions.open_check_set(page._view.status, page._load)
     assert "opening 2, with its 157 check labels" in page._shown.object
     assert "since" not in page._shown.object
     choose(page, 1)
@@ -168,23 +171,118 @@ def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(pa
     assert "The newest is opening 3." in page._shown.object
 
 
-def test_the_export_buttons_say_what_they_write(page, space):
+def test_the_export_asks_which_point_and_names_each_with_its_threshold(page, space):
     asked = []
-    page.actions.export_bundle = lambda done, *, failed, **what: asked.append(what)
-    assert page._points._export.label.startswith("Export the bundle of the promise of opening 1 (no point is in force), ≥ ")
-    assert not page._points._export_shown.visible
+    page.actions.export_bundle = lambda done, *, failed, on_progress, stop, **what: asked.append((what, done, stop))
+    page._points.ask_export()
+    ((_, what),) = [(key, words) for key, (words, _) in page._points.exports().items()]
+    assert what.startswith("The promise of opening 1 (no point is in force), score ≥ ")
+    assert what in page._ask.paragraphs[0]["sentences"][0]
+    answer(page, go=False)
+    assert asked == []
     page._typed.value = "0.5"
-    assert page._points._export_shown.label == "Export the threshold shown, ≥ 0.50, without a name"
-    page._points._on_export(shown=True)
-    assert (asked[-1]["threshold"], asked[-1]["opened"].number) == (0.5, 1)
-    page._points._name.value = "careful"
-    page._points._save_point()
-    page.actions.put_in_force("careful")
+    page._points.ask_export()
+    assert [option["value"] for option in page._ask.options] == ["rule", "shown"]
+    assert page._ask.options[1]["label"] == "The threshold shown, without a name, score ≥ 0.50"
+    answer(page, option="shown")
+    assert (asked[-1][0]["threshold"], asked[-1][0]["opened"].number) == (0.5, 1)
+    assert page._ask.open  # with its bar
+    page._ask.close()
+    step(page, "choose")
+    assert (page._ask.field, page._ask.go) == ("Name of this point", "Save")
+    answer(page, text="careful")
     page._on_state()
-    assert page._points._export.label == "Export the bundle of operating point 'careful', in force, ≥ 0.50"
-    assert not page._points._export_shown.visible  # it is what is shown
-    page._points._on_export()
-    assert asked[-1] == {"threshold": None, "opened": None}
+    step(page, "force")
+    answer(page, option="careful")
+    page._on_state()
+    page._points.ask_export()
+    assert page._ask.options == []  # what is shown is the point in force
+    assert "Operating point 'careful', in force, score ≥ 0.50." in page._ask.paragraphs[0]["sentences"]
+    answer(page)
+    what, _, stop = asked[-1]
+    assert what == {}
+    assert not stop()
+    answer(page, go=False)  # cancels the work
+    assert stop()
+    assert not page._ask.open
+    answer(page, go=True)  # there is no question any more
+    assert len(asked) == 2
+
+
+def test_opening_asks_first_and_opens_only_what_was_asked_about(page, space):
+    read(space, 20)
+    page._on_state()
+    step(page, "open")
+    cost, gain = page._ask.paragraphs
+    assert (page._ask.heading, page._ask.go, cost["heading"]) == ("Open the check set?", "Open: look 2", "What it costs")
+    assert "second look" in cost["sentences"][0]
+    assert "promise of 90% recall" in gain["sentences"][0]
+    answer(page, go=False)
+    assert len(openings.openings(space)) == 1
+    step(page, "open")
+    read(space, 5)  # meanwhile
+    answer(page)
+    assert len(openings.openings(space)) == 1
+    assert "nothing was opened" in page.state.message
+    page._on_state()
+    step(page, "open")
+    answer(page)
+    assert len(openings.openings(space)) == 2
+    answer(page)  # a second click
+    assert len(openings.openings(space)) == 2
+
+
+def test_the_path_leads_to_where_each_step_is_done(page, space):
+    stages = {item["key"]: item["stage"] for item in page._steps.steps}
+    assert stages == {"teach": "done", "read": "done", "open": "done", "choose": "now", "force": "later", "export": "later"}
+    step(page, "force")  # not possible yet
+    assert not page._ask.open
+    step(page, "read")
+    assert (page.state.page, page.state.tab, page.state.read_for) == ("map", "check", "promise")
+    page.state.page = "operating"
+    step(page, "teach")
+    assert (page.state.page, page.state.tab) == ("map", "suggestions")
+    page._steps._handle_msg({"key": "no such step"})
+
+
+def test_page_check_tab_and_guide_give_one_number(tmp_path):
+    with made(tmp_path / "rare", n=3_000, share=0.1) as space:
+        teach(space, 60, np.random.default_rng(1))
+        read(space, 110)
+        state = SessionState(workspace=space, shared=Shared(space), page="operating")
+        page = OperatingPage(state=state, actions=Direct(state, Openings(space)))
+        count = next(item["count"] for item in page._steps.steps if item["key"] == "read")
+        page.actions.count_reading()
+        assert state.reading == f"{count} for a promise of 90% recall"
+        assert count.startswith("read 110 of ")
+        assert f"({count})" in page._promise.object
+
+
+def test_the_counts_on_the_page_and_on_paper_add_up(page):
+    def cells(text):
+        return [float(n.replace(",", "")) for n in re.findall(r"<b>([\d.,]+)</b>", text)]
+
+    for threshold in (-3.0, 0.0, 0.4, 2.0):
+        drag(page, threshold)
+        reviewed, caught, wrong, left, missed, right = cells(page._outcome.object.split("<table")[1])
+        assert (caught + wrong, missed + right, reviewed + left) == pytest.approx((reviewed, left, 1_000))
+        sheet = page._printed.sheet
+        for cell in (reviewed, caught, wrong, missed):
+            assert f"<td>{cell:,g}</td>" in sheet.replace(".0</td>", "</td>")
+    assert "at least 90% of explicit images are caught (95% sure)" in page._printed.sheet
+    page.state.page = "map"
+    assert page._printed.sheet == ""
+
+
+def test_details_draw_nothing_while_they_are_closed(page):
+    page._fold._handle_msg({"open": False})
+    before = page._words.object
+    drag(page, 1.234)
+    assert page._words.object == before
+    page._fold._handle_msg({"open": True})
+    assert "≥ 1.23" in page._words.object
+    assert "explicit (flagged)" in page._by_class.object
+    assert "cheapest" in page._costs._words.object
 
 
 @pytest.fixture
@@ -197,7 +295,18 @@ def policies(tmp_path):
         refit(space)
         read(space, 200)
         state = SessionState(workspace=space, shared=Shared(space), page="operating")
-        yield OperatingPage(state=state, actions=Direct(state, Openings(space)))
+        found = OperatingPage(state=state, actions=Direct(state, Openings(space)))
+        found._fold.open = True
+        yield found
+
+
+def answer(page, *, go=True, option="", text=""):
+    """Answer the question on the page as a browser does."""
+    page._ask._handle_msg({"number": page._ask.number, "go": go, "option": option, "text": text})
+
+
+def step(page, key):
+    page._steps._handle_msg({"key": key})
 
 
 def test_one_policy_needs_no_choice_of_policies(page):
@@ -210,26 +319,33 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     assert (check._recall.value, check._open.label) == ("0.9", "Open: look 1")
     cost = html.unescape(check._closed.object)
     assert "for the policy 'explicit': its promise needs 98% confidence, so that all looks for both policies together" in cost
-    check._on_open()
+    step(page, "open")
+    answer(page)
     first = shown(page)
-    assert "At least 90% of explicit images are caught" in page._promise.object
-    assert not kept._export.visible
-    assert "The policy 'weapons' has no promise" in html.unescape(kept._no_export.object)
+    assert "at least 90% of explicit images are caught" in page._promise.object
+    step(page, "export")
+    assert not page._ask.open
+    kept.ask_export()
+    assert "The policy 'weapons' has no promise" in page.state.message
     drag(page, first + 0.25)
     page._policies.value = "weapons"
     assert not page._charts.visible  # nothing was opened for it
     assert (check._recall.value, check._open.label, check._confidence.disabled) == ("0.8", "Open: look 1", True)
     check._recall.value = "0.75"
     assert [p.recall for p in page.state.workspace.policies] == [0.9, 0.75]
-    check._on_open()
+    page._on_state()  # as every window does when terms change
+    step(page, "open")
+    answer(page)
     assert shown(page) == page._view.opened.threshold != first
-    assert "At least 75% of weapons images are caught" in page._promise.object
-    kept._name.value = "arms"
-    kept._save_point()
+    assert "at least 75% of weapons images are caught" in page._promise.object
+    step(page, "choose")
+    answer(page, text="arms")
     page.actions.put_in_force("arms")
     page._on_state()
     assert page._view.in_force["name"] == "arms"
-    assert kept._export.label.startswith(f"Export the bundle of all policies: explicit ≥ {first:.3f}, weapons ≥ ")
+    label = kept.exports()["rule"][0]
+    assert label.startswith("All policies: explicit: the promise of opening 1")
+    assert f"score ≥ {first:.3f}; weapons: operating point 'arms', in force, score ≥ " in label
     above = int(np.argmax(page._view.scores))
     assert "weapons: review (arms)" in page.state.describe(above)
     assert not any("explicit:" in line for line in page.state.describe(above))  # nothing is in force for it
@@ -240,7 +356,8 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
 
 
 def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
-    policies._check._on_open()
+    step(policies, "open")
+    answer(policies)
     remove_policy(policies.state.workspace, "explicit")
     refit(policies.state.workspace)
     policies._check.load(None)
@@ -249,7 +366,7 @@ def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
     assert (none, policies._check._history.value) == ("not opened yet", None)
     assert label.endswith("· for explicit")
     policies._check.load(1)
-    assert "At least 90% of explicit images are caught" in policies._promise.object
+    assert "at least 90% of explicit images are caught" in policies._promise.object
 
 
 def test_windows_that_look_at_one_state_share_its_view(space):
