@@ -1,6 +1,5 @@
 """Commands for what labels prove: experiment, fit, curves, promise."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -316,7 +315,10 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
         "misses": opened.misses,
         "frame": opened.frame,
         "figures": None if figures is None else figures_record(figures),
-        "beside": [{"scorer": other.other, "n": other.n, **asdict(other.difference)} for other in others],
+        "beside": [
+            {"scorer": other.other, "n": other.n, **{name: found._asdict() for name, found in vars(other.difference).items()}}
+            for other in others
+        ],
         "sentences": told,
     }
     return record, told

@@ -277,7 +277,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._charts.visible = self._column.visible = self._by_hand.visible = shown
         self._closed.visible = not shown
         if opened is None or sample is None:
-            self._promise.object = lead(self._before(view), [view.problem])
+            self._promise.object = lead(self._before(view), [view.problem, view.advice])
             self._check.conclude([])
             self._printed.sheet, self._drawn = "", b""
             return

@@ -119,7 +119,10 @@ class CheckColumn(pn.viewable.Viewer):
         self.ask.ask(
             f"Open the check set{about}?",
             [
-                {"heading": "What it costs", "sentences": costs(status)},
+                {
+                    "heading": "What it costs",
+                    "sentences": [*costs(status), *([self._view.advice] if self._view.advice else [])],
+                },
                 {"heading": "What it would give", "sentences": gains(status, status.policy.classes)},
             ],
             go=f"Open: look {status.look}",

@@ -169,8 +169,8 @@ def test_rare_classes_get_as_many_decimals_as_it_takes_to_be_seen(n_pool, data):
     shrunk = replace(
         figures,
         reviewed_per_1000=1000 * share,
-        caught_per_1000=replace(caught, value=scale * caught.value, low=scale * caught.low, high=scale * caught.high),
-        missed_per_1000=replace(missed, value=rest * missed.value, low=rest * missed.low, high=rest * missed.high),
+        caught_per_1000=caught._replace(value=scale * caught.value, low=scale * caught.low, high=scale * caught.high),
+        missed_per_1000=missed._replace(value=rest * missed.value, low=rest * missed.low, high=rest * missed.high),
     )
     assert_adds_up(thousand(shrunk))
 
