@@ -8,7 +8,7 @@ whose place can no longer be answered is refused with a message: four quick pres
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from core.catalog.records import ImageClass
 from dashboard.messages import Message
@@ -26,6 +26,9 @@ class Verb(StrEnum):
     BACK = "back"
     GOTO = "goto"  # with the id of a picture answered before
     KEYS = "keys"
+    GROW = "grow"
+    SHRINK = "shrink"
+    CLUSTER = "cluster"
     SAVE = "save"
     ROOM = "room"
     NOTHING = "nothing"
@@ -50,6 +53,11 @@ KEYS: dict[Verb, Key] = {
     Verb.UNDO: Key("Z", "undo my last action; a queue shows its picture again", "Map page", "z"),
     Verb.REVEAL: Key("R held", "see the one picture under the mouse, or the one asked for, clear", "everywhere", "r"),
     Verb.MORE: Key("M", "more like the pinned picture, or like these", "Selection, pinned picture", "m"),
+    Verb.GROW: Key(
+        "+", "grow the selection by its nearest neighbours on the map; from the pinned picture without one", "Map page", "+"
+    ),
+    Verb.SHRINK: Key("-", "shrink the selection by its images nearest to others on the map", "Map page", "-"),
+    Verb.CLUSTER: Key("G", "select the whole cluster of the pinned or enlarged picture, or of the selection", "Map page", "g"),
     Verb.ROOM: Key("F", "room for the pictures, for the map, for both", "Map page", "f"),
     Verb.NOTHING: Key("Esc", "close, cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"),
     Verb.KEYS: Key("?", "show this table", "Map page", "?"),
@@ -58,6 +66,14 @@ BY_KEY = {entry.key: verb for verb, entry in KEYS.items()}
 ANSWERS = (Verb.LABEL, Verb.SKIP, Verb.UNSURE)  # after which a queue shows its next picture
 STALE = "The picture had changed before that key arrived, so nothing was done; press it again for the picture you see now."
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press the key again when you see it."
+
+
+class KeyRow(TypedDict):
+    """One line of the table as the page shows it."""
+
+    key: str
+    does: str
+    where: str
 
 
 class Press(Message):
@@ -88,6 +104,13 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | N
         if key in BY_KEY:
             return BY_KEY[key], None
     return None, None
+
+
+def key_rows(classes: Sequence[ImageClass]) -> list[KeyRow]:
+    """Return the table of keys as it is shown: the keys of the classes, then the others."""
+    where = "the selection, a queue's picture, the pinned or the enlarged picture"
+    rows = [KeyRow(key=c.key.upper(), does=f"label as {c.name}", where=where) for c in classes]
+    return rows + [KeyRow(key=entry.shown, does=entry.does, where=entry.where) for entry in KEYS.values()]
 
 
 def verbs_by_key(classes: Sequence[ImageClass]) -> dict[str, str]:
@@ -134,15 +157,29 @@ class Inputs:
         self._say, self._soon = say, soon
         self._targets: dict[str, Target] = {}
         self._followers: dict[str, Callable[[Press], None]] = {}
+        self._undo: dict[str, Callable[[], bool]] = {}
 
-    def add(self, kind: str, target: Target, *, follow: Callable[[Press], None] = lambda _: None) -> None:
+    def add(
+        self,
+        kind: str,
+        target: Target,
+        *,
+        follow: Callable[[Press], None] = lambda _: None,
+        undo: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Register a target for the places of a kind.
 
         Args:
             follow: called with each press before its place is compared, where the browser goes on by itself: it may make
                 another picture the current one.
+            undo: undoes what is no action of the history, and tells whether there was something.
         """
-        self._targets[kind], self._followers[kind] = target, follow
+        self._targets[kind], self._followers[kind], self._undo[kind] = target, follow, undo
+
+    def undo(self, press: Press) -> bool:
+        """Undo what only the target in view can; False where the analyst's last action is meant."""
+        kind = press.place.partition("/")[0]
+        return kind in self._undo and self._undo[kind]()
 
     def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
         """Perform a button's verb as soon as the document may be changed; unknown verbs from a browser are ignored."""

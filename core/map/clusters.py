@@ -108,6 +108,26 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     return Clustering(grain, codes, tuple(stored.names[grain]), stored.next_numbers[grain], pictures)
 
 
+def cluster_of(workspace: Workspace, rows: IntArray, *, grain: str = "medium") -> tuple[str, IntArray]:
+    """Return the name and the rows of the cluster that most of some images are in.
+
+    Args:
+        rows: (K,) rows.
+    Raises:
+        InputError: if no clusters were found yet, or no image is given, or none of them is in a cluster.
+    """
+    found = clustering(workspace, grain)
+    if found is None:
+        raise InputError("This map has no clusters yet; find them in the Clusters tab.")
+    if not len(rows):
+        raise InputError("Nothing is selected; lasso images or click one on the map first.")
+    members = {name: found.rows(name) for name in found.names}
+    name = max(members, key=lambda name: int(np.isin(rows, members[name]).sum()), default="")
+    if not name or not np.isin(rows, members[name]).any():
+        raise InputError("None of these images is in a cluster; grow the selection instead.")
+    return name, members[name]
+
+
 def stored_clusters(workspace: Workspace) -> StoredClusters | None:
     """Return what the catalog has of the newest clusters; None if there are none, or their record is damaged."""
     row = workspace.catalog.models.clusters()

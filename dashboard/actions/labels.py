@@ -14,9 +14,11 @@ from core.duplicates.search import copies_of
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, redo, undo
 from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
+from core.map.clusters import cluster_of
+from core.map.grow import grown, shrunk
 from core.probe.suggest import more_like
 from core.wording import counted
-from dashboard.choices import PageName
+from dashboard.choices import ASKING_TABS, PageName
 from dashboard.hub import Topic
 from dashboard.state import SessionState
 
@@ -160,6 +162,34 @@ class LabelActions(Runner):
 
         self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
 
+    def change_selection(self, *, grow: bool) -> None:
+        """Grow the selection by its neighbours on the map, or shrink it; the pinned picture is one if nothing is selected."""
+        rows = self.state.selected if len(self.state.selected) else self.state.examples()
+        if not len(rows):
+            self.say("Nothing is selected; lasso images or click one on the map first.", error=True)
+            return
+
+        def show(found: np.ndarray) -> None:
+            self.state.param.update(selected=found, last_polygon=None, cluster="")
+            self.say(f"Selected {counted(len(found), 'image')}, {abs(len(found) - len(rows)):,} {'more' if grow else 'fewer'}.")
+
+        self.run(partial(grown if grow else shrunk, self.workspace.xy, rows), show, on=self._server.slow_pool)
+
+    def select_cluster(self) -> None:
+        """Select the whole cluster of the pinned picture, of the enlarged one, or that of most of the selection."""
+        examples = self.state.examples()
+        if not len(examples) and self.state.looked_at is not None:
+            examples = np.array([self.state.looked_at], np.int64)
+
+        def find() -> tuple[str, np.ndarray]:
+            return cluster_of(self.workspace, examples)
+
+        def show(found: tuple[str, np.ndarray]) -> None:
+            self.state.param.update(selected=found[1], last_polygon=None, cluster=found[0])
+            self.say(f"Selected the cluster {found[0]}: {counted(len(found[1]), 'image')}.")
+
+        self.run(find, show, on=self._server.slow_pool)
+
     def undo(self, seq: int | None = None) -> None:
         """Undo this analyst's newest action, or any by its number; a queue shows its picture again."""
         verb = partial(undo, self.workspace, seq, analyst=self.state.analyst)
@@ -168,6 +198,12 @@ class LabelActions(Runner):
             self._changed(reversal.sentence)
             self.state.undone = ()
             self.state.undone = tuple(reversal.rows.tolist())
+            if (
+                self.state.tab not in ASKING_TABS
+                and self.state.shows(PageName.MAP)
+                and not np.isin(reversal.rows, self.state.selected).all()
+            ):
+                self.state.param.update(selected=reversal.rows, last_polygon=None, cluster="")  # where they can be seen
 
         self.run(verb, undone)
 

@@ -11,7 +11,7 @@ from panel.util import edit_readonly
 
 from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Tab
-from dashboard.inputs import Inputs, Press, Verb, meant, verbs_by_key
+from dashboard.inputs import Inputs, Press, Verb, key_rows, meant, verbs_by_key
 from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import colour_variables, css, page_theme, styled
@@ -20,6 +20,7 @@ from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
+from dashboard.views.components.key_table import KeyTable
 from dashboard.views.components.keys import Keys
 from dashboard.views.components.splitter import Splitter
 from dashboard.views.controls import Controls
@@ -32,7 +33,7 @@ from dashboard.views.history import HistoryPage
 from dashboard.views.map import MapPane
 from dashboard.views.message import MessageLine
 from dashboard.views.operating import OperatingPage
-from dashboard.views.picture import PinnedPicture
+from dashboard.views.picture import EnlargedPicture, PinnedPicture
 from dashboard.views.reading import QueuePane, SuggestionsPane
 from dashboard.views.selection import SelectionPane
 from dashboard.views.shown import Later, Steps
@@ -89,6 +90,8 @@ class Page:
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
         self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
         state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
+        self._key_table = KeyTable(rows=key_rows(state.workspace.classes), align="center", margin=(0, 4))
+        self._inputs.add("picture", EnlargedPicture(state, actions))
         main = pn.Column(
             *(self._pages[name] for name in PageName), sizing_mode="stretch_both", margin=0, **styled("window", "type")
         )
@@ -99,7 +102,7 @@ class Page:
         self.template = pmui.Page(
             title="Lassoscope",
             template=template(),
-            header=[Header(state=state)],
+            header=[Header(state=state), self._key_table],
             main=[main],
             theme_toggle=True,
             theme_config=page_theme(),
@@ -148,16 +151,21 @@ class Page:
             self.state.reveal = press.down
         if verb is None or not press.down or press.ctrl or press.alt or not self.state.shows(PageName.MAP):
             return
-        if verb == Verb.ROOM:
+        if verb == Verb.KEYS:
+            self._key_table.opens += 1
+        elif verb == Verb.ROOM:
             self._splitter.turns += 1
         elif verb == Verb.NOTHING:
             self._nothing()
         elif self.state.spot_check is not None and verb != Verb.LABEL:
             return  # the spot check waits for its answer
         elif verb == Verb.UNDO:
-            queue = self._panes[self.state.tab].pane
-            if not (isinstance(queue, QueuePane) and queue.undo()):
+            if not self._inputs.undo(press):
                 self.actions.undo()
+        elif verb in (Verb.GROW, Verb.SHRINK):
+            self.actions.change_selection(grow=verb == Verb.GROW)
+        elif verb == Verb.CLUSTER:
+            self.actions.select_cluster()
         elif verb == Verb.MORE:
             if self.state.pinned is not None or self.state.tab not in ASKING_TABS:  # else the examples are not on the screen
                 self.actions.more_like(self.state.examples())

@@ -20,8 +20,31 @@ from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import words
 
 
+class EnlargedPicture:
+    """What class keys act on while a picture of the gallery is enlarged: the one that the browser last said it shows."""
+
+    def __init__(self, state: SessionState, actions: Actions) -> None:
+        self._state, self._actions = state, actions
+
+    @property
+    def picture(self) -> str:
+        """Return the id of the picture shown, "" for none."""
+        row = self._state.looked_at
+        return "" if row is None else self._state.workspace.image_id(row)
+
+    @property
+    def place(self) -> str:
+        """Return the place of the picture shown."""
+        return f"picture/{self.picture}"
+
+    def act(self, verb: Verb, class_name: str | None) -> None:
+        """Label the picture shown; the selection stays as it is."""
+        if verb == Verb.LABEL and self._state.looked_at is not None:
+            self._actions.label_rows(np.array([self._state.looked_at]), class_name, source=Source.SINGLE)
+
+
 class PinnedPicture(pn.viewable.Viewer):
-    """Shown above the tabs while a picture is pinned."""
+    """A drawer at the corner of the window while a picture is pinned; it pushes nothing down."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -42,7 +65,9 @@ class PinnedPicture(pn.viewable.Viewer):
             on_click=lambda _: self.actions.more_like(self.state.examples()),
         )
         below = pn.Row(more, close, margin=0)
-        self._layout = pn.Column(self._card, self._words, self._buttons, below, sizing_mode="stretch_width", margin=8)
+        self._layout = pn.Column(
+            self._card, self._words, self._buttons, below, width=330, margin=0, **styled("drawer", sheet="picture")
+        )
         self.inputs.add("pinned", self)
         on = ["pinned", "privacy_view", "reveal", "labels_version", "probe_version"]
         draw_when_shown(self.state, self._draw, on)

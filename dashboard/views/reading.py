@@ -68,7 +68,7 @@ class QueuePane(pn.viewable.Viewer):
         )
         self.state.param.watch(self._bring_back, "undone")
         self.state.param.watch(self._on_place, ["page", "tab"])
-        self.inputs.add(self.tab, self, follow=self._follow)
+        self.inputs.add(self.tab, self, follow=self._follow, undo=self.undo)
         on = ["privacy_view", "reveal", "labels_version"]
         draw_when_shown(self.state, self.draw, on, tab=self.tab)
 

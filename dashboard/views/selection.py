@@ -37,8 +37,9 @@ class SelectionPane(pn.viewable.Viewer):
         self._n_shown = PAGE
         self._words = words(margin=(4, 8))
         self._gallery = Gallery(
-            view=self.state.privacy_view, empty="", on_pin=self._pin, on_more=self._more, sizing_mode="stretch_both", margin=4
-        )
+            view=self.state.privacy_view, empty="", answers=True, on_pin=self._pin, on_more=self._more, on_look=self._look,
+            sizing_mode="stretch_both", margin=4,
+        )  # fmt: skip
         self._gallery.param.watch(self._on_picked, "picked")
         more = pmui.Button(
             label="More like these  [M]",
@@ -49,12 +50,33 @@ class SelectionPane(pn.viewable.Viewer):
             margin=(0, 8),
             on_click=lambda _: self.actions.more_like(self.state.targets()),
         )
-        self._more_like = pn.Row(more, margin=0, visible=False)
+        self._more_like = pn.FlexBox(
+            more,
+            *(
+                pmui.Button(
+                    label=f"{label}  [{KEYS[verb].shown}]",
+                    description=KEYS[verb].does,
+                    variant="outlined",
+                    color="default",
+                    size="small",
+                    margin=(0, 4),
+                    on_click=lambda _, act=act: act(),
+                )
+                for verb, label, act in (
+                    (Verb.GROW, "Grow", lambda: self.actions.change_selection(grow=True)),
+                    (Verb.SHRINK, "Shrink", lambda: self.actions.change_selection(grow=False)),
+                    (Verb.CLUSTER, "Whole cluster", self.actions.select_cluster),
+                )
+            ),
+            margin=0,
+            visible=False,
+        )
         self._layout = pn.Column(
             self._words, self._more_like, self._gallery, sizing_mode="stretch_both", margin=0, scroll="y-auto"
         )
         self.state.param.watch(self._on_selected, ["selected"])
         self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal"])
+        self.state.param.watch(lambda event: setattr(self._gallery, "pointed", event.new), "pointed_at")
         on = ["selected", "labels_version", "probe_version", "copies", "encoder", "colour_by"]
         draw_when_shown(self.state, self._draw, on, tab=Tab.SELECTION)
 
@@ -63,6 +85,9 @@ class SelectionPane(pn.viewable.Viewer):
 
     def _pin(self, row: int) -> None:
         self.state.pinned = row
+
+    def _look(self, row: int | None) -> None:
+        self.state.looked_at = row
 
     def _more(self) -> None:
         self._n_shown += PAGE
@@ -134,7 +159,7 @@ class SelectionPane(pn.viewable.Viewer):
             order = f"Most likely flagged by {html.escape(self._column)} first, sealed check images last. "
         return (
             f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
-            f"<small>{order}Click picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
+            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
         )
 
     def _nothing(self) -> str:

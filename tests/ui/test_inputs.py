@@ -83,6 +83,8 @@ def test_a_class_key_on_another_page_labels_nothing_and_on_a_pinned_picture_labe
     drag(page, LEFT)
     expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     page.get_by_role("group").get_by_role("checkbox").nth(2).dblclick()
+    expect(page.get_by_role("dialog", name="The picture, enlarged")).to_be_visible(timeout=10_000)
+    page.keyboard.press("p")
     expect(page.get_by_role("button", name="Unpin")).to_be_visible(timeout=10_000)
     pinned = shown(page)
     page.keyboard.press("2")

@@ -238,6 +238,7 @@ def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(
     drag(page, LEFT)
     page.wait_for_timeout(800)
     page.get_by_role("group").get_by_role("checkbox").first.dblclick()
+    page.keyboard.press("p")
     page.get_by_text("More like this").click()
     expect(page.get_by_text("Selected the 60 images most like this one")).to_be_visible(timeout=10_000)
     expect(facts(page)).to_have_attribute("data-selected", "60", timeout=10_000)

@@ -33,15 +33,25 @@ export function render({ model, el }) {
   const tiles = new Map(); // row -> element
   let anchor = null, hovered = null;
 
+  let looked = -1, lookLater = null;
+  const look = row => {  // not every tile that the mouse runs over
+    clearTimeout(lookLater);
+    lookLater = setTimeout(() => { if (row !== looked) model.send_msg({ look: looked = row }); }, 80);
+  };
+  const box = lightbox(model, el, {
+    rows: () => order(), tile: row => tiles.get(row), pick: row => pick(row, false), focus: row => focus(tiles.get(row)),
+    look: row => model.send_msg({ look: looked = row }),
+  });
+
   // One at most: the tile under the mouse, else the one with the focus.
-  const isClear = tile => model.reveal && tile === (hovered ?? grid.getRootNode().activeElement);
+  const isClear = tile => model.reveal && !box.at && tile === (hovered ?? grid.getRootNode().activeElement);
   const show = tile => {
     const view = isClear(tile) ? "clear" : model.view, src = `thumb/${view}/${tile.dataset.id}`;
     if (tile.firstChild.getAttribute("src") !== src) tile.firstChild.setAttribute("src", src);
     tile.dataset.view = view;
   };
   const showAll = () => tiles.forEach(show);
-  const order = () => [...grid.children].map(tile => Number(tile.dataset.row));
+  const order = () => [...grid.querySelectorAll(".tile")].map(tile => Number(tile.dataset.row));
 
   const pick = (row, range) => {
     const picked = new Set(model.picked), rows = order();
@@ -54,6 +64,53 @@ export function render({ model, el }) {
     }
     model.picked = [...picked].sort((a, b) => a - b);
   };
+  // A drag picks what it covers; near an edge of the grid it scrolls on.
+  let dragged = false;
+  grid.addEventListener("pointerdown", event => {
+    dragged = false;
+    if (event.button || event.shiftKey || event.offsetX > grid.clientWidth) return;
+    const rect = () => grid.getBoundingClientRect();
+    const from = { x: event.clientX - rect().x, y: event.clientY - rect().y + grid.scrollTop }, before = new Set(model.picked);
+    const band = document.createElement("div");
+    let to = from, timer = null, last = event;
+    band.className = "band";
+    const cover = () => {
+      const { x, y } = rect();
+      to = { x: last.clientX - x, y: last.clientY - y + grid.scrollTop };
+      if (!dragged && Math.hypot(to.x - from.x, to.y - from.y) < 6) return;
+      if (!dragged) grid.append(band);
+      dragged = true;
+      const [left, right] = [from.x, to.x].sort((a, b) => a - b), [top, bottom] = [from.y, to.y].sort((a, b) => a - b);
+      band.style.setProperty("--band-left", `${left}px`);
+      band.style.setProperty("--band-top", `${top}px`);
+      band.style.setProperty("--band-width", `${right - left}px`);
+      band.style.setProperty("--band-height", `${bottom - top}px`);
+      const picked = new Set(before);
+      for (const [row, tile] of tiles) {
+        const box = tile.getBoundingClientRect(), tx = box.x - x, ty = box.y - y + grid.scrollTop;
+        if (tx < right && tx + box.width > left && ty < bottom && ty + box.height > top) picked.add(row);
+      }
+      mark(picked);
+      return picked;
+    };
+    const scroll = () => {
+      const { top, bottom } = rect(), step = last.clientY > bottom - 24 ? 14 : last.clientY < top + 24 ? -14 : 0;
+      if (dragged && step) { grid.scrollTop += step; cover(); }
+    };
+    const move = moved => { last = moved; cover(); };
+    const done = () => {
+      clearInterval(timer);
+      window.removeEventListener("pointermove", move);
+      const picked = dragged ? cover() : null;
+      band.remove();
+      if (picked) model.picked = [...picked].sort((a, b) => a - b);
+      setTimeout(() => { dragged = false; });  // the click of this release picks nothing
+    };
+    timer = setInterval(scroll, 30);
+    window.addEventListener("pointermove", move);
+    window.addEventListener("pointerup", done, { once: true });
+    window.addEventListener("pointercancel", done, { once: true });
+  });
   const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
   const focus = tile => {
     if (!tile) return;
@@ -64,9 +121,10 @@ export function render({ model, el }) {
   const onKey = (event, tile) => {
     const at = [...grid.children].indexOf(tile);
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns(), Home: -at, End: grid.children.length - 1 - at };
+    if (event.key in steps && event.shiftKey) pick(Number(grid.children[at + steps[event.key]]?.dataset.row ?? tile.dataset.row), true);
     if (event.key in steps) focus(grid.children[at + steps[event.key]]);
     else if (event.key === " ") pick(Number(tile.dataset.row), event.shiftKey);
-    else if (event.key === "Enter") model.send_msg({ pin: Number(tile.dataset.row) });
+    else if (event.key === "Enter") box.open(Number(tile.dataset.row));
     else return; // class keys, undo and reveal belong to the page
     event.preventDefault();
     event.stopPropagation();
@@ -86,17 +144,21 @@ export function render({ model, el }) {
     stack.className = "stack";
     tile.append(img, stack, badge);
     tile.onmousedown = event => { if (event.shiftKey) event.preventDefault(); }; // shift-click picks, it selects no text
-    tile.onclick = event => { focus(tile); if (event.detail <= 1) pick(row, event.shiftKey); };
-    tile.ondblclick = () => { pick(row, false); model.send_msg({ pin: row }); }; // the first click's pick is taken back
-    tile.onmouseenter = () => { hovered = tile; showAll(); };
-    tile.onmouseleave = () => { hovered = null; showAll(); };
+    tile.onclick = event => {
+      if (dragged) return;
+      focus(tile);
+      if (event.detail <= 1) pick(row, event.shiftKey);
+    };
+    tile.ondblclick = () => { pick(row, false); box.open(row); }; // the first click's pick is taken back
+    tile.onmouseenter = () => { hovered = tile; showAll(); look(row); };
+    tile.onmouseleave = () => { hovered = null; showAll(); look(-1); };
     tile.onfocus = () => show(tile);
     tile.onblur = () => show(tile);
     tile.onkeydown = event => onKey(event, tile);
     return tile;
   };
-  const mark = () => {
-    const picked = new Set(model.picked);
+  const ring = () => tiles.forEach((tile, row) => tile.classList.toggle("pointed", row === model.pointed));
+  const mark = (picked = new Set(model.picked)) => {
     for (const [row, tile] of tiles) tile.setAttribute("aria-checked", String(picked.has(row)));
     const shown = model.tiles.length, number = n => n.toLocaleString("en");
     if (!shown) said.textContent = model.empty;
@@ -126,6 +188,7 @@ export function render({ model, el }) {
     const keep = new Set(wanted);
     for (const [row, tile] of tiles) if (!keep.has(tile)) tiles.delete(row);
     if (!keep.has(hovered)) hovered = null;
+    grid.querySelector(".band")?.remove();
     const same = wanted.length === grid.children.length && wanted.every((tile, i) => tile === grid.children[i]);
     if (!same) {
       const grows = wanted.length > grid.children.length && [...grid.children].every((tile, i) => tile === wanted[i]);
@@ -134,11 +197,121 @@ export function render({ model, el }) {
     }
     if (wanted.length && !grid.querySelector('[tabindex="0"]')) wanted[0].tabIndex = 0;
     mark();
+    ring();
+    box.draw();
   };
   model.on("tiles", draw);
-  model.on(["picked", "total", "empty"], mark);
-  model.on(["view", "reveal"], showAll);
+  model.on(["picked", "total", "empty"], () => mark());
+  model.on(["view", "reveal"], () => { showAll(); box.draw(); });
+  model.on("pointed", ring);
+  model.on("remove", box.end);
   model.on("tile_size", resize);
   resize();
   draw();
+}
+
+// The enlarged picture: a dialog on top of the page. While it is open, keys are about what it shows.
+function lightbox(model, el, gallery) {
+  const shown = window.lassoscopeShown ??= new Map(), me = Symbol("lightbox");
+  const make = (tag, name, words = "") => {
+    const node = document.createElement(tag);
+    node.className = name;
+    node.textContent = words;
+    if (tag === "button") node.type = "button";
+    return node;
+  };
+  const dialog = make("dialog", "box"), picture = make("div", "large"), bar = make("div", "bar"), said = make("span", "said");
+  const before = make("button", "", "\u2190"), after = make("button", "", "\u2192"), zoom = make("button", "", "100%");
+  const pick = make("button", "", "Pick  [Space]"), pin = make("button", "", "Pin  [P]"), close = make("button", "", "Close  [Esc]");
+  dialog.setAttribute("aria-label", "The picture, enlarged");
+  before.setAttribute("aria-label", "Picture before");
+  after.setAttribute("aria-label", "Picture after");
+  zoom.title = "Every pixel of the picture, or all of the picture";
+  said.setAttribute("role", "status");
+  bar.append(before, after, said, zoom, pick, pin, close);
+  dialog.append(picture, bar);
+  el.append(dialog);
+  const fetched = new Map();
+  const box = { at: null };
+  const fetch = src => {
+    if (!fetched.has(src)) {
+      const img = new Image();
+      img.onload = () => box.draw();
+      img.ondblclick = resize;
+      img.src = src;
+      fetched.set(src, img);
+    }
+    return fetched.get(src);
+  };
+  const address = (row, view) => `image/${view}/${gallery.tile(row).dataset.id}`;
+  const resize = () => { zoom.textContent = picture.classList.toggle("real") ? "Fit" : "100%"; };
+  const step = by => {
+    const rows = gallery.rows(), next = rows[rows.indexOf(box.at) + by];
+    if (next !== undefined) go(next);
+  };
+  const go = row => {
+    box.at = row;
+    gallery.look(row);
+    box.draw();
+  };
+  box.draw = () => {
+    if (box.at === null) return;
+    const tile = gallery.tile(box.at);
+    if (!tile) { dialog.close(); return; }  // it left the gallery
+    const rows = gallery.rows(), at = rows.indexOf(box.at), view = model.reveal ? "clear" : model.view;
+    const near = [rows[at - 1], rows[at + 1]].filter(row => row !== undefined).map(row => address(row, model.view));
+    const needed = new Set([address(box.at, view), address(box.at, model.view), ...near]);
+    for (const src of fetched.keys()) if (!needed.has(src)) fetched.delete(src);
+    needed.forEach(fetch);
+    const img = fetched.get(address(box.at, view)), loaded = img.complete && img.naturalWidth > 0;
+    picture.replaceChildren(...(loaded ? [img] : []));
+    img.alt = `${tile.title}, ${view}`;
+    if (loaded) shown.set(me, tile.dataset.id);
+    else shown.delete(me);
+    said.textContent = `${at + 1} of ${rows.length} \u00b7 ${tile.title}${model.picked.includes(box.at) ? " \u00b7 picked" : ""}`;
+    pin.hidden = !model.answers;
+  };
+  const onTop = {
+    place: () => model.answers && box.at !== null ? `picture/${gallery.tile(box.at)?.dataset.id}` : "",
+    press: () => 0,
+  };
+  box.open = row => {
+    picture.classList.remove("real");
+    zoom.textContent = "100%";
+    dialog.showModal();
+    window.lassoscopeOnTop = onTop;
+    go(row);
+  };
+  box.end = () => {
+    shown.delete(me);
+    if (window.lassoscopeOnTop === onTop) delete window.lassoscopeOnTop;
+  };
+  dialog.onclose = () => {
+    const row = box.at;
+    box.at = null;
+    box.end();
+    picture.replaceChildren();
+    gallery.look(-1);
+    gallery.focus(row);
+  };
+  const toPin = () => {
+    const row = box.at;
+    dialog.close();
+    model.send_msg({ pin: row });
+  };
+  before.onclick = () => step(-1);
+  after.onclick = () => step(1);
+  zoom.onclick = resize;
+  pick.onclick = () => { gallery.pick(box.at); box.draw(); };
+  pin.onclick = toPin;
+  close.onclick = () => dialog.close();
+  dialog.onkeydown = event => {
+    const doing = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), p: model.answers ? toPin : null, " ": pick.onclick }[event.key];
+    if (doing && !(event.key === " " && event.target.tagName === "BUTTON")) {
+      doing();
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (["Escape", "f", "F", "m", "M"].includes(event.key)) event.stopPropagation();  // Esc closes this and nothing else
+  };
+  return box;
 }
