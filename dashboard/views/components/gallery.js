@@ -271,7 +271,7 @@ function lightbox(model, el, gallery) {
     said.textContent = `${at + 1} of ${rows.length} \u00b7 ${tile.title}${model.picked.includes(box.at) ? " \u00b7 picked" : ""}`;
     pin.hidden = !model.answers;
   };
-  const onTop = {
+  const api = {
     place: () => model.answers && box.at !== null ? `picture/${gallery.tile(box.at)?.dataset.id}` : "",
     press: () => 0,
   };
@@ -279,12 +279,12 @@ function lightbox(model, el, gallery) {
     picture.classList.remove("real");
     zoom.textContent = "100%";
     dialog.showModal();
-    window.lassoscopeOnTop = onTop;
+    window.lassoscopeOnTop = api;
     go(row);
   };
   box.end = () => {
     shown.delete(me);
-    if (window.lassoscopeOnTop === onTop) delete window.lassoscopeOnTop;
+    if (window.lassoscopeOnTop === api) delete window.lassoscopeOnTop;
   };
   dialog.onclose = () => {
     const row = box.at;
