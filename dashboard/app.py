@@ -61,7 +61,13 @@ def open_tab(server: Server) -> Page:
     def join() -> None:
         server.hub.subscribe(document, actions.follow)
         # what happened between building the page and now
-        now: Topics = {"encoder": None, "labels": None, "fitted": None, "learning": server.refits.learning}
+        now: Topics = {
+            "encoder": None,
+            "labels": None,
+            "fitted": None,
+            "learning": server.refits.learning,
+            "random_curves": server.refits.random_curves,
+        }
         actions.follow(
             {
                 **now,

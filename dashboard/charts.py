@@ -11,7 +11,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, CustomJS, Span
+from bokeh.models import BasicTicker, ColumnDataSource, CustomJS, NumeralTickFormatter, Span
 from bokeh.plotting import figure
 
 from core.palette import GREY
@@ -145,6 +145,17 @@ class Chart:
         for shown, wanted in ((self.figure.x_range, x), (self.figure.y_range, y)):
             if wanted is not None:
                 shown.update(start=wanted[0], end=wanted[1])
+
+    def plain_ticks(self, *, x: str, y: str, x_step: float, y_step: float) -> None:
+        """Put ticks at round numbers, a few on each axis.
+
+        Args:
+            x, y: how numbers are written, as Bokeh's numeral formats.
+            x_step, y_step: the least distance of two ticks.
+        """
+        for axis, form, step in ((self.figure.xaxis, x, x_step), (self.figure.yaxis, y, y_step)):
+            axis.ticker = BasicTicker(desired_num_ticks=4, mantissas=[1, 2, 5], min_interval=step)
+            axis.formatter = NumeralTickFormatter(format=form)
 
     def make_handle(self, layer: str) -> Span:
         """Let an `upright` be dragged by the mouse, within what is shown of the axis; return its model."""

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+GOLD_COLUMN = "label"  # whose known answers curves can be judged by
+
 
 class PageName(StrEnum):
     """The pages of the header, in its order."""

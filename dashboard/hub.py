@@ -25,6 +25,7 @@ class Topic(StrEnum):
     LABELS = "labels"
     FITTED = "fitted"
     FITTING = "fitting"  # with whether a slow refit is under way
+    RANDOM = "random_curves"  # with the curves of random labels
     LEARNING = "learning"  # with the learning curve
     ENCODER = "encoder"
     CLUSTERS = "clusters"

@@ -27,7 +27,7 @@ from core.probe.live_curves import curves, gold_curve
 from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
-from dashboard.choices import ColourBy
+from dashboard.choices import GOLD_COLUMN, ColourBy
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
@@ -100,14 +100,20 @@ class Shared(Once):
         return self._newest_curves.get(gold_column, [])
 
     def refresh_curves(self, *, paired: bool = False) -> None:
-        """Work out the curves of the newest probe, with every gold column that a window has asked for.
+        """Work out the curves of the newest probe, with and without known answers.
 
         Args:
             paired: compare score columns with the probe, too; nobody waits for that at every label.
         """
         if not paired or self.score_columns():
-            for column in list(self._newest_curves):
+            for column in self.bases():
                 self.curves(column, paired=paired)
+
+    def bases(self) -> list[str | None]:
+        """Return what windows may judge curves by: check labels (None), and the gold columns."""
+        if GOLD_COLUMN in self.gold_columns():
+            self._newest_curves.setdefault(GOLD_COLUMN, [])
+        return [*self._newest_curves]
 
     def curves(self, gold_column: str | None, *, paired: bool = False) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""

@@ -1,5 +1,6 @@
 """The state of one browser tab: what it shows and what is chosen. Shared data is in the `Workspace`; nothing is global."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,8 @@ from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
-from dashboard.choices import ASKING_TABS, ColourBy, PageName, Tab
+from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, PageName, Tab
 from dashboard.shared import Shared
-
-GOLD_COLUMN = "label"  # whose exact curve can be drawn
 
 
 class SessionState(param.Parameterized):
@@ -95,7 +94,10 @@ class SessionState(param.Parameterized):
     openings: int = param.Integer(default=0, doc="Increases when check sets or operating points have changed.")
     read_for: Queue = param.Selector(default=Queue.PROMISE, objects=list(Queue), doc="What the Check tab reads for.")
     reading: str = param.String(doc="How many check images are read of those that a promise needs, in words.")
-    show_gold: bool = param.Boolean(default=False, doc="Draw the exact curve, where the data has gold labels.")
+    show_gold: bool = param.Boolean(default=True, doc="Judge curves by known answers, where the images came with some.")
+    random_curves: Mapping[str | None, NamedCurve] = param.Parameter(
+        default={}, doc="The curves of random labels, by gold column; that of None is by check labels."
+    )
     learning: LearningCurve | None = param.ClassSelector(class_=LearningCurve, doc="Past probes on today's check labels.")
     training: list[RunRecord] | None = param.Parameter(doc="Training runs, newest first; None before they are read.")
     studying: bool = param.Boolean(default=False, doc="This server runs a study.")
@@ -192,8 +194,8 @@ class SessionState(param.Parameterized):
 
     @property
     def gold_column(self) -> str | None:
-        """Return the gold column whose exact curve is drawn, None for no such curve."""
-        return GOLD_COLUMN if self.show_gold else None
+        """Return the gold column that curves are judged by, None for check labels."""
+        return GOLD_COLUMN if self.show_gold and GOLD_COLUMN in self.shared.gold_columns() else None
 
     def follow_encoder(self, grid: GridIndex) -> None:
         """Show another encoder's map; the selected images stay, but not the lasso, which belongs to the old map."""

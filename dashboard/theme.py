@@ -6,6 +6,7 @@ from typing import Any
 
 from core.palette import (
     BLUE,
+    BROWN,
     DARK,
     DEEP_BLUE,
     DEEP_RED,
@@ -24,8 +25,9 @@ from core.palette import (
     faded,
 )
 
-ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = BLUE, VERMILION, GREY, GREEN, ORANGE  # of charts about the check set
-COLUMNS = (PURPLE, ORANGE, SKY)  # of score columns beside the probe, in turn
+ACTIVE, RANDOM = ORANGE, BLUE  # the probe by chosen labels and by random ones, as in the figure this project started from
+ESTIMATE, PESSIMISTIC, NAIVE, PROMISED, HANDLE = ACTIVE, PURPLE, GREY, GREEN, VERMILION  # of charts about the check set
+COLUMNS = (PURPLE, GREEN, BROWN)  # of score columns beside the probe, in turn
 STYLESHEETS = Path(__file__).parent / "views" / "css"
 PLAIN_FRAME = faded(GREY, 0.6)  # of buttons that are not the next step
 COMPONENTS: dict[str, Any] = {
@@ -70,6 +72,8 @@ def styled(*classes: str, sheet: str = "layout") -> dict[str, list[str]]:
 def colour_variables() -> str:
     """Return a stylesheet that gives the whole document the page's colours, as `var(--estimate)` and the like."""
     colours = {
+        "active": ACTIVE,
+        "random": RANDOM,
         "estimate": ESTIMATE,
         "pessimistic": PESSIMISTIC,
         "naive": NAIVE,

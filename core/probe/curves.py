@@ -43,7 +43,7 @@ class Points:
     precision: FloatArray  # (K,) in [0, 1]
     reviewed: FloatArray  # (K,) judged images at or above the threshold
     caught: FloatArray  # (K,) flagged ones among them
-    low: FloatArray  # (K,) 95% limits of precision, or quantiles over draws
+    low: FloatArray  # (K,) 95% limits of precision
     high: FloatArray
 
 

@@ -39,12 +39,12 @@ SPREAD = (0.05, 0.95)  # quantiles over draws that are drawn as a band
 FOLDS, REPEATS = 5, 4
 LEAST_OF_A_SIDE = 10  # check labels, flagged and others: with fewer a fold learns from next to nothing
 
-Work = Generator[None, None, NamedCurve]  # yields after each fit, returns the curve
+Work = Generator[None, None, NamedCurve | None]  # yields after each fit, returns the curve
 Fit = Callable[[FloatArray, BoolArray], tuple[FloatArray, float]]  # as `fit_logistic`
 
 
-def random_work(workspace: Workspace, gold_column: str | None) -> Work | None:
-    """Begin the random curve beside the newest probe's: by known answers, or by check labels; None while there is no score.
+def random_work(workspace: Workspace, gold_column: str | None) -> Work:
+    """Begin the random curve beside the newest probe's: by known answers, or by check labels; it ends in None without a score.
 
     Args:
         gold_column: of the known answers; None to use check labels.
@@ -56,8 +56,8 @@ def random_work(workspace: Workspace, gold_column: str | None) -> Work | None:
     if len(fitted.score) != workspace.n_images:  # it is being refitted
         return None
     if gold_column is None:
-        return _cross_fitted(workspace, embedded, fitted.score, fitted.probe.n_labels)
-    return _drawn(workspace, embedded, fitted.score, fitted.probe.n_labels, gold_column)
+        return (yield from _cross_fitted(workspace, embedded, fitted.score, fitted.probe.n_labels))
+    return (yield from _drawn(workspace, embedded, fitted.score, fitted.probe.n_labels, gold_column))
 
 
 # -- known answers --
@@ -116,11 +116,12 @@ def averaged(title: str, curves: Sequence[PRCurve], *, recall: float, n_labels: 
         recall: at which precision is given.
         n_labels: of each draw.
     Returns:
-        the mean precision at each recall of `GRID`, with a band over draws. The ranges of the figures are those of the draws at
-        its ends, each widened by its own: luck of the draw, and luck of the judged images.
+        the mean precision at each recall of `GRID`. The ranges of curve and figures are those of the draws at the ends of
+        `SPREAD`, each widened by its own: luck of the draw, and luck of the judged images.
     """
     precisions = np.array([precision_at_recalls(curve, GRID) for curve in curves])
-    low, high = np.quantile(precisions, SPREAD, axis=0)
+    least, most = np.quantile(precisions, SPREAD, axis=0)
+    low, high = _limits_at(least, curves[0].n_flagged)[0], _limits_at(most, curves[0].n_flagged)[1]
     mean, unknown = precisions.mean(axis=0), np.full(len(GRID), np.nan)
     average = sorted(curve.average_precision for curve in curves)
     first, n = curves[0], len(curves)
@@ -148,6 +149,14 @@ def averaged(title: str, curves: Sequence[PRCurve], *, recall: float, n_labels: 
         points=points,
         n_labels=n_labels,
     )
+
+
+def _limits_at(precision: FloatArray, n_flagged: int) -> tuple[FloatArray, FloatArray]:
+    """Return the Clopper-Pearson limits of (100,) precisions at the recalls of `GRID`, by the counts they stand for."""
+    caught = np.ceil(GRID * n_flagged - 1e-9)
+    reviewed = np.maximum(np.round(caught / np.maximum(precision, 1e-12)), caught)
+    low, high = precision_limits(caught, reviewed)
+    return np.minimum(low, precision), np.maximum(high, precision)
 
 
 def _best(curve: PRCurve, recall: float) -> Range:
@@ -228,14 +237,14 @@ def crossed(
     precision = np.mean([precision_at_recalls(curve, GRID) for curve in curves], axis=0)
     caught = np.ceil(GRID * flagged.sum() - 1e-9)
     reviewed = np.round(caught / np.maximum(precision, 1e-12))
-    low, high = precision_limits(caught, reviewed)
+    low, high = _limits_at(precision, int(flagged.sum()))
     unknown, average = np.full(len(GRID), np.nan), float(np.mean([curve.average_precision for curve in curves]))
     best = sorted((_best(curve, recall) for curve in curves), key=lambda found: found.value)[len(curves) // 2]
     defined = int(flagged.sum()) >= MIN_FLAGGED_AP
     figures = Figures(average_precision_range(average, flagged.sum()), best, recall) if defined else None
     curve = PRCurve(unknown, precision, GRID, reviewed, average, int(flagged.sum()), len(flagged))
     note = _against(active, scores[0], flagged, recall) if defined else ""
-    points = Points(unknown, GRID, precision, reviewed, caught, np.minimum(low, precision), np.maximum(high, precision))
+    points = Points(unknown, GRID, precision, reviewed, caught, low, high)
     return NamedCurve(CurveKey.RANDOM, title, curve, "", defined, note, figures, points, n_labels)
 
 

@@ -18,6 +18,7 @@ from core.wording import counted
 if TYPE_CHECKING:
     pass
 from dashboard.actions.labels import LabelActions
+from dashboard.choices import PageName, Tab
 
 
 class QueueActions(LabelActions):
@@ -47,6 +48,10 @@ class QueueActions(LabelActions):
             return found
 
         self.run(choose, done, on=self._server.asks, failed=failed)
+
+    def read_for_curves(self) -> None:
+        """Go to where check images are read for live curves."""
+        self.state.param.update(read_for=Queue.LIVE, page=PageName.MAP, tab=Tab.CHECK, pinned=None)
 
     def check_queue(
         self,

@@ -24,6 +24,7 @@ AS_TOLD = (
     Topic.FINDING,
     Topic.EMBEDDING,
     Topic.LEARNING,
+    Topic.RANDOM,
     Topic.TRAINING,
     Topic.STUDIES,
     Topic.STUDYING,

@@ -96,7 +96,7 @@ class Controls(pn.viewable.Viewer):
             copies,
             pn.FlexBox(undo, clear, guide, margin=0),
             ExposureLine(state=self.state),
-            CurvesPane(state=self.state),
+            CurvesPane(state=self.state, actions=self.actions),
             LearningPane(state=self.state),
             width=290,
             sizing_mode="stretch_height",

@@ -2,8 +2,7 @@
 
 import base64
 import mimetypes
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import panel as pn
@@ -24,12 +23,12 @@ class Download(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._source: Path | None = None
+        self._source: Hashable = None
         self._read: Callable[[], bytes] = bytes
         self.button = pmui.FileDownload(label=self.label, visible=False, margin=(12, 8))
         self.button.param.watch(self._on_click, "_clicks")
 
-    def offer(self, filename: str, source: Path, read: Callable[[], bytes]) -> None:
+    def offer(self, filename: str, source: Hashable, read: Callable[[], bytes]) -> None:
         """Show the button.
 
         Args:

@@ -10,12 +10,13 @@ import param
 from core.probe.learning_curve import LearningCurve, describe
 from dashboard.charts import Chart, band, dots, line, room_for
 from dashboard.state import SessionState
-from dashboard.theme import ESTIMATE
+from dashboard.theme import ACTIVE
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import words
 
-HEIGHT = 130  # px
+HEIGHT = 150  # px
 TIPS = (("labels", "@n_labels"), ("AP", "@average_precision{0.000} (@low{0.000} to @high{0.000})"))
+LEAST_TALL = 0.1  # of average precision shown, so that ticks with two decimals differ
 FIELDS = ("n_labels", "average_precision", "low", "high")
 
 
@@ -44,16 +45,24 @@ class LearningPane(pn.viewable.Viewer):
     def _draw_rounds(self, curve: LearningCurve) -> None:
         if self._chart is None:
             layers = {
-                "band": band("n_labels", "low", "high", colour=ESTIMATE, alpha=0.2),
-                "line": line("n_labels", "average_precision", colour=ESTIMATE),
-                "dots": dots("n_labels", "average_precision", colour=ESTIMATE, more=("low", "high"), tips=TIPS),
+                "band": band("n_labels", "low", "high", colour=ACTIVE, alpha=0.2),
+                "line": line("n_labels", "average_precision", colour=ACTIVE),
+                "dots": dots("n_labels", "average_precision", colour=ACTIVE, more=("low", "high"), tips=TIPS),
             }
-            self._chart = Chart(layers, x="labels", y="AP", xlim=(0, 1), ylim=(0, 1), height=HEIGHT, yticks=4)
+            self._chart = Chart(layers, x="labels", y="AP", xlim=(0, 1), ylim=(0, 1), height=HEIGHT)
+            self._chart.plain_ticks(x="0,0", y="0.00", x_step=1, y_step=0.02)
             self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
         found = {name: np.array([getattr(r, name) for r in curve.rounds], np.float64) for name in FIELDS}
         for layer, names in (("band", ("n_labels", "low", "high")), ("line", FIELDS[:2]), ("dots", FIELDS)):
             self._chart.show(layer, {name: found[name] for name in names})
-        self._chart.zoom(x=room_for(found["n_labels"]), y=room_for(np.concatenate([found["low"], found["high"]])))
+        self._chart.zoom(x=room_for(found["n_labels"]), y=_tall(np.concatenate([found["low"], found["high"]])))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _tall(values: np.ndarray) -> tuple[float, float]:
+    """Return the part of the axis that shows values between 0 and 1, not less than `LEAST_TALL` of it."""
+    low, high = room_for(values)
+    spare = max(0.0, LEAST_TALL - (high - low)) / 2
+    return max(0.0, low - spare), min(1.02, high + spare)

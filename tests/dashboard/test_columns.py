@@ -75,8 +75,8 @@ def test_pictures_follow_the_column_that_the_map_is_coloured_by(state, space):
 
 
 def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state, space):
-    pane = CurvesPane(state=state)
-    assert set(pane._chart.layers) == {"training", "check", "column-0", "column-1", "column-2"}  # the fourth is words only
+    pane = CurvesPane(state=state, actions=Direct(state, None))
+    assert set(pane._chart.layers) >= {"training", "active", "column-0", "column-1", "column-2"}  # the fourth is words only
     found = {scorer.name: scorer for scorer in compare_scorers(space)}
     good, words = found["good"], pane._words.object
     drawn = pane._chart.source("column-0").data

@@ -207,8 +207,8 @@ def worker(monkeypatch, publish):
     monkeypatch.setattr(jobs, "learning", lambda _: "curve")
     fits = []
     monkeypatch.setattr(jobs, "refit", lambda _space: fits.pop(0)() if fits else None)
-    shared = SimpleNamespace(refresh_curves=lambda **_: None)
-    worker = RefitWorker(None, shared, publish)
+    shared = SimpleNamespace(refresh_curves=lambda **_: None, bases=list)
+    worker = RefitWorker(SimpleNamespace(encoder_name=None), shared, publish)
     worker.fits = fits
     yield worker
     worker.stop()
