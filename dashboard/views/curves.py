@@ -127,7 +127,10 @@ class CurvesPane(pn.viewable.Viewer):
         return found | {f"column-{place}": named for place, named in enumerate(columns)}
 
     def _offer(self, drawn: dict[str, NamedCurve]) -> None:
-        shown = [Drawn(named, COLOURS[layer], dashed=layer in DASHES, band=layer in BANDS) for layer, named in drawn.items()]
+        shown = [
+            Drawn(_name(layer, named), named, COLOURS[layer], dashed=layer in DASHES, band=layer in BANDS)
+            for layer, named in drawn.items()
+        ]
         for kind, file in self._files.items():
             if shown:
                 file.offer(f"curves.{kind}", tuple(map(id, drawn.values())), partial(FORMATS[kind], shown))
@@ -171,9 +174,12 @@ def _term(name: str) -> str:
     return f'<abbr title="{html.escape(TERMS[name])}">{name}</abbr>'
 
 
+def _name(layer: str, named: NamedCurve) -> str:
+    return NAMES.get(layer) or named.title.removesuffix(" on the check half")
+
+
 def _row(layer: str, named: NamedCurve) -> str:
-    name = NAMES.get(layer) or named.title.removesuffix(" on the check half")
-    figures, n = named.figures, f"{named.n_labels:,}" if named.n_labels else ""
+    name, figures, n = _name(layer, named), named.figures, f"{named.n_labels:,}" if named.n_labels else ""
     if figures is not None:
         at = figures.precision
         average = ranged(*figures.average_precision)
