@@ -4,7 +4,6 @@ import csv
 import io
 import threading
 import xml.etree.ElementTree as ET
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from core.workspace import Workspace
 from dashboard import jobs
 from dashboard.choices import PageName, Tab
 from dashboard.curve_files import COLUMNS, HEIGHT, SHARPNESS, WIDTH, as_csv, as_png, as_svg
+from dashboard.inputs import Inputs
 from dashboard.jobs import RandomQueue, RefitWorker
 from dashboard.shared import Shared
 from dashboard.state import SessionState
@@ -93,7 +93,7 @@ def test_what_is_missing_leads_to_check_for_live_curves(space):
     assert pane._ask.visible
     assert pane._ask.label.startswith("Read ")
     assert "more in Check for a first curve" in pane._ask.label
-    check = CheckPane(state=state, actions=actions, inputs=SimpleNamespace(add=lambda *_: None, click=None))
+    check = CheckPane(state=state, actions=actions, inputs=Inputs(lambda _: None, lambda draw: draw()))
     pane.actions.read_for_curves()
     assert (state.page, state.tab, state.pinned) == (PageName.MAP, Tab.CHECK, None)
     assert check._purpose.value == Queue.LIVE

@@ -75,7 +75,7 @@ def test_two_classes_give_a_probe_scores_and_a_named_curve_in_both_windows(open_
         first.wait_for_timeout(600)
         label_many(first, key)
     for page in (first, second):
-        expect(page.get_by_text("Training labels (optimistic): AP")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("training labels (optimistic)")).to_be_visible(timeout=15_000)
     expect(first.get_by_text("not learned from").first).to_be_visible()  # the check half's share of a lasso is named
     drag(first, LEFT)
     expect(first.get_by_text("Least certain first")).to_be_visible(timeout=5_000)
@@ -158,7 +158,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
         drag(first, shape)
         first.wait_for_timeout(600)
         label_many(first, key)
-    expect(second.get_by_text("Training labels (optimistic): AP")).to_be_visible(timeout=15_000)
+    expect(second.get_by_text("training labels (optimistic)")).to_be_visible(timeout=15_000)
     labelled = second.get_by_text(re.compile(r"\d+ labelled \(")).inner_text()
     selected, view = (facts(first).get_attribute(f"data-{name}") for name in ("idsum", "view"))
     first.get_by_role("combobox", name="Encoder, for all windows").first.click()
@@ -166,7 +166,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     for page in (first, second):
         expect(facts(page)).not_to_have_attribute("data-view", view, timeout=10_000)
         expect(page.get_by_text(labelled)).to_be_visible()
-        expect(page.get_by_text("Training labels (optimistic): AP")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("training labels (optimistic)")).to_be_visible(timeout=15_000)
     expect(facts(first)).to_have_attribute("data-idsum", selected)  # the same images, in their new places
     geometry = drag(second, MIDDLE)
     expect_selected(second, inside(xy, geometry))
