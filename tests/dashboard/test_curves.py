@@ -89,7 +89,7 @@ def test_what_is_missing_leads_to_check_for_live_curves(space):
     actions = Direct(state, None)
     asked = []
     actions.check_queue = lambda purpose, *_, **__: asked.append(purpose)
-    actions.hold = lambda _: None
+    actions.hold = actions.count_reading = lambda *_: None
     pane = CurvesPane(state=state, actions=actions)
     assert pane._ask.visible
     assert pane._ask.label.startswith("Read ")
