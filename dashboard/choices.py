@@ -29,6 +29,14 @@ class Tab(StrEnum):
     CHECK = "check"
 
 
+class Room(StrEnum):
+    """What has the stage of the Map page."""
+
+    BOTH = "both"  # side by side
+    WORK = "work"  # what the tab shows; the map is small, in the corner
+    MAP = "map"  # alone
+
+
 ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after the other, and a class key answers
 
 

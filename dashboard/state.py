@@ -23,7 +23,7 @@ from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
-from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, PageName, Tab
+from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, PageName, Room, Tab
 from dashboard.shared import Shared
 
 
@@ -80,6 +80,7 @@ class SessionState(param.Parameterized):
     dark: bool = param.Boolean(default=False, doc="The page is shown dark.")
     page: PageName = param.Selector(default=PageName.MAP, objects=list(PageName), doc="The page shown.")
     tab: Tab = param.Selector(default=Tab.SELECTION, objects=list(Tab), doc="The tab on the right.")
+    room: Room = param.Selector(default=Room.BOTH, objects=list(Room), doc="What has the stage now.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")
@@ -107,6 +108,7 @@ class SessionState(param.Parameterized):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
+        self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
         self.param.colour_by.objects = [*ColourBy, *self.shared.score_columns()]
         missing = missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
@@ -140,7 +142,7 @@ class SessionState(param.Parameterized):
 
     # -- what a key acts on --
 
-    @param.depends("page", "tab", "pinned", "turn", "asked", "spot_check", watch=True)
+    @param.depends("page", "tab", "pinned", "turn", "asked", "spot_check", "room", watch=True)
     def _find_place(self) -> None:
         """Set the place that a class key acts on."""
         if self.page != PageName.MAP:
@@ -150,7 +152,12 @@ class SessionState(param.Parameterized):
         elif self.pinned is not None:
             self.place = self.pinned_place
         else:
-            self.place = self.asked if self.tab in ASKING_TABS else self.selection_place
+            self.place = self.asked if self.asks else self.selection_place
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether a picture is asked for on the screen."""
+        return self.tab in ASKING_TABS and self.room != Room.MAP
 
     @property
     def pinned_place(self) -> str:
@@ -185,6 +192,23 @@ class SessionState(param.Parameterized):
             (False, True): PrivacyView.GREY,
             (False, False): PrivacyView.CLEAR,
         }[self.blur, self.grey]
+
+    # -- what has the stage --
+
+    def turn_room(self) -> None:
+        """Give the stage to the work, to the map, to both; each tab keeps its own choice."""
+        order = list(Room)
+        self._rooms[self.tab] = order[(order.index(self.room) + 1) % len(order)]
+        self.room = self._rooms[self.tab]
+
+    @param.depends("tab", watch=True)
+    def _follow_tab(self) -> None:
+        self.room = self._rooms[self.tab]
+
+    @param.depends("spot_check", watch=True)
+    def _show_spot_check(self) -> None:
+        if self.spot_check is not None and self.room == Room.MAP:  # it is asked beside the map
+            self.room = Room.BOTH
 
     # -- following --
 

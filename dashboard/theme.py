@@ -98,5 +98,6 @@ def colour_variables() -> str:
         "white-tint": faded(WHITE, 0.2),
         "badge": faded(INK, 0.82),
         "shadow": faded(INK, 0.25),
+        "toast": faded(INK, 0.92),
     }
     return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"

@@ -1,4 +1,4 @@
-"""The spot check before a bulk label, and how pure the label is afterwards."""
+"""The spot check before a bulk label, and the card that says how pure the label is afterwards."""
 
 import html
 import time
@@ -24,8 +24,12 @@ LEAVE = "leave as they are"
 TOO_QUICK = 0.7  # s; the second press of a double press is no answer
 
 
+def _button(label: str, on_click: Any, *, variant: str = "text", color: str = "default") -> pmui.Button:
+    return pmui.Button(label=label, variant=variant, color=color, size="small", on_click=lambda _: on_click(), margin=(3, 4))
+
+
 class BulkPane(pn.viewable.Viewer):
-    """Covers the tabs during the spot check; afterwards it is a card above them."""
+    """Covers the tabs during the spot check."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -34,7 +38,7 @@ class BulkPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._since = 0.0
-        self._head, self._worth, self._told = (words(margin=(2, 6)) for _ in range(3))
+        self._head, self._worth = (words(margin=(2, 6)) for _ in range(2))
         self._warning = pmui.Alert(
             severity="warning", title="This selection looks mixed", sizing_mode="stretch_width", margin=(4, 6)
         )
@@ -43,10 +47,10 @@ class BulkPane(pn.viewable.Viewer):
         )
         for gallery in (self._odd, self._shown):
             gallery.param.watch(lambda _: self._draw_worth(), "picked")
-        self._without_odd = self._button("Leave all of these out", self._leave_odd)
+        self._without_odd = _button("Leave all of these out", self._leave_odd)
         self._wrong_class = pmui.Select(label="Label wrong ones as", options=[LEAVE], size="small", margin=(6, 6))
-        self._label = self._button("", lambda: self._end(answered=True), variant="contained", color="primary")
-        self._blind = self._button("Without a spot check", lambda: self._end(answered=False))
+        self._label = _button("", lambda: self._end(answered=True), variant="contained", color="primary")
+        self._blind = _button("Without a spot check", lambda: self._end(answered=False))
         self._ask = pn.Column(
             self._head,
             self._warning,
@@ -55,33 +59,16 @@ class BulkPane(pn.viewable.Viewer):
             self._shown,
             self._wrong_class,
             self._worth,
-            pn.FlexBox(self._label, self._blind, self._button("Cancel  [Esc]", self.actions.cancel_spot_check)),
+            pn.FlexBox(self._label, self._blind, _button("Cancel  [Esc]", self.actions.cancel_spot_check)),
             sizing_mode="stretch_width",
             **styled("covers"),
             visible=False,
         )
-        self._more = self._button("", self._on_more, variant="outlined")
-        self._card = pn.Column(
-            self._told,
-            pn.FlexBox(self._more, self._button("Close", self._close)),
-            sizing_mode="stretch_width",
-            **styled("card", "success"),
-            visible=False,
-            margin=(4, 8),
-        )
         watch = self.state.param.watch
         watch(self._on_spot_check, "spot_check")
         self.inputs.add("spot_check", self)
-        draw_when_shown(self.state, self._on_bulk, ["bulk", "labels_version"])
-        watch(lambda _: self._close(), "selected")
         watch(self._follow, ["privacy_view", "reveal"])
         self._on_spot_check()
-
-    @staticmethod
-    def _button(label: str, on_click: Any, *, variant: str = "text", color: str = "default") -> pmui.Button:
-        return pmui.Button(
-            label=label, variant=variant, color=color, size="small", on_click=lambda _: on_click(), margin=(3, 4)
-        )
 
     @property
     def place(self) -> str:
@@ -115,13 +102,6 @@ class BulkPane(pn.viewable.Viewer):
         spot_check = self.state.spot_check
         if spot_check is not None:
             self.actions.start_spot_check(np.setdiff1d(spot_check.rows, spot_check.oddities.rows), spot_check.class_name)
-
-    def _on_more(self) -> None:
-        if self.state.bulk is not None:
-            self.actions.spot_check_more(self.state.bulk.token)
-
-    def _close(self) -> None:
-        self.state.bulk = None
 
     # -- drawing --
 
@@ -184,7 +164,43 @@ class BulkPane(pn.viewable.Viewer):
             f"Save this spot check  [{key}]" if spot_check.token else f"Label {n:,} '{spot_check.class_name}'  [{key}]"
         )
 
-    def _on_bulk(self) -> None:
+    def _follow(self, *_: Any) -> None:
+        for gallery in (self._odd, self._shown):
+            gallery.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._ask
+
+
+class BulkResult(pn.viewable.Viewer):
+    """How pure a bulk label is, until the next selection or until it is closed."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._told = words(margin=(2, 6))
+        self._more = _button("", self._on_more, variant="outlined")
+        self._card = pn.Column(
+            self._told,
+            pn.FlexBox(self._more, _button("Close", self._close)),
+            sizing_mode="stretch_width",
+            **styled("card", "success"),
+            visible=False,
+            margin=(4, 8),
+        )
+        draw_when_shown(self.state, self._draw, ["bulk", "labels_version"])
+        self.state.param.watch(lambda _: self._close(), "selected")
+
+    def _on_more(self) -> None:
+        if self.state.bulk is not None:
+            self.actions.spot_check_more(self.state.bulk.token)
+
+    def _close(self) -> None:
+        self.state.bulk = None
+
+    def _draw(self) -> None:
         bulk = self.state.bulk
         if bulk is None:
             self._card.visible = False
@@ -197,9 +213,5 @@ class BulkPane(pn.viewable.Viewer):
         self._more.visible = more.n_spot_checked > worth.n_spot_checked
         self._more.label = f"Spot-check {more.n_spot_checked - worth.n_spot_checked} more: could reach {more.percent}%"
 
-    def _follow(self, *_: Any) -> None:
-        for gallery in (self._odd, self._shown):
-            gallery.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
-
     def __panel__(self) -> pn.viewable.Viewable:
-        return pn.Column(self._ask, self._card, sizing_mode="stretch_width", margin=0, **styled("in-cover"))
+        return self._card

@@ -20,7 +20,6 @@ from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures,
 from dashboard.state import SessionState
 from dashboard.theme import css, styled
 from dashboard.views.download import Download
-from dashboard.views.message import MessageLine
 from dashboard.views.table import table
 
 NO_GOLD = (
@@ -78,7 +77,6 @@ class ExperimentPage(pn.viewable.Viewer):
         )
         self._layout = pn.Column(
             self._form if columns else pmui.Alert(severity="info", object=NO_GOLD, margin=8),
-            MessageLine(state=self.state, page=PageName.EXPERIMENT),
             pn.Row(self._run, self._beside, self._save, **styled("below-label")),
             self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),

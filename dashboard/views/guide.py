@@ -14,8 +14,11 @@ from dashboard.views.words import words
 
 READ = ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is.")
 STEPS = (  # title, what to do
-    ("Lasso a cluster", "Draw a line around a group of points. Their pictures appear below, blurred. Hold R to see one clear."),
-    ("Label it", "Press the key of a class, or click its button on the left. Z undoes it."),
+    (
+        "Lasso a cluster",
+        "Draw a line around a group of points. Their pictures appear beside it, blurred. Hold R to see one clear.",
+    ),
+    ("Label it", "Press the key of a class, or click its button below. Z undoes it."),
     (
         "Teach the model",
         "Suggestions shows the images that teach the model most; press one key for each. Colour by score to see it learn.",
@@ -29,7 +32,7 @@ STEPS = (  # title, what to do
 
 
 class Guide(pn.viewable.Viewer):
-    """A card above the tabs, until all is done or it is dismissed."""
+    """A card at the foot of the rail, until all is done or it is dismissed."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -41,17 +44,17 @@ class Guide(pn.viewable.Viewer):
         self._words = words(margin=0)
         self._back, self._next, dismiss = (
             pmui.Button(label=label, variant="text", size="small", on_click=on_click, margin=0)
-            for label, on_click in (("Back", self._go_back), ("Next", self._go_on), ("Dismiss the guide", self._dismiss))
+            for label, on_click in (("Back", self._go_back), ("Next", self._go_on), ("Dismiss", self._dismiss))
         )
         self._layout = pn.Column(
             self._words,
-            pn.Row(self._back, self._next, pn.layout.HSpacer(), dismiss, sizing_mode="stretch_width", margin=0),
+            pn.FlexBox(self._back, self._next, dismiss, margin=0),
             sizing_mode="stretch_width",
-            margin=(4, 8),
+            margin=0,
             **styled("card"),
         )
         self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
-        self.state.param.watch(self._show, ["guide", "pinned"])
+        self.state.param.watch(self._show, "guide")
         self.state.param.watch(lambda *_: self._draw(), "reading")
         self._follow()
         self._show()
@@ -75,6 +78,8 @@ class Guide(pn.viewable.Viewer):
             self.step = self._done.index(False)
         if STEPS[self.step] is READ:
             self.actions.count_reading()
+        if all(self._done):
+            self._dismiss()
         self._draw()
 
     def _go_back(self, *_: Any) -> None:
@@ -89,8 +94,7 @@ class Guide(pn.viewable.Viewer):
         self.actions.show_guide(False)
 
     def _show(self, *_: Any) -> None:
-        wanted = self.state.guide and self.state.workspace.has_map
-        self._layout.visible = wanted and self.state.pinned is None  # a picture needs the room
+        self._layout.visible = self.state.guide and self.state.workspace.has_map
         self._follow()
 
     def _draw(self) -> None:

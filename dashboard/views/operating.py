@@ -39,7 +39,6 @@ from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.components.printed import Printed
 from dashboard.views.components.steps import Steps
 from dashboard.views.echoes import Echoes
-from dashboard.views.message import MessageLine
 from dashboard.views.number_field import asked_number, number_field, written
 from dashboard.views.operating_charts import HEIGHT, CurveChart, ScoreChart, legend
 from dashboard.views.operating_check import CheckColumn
@@ -104,7 +103,6 @@ class OperatingPage(pn.viewable.Viewer):
         self._promise = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._steps = Steps(on_step=self._on_step, width=PATH_WIDTH, margin=(4, 8))
         self._layout = pn.Column(
-            MessageLine(state=self.state, page=PageName.OPERATING),
             pn.Row(
                 self._promise, self._policies, self._scorers, self._points.download, self._printed, self._ask,
                 sizing_mode="stretch_width", margin=0,
@@ -112,6 +110,8 @@ class OperatingPage(pn.viewable.Viewer):
             pn.Row(self._steps, self._chart_column(), self._handle_column(), sizing_mode="stretch_width", margin=0),
             self._fold,
             self._details,
+            pn.Row(self._policies, self._scorers, margin=0),
+            pn.Row(self._check, self._chart_column(), self._handle_column(), margin=0),
             sizing_mode="stretch_both",
             scroll="y-auto",
             margin=8,

@@ -1,6 +1,5 @@
-"""The page of one tab: header, controls, map, tabs and the further pages, and where a press of a key goes."""
+"""The page of one tab: header, desk and the further pages, and where a press of a key goes."""
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -10,32 +9,22 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboard.actions import Actions
-from dashboard.choices import ASKING_TABS, PageName, Tab
+from dashboard.choices import PageName
 from dashboard.inputs import Inputs, Press, Verb, key_rows, meant, verbs_by_key
 from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import colour_variables, css, page_theme, styled
-from dashboard.views.bulk import BulkPane
-from dashboard.views.check import CheckPane
-from dashboard.views.clusters import ClustersPane
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.key_table import KeyTable
 from dashboard.views.components.keys import Keys
-from dashboard.views.components.splitter import Splitter
-from dashboard.views.controls import Controls
+from dashboard.views.desk import Desk
 from dashboard.views.experiment import ExperimentPage
-from dashboard.views.exposure import ReminderCard
-from dashboard.views.first_run import FirstRun, wants_first_run
-from dashboard.views.guide import Guide
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
-from dashboard.views.map import MapPane
-from dashboard.views.message import MessageLine
+from dashboard.views.message import Toast
 from dashboard.views.operating import OperatingPage
-from dashboard.views.picture import EnlargedPicture, PinnedPicture
-from dashboard.views.reading import QueuePane, SuggestionsPane
-from dashboard.views.selection import SelectionPane
+from dashboard.views.picture import EnlargedPicture
 from dashboard.views.shown import Later, Steps
 from dashboard.views.training import TrainingPage
 
@@ -53,39 +42,9 @@ class Page:
     def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor) -> None:
         self.state, self.actions = state, actions
         self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True), actions.soon)
-        self._map = MapPane(state=state, pool=draw_pool)
         both = {"state": state, "actions": actions}
-        with_inputs = {**both, "inputs": self._inputs}
-        builders: dict[Tab, Callable[[], pn.viewable.Viewer]] = {
-            Tab.SELECTION: partial(SelectionPane, **both),
-            Tab.SUGGESTIONS: partial(SuggestionsPane, **with_inputs),
-            Tab.CLUSTERS: partial(ClustersPane, **both),
-            Tab.CHECK: partial(CheckPane, **with_inputs),
-        }
-        self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, PageName.MAP, tab)) for tab in Tab}
-        self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
-        self._tabs.param.watch(self._on_tab, "active")
-        cards = (  # above the tabs; most visits never see most of them
-            (partial(FirstRun, **both), partial(wants_first_run, state.workspace), "grid"),
-            (partial(Guide, **both), lambda: state.guide, "guide"),
-            (partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder"),
-            (partial(BulkPane, **with_inputs), lambda: state.spot_check is not None, "spot_check"),
-            (partial(PinnedPicture, **with_inputs), lambda: state.pinned is not None, "pinned"),
-        )
-        room = {"sizing_mode": "stretch_width", **styled("in-cover")}
-        state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
-        right = pn.Column(
-            *(Later(state, build, wanted=wanted, on=[on], **room) for build, wanted, on in cards), self._tabs,
-            width=390, sizing_mode="stretch_height", margin=4,
-            **styled("window", "holds-cover", "work"),
-        )  # fmt: skip
-        centre = pn.Column(self._map, MessageLine(state=state, page=PageName.MAP), sizing_mode="stretch_both", margin=4)
-        self._splitter = Splitter(
-            name_kept="work", label="Room for the pictures beside the map", width=8, sizing_mode="stretch_height", margin=0
-        )
-        self._pages: dict[str, pn.Row | Later] = {
-            "map": pn.Row(sizing_mode="stretch_both", margin=0, **styled("window", "no-selection"))
-        }
+        self._desk = Desk(state=state, actions=actions, inputs=self._inputs, draw_pool=draw_pool)
+        self._pages: dict[str, pn.Row | Later] = {"map": self._desk.row}
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
         self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
@@ -96,9 +55,11 @@ class Page:
             *(self._pages[name] for name in PageName), sizing_mode="stretch_both", margin=0, **styled("window", "type")
         )
         steps = Steps(pn.state.curdoc)
-        steps.put(self._pages["map"], partial(Controls, **with_inputs), lambda: centre, lambda: self._splitter, lambda: right)
+        steps.put(self._desk.row, *self._desk.parts())
         watch = partial(ExposureWatch, on_seen=actions.seen)
-        steps.put(main, lambda: self._keys, watch, partial(Connection, state=state))  # which ends the skeleton
+        steps.put(
+            main, lambda: self._keys, partial(Toast, state=state), watch, partial(Connection, state=state)
+        )  # which ends the skeleton
         self.template = pmui.Page(
             title="Lassoscope",
             template=template(),
@@ -120,27 +81,13 @@ class Page:
 
     def close(self) -> None:
         """Let go of what outlives the tab."""
-        self._map.close()
+        self._desk.close()
 
     def _on_page(self, event: Any) -> None:
-        self._let_go()
+        self._desk.let_go()
         for name, page in self._pages.items():
             room = page if name == "map" else page.room
             room.visible = event.new == name
-
-    def _on_tab(self, event: Any) -> None:
-        self.state.tab = list(Tab)[event.new]
-        queue = self._panes[self.state.tab].pane
-        if isinstance(queue, QueuePane):
-            self.state.param.update(pinned=None, asked=queue.place)  # a pinned picture would cover what is asked for
-            if queue.needs_refill:
-                queue.refill()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Let others be asked for what this tab's queue holds, while it is not on the screen."""
-        if not (self.state.shows(PageName.MAP) and self.state.tab in ASKING_TABS):
-            self.actions.hold([])
 
     def _on_key(self, press: Press) -> None:
         self.actions.soon(partial(self._do, press))  # a component's message comes without the document's lock
@@ -154,7 +101,7 @@ class Page:
         if verb == Verb.KEYS:
             self._key_table.opens += 1
         elif verb == Verb.ROOM:
-            self._splitter.turns += 1
+            self.state.turn_room()
         elif verb == Verb.NOTHING:
             self._nothing()
         elif self.state.spot_check is not None and verb != Verb.LABEL:
@@ -167,7 +114,7 @@ class Page:
         elif verb == Verb.CLUSTER:
             self.actions.select_cluster()
         elif verb == Verb.MORE:
-            if self.state.pinned is not None or self.state.tab not in ASKING_TABS:  # else the examples are not on the screen
+            if self.state.pinned is not None or not self.state.asks:  # else the examples are not on the screen
                 self.actions.more_like(self.state.examples())
         else:
             self._inputs.act(press, verb, class_name)
@@ -179,4 +126,4 @@ class Page:
         elif self.state.pinned is not None:
             self.state.pinned = None
         else:
-            self._map.clear_selection()
+            self._desk.map.clear_selection()

@@ -66,7 +66,7 @@ class PinnedPicture(pn.viewable.Viewer):
         )
         below = pn.Row(more, close, margin=0)
         self._layout = pn.Column(
-            self._card, self._words, self._buttons, below, width=330, margin=0, **styled("drawer", sheet="picture")
+            self._card, self._words, self._buttons, below, sizing_mode="stretch_width", margin=0, **styled("covers")
         )
         self.inputs.add("pinned", self)
         on = ["pinned", "privacy_view", "reveal", "labels_version", "probe_version"]

@@ -206,7 +206,7 @@ def label_many(page: Page, key: str) -> None:
 
 def without_copies(page: Page) -> None:
     """Label what is selected and nothing else; otherwise near-duplicates outside of a lasso come along."""
-    page.get_by_label("Near-duplicates together").first.click()
+    page.get_by_label("Near-duplicates as one").first.click()
     page.wait_for_timeout(300)
 
 

@@ -135,7 +135,7 @@ def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open
         assert history(space)[0][0].rows.tolist() == together
     page.keyboard.press("z")
     expect(page.get_by_text("0 labelled (")).to_be_visible(timeout=5_000)
-    page.get_by_label("Near-duplicates together").first.click()
+    page.get_by_label("Near-duplicates as one").first.click()
     expect(page.locator(".stack:visible")).to_have_count(0, timeout=10_000)
     page.locator(f'.tile[data-row="{row}"]').click()
     expect(page.get_by_text("1 picked")).to_be_visible(timeout=5_000)
@@ -180,7 +180,7 @@ def test_a_first_visit_is_guided_and_the_guide_stays_dismissed(open_page):
     expect(page.get_by_text("Step 2 of 5")).to_be_visible(timeout=10_000)
     label_many(page, "1")
     expect(page.get_by_text("Step 3 of 5")).to_be_visible(timeout=10_000)
-    page.get_by_role("button", name="Dismiss the guide").click()
+    page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_text("Step 3 of 5")).not_to_be_visible(timeout=5_000)
     name = analyst.input_value()
     page.reload()

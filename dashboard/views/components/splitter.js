@@ -1,70 +1,87 @@
 // Widths are the browser's own: they are kept there, and the server never hears of them.
-const STEP = 24;
+const STEP = 24, BAR = 8, LEAST_MAP = 240, LEAST_STAGE = 480;  // px
+const MOVED = "lassoscope-room";  // one column has changed: the others keep within what is left
+
 export function render({ model, el, view }) {
-  const bar = document.createElement("div"), host = view.el, key = `lassoscope.width.${model.name_kept}`;
+  const bar = document.createElement("div"), host = view.el, name = model.column;
+  const key = `lassoscope.width.${name}`, shut = `lassoscope.closed.${name}`, sign = name === "rail" ? 1 : -1;
   bar.className = "bar";
   bar.tabIndex = 0;
   bar.setAttribute("role", "separator");
   bar.setAttribute("aria-orientation", "vertical");
   bar.setAttribute("aria-label", model.label);
-  bar.title = "Drag, or press the arrow keys. Double click: as before. F: make room for the work, for the map, for both";
+  bar.title = `${model.label}: drag, or press the arrow keys; double-click for the usual width`;
   el.append(bar);
+  const toggle = document.createElement("button");
+  toggle.type = "button";
+  if (model.closes) el.append(toggle);
 
-  const sized = () => host.nextElementSibling;
-  const others = () => [...host.parentNode.children].filter(other => other !== host && other !== sized() && other.offsetWidth);
-  // What the map keeps at least; everything before it keeps its width.
-  const most = () => {
-    const [map, ...rest] = others().reverse();
-    const taken = rest.reduce((sum, other) => sum + other.offsetWidth, 0);
-    return map === undefined ? model.start : Math.max(model.least, host.parentNode.host.clientWidth - taken - model.rest - 40);
+  const desk = () => host.parentNode.host;
+  const column = other => desk().shadowRoot.querySelector(`.${other}`);
+  const width = other => column(other)?.offsetWidth ?? 0;
+  const isClosed = () => model.closes && localStorage.getItem(shut) === "yes";
+  const stage = () => desk().clientWidth - width("rail") - width("dock") - 2 * BAR;
+  const most = () => name === "work" ? stage() - BAR - LEAST_MAP : width(name) + stage() - LEAST_STAGE;
+  const wanted = () => {
+    const kept = Number(localStorage.getItem(key));
+    if (name === "work") return (stage() - BAR) * (kept > 0 && kept < 1 ? kept : 0.5);  // a share: windows differ
+    return kept || model.start;
   };
-  let wanted = Number(localStorage.getItem(key)) || model.start, mode = "both";
+  let before = null;
   const draw = () => {
-    if (!sized()) return;
-    const goal = { both: Math.max(wanted, model.least), work: Infinity, map: 0 }[mode];
-    const width = Math.round(Math.min(goal, Math.max(most(), model.least)));
-    sized().style.setProperty("--room", `${width}px`);  // pictures grow with it
-    sized().classList.toggle("closed", !width);
-    bar.setAttribute("aria-valuenow", width);
+    if (!host.isConnected || !desk().clientWidth) return;
+    const closed = isClosed(), now = closed ? 0 : Math.round(Math.max(Math.min(wanted(), most()), model.least));
+    desk().style.setProperty(`--${name}`, `${now}px`);
+    bar.setAttribute("aria-valuenow", now);
     bar.setAttribute("aria-valuemin", model.least);
-    bar.setAttribute("aria-valuemax", Math.round(most()));
+    bar.setAttribute("aria-valuemax", Math.max(model.least, Math.round(most())));
+    bar.tabIndex = closed ? -1 : 0;
+    toggle.textContent = closed ? "‹" : "›";
+    toggle.title = closed ? `Show ${name === "dock" ? "the evidence" : "this column"}` : "Put it away";
+    toggle.setAttribute("aria-label", toggle.title);
+    toggle.setAttribute("aria-expanded", String(!closed));
+    if (now === before) return;
+    before = now;
+    desk().dispatchEvent(new Event(MOVED));
   };
-  const keep = width => {
-    mode = "both";
-    wanted = Math.min(Math.max(width, model.least), most());
-    localStorage.setItem(key, String(Math.round(wanted)));
+  const keep = px => {
+    const now = Math.round(Math.max(Math.min(px, most()), model.least));
+    localStorage.setItem(key, String(name === "work" ? now / (stage() - BAR) : now));
+    localStorage.removeItem(shut);
     draw();
   };
   bar.addEventListener("pointerdown", event => {
     if (event.button) return;
     bar.setPointerCapture(event.pointerId);
-    const from = event.clientX, before = sized().offsetWidth;
-    const move = moved => keep(before + from - moved.clientX);
+    const from = event.clientX, at = width(name);
+    const move = moved => keep(at + sign * (moved.clientX - from));
     bar.addEventListener("pointermove", move);
     bar.addEventListener("lostpointercapture", () => bar.removeEventListener("pointermove", move), { once: true });
     event.preventDefault();
   });
   bar.addEventListener("dblclick", () => {
-    keep(model.start);
     localStorage.removeItem(key);
+    draw();
   });
   bar.addEventListener("keydown", event => {
-    const moved = { ArrowLeft: STEP, ArrowRight: -STEP }[event.key];
+    const moved = { ArrowLeft: -STEP, ArrowRight: STEP }[event.key];
     if (moved === undefined) return;
-    keep(sized().offsetWidth + moved);
+    keep(width(name) + sign * moved);
     event.preventDefault();
     event.stopPropagation();
   });
-  const onTurn = value => {
-    mode = ["both", "work", "map"][value % 3];
+  toggle.onclick = () => {
+    isClosed() ? localStorage.removeItem(shut) : localStorage.setItem(shut, "yes");
     draw();
   };
-  model.on("turns", () => onTurn(model.turns));
   const observer = new ResizeObserver(draw);
   const begin = () => {
     if (!host.isConnected) return;
-    if (!sized()) requestAnimationFrame(begin);  // siblings come one after the other
-    else observer.observe(host.parentNode.host);
+    if (!desk() || !column(name)) return requestAnimationFrame(begin);  // siblings come one after the other
+    observer.observe(desk());
+    for (const other of ["rail", "dock"]) if (column(other)) observer.observe(column(other));
+    desk().addEventListener(MOVED, draw);
+    draw();
   };
   requestAnimationFrame(begin);
   model.on("remove", () => observer.disconnect());

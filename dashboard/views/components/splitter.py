@@ -1,4 +1,4 @@
-"""A bar between two columns: dragged, or moved by keys, it gives the one after it more or less room."""
+"""A bar between two columns of the desk: dragged, or moved by keys, it gives one of them more or less room."""
 
 import panel as pn
 import param
@@ -7,14 +7,13 @@ from dashboard.views.components.source import source
 
 
 class Splitter(pn.custom.JSComponent):
-    """Put one between two children of a row. The width lasts in the browser, by name."""
+    """Sets the width of one column, as a CSS variable of the row it stands in. The browser keeps the width, by name."""
 
-    name_kept = param.String(doc="Under which name the browser keeps the width.")
+    column = param.Selector(objects=["rail", "work", "dock"], doc="The column it sizes, and the name of the variable.")
     label = param.String(doc="For screen readers.")
-    start = param.Integer(390, doc="Width, px, until somebody changes it.")
-    least = param.Integer(320, doc="Least width, px.")
-    rest = param.Integer(240, doc="Least width, px, of the column before it.")
-    turns = param.Integer(0, doc="Raised by one: room for both, for what comes after the bar, for what comes before it.")
+    start = param.Integer(0, doc="Width, px, until somebody changes it; 0 for a half of the stage.")
+    least = param.Integer(doc="Least width, px.")
+    closes = param.Boolean(False, doc="The column can be put away by a button.")
 
     _esm = source("splitter.js")
     _stylesheets = [source("splitter.css")]

@@ -1,0 +1,142 @@
+"""The Map page: rail, stage and dock. The stage has the map, the work in tabs, or both side by side."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.actions import Actions
+from dashboard.choices import ASKING_TABS, PageName, Room, Tab
+from dashboard.inputs import Inputs
+from dashboard.state import SessionState
+from dashboard.theme import styled
+from dashboard.views.bulk import BulkPane, BulkResult
+from dashboard.views.check import CheckPane
+from dashboard.views.clusters import ClustersPane
+from dashboard.views.components.splitter import Splitter
+from dashboard.views.controls import Controls
+from dashboard.views.dock import Dock
+from dashboard.views.exposure import ReminderCard
+from dashboard.views.first_run import FirstRun, wants_first_run
+from dashboard.views.guide import Guide
+from dashboard.views.map import MapPane
+from dashboard.views.picture import PinnedPicture
+from dashboard.views.reading import QueuePane, SuggestionsPane
+from dashboard.views.selection import SelectionPane
+from dashboard.views.selection_bar import SelectionBar
+from dashboard.views.shown import Later
+
+MODES = {Room.BOTH: (), Room.WORK: ("in-work",), Room.MAP: ("in-map",)}  # classes of `css/desk.css`
+STYLE = ("desk", "window", "no-selection")
+
+
+class Desk:
+    """Puts the panes of the Map page together in `row`, which its `parts` fill one after the other."""
+
+    def __init__(self, *, state: SessionState, actions: Actions, inputs: Inputs, draw_pool: Executor) -> None:
+        self._state, self._actions, self._inputs = state, actions, inputs
+        self.map = MapPane(state=state, pool=draw_pool)
+        both = {"state": state, "actions": actions}
+        with_inputs = {**both, "inputs": inputs}
+        builders: dict[Tab, Callable[[], pn.viewable.Viewer]] = {
+            Tab.SELECTION: partial(SelectionPane, **both),
+            Tab.SUGGESTIONS: partial(SuggestionsPane, **with_inputs),
+            Tab.CLUSTERS: partial(ClustersPane, **both),
+            Tab.CHECK: partial(CheckPane, **with_inputs),
+        }
+        self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, PageName.MAP, tab)) for tab in Tab}
+        self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
+        self._tabs.param.watch(self._on_tab, "active")
+
+        self.row = pn.Row(sizing_mode="stretch_both", margin=0, **styled(*STYLE, sheet="desk"))
+        state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
+        state.param.watch(self._arrange, ["room", "probe_version"])
+        self._arrange()
+
+    def parts(self) -> tuple[Callable[[], pn.viewable.Viewable | pn.viewable.Viewer], ...]:
+        """Return what makes the parts of the row, each to be called once."""
+        both = {"state": self._state, "actions": self._actions}
+        return (
+            lambda: pn.Column(Controls(**both), sizing_mode="stretch_both", **styled("rail", "window")),
+            partial(Splitter, column="rail", label="Width of the left column", start=188, least=150, css_classes=["rail-bar"]),
+            lambda: pn.Column(self.map, sizing_mode="stretch_both", **styled("map", "window")),
+            partial(Splitter, column="work", label="Room for the pictures beside the map", least=240, css_classes=["work-bar"]),
+            self._work,
+            lambda: pn.Column(
+                SelectionBar(**both, inputs=self._inputs), sizing_mode="stretch_width", **styled("acts", "window")
+            ),
+            partial(
+                Splitter,
+                column="dock",
+                label="Width of the evidence",
+                start=376,
+                least=376,
+                closes=True,
+                css_classes=["dock-bar"],
+            ),
+            lambda: Later(
+                self._state,
+                partial(Dock, **both),
+                wanted=lambda: self._has_dock,
+                on=["probe_version"],
+                **styled("dock", "window"),
+            ),
+            self._over,
+            partial(self._card, partial(Guide, **both), lambda: self._state.guide, "guide", "hint"),
+        )
+
+    def _card(self, build: Callable[[], pn.viewable.Viewer], wanted: Callable[[], bool], on: str, style: str) -> Later:
+        return Later(self._state, build, wanted=wanted, on=[on], sizing_mode="stretch_width", **styled(style))
+
+    def _work(self) -> pn.Column:
+        """Return the tabs, which the spot check or the pinned picture covers."""
+        state, card = self._state, self._card
+        common = {"state": state, "actions": self._actions, "inputs": self._inputs}
+        return pn.Column(
+            card(partial(BulkPane, **common), lambda: state.spot_check is not None, "spot_check", "in-cover"),
+            card(partial(PinnedPicture, **common), lambda: state.pinned is not None, "pinned", "in-cover"),
+            self._tabs,
+            sizing_mode="stretch_both",
+            **styled("work", "window", "holds-cover"),
+        )
+
+    def _over(self) -> pn.Column:
+        """Return what lies at the foot of the stage, in most visits one at a time."""
+        state, card, both = self._state, self._card, {"state": self._state, "actions": self._actions}
+        return pn.Column(
+            card(partial(FirstRun, **both), partial(wants_first_run, state.workspace), "grid", "floats"),
+            card(partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder", "floats"),
+            card(partial(BulkResult, **both), lambda: state.bulk is not None, "bulk", "floats"),
+            sizing_mode="stretch_width",
+            **styled("over"),
+        )
+
+    @property
+    def _has_dock(self) -> bool:
+        return bool(self._state.probe_version)
+
+    def _arrange(self, *_: Any) -> None:
+        """Give the stage to what has it now; the dock opens with the first probe."""
+        dock = () if self._has_dock else ("no-dock",)
+        self.row.css_classes = [*STYLE, *MODES[self._state.room], *dock]
+
+    def _on_tab(self, event: Any) -> None:
+        self._state.tab = list(Tab)[event.new]
+        queue = self._panes[self._state.tab].pane
+        if isinstance(queue, QueuePane):
+            self._state.param.update(pinned=None, asked=queue.place)  # a pinned picture would cover what is asked for
+            if queue.needs_refill:
+                queue.refill()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let others be asked for what this tab's queue holds, while it is not on the screen."""
+        if not (self._state.shows(PageName.MAP) and self._state.tab in ASKING_TABS):
+            self._actions.hold([])
+
+    def close(self) -> None:
+        """Let go of what outlives the tab."""
+        self.map.close()

@@ -1,0 +1,63 @@
+"""The bar below the stage: how much is selected or picked, and the class buttons that label it."""
+
+from typing import Any
+
+import panel as pn
+import param
+
+from dashboard.actions import Actions
+from dashboard.inputs import Inputs, Verb
+from dashboard.state import SessionState
+from dashboard.theme import styled
+from dashboard.views.class_buttons import class_buttons
+from dashboard.views.words import words
+
+
+class SelectionBar(pn.viewable.Viewer):
+    """Acts on the picked pictures, otherwise on the selection; gone while a queue asks, which has buttons of its own."""
+
+    state = param.ClassSelector(class_=SessionState)
+    actions = param.ClassSelector(class_=Actions)
+    inputs = param.ClassSelector(class_=Inputs)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._told = words(width=150, margin=(6, 8), align="center")
+        self._buttons = class_buttons(
+            self.state.workspace.classes,
+            self.inputs.click,
+            (Verb.LABEL, "Clear label", "Take the label away again"),
+        )
+        self._layout = pn.Row(self._told, self._buttons, sizing_mode="stretch_width", margin=(4, 4), **styled("bar"))
+        self.inputs.add("selection", self)
+        self.state.param.watch(self._draw, ["turn", "selected", "picked"])
+        self.state.param.watch(self._follow, ["tab", "room"])
+        self._draw()
+        self._follow()
+
+    @property
+    def place(self) -> str:
+        """Return the place of the selection, which the buttons here and the keys label."""
+        return self.state.selection_place
+
+    @property
+    def picture(self) -> str:
+        """Return "": there are many."""
+        return ""
+
+    def act(self, verb: Verb, class_name: str | None) -> None:
+        """Label what is picked or selected."""
+        if verb == Verb.LABEL:
+            self.actions.label(class_name)
+
+    def _draw(self, *_: Any) -> None:
+        n_picked, n_selected = len(self.state.picked), len(self.state.selected)
+        said = f"<b>{n_picked:,} picked</b> of {n_selected:,}" if n_picked else f"<b>{n_selected:,} selected</b>"
+        self._told.object = said if n_selected else "Nothing selected"
+        self._buttons.param.update(place=self.place, disabled=not n_selected)
+
+    def _follow(self, *_: Any) -> None:
+        self._layout.visible = not self.state.asks
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
