@@ -34,6 +34,7 @@ from core.errors import InputError
 from core.map.grid import LassoMode, combine
 from core.map.raster import Picture, View, warm
 from core.palette import DARK, INK, LIGHT, WHITE
+from dashboard.choices import Room
 from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
@@ -242,6 +243,7 @@ class MapPane(pn.viewable.Viewer):
             watch(lambda *_: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
             watch(lambda *_: self._follow_privacy(), ["privacy_view", "reveal"]),
             watch(lambda _: self._on_document(self._follow_theme), ["dark"]),
+            watch(lambda _: self._on_document(self._follow_room), ["room"]),
         ]
 
     def _on_load(self) -> None:
@@ -387,6 +389,11 @@ class MapPane(pn.viewable.Viewer):
         with one_message(self._document):
             self._lines.data, self._names.data = lines, names
             self.overlay.facts = self.overlay.facts | {"outlines": len(self.state.outlines)}
+
+    def _follow_room(self) -> None:
+        """Leave the tools away where the map is small: there is no room for them."""
+        self.figure.toolbar.visible = self.state.room != Room.WORK
+        self._tip(None)
 
     def _follow_theme(self) -> None:
         """Draw outlines and names in the ink of the page, on a rim of its ground."""

@@ -1,24 +1,31 @@
 """How the room is shared between the map and the pictures: by the mouse, by keys, remembered, and given back."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.workspace import Workspace
-from tests.ui.driver import CANVAS, LEFT, drag, expect_selected, inside, load
+from tests.ui.driver import LEFT, drag, expect_selected, inside, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 
+WORK = "Room for the pictures beside the map"
+
+
 def room(page: Page) -> int:
-    return int(page.get_by_role("separator").get_attribute("aria-valuenow") or 0)
+    return int(page.get_by_role("separator", name=WORK).get_attribute("aria-valuenow") or 0)
 
 
 def map_width(page: Page) -> float:
-    return float(page.evaluate(CANVAS)["width"])
+    box = page.locator(".map").bounding_box()
+    assert box is not None
+    return box["width"]
 
 
 def pull(page: Page, by: int) -> None:
-    bar = page.get_by_role("separator").bounding_box()
+    bar = page.get_by_role("separator", name=WORK).bounding_box()
     assert bar is not None
     x, y = bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2
     page.mouse.move(x, y)
@@ -29,39 +36,62 @@ def pull(page: Page, by: int) -> None:
 
 def test_the_room_of_the_pictures_is_dragged_remembered_and_given_back(open_page, prepared):
     page = open_page()
-    before = map_width(page)
-    assert room(page) == 390
-    pull(page, -150)
-    assert room(page) == pytest.approx(540, abs=2)
+    before, half = map_width(page), room(page)
+    assert half == pytest.approx(before, abs=8)  # side by side
+    pull(page, -100)
+    assert room(page) == pytest.approx(half + 100, abs=2)
+    wide = room(page)
     load(page, page.url)
-    expect(page.get_by_role("separator")).to_have_attribute("aria-valuenow", "540", timeout=30_000)
+    expect(page.get_by_role("separator", name=WORK)).to_have_attribute("aria-valuenow", str(wide), timeout=30_000)
     with Workspace(prepared, read_only=True) as space:
         xy = space.xy
     page.wait_for_timeout(2_000)  # the map is drawn again for its new size
-    assert map_width(page) == pytest.approx(before - 150, abs=4)
+    assert map_width(page) == pytest.approx(before - 100, abs=4)
     expect_selected(page, inside(xy, drag(page, LEFT)))
     pull(page, 2_000)
-    assert room(page) == 320  # no less
-    page.get_by_role("separator").press("ArrowLeft")
-    assert room(page) == 344
+    assert room(page) == 240  # no less
+    page.get_by_role("separator", name=WORK).press("ArrowLeft")
+    assert room(page) == 264
     pull(page, -2_000)
-    assert 600 < room(page) < 1280 - 290 - 240  # and the map never goes
-    page.get_by_role("separator").dblclick()
-    assert room(page) == 390
+    page.wait_for_timeout(1_000)
+    assert map_width(page) == pytest.approx(240, abs=8)  # the map never goes
+    page.get_by_role("separator", name=WORK).dblclick()
+    assert room(page) == half
 
 
-def test_f_makes_room_for_the_pictures_then_for_the_map_then_for_both(open_page):
+def test_f_gives_the_stage_to_the_pictures_then_to_the_map_then_to_both(open_page, prepared):
     page = open_page()
     selection = page.get_by_role("tab", name="Selection")
-    page.keyboard.press("f")
-    expect(page.get_by_role("separator")).not_to_have_attribute("aria-valuenow", "390")
-    assert room(page) > 600
-    page.keyboard.press("f")
-    expect(page.get_by_role("separator")).to_have_attribute("aria-valuenow", "0")
+    before = map_width(page)
+    expect_room(page, "work")
+    page.wait_for_timeout(1_000)
+    assert map_width(page) < 240  # in the corner
+    expect_room(page, "map")
+    page.wait_for_timeout(1_000)
+    assert map_width(page) > before + 200
     expect(selection).to_be_hidden()
+    with Workspace(prepared, read_only=True) as space:
+        xy = space.xy
+    expect_selected(page, inside(xy, drag(page, LEFT)))
+    page.keyboard.press("2")  # what is asked is on the screen: both are shown again
+    expect(page.get_by_text("Spot check before")).to_be_visible(timeout=10_000)
+    expect(page.locator(".desk")).not_to_have_class(re.compile("in-map"))
+
+
+def test_a_key_pressed_over_the_map_alone_does_not_answer_for_a_hidden_queue(open_page, prepared):
+    page = open_page()
+    page.get_by_role("tab", name="Suggestions").click()
+    expect(page.get_by_text("1 of 10")).to_be_visible(timeout=20_000)
+    expect_room(page, "map")
+    page.keyboard.press("1")
+    expect(page.get_by_text("Nothing is selected")).to_be_visible(timeout=10_000)
+    with Workspace(prepared, read_only=True) as space:
+        assert space.labels.n_labelled == 0
+
+
+def expect_room(page: Page, room: str) -> None:
     page.keyboard.press("f")
-    expect(page.get_by_role("separator")).to_have_attribute("aria-valuenow", "390")
-    expect(selection).to_be_visible()
+    expect(page.locator(".desk")).to_have_class(re.compile(f"in-{room}"), timeout=10_000)
 
 
 def test_the_size_of_the_pictures_is_chosen_and_remembered(open_page):
