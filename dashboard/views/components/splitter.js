@@ -31,7 +31,7 @@ export function render({ model, el, view }) {
   const draw = () => {
     if (!host.isConnected || !desk().clientWidth) return;
     const closed = isClosed(), now = closed ? 0 : Math.round(Math.max(Math.min(wanted(), most()), model.least));
-    desk().style.setProperty(`--${name}`, `${now}px`);
+    desk().style.setProperty("--" + name, `${now}px`);
     bar.setAttribute("aria-valuenow", now);
     bar.setAttribute("aria-valuemin", model.least);
     bar.setAttribute("aria-valuemax", Math.max(model.least, Math.round(most())));
