@@ -1,5 +1,10 @@
 // Widths are the browser's own: they are kept there, and the server never hears of them.
 const STEP = 24, BAR = 8, LEAST_MAP = 240, LEAST_STAGE = 480;  // px
+const give = {
+  rail: (desk, width) => desk.style.setProperty("--rail", width),
+  work: (desk, width) => desk.style.setProperty("--work", width),
+  dock: (desk, width) => desk.style.setProperty("--dock", width),
+};
 const MOVED = "lassoscope-room";  // one column has changed: the others keep within what is left
 
 export function render({ model, el, view }) {
@@ -31,7 +36,7 @@ export function render({ model, el, view }) {
   const draw = () => {
     if (!host.isConnected || !desk().clientWidth) return;
     const closed = isClosed(), now = closed ? 0 : Math.round(Math.max(Math.min(wanted(), most()), model.least));
-    desk().style.setProperty("--" + name, `${now}px`);
+    give[name](desk(), `${now}px`);
     bar.setAttribute("aria-valuenow", now);
     bar.setAttribute("aria-valuemin", model.least);
     bar.setAttribute("aria-valuemax", Math.max(model.least, Math.round(most())));
