@@ -6,6 +6,7 @@ import os
 import socket
 import webbrowser
 from typing import Any
+from urllib.parse import urlencode
 
 import panel as pn
 from panel.io.server import DocHandler
@@ -53,6 +54,9 @@ def open_tab(server: Server) -> Page:
     if notes := server.workspace.notes():  # such as read-only or damaged
         actions.say(" ".join(notes), error=True)
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
+    if document is not None and document.session_context is not None:
+        asked = document.session_context.request.arguments
+        page.address.go(urlencode({name: values[-1].decode(errors="replace") for name, values in asked.items()}))
 
     def close(_context: Any) -> None:
         page.close()

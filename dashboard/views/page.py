@@ -14,6 +14,7 @@ from dashboard.inputs import Inputs, Press, Verb, key_rows, meant, verbs_by_key
 from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import colour_variables, css, page_theme, styled
+from dashboard.views.components.address import AddressBar
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.key_table import KeyTable
@@ -57,8 +58,9 @@ class Page:
         steps = Steps(pn.state.curdoc)
         steps.put(self._desk.row, *self._desk.parts())
         watch = partial(ExposureWatch, on_seen=actions.seen)
+        self.address = AddressBar(state=state, soon=actions.soon)
         steps.put(
-            main, lambda: self._keys, partial(Toast, state=state), watch, partial(Connection, state=state)
+            main, lambda: self._keys, partial(Toast, state=state), watch, lambda: self.address, Connection
         )  # which ends the skeleton
         self.template = pmui.Page(
             title="Lassoscope",

@@ -22,7 +22,7 @@ from tests.ui.driver import (
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
-KNOWS_ITS_PLACE = "window.lassoscopeKeeper.model.place.page === 'history'"
+KNOWS_ITS_PLACE = "location.search.includes('page=history')"
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 // Watches the websocket of the page. Bokeh's own reconnection loses the server's messages in between, fails at pictures, and
 // takes a new server's page for the old one.
 const TICK = 1000, BEAT = 5000, PATIENCE = 5000, GRACE = 5000, ANSWER = 4000, JOIN = 20000, BETWEEN_RELOADS = 30000;  // ms
-const PLACE = "lassoscope-place", RELOADED = "lassoscope-reloaded";
+const RELOADED = "lassoscope-reloaded";
 const LOST = "Connection lost; your work is saved. Reconnecting…";
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const now = () => Date.now();
@@ -104,7 +104,7 @@ class Keeper {
     this.answered();
   }
 
-  // The session is gone, with its server or because it was away too long: a new page in the same place.
+  // The session is gone, with its server or because it was away too long: a new page at the same address, which names the place.
   async reload() {
     clearTimeout(this.joining);
     this.joining = null;
@@ -114,7 +114,6 @@ class Keeper {
     if (since < BETWEEN_RELOADS) await sleep(BETWEEN_RELOADS - since);
     while (!(await this.serverAnswers())) await sleep(5000);
     sessionStorage.setItem(RELOADED, String(now()));
-    sessionStorage.setItem(PLACE, JSON.stringify(this.model.place));
     location.reload();
   }
 }
@@ -124,9 +123,6 @@ export function render({ model, view }) {
   const keeper = window.lassoscopeKeeper ??= new Keeper(view.model.document);
   keeper.model = model;
   model.on("msg:custom", () => keeper.answered());
-  const place = sessionStorage.getItem(PLACE);
-  sessionStorage.removeItem(PLACE);
-  if (first && place) model.send_msg({ place: JSON.parse(place) });
   // Who closes the tab does not come back to it: its session need not wait, as it does for those whose line was cut.
   if (first) window.addEventListener("pagehide", event => { if (!event.persisted) keeper.model.send_msg({ closing: true }); });
 }

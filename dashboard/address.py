@@ -1,0 +1,82 @@
+"""The address of a view: what a tab shows as the query of its URL, and back. Pure functions; imports the choices and messages.
+
+A query comes from a link, so from anybody: it is bounded, and what does not fit is left out.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from pydantic import Field, ValidationError
+
+from dashboard.choices import ColourBy, PageName, Tab
+from dashboard.messages import Message
+
+LONGEST = 2_000  # characters of a query
+MOST_CODES = 64  # hidden entries of a legend
+View = tuple[float, float, float, float]
+TROUBLE = "Part of this link could not be used; the usual view is shown instead. Copy the link again if you need it."
+
+
+class Address(Message):
+    """What a link shows; each default is the usual view."""
+
+    page: PageName = PageName.MAP
+    tab: Tab = Tab.SELECTION
+    colour: str = Field(default=ColourBy.LABEL, max_length=200)
+    hide: tuple[int, ...] = Field(default=(), max_length=MOST_CODES)  # legend codes; -1 = images without a class
+    zoom: View | None = None  # (x0, x1, y0, y1), map units
+    image: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")  # id of the pinned picture
+
+
+STEPS = ("page", "tab", "image")  # each change of these is a step that the browser's Back button takes again
+
+
+def query_of(address: Address) -> str:
+    """Return the query, without "?"; "" for the usual view."""
+    usual = Address()
+    words: dict[str, str] = {}
+    for name in Address.model_fields:
+        value = getattr(address, name)
+        if value == getattr(usual, name):
+            continue
+        words[name] = ",".join(f"{part:.6g}" for part in value) if isinstance(value, tuple) else str(value)
+    return urlencode(words)
+
+
+def address_of(query: str) -> tuple[Address, bool]:
+    """Return the address of a query, and whether all of it could be read; names that are not ours are ignored."""
+    if len(query) > LONGEST:
+        return Address(), False
+    try:
+        found = {name: values[-1] for name, values in parse_qs(query.removeprefix("?")).items()}
+    except ValueError:
+        return Address(), False
+    read: dict[str, Any] = {}
+    for name, value in found.items():
+        if name in Address.model_fields:
+            try:
+                part = _PARTS.get(name, str)(value)
+                Address.model_validate({name: part})
+            except (ValidationError, ValueError, OverflowError):
+                return Address.model_validate(read), False
+            read[name] = part
+    return Address.model_validate(read), True
+
+
+def _codes(text: str) -> tuple[int, ...]:
+    codes = tuple(sorted({int(part) for part in text.split(",")}))
+    if not all(-1 <= code < MOST_CODES for code in codes):
+        raise ValueError(text)
+    return codes
+
+
+def _view(text: str) -> View:
+    x0, x1, y0, y1 = (float(part) for part in text.split(","))
+    if not (all(map(math.isfinite, (x0, x1, y0, y1))) and x0 < x1 and y0 < y1):
+        raise ValueError(text)
+    return x0, x1, y0, y1
+
+
+_PARTS: Mapping[str, Callable[[str], object]] = {"hide": _codes, "zoom": _view}

@@ -1,0 +1,96 @@
+"""Keeps the browser's address in step with the tab: a link shows the same view, and Back and Forward work."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, TypedDict
+
+import panel as pn
+import param
+from pydantic import Field
+
+from dashboard.address import LONGEST, STEPS, TROUBLE, Address, View, address_of, query_of
+from dashboard.messages import Message
+from dashboard.state import SessionState
+from dashboard.views.components.source import source
+
+
+class Entry(TypedDict):
+    """What the browser's address should be."""
+
+    query: str
+    step: bool  # a new step of the browser's history, instead of another address for the present one
+
+
+class Went(Message):
+    """The person went back or forward."""
+
+    query: str = Field(max_length=4 * LONGEST)
+
+
+WATCHED = ("page", "tab", "colour_by", "hidden", "view", "pinned")
+
+
+class AddressBar(pn.custom.JSComponent):
+    """An invisible keeper of the address; put one on the page."""
+
+    state: SessionState = param.ClassSelector(class_=SessionState)
+    soon: Callable[[Callable[[], None]], None] = param.Parameter(doc="Runs what changes the document.")
+    entry: Entry = param.Dict(default={"query": "", "step": False})
+
+    _rename: ClassVar[dict[str, str | None]] = {"state": None, "soon": None}  # stay in Python
+    _esm = source("address.js")
+    _stylesheets = [source("connection.css")]
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._going = False  # to an address; the way there is no new step
+        self._home: View | None = None  # the view of the whole map
+        self._starts_at_home = True
+        self._last = self._here()
+        self.state.param.watch(self._follow, list(WATCHED))
+
+    def go(self, query: str) -> None:
+        """Show what a query names; what cannot be shown is left out, and one sentence says so."""
+        address, is_whole = address_of(query)
+        state = self.state
+        row = state.workspace.row_of(address.image) if address.image else None
+        is_known = address.colour in state.param["colour_by"].objects
+        self._going = True
+        try:
+            state.page, state.tab = address.page, address.tab
+            state.colour_by = address.colour if is_known else state.param["colour_by"].default
+            state.hidden = frozenset(address.hide)
+            state.pinned = row
+            if address.zoom is not None:
+                self._starts_at_home = self._home is not None
+                state.view = address.zoom
+            elif self._home is not None:
+                state.view = self._home
+        finally:
+            self._going = False
+        if not (is_whole and is_known and (row is not None or not address.image)):
+            state.param.update(message=TROUBLE, message_is_error=True)
+        self._tell(step=False)
+
+    def _here(self) -> Address:
+        state = self.state
+        zoom = state.view if state.view is not None and state.view != self._home else None
+        image = state.workspace.image_id(state.pinned) if state.pinned is not None else ""
+        hide = tuple(sorted(state.hidden))
+        return Address(page=state.page, tab=state.tab, colour=state.colour_by, hide=hide, zoom=zoom, image=image)
+
+    def _follow(self, *_: Any) -> None:
+        if self._going:
+            return
+        if self._home is None and self._starts_at_home:
+            self._home = self.state.view  # the map shows all of itself first
+        self._tell(step=any(getattr(self._last, name) != getattr(self._here(), name) for name in STEPS))
+
+    def _tell(self, *, step: bool) -> None:
+        self._last = self._here()
+        if (query := query_of(self._last)) != self.entry["query"]:
+            self.entry = Entry(query=query, step=step)
+
+    def _handle_msg(self, msg: object) -> None:
+        if (went := Went.read(msg)) is not None:
+            self.soon(partial(self.go, went.query))
