@@ -24,7 +24,6 @@ class Keeper {
     bokeh.on_event("client_reconnected", () => this.joined());
     addEventListener("offline", () => { this.say("lost"); this.ask(); });
     setInterval(() => this.tick(), TICK);
-    this.say("ok");
   }
 
   say(state) {
@@ -123,6 +122,7 @@ export function render({ model, view }) {
   const keeper = window.lassoscopeKeeper ??= new Keeper(view.model.document);
   keeper.model = model;
   model.on("msg:custom", () => keeper.answered());
+  if (first) model.send_msg({ beat: true });  // the skeleton stays until the answer: an earlier click would be lost
   // Who closes the tab does not come back to it: its session need not wait, as it does for those whose line was cut.
   if (first) window.addEventListener("pagehide", event => { if (!event.persisted) keeper.model.send_msg({ closing: true }); });
 }

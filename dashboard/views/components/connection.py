@@ -1,5 +1,7 @@
 """Keeps the page working after a lost connection or a restart of the server: it continues, or reloads in the same place."""
 
+from functools import partial
+
 import panel as pn
 
 from dashboard.messages import Message
@@ -36,6 +38,6 @@ class Connection(pn.custom.JSComponent):
         if signal is None:
             return
         if signal.beat:
-            self._send_msg({"beat": True})
+            pn.state.onload(partial(self._send_msg, {"beat": True}))  # what changes before that is not drawn
         elif signal.closing:
             end_session()
