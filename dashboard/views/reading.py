@@ -60,7 +60,7 @@ class QueuePane(pn.viewable.Viewer):
             view=self.state.privacy_view,
             on_answer=self.inputs.click,
             sizing_mode="stretch_both",
-            min_height=240,
+            min_height=380,
             margin=(2, 8),
         )
         self._layout = pn.Column(
