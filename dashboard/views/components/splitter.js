@@ -1,5 +1,5 @@
 // Widths are the browser's own: they are kept there, and the server never hears of them.
-const STEP = 24, BAR = 8, LEAST_MAP = 240, LEAST_STAGE = 480;  // px
+const STEP = 24, BAR = 8, LEAST_MAP = 240, LEAST_STAGE = 480, NARROW = 1180;  // px; NARROW also in desk.css
 const give = {
   rail: (desk, width) => desk.style.setProperty("--rail", width),
   work: (desk, width) => desk.style.setProperty("--work", width),
@@ -24,8 +24,9 @@ export function render({ model, el, view }) {
   const desk = () => host.parentNode.host;
   const column = other => desk().shadowRoot.querySelector(`.${other}`);
   const width = other => column(other)?.offsetWidth ?? 0;
-  const isClosed = () => model.closes && localStorage.getItem(shut) === "yes";
-  const stage = () => desk().clientWidth - width("rail") - width("dock") - 2 * BAR;
+  const isNarrow = () => desk().clientWidth < NARROW;  // the dock lies over the stage there, and is closed at first
+  const isClosed = () => model.closes && (localStorage.getItem(shut) ?? (isNarrow() ? "yes" : "no")) === "yes";
+  const stage = () => desk().clientWidth - width("rail") - (isNarrow() ? 0 : width("dock")) - 2 * BAR;
   const most = () => name === "work" ? stage() - BAR - LEAST_MAP : width(name) + stage() - LEAST_STAGE;
   const wanted = () => {
     const kept = Number(localStorage.getItem(key));
@@ -52,7 +53,7 @@ export function render({ model, el, view }) {
   const keep = px => {
     const now = Math.round(Math.max(Math.min(px, most()), model.least));
     localStorage.setItem(key, String(name === "work" ? now / (stage() - BAR) : now));
-    localStorage.removeItem(shut);
+    if (model.closes) localStorage.setItem(shut, "no");
     draw();
   };
   bar.addEventListener("pointerdown", event => {
@@ -76,7 +77,7 @@ export function render({ model, el, view }) {
     event.stopPropagation();
   });
   toggle.onclick = () => {
-    isClosed() ? localStorage.removeItem(shut) : localStorage.setItem(shut, "yes");
+    localStorage.setItem(shut, isClosed() ? "no" : "yes");
     draw();
   };
   const observer = new ResizeObserver(draw);
