@@ -45,7 +45,8 @@ class Page:
         self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True), actions.soon)
         both = {"state": state, "actions": actions}
         self._desk = Desk(state=state, actions=actions, inputs=self._inputs, draw_pool=draw_pool)
-        self._pages: dict[str, pn.Row | Later] = {"map": self._desk.row}
+        desk = pn.Column(self._desk.row, sizing_mode="stretch_both", margin=0, **styled("window"))  # a grid cannot be hidden
+        self._pages: dict[str, pn.Column | Later] = {"map": desk}
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
         self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
