@@ -32,7 +32,7 @@ from dashboard.choices import PageName, Tab
 from dashboard.documents import one_message
 from dashboard.openings import OpeningView, fingerprint
 from dashboard.state import SessionState
-from dashboard.theme import css, styled
+from dashboard.theme import css
 from dashboard.views.components.ask import Ask
 from dashboard.views.components.fold import Fold
 from dashboard.views.components.gallery import Gallery, Tile
@@ -40,7 +40,7 @@ from dashboard.views.components.printed import Printed
 from dashboard.views.components.steps import Steps
 from dashboard.views.echoes import Echoes
 from dashboard.views.number_field import asked_number, number_field, written
-from dashboard.views.operating_charts import HEIGHT, CurveChart, ScoreChart, legend
+from dashboard.views.operating_charts import SCORES_WIDTH, CurveChart, ScoreChart, legend
 from dashboard.views.operating_check import CheckColumn
 from dashboard.views.operating_details import CostsTab, classes_html
 from dashboard.views.operating_points import PointsColumn
@@ -123,7 +123,7 @@ class OperatingPage(pn.viewable.Viewer):
     # -- columns --
 
     def _chart_column(self) -> pn.Column:
-        self._closed = words(closed_panel(), margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._closed = words("Loading…", margin=(0, 8), stylesheets=[css("words"), css("operating")])
         self._slider = pmui.FloatSlider(
             label="Threshold",
             start=-1,
@@ -139,12 +139,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._slid = Echoes(self._slider)
         self._slider.param.watch(lambda event: self._on_slider(event.new), "value")
         self._slider.param.watch(lambda event: self._on_release(event.new), "value_throttled")
-        self._curve.figure.update(sizing_mode="stretch_both", min_height=HEIGHT)
         self._charts = pn.Column(
-            pn.Column(
-                pn.pane.Bokeh(self._curve.figure, margin=4, sizing_mode="stretch_both"), sizing_mode="stretch_width", margin=0,
-                **styled("chart-room", sheet="operating"),
-            ),
+            pn.pane.Bokeh(self._curve.figure, margin=4, sizing_mode="stretch_width"),
             pn.pane.HTML(legend(), sizing_mode="stretch_width", margin=(0, 8), stylesheets=[css("charts")]),
             self._slider,
             sizing_mode="stretch_width",
@@ -186,10 +182,10 @@ class OperatingPage(pn.viewable.Viewer):
         self._want_recall.param.watch(lambda event: self._on_target("recall", event.new), "value")
         self._want_precision.param.watch(lambda event: self._on_target("precision", event.new), "value")
         fields = pn.Row(self._typed, self._want_recall, self._want_precision, margin=(8, 0, 0, 0))
-        scores = pn.pane.Bokeh(self._histogram.figure, margin=4, sizing_mode="stretch_width")
+        scores = pn.pane.Bokeh(self._histogram.figure, margin=4)
         said = pn.Column(fields, self._words, sizing_mode="stretch_width", margin=0)
         self._by_hand = pn.Row(
-            said, pn.Column(scores, self._shown, sizing_mode="stretch_width", margin=0), sizing_mode="stretch_width", margin=0
+            said, pn.Column(scores, self._shown, width=SCORES_WIDTH + 16, margin=0), sizing_mode="stretch_width", margin=0
         )
         return pmui.Tabs(
             ("Threshold", self._by_hand),
@@ -275,7 +271,7 @@ class OperatingPage(pn.viewable.Viewer):
         opened, sample = view.opened, view.sample
         shown = sample is not None
         self._charts.visible = self._column.visible = self._by_hand.visible = shown
-        self._closed.visible = not shown
+        self._closed.param.update(object=closed_panel(), visible=not shown)
         if opened is None or sample is None:
             self._promise.object = lead(self._before(view), [view.problem, view.advice])
             self._check.conclude([])

@@ -10,7 +10,7 @@ from core.palette import UNLABELLED_COLOUR, WHITE
 from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
 from dashboard.theme import ESTIMATE, HANDLE, NAIVE, PESSIMISTIC, PROMISED
 
-HEIGHT, LOW_HEIGHT = 270, 190  # px; as wide as there is room
+HEIGHT, LOW_HEIGHT, SCORES_WIDTH = 340, 190, 520  # px; the curve is as wide as there is room
 BINS = 60
 SPAN = (0.001, 0.999)  # quantiles of the scores that the histogram shows; a few far ones would flatten the rest
 TIPS = (
@@ -99,7 +99,7 @@ class ScoreChart:
                 "promised": upright(colour=PROMISED, width=2, dash="dashed"),
                 "handle": upright(colour=HANDLE, width=5),
             },
-            x="score", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, height=LOW_HEIGHT,
+            x="score", y="images", xlim=(-1, 1), ylim=(0, 1), yticks=3, width=SCORES_WIDTH, height=LOW_HEIGHT,
         )  # fmt: skip
         self.figure = self.chart.figure
         self._promised, self._handle = self.chart.span("promised"), self.chart.make_handle("handle")

@@ -127,12 +127,11 @@ def _curve(sample: Sample, promised: PointFigures | None, shown: PointFigures) -
     )
     bottom = TOP + HIGH + 34
     return (
-        f'<svg viewBox="0 0 {LEFT + WIDE + 16} {bottom + 20}" role="img" aria-label="Precision by recall">{ticks}'
+        f'<svg viewBox="0 0 {LEFT + WIDE + 16} {bottom + 8}" role="img" aria-label="Precision by recall">{ticks}'
         f'<polygon class="band" points="{upper} {lower}"/>'
         f'<polyline class="estimate" points="{_points(curve.recall[places], curve.precision[places])}"/>{dots}'
         f'<text x="{LEFT + WIDE / 2}" y="{bottom}" text-anchor="middle">recall (precision upwards)</text>'
-        f'<text x="{LEFT}" y="{bottom + 16}">line and band: estimate with its 95% range; green: the promise; orange: this '
-        "threshold</text></svg>"
+        "</svg><p>Line and band: the estimate with its 95% range; green: the promise; orange: this threshold.</p>"
     )
 
 

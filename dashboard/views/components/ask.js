@@ -62,8 +62,15 @@ export function render({ model, el }) {
   go.onclick = () => answer(true);
   dialog.addEventListener("cancel", event => { event.preventDefault(); answer(false); });  // Escape
   dialog.addEventListener("keydown", event => event.stopPropagation());  // a class key acts on nothing behind it
-  model.on("number", () => { fill(); show(); });
-  model.on("open", show);
+  // The parts of a question come one after the other: it is put together when all have come.
+  let waiting = false;
+  const soon = () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => { waiting = false; fill(); show(); });
+  };
+  model.on(["number", "heading", "paragraphs", "options", "field", "text", "go"], soon);
+  model.on("open", () => { if (!waiting) show(); });
   model.on("progress", work);
   fill();
   show();
