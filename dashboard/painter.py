@@ -19,7 +19,7 @@ NOTHING = Picture(np.zeros((1, 1), np.uint32), Dots(0, 1.0))
 
 
 class DotColumns(TypedDict):
-    """Real dots, as the columns of a data source, each (K,); those of the selection last, on top."""
+    """Real dots, as the columns of a data source, each (K,): first those without a colour of their own, last the selection."""
 
     x: FloatArray  # map units
     y: FloatArray
@@ -49,6 +49,11 @@ class Request:
         """Return what the picture below the selection is made from."""
         of = (self.hidden, self.view, self.width, self.height, self.pixel_ratio)
         return (Same(self.grid), Same(self.colouring), *of)
+
+    @property
+    def shown(self) -> BoolArray | None:
+        """Return which rows the legend leaves on, (N,) bool; None = all."""
+        return self.colouring.visible(self.hidden)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Painter:
             return Frame(request, NOTHING, NOTHING, dots, "dots")
         raster = self._once.once("raster", Same(request.grid), partial(Raster, request.grid))
         base, overlay, last = None, None, self._last
-        shown = request.colouring.visible(request.hidden)
+        shown = request.shown
         draw = partial(
             raster.draw,
             request.colouring,
@@ -108,9 +113,11 @@ class Painter:
         rows = request.grid.within(request.view, DOTS_UP_TO)
         if rows is None:
             return None
-        shown = request.colouring.visible(request.hidden)
+        shown = request.shown
         if shown is not None:
             rows = rows[shown[rows]]
+        own = request.colouring.has_own(rows)
+        rows = np.concatenate([rows[~own], rows[own]])  # a label is not covered by what has none
         chosen = _in_ascending(rows, request.selected)
         rows = np.concatenate([rows[~chosen], rows[chosen]])  # the selection on top
         alpha = np.full(len(rows), DIMMED if len(request.selected) else DOT_OPACITY, np.float32)

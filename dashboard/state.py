@@ -26,6 +26,8 @@ from core.workspace import Workspace
 from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, PageName, Room, Tab
 from dashboard.shared import Shared
 
+NO_ROWS = np.array([], np.int64)
+
 
 class SessionState(param.Parameterized):
     """One per tab; views watch and set its parameters, and never access another view."""
@@ -47,7 +49,14 @@ class SessionState(param.Parameterized):
     lasso_mode: LassoMode = param.Selector(
         default=LassoMode.NEW, objects=list(LassoMode), doc="How a lasso changes the selection."
     )
-    selected: np.ndarray = param.Parameter(default=np.array([], np.int64), doc="Rows under the lasso, ascending.")
+    selected: np.ndarray = param.Parameter(
+        default=NO_ROWS, doc="Rows under the lasso that the legend leaves on, ascending: what a key labels."
+    )
+    whole: np.ndarray = param.Parameter(default=NO_ROWS, doc="Rows under the lasso, shown or not, ascending.")
+    highlighted: np.ndarray = param.Parameter(
+        default=NO_ROWS,
+        doc="Rows of the selection while the map dims the others: not where another tab's work is on the screen.",
+    )
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
     cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if none did.")
     outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters outlined on the map.")
@@ -106,6 +115,7 @@ class SessionState(param.Parameterized):
     curves: list[NamedCurve] = param.List(default=[], item_type=NamedCurve, doc="The curves of the newest probe.")
 
     def __init__(self, **params: Any) -> None:
+        self._is_leaving_out = False
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
@@ -160,6 +170,12 @@ class SessionState(param.Parameterized):
         return self.tab in ASKING_TABS and self.room != Room.MAP
 
     @property
+    def ringed(self) -> int | None:
+        """Return the row of `looked_at` if the map may ring it: a check image is read without sight of what the model says."""
+        blind = self.shows(PageName.MAP, Tab.CHECK) and self.colour_by != ColourBy.LABEL
+        return None if blind else self.looked_at
+
+    @property
     def pinned_place(self) -> str:
         """Return the place of the pinned picture, "" without one."""
         return "" if self.pinned is None else f"pinned/{self.workspace.image_id(self.pinned)}"
@@ -168,6 +184,35 @@ class SessionState(param.Parameterized):
     def selection_place(self) -> str:
         """Return the place of the selection as it stands."""
         return f"selection/{self.turn}"
+
+    @param.depends("selected", watch=True)
+    def _take_selection(self) -> None:
+        """Keep a new selection whole; what the legend hides of it is not labelled, and returns with it."""
+        if not self._is_leaving_out:
+            self.whole = self.selected
+            self._leave_out()
+        self.highlighted = self.selected
+
+    @param.depends("hidden", "colouring", watch=True)
+    def _leave_out(self) -> None:
+        shown = self.shown()
+        left = self.whole if shown is None else self.whole[shown[self.whole]]
+        if not np.array_equal(left, self.selected):
+            self._is_leaving_out = True
+            try:
+                self.selected = left
+            finally:
+                self._is_leaving_out = False
+
+    @param.depends("tab", "room", watch=True)
+    def _highlight(self) -> None:
+        self.highlighted = NO_ROWS if self.asks else self.selected
+
+    def shown(self) -> np.ndarray | None:
+        """Return which rows the legend leaves on, (N,) bool; None if all."""
+        if self.colouring is None or len(self.colouring) != self.workspace.n_images:
+            return None
+        return self.colouring.visible(self.hidden)
 
     @param.depends("selected", "spot_check", watch=True)
     def next_turn(self) -> None:

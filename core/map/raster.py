@@ -1,7 +1,9 @@
 """Render the map: datashader aggregates the points, our kernel shades the pixels. Runs off the event loop.
 
-A pixel's colour is the count-weighted mean of its points' colours, its opacity follows the rank of its count, and dots
-grow where the map is sparse. Decision and figures: docs/decisions/0002-map-rendering.md.
+A pixel's colour is the count-weighted mean of its points' colours, of those with a colour of their own if it has any; its
+opacity follows the rank of its count. Dots grow where the map is sparse, and dots with a colour of their own grow over the
+others where those are sparse: a label shows at once among a million points. Decision and figures:
+docs/decisions/0002-map-rendering.md.
 """
 
 import threading
@@ -20,6 +22,7 @@ from core.map.grid import GridIndex, LassoMode, combine
 from core.palette import CLASS_PALETTE, CONTINUOUS, UNLABELLED_COLOUR
 
 _MOST_COUNTED = 65_535  # points in a pixel; with more, opacity stays the same
+FRONT_OPACITY = 0.9  # of the few points with a colour of their own among many without
 _KEPT = 4  # colourings in the grid's order, 3 or 4 bytes a point each: windows differ in what they show
 View = tuple[float, float, float, float]
 """(x0, x1, y0, y1) in map units."""
@@ -77,6 +80,18 @@ class Colouring:
             return {}
         return {code: int(np.count_nonzero(self.codes == code)) for code in range(-1, len(self.palette))}
 
+    @cached_property
+    def some_without(self) -> bool:
+        """Tell whether some rows have a colour of their own and others have none."""
+        n = self.counts().get(-1, 0) if self.kind == ColouringKind.CATEGORICAL else int(np.isnan(self.values).sum())
+        return 0 < n < len(self)
+
+    def has_own(self, rows: IntArray) -> BoolArray:
+        """Tell which of (K,) rows have a colour of their own."""
+        if self.kind == ColouringKind.CATEGORICAL:
+            return np.asarray(self.codes[rows] >= 0)
+        return ~np.isnan(self.values[rows])
+
     def colours_of(self, rows: IntArray) -> list[str]:
         """Return the colour of each of (K,) rows as "#rrggbb"."""
         if self.kind == ColouringKind.CATEGORICAL:
@@ -106,6 +121,7 @@ class Dots:
 
     radius: int  # px
     opacity: float  # of the sparsest pixels; the densest are opaque
+    front: int = 0  # px, radius of points with a colour of their own where others have none; at least `radius`
 
 
 # (share of filled pixels below which they apply, dots in CSS px), chosen by eye on 5,000 to 1,000,000 points
@@ -114,6 +130,26 @@ DOTS = ((0.004, Dots(3, 0.85)), (0.02, Dots(2, 0.8)), (0.08, Dots(1, 0.65)), (1.
 
 def _rgb(colour: str) -> tuple[float, float, float]:
     return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
+
+
+def _dots_for(filled: float, pixel_ratio: float) -> Dots:
+    """Return the dots for a share of filled pixels, in device px."""
+    dots = next(dots for share, dots in DOTS if filled < share)
+    return replace(dots, radius=round(dots.radius * pixel_ratio))
+
+
+def _only(rgba: IntArray, pixels: IntArray, opacity: float) -> IntArray:
+    """Return (h, w) pixels with all but a few of them (positions in the flat picture) empty, and these at least so opaque."""
+    found, values = np.zeros_like(rgba), rgba.ravel()[pixels]
+    alphas = np.maximum(values >> np.uint32(24), np.uint32(round(255 * opacity)))
+    found.ravel()[pixels] = (values & np.uint32(0xFFFFFF)) | (alphas << np.uint32(24))
+    return found
+
+
+def _lay_over(below: IntArray, above: IntArray) -> None:
+    """Replace pixels in place where the upper picture has any."""
+    filled = above != 0
+    below[filled] = above[filled]
 
 
 @dataclass(frozen=True)
@@ -157,18 +193,27 @@ class Raster:
         for what, n in (("colouring", len(colouring)), ("mask", self._grid.n if keep is None else len(keep))):
             if n != self._grid.n:
                 raise ShapeError(f"The map has {self._grid.n} rows, but the {what} has {n}; compute it again for this map.")
-        count, colours = self._aggregate(colouring, view, width, height, keep)
+        count, colours, own = self._aggregate(colouring, view, width, height, keep)
         if dots is None:
-            filled = len(colours) / count.size
-            dots = next(dots for share, dots in DOTS if filled < share)
-            dots = replace(dots, radius=round(dots.radius * pixel_ratio))
+            dots = _dots_for(len(colours) / count.size, pixel_ratio)
+            front = dots.radius if own is None else _dots_for(np.count_nonzero(own) / count.size, pixel_ratio).radius
+            dots = replace(dots, front=max(dots.radius, front))
         rgba = _shade(count, colours, dots.opacity)
-        return Picture(_grow(rgba, dots.radius) if dots.radius else rgba, dots)
+        grown = _grow(rgba, dots.radius) if dots.radius else rgba
+        if own is not None and dots.front:
+            opacity = FRONT_OPACITY if dots.front > dots.radius else 0.0
+            _lay_over(grown, _grow(_only(rgba, np.flatnonzero(count)[own], opacity), dots.front))
+        return Picture(grown, dots)
 
     def _aggregate(
         self, colouring: Colouring, view: View, width: int, height: int, keep: BoolArray | None
-    ) -> tuple[IntArray, FloatArray]:
-        """Return counts (h, w) uint32 and the mean colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row."""
+    ) -> tuple[IntArray, FloatArray, BoolArray | None]:
+        """Count the points of each pixel and mix their colours.
+
+        Returns:
+            counts (h, w) uint32, the colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row, and which of them
+            have points with a colour of their own, (F,) bool; None if all points have, or none.
+        """
         import datashader as ds  # takes 1.6 s, which commands without a map should not pay
 
         points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
@@ -176,17 +221,26 @@ class Raster:
         is_categorical = colouring.kind == ColouringKind.CATEGORICAL
         # Sums of colours cost the same for any number of classes, where counts per class would need a layer per class.
         wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
+        mixed = colouring.some_without
+        if mixed:
+            wanted["own"] = ds.sum("own") if is_categorical else ds.count("value")
         with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
             found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
         count = found["n"].data
         filled = np.flatnonzero(count)
-        layers = [found[name].data.ravel()[filled] for name in wanted]
-        if is_categorical:
-            return count, (np.stack(layers, axis=1) / (255.0 * count.ravel()[filled, None])).astype(np.float32)
-        return count, colouring.blend(layers[0])
+        layers = {name: found[name].data.ravel()[filled] for name in wanted}
+        n_own = layers["own"] if mixed else None
+        own = None if n_own is None else np.asarray(n_own > 0)
+        if not is_categorical:
+            return count, colouring.blend(layers["value"]), own
+        n = count.ravel()[filled] if n_own is None else np.maximum(n_own, 1)
+        colours = (np.stack([layers[name] for name in "rgb"], axis=1) / (255.0 * n[:, None])).astype(np.float32)
+        if own is not None:
+            colours[~own] = colouring.table()[-1]
+        return count, colours, own
 
     def _points(self, colouring: Colouring, view: View, keep: BoolArray | None) -> dict[str, NumberArray]:
-        """Return the columns x, y and r, g, b or value of the points around the view."""
+        """Return the columns x, y and r, g, b (and own, if some have no colour) or value of the points around the view."""
         grid = self._grid
         columns = {"x": grid.xs, "y": grid.ys, **self._by_cell(colouring)}
         x0, x1, y0, y1 = grid.bounds
@@ -203,7 +257,12 @@ class Raster:
                     return ordered
             if colouring.kind == ColouringKind.CATEGORICAL:
                 table, codes = np.rint(colouring.table() * 255).astype(np.uint8), colouring.codes[self._grid.rows]
-                self._ordered.append((colouring, {name: table[codes, i] for i, name in enumerate("rgb")}))
+                if colouring.some_without:
+                    table[-1] = 0  # added to nothing
+                columns: dict[str, NumberArray] = {name: table[codes, i] for i, name in enumerate("rgb")}
+                if colouring.some_without:
+                    columns["own"] = (codes >= 0).astype(np.uint8)
+                self._ordered.append((colouring, columns))
             else:
                 self._ordered.append((colouring, {"value": colouring.values[self._grid.rows]}))
             return self._ordered[-1][1]

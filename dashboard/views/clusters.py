@@ -92,7 +92,7 @@ class ClustersPane(pn.viewable.Viewer):
         watch = self.state.param.watch
         draw_when_shown(self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters"], tab=Tab.CLUSTERS)
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
-        watch(self._on_selected, "selected")
+        watch(self._on_selected, "whole")
         watch(self._on_tab, "tab")
         watch(self._draw_finding, "finding")
 
@@ -207,9 +207,9 @@ class ClustersPane(pn.viewable.Viewer):
             self._list.chosen = name
             self.state.param.update(selected=members, last_polygon=None, cluster=name)
 
-    def _on_selected(self, event: Any) -> None:
+    def _on_selected(self, *_: Any) -> None:
         mine = self._members(self._list.chosen)
-        if mine is None or not np.array_equal(mine, event.new):
+        if mine is None or not np.array_equal(mine, self.state.whole):
             self._list.chosen = self.state.cluster = ""
 
     def __panel__(self) -> pn.viewable.Viewable:

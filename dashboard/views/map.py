@@ -48,7 +48,7 @@ REACH = 12  # px around the mouse in which a point is found
 MARGIN = 0.04  # of the data's extent, left free around it
 MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
 RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
-DOT_SIZE = 7  # px
+DOT_SIZES = ((300, 9), (2_000, 7), (math.inf, 5))  # (dots up to, px): a few are seen at once, many do not cover each other
 NO_LINES: dict[str, list[Any]] = {"xs": [], "ys": [], "width": [], "halo": []}
 NOWHERE = {"x": np.zeros(0), "y": np.zeros(0)}  # no ring
 NO_NAMES: dict[str, list[Any]] = {"x": [], "y": [], "name": []}
@@ -195,8 +195,8 @@ class MapPane(pn.viewable.Viewer):
         into = {"packed": self._packed, "base": base, "overlay": overlay, "glyph": glyph}
         self._packed.js_on_change("data", CustomJS(args=into, code=UNPACK))
         self.figure.tags = [self._packed]  # nothing draws it: so that it is part of the page at all
-        self._dots = ColumnDataSource(dict(NO_DOTS))
-        add(self._dots, Scatter(size=DOT_SIZE, fill_color="colour", fill_alpha="alpha", line_color=None))
+        self._dots = ColumnDataSource(dict(NO_DOTS) | {"size": NO_DOTS["x"]})
+        add(self._dots, Scatter(size="size", fill_color="colour", fill_alpha="alpha", line_color=None))
         self._pinned, self._hovered, self._looked_at = (ColumnDataSource(dict(NOWHERE)) for _ in range(3))
         for source, size in ((self._hovered, 14), (self._pinned, 20), (self._looked_at, 26)):
             for width, colour in ((5, WHITE), (2, INK)):  # two rings: one of them shows on any ground
@@ -236,9 +236,9 @@ class MapPane(pn.viewable.Viewer):
         self._mouse.on_change("data", self._on_mouse)
         watch = self.state.param.watch
         self._watchers = [
-            watch(lambda *_: self._request(), ["colouring", "hidden", "selected"]),
+            watch(lambda *_: self._request(), ["colouring", "hidden", "highlighted"]),
             watch(lambda _: self._on_document(self._new_map), ["grid"]),
-            watch(lambda *_: self._on_document(self._ring), ["pinned", "looked_at"]),
+            watch(lambda *_: self._on_document(self._ring), ["pinned", "looked_at", "tab", "colour_by"]),
             watch(self._on_asked_view, ["view"]),
             watch(lambda *_: self._on_document(self._draw_outlines), ["outlines", "cluster"]),
             watch(lambda *_: self._follow_privacy(), ["privacy_view", "reveal"]),
@@ -330,7 +330,7 @@ class MapPane(pn.viewable.Viewer):
                 grid=state.grid,
                 colouring=state.colouring,
                 hidden=frozenset(state.hidden),
-                selected=state.selected,
+                selected=state.highlighted,
                 view=self.view,
                 width=max(1, round(size[0] * ratio)),
                 height=max(1, round(size[1] * ratio)),
@@ -356,7 +356,10 @@ class MapPane(pn.viewable.Viewer):
             if packed["layers"]:
                 self._packed.data = packed
             if frame.dots is not None:
-                self._dots.data = frame.dots
+                n = len(frame.dots["x"])
+                self._dots.data = frame.dots | {
+                    "size": np.full(n, next(px for up_to, px in DOT_SIZES if n <= up_to), np.float32)
+                }
             self._frames += 1
             self.overlay.facts = self.overlay.facts | {
                 "frame": self._frames,
@@ -370,11 +373,11 @@ class MapPane(pn.viewable.Viewer):
     def _ring(self) -> None:
         """Ring the pinned picture, and the one that is looked at elsewhere on the page."""
         with one_message(self._document):
-            for source, row in ((self._pinned, self.state.pinned), (self._looked_at, self.state.looked_at)):
+            for source, row in ((self._pinned, self.state.pinned), (self._looked_at, self.state.ringed)):
                 spot = self._spot(row)
                 if not all(np.array_equal(spot[axis], source.data[axis]) for axis in spot):
                     source.data = spot
-            self.overlay.facts = self.overlay.facts | {"ringed": "" if self.state.looked_at is None else self.state.looked_at}
+            self.overlay.facts = self.overlay.facts | {"ringed": "" if self.state.ringed is None else self.state.ringed}
 
     def _draw_outlines(self) -> None:
         lines, names = {key: list(none) for key, none in NO_LINES.items()}, {key: list(none) for key, none in NO_NAMES.items()}
@@ -414,10 +417,7 @@ class MapPane(pn.viewable.Viewer):
 
     def _shown(self) -> np.ndarray | None:
         """(N,) bool, rows that the legend leaves on; None if all."""
-        colouring = self.state.colouring
-        if colouring is None or len(colouring) != self.state.grid.n:
-            return None
-        return colouring.visible(frozenset(self.state.hidden))
+        return self.state.shown()
 
     def _on_pan_start(self, event: PanStart) -> None:
         self._modifiers, self._dragging = dict(event.modifiers or {}), True
@@ -454,11 +454,11 @@ class MapPane(pn.viewable.Viewer):
         if shown is not None:
             rows = rows[shown[rows]]
         mode, self._modifiers = self._mode(), {}
-        self.state.param.update(selected=combine(self.state.selected, rows, mode), last_polygon=polygon)
+        self.state.param.update(selected=combine(self.state.whole, rows, mode), last_polygon=polygon)
 
     def clear_selection(self) -> None:
         """Select nothing."""
-        if len(self.state.selected):
+        if len(self.state.whole):
             self.state.param.update(selected=np.array([], np.int64), last_polygon=None)
 
     # -- hover and click --

@@ -154,11 +154,14 @@ class SelectionPane(pn.viewable.Viewer):
         names = ["unlabelled", *self.state.workspace.class_names]
         parts = ", ".join(f"{html.escape(name)} {n:,}" for name, n in zip(names, found, strict=True) if n)
         alike = f", {n_different:,} different pictures" if n_different < len(rows) else ""
+        n_hidden = len(self.state.whole) - len(rows)
+        left_out = f" · {n_hidden:,} more are hidden in the legend and are not labelled" if n_hidden else ""
         order = "Least certain first. " if self.state.workspace.fitted else ""
         if self._column:
             order = f"Most likely flagged by {html.escape(self._column)} first, sealed check images last. "
         return (
-            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}<br>{parts}<br>"
+            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}{left_out}<br>"
+            f"{parts}<br>"
             f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
         )
 

@@ -427,3 +427,43 @@ def test_a_study_that_cannot_be_begins_with_a_sentence(tab, monkeypatch):
     act(tab, lambda actions: actions.start_experiment(refused))
     assert tab.state.message == "Choose flagged values."
     assert not tab.state.studying
+
+
+def test_hidden_images_leave_the_selection_until_they_are_shown_again(tab):
+    state = tab.state
+    rows = np.arange(90)
+    tab.do(lambda: setattr(state, "selected", rows))
+    codes = state.workspace.labels.codes[rows]
+    labelled = rows[codes >= 0]
+    assert 0 < len(labelled) < len(rows)
+    tab.do(lambda: setattr(state, "hidden", frozenset({-1})))
+    assert state.selected.tolist() == labelled.tolist() == state.targets().tolist()
+    tab.do(lambda: setattr(state, "hidden", frozenset()))
+    assert state.selected.tolist() == rows.tolist()
+
+
+def test_a_selection_from_before_does_not_dim_the_work_of_another_tab(tab):
+    state = tab.state
+    tab.do(lambda: setattr(state, "selected", np.arange(5)))
+    assert len(state.highlighted) == 5
+    tab.do(lambda: setattr(state, "tab", TabName.SUGGESTIONS))
+    assert (len(state.highlighted), len(state.selected)) == (0, 5)
+    tab.do(lambda: setattr(state, "selected", np.arange(7)))
+    assert len(state.highlighted) == 7  # made while this tab is open
+    tab.do(lambda: state.param.update(tab=TabName.CHECK))
+    tab.do(lambda: state.param.update(tab=TabName.SELECTION))
+    assert len(state.highlighted) == 7
+
+
+def test_the_map_rings_no_check_picture_while_it_shows_what_the_model_says(tab):
+    state = tab.state
+    tab.do(lambda: setattr(state, "tab", TabName.CHECK))
+
+    def ringed(colour_by):
+        state.param.update(looked_at=3, colour_by=colour_by)
+        return state.ringed
+
+    assert tab.do(lambda: ringed("label")) == 3
+    assert tab.do(lambda: ringed("score")) is None
+    tab.do(lambda: setattr(state, "tab", TabName.SELECTION))
+    assert tab.do(lambda: ringed("score")) == 3

@@ -42,6 +42,9 @@ class State(param.Parameterized):
     colouring = param.Parameter()
     hidden = param.Parameter(default=frozenset())
     selected = param.Parameter(default=np.array([], np.int64))
+    highlighted = param.Parameter(default=np.array([], np.int64))
+    colour_by = param.String(default="label")
+    tab = param.String(default="selection")
     lasso_mode = param.String(default="new")
     last_polygon = param.Parameter()
     pinned = param.Parameter()
@@ -61,6 +64,21 @@ class State(param.Parameterized):
     @property
     def ids(self):
         return np.array([f"{row:032x}".encode() for row in range(N)])
+
+    @param.depends("selected", watch=True)
+    def _highlight(self):
+        self.highlighted = self.selected
+
+    @property
+    def whole(self):
+        return self.selected
+
+    @property
+    def ringed(self):
+        return self.looked_at
+
+    def shown(self):
+        return self.colouring.visible(self.hidden)
 
     def describe(self, row):
         return [f"<b>{row}</b>"]

@@ -12,6 +12,7 @@ from core.map.raster import DOTS, Colouring, ColouringKind, Dots, Raster
 VIEW = (0.0, 10.0, 0.0, 10.0)
 FLAT = Dots(radius=0, opacity=0.5)
 RED, BLUE, GREY = "#ff0000", "#0000ff", "#808080"
+GREY_SHARE = 128 / 255
 
 
 def categorical(codes):
@@ -51,7 +52,7 @@ def test_row_and_column_are_not_mixed_up_in_a_picture_that_is_not_square():
 
 def test_sparse_maps_get_larger_and_more_opaque_dots():
     picture = points((5, 5)).draw(categorical([0]), VIEW, 100, 100)
-    assert picture.dots == DOTS[0][1]
+    assert picture.dots == replace(DOTS[0][1], front=DOTS[0][1].radius)
     ys, xs = np.nonzero(picture.rgba)
     radius = picture.dots.radius
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (50 - radius, 50 + radius, 50 - radius, 50 + radius)
@@ -69,6 +70,26 @@ def test_a_dot_never_covers_another_point():
 def test_colour_is_the_mean_of_the_points_of_a_pixel():
     pixel = draw(points((5.1, 5.1), (5.1, 5.1), (5.1, 5.1), (5.1, 5.1)), categorical([0, 0, 0, 1]))[5, 5]
     assert pixel[:3].tolist() == [191, 0, 64]
+
+
+def test_one_label_shows_at_once_among_many_unlabelled_points():
+    rng = np.random.default_rng(0)
+    xy = np.concatenate([rng.uniform(0, 10, (50_000, 2)), [[5.05, 5.05]]]).astype(np.float32)
+    colouring = categorical([-1] * 50_000 + [0])
+    picture = points(*xy).draw(colouring, VIEW, 100, 100)
+    image, radius = rgba(picture), DOTS[0][1].radius
+    red = (image[..., 0] == 255) & (image[..., 1] == 0)
+    assert red[50, 50 - radius : 50 + radius + 1].all()
+    assert red.sum() < (2 * radius + 1) ** 2
+    assert (image[red][:, 3] > 200).all()
+    scored = continuous([np.nan] * 50_000 + [1.0])
+    assert (rgba(points(*xy).draw(scored, VIEW, 100, 100))[50, 48:53, :3] == 255).all()
+
+
+def test_a_pixel_with_a_label_has_the_colour_of_its_labels():
+    xy = [(5.1, 5.1)] * 4
+    assert draw(points(*xy), categorical([-1, -1, -1, 0]))[5, 5, :3].tolist() == [255, 0, 0]
+    assert draw(points(*xy), categorical([-1, -1, 1, 0]))[5, 5, :3].tolist() in ([128, 0, 128], [127, 0, 127])
 
 
 def test_unlabelled_points_are_grey_and_nan_rows_are_not_drawn():
@@ -142,13 +163,14 @@ def test_counts_colours_and_values_are_those_of_a_slow_sum(view):
     total = summed()
     filled = total > 0
     with np.errstate(invalid="ignore"):
-        red = summed(colour[:, 0]) / total
+        own = summed(codes >= 0)
+        red = np.where(own > 0, summed(colour[:, 0] * (codes >= 0)) / own, GREY_SHARE)
         value = summed(np.nan_to_num(values)) / summed(np.isfinite(values))
     for colouring, expected in (
         (categorical(codes), red[filled]),
         (continuous(values), continuous(values).blend(value[filled])[:, 0]),
     ):
-        count, colours = Raster(GridIndex.build(xy))._aggregate(colouring, view, 50, 40, keep)
+        count, colours, _ = Raster(GridIndex.build(xy))._aggregate(colouring, view, 50, 40, keep)
         assert np.abs(count - total).sum() <= 4  # on an edge of a pixel
         assert (np.abs(colours[:, 0] - expected) < 1.5 / 255).mean() > 0.99
 
