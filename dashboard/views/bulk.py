@@ -191,7 +191,7 @@ class BulkResult(pn.viewable.Viewer):
             margin=(4, 8),
         )
         draw_when_shown(self.state, self._draw, ["bulk", "labels_version"])
-        self.state.param.watch(lambda _: self._close(), "selected")
+        self.state.param.watch(lambda _: self._close(), "whole")
 
     def _on_more(self) -> None:
         if self.state.bulk is not None:

@@ -13,6 +13,7 @@ from bokeh.events import DoubleTap, PanStart, SelectionGeometry, Tap
 from core.map.grid import GridIndex
 from core.map.outlines import Outline
 from core.map.raster import Colouring, ColouringKind
+from dashboard.choices import Room
 from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
@@ -45,6 +46,7 @@ class State(param.Parameterized):
     highlighted = param.Parameter(default=np.array([], np.int64))
     colour_by = param.String(default="label")
     tab = param.String(default="selection")
+    room = param.Selector(default=Room.BOTH, objects=list(Room))
     lasso_mode = param.String(default="new")
     last_polygon = param.Parameter()
     pinned = param.Parameter()
