@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
 from dashboard.choices import GOLD_COLUMN, ColourBy
+
+if TYPE_CHECKING:
+    from core.encoders.offers import Offer
 
 T = TypeVar("T")
 SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
@@ -77,6 +80,13 @@ class Shared(Once):
     def encoders(self) -> list[KnownEncoder]:
         """Return the encoders."""
         return self.once("encoders", Same(self._workspace.current), partial(encoders, self._workspace))
+
+    def offers(self) -> list["Offer"]:
+        """Return what the encoders on this machine cost; measuring takes seconds."""
+        from core.encoders.offers import offers_here
+
+        space = self._workspace
+        return self.once("offers", space.device, lambda: list(offers_here(space, device=space.device)))
 
     def rules_in_force(self) -> list[RuleInForce]:
         """Return what the points in force decide, for the declared policies; [] while none is declared."""

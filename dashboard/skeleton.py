@@ -1,17 +1,23 @@
 """The page until its panes are there: the server sends it at once, before it builds the rest of its answer.
 
-Imports the standard library, tornado and the theme: a server that is still starting answers with it.
+Imports bokeh, tornado and the theme.
 """
 
+import asyncio
+import time
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
+from bokeh.document import Document
+from bokeh.server.callbacks import NextTickCallback
 from tornado.web import RequestHandler
 
 from dashboard.theme import colour_variables, css
 
+LONGEST = 60.0  # s that a page may take to be built
+PAUSE = 0.005  # s between two looks whether it is
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -43,7 +49,27 @@ def send_skeleton_first(handler: type[RequestHandler]) -> None:
             write(skeleton())
             await self.flush()
             self.write = lambda chunk: write(chunk.removeprefix(skeleton()) if isinstance(chunk, str) else chunk)  # type: ignore[method-assign]
+            self.get_session = _whole(self.get_session)  # type: ignore[attr-defined]
         await get(self, *args, **kwargs)
 
     stream.sends_skeleton = True  # type: ignore[attr-defined]
     handler.get = stream
+
+
+def _whole(get_session: Callable[..., Any]) -> Callable[..., Any]:
+    """Wait until the panes of a new session are there, which are put on the page in its next ticks.
+
+    A browser that came earlier would get changes of models that it does not know yet, and drop them.
+    """
+
+    async def whole(*args: Any, **kwargs: Any) -> Any:
+        session, until = await get_session(*args, **kwargs), time.monotonic() + LONGEST
+        while time.monotonic() < until and _is_building(session.document):
+            await asyncio.sleep(PAUSE)
+        return session
+
+    return whole
+
+
+def _is_building(document: Document) -> bool:
+    return any(isinstance(callback, NextTickCallback) for callback in document.session_callbacks)

@@ -34,14 +34,8 @@ class EncoderActions(Runner):
         self.say(sentence)
 
     def load_offers(self, done: Callable[[list["Offer"]], None], *, failed: Callable[[], None]) -> None:
-        """Measure what the encoders on this machine cost."""
-
-        def measure() -> list["Offer"]:
-            from core.encoders.offers import offers_here
-
-            return list(offers_here(self.workspace, device=self.workspace.device))
-
-        self.run(measure, done, on=self._server.slow_pool, failed=failed)
+        """Find out what the encoders on this machine cost; measured for the first window only."""
+        self.run(self._server.shared.offers, done, on=self._server.slow_pool, failed=failed)
 
     def ask_for_public(self, done: Callable[["Offer"], None], *, failed: Callable[[], None]) -> None:
         """Ask the hub for the public weights, and measure what they would cost here."""

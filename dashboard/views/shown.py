@@ -68,7 +68,7 @@ class Later(pn.viewable.Viewer):
 class Steps:
     """Puts panes on a page one after the other: between two of them the event loop is free for the keys of other windows.
 
-    The page is answered before the first step; its skeleton is seen until the last.
+    The skeleton is seen meanwhile; the rest of the page is sent after the last step.
     """
 
     def __init__(self, document: Document | None) -> None:

@@ -12,7 +12,8 @@ class Direct(Actions):
     def __init__(self, state, openings):
         self.state, self.workspace = state, state.workspace
         hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
-        self._server = SimpleNamespace(openings=openings, slow_pool=None, draw_pool=None, hub=hub, refits=refits)
+        pools = {"slow_pool": None, "draw_pool": None}
+        self._server = SimpleNamespace(openings=openings, shared=state.shared, hub=hub, refits=refits, **pools)
 
     def run(self, verb, done, *, on=None, failed=lambda: None):
         try:

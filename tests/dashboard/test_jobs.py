@@ -8,6 +8,7 @@ import pytest
 
 from core.encoders.embed import embed
 from core.encoders.encoder import DEFAULT_ENCODER
+from core.encoders.offers import Offer
 from core.errors import InputError
 from core.probe.live import refit
 from core.workspace import Workspace
@@ -181,6 +182,22 @@ def test_the_shipped_encoder_is_offered_where_none_could_be_measured(monkeypatch
     card = FirstRun(state=state, actions=Direct(state, None))
     assert card._choice.value == DEFAULT_ENCODER
     assert not card._start.disabled
+
+
+def test_encoders_are_measured_once_for_all_windows(monkeypatch, fresh):
+    measured = []
+
+    def measure(*_, **__):
+        measured.append(1)
+        return [Offer(DEFAULT_ENCODER, "shipped")]
+
+    monkeypatch.setattr("core.encoders.offers.offers_here", measure)
+    shared = Shared(fresh)
+    for _ in range(2):
+        state = SessionState(workspace=fresh, shared=shared)
+        card = FirstRun(state=state, actions=Direct(state, None))
+        assert card._usable() == [DEFAULT_ENCODER]
+    assert measured == [1]
 
 
 def test_a_server_that_closes_ends_the_embedding_without_a_failure(monkeypatch, fresh, publish, told):
