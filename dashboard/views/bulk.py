@@ -190,7 +190,7 @@ class BulkResult(pn.viewable.Viewer):
             visible=False,
             margin=(4, 8),
         )
-        draw_when_shown(self.state, self._draw, ["bulk", "labels_version"])
+        draw_when_shown(self.state, self._draw, ["bulk", "labels_version", "tab", "room"])
         self.state.param.watch(lambda _: self._close(), "whole")
 
     def _on_more(self) -> None:
@@ -205,7 +205,8 @@ class BulkResult(pn.viewable.Viewer):
         if bulk is None:
             self._card.visible = False
             return
-        self._card.visible = bool(self.state.workspace.book.stands(bulk.action.seq))
+        stands = self.state.workspace.book.stands(bulk.action.seq)
+        self._card.visible = bool(stands) and not self.state.asks  # it would lie over the picture asked for
         worth, more = bulk.purity, bulk.purity.after(SPOT_CHECK_SIZE)
         self._told.object = f"<b>{len(bulk.action.rows):,} labelled '{html.escape(worth.class_name)}'</b>: " + html.escape(
             worth.sentence
