@@ -75,7 +75,7 @@ def test_f_gives_the_stage_to_the_pictures_then_to_the_map_then_to_both(open_pag
     expect_selected(page, inside(xy, drag(page, LEFT)))
     page.keyboard.press("2")  # what is asked is on the screen: both are shown again
     expect(page.get_by_text("Spot check before")).to_be_visible(timeout=10_000)
-    expect(page.locator(".desk")).not_to_have_class(re.compile("in-map"))
+    expect(page.locator(".bk-Row.desk")).not_to_have_class(re.compile("in-map"))
 
 
 def test_a_key_pressed_over_the_map_alone_does_not_answer_for_a_hidden_queue(open_page, prepared):
@@ -91,7 +91,7 @@ def test_a_key_pressed_over_the_map_alone_does_not_answer_for_a_hidden_queue(ope
 
 def expect_room(page: Page, room: str) -> None:
     page.keyboard.press("f")
-    expect(page.locator(".desk")).to_have_class(re.compile(f"in-{room}"), timeout=10_000)
+    expect(page.locator(".bk-Row.desk")).to_have_class(re.compile(f"in-{room}"), timeout=10_000)
 
 
 def test_the_size_of_the_pictures_is_chosen_and_remembered(open_page):
