@@ -102,6 +102,8 @@ def test_after_a_restart_the_page_loads_once_and_shows_the_same_place(open_page,
     page.get_by_role("button", name="Map").click()
     expect(page.get_by_role("tab", name="Check")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("combobox", name="Colour by").first).to_have_text("uncertainty")
+    page.get_by_role("tab", name="Selection").click()  # the map has its place beside the work again
+    page.wait_for_timeout(1_500)
     page.evaluate(RECORD_SELECTIONS)
     with Workspace(server.folder, read_only=True) as space:
         expect_selected(page, inside(space.xy, drag(page, LEFT)))
