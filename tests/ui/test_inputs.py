@@ -1,6 +1,8 @@
 """A real keyboard with quick fingers: a key acts on the picture that is shown, on the page that is shown, or on nothing."""
 
+import os
 import re
+import signal
 import sqlite3
 from contextlib import closing
 
@@ -11,7 +13,7 @@ from playwright.sync_api import expect
 from core.evidence.queues import check_queue
 from core.labels.actions import history, label
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, drag, facts
+from tests.ui.driver import LEFT, drag, facts, without_copies
 
 WATCH_KEYS = """() => {
   window.picturesAtKeys = [];
@@ -146,12 +148,12 @@ def test_two_windows_are_asked_for_different_pictures(open_page):
 PICTURES = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll("*")) {
   if (node.tagName === "IMG" && node.checkVisibility()) all.push(node.getAttribute("src") ?? "");
   if (node.shadowRoot) walk(node.shadowRoot); } }; walk(document); return all; }"""
-# Waits, in the browser, from a key until another large picture is on the screen: ms.
-PRESS_AND_TIME = """key => new Promise((resolve, reject) => {
-  const before = [...window.lassoscopeShown.values()].at(-1), start = performance.now();
+# Waits, in the browser, from a key until another large picture is on the screen.
+PRESS_AND_WAIT = """key => new Promise((resolve, reject) => {
+  const before = [...window.lassoscopeShown.values()].at(-1);
   setTimeout(() => reject(new Error("no other picture in 5 s")), 5000);
   const look = () => [...window.lassoscopeShown.values()].at(-1) === before ? requestAnimationFrame(look)
-    : requestAnimationFrame(() => resolve(performance.now() - start));
+    : requestAnimationFrame(resolve);
   document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code: "Digit" + key, bubbles: true, composed: true }));
   document.body.dispatchEvent(new KeyboardEvent("keyup", { key, code: "Digit" + key, bubbles: true, composed: true }));
   look();
@@ -165,26 +167,28 @@ def labels_by_id(server):
         return {space.image_id(int(row)): space.class_names[codes[row]] for row in np.flatnonzero(codes >= 0)}
 
 
-def test_a_queue_shows_its_next_picture_within_100_ms_and_four_quick_keys_label_the_four_pictures_they_were_pressed_on(
+def test_a_queue_goes_on_while_the_server_is_busy_and_four_quick_keys_label_the_pictures_they_were_pressed_on(
     open_page, server
 ):
     page = open_page()
-    page.get_by_label("Near-duplicates together").first.click()
+    without_copies(page)
     open_tab(page, "Suggestions", "1 of 10")
     page.wait_for_timeout(1_500)  # the pictures ahead have loaded
     wanted = {}
-    for key, name in (("1", "neutral"), ("2", "footwear"), ("3", "copyright"), ("1", "neutral")):
-        wanted[shown(page)] = name
-        page.evaluate(PRESS_AND_TIME, key)
+    os.kill(server.process.pid, signal.SIGSTOP)  # nothing that is seen now comes from it
+    try:
+        for key, name in (("1", "neutral"), ("2", "footwear"), ("3", "copyright"), ("1", "neutral")):
+            wanted[shown(page)] = name
+            page.evaluate(PRESS_AND_WAIT, key)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
     expect(page.get_by_text("4 labelled (")).to_be_visible(timeout=10_000)
     assert labels_by_id(server) == wanted
+    assert len(wanted) == 4
     assert shown(page) not in wanted
-
-    times = []
     for _ in range(16):  # over the end of the round: the next one is there before
-        times.append(page.evaluate(PRESS_AND_TIME, "1"))
+        page.evaluate(PRESS_AND_WAIT, "1")
         page.wait_for_timeout(250)
-    assert np.quantile(times, 0.95) < 100, times
     expect(page.get_by_text("20 labelled (")).to_be_visible(timeout=10_000)
 
 

@@ -69,7 +69,7 @@ def test_labels_show_in_two_windows_and_outlive_reload_and_kill(open_page, serve
 
 def test_two_classes_give_a_probe_scores_and_a_named_curve_in_both_windows(open_page):
     first, second = open_page(), open_page()
-    expect(first.get_by_text("No probe yet: label")).to_be_visible()
+    expect(first.get_by_text("no probe yet")).to_be_visible()
     for shape, key in ((LEFT, "1"), (RIGHT, "2")):
         drag(first, shape)
         first.wait_for_timeout(600)
