@@ -51,6 +51,7 @@ class Desk:
         self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
         self._tabs.param.watch(self._on_tab, "active")
 
+        self._cards: list[Later] = []
         self.row = pn.Row(sizing_mode="stretch_both", margin=0, **styled(*STYLE, sheet="desk"))
         state.param.watch(lambda event: setattr(self._tabs, "active", list(Tab).index(event.new)), "tab")
         state.param.watch(self._arrange, ["room", "probe_version"])
@@ -89,7 +90,9 @@ class Desk:
         )
 
     def _card(self, build: Callable[[], pn.viewable.Viewer], wanted: Callable[[], bool], on: str, style: str) -> Later:
-        return Later(self._state, build, wanted=wanted, on=[on], sizing_mode="stretch_width", **styled(style))
+        card = Later(self._state, build, wanted=wanted, on=[on], sizing_mode="stretch_width", **styled(style))
+        self._cards.append(card)
+        return card
 
     def _work(self) -> pn.Column:
         """Return the tabs, which the spot check or the pinned picture covers."""

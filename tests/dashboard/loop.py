@@ -78,7 +78,8 @@ class Tab:
 
     def pane(self, kind: type) -> Any:
         """Return the one pane of a kind that has been built."""
-        rooms = [*self.page._panes.values(), *(room for name, room in self.page._pages.items() if name != "map")]
+        desk, further = self.page._desk, (room for name, room in self.page._pages.items() if name != "map")
+        rooms = [*desk._panes.values(), *desk._cards, *further]
         return next(room.pane for room in rooms if isinstance(room.pane, kind))
 
     def settle(self) -> None:

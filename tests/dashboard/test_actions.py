@@ -20,7 +20,7 @@ from dashboard.choices import PageName
 from dashboard.choices import Tab as TabName
 from dashboard.inputs import Verb
 from dashboard.settings import Settings
-from dashboard.views.bulk import BulkPane
+from dashboard.views.bulk import BulkPane, BulkResult
 from dashboard.views.clusters import NOTICES, ClustersPane
 from dashboard.views.history import HistoryPage
 from dashboard.views.operating import OperatingPage
@@ -185,17 +185,18 @@ def test_what_is_wrong_in_the_spot_check_becomes_the_other_class_and_the_card_sa
     names = np.array(space.class_names)[space.labels.codes[rows]]
     assert (names == "explicit").sum() == 298
     assert set(names[np.isin(rows, wrong)]) == {"neutral"}
-    assert pane._card.visible
-    assert "298 labelled 'explicit'" in pane._told.object
-    assert spot_checking.state.bulk.purity.sentence.split(".")[0] in pane._told.object.replace("&#x27;", "'")
-    spot_checking.do(pane._on_more)
+    card = spot_checking.pane(BulkResult)
+    assert card._card.visible
+    assert "298 labelled 'explicit'" in card._told.object
+    assert spot_checking.state.bulk.purity.sentence.split(".")[0] in card._told.object.replace("&#x27;", "'")
+    spot_checking.do(card._on_more)
     spot_checking.settle()
     assert spot_checking.state.spot_check.token  # more of the same label
     spot_checking.do(lambda: pane._end(answered=True))
     spot_checking.settle()
     assert spot_checking.state.message.startswith("Spot-checked ")
-    spot_checking.do(pane._close)
-    assert not pane._card.visible
+    spot_checking.do(card._close)
+    assert not card._card.visible
 
 
 def test_without_a_spot_check_nothing_is_known_of_a_bulk_label_and_history_offers_one(spot_checking, space):

@@ -184,8 +184,8 @@ def hear_of_others(tab):
     wait_for(lambda: any(curve.key == "gold" for curve in tab.state.curves))
     for colour_by in ColourBy:
         show(tab, colour_by=colour_by)
-    tab.do(lambda: tab.page._map._tip(7, 1.0, 1.0))
-    wait_for(lambda: tab.page._map.overlay.tip)
+    tab.do(lambda: tab.page._desk.map._tip(7, 1.0, 1.0))
+    wait_for(lambda: tab.page._desk.map.overlay.tip)
     tab.do(lambda: tab.page.actions.use_encoder("other"))
     wait_for(lambda: tab.state.encoder == "other")
 
