@@ -52,7 +52,7 @@ class SelectionBar(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         n_picked, n_selected = len(self.state.picked), len(self.state.selected)
-        said = f"<b>{n_picked:,} picked</b> of {n_selected:,}" if n_picked else f"<b>{n_selected:,} selected</b>"
+        said = f"To label: <b>{n_picked:,}</b> of {n_selected:,}" if n_picked else f"To label: <b>{n_selected:,}</b>"
         self._told.object = said if n_selected else "Nothing selected"
         self._buttons.param.update(place=self.place, disabled=not n_selected)
 
