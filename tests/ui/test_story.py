@@ -279,6 +279,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     ).to_be_visible(timeout=15_000)
     read_check(page, gold, ids, 120)
     expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=15_000)
+    page.get_by_label("By known answers").first.click()
     expect(page.get_by_text("120 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
     page.get_by_role("button", name="Operating point").click()
     page.get_by_role("button", name="Details").click()
