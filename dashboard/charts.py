@@ -28,6 +28,13 @@ const at = Math.min(Math.max(cb_obj.location, range.start), range.end);
 if (at !== cb_obj.location) cb_obj.location = at;
 """
 
+# Bokeh gives the canvas of every figure a stop of the Tab key, but no name.
+NAME_CANVAS = """
+const view = Bokeh.index.find_one(figure), canvas = view?.canvas_view ?? view?.canvas;
+canvas?.events_el?.setAttribute("role", "img");
+canvas?.events_el?.setAttribute("aria-label", name);
+"""
+
 hv.extension("bokeh")
 RENDERER = hv.renderer("bokeh").instance(theme=None, webgl=False)  # the page has its theme; software draws canvases faster
 
@@ -125,6 +132,8 @@ class Chart:
         )  # fmt: skip
         plot = RENDERER.get_plot(overlay, doc=Document())
         self.figure = plot.state
+        named = {"figure": self.figure, "name": f"Chart of {y} by {x}" if x and y else "Chart"}
+        self.figure.js_on_change("inner_width", CustomJS(args=named, code=NAME_CANVAS))  # when it is laid out
         self._plots = dict(zip(self.layers, plot.subplots.values(), strict=True))
 
     def source(self, layer: str) -> ColumnDataSource:
