@@ -57,7 +57,7 @@ def test_a_columns_colours_run_towards_flagged_and_leave_images_without_a_score_
 
 
 def test_pictures_follow_the_column_that_the_map_is_coloured_by(state, space):
-    pane = SelectionPane(state=state, actions=None)
+    pane = SelectionPane(state=state, actions=Direct(state, None))
     free = np.flatnonzero(~space.sealed)[:40]
     sealed = np.flatnonzero(space.sealed)[:5]
     state.selected = np.concatenate([sealed, free])
@@ -87,6 +87,11 @@ def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state
     assert "series column-0" in words
 
 
+def answer(page, *, text=""):
+    """Answer the question on the page as a browser does."""
+    page._ask._handle_msg({"number": page._ask.number, "go": True, "option": "", "text": text})
+
+
 @pytest.fixture
 def page(space, tmp_path):
     with Workspace(shutil.copytree(space.folder, tmp_path / "w")) as mine:
@@ -100,29 +105,31 @@ def page(space, tmp_path):
 
 def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(page):
     assert page._scorers.options == ["probe", "good", "half", "safe", "wrong"]
-    page._check._on_open()
+    page._check.ask_open()
+    answer(page)
     assert page._view.opened.scorer == "probe"
     page._scorers.value = "good"
     assert page._view.opened is None
     assert not page._charts.visible
     assert page._view.status.subject == Subject("", "good")
-    page._check._on_open()
+    page._check.ask_open()
+    answer(page)
     opened = page._view.opened
     assert (opened.scorer, opened.n, page._threshold) == ("good", 150, opened.threshold)
     assert "Review images with scores of &#x27;good&#x27; ≥ " in page._promise.object
-    assert "both were opened with, &#x27;good&#x27; is better than &#x27;probe&#x27;" in page._promise.object
+    assert "both were opened with, &#x27;good&#x27; is better than &#x27;probe&#x27;" in page._check._footer.object
     assert page._view.naive is None  # a column has not learned from our labels
-    assert not page._points._export_shown.visible  # a bundle cannot compute it
-    page._points._name.value = "vendor"
-    page._points._save_point()
+    assert list(page._points.exports()) == ["rule"]  # the probe's: a bundle cannot compute a column
+    page._points.ask_name()
+    answer(page, text="vendor")
     page._load(None)
     assert [(point.name, point.scorer) for point in page._view.points] == [("vendor", "good")]
     page._scorers.value = "half"
-    assert "has no score for" in page._check._closed.object
-    assert page._check._open.disabled
+    page._check.ask_open()
+    assert "has no score for" in page.state.message
     page._scorers.value = "probe"
     assert page._view.opened.scorer == "probe"
-    assert "is worse than &#x27;good&#x27;" in page._promise.object
+    assert "is worse than &#x27;good&#x27;" in page._check._footer.object
 
 
 def test_decisions_are_worked_out_again_only_when_a_point_in_force_changes(monkeypatch):
@@ -142,17 +149,18 @@ def test_decisions_are_worked_out_again_only_when_a_point_in_force_changes(monke
 
 def test_a_safe_columns_threshold_is_typed_and_shown_as_its_scores_are_given(page):
     page._scorers.value = "safe"
-    page._check._on_open()
+    page._check.ask_open()
+    answer(page)
     given = -page._threshold + 0.01
     page._typed.value = written(given)
     assert page._threshold == pytest.approx(-given, abs=1e-4)
     assert float(page._typed.value) == pytest.approx(given, abs=1e-4)
-    page._points._name.value = "vendor"
-    page._points._save_point()
+    page._points.ask_name()
+    answer(page, text="vendor")
     page._load(None)
-    (row,) = page._points._points.objects[1:]
-    assert f"</b> at scores of &#x27;safe&#x27; ≤ {given:.2f}"[:-1] in row[0].object
-    assert page._points._no_export.object  # a reason instead of a button
+    assert f"of &#x27;safe&#x27; ≤ {given:.2f}"[:-1] in page._points._table.object
+    page._points.ask_export()
+    assert page.state.message  # a reason instead of a file
     page._typed.value = "1.5"  # scores of this column are from 0 to 1
     assert "Scores go from 0.0" in page.state.message
 

@@ -97,23 +97,9 @@ def state():
 
 
 @pytest.fixture
-def connection(state, monkeypatch):
+def connection(monkeypatch):
     monkeypatch.setattr("panel.state.onload", lambda call: call())
-    return Connection(state=state)
-
-
-@pytest.mark.parametrize(
-    ("message", "page"),
-    [
-        ({"place": {"page": "history", "tab": "no such tab"}}, "history"),
-        ({"place": {"page": "no such page"}}, "map"),
-        ({"place": {"page": 3}}, "map"),
-        ({"place": "history"}, "map"),
-    ],
-)
-def test_a_page_loaded_again_goes_where_there_is_such_a_place(connection, state, message, page):
-    connection._handle_msg(message)
-    assert (state.page, state.tab, state.colour_by) == (page, "selection", "label")
+    return Connection()
 
 
 def test_a_beat_is_answered(connection, monkeypatch):

@@ -77,9 +77,9 @@ def test_a_safe_column_reviews_the_same_images_in_its_own_words(space):
     figures, alike = figures_at(sample, opened.threshold), figures_at(same, opened.threshold - 1)
     assert figures.reviewed == alike.reviewed
     at = np.floor(opened.threshold * 1000) / 1000  # its scores have three decimals
-    assert promise(opened, figures, sample, left=0)[0].startswith(f"Review images with scores of 'good' ≥ {at:g}")
-    assert at_handle(other, alike, same, left=0)[0].startswith("At scores of 'safe' ≤ 0.")
-    assert promise(other, alike, same, left=0)[0].startswith("Review images with scores of 'safe' ≤ 0.")
+    assert promise(opened, figures, sample, ahead=None)[0].startswith(f"Review images with scores of 'good' ≥ {at:g}")
+    assert at_handle(other, alike, same, ahead=None)[0].startswith("At scores of 'safe' ≤ 0.")
+    assert promise(other, alike, same, ahead=None)[0].startswith("Review images with scores of 'safe' ≤ 0.")
 
 
 def test_both_opened_stand_beside_each_other_on_the_same_labels(space):

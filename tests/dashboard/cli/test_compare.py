@@ -22,9 +22,9 @@ def test_the_command_prints_what_the_verb_finds(tmp_path):
     assert told["recall"] == 0.9
     for record in told["scorers"]:
         mine = found[record["name"]]
-        assert record["average_precision"] == pytest.approx(list(vars(mine.average_precision).values()))
+        assert record["average_precision"] == pytest.approx(list(mine.average_precision))
         if mine.against is not None:
-            assert record["against_probe"]["precision_at_recall"] == pytest.approx(list(vars(mine.against.precision).values()))
+            assert record["against_probe"]["precision_at_recall"] == pytest.approx(list(mine.against.precision))
     text = CliRunner().invoke(app, ["compare", "-w", str(folder), "--recall", "0.8"]).stdout
     assert "'safe' (higher = safer): 1,200 of 1,200 images scored, from v.csv." in text
     assert re.search(r"^Judged on the \d+ check labels for live curves; [\d,]+ more are sealed for the promise\.$", text, re.M)
