@@ -110,8 +110,6 @@ class OperatingPage(pn.viewable.Viewer):
             pn.Row(self._steps, self._chart_column(), self._handle_column(), sizing_mode="stretch_width", margin=0),
             self._fold,
             self._details,
-            pn.Row(self._policies, self._scorers, margin=0),
-            pn.Row(self._check, self._chart_column(), self._handle_column(), margin=0),
             sizing_mode="stretch_both",
             scroll="y-auto",
             margin=8,

@@ -274,6 +274,12 @@ def test_the_counts_on_the_page_and_on_paper_add_up(page):
     assert page._printed.sheet == ""
 
 
+def test_each_part_stands_once_on_the_page(page):
+    for part in (page._policies, page._scorers, page._steps, page._closed, page._charts, page._column, page._check._layout):
+        assert len(list(page._layout.select(lambda found, part=part: found is part))) == 1, part
+    assert [found.object for found in page._layout.select(lambda found: getattr(found, "object", None) == "Loading…")] == []
+
+
 def test_details_draw_nothing_while_they_are_closed(page):
     page._fold._handle_msg({"open": False})
     before = page._words.object
