@@ -125,7 +125,10 @@ def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(p
     page._load(None)
     assert [(point.name, point.scorer) for point in page._view.points] == [("vendor", "good")]
     page._scorers.value = "half"
+    assert "has no score for" in page._check._closed.object
+    assert page._check._open.disabled
     page._check.ask_open()
+    assert not page._ask.open
     assert "has no score for" in page.state.message
     page._scorers.value = "probe"
     assert page._view.opened.scorer == "probe"
@@ -158,9 +161,11 @@ def test_a_safe_columns_threshold_is_typed_and_shown_as_its_scores_are_given(pag
     page._points.ask_name()
     answer(page, text="vendor")
     page._load(None)
-    assert f"of &#x27;safe&#x27; ≤ {given:.2f}"[:-1] in page._points._table.object
+    row = page._points._table.object.split(">vendor<")[1].split("</tr>")[0]
+    assert f"<td>of &#x27;safe&#x27; ≤ {given:.2f}"[:-1] in row
     page._points.ask_export()
-    assert page.state.message  # a reason instead of a file
+    assert page.state.message == page._view.no_export != ""  # a reason instead of a question
+    assert not page._ask.open
     page._typed.value = "1.5"  # scores of this column are from 0 to 1
     assert "Scores go from 0.0" in page.state.message
 

@@ -2,10 +2,13 @@
 
 import math
 
-import param
 import pytest
 
+from dashboard.address import TROUBLE
 from dashboard.inputs import Press
+from dashboard.shared import Shared
+from dashboard.state import SessionState
+from dashboard.views.components.address import AddressBar
 from dashboard.views.components.answer_buttons import AnswerButtons
 from dashboard.views.components.cluster_list import ClusterList
 from dashboard.views.components.connection import Connection
@@ -13,6 +16,7 @@ from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.components.history_list import HistoryList
 from dashboard.views.components.keys import Keys
+from tests.worlds import made
 
 COMPONENTS = {
     "answer": lambda note: AnswerButtons(on_answer=note),
@@ -85,15 +89,42 @@ def test_anything_else_is_dropped_and_logged_without_its_values(component, messa
     assert "secret" not in str(vars(record))
 
 
-class State(param.Parameterized):
-    page = param.Selector(objects=["map", "history"])
-    tab = param.Selector(objects=["selection", "clusters"])
-    colour_by = param.Selector(objects=["label"])
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    with made(tmp_path_factory.mktemp("messages") / "w", n=60) as found:
+        yield found
 
 
 @pytest.fixture
-def state():
-    return State()
+def state(space):
+    return SessionState(workspace=space, shared=Shared(space))
+
+
+@pytest.fixture
+def address(state):
+    return AddressBar(state=state, soon=lambda go: go())
+
+
+@pytest.mark.parametrize(
+    ("query", "page", "tab", "is_whole"),
+    [
+        ("?page=history&tab=clusters", "history", "clusters", True),
+        ("?page=history&tab=no+such+tab", "history", "selection", False),
+        ("?page=no+such+page", "map", "selection", False),
+        ("?page=3", "map", "selection", False),
+    ],
+)
+def test_a_page_loaded_again_goes_where_there_is_such_a_place(address, state, query, page, tab, is_whole):
+    address._handle_msg({"query": query})
+    assert (state.page, state.tab, state.colour_by, state.message != TROUBLE) == (page, tab, "label", is_whole)
+
+
+@pytest.mark.parametrize("message", [{"query": 3}, {"query": "x" * 10_000}, {"page": "history"}, "page=history"])
+def test_what_is_no_address_leads_nowhere(address, state, message, caplog):
+    before = state.message
+    address._handle_msg(message)
+    assert (state.page, state.tab, state.colour_by, state.message) == ("map", "selection", "label", before)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @pytest.fixture
