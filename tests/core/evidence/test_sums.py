@@ -186,7 +186,7 @@ def test_the_ranges_of_caught_and_missed_hold_as_often_as_they_say(capsys):
         chosen = rng.choice(20_000, 150, replace=False)
         figures = figures_at(Sample.uniform(pool[chosen], truth[chosen], pool), 0.8)
         for name, true in (("caught", (truth & (pool >= 0.8)).mean()), ("missed", (truth & (pool < 0.8)).mean())):
-            range_ = getattr(figures, name)
+            range_ = getattr(figures, f"{name}_per_1000")
             left[name] += not range_.low <= 1000 * true <= range_.high
     with capsys.disabled():
         print("\nleft by the truth:", {name: f"{count / runs:.1%}" for name, count in left.items()})  # noqa: T201
