@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from core.map.clusters import ClusterSummary
 from core.map.density import Clustering
 from core.notices.find import Notices, notices, search_words
 from core.wording import counted
-
-if TYPE_CHECKING:
-    pass
 from dashboard.actions.runner import Runner
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from core.encoders.chosen import use_encoder
 from core.probe.compare import Comparison, compare_encoders
+from dashboard.actions.runner import Runner
 from dashboard.hub import Topic
 
 if TYPE_CHECKING:
     from core.encoders.offers import Offer
-from dashboard.actions.runner import Runner
 
 
 class EncoderActions(Runner):

@@ -14,12 +14,12 @@ from core.evidence.points import OperatingPoint
 from core.evidence.subject import PROBE, Subject
 from core.wording import counted
 from core.wording import verb as verb_of
+from dashboard.actions.runner import Runner
 from dashboard.hub import Topic
 from dashboard.openings import OpeningView
 
 if TYPE_CHECKING:
     from core.delivery.manifest import Rule
-from dashboard.actions.runner import Runner
 
 
 class EvidenceActions(Runner):

@@ -18,13 +18,13 @@ from core.map.clusters import cluster_of
 from core.map.grow import grown, shrunk
 from core.probe.suggest import more_like
 from core.wording import counted
+from dashboard.actions.runner import Runner
 from dashboard.choices import ASKING_TABS, PageName
 from dashboard.hub import Topic
 from dashboard.state import SessionState
 
 if TYPE_CHECKING:
     from dashboard.server import Server
-from dashboard.actions.runner import Runner
 
 MORE = 60  # images that "more like this" selects: two screens of the gallery
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from core.evidence.queues import Queue
 from core.labels.actions import LabelResult, read_anew, read_together
 from core.probe.suggest import Suggestion, suggest
 from core.wording import counted
-
-if TYPE_CHECKING:
-    pass
 from dashboard.actions.labels import LabelActions
 from dashboard.choices import PageName, Tab
 

@@ -1,14 +1,10 @@
 """Studies and training runs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from core.study.run import ExperimentConfig
-from dashboard.hub import Topic
-
-if TYPE_CHECKING:
-    pass
 from dashboard.actions.runner import Runner
+from dashboard.hub import Topic
 
 
 class StudyActions(Runner):

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 from bokeh.document import Document
 
 from core.probe.curves import NamedCurve
-from dashboard.documents import one_message
-from dashboard.hub import Topic, Topics
-from dashboard.state import SessionState
-
-if TYPE_CHECKING:
-    from dashboard.server import Server
 from dashboard.actions.clusters import ClusterActions
 from dashboard.actions.encoders import EncoderActions
 from dashboard.actions.evidence import EvidenceActions
 from dashboard.actions.queues import QueueActions
 from dashboard.actions.studies import StudyActions
 from dashboard.actions.wellbeing import WellbeingActions
+from dashboard.documents import one_message
+from dashboard.hub import Topic, Topics
+from dashboard.state import SessionState
+
+if TYPE_CHECKING:
+    from dashboard.server import Server
 
 AS_TOLD = (
     Topic.FITTING,

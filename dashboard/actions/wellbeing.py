@@ -12,11 +12,11 @@ from core.wellbeing.exposure import PAUSE, Exposure, Level, Limits, Streak
 from core.wellbeing.guide import set_guide, wants_guide
 from core.wellbeing.store import Glance, exposure, exposures, limits, set_limits
 from core.wording import counted
+from dashboard.actions.runner import Runner
 from dashboard.state import SessionState
 
 if TYPE_CHECKING:
     from dashboard.server import Server
-from dashboard.actions.runner import Runner
 
 
 class WellbeingActions(Runner):
