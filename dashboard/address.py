@@ -1,4 +1,4 @@
-"""The address of a view: what a tab shows as the query of its URL, and back. Pure functions; imports the choices and messages.
+"""The address of a view: what a tab shows as the query of its URL, and back. Pure functions.
 
 A query comes from a link, so from anybody: it is bounded, and what does not fit is left out.
 """
@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlencode
 
 from pydantic import Field, ValidationError
 
+from core.map.raster import View
 from dashboard.choices import ColourBy, PageName, Tab
 from dashboard.messages import Message
 
 LONGEST = 2_000  # characters of a query
 MOST_CODES = 64  # hidden entries of a legend
-View = tuple[float, float, float, float]
 TROUBLE = "Part of this link could not be used; the usual view is shown instead. Copy the link again if you need it."
 
 

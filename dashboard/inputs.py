@@ -144,6 +144,15 @@ class Target(Protocol):
         """Perform a verb; verbs that do not apply do nothing."""
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What takes the presses of one kind of place; see `Inputs.add`."""
+
+    target: Target
+    follow: Callable[[Press], None]
+    undo: Callable[[], bool]
+
+
 class Inputs:
     """Routes each press to the target it was made on."""
 
@@ -155,9 +164,7 @@ class Inputs:
             soon: calls a function when the tab's document may be changed; clicks come at any moment.
         """
         self._say, self._soon = say, soon
-        self._targets: dict[str, Target] = {}
-        self._followers: dict[str, Callable[[Press], None]] = {}
-        self._undo: dict[str, Callable[[], bool]] = {}
+        self._entries: dict[str, _Entry] = {}
 
     def add(
         self,
@@ -174,12 +181,16 @@ class Inputs:
                 another picture the current one.
             undo: undoes what is no action of the history, and tells whether there was something.
         """
-        self._targets[kind], self._followers[kind], self._undo[kind] = target, follow, undo
+        self._entries[kind] = _Entry(target, follow, undo)
+
+    def _entry(self, press: Press) -> "_Entry | None":
+        """Return what takes presses where this one was made; None if nothing does."""
+        return self._entries.get(press.place.partition("/")[0])
 
     def undo(self, press: Press) -> bool:
         """Undo what only the target in view can; False where the analyst's last action is meant."""
-        kind = press.place.partition("/")[0]
-        return kind in self._undo and self._undo[kind]()
+        entry = self._entry(press)
+        return entry is not None and entry.undo()
 
     def click(self, press: Press, verb: str, class_name: str | None = None) -> None:
         """Perform a button's verb as soon as the document may be changed; unknown verbs from a browser are ignored."""
@@ -188,11 +199,11 @@ class Inputs:
 
     def act(self, press: Press, verb: Verb, class_name: str | None = None) -> None:
         """Let the target in view perform the verb, or say why not."""
-        kind = press.place.partition("/")[0]
-        target = self._targets.get(kind)
-        if target is None:
+        entry = self._entry(press)
+        if entry is None:
             return  # nothing in view takes presses
-        self._followers[kind](press)
+        entry.follow(press)
+        target = entry.target
         if target.place != press.place:
             self._say(STALE)
         elif target.picture and target.picture not in press.shown:

@@ -65,8 +65,14 @@ class CheckPane(QueuePane):
         super().__init__(**params)
 
     def _head(self) -> list[Any]:
-        self._purpose = pmui.Select(
-            label="Read for", options=PURPOSES, value=self.state.read_for, size="small", width=165, margin=(4, 6)
+        self._purpose = pmui.Select.from_param(
+            self.state.param.read_for,
+            label="Read for",
+            options=PURPOSES,
+            description="",
+            size="small",
+            width=165,
+            margin=(4, 6),
         )
         self._way = pmui.Select(label="How", options=[ONE_BY_ONE, AT_ONCE], size="small", width=130, margin=(4, 6))
         self._gallery = Gallery(
@@ -86,18 +92,13 @@ class CheckPane(QueuePane):
             sizing_mode="stretch_width",
             visible=False,
         )
-        self._purpose.param.watch(lambda _: self._on_purpose(), "value")
-        self.state.param.watch(lambda event: setattr(self._purpose, "value", event.new), "read_for")
+        self.state.param.watch(lambda _: self.refill(), "read_for")
         draw_when_shown(self.state, self.actions.count_reading, ["labels_version", "openings", "encoder"], tab=Tab.CHECK)
         self.state.param.watch(lambda _: self.draw(), "reading")
         self._way.param.watch(self._on_way, "value")
         for widget, name in ((self._gallery, "picked"), (self._flagged, "value"), (self._others, "value")):
             widget.param.watch(lambda _: self._on_grid_changed(), name)
         return [pn.Row(self._purpose, self._way, sizing_mode="stretch_width", margin=0), self._grid]
-
-    def _on_purpose(self) -> None:
-        self.state.read_for = self._purpose.value
-        self.refill()
 
     # -- one by one --
 
@@ -119,11 +120,11 @@ class CheckPane(QueuePane):
 
     def _goes_ahead(self, asked: Suggestion) -> bool:
         """Tell whether an answer is followed by the next image at once: an image with a label may have to be read twice."""
-        return self._purpose.value not in FIRST or self.state.workspace.labels.codes[asked.row] < 0 or asked.row in self._given
+        return self.state.read_for not in FIRST or self.state.workspace.labels.codes[asked.row] < 0 or asked.row in self._given
 
     @property
     def _in_grid(self) -> bool:
-        return self._way.value == AT_ONCE and self._purpose.value in FIRST
+        return self._way.value == AT_ONCE and self.state.read_for in FIRST
 
     def act(self, verb: Verb, class_name: str | None) -> None:
         """Answer for the current image, or save the grid."""
@@ -141,7 +142,7 @@ class CheckPane(QueuePane):
             return
         known = self._standing_name(asked.row)
         if (
-            self._purpose.value in FIRST
+            self.state.read_for in FIRST
             and asked is not self._again
             and known not in (None, class_name)
             and self._doubt != (asked.row, class_name)
@@ -176,7 +177,7 @@ class CheckPane(QueuePane):
     def _give(self, asked: Suggestion, class_name: str | None, *, source: Source = Source.CHECK) -> None:
         if class_name is None:
             return
-        verb = {Queue.SECOND: self.actions.read_again, Queue.DISAGREEMENTS: self.actions.adjudicate}.get(self._purpose.value)
+        verb = {Queue.SECOND: self.actions.read_again, Queue.DISAGREEMENTS: self.actions.adjudicate}.get(self.state.read_for)
         if verb is None:
             super()._give(asked, class_name, source=source)
         else:
@@ -186,11 +187,11 @@ class CheckPane(QueuePane):
     def _change(self, asked: Suggestion, class_name: str) -> None:
         """Take back a reading of this window and save another one."""
         failed = partial(self._not_changed, asked, self._given.get(asked.row, ""))
-        self.actions.read_anew(self._purpose.value, asked.row, class_name, self._why(asked), failed=failed)
+        self.actions.read_anew(self.state.read_for, asked.row, class_name, self._why(asked), failed=failed)
 
     def undo(self) -> bool:
         """Take the last second reading back: it is no action of the history."""
-        if self._purpose.value != Queue.SECOND or not any(self._given.get(asked.row) for asked in self._answered):
+        if self.state.read_for != Queue.SECOND or not any(self._given.get(asked.row) for asked in self._answered):
             return False
         asked = next(asked for asked in reversed(self._answered) if self._given.get(asked.row))
         self.actions.take_second_back(asked.row, lambda: self._take_back([asked]))
@@ -262,15 +263,15 @@ class CheckPane(QueuePane):
 
     def refill(self) -> None:
         """Fetch the next images of the fixed order."""
-        self._answered = self._answered if self._of == self._purpose.value else []
-        self._of = self._purpose.value
+        self._answered = self._answered if self._of == self.state.read_for else []
+        self._of = self.state.read_for
         n = GRID if self._in_grid else BATCH
-        self.actions.check_queue(self._purpose.value, n, self._take_rows)
+        self.actions.check_queue(self.state.read_for, n, self._take_rows)
 
     def fetch_more(self, mine: list[int], without: list[int], done: Callable[[list[Suggestion]], None]) -> None:
         """Fetch the next images of the fixed order, while the last ones of these are read."""
         self.actions.check_queue(
-            self._purpose.value,
+            self.state.read_for,
             BATCH,
             lambda rows: done(self._asked_for(rows)),
             mine=mine,
@@ -286,10 +287,10 @@ class CheckPane(QueuePane):
         return [Suggestion(int(row), self.state.workspace.image_id(int(row)), "check", "") for row in rows]
 
     def _why(self, asked: Suggestion) -> Criterion:
-        return Criterion(order="hash", purpose=self._purpose.value, way=self._way.value)
+        return Criterion(order="hash", purpose=self.state.read_for, way=self._way.value)
 
     def _still_open(self, waiting: list[Suggestion], *, shown: int = 1) -> list[Suggestion]:
-        if self._purpose.value not in FIRST:
+        if self.state.read_for not in FIRST:
             return waiting
         read = self.state.workspace.evidence()
         keep = len(waiting) if self._in_grid and shown else shown  # what is on show stays: a key must not hit another
@@ -330,7 +331,7 @@ class CheckPane(QueuePane):
         self._asks.object = asked if said else ""
 
     def _tell(self, asked: Suggestion) -> str:
-        workspace, purpose, row = self.state.workspace, self._purpose.value, asked.row
+        workspace, purpose, row = self.state.workspace, self.state.read_for, asked.row
         if self._doubt is not None and self._doubt[0] == row:
             who, known = workspace.labelled_by(row), self._standing_name(row)
             return (
@@ -343,10 +344,10 @@ class CheckPane(QueuePane):
         return ""
 
     def _say(self) -> str:
-        return f"{self._counts()}\n{ABOUT[self._purpose.value]} Hold R to see it clear."
+        return f"{self._counts()}\n{ABOUT[self.state.read_for]} Hold R to see it clear."
 
     def _rest(self) -> str:
-        return f"{self._counts()}\n{self._nothing_left(self._purpose.value)}"
+        return f"{self._counts()}\n{self._nothing_left(self.state.read_for)}"
 
     def _counts(self) -> str:
         workspace = self.state.workspace

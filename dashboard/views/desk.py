@@ -37,15 +37,15 @@ class Desk:
     """Puts the panes of the Map page together in `row`, which its `parts` fill one after the other."""
 
     def __init__(self, *, state: SessionState, actions: Actions, inputs: Inputs, draw_pool: Executor) -> None:
-        self._state, self._actions, self._inputs = state, actions, inputs
+        self._state, self._actions = state, actions
         self.map = MapPane(state=state, pool=draw_pool)
-        both = {"state": state, "actions": actions}
-        with_inputs = {**both, "inputs": inputs}
+        self._both: dict[str, Any] = {"state": state, "actions": actions}
+        self._with_inputs = {**self._both, "inputs": inputs}
         builders: dict[Tab, Callable[[], pn.viewable.Viewer]] = {
-            Tab.SELECTION: partial(SelectionPane, **both),
-            Tab.SUGGESTIONS: partial(SuggestionsPane, **with_inputs),
-            Tab.CLUSTERS: partial(ClustersPane, **both),
-            Tab.CHECK: partial(CheckPane, **with_inputs),
+            Tab.SELECTION: partial(SelectionPane, **self._both),
+            Tab.SUGGESTIONS: partial(SuggestionsPane, **self._with_inputs),
+            Tab.CLUSTERS: partial(ClustersPane, **self._both),
+            Tab.CHECK: partial(CheckPane, **self._with_inputs),
         }
         self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, PageName.MAP, tab)) for tab in Tab}
         self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)
@@ -59,16 +59,13 @@ class Desk:
 
     def parts(self) -> tuple[Callable[[], pn.viewable.Viewable | pn.viewable.Viewer], ...]:
         """Return what makes the parts of the row, each to be called once."""
-        both = {"state": self._state, "actions": self._actions}
         return (
-            lambda: pn.Column(Controls(**both), sizing_mode="stretch_both", **styled("rail", "window")),
+            lambda: pn.Column(Controls(**self._both), sizing_mode="stretch_both", **styled("rail", "window")),
             partial(Splitter, column="rail", label="Width of the left column", start=188, least=150, css_classes=["rail-bar"]),
             lambda: pn.Column(self.map, sizing_mode="stretch_both", **styled("map", "window")),
             partial(Splitter, column="work", label="Room for the pictures beside the map", least=240, css_classes=["work-bar"]),
             self._work,
-            lambda: pn.Column(
-                SelectionBar(**both, inputs=self._inputs), sizing_mode="stretch_width", **styled("acts", "window")
-            ),
+            lambda: pn.Column(SelectionBar(**self._with_inputs), sizing_mode="stretch_width", **styled("acts", "window")),
             partial(
                 Splitter,
                 column="dock",
@@ -80,13 +77,13 @@ class Desk:
             ),
             lambda: Later(
                 self._state,
-                partial(Dock, **both),
+                partial(Dock, **self._both),
                 wanted=lambda: self._has_dock,
                 on=["probe_version"],
                 **styled("dock", "window"),
             ),
             self._over,
-            partial(self._card, partial(Guide, **both), lambda: self._state.guide, "guide", "hint"),
+            partial(self._card, partial(Guide, **self._both), lambda: self._state.guide, "guide", "hint"),
         )
 
     def _card(self, build: Callable[[], pn.viewable.Viewer], wanted: Callable[[], bool], on: str, style: str) -> Later:
@@ -97,10 +94,9 @@ class Desk:
     def _work(self) -> pn.Column:
         """Return the tabs, which the spot check or the pinned picture covers."""
         state, card = self._state, self._card
-        common = {"state": state, "actions": self._actions, "inputs": self._inputs}
         return pn.Column(
-            card(partial(BulkPane, **common), lambda: state.spot_check is not None, "spot_check", "in-cover"),
-            card(partial(PinnedPicture, **common), lambda: state.pinned is not None, "pinned", "in-cover"),
+            card(partial(BulkPane, **self._with_inputs), lambda: state.spot_check is not None, "spot_check", "in-cover"),
+            card(partial(PinnedPicture, **self._with_inputs), lambda: state.pinned is not None, "pinned", "in-cover"),
             self._tabs,
             sizing_mode="stretch_both",
             **styled("work", "window", "holds-cover"),
@@ -108,11 +104,11 @@ class Desk:
 
     def _over(self) -> pn.Column:
         """Return what lies at the foot of the stage, in most visits one at a time."""
-        state, card, both = self._state, self._card, {"state": self._state, "actions": self._actions}
+        state, card = self._state, self._card
         return pn.Column(
-            card(partial(FirstRun, **both), partial(wants_first_run, state.workspace), "grid", "floats"),
+            card(partial(FirstRun, **self._both), partial(wants_first_run, state.workspace), "grid", "floats"),
             card(partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder", "floats"),
-            card(partial(BulkResult, **both), lambda: state.bulk is not None, "bulk", "floats"),
+            card(partial(BulkResult, **self._both), lambda: state.bulk is not None, "bulk", "floats"),
             sizing_mode="stretch_width",
             **styled("over"),
         )

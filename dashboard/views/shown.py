@@ -86,17 +86,16 @@ class Steps:
     def start(self) -> None:
         """Take the first step soon; all steps now if the document belongs to no browser."""
         if self._document is not None and self._document.session_context is not None:
-            self._document.add_next_tick_callback(self._step)
-        while self._steps and (self._document is None or self._document.session_context is None):
+            self._document.add_next_tick_callback(partial(self._step, self._document))
+            return
+        while self._steps:
             self._steps.popleft()()
 
     def _append(self, room: pn.layout.base.ListLike, build: Callable[[], Any]) -> None:
         room.append(build())
 
-    def _step(self) -> None:
-        if self._document is None or not self._steps:
-            return
-        with one_message(self._document):
+    def _step(self, document: Document) -> None:
+        with one_message(document):
             self._steps.popleft()()
         if self._steps:
-            self._document.add_next_tick_callback(self._step)
+            document.add_next_tick_callback(partial(self._step, document))

@@ -160,7 +160,7 @@ def spot_checking(tab, space):
 
 
 def bulk_pane(tab):
-    return next(pane for pane in tab.page._inputs._targets.values() if isinstance(pane, BulkPane))
+    return tab.pane(BulkPane)
 
 
 def test_many_wait_for_a_spot_check_and_no_other_label_comes_between(spot_checking, space):

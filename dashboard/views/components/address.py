@@ -8,7 +8,8 @@ import panel as pn
 import param
 from pydantic import Field
 
-from dashboard.address import LONGEST, STEPS, TROUBLE, Address, View, address_of, query_of
+from core.map.raster import View
+from dashboard.address import LONGEST, STEPS, TROUBLE, Address, address_of, query_of
 from dashboard.messages import Message
 from dashboard.state import SessionState
 from dashboard.views.components.source import source
