@@ -63,6 +63,16 @@ def signed(x: float, decimals: int = 2) -> str:
     return text[1:] if float(text) == 0 else text
 
 
+def between(low: float, high: float) -> str:
+    """Format a range of shares as percentages, rounded outwards: "51% to 62%"."""
+    return f"{percent(low, down=True)} to {percent(high, up=True)}"
+
+
+def percents(value: float, low: float, high: float) -> str:
+    """Format a share with its range as percentages: "56% (51% to 62%)"."""
+    return f"{percent(value)} ({between(low, high)})"
+
+
 def ranged(value: float, low: float, high: float) -> str:
     """Format a share with its range, which is rounded outwards: "0.912 (0.850 to 0.951)"."""
     return f"{fraction(value)} ({fraction(low, down=True)} to {fraction(high, up=True)})"

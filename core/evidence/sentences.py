@@ -11,8 +11,8 @@ from core.evidence.openings import Opening
 from core.evidence.plan import Ahead, Plan, Prospect, plan, plan_words
 from core.evidence.subject import PROBE, Family
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Sample, what_more_buys
-from core.maths.precision_recall import PRCurve, Range, binomial_range
-from core.wording import counted, percent, target, verb
+from core.maths.precision_recall import PRCurve, binomial_range
+from core.wording import between, counted, percent, target, verb
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 MOST_DECIMALS = 6
@@ -29,11 +29,6 @@ def ordinal(k: int) -> str:
     if k <= len(ORDINALS):
         return ORDINALS[k - 1]
     return f"{k}{'th' if 10 < k % 100 < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(k % 10, 'th')}"
-
-
-def between(found: Range) -> str:
-    """Return a range of shares in words."""
-    return f"{percent(found.low, down=True)} to {percent(found.high, up=True)}"
 
 
 def say_threshold(threshold: float, sample: Sample) -> str:
@@ -91,7 +86,7 @@ def _found(status: CheckStatus, what: str) -> str:
 
 def _share_of_all(x: int, n: int) -> str:
     found = binomial_range(x, n)
-    return f"about {percent(found.value)} of all images ({between(found)})"
+    return f"about {percent(found.value)} of all images ({between(found.low, found.high)})"
 
 
 def _possible(status: CheckStatus, what: str) -> str:
@@ -205,7 +200,8 @@ def precision_words(figures: PointFigures, what: str) -> str:
         few = figures.labels_above
         lie = "no check label lies" if not few else f"only {counted(few, 'check label')} {'lies' if few == 1 else 'lie'}"
         return f"No precision yet: {lie} above the threshold, at least {FEWEST_ABOVE} are needed."
-    return f"About {percent(figures.precision.value)} of reviewed images are {what} ({between(figures.precision)})."
+    value, low, high = figures.precision
+    return f"About {percent(value)} of reviewed images are {what} ({between(low, high)})."
 
 
 def left_up_words(figures: PointFigures, what: str) -> str:
@@ -231,9 +227,9 @@ def at_handle(opened: Opening, figures: PointFigures, sample: Sample, *, ahead: 
         head += f"The promise of {target(opened.recall)} covers this threshold. "
     else:
         head += "The promise does not cover this threshold; the figures below are estimates. "
-    everywhere = percent(figures.recall_everywhere, down=True)
+    everywhere, (recall, low, high) = percent(figures.recall_everywhere, down=True), figures.recall
     words = [
-        head + f"Recall is about {percent(figures.recall.value)} ({between(figures.recall)}; at least {everywhere} wherever on "
+        head + f"Recall is about {percent(recall)} ({between(low, high)}; at least {everywhere} wherever on "
         "the curve you choose).",
         precision_words(figures, what),
         left_up_words(figures, what),

@@ -74,6 +74,12 @@ class Sample:
         return pr_curve(self.all_scores, self.all_flagged, self.weights)
 
     @cached_property
+    def sure(self) -> BoolArray:
+        """Return which points of the curve have enough labels above them for a precision, (K,) bool."""
+        rising = np.sort(self.all_scores)
+        return np.asarray(len(rising) - np.searchsorted(rising, self.curve.thresholds) >= FEWEST_ABOVE)
+
+    @cached_property
     def limits(self) -> PRLimits:
         """Return the curve's confidence limits."""
         return pr_limits(self.all_scores, self.all_flagged, self.weights)

@@ -112,13 +112,15 @@ def figures_of(curve: PRCurve, recall: float) -> Figures:
 
     Source: logit interval of average precision (Boyd, Eng & Page 2013), half an image in place of no error; Clopper-Pearson.
     """
+    average = average_precision_range(curve.average_precision, curve.n_flagged)
+    return Figures(average, precision_range(curve, recall), recall)
+
+
+def precision_range(curve: PRCurve, recall: float) -> Range:
+    """Return the best precision with at least a recall, of a curve of equally weighted images, with Clopper-Pearson's range."""
     precision, threshold = precision_at_recall(curve, recall)
     reviewed = int(curve.reviewed[curve.thresholds == threshold][0])
-    return Figures(
-        average_precision_range(curve.average_precision, curve.n_flagged),
-        binomial_range(round(precision * reviewed), reviewed),
-        recall,
-    )
+    return binomial_range(round(precision * reviewed), reviewed)
 
 
 def points_of(curve: PRCurve, *, limits: bool) -> Points:

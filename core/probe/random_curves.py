@@ -20,13 +20,11 @@ from core.maths.precision_recall import (
     PRCurve,
     Range,
     average_precision_range,
-    binomial_range,
     pr_curve,
-    precision_at_recall,
     precision_at_recalls,
     precision_limits,
 )
-from core.probe.curves import MIN_FLAGGED_AP, CurveKey, Figures, NamedCurve, Points
+from core.probe.curves import MIN_FLAGGED_AP, CurveKey, Figures, NamedCurve, Points, precision_range
 from core.wording import changed, counted
 from core.workspace import Workspace
 
@@ -126,7 +124,7 @@ def averaged(title: str, curves: Sequence[PRCurve], *, recall: float, n_labels: 
     average = sorted(curve.average_precision for curve in curves)
     first, n = curves[0], len(curves)
     ends = [round(share * (n - 1)) for share in SPREAD]
-    best = sorted(_best(curve, recall) for curve in curves)
+    best = sorted(precision_range(curve, recall) for curve in curves)
     figures = Figures(
         Range(
             float(np.mean(average)),
@@ -151,18 +149,16 @@ def averaged(title: str, curves: Sequence[PRCurve], *, recall: float, n_labels: 
     )
 
 
+def _counts_at(precision: FloatArray, n_flagged: int) -> tuple[FloatArray, FloatArray]:
+    """Return how many images are caught and reviewed where (100,) precisions are reached, at the recalls of `GRID`."""
+    caught = np.ceil(GRID * n_flagged - 1e-9)
+    return caught, np.maximum(np.round(caught / np.maximum(precision, 1e-12)), caught)
+
+
 def _limits_at(precision: FloatArray, n_flagged: int) -> tuple[FloatArray, FloatArray]:
     """Return the Clopper-Pearson limits of (100,) precisions at the recalls of `GRID`, by the counts they stand for."""
-    caught = np.ceil(GRID * n_flagged - 1e-9)
-    reviewed = np.maximum(np.round(caught / np.maximum(precision, 1e-12)), caught)
-    low, high = precision_limits(caught, reviewed)
+    low, high = precision_limits(*_counts_at(precision, n_flagged))
     return np.minimum(low, precision), np.maximum(high, precision)
-
-
-def _best(curve: PRCurve, recall: float) -> Range:
-    precision, threshold = precision_at_recall(curve, recall)
-    reviewed = int(curve.reviewed[curve.thresholds == threshold][0])
-    return binomial_range(round(precision * reviewed), reviewed)
 
 
 # -- check labels --
@@ -235,11 +231,10 @@ def crossed(
     """
     curves = [pr_curve(row, flagged) for row in scores]
     precision = np.mean([precision_at_recalls(curve, GRID) for curve in curves], axis=0)
-    caught = np.ceil(GRID * flagged.sum() - 1e-9)
-    reviewed = np.round(caught / np.maximum(precision, 1e-12))
+    caught, reviewed = _counts_at(precision, int(flagged.sum()))
     low, high = _limits_at(precision, int(flagged.sum()))
     unknown, average = np.full(len(GRID), np.nan), float(np.mean([curve.average_precision for curve in curves]))
-    best = sorted((_best(curve, recall) for curve in curves), key=lambda found: found.value)[len(curves) // 2]
+    best = sorted((precision_range(curve, recall) for curve in curves), key=lambda found: found.value)[len(curves) // 2]
     defined = int(flagged.sum()) >= MIN_FLAGGED_AP
     figures = Figures(average_precision_range(average, flagged.sum()), best, recall) if defined else None
     curve = PRCurve(unknown, precision, GRID, reviewed, average, int(flagged.sum()), len(flagged))

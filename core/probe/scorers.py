@@ -15,7 +15,7 @@ from core.probe.curves import MIN_FLAGGED, MIN_FLAGGED_AP, CurveKey, Figures, Na
 from core.probe.stacked import is_stacked, stacked_name, stacked_scores
 from core.score_columns.files import PROBE, header_of
 from core.score_columns.keep import DIRECTIONS, flagged_scores, readable_columns, score_column
-from core.wording import changed, counted, fraction, percent, ranged, target
+from core.wording import changed, counted, fraction, percents, ranged, target
 from core.workspace import Workspace
 
 CHANCE_LEVEL = 0.05  # p-value of the rank test below which a column is said to rank worse than chance
@@ -175,7 +175,7 @@ def describe_scorer(found: Scorer, *, recall: float) -> str:
         return f"{found.name}: {found.missing}"
     counts = f"{found.n_flagged:,} of {counted(found.n, 'check label')} flagged"
     words = (
-        f"{found.name}: AP {ranged(*found.average_precision)}, precision {_percents(found.precision)} at {target(recall)} "
+        f"{found.name}: AP {ranged(*found.average_precision)}, precision {percents(*found.precision)} at {target(recall)} "
         f"recall ({counts})."
     )
     if found.against is None:
@@ -230,7 +230,3 @@ def _verdict(difference: Range) -> str:
     if difference.low > 0:
         return "Better than the probe"
     return "Worse than the probe" if difference.high < 0 else "No difference to the probe is shown"
-
-
-def _percents(found: Range) -> str:
-    return f"{percent(found.value)} ({percent(found.low, down=True)} to {percent(found.high, up=True)})"

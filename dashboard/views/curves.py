@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from core.probe.curves import MIN_FLAGGED_AP, CurveKey, NamedCurve, describe_curve
-from core.wording import counted, fraction, percent, ranged, target
+from core.wording import counted, fraction, percents, ranged, target
 from dashboard.actions import Actions
 from dashboard.charts import NOTHING, Chart, band, line
 from dashboard.choices import GOLD_COLUMN
@@ -181,9 +181,8 @@ def _name(layer: str, named: NamedCurve) -> str:
 def _row(layer: str, named: NamedCurve) -> str:
     name, figures, n = _name(layer, named), named.figures, f"{named.n_labels:,}" if named.n_labels else ""
     if figures is not None:
-        at = figures.precision
         average = ranged(*figures.average_precision)
-        precision = f"{percent(at.value)} ({percent(at.low, down=True)} to {percent(at.high, up=True)})"
+        precision = percents(*figures.precision)
     elif named.show_average_precision and named.curve is not None:
         average, precision = fraction(named.curve.average_precision), ""
     else:

@@ -427,6 +427,7 @@ class OperatingPage(pn.viewable.Viewer):
         figures = figures_at(view.sample, threshold)
         naive = [naive_warning(view.naive, threshold)] if view.naive else []
         self._words.object = paragraphs(at_handle(view.opened, figures, view.sample, ahead=view.ahead)) + small(naive)
+        self._points.draw()
         self._costs.show(view, threshold)
         self._by_class.object = classes_html(view, threshold, self.state.workspace.class_names)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.evidence.threshold import FEWEST_ABOVE, PointFigures, Sample
+from core.evidence.threshold import PointFigures, Sample
 from core.maths.precision_recall import PRCurve
 from core.palette import UNLABELLED_COLOUR, WHITE
 from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
@@ -56,8 +56,7 @@ class CurveChart:
     def show(self, sample: Sample, naive: PRCurve | None) -> None:
         """Draw an opening."""
         curve, limits = sample.curve, sample.limits
-        above = np.array([(sample.all_scores >= t).sum() for t in curve.thresholds])
-        sure = above >= FEWEST_ABOVE
+        sure = sample.sure
         columns = {"recall": curve.recall, "precision": curve.precision, "threshold": curve.thresholds}
         columns |= {"low": limits.precision_low, "high": limits.precision_high}
         many = {name: values[sure] for name, values in columns.items()}

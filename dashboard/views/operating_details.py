@@ -10,10 +10,10 @@ import param
 
 from core.evidence.by_class import ClassFigures, by_class
 from core.evidence.costs import Cheapest, Prices, cheapest, cost_per_1000
-from core.evidence.sentences import between, say_threshold
+from core.evidence.sentences import say_threshold
 from core.evidence.threshold import figures_at
 from core.maths.precision_recall import Range
-from core.wording import counted, per_thousand
+from core.wording import between, counted, per_thousand
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
 from dashboard.theme import css
@@ -140,7 +140,7 @@ def classes_html(view: OpeningView, threshold: float, order: Sequence[str]) -> s
 
 def _class_row(figures: ClassFigures) -> list[str]:
     def share(found: Range | None) -> str:
-        return "not known" if found is None else f"{found.value:.0%} ({between(found)})"
+        return "not known" if found is None else f"{found.value:.0%} ({between(found.low, found.high)})"
 
     guesses = ", ".join(f"{name} {n:,}" for name, n in figures.predicted)
     kind = f"{figures.name} (flagged)" if figures.flagged else figures.name

@@ -12,11 +12,11 @@ import param
 
 from core.evidence.openings import Opening
 from core.evidence.points import OperatingPoint
-from core.evidence.sentences import between, say_threshold, scored
+from core.evidence.sentences import say_threshold, scored
 from core.evidence.subject import PROBE
 from core.evidence.thousand import thousand
 from core.evidence.threshold import figures_at
-from core.wording import percent
+from core.wording import percents
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
 from dashboard.theme import css
@@ -59,22 +59,28 @@ class PointsColumn(pn.viewable.Viewer):
     def show(self, view: OpeningView) -> None:
         """Show the points of an opening."""
         self._view = view
-        self._draw()
+        self._points.objects = [
+            pmui.Button(
+                label=f"Show '{point.name}'", size="small", variant="text", color="default", margin=(0, 4),
+                on_click=lambda _, at=point.threshold: self.hold(at, by="point"),
+            )
+            for point in self._mine()
+        ]  # fmt: skip
+        self.draw()
 
     def follow(self, threshold: float) -> None:
-        """Take in the threshold that is shown now."""
+        """Take in the threshold that is shown now; it is drawn by `draw`."""
         self._threshold = threshold
-        self._draw()
 
     def _mine(self) -> list[OperatingPoint]:
         view = self._view
         return [] if view is None or view.opened is None else [p for p in view.points if p.opening == view.opened.number]
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw the table, which has a row for the threshold that is shown."""
         view = self._view
         if view is None or view.opened is None or view.sample is None:
             self._table.object = ""
-            self._points.objects = []
             return
         mine = self._mine()
         rows = [self._row(point.name, point.threshold, view, point) for point in mine]
@@ -82,13 +88,6 @@ class PointsColumn(pn.viewable.Viewer):
             rows.append(self._row("shown now", self._threshold, view, None))
         note = "No point is saved of this opening yet: save the threshold shown under a name." if not mine else ""
         self._table.object = grid(COMPARED, rows, marked=len(mine) if self._threshold is not None else None) + small([note])
-        self._points.objects = [
-            pmui.Button(
-                label=f"Show '{point.name}'", size="small", variant="text", color="default", margin=(0, 4),
-                on_click=lambda _, at=point.threshold: self.hold(at, by="point"),
-            )
-            for point in mine
-        ]  # fmt: skip
 
     def _row(self, name: str, threshold: float, view: OpeningView, point: OperatingPoint | None) -> list[str]:
         """Return a point as a row of the comparison."""
@@ -97,9 +96,7 @@ class PointsColumn(pn.viewable.Viewer):
             return []
         figures, force = figures_at(sample, threshold), view.in_force
         found = thousand(figures)
-        precision = (
-            "not said" if figures.precision is None else f"{percent(figures.precision.value)} ({between(figures.precision)})"
-        )
+        precision = "not said" if figures.precision is None else percents(*figures.precision)
         state = "" if point is None else f"saved by {point.analyst}"
         if point is not None and point.in_force:
             state = f"in force since {minute(force['at'])}, by {force['analyst']}"
@@ -108,7 +105,7 @@ class PointsColumn(pn.viewable.Viewer):
             name,
             scored(opened, threshold, sample, by_probe="", by_column="").strip(),
             "yes" if covered else "no",
-            f"{percent(figures.recall.value)} ({between(figures.recall)})",
+            percents(*figures.recall),
             precision,
             found.reviewed.said,
             found.caught.said,

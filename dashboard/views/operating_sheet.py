@@ -10,11 +10,11 @@ from core.evidence.openings import Opening, promised_figures
 from core.evidence.plan import read_words
 from core.evidence.sentences import footer, headline, left_up_words, precision_words, say_threshold
 from core.evidence.subject import PROBE
-from core.evidence.threshold import FEWEST_ABOVE, PointFigures, Sample, figures_at
-from core.wording import counted, percent, target
+from core.evidence.threshold import PointFigures, Sample, figures_at
+from core.wording import between, counted, percent, target
 from core.workspace import Workspace
 from dashboard.openings import OpeningView
-from dashboard.views.operating_words import PER_1000, minute, thousand_rows
+from dashboard.views.operating_words import PER_1000, grid, minute, paragraphs, thousand_rows
 
 LEFT, TOP, WIDE, HIGH = 46, 8, 420, 240  # px of the chart's frame
 MOST_POINTS = 400  # of a line
@@ -43,14 +43,14 @@ def sheet(workspace: Workspace, view: OpeningView, threshold: float | None, *, a
         "<h1>Operating point</h1>",
         _table(about),
         f'<p class="promise">{html.escape(headline(opened, promised, sample))}</p>',
-        _paragraphs(_about_promise(opened, promised, shown)),
+        paragraphs(_about_promise(opened, promised, shown)),
         f"<h2>{html.escape(PER_1000)}</h2>",
-        _grid(["of 1,000 images", "number", "95% range"], thousand_rows(shown)),
+        grid(["of 1,000 images", "number", "95% range"], thousand_rows(shown), kind="figures"),
         "<h2>Precision by recall</h2>",
         _curve(sample, promised, shown),
         "<h2>How the evidence was made</h2>",
         _table(_evidence(view, opened)),
-        _paragraphs(footer(opened, view.status, n_images=workspace.n_images, tie=sample.largest_tie, drift=view.drift)),
+        paragraphs(footer(opened, view.status, n_images=workspace.n_images, tie=sample.largest_tie, drift=view.drift)),
     ]
     return "".join(parts)
 
@@ -71,7 +71,7 @@ def _about_promise(opened: Opening, promised: PointFigures | None, shown: PointF
     words.append(
         f"At this threshold {counted(shown.reviewed, 'image')} of {opened.frame:,} are reviewed, "
         f"{percent(shown.reviewed_share)} (counted). Estimated recall {percent(shown.recall.value)} "
-        f"({percent(shown.recall.low, down=True)} to {percent(shown.recall.high, up=True)}, 95%)."
+        f"({between(shown.recall.low, shown.recall.high)}, 95%)."
     )
     return [*words, precision_words(shown, what), left_up_words(shown, what)]
 
@@ -95,21 +95,10 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
     return f'<table class="facts">{body}</table>'
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<table class="figures"><tr>{head}</tr>{body}</table>'
-
-
-def _paragraphs(sentences: Sequence[str]) -> str:
-    return "".join(f"<p>{html.escape(said)}</p>" for said in sentences if said)
-
-
 def _curve(sample: Sample, promised: PointFigures | None, shown: PointFigures) -> str:
     """Draw the estimate with its range, the promise and the threshold as an SVG that needs no script."""
     curve, limits = sample.curve, sample.limits
-    sure = np.array([(sample.all_scores >= t).sum() for t in curve.thresholds]) >= FEWEST_ABOVE
-    places = np.flatnonzero(sure)
+    places = np.flatnonzero(sample.sure)
     places = places[np.linspace(0, len(places) - 1, min(MOST_POINTS, len(places))).astype(int)] if len(places) else places
     upper = _points(curve.recall[places], limits.precision_high[places])
     lower = _points(curve.recall[places][::-1], limits.precision_low[places][::-1])

@@ -7,7 +7,7 @@ from core.evidence.openings import Opening
 from core.evidence.thousand import thousand
 from core.evidence.threshold import PointFigures
 from core.maths.precision_recall import Range
-from core.wording import fraction
+from core.wording import ranged
 
 SIDE = 352  # px, of the columns left and right
 PER_1000 = "Of 1,000 images"
@@ -92,8 +92,8 @@ def thousand_table(figures: PointFigures) -> str:
     return f'<table class="thousand"><caption>{PER_1000}</caption>{body}</table>'
 
 
-def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], *, marked: int | None = None) -> str:
-    """Write a table of text; `marked` is the row that stands out."""
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], *, marked: int | None = None, kind: str = "grid") -> str:
+    """Write a table of text, in a class of the stylesheet; `marked` is the row that stands out."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
     body = "".join(
         f'<tr class="{"marked" if place == marked else ""}">'
@@ -101,12 +101,11 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], *, marked: int | N
         + "</tr>"
         for place, row in enumerate(rows)
     )
-    return f'<table class="grid"><tr>{head}</tr>{body}</table>'
+    return f'<table class="{kind}"><tr>{head}</tr>{body}</table>'
 
 
 def average_precision(found: Range | None) -> str:
     """State average precision with its range."""
     if found is None:
         return "Average precision is not defined below 20 flagged check labels."
-    low, high = fraction(found.low, down=True), fraction(found.high, up=True)
-    return f"Average precision {fraction(found.value)} ({low} to {high})."
+    return f"Average precision {ranged(*found)}."
