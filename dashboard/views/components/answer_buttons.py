@@ -38,7 +38,7 @@ class AnswerButtons(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_answer": None}  # stays in Python
 
-    _esm = source("answer_buttons.js")
+    _esm = source("parts.js", "answer_buttons.js")
     _stylesheets = [source("answer_buttons.css")]
 
     def _handle_msg(self, msg: object) -> None:

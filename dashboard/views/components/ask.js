@@ -1,17 +1,10 @@
 export function render({ model, el }) {
-  const make = (kind, name = "", text = "") => {
-    const found = document.createElement(kind);
-    if (name) found.className = name;
-    if (text) found.textContent = text;
-    return found;
-  };
   const dialog = make("dialog"), heading = make("h2"), body = make("div", "body"), bar = make("progress");
   const foot = make("div", "foot"), cancel = make("button", "cancel", "Cancel"), go = make("button", "go");
   heading.id = "asked";
   dialog.setAttribute("aria-labelledby", "asked");
   bar.max = 1;
   bar.setAttribute("aria-label", "Progress");
-  cancel.type = go.type = "button";
   cancel.autofocus = true;
   foot.append(cancel, go);
   dialog.append(heading, body, bar, foot);

@@ -48,7 +48,7 @@ class Ask(pn.custom.JSComponent):
     go = param.String(doc="The words on the button that does it.")
     progress = param.Number(default=-1.0, bounds=(-1, 1), doc="Share of the work that is done; -1 while it has not begun.")
 
-    _esm = source("ask.js")
+    _esm = source("parts.js", "ask.js")
     _stylesheets = [source("ask.css")]
 
     _then: Callable[[str, str], None] | None = None

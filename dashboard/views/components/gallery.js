@@ -1,17 +1,11 @@
 // Tiles are kept by row: a new label or a new order moves and marks them, pictures are not fetched again.
 
 export function render({ model, el }) {
-  const head = document.createElement("div"), grid = document.createElement("div"), foot = document.createElement("div");
-  const said = document.createElement("span"), none = document.createElement("button"), more = document.createElement("button");
-  const size = document.createElement("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
-  head.className = "head";
-  foot.className = "foot";
-  grid.className = "grid";
+  const head = make("div", "head"), grid = make("div", "grid"), foot = make("div", "foot"), said = make("span");
+  const none = make("button", "", "Pick none"), more = make("button"), size = make("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Pictures of the selection");
   said.setAttribute("role", "status");
-  none.type = more.type = "button";
-  none.textContent = "Pick none";
   size.type = "range";
   [size.min, size.max, size.step] = [48, 256, 8];
   size.title = "Size of the pictures";
@@ -71,9 +65,8 @@ export function render({ model, el }) {
     if (event.button || event.shiftKey || event.offsetX > grid.clientWidth) return;
     const rect = () => grid.getBoundingClientRect();
     const from = { x: event.clientX - rect().x, y: event.clientY - rect().y + grid.scrollTop }, before = new Set(model.picked);
-    const band = document.createElement("div");
+    const band = make("div", "band");
     let to = from, timer = null, last = event;
-    band.className = "band";
     const cover = () => {
       const { x, y } = rect();
       to = { x: last.clientX - x, y: last.clientY - y + grid.scrollTop };
@@ -130,9 +123,7 @@ export function render({ model, el }) {
     event.stopPropagation();
   };
   const create = row => {
-    const tile = document.createElement("div"), img = document.createElement("img"), badge = document.createElement("span");
-    const stack = document.createElement("span");
-    tile.className = "tile";
+    const tile = make("div", "tile"), img = make("img"), badge = make("span", "badge"), stack = make("span", "stack");
     tile.dataset.row = row;
     tile.tabIndex = -1;
     tile.setAttribute("role", "checkbox");
@@ -140,8 +131,6 @@ export function render({ model, el }) {
     img.decoding = "async";
     img.draggable = false;
     img.alt = "";
-    badge.className = "badge";
-    stack.className = "stack";
     tile.append(img, stack, badge);
     tile.onmousedown = event => { if (event.shiftKey) event.preventDefault(); }; // shift-click picks, it selects no text
     tile.onclick = event => {
@@ -213,13 +202,6 @@ export function render({ model, el }) {
 // The enlarged picture: a dialog on top of the page. While it is open, keys are about what it shows.
 function lightbox(model, el, gallery) {
   const shown = window.lassoscopeShown ??= new Map(), me = Symbol("lightbox");
-  const make = (tag, name, words = "") => {
-    const node = document.createElement(tag);
-    node.className = name;
-    node.textContent = words;
-    if (tag === "button") node.type = "button";
-    return node;
-  };
   const dialog = make("dialog", "box"), picture = make("div", "large"), bar = make("div", "bar"), said = make("span", "said");
   const before = make("button", "", "\u2190"), after = make("button", "", "\u2192"), zoom = make("button", "", "100%");
   const pick = make("button", "", "Pick  [Space]"), pin = make("button", "", "Pin  [P]"), close = make("button", "", "Close  [Esc]");

@@ -1,13 +1,6 @@
 export function render({ model, el }) {
-  const make = (tag, words = "") => {
-    const node = document.createElement(tag);
-    node.textContent = words;
-    return node;
-  };
-  const button = make("button", "Keys  [?]"), dialog = make("dialog"), head = make("header"), close = make("button", "Close");
-  const table = make("table"), title = make("h2", "Keys");
-  button.type = close.type = "button";
-  button.className = "opener";
+  const button = make("button", "opener", "Keys  [?]"), dialog = make("dialog"), head = make("header"), close = make("button", "", "Close");
+  const table = make("table"), title = make("h2", "", "Keys");
   button.title = "Show what each key does";
   button.setAttribute("aria-haspopup", "dialog");
   dialog.setAttribute("aria-label", "Keys");
@@ -18,8 +11,8 @@ export function render({ model, el }) {
     const line = (cells, tag) => {
       const row = make("tr");
       row.append(...cells.map((words, at) => {
-        const cell = make(tag, at || tag === "th" ? words : "");
-        if (!at && tag === "td") cell.append(make("kbd", words));
+        const cell = make(tag, "", at || tag === "th" ? words : "");
+        if (!at && tag === "td") cell.append(make("kbd", "", words));
         return cell;
       }));
       return row;

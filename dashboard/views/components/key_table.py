@@ -13,5 +13,5 @@ class KeyTable(pn.custom.JSComponent):
     rows: list[KeyRow] = param.List(default=[], item_type=dict, doc="In their order.")
     opens = param.Integer(default=0, doc="Raised by one: show the table.")
 
-    _esm = source("key_table.js")
+    _esm = source("parts.js", "key_table.js")
     _stylesheets = [source("key_table.css")]

@@ -18,5 +18,5 @@ class PictureCard(pn.custom.JSComponent):
     reveal = param.Boolean(default=False, doc="The reveal key is held.")
     description = param.String(default="", doc="Alternative text.")
 
-    _esm = source("picture_card.js")
+    _esm = source("parts.js", "picture_card.js")
     _stylesheets = [source("picture_card.css")]

@@ -4,34 +4,25 @@ const AHEAD = 4, BEHIND = 2;  // full pictures kept loaded
 const MOMENT = 150;  // ms; a key cannot be meant for a picture that has come by itself just now
 const PATIENCE = 10_000;  // ms until a press that the server never heard of is forgotten
 export function render({ model, el, view }) {
-  const shown = window.lassoscopeShown ??= new Map(), queues = window.lassoscopeQueues ??= new Map();
-  const me = Symbol("queue"), make = (tag, name) => {
-    const node = document.createElement(tag);
-    node.className = name;
-    if (tag === "button") node.type = "button";
-    return node;
-  };
-  const desk = make("div", "desk"), picture = make("div", "picture"), none = make("div", "none"), tools = make("div", "tools");
+  const queues = window.lassoscopeQueues ??= new Map();
+  const desk = make("div", "desk"), picture = make("div", "picture"), tools = make("div", "tools");
   const answers = make("div", "answers"), words = make("div", "words"), strip = make("div", "strip");
-  const enlarge = make("button", "enlarge"), zoom = make("button", "zoom"), dialog = document.createElement("dialog");
-  none.setAttribute("role", "alert");
-  none.textContent = "This picture cannot be loaded, so it cannot be labelled.";
-  none.hidden = zoom.hidden = true;
+  const enlarge = make("button", "enlarge"), zoom = make("button", "zoom"), dialog = make("dialog");
+  zoom.hidden = true;
   strip.setAttribute("role", "group");
   strip.setAttribute("aria-label", "Pictures before and after this one");
   answers.setAttribute("role", "group");
   answers.setAttribute("aria-label", "Answers");
   dialog.setAttribute("aria-label", "The picture, enlarged");
   tools.append(zoom, enlarge);
-  picture.append(none, tools);
+  picture.append(tools);
   desk.append(picture, answers, words, strip);
   el.append(desk, dialog);
 
   let acts = [], number = 0;  // done here, not heard of by the server
   let before = "", since = -Infinity, at = "";  // place until a change that nobody here asked for, when it was seen, place now
   let unasked = false, undoing = false;
-  let front = null;  // the <img> on the screen
-  const fetched = new Map(), thumbs = new Map();  // address -> <img>; id -> <img> of the strip
+  const thumbs = new Map();  // id -> <img> of the strip
 
   const now = () => {
     let { answered, waiting, current } = model;
@@ -76,66 +67,32 @@ export function render({ model, el, view }) {
         return last ? add({ verb: "goto", id: current, to: last.id }) : 0;
       }
       if (verb === "undo") undoing = true;
-      const may = entry?.ahead && model.verbs.includes(verb) && shown.get(me) === entry.id;
+      const may = entry?.ahead && model.verbs.includes(verb) && large.id === entry.id;
       return may ? add({ verb, id: entry.id }) : 0;
     },
   };
   const say = (verb, value) => {
-    const seen = [...shown.values()], place = api.place(), mine = api.press(verb, value);
+    const seen = [...large.seen.values()], place = api.place(), mine = api.press(verb, value);
     model.send_msg({ verb, value, place, shown: seen, number: mine });
   };
 
   // -- the picture --
-  const address = (id, sight) => id ? `image/${sight}/${id}` : "";
-  const fetch = src => {
-    if (!fetched.has(src)) {
-      const img = new Image();
-      img.decoding = "sync";  // never a frame with the words of the new picture and the pixels of the old one
-      img.onload = drawPicture;
-      img.onerror = () => { img.dataset.lost = "true"; drawPicture(); };
+  const large = new LargePicture(picture, {
+    loaded: () => drawPicture(),
+    fetched: img => {
       img.ondblclick = () => dialog.open ? resize() : open();
-      img.src = src;
-      fetched.set(src, img);
-      img.decode?.().catch(() => {});
-    }
-    return fetched.get(src);
-  };
-  const put = (img, id) => {
-    if (img !== front) {
-      front?.remove();
-      front = img;
-      if (img) picture.prepend(img);
+      img.decode?.().catch(() => {});  // beforehand
+    },
+    changed: () => {
       if (unasked) since = performance.now();
       unasked = false;
-    }
-    front?.classList.remove("waits");
-    if (id) shown.set(me, id);
-    else shown.delete(me);
-    none.hidden = true;
-  };
+    },
+  });
   const drawPicture = () => {
     const { answered, waiting, current, entry } = now();
-    const wanted = address(current, model.reveal ? "clear" : model.view);
-    const near = [...waiting.slice(0, AHEAD + 1), ...answered.slice(-BEHIND)].map(other => address(other.id, model.view));
-    const needed = new Set([wanted, address(current, model.view), ...near]);
-    needed.delete("");
-    for (const src of fetched.keys()) if (!needed.has(src)) fetched.delete(src);
-    for (const src of needed) fetch(src);
-    const img = wanted ? fetched.get(wanted) : null;
-    if (!img) put(null, "");
-    else if (img.complete && img.naturalWidth > 0) put(img, current);
-    else if (img.dataset.lost) {
-      put(null, "");
-      none.hidden = false;
-    } else {
-      if (front?.dataset.view === "clear" && !model.reveal) put(null, "");  // R is released: blurred or nothing, at once
-      front?.classList.add("waits");
-      return;
-    }
-    if (img) {
-      img.alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
-      img.dataset.view = model.reveal ? "clear" : model.view;
-    }
+    const near = [...waiting.slice(0, AHEAD + 1), ...answered.slice(-BEHIND)].map(other => other.id);
+    const alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
+    if (!large.show(current, model, alt, near)) return;
     words.innerHTML = entry ? `<div>${entry.html}</div><div>${model.html}</div>` : `<div>${model.rest}</div>`;
     el.dataset.place = at;
     markAnswers();
@@ -151,18 +108,8 @@ export function render({ model, el, view }) {
   };
   const drawAnswers = () => {
     answers.replaceChildren(...model.buttons.map(entry => {
-      const button = make("button", entry.colour ? "class" : "");
-      button.textContent = entry.label;
-      if (entry.note) {
-        const note = document.createElement("small");
-        note.textContent = entry.note;
-        button.append(" ", note);
-      }
-      button.title = entry.title;
-      button.setAttribute("aria-label", entry.title);
+      const button = answerButton(entry, () => say(entry.verb, entry.value));
       button.dataset.value = entry.value;
-      if (entry.colour) button.style.setProperty("--class-colour", entry.colour);
-      button.onclick = () => say(entry.verb, entry.value);
       return button;
     }));
     markAnswers();
@@ -181,9 +128,7 @@ export function render({ model, el, view }) {
       tile.dataset.id = entry.id;
       if (entry.id === current) tile.setAttribute("aria-current", "true");
       if (done) {
-        const mark = document.createElement("span");
-        mark.textContent = entry.label || "–";
-        tile.append(mark);
+        tile.append(make("span", "", entry.label || "–"));
         if (entry.colour) tile.style.setProperty("--label", entry.colour);
         tile.title = `Go back to this picture: ${entry.label || "no label"}`;
         tile.setAttribute("aria-label", tile.title);
@@ -204,7 +149,7 @@ export function render({ model, el, view }) {
     const place = placeNow();
     if (place !== at) {
       const id = now().current;
-      if (at && id && shown.get(me) !== id) {
+      if (at && id && large.id !== id) {
         unasked = !undoing;
         undoing = false;
         before = at;
@@ -264,7 +209,7 @@ export function render({ model, el, view }) {
   model.on(["view", "reveal"], draw);
   model.on("buttons", drawAnswers);
   model.on("remove", () => {
-    shown.delete(me);
+    large.forget();
     queues.delete(model.tab);
     observer.disconnect();
   });

@@ -46,7 +46,7 @@ class QueueCard(pn.custom.JSComponent):
     on_answer: Callable[[Press, str, str | None], None] = param.Parameter(doc="Called with a press, its verb and its value.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_answer": None}  # stays in Python
-    _esm = source("queue_card.js")
+    _esm = source("parts.js", "queue_card.js")
     _stylesheets = [source("queue_card.css")]
 
     def _handle_msg(self, msg: object) -> None:

@@ -3,6 +3,6 @@
 from pathlib import Path
 
 
-def source(name: str) -> str:
-    """Return a file's text. Given a path, Panel would read the file again for every page."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+def source(*names: str) -> str:
+    """Return the text of files, one after the other. Given a path, Panel would read the file again for every page."""
+    return "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in names)

@@ -1,0 +1,90 @@
+// What several components are made of; `source` puts it before their own script.
+function make(tag, name = "", words = "") {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  if (words) node.textContent = words;
+  if (tag === "button") node.type = "button";
+  return node;
+}
+
+// A button that answers, as `views.class_buttons` describes it.
+function answerButton(entry, onClick) {
+  const button = make("button", entry.colour ? "class" : "", entry.label);
+  if (entry.note) button.append(" ", make("small", "", entry.note));
+  button.title = entry.title;
+  button.setAttribute("aria-label", entry.title);
+  if (entry.colour) button.style.setProperty("--class-colour", entry.colour);
+  button.onclick = onClick;
+  return button;
+}
+
+// One large picture on the screen, and others that are loaded beforehand. `window.lassoscopeShown` tells which is seen.
+class LargePicture {
+  // `loaded` is called when a picture has come or cannot be had, `fetched` with each new <img>, `changed` before another is seen.
+  constructor(place, { loaded, fetched = () => {}, changed = () => {} }) {
+    Object.assign(this, { place, loaded, fetched, changed });
+    this.seen = window.lassoscopeShown ??= new Map();
+    this.me = Symbol("picture");
+    this.front = null;  // the <img> on the screen
+    this.known = new Map();  // address -> <img>
+    this.none = make("div", "none", "This picture cannot be loaded, so it cannot be labelled.");
+    this.none.setAttribute("role", "alert");
+    this.none.hidden = true;
+    place.append(this.none);
+  }
+
+  get id() { return this.seen.get(this.me); }
+
+  fetch(src) {
+    if (this.known.has(src)) return;
+    const img = new Image();
+    img.decoding = "sync";  // never a frame with the words of the new picture and the pixels of the old one
+    img.onload = this.loaded;
+    img.onerror = () => { img.dataset.lost = "true"; this.loaded(); };
+    img.src = src;
+    this.known.set(src, img);
+    this.fetched(img);
+  }
+
+  put(img, id) {
+    if (img !== this.front) {
+      this.front?.remove();
+      this.front = img;
+      if (img) this.place.prepend(img);
+      this.changed();
+    }
+    this.front?.classList.remove("waits");
+    if (id) this.seen.set(this.me, id);
+    else this.forget();
+    this.none.hidden = true;
+  }
+
+  // Shows a picture ("" for none); false while it is on its way. Those `near` it are loaded.
+  show(id, { view, reveal }, alt, near = []) {
+    const address = (other, sight) => other ? `image/${sight}/${other}` : "";
+    const sight = reveal ? "clear" : view, wanted = address(id, sight);
+    const needed = new Set([wanted, address(id, view), ...near.map(other => address(other, view))]);
+    needed.delete("");
+    for (const src of this.known.keys()) if (!needed.has(src)) this.known.delete(src);
+    for (const src of needed) this.fetch(src);
+    const img = wanted ? this.known.get(wanted) : null;
+    if (!img) this.put(null, "");
+    else if (img.complete && img.naturalWidth > 0) this.put(img, id);
+    else if (img.dataset.lost) {
+      this.put(null, "");
+      this.none.hidden = false;
+    } else {
+      if (this.front?.dataset.view === "clear" && !reveal) this.put(null, "");  // R is released: blurred or nothing, at once
+      this.front?.classList.add("waits");
+      return false;
+    }
+    if (img) {
+      img.alt = alt;
+      img.dataset.view = sight;
+    }
+    return true;
+  }
+
+  forget() { this.seen.delete(this.me); }
+}
+
