@@ -186,7 +186,6 @@ class OperatingPage(pn.viewable.Viewer):
             said, pn.Column(scores, self._shown, width=SCORES_WIDTH + 16, margin=0), sizing_mode="stretch_width", margin=0
         )
         return pmui.Tabs(
-            ("Threshold", self._by_hand),
             ("Points", self._points),
             ("Costs", self._costs),
             ("By class", self._by_class),
@@ -196,9 +195,10 @@ class OperatingPage(pn.viewable.Viewer):
         )
 
     def _on_fold(self) -> None:
-        if self._fold.open and not self._details.objects:
-            self._details.objects = [self._tabs]  # a chart that is drawn while it is hidden has no width
         self._details.visible = self._fold.open
+        if self._fold.open and not self._details.objects:
+            # Now, and not in the tabs: a chart that is drawn while it is hidden, or inside Material's tabs, has no width.
+            self._details.objects = [self._by_hand, self._tabs]
         self._draw_details()
 
     # -- the path --

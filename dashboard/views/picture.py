@@ -64,7 +64,7 @@ class PinnedPicture(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.more_like(self.state.examples()),
         )
-        below = pn.Row(more, close, margin=0)
+        below = pn.Row(close, more, margin=0)  # in this order: the words about the second lie to its right
         self._layout = pn.Column(
             self._card, self._words, self._buttons, below, sizing_mode="stretch_width", margin=0, **styled("covers")
         )

@@ -28,7 +28,7 @@ def page(prepared, browser, tmp_path):
         page.get_by_role("button", name="Operating point").click()
         page.get_by_role("button", name="Details").click(timeout=20_000)
         expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
-        page.get_by_role("tab", name="Threshold").scroll_into_view_if_needed()
+        page.get_by_label("Threshold").nth(1).scroll_into_view_if_needed()
         page.wait_for_timeout(1_000)
         yield page
 

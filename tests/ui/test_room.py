@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.workspace import Workspace
 from tests.ui.driver import LEFT, drag, expect_selected, inside, load
@@ -87,6 +87,21 @@ def test_a_key_pressed_over_the_map_alone_does_not_answer_for_a_hidden_queue(ope
     expect(page.get_by_text("Nothing is selected")).to_be_visible(timeout=10_000)
     with Workspace(prepared, read_only=True) as space:
         assert space.labels.n_labelled == 0
+
+
+def test_words_are_light_in_the_dark_theme(open_page):
+    page = open_page()
+    said = page.get_by_text("Drag a lasso around")
+    assert shade(said) < 100
+    page.get_by_role("button", name="Toggle theme").click()
+    page.wait_for_timeout(1_500)
+    assert shade(said) > 200
+
+
+def shade(words: Locator) -> float:
+    """Return how light the words are, 0 to 255."""
+    found = re.findall(r"\d+", words.evaluate("node => getComputedStyle(node).color"))
+    return sum(map(int, found[:3])) / 3
 
 
 def expect_room(page: Page, room: str) -> None:

@@ -235,6 +235,7 @@ def test_one_class_keeps_diverse_questions_coming_and_more_like_this_is_at_hand(
     expect(page.get_by_text(re.compile(r"1 of 10 · diverse"))).to_be_visible(timeout=15_000)
     expect(page.get_by_text("9 labelled (9 teach, 0 check)")).to_be_visible()
     page.get_by_role("tab", name="Selection").click()
+    page.wait_for_timeout(1_500)  # the map is beside the work again
     drag(page, LEFT)
     page.wait_for_timeout(800)
     page.get_by_role("group").get_by_role("checkbox").first.dblclick()
@@ -255,7 +256,13 @@ def read_check(page, gold, ids, n):
         before = picture.get_attribute("src")
         page.keyboard.press(key)
         if number < n - 1:
-            expect(picture).not_to_have_attribute("src", before, timeout=10_000)
+            try:
+                expect(picture).not_to_have_attribute("src", before, timeout=1_500)
+            except (
+                AssertionError
+            ):  # quicker than the queue: the picture had come by itself, and such a one takes no key at once
+                page.keyboard.press(key)
+                expect(picture).not_to_have_attribute("src", before, timeout=10_000)
 
 
 def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps_it(open_page, server):
@@ -298,15 +305,15 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.get_by_role("button", name="Open the check set").click()
     dialog.get_by_role("button", name="Open: look 1").click()
     first = "at least 80% of footwear images are caught (95% sure)"
-    expect(page.get_by_text(first)).to_be_visible(timeout=15_000)
-    expect(page.get_by_text("First look at this check set, with 96% confidence.")).to_be_visible()
+    expect(page.locator(".promise:visible", has_text=first)).to_be_visible(timeout=15_000)
+    expect(page.locator(".note:visible", has_text="First look at this check set, with 96% confidence.")).to_be_visible()
     reviewed, caught, wrong, left, missed, right = (
         float(cell.replace(",", "")) for cell in page.locator(".thousand b").all_inner_texts()
     )
     assert (caught + wrong, missed + right, reviewed + left) == pytest.approx((reviewed, left, 1_000))
     page.get_by_role("slider", name="Threshold").first.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("The promise does not cover this threshold")).to_be_visible(timeout=5_000)
+    expect(page.locator(".under", has_text="The promise does not cover this threshold")).to_be_visible(timeout=5_000)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     page.get_by_role("button", name="Choose the threshold").click()
@@ -327,7 +334,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.emulate_media(media="screen")
     second = open_page()  # another window sees the same, without another look
     second.get_by_role("button", name="Operating point").click()
-    expect(second.get_by_text(first)).to_be_visible(timeout=15_000)
+    expect(second.locator(".promise:visible", has_text=first)).to_be_visible(timeout=15_000)
     second.get_by_role("button", name="Map").click()
     second.get_by_role("tab", name="Check").click()
     expect(second.get_by_text(re.compile(r"^120 of \d+ check images read"))).to_be_visible(timeout=15_000)
@@ -336,14 +343,14 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.get_by_role("button", name="Open the check set").click()
     expect(dialog.get_by_text("needs 99.5% confidence")).to_be_visible()
     dialog.get_by_role("button", name="Open: look 2").click()
-    expect(page.get_by_text("with 99.5% confidence (the first needed 96%).")).to_be_visible(timeout=15_000)
+    expect(page.locator(".note:visible", has_text="with 99.5% confidence (the first needed 96%).")).to_be_visible(timeout=15_000)
     page.reload()
     page.get_by_role("button", name="Operating point").click()
     page.get_by_role("tab", name="Evidence").click()  # the details are open, as they were left
-    expect(page.get_by_text("Second look at this check set")).to_be_visible(timeout=15_000)
+    expect(page.locator(".note:visible", has_text="Second look at this check set")).to_be_visible(timeout=15_000)
     page.get_by_role("combobox", name="Opening").first.click()
     page.get_by_role("listbox").get_by_text("1: set 1, look 1").click()
-    expect(page.get_by_text("First look at this check set")).to_be_visible(timeout=10_000)
+    expect(page.locator(".note:visible", has_text="First look at this check set")).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert [(r.look, r.n) for r in openings.openings(space)] == [(2, 140), (1, 120)]
         assert points.in_force(space)["name"] == "careful"

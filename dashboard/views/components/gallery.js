@@ -30,7 +30,7 @@ export function render({ model, el }) {
   let looked = -1, lookLater = null;
   const look = row => {  // not every tile that the mouse runs over
     clearTimeout(lookLater);
-    lookLater = setTimeout(() => { if (row !== looked) model.send_msg({ look: looked = row }); }, 80);
+    lookLater = setTimeout(() => { if (box.at === null && row !== looked) model.send_msg({ look: looked = row }); }, 80);
   };
   const box = lightbox(model, el, {
     rows: () => order(), tile: row => tiles.get(row), pick: row => pick(row, false), focus: row => focus(tiles.get(row)),
