@@ -343,7 +343,9 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page.get_by_role("button", name="Open the check set").click()
     expect(dialog.get_by_text("needs 99.5% confidence")).to_be_visible()
     dialog.get_by_role("button", name="Open: look 2").click()
-    expect(page.locator(".note:visible", has_text="with 99.5% confidence (the first needed 96%).")).to_be_visible(timeout=15_000)
+    expect(page.locator(".note:visible", has_text="with 99.5% confidence (the first needed 96%).")).to_be_visible(
+        timeout=15_000
+    )
     page.reload()
     page.get_by_role("button", name="Operating point").click()
     page.get_by_role("tab", name="Evidence").click()  # the details are open, as they were left

@@ -1,5 +1,7 @@
 """A heading that opens and closes what stands below it; the browser remembers which."""
 
+from functools import partial
+
 import panel as pn
 import param
 
@@ -26,4 +28,4 @@ class Fold(pn.custom.JSComponent):
     def _handle_msg(self, msg: object) -> None:
         turned = Turned.read(msg)
         if turned is not None:
-            self.open = turned.open
+            pn.state.onload(partial(self.param.update, open=turned.open))  # the browser may remember before the page is there
