@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KEPT = 2  # openings whose scores stay in memory: 8 MB a million images each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpeningView:
     """The state of the check set for one subject, and one opening, at one moment."""
 

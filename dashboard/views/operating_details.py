@@ -66,7 +66,7 @@ class CostsTab(pn.viewable.Viewer):
             return
 
         def found(result: Cheapest) -> None:
-            if (view, prices) == (self._view, self._prices):
+            if view is self._view and prices == self._prices:
                 self._found = result
                 self._draw()
 

@@ -3,6 +3,7 @@
 import html
 import re
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,6 +85,17 @@ def test_the_handle_stays_where_it_is_dropped_whatever_the_widgets_echo(page):
         assert shown(page) == -0.123456, name
     drag(page, 0.75)
     assert shown(page) == 0.75
+
+
+def test_costs_that_come_late_belong_to_the_reading_they_were_asked_for(page, monkeypatch):
+    costs, asked = page._costs, []
+    first, second = replace(page._view), replace(page._view)  # the same opening, read twice: another window has labelled
+    monkeypatch.setattr(costs.actions, "fetch", lambda find, done: asked.append((find, done)))
+    for view in (first, second):
+        costs.show(view, page._threshold)
+    for (find, done), there in zip(asked, (False, True), strict=True):
+        done(find())
+        assert (costs._found is not None) == there
 
 
 def test_every_way_to_move_the_threshold_moves_all_of_them(page):

@@ -36,7 +36,9 @@ def test_each_policy_is_opened_and_one_bundle_holds_both(page, tmp_path):
     expect(dialog.get_by_text("Open the check set for the policy 'footwear'?")).to_be_visible()
     expect(dialog.get_by_text("It spends 40% of the 5% chance of error")).to_be_visible()
     dialog.get_by_role("button", name="Open: look 1").click()
-    expect(page.locator(".promise:visible", has_text="at least 70% of footwear images are caught")).to_be_visible(timeout=20_000)
+    expect(page.locator(".promise:visible", has_text="at least 70% of footwear images are caught")).to_be_visible(
+        timeout=20_000
+    )
     chosen["garments"].click()
     expect(page.get_by_text("The check set is closed.")).to_be_visible()
     page.get_by_role("button", name="Open the check set").click()
