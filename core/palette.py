@@ -27,6 +27,31 @@ CONTINUOUS = (  # viridis (Smith & van der Walt 2015) without its ends, which ar
     "#BDDE26",
     "#E4E318",
 )
+# Continuous scales beside viridis, so that two colourings are never taken for each other; dark enough for white ground, light
+# enough for dark.
+DIVERGING = (  # from "not flagged" over even odds to "flagged": blue, yellow, red (ColorBrewer's RdYlBu with a darker middle)
+    "#2166AC",
+    "#3B86C0",
+    "#5FA5C9",
+    "#8FBDA8",
+    "#CDBF4E",
+    "#E0A03A",
+    "#DE7A2C",
+    "#CE4A2A",
+    "#B2182B",
+)
+PLASMA = (  # uncertainty (Smith & van der Walt 2015), without its ends
+    "#7E03A8",
+    "#A11B9B",
+    "#BF3984",
+    "#D6556D",
+    "#E87158",
+    "#F58F46",
+    "#FDAE32",
+    "#FBD024",
+)
+COPPER = ("#6B4A2B", "#8C6030", "#AD7A35", "#C9963F", "#DFB252", "#F2D06B")  # time: old is dark, new is bright
+OTHER = "#5f6b7a"  # rarer values together; darker than the grey of those without any
 WHITE, INK, PALE_INK = "#ffffff", "#111111", "#f5f5f5"
 DEEP_BLUE = "#0b4a75"  # the header
 RED, DEEP_RED, PALE_RED = "#c62828", "#a3161c", "#ff9a9e"  # errors: text, ground below white text, text on dark

@@ -63,6 +63,11 @@ def signed(x: float, decimals: int = 2) -> str:
     return text[1:] if float(text) == 0 else text
 
 
+def short(x: float) -> str:
+    """Write a number of any size in at most four digits, as "0.0123", "1,250" or "1.2e+06"."""
+    return f"{x:,.0f}" if 1_000 <= abs(x) < 100_000 else f"{x:.3g}"
+
+
 def between(low: float, high: float) -> str:
     """Format a range of shares as percentages, rounded outwards: "51% to 62%"."""
     return f"{percent(low, down=True)} to {percent(high, up=True)}"

@@ -41,9 +41,18 @@ ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after th
 
 
 class ColourBy(StrEnum):
-    """What the colour of a point shows; beside these, a score column by its header (`score:NAME`)."""
+    """What the colour of a point shows; beside these, a score column by its header, a gold column as `column:NAME`."""
 
     LABEL = "label"
     PREDICTED = "predicted"
     SCORE = "score"
     UNCERTAINTY = "uncertainty"
+    DISAGREEMENT = "disagreement"
+    CLUSTER = "cluster"
+    HALF = "half"
+    COPIES = "near-duplicate"
+    SIZE = "size"
+
+
+QUICK_COLOURS = (ColourBy.LABEL, ColourBy.PREDICTED, ColourBy.SCORE, ColourBy.UNCERTAINTY)  # nothing is read for them
+GOLD_PREFIX = "column:"

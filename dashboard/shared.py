@@ -9,32 +9,31 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from core.arrays import FloatArray
-from core.catalog.label_book import UNLABELLED, Labels
-from core.catalog.records import ImageClass
+from core.arrays import FloatArray, IntArray
+from core.catalog.label_book import UNLABELLED
 from core.catalog.score_columns import ScoreColumn
 from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.evidence.decisions import RuleInForce, rules_in_force
 from core.evidence.points import points
 from core.labels.gold import gold_columns, gold_values
+from core.map import colourings
+from core.map.clusters import stored_clusters
 from core.map.grid import GridIndex
-from core.map.raster import Colouring, ColouringKind
+from core.map.raster import Colouring
 from core.overview import LabelCounts, label_counts
-from core.palette import CONTINUOUS, UNLABELLED_COLOUR
 from core.probe.curves import NamedCurve
 from core.probe.live_curves import curves, gold_curve
 from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
-from dashboard.choices import GOLD_COLUMN, ColourBy
+from dashboard.choices import GOLD_COLUMN, GOLD_PREFIX, QUICK_COLOURS, ColourBy
 
 if TYPE_CHECKING:
     from core.encoders.offers import Offer
 
 T = TypeVar("T")
-SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
-COLUMN_SPAN = (0.01, 0.99)  # of a score column's scores, shown by the ends of the colour scale
+LONGEST_COLOUR = 200  # characters of a colour's name: it stands in the page's address
 KEPT = 4  # results per kind, so that windows slightly behind need no new computation
 
 
@@ -66,6 +65,7 @@ class Shared(Once):
         super().__init__()
         self._workspace = workspace
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
+        self._newest_colourings: dict[str, Colouring] = {}
 
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
@@ -145,41 +145,69 @@ class Shared(Once):
         for name in self.score_columns():
             self.colouring(name)
 
+    def colours(self) -> list[str]:
+        """Return what the map can be coloured by."""
+        gold = [GOLD_PREFIX + name for name in self.gold_columns()]
+        return [*ColourBy, *(name for name in (*self.score_columns(), *gold) if len(name) <= LONGEST_COLOUR)]
+
+    def is_quick(self, colour_by: str) -> bool:
+        """Tell whether the event loop may ask for a colouring: nothing has to be read or worked out for it."""
+        return colour_by in QUICK_COLOURS or colour_by in self.score_columns()
+
+    def newest_colouring(self, colour_by: str) -> Colouring:
+        """Return a colouring that is quick, else the one that was read last; before the first time, one that says so."""
+        if self.is_quick(colour_by):
+            return self.colouring(colour_by)
+        n = self._workspace.n_images
+        found = self._newest_colourings.get(colour_by)
+        return found if found is not None and len(found) == n else self.once("unread", n, lambda: colourings.unread(n))
+
     def colouring(self, colour_by: str) -> Colouring:
-        """Return the colouring of points by a `ColourBy` or a score column."""
-        labels, fitted, space = self._workspace.labels, self._workspace.fitted, self._workspace
+        """Return the colouring of points by one of `colours`; reads the catalog where it is not quick."""
+        found = self._colouring(colour_by)
+        if not self.is_quick(colour_by):
+            found.counts()  # for the legend, here, so that no event loop counts
+            self._newest_colourings[colour_by] = found
+        return found
+
+    def _colouring(self, colour_by: str) -> Colouring:
+        space, kind = self._workspace, f"colouring {colour_by}"
+        labels, fitted, classes, n = space.labels, space.fitted, tuple(space.classes), space.n_images
         if colour_by in (columns := self.score_columns()):
-            column, n = columns[colour_by], space.n_images
-            return self.once(f"colouring {colour_by}", n, lambda: _by_column(flagged_scores(space, column)))
-        state: Hashable = labels.version if colour_by == ColourBy.LABEL else Same(fitted)
-        classes, n = tuple(space.classes), space.n_images
-        key = (state, classes, n)
-        return self.once(f"colouring {colour_by}", key, lambda: _colour(colour_by, labels, fitted, classes, n))
+            return self.once(kind, n, lambda: colourings.by_column(flagged_scores(space, columns[colour_by])))
+        if colour_by.startswith(GOLD_PREFIX):
+            column = colour_by.removeprefix(GOLD_PREFIX)
+            return self.once(kind, (n, Same(space.sealed)), lambda: colourings.by_gold(space, column))
+        match ColourBy(colour_by):
+            case ColourBy.LABEL:
+                return self.once(kind, (labels.version, classes, n), lambda: colourings.by_class(labels.codes, classes))
+            case ColourBy.PREDICTED:
+                return self.once(kind, (Same(fitted), classes, n), lambda: colourings.by_class(_predicted(fitted, n), classes))
+            case ColourBy.SCORE:
+                return self.once(kind, (Same(fitted), n), lambda: colourings.by_score(_values(fitted, "score", n)))
+            case ColourBy.UNCERTAINTY:
+                return self.once(kind, (Same(fitted), n), lambda: colourings.by_uncertainty(_values(fitted, "uncertainty", n)))
+            case ColourBy.DISAGREEMENT:
+                of = (labels.version, Same(fitted), Same(space.sealed), n)
+                return self.once(kind, of, lambda: colourings.by_disagreement(space))
+            case ColourBy.CLUSTER:
+                stored = stored_clusters(space)
+                found = (stored.file if stored is not None else "", Same(space.current), n)
+                return self.once(kind, found, lambda: colourings.by_cluster(space))
+            case ColourBy.HALF:
+                return self.once(kind, (Same(space.is_check), n), lambda: colourings.by_half(space))
+            case ColourBy.COPIES:
+                return self.once(kind, (Same(space.groups), n), lambda: colourings.by_copies(space))
+            case ColourBy.SIZE:
+                return self.once(kind, n, lambda: colourings.by_size(space))
 
 
-def _by_column(scores: FloatArray) -> Colouring:
-    """Colour points by another model's scores, from the lowest hundredth to the highest: their scale is not known."""
-    low, high = np.nanquantile(scores, COLUMN_SPAN)
-    if low == high:
-        low, high = np.nanmin(scores), np.nanmax(scores)
-    values, codes = scores.astype(np.float32), np.array([], np.int16)
-    return Colouring(
-        ColouringKind.CONTINUOUS, codes, values, CONTINUOUS, UNLABELLED_COLOUR, (), low=float(low), high=float(high)
-    )
+def _predicted(fitted: Fitted | None, n_images: int) -> IntArray:
+    return np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
 
 
-def _colour(colour_by: str, labels: Labels, fitted: Fitted | None, classes: tuple[ImageClass, ...], n_images: int) -> Colouring:
-    if colour_by in (ColourBy.LABEL, ColourBy.PREDICTED):
-        predicted = np.full(n_images, UNLABELLED, np.int16) if fitted is None else fitted.predicted
-        codes = labels.codes if colour_by == ColourBy.LABEL else predicted
-        palette, names = tuple(c.colour for c in classes), tuple(c.name for c in classes)
-        nothing = np.array([], np.float32)
-        return Colouring(
-            ColouringKind.CATEGORICAL, codes, nothing, palette, names=names, low=0.0, high=1.0, unlabelled=UNLABELLED_COLOUR
-        )
-    values = np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, colour_by)
-    low, high = (-SCORE_SPAN, SCORE_SPAN) if colour_by == ColourBy.SCORE else (0.0, 1.0)
-    return Colouring(ColouringKind.CONTINUOUS, np.array([], np.int16), values, CONTINUOUS, UNLABELLED_COLOUR, (), low, high)
+def _values(fitted: Fitted | None, name: str, n_images: int) -> FloatArray:
+    return np.full(n_images, np.nan, np.float32) if fitted is None else getattr(fitted, name)
 
 
 @dataclass

@@ -43,8 +43,9 @@ class SessionState(param.Parameterized):
     grid: GridIndex | None = param.Parameter(doc="Index over the map's positions.")
     colouring: Colouring | None = param.Parameter(doc="What point colour shows now.")
     colour_by: str = param.Selector(
-        default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows: a `ColourBy` or a score column."
+        default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows: one of `Shared.colours`."
     )
+    colour_turn: int = param.Integer(default=0, doc="Increases when a thread has to read what point colour shows.")
     hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
     lasso_mode: LassoMode = param.Selector(
         default=LassoMode.NEW, objects=list(LassoMode), doc="How a lasso changes the selection."
@@ -119,7 +120,7 @@ class SessionState(param.Parameterized):
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
-        self.param.colour_by.objects = [*ColourBy, *self.shared.score_columns()]
+        self.param.colour_by.objects = self.shared.colours()
         missing = missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)
@@ -259,7 +260,19 @@ class SessionState(param.Parameterized):
 
     @param.depends("colour_by", watch=True)
     def _follow_colour_by(self) -> None:
-        self.param.update(hidden=frozenset(), colouring=self.shared.colouring(self.colour_by))
+        self.param.update(hidden=frozenset(), colouring=self.shared.newest_colouring(self.colour_by))
+        self._read_colouring()
+
+    def _read_colouring(self) -> None:
+        if not self.shared.is_quick(self.colour_by):
+            self.colour_turn += 1
+
+    def take_colouring(self, found: Colouring) -> None:
+        """Show what a thread has read; what was hidden is shown again where codes mean something else now."""
+        before = self.colouring
+        if before is not None and before is not found:
+            renamed = bool(before.names) and before.names != found.names
+            self.param.update(colouring=found, **({"hidden": frozenset()} if renamed else {}))
 
     @property
     def gold_column(self) -> str | None:
@@ -284,11 +297,13 @@ class SessionState(param.Parameterized):
             others["probe_version"] = fitted.version if fitted else 0
         if fit or "learning" in others:  # with what was judged later than the scores
             others["curves"] = self.shared.newest_curves(self.gold_column)
-        others["colouring"] = self.shared.colouring(self.colour_by)
+        others["colouring"] = self.shared.newest_colouring(self.colour_by)
         for name in ("curves", "colouring"):  # param cannot compare them, and would report a change
             if others.get(name) is getattr(self, name):
                 del others[name]
         self.param.update(**others)
+        if labels or fit or "clusters" in others:
+            self._read_colouring()
 
     def examples(self) -> np.ndarray:
         """Return the rows that "more like this" starts from: the pinned picture, or else what a class button would label."""

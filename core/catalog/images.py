@@ -333,6 +333,38 @@ class Images:
             query = sa.select(GOLD.c.value, sa.func.count()).where(GOLD.c.column == column).group_by(GOLD.c.value)
             return dict(sorted(plain(connection, query)))
 
+    def gold_most(self, column: str, most: int) -> tuple[dict[str, int], int, bool]:
+        """Return a gold column's most frequent values with their images, how many values there are, and if all are numbers."""
+        value, count = GOLD.c.value, sa.func.count()
+        mine = GOLD.c.column == column
+        is_number = sa.case((sa.func.json_valid(value) == 1, sa.func.json_type(value).in_(["integer", "real"])), else_=False)
+        with self._database.reading() as connection:
+            frequent = sa.select(value, count).where(mine).group_by(value).order_by(count.desc(), value).limit(most)
+            query = sa.select(sa.func.count(sa.distinct(value)), count, sa.func.sum(sa.cast(is_number, sa.Integer))).where(mine)
+            n_different, n, n_numbers = connection.execute(query).one()
+            return dict(plain(connection, frequent)), n_different, n > 0 and n_numbers == n
+
+    def gold_numbers(self, column: str) -> tuple[IntArray, FloatArray]:
+        """Return (rows (K,), values (K,) float64) of a gold column of numbers, in no order."""
+        value = sa.cast(GOLD.c.value, sa.Float)
+        return self._numbers(sa.select(GOLD.c.row, value).where(GOLD.c.column == column))
+
+    def with_gold(self, column: str) -> IntArray:
+        """Return the rows (K,) that have a value of a gold column, in no order."""
+        return self._numbers(sa.select(GOLD.c.row, GOLD.c.row.label("same")).where(GOLD.c.column == column))[0]
+
+    def longer_sides(self) -> tuple[IntArray, FloatArray]:
+        """Return (rows (N,), px (N,) float64) of the longer side of every image, in no order."""
+        return self._numbers(sa.select(IMAGES.c.row, sa.func.max(IMAGES.c.width, IMAGES.c.height)))
+
+    def _numbers(self, query: sa.Select[Any]) -> tuple[IntArray, FloatArray]:
+        """Return the rows and numbers of a query for the two, each written as one text by the database (see `gold_rows`)."""
+        parts = query.subquery().columns
+        joined = [sa.func.aggregate_strings(sa.cast(part, sa.Text), ",") for part in parts]
+        with self._database.reading() as connection:
+            rows, numbers = connection.execute(sa.select(joined[0], joined[1])).one()
+        return np.fromstring(rows or "", np.int64, sep=","), np.fromstring(numbers or "", np.float64, sep=",")
+
     def gold_rows(self, column: str, values: Sequence[str]) -> dict[str, IntArray]:
         """Return the rows of the images with each of a few values of one gold column: value -> (K,) int64.
 

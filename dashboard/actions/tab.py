@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 
+from core.map.raster import Colouring
 from core.probe.curves import NamedCurve
 from dashboard.actions.clusters import ClusterActions
 from dashboard.actions.encoders import EncoderActions
@@ -37,6 +38,7 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, EncoderActions, Stu
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         super().__init__(state, server, document)
         state.param.watch(self._draw_gold, "show_gold")
+        state.param.watch(self._read_colouring, "colour_turn")
 
     def follow(self, topics: Topics) -> None:
         """Update the tab after changes elsewhere, in one message to the browser."""
@@ -63,6 +65,15 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, EncoderActions, Stu
                 self.state.curves = found
 
         self.fetch(partial(self.state.shared.curves, column), show)
+
+    def _read_colouring(self, *_: Any) -> None:
+        turn, colour_by = self.state.colour_turn, self.state.colour_by
+
+        def show(found: Colouring) -> None:
+            if self.state.colour_turn == turn and self.state.colour_by == colour_by:  # else a newer one is on its way
+                self.state.take_colouring(found)
+
+        self.fetch(partial(self.state.shared.colouring, colour_by), show)
 
     def leave(self) -> None:
         """Let go of what outlives the tab."""

@@ -16,9 +16,10 @@ from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
 from dashboard.views.shown import draw_when_shown
 
+COLOURS = {ColourBy.COPIES: "near-duplicates", ColourBy.SIZE: "image size (longer side, px)"}  # where the name is not enough
 REST = {ColourBy.LABEL: "unlabelled", ColourBy.PREDICTED: "not predicted"}  # others are not scored
 ENDS = {
-    ColourBy.SCORE: ("surely not flagged", "surely flagged"),
+    ColourBy.SCORE: ("surely not flagged", "even odds", "surely flagged"),
     ColourBy.UNCERTAINTY: ("certain", "uncertain"),
 }
 MODES = {
@@ -42,7 +43,7 @@ class Controls(pn.viewable.Viewer):
             self.state.param.colour_by,
             label="Colour by",
             description="",
-            options=self.state.param.colour_by.objects,
+            options={COLOURS.get(name, name): name for name in self.state.param.colour_by.objects},
             size="small",
             sizing_mode="stretch_width",
         )
@@ -98,13 +99,15 @@ class Controls(pn.viewable.Viewer):
         self.state.hidden = frozenset(event.new)
 
     def _draw(self) -> None:
-        keys = {c.name: c.key for c in self.state.workspace.classes}
+        space, colour_by = self.state.workspace, self.state.colour_by
+        are_classes = colour_by in (ColourBy.LABEL, ColourBy.PREDICTED)  # else a value may have a class's name
+        ends = COLUMN_ENDS if colour_by in self.state.shared.score_columns() else ENDS.get(colour_by)
         legend = legend_of(
             self.state.colouring,
-            keys,
-            REST.get(self.state.colour_by, "not scored"),
-            ENDS.get(self.state.colour_by, COLUMN_ENDS),
-            self.state.workspace.flagged_names,
+            {c.name: c.key for c in space.classes} if are_classes else {},
+            REST.get(colour_by, "not scored"),
+            ends,
+            space.flagged_names if are_classes else (),
         )
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))
 

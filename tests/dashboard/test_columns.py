@@ -41,7 +41,7 @@ def state(space):
 
 def test_columns_are_offered_as_colours_by_their_headers(state):
     offered = ["score:good", "score:half", "score:safe", "score:wrong"]
-    assert state.param.colour_by.objects == [*ColourBy, *offered]
+    assert state.param.colour_by.objects == [*ColourBy, *offered, "column:label"]
 
 
 def test_a_columns_colours_run_towards_flagged_and_leave_images_without_a_score_grey(state, space):
@@ -173,7 +173,7 @@ def test_a_safe_columns_threshold_is_typed_and_shown_as_its_scores_are_given(pag
 def test_without_columns_there_is_no_choice_of_scorers(tmp_path):
     with made(tmp_path / "w") as space:
         state = SessionState(workspace=space, shared=Shared(space), page="operating")
-        assert state.param.colour_by.objects == list(ColourBy)
+        assert state.param.colour_by.objects == [*ColourBy, "column:label"]
         assert not OperatingPage(state=state, actions=Direct(state, Openings(space)))._scorers.visible
 
 

@@ -44,7 +44,8 @@ export function render({ model, el }) {
     for (const [code, row] of rows) {
       const off = model.hidden.includes(code);
       row.setAttribute("aria-pressed", String(!off));
-      row.title = off ? "Hidden: click to show" : "Click to hide, double-click to show only this class";
+      const name = row.querySelector(".name").textContent;
+      row.title = `${name}. ${off ? "Hidden: click to show" : "Click to hide, double-click to show nothing else"}`;
     }
   };
   const draw = () => {
@@ -71,8 +72,8 @@ export function render({ model, el }) {
     if (!scale.colours) return;
     add(ramp, "div", "bar").style.setProperty("--colours", scale.colours.join(","));
     const ends = add(ramp, "div", "ends");
-    add(ends, "span", "", scale.low);
-    add(ends, "span", "", scale.high);
+    const days = (new Date(scale.marks.at(-1)) - new Date(scale.marks[0])) / 86_400_000;
+    for (const mark of scale.marks) add(ends, "span", "", scale.are_times ? localTime(mark, days < 2 ? "minute" : "day") : mark);
     const missing = add(ramp, "div", "missing");
     add(missing, "span", "swatch").style.setProperty("--class-colour", scale.missing);
     add(missing, "span", "name", scale.missing_name);

@@ -7,6 +7,7 @@ import panel as pn
 import param
 
 from core.map.raster import Colouring, ColouringKind
+from core.wording import short
 from dashboard.views.components.source import source
 
 
@@ -25,8 +26,8 @@ class Scale(TypedDict, total=False):
     """A colour scale; empty = none."""
 
     colours: list[str]  # from low to high
-    low: str  # words at its ends
-    high: str
+    marks: list[str]  # words at even distances along it, low to high
+    are_times: bool  # ISO 8601, UTC, to be shown in the reader's time zone
     missing: str  # colour of images without a value
     missing_name: str
 
@@ -45,7 +46,7 @@ class ClassList(pn.custom.JSComponent):
     scale: Scale = param.Dict(default={}, doc="Instead of entries.")
     hidden = param.List(default=[], item_type=int, doc="Codes that are off.")
 
-    _esm = source("class_list.js")
+    _esm = source("times.js", "class_list.js")
     _stylesheets = [source("class_list.css")]
 
 
@@ -53,7 +54,7 @@ def legend_of(
     colouring: Colouring,
     keys: Mapping[str, str],
     rest: str,
-    ends: tuple[str, str] | None = None,
+    ends: tuple[str, ...] | None = None,
     flagged: Collection[str] = (),
 ) -> Legend:
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
@@ -62,16 +63,25 @@ def legend_of(
         keys: class name -> the key that labels it.
         rest: what images without a class or a value are called.
         flagged: names of the classes that the operating point must catch; the legend says so.
-        ends: words at the low and the high end of a scale; its two figures if None.
+        ends: words along a scale, from low to high; if None, its own, or else three figures.
     """
     if colouring.kind == ColouringKind.CONTINUOUS:
-        low, high = ends or (f"≤ {colouring.low:g}", f"≥ {colouring.high:g}")
-        scale = Scale(colours=list(colouring.palette), low=low, high=high, missing=colouring.unlabelled, missing_name=rest)
+        low, high = colouring.low, colouring.high
+        figures = (f"≤ {short(low)}", short((low + high) / 2), f"≥ {short(high)}")
+        scale = Scale(
+            colours=list(colouring.palette),
+            marks=list(ends or colouring.marks or figures),
+            are_times=colouring.marks_are_times,
+            missing=colouring.unlabelled,
+            missing_name=colouring.rest or rest,
+        )
         return {"entries": [], "scale": scale}
     counts = colouring.counts()
     entries = [
         Entry(code=code, name=name, colour=colour, count=counts[code], key=keys.get(name, ""), flagged=name in flagged)
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
     ]
-    entries.append(Entry(code=-1, name=rest, colour=colouring.unlabelled, count=counts[-1], key="", flagged=False))
+    if counts[-1] or not colouring.rest:
+        name = colouring.rest or rest
+        entries.append(Entry(code=-1, name=name, colour=colouring.unlabelled, count=counts[-1], key="", flagged=False))
     return {"entries": entries, "scale": {}}
