@@ -1,6 +1,7 @@
-"""Numbers in sentences: counts that agree with their nouns, shares never rounded to 0% or 100%. Imports math only."""
+"""Numbers in sentences: counts that agree with their nouns, shares never rounded to 0% or 100%. Standard library only."""
 
 import math
+from collections.abc import Sequence
 
 UNKNOWN = "not known"
 
@@ -17,6 +18,11 @@ def counted(n: int, noun: str, plural: str = "") -> str:
 def verb(n: int, one: str = "is", several: str = "are") -> str:
     """Return the verb that agrees with a count: "1 image is", "2 images are"."""
     return one if n == 1 else several
+
+
+def either(things: Sequence[str]) -> str:
+    """Join alternatives: "a", "a or b", "a, b or c"."""
+    return " or ".join([", ".join(things[:-1]), things[-1]]) if len(things) > 1 else "".join(things)
 
 
 def percent(share: float, *, down: bool = False, up: bool = False) -> str:

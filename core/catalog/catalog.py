@@ -18,6 +18,7 @@ from core.catalog.schema import METADATA, SETTINGS
 from core.catalog.score_columns import ScoreColumns
 from core.catalog.settings import Settings
 from core.catalog.upgrade import is_older, upgrade
+from core.catalog.views import Views
 from core.store.sqlite import SqliteFile
 from core.store.troubles import sound, translated
 
@@ -40,6 +41,7 @@ class Catalog:
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
         self.evidence, self.people = Evidence(self.database), People(self.database)
         self.score_columns, self.settings = ScoreColumns(self.database), Settings(self.database)
+        self.views = Views(self.database)
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)

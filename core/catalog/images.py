@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from core.arrays import FloatArray, IntArray
 from core.catalog.database import Database
 from core.catalog.records import ImageColumns, ImageRecord, PathRecord, Rejected
-from core.catalog.rows import in_parts, insert, now, plain, plain_blocks, replace
+from core.catalog.rows import in_parts, insert, integers, now, plain, plain_blocks, replace
 from core.catalog.schema import (
+    ADDITIONS,
     COPY_SEARCHES,
     FRAMES,
     GOLD,
@@ -102,12 +103,14 @@ class Images:
         *,
         gold: Sequence[tuple[str, str, str]] = (),
         moved: Mapping[str, str] | None = None,
+        at: str | None = None,
     ) -> list[str]:
         """Add images (they get the next rows, in order), their files and the rejected files, all or none.
 
         Args:
             gold: (image id, column, value); replaces stored values.
             moved: image id -> new path, for known images whose own file is gone.
+            at: ISO 8601, UTC, the same for all batches of one ingest; None = now.
         Returns:
             the ids of known images that have no file any more because their path now holds something else.
         """
@@ -136,6 +139,7 @@ class Images:
                 for i, image in enumerate(images)
             ]
             insert(connection, IMAGES, rows)
+            _note_addition(connection, start, len(rows), at or now())
             _renew_version(connection)
             moving = [
                 {"row": start + i, "frames": image.frames, "shown": image.frames_shown, "all_seen": image.all_frames_seen}
@@ -178,6 +182,26 @@ class Images:
                 groups[row] = first.setdefault(name, row)
             return ImageColumns(ids, check, order, groups)
 
+    def additions(self) -> list[tuple[int, str]]:
+        """Return (first row, ISO 8601 UTC) of each ingest, oldest first; earlier images have no time."""
+        with self._database.reading() as connection:
+            query = sa.select(ADDITIONS.c.first_row, ADDITIONS.c.at).order_by(ADDITIONS.c.first_row)
+            return [(int(row), at) for row, at in connection.execute(query)]
+
+    def sizes(self) -> IntArray:
+        """Return the width and height of every image in px, (N, 2) int32, in row order."""
+        with self._database.reading() as connection:
+            query = sa.select(IMAGES.c.width, IMAGES.c.height).order_by(IMAGES.c.row)
+            blocks = [integers(block, 2).astype(np.int32) for block in plain_blocks(connection, query)]
+        return np.concatenate(blocks) if blocks else np.zeros((0, 2), np.int32)
+
+    def rows_with_path(self, pattern: str) -> Iterator[tuple[int, str]]:
+        """Yield (row, path) of every file whose path fits a LIKE pattern, in which "!" escapes."""
+        of_each = sa.select(IMAGES.c.row, PATHS.c.path).join(IMAGES, IMAGES.c.id == PATHS.c.image_id)
+        with self._database.reading() as connection:
+            for block in plain_blocks(connection, of_each.where(PATHS.c.path.ilike(pattern, escape="!"))):
+                yield from block
+
     def text_figures(self, n_images: int) -> FloatArray:
         """Return every image's probability of text on dark, (N,) float32 in [0, 1]; NaN if not measured yet."""
         figures = np.full(n_images, np.nan, np.float32)
@@ -198,6 +222,10 @@ class Images:
         """Return the words read in each image, by row."""
         with self._database.reading() as connection:
             return dict(connection.execute(sa.select(IMAGE_WORDS.c.row, IMAGE_WORDS.c.words)).all())
+
+    def count_words(self) -> int:
+        """Count the images that were read."""
+        return self._database.count(IMAGE_WORDS)
 
     def set_words(self, row: int, words: str) -> None:
         """Store the words read in an image."""
@@ -377,6 +405,12 @@ class Images:
         with self._database.reading() as connection:
             texts = connection.execute(sa.select(*of_each).where(GOLD.c.column == column)).one()
         return {value: np.fromstring(text or "", np.int64, sep=",") for value, text in zip(values, texts, strict=True)}
+
+
+def _note_addition(connection: sa.Connection, start: int, n: int, at: str) -> None:
+    newest = connection.scalar(sa.select(ADDITIONS.c.at).order_by(ADDITIONS.c.first_row.desc()).limit(1))
+    if n and newest != at:
+        replace(connection, ADDITIONS, [{"first_row": start, "at": at}])
 
 
 def _renew_version(connection: sa.Connection) -> str:

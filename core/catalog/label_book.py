@@ -301,6 +301,27 @@ class LabelBook:
         """Return how strong the evidence is that the labels of a few images were given with, (K,) int8."""
         return self._images["ranks"][rows]
 
+    def given_by(self, analysts: Sequence[str]) -> BoolArray:
+        """Tell which images carry a label that one of these analysts has given, (N,) bool."""
+        codes = [self._texts["analyst"].code(analyst) for analyst in analysts]
+        with self._lock:
+            theirs = np.isin(self._noted.values["analyst"], codes)
+            if len(theirs):
+                theirs[0] = False  # no action has this number
+            return (self._images["codes"] != UNLABELLED) & self._taken(theirs)
+
+    def analysts(self) -> dict[str, int]:
+        """Return how many images carry a label of each analyst, by name; only those of whom some do."""
+        with self._lock:
+            seqs = self._images["givers"][self._images["codes"] != UNLABELLED]
+            found = np.bincount(self._noted.values["analyst"][seqs]) if len(seqs) else np.zeros(0, np.int64)
+            texts = self._texts["analyst"].texts
+            return dict(sorted((texts[code], int(found[code])) for code in np.flatnonzero(found)))
+
+    def _taken(self, of_actions: BoolArray) -> BoolArray:
+        """Return what holds for the action that each image is as it is by, (N,) bool; False without one."""
+        return of_actions[self._images["givers"]] if len(of_actions) else np.zeros(len(self._images["givers"]), bool)
+
     def decided_by(self, rows: IntArray) -> IntArray:
         """Return the seq of the action that each image is as it is by, its being cleared included, (K,); 0 = never touched."""
         with self._lock:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
-VERSION = "0004"
+VERSION = "0005"
 IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
@@ -305,4 +305,18 @@ SCORE_COLUMNS = sa.Table(
     sa.Column("file", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("scores", sa.LargeBinary, nullable=False),
+)
+ADDITIONS = sa.Table(  # rows are given in the order of ingest, so a time holds from its first row to the next one's
+    "additions",
+    METADATA,
+    sa.Column("first_row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+NAMED_VIEWS = sa.Table(
+    "named_views",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("query", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
 )

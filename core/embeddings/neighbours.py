@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from core.arrays import IntArray
+from core.arrays import BoolArray, IntArray
 from core.devices import to_device, to_host
 from core.embeddings.embedded import Embedded
 from core.embeddings.products import linear_scores
@@ -14,15 +14,14 @@ MOST_QUERIES = 16  # a larger set is represented by this many of its images
 DRAWN = 2_000  # images of a set sampled to choose those from
 
 
-def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
-    """Find the images nearest to any of the given ones, by cosine of the standardised embeddings.
+def likeness(embedded: Embedded, rows: IntArray) -> torch.Tensor:
+    """Return how like every image is to the likest of the given ones: the cosine of the standardised embeddings.
 
     Args:
         embedded: the encoder's embeddings, M rows.
         rows: (K,) rows in [0, M), K >= 1; more than `MOST_QUERIES` are represented by k-means medoids.
-        n: how many others to return.
     Returns:
-        (<= n,) int64 rows, nearest first, without `rows`.
+        (M,) float32 in [-1, 1] where the arithmetic runs.
     Raises:
         WorkspaceError: if nothing is embedded.
     """
@@ -34,9 +33,26 @@ def nearest(embedded: Embedded, rows: IntArray, n: int) -> IntArray:
         x = x[to_device(medoids(x, n=MOST_QUERIES, rng=rng), x.device)]
     mean, scale = (to_device(a, x.device) for a in (standardisation.mean, standardisation.scale))
     weights = (unit_rows(x) / scale).T.double()
-    likeness = linear_scores(embeddings, weights, -(mean @ weights)).amax(dim=1) / embedded.norms
-    likeness[to_device(rows, x.device)] = -torch.inf
-    best = likeness.topk(min(n, embeddings.rows))
+    return linear_scores(embeddings, weights, -(mean @ weights)).amax(dim=1) / embedded.norms
+
+
+def nearest(embedded: Embedded, rows: IntArray, n: int, *, among: BoolArray | None = None) -> IntArray:
+    """Find the images nearest to any of the given ones, as `likeness` compares them.
+
+    Args:
+        rows: (K,) rows in [0, M), K >= 1.
+        n: how many others to return.
+        among: (>= M,) bool, which images may be returned; None = all.
+    Returns:
+        (<= n,) int64 rows, nearest first, without `rows`.
+    Raises:
+        WorkspaceError: if nothing is embedded.
+    """
+    found_likeness = likeness(embedded, rows)
+    found_likeness[to_device(rows, found_likeness.device)] = -torch.inf
+    if among is not None:
+        found_likeness[~to_device(among[: len(found_likeness)], found_likeness.device)] = -torch.inf
+    best = found_likeness.topk(min(n, len(found_likeness)))
     found, values = to_host(best.indices, best.values)
     return np.asarray(found[values > -np.inf], np.int64)
 

@@ -16,6 +16,7 @@ import numpy as np
 from core.arrays import Progress, ignore
 from core.catalog.catalog import Catalog
 from core.catalog.records import ImageRecord, PathRecord, Rejected
+from core.catalog.rows import now
 from core.errors import InputError
 from core.images.examine import FileRead, are_copies, prepare, read_file, visited
 from core.images.hashing import Grouper
@@ -181,6 +182,7 @@ class _Taking:
 
     def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers) -> None:
         self._catalog, self._thumbnails, self._judges = catalog, thumbnails, judges
+        self._at = now()  # one time for all that this run adds
         known = catalog.images.known_hashes()
         self._grouper, self._seen = Grouper(known), {image_id for image_id, _, _ in known}
         self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
@@ -218,7 +220,7 @@ class _Taking:
         moved = self._moved(found_again, {image.id for image in images})
         self._thumbnails.put_many(pictures)  # before the catalog: every image in it has a thumbnail
         if images or paths or rejected or gold:
-            self._lost |= set(self._catalog.images.add_batch(images, paths, rejected, gold=gold, moved=moved))
+            self._lost |= set(self._catalog.images.add_batch(images, paths, rejected, gold=gold, moved=moved, at=self._at))
         self._lost -= {record.image_id for record in paths}
         self._added, self._followed = self._added + len(images), self._followed + len(moved)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.arrays import IntArray
+from core.arrays import BoolArray, IntArray
 from core.catalog.label_book import UNLABELLED
 from core.devices import to_device, to_host
 from core.embeddings.embedded import Embedded
@@ -32,7 +32,13 @@ class Suggestion:
 
 
 def suggest(
-    workspace: Workspace, n: int = FIRST_ROUND, *, strategy: str = "auto", seed: int = 0, without: Collection[int] = ()
+    workspace: Workspace,
+    n: int = FIRST_ROUND,
+    *,
+    strategy: str = "auto",
+    seed: int = 0,
+    without: Collection[int] = (),
+    among: BoolArray | None = None,
 ) -> list[Suggestion]:
     """Choose unlabelled images of the teach half that are worth a label.
 
@@ -42,6 +48,7 @@ def suggest(
             header of a score column, such as "score:vendor", for that column's top and its doubts.
         seed: the same seed and labels give the same picks.
         without: rows not to choose, because another analyst is asked for them now.
+        among: (N,) bool, which images to choose from; None = all.
     Returns:
         at most n distinct ones; fewer if no more are left (`missing_for_suggestions` says why).
     Raises:
@@ -67,6 +74,8 @@ def suggest(
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
     free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
     free[list(without)] = False
+    if among is not None:
+        free &= among
     oldest_first = labelled[np.argsort(workspace.labels.actions[labelled], kind="stable")]
 
     def choose(mine: Embedded) -> IntArray:
@@ -93,9 +102,11 @@ def _reason(workspace: Workspace, reason: str, row: int) -> str:
     return f"{reason} (the probe gives {percent(p)} for flagged)"
 
 
-def more_like(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
+def more_like(workspace: Workspace, rows: IntArray, n: int, *, among: BoolArray | None = None) -> IntArray:
     """Return the n embedded images nearest to any of the given ones, (<= n,) int64 rows, nearest first.
 
+    Args:
+        among: (N,) bool, which images to choose from; None = all.
     Raises:
         InputError: if no embedded image is given.
     """
@@ -103,4 +114,4 @@ def more_like(workspace: Workspace, rows: IntArray, n: int) -> IntArray:
     known = rows[rows < embedded.need_matrix().rows]
     if not len(known):
         raise InputError("There is no image to compare with; click one on the map, or lasso some.")
-    return embedded.compute(lambda mine: nearest(mine, known, n))
+    return embedded.compute(lambda mine: nearest(mine, known, n, among=among))

@@ -264,3 +264,30 @@ def test_score_columns_are_stored_alike_in_every_database(catalog):
         ("b", True, 2, "b.csv"),
     ]
     assert len(catalog.score_columns.values("none")) == 0
+
+
+def test_when_images_were_added_is_kept_once_an_ingest(catalog):
+    catalog.images.add_batch([image("a"), image("b")], [path("a", "a"), path("a2", "a")], [], at="2026-01-01")
+    catalog.images.add_batch([image("c")], [path("B_c", "c")], [], at="2026-01-01")
+    catalog.images.add_batch([], [], [], gold=[("a" * 32, "label", "x")], at="2026-01-02")  # adds no image
+    catalog.images.add_batch([image("d")], [], [], at="2026-01-03")
+    assert catalog.images.additions() == [(0, "2026-01-01"), (3, "2026-01-03")]
+    assert catalog.images.sizes().tolist() == [[4, 3]] * 4
+    assert sorted(catalog.images.rows_with_path("%/A%")) == [(0, "/x/a.png"), (0, "/x/a2.png")]
+    assert list(catalog.images.rows_with_path("%b!_%")) == [(2, "/x/B_c.png")]
+    assert list(catalog.images.rows_with_path("%a!_%")) == []
+
+
+def test_named_views_are_stored_alike_in_every_database(catalog):
+    catalog.views.put("b", "tab=check", "ann")
+    catalog.views.put("a", "", "ann")
+    catalog.views.put("a", "filter=half:check", "bob")
+    assert [(v.name, v.query, v.analyst) for v in catalog.views.all()] == [
+        ("a", "filter=half:check", "bob"),
+        ("b", "tab=check", "ann"),
+    ]
+    assert not catalog.views.rename("b", "a")
+    assert not catalog.views.rename("none", "c")
+    assert catalog.views.rename("b", "c")
+    catalog.views.remove("a")
+    assert [view.name for view in catalog.views.all()] == ["c"]
