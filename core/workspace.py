@@ -342,8 +342,8 @@ class Workspace:
         """Return images (`rows`, or all) as their own files hold them, or where those are gone or changed, their thumbnails."""
         return Originals(self.catalog, self.thumbnails, np.arange(self.n_images) if rows is None else rows)
 
-    def picture(self, image_id: str, view: str) -> bytes:
-        """Return an image large enough to read, as WebP; its thumbnail if the file is gone or changed.
+    def picture(self, image_id: str, view: str, *, max_side: int = PICTURE_SIDE) -> bytes:
+        """Return an image as WebP, with at most `max_side` px a side; its thumbnail if the file is gone or changed.
 
         Raises:
             InputError: if there is no such image or view.
@@ -353,12 +353,12 @@ class Workspace:
             raise InputError(f"There is no image {image_id} in this workspace.")
         content = read_original(self.catalog.images.files_of([row])[0])
         try:
-            image = decode(content, max_side=PICTURE_SIDE) if content is not None else None
+            image = decode(content, max_side=max_side) if content is not None else None
         except InputError:  # it was taken once, by other rules
             image = None
         if image is None:
             return self.thumbnail(image_id, view)
-        image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+        image.thumbnail((max_side, max_side))
         return webp(treat(image, view))
 
     @property

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from tornado.web import HTTPError, RequestHandler
 
 from core.errors import AppError
-from core.images.decode import VIEWS
+from core.images.decode import VIEWS, WEBP_SIDE
 from core.workspace import Workspace
 
 ONE_DAY = 86_400
@@ -40,4 +41,5 @@ def patterns(workspace: Workspace) -> list[Route]:
     return [
         (rf"/thumb/{VIEW}/{ID}", WebpHandler, {"load": workspace.thumbnail}),
         (rf"/image/{VIEW}/{ID}", WebpHandler, {"load": workspace.picture}),
+        (rf"/original/{VIEW}/{ID}", WebpHandler, {"load": partial(workspace.picture, max_side=WEBP_SIDE)}),
     ]

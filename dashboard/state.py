@@ -99,6 +99,7 @@ class SessionState(param.Parameterized):
     guide: bool = param.Boolean(default=False, doc="The guide of a first visit is shown.")
     message: str = param.String(doc="Last sentence shown to the person.")
     message_is_error: bool = param.Boolean(default=False)
+    message_rows: tuple[int, ...] = param.Parameter(default=(), doc="Rows of the images the sentence is about.")
     fitting: bool = param.Boolean(default=False, doc="A slow refit is running.")
     labels_version: int = param.Integer(default=0, doc="Newest action this tab has drawn.")
     probe_version: int = param.Integer(default=0, doc="Newest probe this tab has drawn.")
@@ -228,7 +229,7 @@ class SessionState(param.Parameterized):
     @param.depends("page", watch=True)
     def forget_message(self) -> None:
         """Clear the message: it was about something no longer on the screen."""
-        self.param.update(message="", message_is_error=False)
+        self.param.update(message="", message_is_error=False, message_rows=())
 
     @param.depends("blur", "grey", watch=True)
     def _follow_privacy(self) -> None:

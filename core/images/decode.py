@@ -27,6 +27,7 @@ from core.images.containers import (
 from core.images.frames import choose_frames, spread
 from core.images.kinds import HEAD, PICTURES, FileKind, kind_of, reason_of
 
+WEBP_SIDE = 16_383  # px; what the format can hold
 LARGE = 16_000_000  # px; larger pictures are shrunk during conversion
 MOST_MEMORY = 1_024  # MB that decoding one file may take
 # Bytes a pixel that decoding takes at its peak, measured at 25 megapixels: WebP and GIF keep several frames.

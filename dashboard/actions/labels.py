@@ -18,7 +18,7 @@ from core.map.clusters import cluster_of
 from core.map.grow import grown, shrunk
 from core.probe.suggest import more_like
 from core.wording import counted
-from dashboard.actions.runner import Runner
+from dashboard.actions.runner import NOTHING_UNSAVED, Runner, Unsaved
 from dashboard.choices import ASKING_TABS, PageName
 from dashboard.hub import Topic
 from dashboard.state import SessionState
@@ -77,7 +77,7 @@ class LabelActions(Runner):
         criterion: Criterion = NO_CRITERION,
         done: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
-        about: str = "",
+        unsaved: Unsaved = NOTHING_UNSAVED,
     ) -> None:
         """Give the class to these rows, and to their near-duplicates if that is on; readings never include near-duplicates."""
         wanted = rows if source in EVIDENCE_SOURCES else self._with_copies(rows)
@@ -92,7 +92,7 @@ class LabelActions(Runner):
             self._labelled(result, n_copies=n_copies)
             done()
 
-        self.run(verb, labelled, failed=failed, about=about)
+        self.run(verb, labelled, failed=failed, unsaved=unsaved)
 
     def start_spot_check(self, rows: np.ndarray, class_name: str) -> None:
         """Spot-check some of these images before they are labelled."""

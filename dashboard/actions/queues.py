@@ -14,6 +14,7 @@ from core.labels.actions import LabelResult, read_anew, read_together
 from core.probe.suggest import Suggestion, suggest
 from core.wording import counted
 from dashboard.actions.labels import LabelActions
+from dashboard.actions.runner import NOTHING_UNSAVED, Unsaved
 from dashboard.choices import PageName, Tab
 
 
@@ -84,7 +85,7 @@ class QueueActions(LabelActions):
         *,
         done: Callable[[], None],
         failed: Callable[[], None],
-        about: str = "",
+        unsaved: Unsaved = NOTHING_UNSAVED,
     ) -> None:
         """Save the readings of a grid as one action."""
 
@@ -94,10 +95,16 @@ class QueueActions(LabelActions):
             done()
 
         verb = partial(read_together, self.workspace, readings, analyst=self.state.analyst, criterion=criterion)
-        self.run(verb, kept, failed=failed, about=about)
+        self.run(verb, kept, failed=failed, unsaved=unsaved)
 
     def read_again(
-        self, row: int, class_name: str, *, done: Callable[[], None], failed: Callable[[], None] = lambda: None, about: str = ""
+        self,
+        row: int,
+        class_name: str,
+        *,
+        done: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
+        unsaved: Unsaved = NOTHING_UNSAVED,
     ) -> None:
         """Save this analyst's second reading."""
         verb = partial(second_reading.read_again, self.workspace, row, class_name, analyst=self.state.analyst)
@@ -106,17 +113,17 @@ class QueueActions(LabelActions):
             self.say(f"Second reading saved: '{class_name}'.")
             done()
 
-        self.run(verb, kept, failed=failed, about=about)
+        self.run(verb, kept, failed=failed, unsaved=unsaved)
 
     def read_anew(self, purpose: Queue, row: int, class_name: str, criterion: Criterion, *, failed: Callable[[], None]) -> None:
         """Save another reading in the place of this analyst's own."""
-        about = "Your reading was not changed."
+        unsaved = Unsaved("Your reading was not changed.", (row,))
         if purpose == Queue.SECOND:
             again = partial(second_reading.change_second, self.workspace, row, class_name, analyst=self.state.analyst)
-            self.run(again, lambda _: self.say(f"Second reading changed: '{class_name}'."), failed=failed, about=about)
+            self.run(again, lambda _: self.say(f"Second reading changed: '{class_name}'."), failed=failed, unsaved=unsaved)
             return
         anew = partial(read_anew, self.workspace, row, class_name, analyst=self.state.analyst, criterion=criterion)
-        self.run(anew, self._labelled, failed=failed, about=about)
+        self.run(anew, self._labelled, failed=failed, unsaved=unsaved)
 
     def take_second_back(self, row: int, done: Callable[[], None]) -> None:
         """Take back this analyst's second reading of an image."""
@@ -128,7 +135,13 @@ class QueueActions(LabelActions):
         self.run(partial(second_reading.change_second, self.workspace, row, None, analyst=self.state.analyst), back)
 
     def adjudicate(
-        self, row: int, class_name: str, *, done: Callable[[], None], failed: Callable[[], None] = lambda: None, about: str = ""
+        self,
+        row: int,
+        class_name: str,
+        *,
+        done: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
+        unsaved: Unsaved = NOTHING_UNSAVED,
     ) -> None:
         """Decide between two readings."""
         verb = partial(second_reading.adjudicate, self.workspace, row, class_name, analyst=self.state.analyst)
@@ -137,4 +150,4 @@ class QueueActions(LabelActions):
             self._labelled(result)
             done()
 
-        self.run(verb, decided, failed=failed, about=about)
+        self.run(verb, decided, failed=failed, unsaved=unsaved)

@@ -1,10 +1,10 @@
 """Runs verbs off the event loop, and turns errors into messages."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bokeh.document import Document
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lassoscope.actions")
 T = TypeVar("T")
+
+
+class Unsaved(NamedTuple):
+    """What a failed action has not kept: words for the person, and rows of the images."""
+
+    words: str = ""
+    rows: tuple[int, ...] = ()
+
+
+NOTHING_UNSAVED = Unsaved()
 
 
 class Runner:
@@ -34,20 +44,20 @@ class Runner:
         *,
         on: ThreadPoolExecutor | None = None,
         failed: Callable[[], None] = lambda: None,
-        about: str = "",
+        unsaved: Unsaved = NOTHING_UNSAVED,
     ) -> None:
         """Run `verb` off the event loop, then `done(result)` on the document; an error becomes the tab's message.
 
         Args:
             on: executor; None for the thread of label actions, which keeps their order.
             failed: called on the document after an error.
-            about: what was not done, told before the error.
+            unsaved: what is lost by a failure, shown with the error.
         """
         (on or self._server.pool).submit(verb).add_done_callback(
-            lambda future: self.soon(partial(self._finish, future, done, failed, about))  # called on the worker thread
+            lambda future: self.soon(partial(self._finish, future, done, failed, unsaved))  # called on the worker thread
         )
 
-    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None], about: str = "") -> None:
+    def _finish(self, future: "Future[T]", done: Callable[[T], None], failed: Callable[[], None], unsaved: Unsaved) -> None:
         if future.exception() is not None:
             failed()
         try:
@@ -57,7 +67,7 @@ class Runner:
             if said is None:
                 LOG.exception("action failed")
             said = said or "That failed unexpectedly; nothing was lost. The server's log has the details."
-            self.say(f"{about} {said}".strip(), error=True)
+            self.say(f"{unsaved.words} {said}".strip(), error=True, rows=unsaved.rows)
 
     def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
         """Load in a thread what a view is about to show, then show it."""
@@ -76,9 +86,9 @@ class Runner:
 
         self._document.add_next_tick_callback(all_at_once)
 
-    def say(self, sentence: str, *, error: bool = False) -> None:
-        """Show one sentence in this tab."""
-        self.state.param.update(message=sentence, message_is_error=error)
+    def say(self, sentence: str, *, error: bool = False, rows: Sequence[int] = ()) -> None:
+        """Show one sentence in this tab, with the images it is about."""
+        self.state.param.update(message=sentence, message_is_error=error, message_rows=tuple(rows))
 
     def forget_error(self) -> None:
         """Take back an error message that is about what is now another value."""

@@ -182,7 +182,7 @@ class CheckPane(QueuePane):
             super()._give(asked, class_name, source=source)
         else:
             failed = partial(self._not_saved, asked, class_name)
-            verb(asked.row, class_name, done=self._top_up, failed=failed, about=self._about([asked]))
+            verb(asked.row, class_name, done=self._top_up, failed=failed, unsaved=self._lost([asked]))
 
     def _change(self, asked: Suggestion, class_name: str) -> None:
         """Take back a reading of this window and save another one."""
@@ -240,7 +240,7 @@ class CheckPane(QueuePane):
             self._why(grid[0]),
             done=self.refill,
             failed=lambda: self._take_back(grid),
-            about=self._about(grid),
+            unsaved=self._lost(grid),
         )
 
     def _may_save(self) -> bool:

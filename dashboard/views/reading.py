@@ -15,6 +15,7 @@ from core.missing import missing_for_suggestions, missing_side
 from core.probe.strategies import FIRST_ROUND, OFFERED
 from core.probe.suggest import Suggestion
 from dashboard.actions import Actions
+from dashboard.actions.runner import Unsaved
 from dashboard.choices import PageName, Tab
 from dashboard.inputs import ANSWERS, Inputs, Press, Verb
 from dashboard.state import SessionState
@@ -152,19 +153,20 @@ class QueuePane(pn.viewable.Viewer):
             criterion=self._why(asked),
             done=self._top_up,
             failed=lambda: self._not_saved(asked, class_name or "unsure"),
-            about=self._about([asked]),
+            unsaved=self._lost([asked]),
         )
 
     def _change(self, asked: Suggestion, class_name: str) -> None:
         """Give another class to an image that was answered here."""
         self._give(asked, class_name)
 
-    def _about(self, asked: Sequence[Suggestion]) -> str:
-        if len(asked) > 1:
-            return "Your readings were not saved, and their pictures are back."
+    def _lost(self, asked: Sequence[Suggestion]) -> Unsaved:
+        rows = tuple(one.row for one in asked)
+        if len(rows) > 1:
+            return Unsaved("Your readings were not saved, and their pictures are back.", rows)
         number, of = self._numbers.get(asked[0].row, (0, 0))
         which = f"picture {number} of {of}" if of else "this picture"
-        return f"Your answer for {which} was not saved; the picture comes back next."
+        return Unsaved(f"Your answer for {which} was not saved; the picture comes back next.", rows)
 
     def _why(self, asked: Suggestion) -> Criterion:
         return Criterion(strategy=asked.strategy)

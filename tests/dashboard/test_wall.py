@@ -39,6 +39,7 @@ ROUTES = {
     "/static/extensions/(.*)$": "/static/extensions/panel/panel.min.js",
     "/thumb/(blurred-grey|blurred|clear|grey)/([0-9a-f]{32})$": f"/thumb/clear/{PICTURE}",
     "/image/(blurred-grey|blurred|clear|grey)/([0-9a-f]{32})$": f"/image/clear/{PICTURE}",
+    "/original/(blurred-grey|blurred|clear|grey)/([0-9a-f]{32})$": f"/original/clear/{PICTURE}",
     "/components/(.*)$": "/components/panel.pane/Markdown/_stylesheets/x",
     "/liveness$": "/liveness",
     "/login$": "/login",

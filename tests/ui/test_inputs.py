@@ -254,6 +254,7 @@ def test_an_answer_that_cannot_be_saved_comes_back_with_its_picture_and_says_whi
     expect(page.get_by_text("Your answer for picture 1 of 10 was not saved; the picture comes back next.")).to_be_visible(
         timeout=20_000
     )
+    assert page.locator(".said img").get_attribute("src") == f"thumb/blurred/{first}"
     second = shown(page)
     assert second != first
     refuse_writes(server.folder, on=False)

@@ -1,5 +1,5 @@
 const TICK = 125, MOMENT = 250, SEND = 2000;  // ms
-const PICTURE = /(?:^|\/)(?:thumb|image)\/(clear|grey|blurred-grey|blurred)\/([0-9a-f]{32})$/;
+const PICTURE = /(?:^|\/)(?:thumb|image|original)\/(clear|grey|blurred-grey|blurred)\/([0-9a-f]{32})$/;
 export function render({ model, el }) {
   const watched = new Set(), onScreen = new Set(), since = new Map();  // img -> { key, from, counted }
   let views = {}, seconds = {}, before = performance.now(), sent = before;

@@ -18,7 +18,7 @@ class Report(Message):
 
 
 class ExposureWatch(pn.custom.JSComponent):
-    """An invisible watcher of every `thumb/<view>/<id>` and `image/<view>/<id>` on the page; put one on the page.
+    """An invisible watcher of every picture of `routes.py` on the page; put one there.
 
     A picture counts when at least half of it is on the screen, not scrolled away, in a tab in front. One view = one picture
     continuously in one privacy view for `MOMENT` ms. Seconds of a view = time with at least one such picture.

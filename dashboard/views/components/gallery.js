@@ -225,8 +225,11 @@ function lightbox(model, el, gallery) {
     }
     return fetched.get(src);
   };
-  const address = (row, view) => `image/${view}/${gallery.tile(row).dataset.id}`;
-  const resize = () => { zoom.textContent = picture.classList.toggle("real") ? "Fit" : "100%"; };
+  const address = (row, view, size = "image") => `${size}/${view}/${gallery.tile(row).dataset.id}`;
+  const resize = () => {
+    zoom.textContent = picture.classList.toggle("real") ? "Fit" : "100%";
+    box.draw();
+  };
   const step = by => {
     const rows = gallery.rows(), next = rows[rows.indexOf(box.at) + by];
     if (next !== undefined) go(next);
@@ -243,9 +246,12 @@ function lightbox(model, el, gallery) {
     const rows = gallery.rows(), at = rows.indexOf(box.at), view = model.reveal ? "clear" : model.view;
     const near = [rows[at - 1], rows[at + 1]].filter(row => row !== undefined).map(row => address(row, model.view));
     const needed = new Set([address(box.at, view), address(box.at, model.view), ...near]);
+    const original = picture.classList.contains("real") ? address(box.at, view, "original") : "";
+    if (original) needed.add(original);
     for (const src of fetched.keys()) if (!needed.has(src)) fetched.delete(src);
     needed.forEach(fetch);
-    const img = fetched.get(address(box.at, view)), loaded = img.complete && img.naturalWidth > 0;
+    const best = fetched.get(original), img = best?.naturalWidth ? best : fetched.get(address(box.at, view));
+    const loaded = img.complete && img.naturalWidth > 0;
     picture.replaceChildren(...(loaded ? [img] : []));
     img.alt = `${tile.title}, ${view}`;
     if (loaded) shown.set(me, tile.dataset.id);

@@ -59,15 +59,16 @@ class LargePicture {
     this.none.hidden = true;
   }
 
-  // Shows a picture ("" for none); false while it is on its way. Those `near` it are loaded.
-  show(id, { view, reveal }, alt, near = []) {
+  // Shows a picture ("" for none); false while it is on its way. Those `near` it are loaded. `whole`: with every pixel, once they
+  // have come.
+  show(id, { view, reveal }, alt, near = [], whole = false) {
     const address = (other, sight) => other ? `image/${sight}/${other}` : "";
-    const sight = reveal ? "clear" : view, wanted = address(id, sight);
-    const needed = new Set([wanted, address(id, view), ...near.map(other => address(other, view))]);
+    const sight = reveal ? "clear" : view, wanted = address(id, sight), original = id && whole ? `original/${sight}/${id}` : "";
+    const needed = new Set([wanted, original, address(id, view), ...near.map(other => address(other, view))]);
     needed.delete("");
     for (const src of this.known.keys()) if (!needed.has(src)) this.known.delete(src);
     for (const src of needed) this.fetch(src);
-    const img = wanted ? this.known.get(wanted) : null;
+    const best = this.known.get(original), img = best?.naturalWidth ? best : wanted ? this.known.get(wanted) : null;
     if (!img) this.put(null, "");
     else if (img.complete && img.naturalWidth > 0) this.put(img, id);
     else if (img.dataset.lost) {

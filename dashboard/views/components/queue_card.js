@@ -92,7 +92,7 @@ export function render({ model, el, view }) {
     const { answered, waiting, current, entry } = now();
     const near = [...waiting.slice(0, AHEAD + 1), ...answered.slice(-BEHIND)].map(other => other.id);
     const alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
-    if (!large.show(current, model, alt, near)) return;
+    if (!large.show(current, model, alt, near, picture.classList.contains("real"))) return;
     words.innerHTML = entry ? `<div>${entry.html}</div><div>${model.html}</div>` : `<div>${model.rest}</div>`;
     el.dataset.place = at;
     markAnswers();
@@ -163,6 +163,7 @@ export function render({ model, el, view }) {
   const resize = () => {
     const real = picture.classList.toggle("real");
     zoom.textContent = real ? "Fit" : "100%";
+    drawPicture();
   };
   const close = () => {
     if (!dialog.contains(desk)) return;

@@ -15,6 +15,7 @@ from core.demo.cards import render_card
 from core.doctor.health import workspace_report
 from core.duplicates.search import find_copies
 from core.encoders.embed import embed
+from core.images.decode import WEBP_SIDE
 from core.overview import describe
 from core.workers import TookTooLongError
 from core.workspace import Workspace
@@ -92,6 +93,15 @@ def test_a_replaced_file_is_a_new_image_and_the_old_one_shows_its_thumbnail(plac
     assert size(space.picture(space.image_id(0), "clear")) == (320, 240)
     assert describe(space, 0)["file"] == "0.png"
     assert space.catalog.images.rows_by_name()[str(source / "0.png")] == 0
+
+
+def test_a_picture_comes_large_enough_to_read_or_with_every_pixel(placed):
+    source, space = placed
+    picture(7).resize((2_000, 1_500)).save(source / "large.png")
+    take_in(space, source)
+    large = space.image_id(4)
+    assert size(space.picture(large, "blurred")) == (1_200, 900)
+    assert size(space.picture(large, "blurred", max_side=WEBP_SIDE)) == (2_000, 1_500)
 
 
 def test_a_replaced_file_whose_image_lies_elsewhere_too_is_shown_from_there(placed):
