@@ -166,6 +166,11 @@ class SessionState(param.Parameterized):
         else:
             self.place = self.asked if self.asks else self.selection_place
 
+    @param.depends("page", "tab", watch=True)
+    def _look_elsewhere(self) -> None:
+        """Forget the picture looked at: it is no longer on the screen. A queue that comes now names its own."""
+        self.looked_at = None
+
     @property
     def asks(self) -> bool:
         """Tell whether a picture is asked for on the screen."""

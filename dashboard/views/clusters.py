@@ -77,8 +77,8 @@ class ClustersPane(pn.viewable.Viewer):
         self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
         self._layout = pn.Column(
-            pn.Row(self._grain, self._order, self._filter, margin=0, sizing_mode="stretch_width"),
-            pn.Row(self._drawn, pn.layout.HSpacer(), self._find, margin=0, sizing_mode="stretch_width"),
+            pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
+            pn.FlexBox(self._drawn, self._find, justify_content="space-between", sizing_mode="stretch_width"),
             self._progress,
             self._asked,
             self._words,

@@ -13,7 +13,7 @@ PICTURES = 6  # shown of the images that a sentence is about
 
 
 class Toast(pn.viewable.Viewer):
-    """Shows `state.message` and its images at the foot of the window, once for screen readers; an error stays, others fade."""
+    """Shows `state.message` and its images below the header, once for screen readers; an error stays, others fade."""
 
     state = param.ClassSelector(class_=SessionState)
 

@@ -278,8 +278,14 @@ class QueuePane(pn.viewable.Viewer):
     # -- drawing --
 
     def _on_place(self, *_: Any) -> None:
-        if not self.state.shows(PageName.MAP, self.tab):
+        if self.state.shows(PageName.MAP, self.tab):
+            self._ask()
+        else:
             self._again = None
+
+    def _ask(self) -> None:
+        """Let class keys act on the current image, and the map ring it."""
+        self.state.param.update(asked=self.place, looked_at=self.current.row if self.current else None)
 
     def draw(self) -> None:
         """Show the current image and its neighbours."""
@@ -298,7 +304,7 @@ class QueuePane(pn.viewable.Viewer):
             reveal=self.state.reveal,
         )
         if self.state.tab == self.tab:
-            self.state.param.update(asked=self.place, looked_at=self.current.row if self.current else None)
+            self._ask()
             self.actions.hold(self._rows(self._waiting))
 
     def _entry(self, asked: Suggestion) -> Asked:

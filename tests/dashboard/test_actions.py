@@ -467,4 +467,5 @@ def test_the_map_rings_no_check_picture_while_it_shows_what_the_model_says(tab):
     assert tab.do(lambda: ringed("label")) == 3
     assert tab.do(lambda: ringed("score")) is None
     tab.do(lambda: setattr(state, "tab", TabName.SELECTION))
+    assert state.ringed is None  # that picture is no longer on the screen
     assert tab.do(lambda: ringed("score")) == 3
