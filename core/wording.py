@@ -70,8 +70,8 @@ def signed(x: float, decimals: int = 2) -> str:
 
 
 def short(x: float) -> str:
-    """Write a number of any size in at most four digits, as "0.0123", "1,250" or "1.2e+06"."""
-    return f"{x:,.0f}" if 1_000 <= abs(x) < 100_000 else f"{x:.3g}"
+    """Write a number of any size in a few digits, as "0.0123", "1952", "12,500" or "1.2e+06"."""
+    return (f"{x:.0f}" if abs(x) < 10_000 else f"{x:,.0f}") if 1_000 <= abs(x) < 100_000 else f"{x:.3g}"
 
 
 def between(low: float, high: float) -> str:

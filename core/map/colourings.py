@@ -1,6 +1,7 @@
 """What the map's colours can show. The verbs that take the workspace may read the catalog, so they belong into a thread."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,12 +23,15 @@ from core.palette import (
     UNLABELLED_COLOUR,
     VERMILION,
 )
+from core.wording import counted
 from core.workspace import Workspace
 
+NAMED = CLASS_PALETTE[:9]  # colours of values with a name of their own: more would not fit the legend
 GRAIN = "medium"  # of the clusters that are coloured
 FEW = 12  # different numbers up to which each is a value of its own, as a class number is
 SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
 SPAN = (0.01, 0.99)  # of a column's values, shown by the ends of the colour scale
+NO_VALUE = "no value, or sealed"
 _NO_CODES, _NO_VALUES = np.array([], np.int16), np.array([], np.float32)
 
 
@@ -129,7 +133,7 @@ def by_cluster(workspace: Workspace) -> Colouring:
     found = clustering(workspace, GRAIN)
     if found is None:
         return by_code(np.full(workspace.n_images, -1, np.int16), (), (), rest="no clusters were found yet")
-    codes, names, palette = _most_frequent(found.codes, found.names, "clusters")
+    codes, names, palette = _most_frequent(found.codes, found.names, "cluster")
     return by_code(codes, names, palette, rest="in no cluster")
 
 
@@ -144,21 +148,21 @@ def by_gold(workspace: Workspace, column: str) -> Colouring:
     It may hold the answers, so sealed check images show nothing of it.
     """
     images, sealed = workspace.catalog.images, workspace.sealed
-    counts, n_different, are_numbers = images.gold_most(column, len(CLASS_PALETTE) + 1)
+    counts, n_different, are_numbers = images.gold_most(column, len(NAMED) + 1)
     if are_numbers and n_different > FEW:
         values = _spread(workspace, *images.gold_numbers(column))
         values[sealed] = np.nan
-        return by_column(values)
-    shown = list(counts)[: len(CLASS_PALETTE)]
+        return replace(by_column(values), rest=NO_VALUE)
+    shown = list(counts)[: len(NAMED)]
     codes = np.full(workspace.n_images, -1, np.int16)
-    names, palette = list(shown), list(CLASS_PALETTE[: len(shown)])
+    names, palette = list(shown), list(NAMED[: len(shown)])
     if n_different > len(shown):
         codes[images.with_gold(column)] = len(shown)
-        names, palette = [*names, f"{n_different - len(shown):,} other values"], [*palette, OTHER]
+        names, palette = [*names, f"other ({counted(n_different - len(shown), 'value')})"], [*palette, OTHER]
     for code, rows in enumerate(images.gold_rows(column, shown).values()):
         codes[rows] = code
     codes[sealed] = -1
-    return by_code(codes, names, palette, rest="no value, or sealed")
+    return by_code(codes, names, palette, rest=NO_VALUE)
 
 
 def _spread(workspace: Workspace, rows: IntArray, values: FloatArray) -> FloatArray:
@@ -173,17 +177,17 @@ def _most_frequent(codes: IntArray, names: Sequence[str], what: str) -> tuple[In
 
     Args:
         codes: (N,) positions in `names`, -1 = none.
-        what: the plural of what they are.
+        what: one of them is called.
     Returns:
         new codes (N,) int16, their names, their colours.
     """
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
-    kept = order[: len(CLASS_PALETTE)]
+    kept = order[: len(NAMED)]
     table = np.full(len(names) + 1, len(kept), np.int16)
     table[kept] = np.arange(len(kept))
     table[-1] = -1
-    shown, palette = [names[code] for code in kept], list(CLASS_PALETTE[: len(kept)])
+    shown, palette = [names[code] for code in kept], list(NAMED[: len(kept)])
     if len(names) > len(kept):
-        shown, palette = [*shown, f"{len(names) - len(kept):,} other {what}"], [*palette, OTHER]
+        shown, palette = [*shown, f"other ({counted(len(names) - len(kept), what)})"], [*palette, OTHER]
     return table[codes], shown, palette

@@ -4,8 +4,9 @@ import pytest
 from core.catalog.records import ImageRecord
 from core.labels.actions import label
 from core.map import colourings
+from core.map.colourings import NAMED
 from core.map.raster import ColouringKind
-from core.palette import CLASS_PALETTE, DIVERGING, OTHER, PLASMA, UNLABELLED_COLOUR
+from core.palette import DIVERGING, OTHER, PLASMA, UNLABELLED_COLOUR
 from core.probe.live import refit
 from tests.worlds import made, teach, with_gold
 
@@ -48,32 +49,32 @@ def test_halves_and_near_duplicates_are_coloured_as_the_workspace_has_them(tmp_p
 
 def test_clusters_are_named_by_size_and_the_smaller_ones_are_others(space, monkeypatch):
     assert (colourings.by_cluster(space).codes == -1).all()  # there is no map yet
-    n = len(CLASS_PALETTE) + 3
+    n = len(NAMED) + 3
     codes = np.full(space.n_images, -1, np.int32)
     sizes = {name: 2 * n - 2 * at for at, name in enumerate(range(n))}
     at = 0
     for name, size in sizes.items():
         codes[at : at + size] = name
         at += size
-    shown, names, palette = colourings._most_frequent(codes, [f"C{i}" for i in range(n)], "clusters")
-    assert names == [*(f"C{i}" for i in range(len(CLASS_PALETTE))), "3 other clusters"]
-    assert palette == [*CLASS_PALETTE, OTHER]
+    shown, names, palette = colourings._most_frequent(codes, [f"C{i}" for i in range(n)], "cluster")
+    assert names == [*(f"C{i}" for i in range(len(NAMED))), "other (3 clusters)"]
+    assert palette == [*NAMED, OTHER]
     assert len(set(palette)) == len(palette)
-    np.testing.assert_array_equal(shown, np.minimum(codes, len(CLASS_PALETTE)))
+    np.testing.assert_array_equal(shown, np.minimum(codes, len(NAMED)))
 
 
 def test_a_column_of_words_names_its_most_frequent_values_and_hides_sealed_images(space):
-    n_values = len(CLASS_PALETTE) + 2
+    n_values = len(NAMED) + 2
     values = [f"v{int(np.sqrt(row)) % n_values:02}" for row in range(space.n_images)]
     with_gold(space, "album", values)
     found = colourings.by_gold(space, "album")
     open_rows = np.flatnonzero(~space.sealed)
     named = dict(enumerate(found.names))
-    assert named[len(CLASS_PALETTE)] == "2 other values"
+    assert named[len(NAMED)] == "other (2 values)"
     for row in open_rows:
-        assert named[int(found.codes[row])] in (values[row], "2 other values")
+        assert named[int(found.codes[row])] in (values[row], "other (2 values)")
     counts = {value: values.count(value) for value in values}
-    kept = set(found.names[: len(CLASS_PALETTE)])
+    kept = set(found.names[: len(NAMED)])
     assert min(counts[value] for value in kept) >= max(counts[value] for value in set(values) - kept)
     assert (found.codes[space.sealed] == -1).all()
 
