@@ -50,6 +50,7 @@ class ColourBy(StrEnum):
     DISAGREEMENT = "disagreement"
     CLUSTER = "cluster"
     HALF = "half"
+    ADDED = "added"
     COPIES = "near-duplicate"
     SIZE = "size"
 

@@ -16,6 +16,7 @@ from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.evidence.decisions import RuleInForce, rules_in_force
 from core.evidence.points import points
+from core.filters.masks import added
 from core.labels.gold import gold_columns, gold_values
 from core.map import colourings
 from core.map.clusters import stored_clusters
@@ -196,6 +197,8 @@ class Shared(Once):
                 return self.once(kind, found, lambda: colourings.by_cluster(space))
             case ColourBy.HALF:
                 return self.once(kind, (Same(space.is_check), n), lambda: colourings.by_half(space))
+            case ColourBy.ADDED:
+                return self.once(kind, n, lambda: colourings.by_time(added(space)))
             case ColourBy.COPIES:
                 return self.once(kind, (Same(space.groups), n), lambda: colourings.by_copies(space))
             case ColourBy.SIZE:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,18 @@ from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Po
 from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
 from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES, POLICIES
 from core.store.troubles import sound
+
+
+@dataclass(frozen=True)
+class ActionFilter:
+    """Which actions are asked for; what is empty asks for nothing."""
+
+    analyst: str = ""
+    class_name: str = ""
+    kinds: tuple[ActionKind, ...] = ()
+    sources: tuple[Source, ...] = ()
+    since: str = ""  # ISO 8601, UTC
+
 
 T = TypeVar("T", bound=Tie)
 ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", "criterion", "guideline", "target")
@@ -113,6 +126,27 @@ class Labels:
         """Return when each of these actions was taken, by seq: ISO 8601, UTC."""
         with self._database.reading() as connection:
             return dict(map(tuple, in_parts(connection, sa.select(ACTIONS.c.seq, ACTIONS.c.at), ACTIONS.c.seq, seqs)))
+
+    def matching(self, wanted: ActionFilter, *, newest: int | None = None) -> list[int]:
+        """Return the seqs of the newest actions (all if None) that fulfil a filter, newest first."""
+        query = sa.select(ACTIONS.c.seq).order_by(ACTIONS.c.seq.desc()).limit(newest)
+        for column, value in ((ACTIONS.c.analyst, wanted.analyst), (ACTIONS.c.class_name, wanted.class_name)):
+            query = query.where(column == value) if value else query
+        for column, values in ((ACTIONS.c.kind, wanted.kinds), (ACTIONS.c.source, wanted.sources)):
+            query = query.where(column.in_(values)) if values else query
+        if wanted.since:
+            query = query.where(ACTIONS.c.at >= wanted.since)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def named(self) -> tuple[list[str], list[str]]:
+        """Return the analysts and the classes that actions name, each sorted."""
+        with self._database.reading() as connection:
+            analysts, classes = (
+                sorted(name for name in connection.scalars(sa.select(column).distinct()) if name)
+                for column in (ACTIONS.c.analyst, ACTIONS.c.class_name)
+            )
+        return analysts, classes
 
     def actions(self, seqs: Sequence[int] | None = None, *, newest: int | None = None) -> list[Action]:
         """Return actions in the order they were taken: the named ones, or else the newest (all if None).

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from core.arrays import BoolArray, IntArray
 from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
+from core.catalog.labels import ActionFilter
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.classes import bring_back
@@ -17,6 +18,8 @@ from core.wording import counted
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.labels")
+
+EVERY_ACTION = ActionFilter()
 
 
 @dataclass(frozen=True)
@@ -313,11 +316,25 @@ def _reverse(workspace: Workspace, kind: ActionKind, seq: int, analyst: str) -> 
     return Reversal(kind, tuple(workspace.catalog.labels.actions(tied)))
 
 
-def history(workspace: Workspace, n: int | None = None) -> list[tuple[Action, bool | None]]:
-    """Return the newest n actions (all if None), newest first, with whether a label action stands (None for others)."""
+def history(
+    workspace: Workspace, n: int | None = None, *, wanted: ActionFilter = EVERY_ACTION
+) -> list[tuple[Action, bool | None]]:
+    """Return the newest n wanted actions (all if None), newest first, with whether a label action stands (None for others)."""
     with workspace.lock:
-        newest_last = workspace.catalog.labels.actions(newest=n)
+        kept = workspace.catalog.labels
+        newest_last = kept.actions(newest=n) if wanted == EVERY_ACTION else kept.actions(kept.matching(wanted, newest=n))
         return [(action, workspace.book.stands(action.seq)) for action in reversed(newest_last)]
+
+
+def rows_of(workspace: Workspace, seqs: Iterable[int]) -> dict[int, IntArray]:
+    """Return the images of a few actions, by seq: (K,) rows each."""
+    wanted = sorted(set(seqs))
+    return {action.seq: action.rows for action in workspace.catalog.labels.actions(wanted)} if wanted else {}
+
+
+def named(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Return the analysts and the classes that actions name, each sorted."""
+    return workspace.catalog.labels.named()
 
 
 def labelled_on(workspace: Workspace) -> Mapping[tuple[str, str], int]:

@@ -1,5 +1,6 @@
 """What the map's colours can show. The verbs that take the workspace may read the catalog, so they belong into a thread."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from core.palette import (
     BLUE,
     CLASS_PALETTE,
     CONTINUOUS,
+    COPPER,
     DIVERGING,
     ORANGE,
     OTHER,
@@ -140,6 +142,17 @@ def by_cluster(workspace: Workspace) -> Colouring:
 def by_size(workspace: Workspace) -> Colouring:
     """Colour images by their longer side in px."""
     return by_column(_spread(workspace, *workspace.catalog.images.longer_sides()))
+
+
+def by_time(seconds: FloatArray) -> Colouring:
+    """Colour images by a time each, (N,) float64 seconds since 1970 UTC with NaN where none is known."""
+    known = seconds[np.isfinite(seconds)]
+    oldest, newest = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    times = [dt.datetime.fromtimestamp(at, dt.UTC).isoformat() for at in (oldest, (oldest + newest) / 2, newest)]
+    marks = () if not len(known) else times[:1] if oldest == newest else times
+    since = seconds - oldest  # float32 has no seconds left of the years since 1970
+    found = by_value(since, 0.0, newest - oldest, COPPER, rest="not known when", marks=marks)
+    return replace(found, marks_are_times=bool(marks))
 
 
 def by_gold(workspace: Workspace, column: str) -> Colouring:

@@ -16,7 +16,11 @@ from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
 from dashboard.views.shown import draw_when_shown
 
-COLOURS = {ColourBy.COPIES: "near-duplicates", ColourBy.SIZE: "image size (longer side, px)"}  # where the name is not enough
+COLOURS = {  # where the name is not enough
+    ColourBy.ADDED: "time added",
+    ColourBy.COPIES: "near-duplicates",
+    ColourBy.SIZE: "image size (longer side, px)",
+}
 REST = {ColourBy.LABEL: "unlabelled", ColourBy.PREDICTED: "not predicted"}  # others are not scored
 ENDS = {
     ColourBy.SCORE: ("surely not flagged", "even odds", "surely flagged"),

@@ -1,5 +1,6 @@
 """The History page: who did what when and how, newest first; any label action can be undone or redone."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,8 +11,9 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.catalog.records import Action, ActionKind
-from core.labels.actions import history
+from core.catalog.labels import ActionFilter
+from core.catalog.records import Action, ActionKind, Source
+from core.labels.actions import history, named, rows_of
 from core.labels.bulk import BulkLabel, bulk_labels, token_of
 from core.wording import counted
 from dashboard.actions import Actions
@@ -22,6 +24,29 @@ from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 
 PAGE = 100  # actions shown at first, and more at each press of "Show older"
+PICTURES = 4  # shown of an action, from all over its images
+Kinds = tuple[tuple[ActionKind, ...], tuple[Source, ...]]
+WHAT: dict[str, Kinds] = {
+    "anything": ((), ()),
+    "single pictures": ((ActionKind.LABEL,), (Source.SINGLE,)),
+    "by lasso": ((ActionKind.LABEL,), (Source.LASSO,)),
+    "by cluster": ((ActionKind.LABEL,), (Source.CLUSTER,)),
+    "read in Check": ((ActionKind.LABEL,), (Source.CHECK,)),
+    "imported": ((ActionKind.LABEL,), (Source.IMPORT,)),
+    "left unsure": ((ActionKind.LABEL,), (Source.UNSURE,)),
+    "spot checks": ((ActionKind.SPOT_CHECK,), ()),
+    "undone or redone": ((ActionKind.UNDO, ActionKind.REDO), ()),
+}
+WHEN: dict[str, dt.timedelta | None] = {
+    "at any time": None,
+    "in the last hour": dt.timedelta(hours=1),
+    "in the last 24 hours": dt.timedelta(days=1),
+    "in the last 7 days": dt.timedelta(days=7),
+    "in the last 30 days": dt.timedelta(days=30),
+}
+NOTHING_YET = "Nothing has been labelled yet. Every label will be listed here, and can be undone."
+NOTHING_FITS = "No action fits these filters; *Show all* takes them away."
+FAILED = "The history could not be read. *Show all* tries again."
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,8 @@ class _Shown:
     entries: list[Entry]  # newest first
     tokens: dict[int, str]  # of the bulk labels that stand, by the seq of their action
     has_older: bool
+    analysts: list[str]
+    classes: list[str]
 
 
 class HistoryPage(pn.viewable.Viewer):
@@ -41,33 +68,98 @@ class HistoryPage(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._list = HistoryList(on_verb=self._on_verb, sizing_mode="stretch_both")
-        self._empty = pn.pane.Markdown("Nothing has been labelled yet. Every label will be listed here, and can be undone.")
+        self._list = HistoryList(on_verb=self._on_verb, on_picture=self._on_picture, sizing_mode="stretch_both", margin=(0, 8))
+        self._empty = pn.pane.Markdown("", visible=False)
+        self._who, self._what, self._class, self._when = (
+            pmui.Select(label=label, options=options, value=value, size="small", width=190, margin=(6, 8))
+            for label, options, value in (
+                ("Who", {"anybody": ""}, ""),
+                ("What", list(WHAT), "anything"),
+                ("Class", {"any class": ""}, ""),
+                ("When", list(WHEN), "at any time"),
+            )
+        )
+        self._all = pmui.Button(label="Show all", variant="text", size="small", margin=(6, 8), on_click=self._on_all)
+        self._chosen = (self._who, self._what, self._class, self._when)
+        for choice in self._chosen:
+            choice.param.watch(self._on_choice, "value")
         self._shown = PAGE
-        self._wanted: tuple[int, int] = (0, 0)  # the newest action and the number of actions asked for last
+        self._asked = 0  # increases with each request
+        self._is_clearing = False
         self._tokens: dict[int, str] = {}
         self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
-        self._layout = pn.Column(seen, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16)
+        filters = pn.FlexBox(*self._chosen, self._all, align_items="center", margin=0)
+        self._layout = pn.Column(
+            seen, filters, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16, scroll="y-auto"
+        )
         draw_when_shown(self.state, self._draw, ["labels_version"], page=PageName.HISTORY)
+        draw_when_shown(self.state, self._follow_privacy, ["privacy_view", "reveal"], page=PageName.HISTORY)
+
+    def _follow_privacy(self) -> None:
+        self._list.param.update(view=self.state.privacy_view, reveal=self.state.reveal)
 
     def _draw(self) -> None:
-        self._wanted = (self.state.labels_version, self._shown)
-        self.actions.fetch(partial(self._read, self._shown), partial(self._show, self._wanted))
+        self._asked += 1
+        read = partial(self._read, self._shown, self._filter())
+        self.actions.fetch(read, partial(self._show, self._asked), failed=self._on_failed)
 
-    def _read(self, n: int) -> _Shown:
-        """Read the n newest actions, and the bulk labels among them."""
-        actions = history(self.state.workspace, n + 1)
+    def _filter(self) -> ActionFilter:
+        kinds, sources = WHAT[str(self._what.value)]
+        back = WHEN[str(self._when.value)]
+        since = "" if back is None else (dt.datetime.now(dt.UTC) - back).isoformat(timespec="microseconds")
+        return ActionFilter(str(self._who.value), str(self._class.value), kinds, sources, since)
+
+    def _read(self, n: int, wanted: ActionFilter) -> _Shown:
+        """Read the n newest actions that are wanted, and the bulk labels among them."""
+        space = self.state.workspace
+        actions = history(space, n + 1, wanted=wanted)
         shown = as_one(actions[:n])
+        rows = rows_of(space, (action.target for action, _ in shown if action.target is not None))
         tokens = {action.seq: token for action, stands in shown if stands and (token := token_of(action)) is not None}
         bulk = {label.action.seq: label for label in bulk_labels(self.state.workspace, tokens.values())}
-        entries = [entry(action, stands, bulk.get(action.seq)) for action, stands in shown]
-        return _Shown(entries, tokens, has_older=len(actions) > n)
+        entries = [
+            entry(action, stands, bulk.get(action.seq))
+            | {"pictures": [space.image_id(row) for row in _some(rows.get(action.target or 0, action.rows))]}
+            for action, stands in shown
+        ]
+        names = self.state.shared.once("history names", space.labels.version, partial(named, space))
+        return _Shown(entries, tokens, len(actions) > n, *names)
 
-    def _show(self, wanted: tuple[int, int], found: _Shown) -> None:
-        if wanted == self._wanted:  # else a newer list is on its way
-            self._list.entries, self._tokens, self._older.visible = found.entries, found.tokens, found.has_older
-            self._empty.visible = not self._list.entries
+    def _show(self, asked: int, found: _Shown) -> None:
+        if asked != self._asked:  # a newer list is on its way
+            return
+        self._list.entries, self._tokens, self._older.visible = found.entries, found.tokens, found.has_older
+        said = "" if found.entries else NOTHING_YET if self._filter() == ActionFilter() else NOTHING_FITS
+        self._empty.param.update(object=said, visible=bool(said))
+        self._who.options = {"anybody": "", **{name: name for name in found.analysts}}
+        self._class.options = {"any class": "", **{name: name for name in found.classes}}
+
+    def _on_failed(self) -> None:
+        self._empty.param.update(object=FAILED, visible=True)
+
+    def _on_choice(self, *_: object) -> None:
+        if not self._is_clearing:
+            self._shown = PAGE
+            self._draw()
+
+    def _on_all(self, _: object) -> None:
+        self._is_clearing = True
+        try:
+            for choice, value in zip(self._chosen, ("", "anything", "", "at any time"), strict=True):
+                choice.value = value
+        finally:
+            self._is_clearing = False
+        self._on_choice()
+
+    def _on_picture(self, image_id: str) -> None:
+        """Show a picture on the map."""
+
+        def show(row: int | None) -> None:
+            if row is not None:
+                self.state.param.update(page=PageName.MAP, pinned=row)
+
+        self.actions.fetch(partial(self.state.workspace.row_of, image_id), show)
 
     def _on_older(self, _: object) -> None:
         self._shown += PAGE
@@ -87,6 +179,11 @@ class HistoryPage(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _some(rows: np.ndarray) -> list[int]:
+    """Return a few of (K,) rows, from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(PICTURES, len(rows))).astype(np.int64)].tolist() if len(rows) else []
 
 
 def as_one(history: Sequence[tuple[Action, bool | None]]) -> list[tuple[Action, bool | None]]:
@@ -118,13 +215,14 @@ def entry(action: Action, stands: bool | None, bulk: BulkLabel | None) -> Entry:
     """
     return {
         "seq": action.seq,
-        "when": action.at[:19].replace("T", " ") + " UTC",
+        "at": action.at,
         "who": action.analyst,
         "what": _what(action) + (f"; {bulk.purity.sentence}" if bulk is not None else ""),
         "how": action.source if action.kind == ActionKind.LABEL else "",
         "state": "" if stands is None else "stands" if stands else "undone",
         "can": "" if stands is None else "undo" if stands else "redo",
         "spot_check": bulk is not None and len(bulk.spot_checked) < len(bulk.rows),
+        "pictures": [],
     }
 
 

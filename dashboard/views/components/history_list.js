@@ -6,10 +6,30 @@ export function render({ model, el }) {
     if (name) td.className = name;
     return td;
   };
+  let hovered = null;
+  const show = button => {
+    const view = model.reveal && button === hovered ? "clear" : model.view, src = `thumb/${view}/${button.dataset.id}`;
+    if (button.firstChild.getAttribute("src") !== src) button.firstChild.src = src;
+  };
+  const showAll = () => table.querySelectorAll(".picture").forEach(show);
+  const picture = (id, seq) => {
+    const button = make("button", "picture"), img = make("img");
+    img.loading = "lazy";
+    img.alt = "";
+    button.dataset.id = id;
+    button.title = "Show this picture on the map";
+    button.setAttribute("aria-label", `Show a picture of action ${seq} on the map`);
+    button.append(img);
+    button.onmouseenter = () => { hovered = button; show(button); };
+    button.onmouseleave = () => { hovered = null; show(button); };
+    button.onclick = () => model.send_msg({ picture: id });
+    show(button);
+    return button;
+  };
   const draw = () => {
     table.replaceChildren();
     const head = table.createTHead().insertRow();
-    for (const title of ["No.", "When", "Who", "What", "How", "State", ""]) {
+    for (const title of ["No.", "Pictures", "When", "Who", "What", "How", "State", ""]) {
       const th = document.createElement("th");
       th.scope = "col";
       th.textContent = title;
@@ -20,7 +40,13 @@ export function render({ model, el }) {
       const row = body.insertRow();
       row.dataset.seq = entry.seq;
       if (entry.state === "undone") row.className = "undone";
-      for (const name of ["seq", "when", "who", "what", "how", "state"]) cell(row, entry[name], name);
+      cell(row, entry.seq, "seq");
+      const strip = cell(row, "", "pictures");
+      for (const id of entry.pictures) strip.append(picture(id, entry.seq));
+      const when = make("time", "", localTime(entry.at));
+      when.dateTime = when.title = entry.at;
+      cell(row, "", "when").append(when);
+      for (const name of ["who", "what", "how", "state"]) cell(row, entry[name], name);
       const last = cell(row, "");
       if (entry.can) {
         const button = document.createElement("button");
@@ -39,6 +65,7 @@ export function render({ model, el }) {
     }
   };
   el.append(table);
+  model.on(["view", "reveal"], showAll);
   model.on("entries", draw);
   draw();
 }

@@ -6,7 +6,7 @@ from core.labels.actions import label
 from core.map import colourings
 from core.map.colourings import NAMED
 from core.map.raster import ColouringKind
-from core.palette import DIVERGING, OTHER, PLASMA, UNLABELLED_COLOUR
+from core.palette import COPPER, DIVERGING, OTHER, PLASMA, UNLABELLED_COLOUR
 from core.probe.live import refit
 from tests.worlds import made, teach, with_gold
 
@@ -112,3 +112,15 @@ def test_a_column_of_one_value_or_none_has_a_scale():
     same, none = colourings.by_column(np.full(3, 7.0)), colourings.by_column(np.full(3, np.nan))
     assert (same.low, same.high) == (7, 7)
     assert none.colours_of(np.arange(3)) == [UNLABELLED_COLOUR] * 3
+
+
+def test_time_runs_from_dark_to_bright_and_the_marks_are_times():
+    day, start = 86_400.0, 1_700_000_000.0
+    found = colourings.by_time(np.array([start, np.nan, start + day, start + 2 * day]))
+    assert (found.palette, found.marks_are_times) == (COPPER, True)
+    assert [mark[:10] for mark in found.marks] == ["2023-11-14", "2023-11-15", "2023-11-16"]
+    colours = found.colours_of(np.arange(4))
+    assert (colours[0], colours[1], colours[3]) == (COPPER[0].lower(), UNLABELLED_COLOUR, COPPER[-1].lower())
+    one, none = colourings.by_time(np.full(2, start)), colourings.by_time(np.full(2, np.nan))
+    assert len(one.marks) == 1
+    assert (none.marks, none.marks_are_times) == ((), False)
