@@ -18,7 +18,8 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.million import median_ms
 from core.labels.actions import history, label, undo
 from core.probe.live import refit
-from core.probe.strategies import MOST_TAKEN, OFFERED, POOL_SAMPLE, STRATEGIES, Need, Pool, Strategy
+from core.probe.offered import OFFERED
+from core.probe.strategies import MOST_TAKEN, POOL_SAMPLE, STRATEGIES, Need, Pool, Strategy
 from core.probe.suggest import more_like, suggest
 from core.study.run import MOST_A_SIDE
 from core.study.simulate import Simulation

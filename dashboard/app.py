@@ -1,17 +1,13 @@
 """Composition root: builds one page per browser tab from the shared parts of one server."""
 
-import errno
 import logging
-import os
 import socket
-import webbrowser
 from typing import Any
 from urllib.parse import urlencode
 
 import panel as pn
 from panel.io.server import DocHandler
 
-from core.errors import InputError
 from dashboard.actions import Actions
 from dashboard.console import this_user
 from dashboard.documents import adapt_panel
@@ -21,15 +17,12 @@ from dashboard.routes import patterns
 from dashboard.server import Server, start, stop
 from dashboard.settings import Settings
 from dashboard.skeleton import send_skeleton_first
+from dashboard.starting import Starting
 from dashboard.state import SessionState
 from dashboard.views.page import Page
 from dashboard.wall import doors, raise_wall, server_options
 
 LOG = logging.getLogger("lassoscope")
-PORT_TROUBLES = {
-    errno.EADDRINUSE: "; stop the program that uses it, or choose another with --port (0 takes a free one)",
-    errno.EACCES: "; choose one from 1024 on with --port",
-}
 KEEP_SESSION_MS = 300_000  # a tab survives five minutes of a sleeping laptop
 
 
@@ -114,36 +107,18 @@ def listen(server: Server) -> Any:
     return panel_server
 
 
-def need_port(settings: Settings) -> None:
-    """Check that the port is free, before a workspace is opened.
+def serve(settings: Settings, starting: Starting) -> None:
+    """Serve until Ctrl-C or a termination signal.
 
-    Raises:
-        InputError: if another program has it, this user may not have it, or the machine has no such address.
+    Args:
+        starting: what listens on the port until the server can.
     """
-    try:
-        found = socket.getaddrinfo(settings.address or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, place in found:
-            with socket.socket(family, kind, protocol) as tried:
-                if os.name == "posix":  # as the server does: a port that was closed a moment ago is free
-                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                tried.bind(place)
-                tried.listen()
-    except (OSError, UnicodeError) as error:
-        said = PORT_TROUBLES.get(getattr(error, "errno", None) or 0, "; --address 127.0.0.1 means this machine only")
-        what = getattr(error, "strerror", None) or "no such address"
-        raise InputError(f"Port {settings.port} at {settings.address} cannot be used ({what}){said}.") from None
-
-
-def serve(settings: Settings, *, open_browser: bool) -> None:
-    """Serve until Ctrl-C or a termination signal."""
     pn.extension("tabulator", reconnect=False)  # `Connection` finds the way back
-    need_port(settings)
     server = start(settings)
     try:
+        starting.close()
         panel_server = listen(server)
-        _announce(settings, panel_server.port, open_browser)
+        LOG.warning("serving %s at %s (Ctrl-C stops)", settings.workspace, settings.url())
         panel_server.run_until_shutdown()
     finally:
         stop(server)
@@ -152,11 +127,3 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
 def _free_port(address: str) -> int:
     with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         return int(probe.getsockname()[1])
-
-
-def _announce(settings: Settings, port: int, open_browser: bool) -> None:
-    host = "localhost" if settings.address in ("127.0.0.1", "0.0.0.0", "::") else settings.address
-    url = f"http://{host}:{port}/"
-    LOG.warning("serving %s at %s (Ctrl-C stops)", settings.workspace, url)
-    if open_browser:
-        webbrowser.open(url)

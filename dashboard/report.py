@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from core.palette import BLUE, GREEN, GREY, OLIVE, ORANGE, PURPLE, SKY, VERMILION, VIOLET
 from core.probe.strategies import STRATEGIES
 from core.store.files import atomic_path
+from core.study.options import FEATURE_TITLES
 from core.study.report import (
     ACTIVE,
     BASELINE,
-    FEATURE_TITLES,
     MANY,
     Difference,
     Result,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.devices import pick_device
+from core.map.raster import warm
 from core.study.run import BrokenRun, Experiment, experiment_folders, read_study
 from core.training.runs import METRICS, SILENT_SECONDS, RunRecord, read_run, training_folders
 from core.workspace import Workspace
@@ -21,7 +22,6 @@ from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
 from dashboard.shared import Shared
-from dashboard.views.map import warm
 
 LOG = logging.getLogger("lassoscope")
 M_ARENA_MAX = -8  # of glibc's mallopt
@@ -93,7 +93,6 @@ def start(settings: Settings) -> Server:
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
     refits = RefitWorker(workspace, shared, hub.publish)
-    warm()
     charts.warm()
     server = Server(
         settings=settings,
@@ -132,6 +131,7 @@ def start(settings: Settings) -> Server:
     known = (shared.encoders, shared.gold_columns, shared.colour_columns)
     for read in (shared.grid, *known, shared.refresh_curves):  # here, so that no event loop does
         read()
+    server.draw_pool.submit(warm)  # takes seconds; what is drawn meanwhile waits for the same kernels
     server.refits.request()
     server.slow_pool.submit(_standardise, workspace)
     gc.collect()

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         named = [origin.strip() for origin in self.origins.split(",") if origin.strip()]
         return named or [f"{host}:{self.port}" for host in ("localhost", "127.0.0.1")]
 
+    def url(self) -> str:
+        """Return where a browser on this machine finds the page."""
+        host = "localhost" if self.address in ("127.0.0.1", "0.0.0.0", "::") else self.address
+        return f"http://{host}:{self.port}/"
+
     def host_names(self) -> set[str]:
         """Return the host names, without ports, under which a browser may open the server, including those of this machine."""
         return {urlsplit(f"//{origin}").hostname or "" for origin in self.allowed_origins()} | {self.address.lower()}

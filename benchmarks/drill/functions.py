@@ -22,7 +22,8 @@ from core.maths.logistic import Probe, fit_probe
 from core.maths.neighbours import neighbours
 from core.maths.precision_recall import PRCurve, pr_curve_of_many
 from core.maths.representatives import LLOYD_STEPS
-from core.probe.strategies import OFFERED, POOL_SAMPLE, STRATEGIES, highest
+from core.probe.offered import OFFERED
+from core.probe.strategies import POOL_SAMPLE, STRATEGIES, highest
 
 MILLION = 1_000_000
 TAKEN, TOP, ALIKE, K, PICKED, QUERIES = 10_000, 1_000, 100, 15, 10, 16

@@ -11,6 +11,7 @@ from core.arrays import IntArray
 from core.devices import to_device, to_host
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
+from core.probe.offered import FIRST_ROUND
 
 POOL_SAMPLE = 50_000  # k-means on more images changes the picks little and takes minutes at 1M
 TYPICAL_SAMPLE = 20_000  # the cost grows with the square of the cluster sizes
@@ -270,10 +271,6 @@ STRATEGIES: dict[str, Strategy] = {
         ),
     )
 }
-WITHOUT_COLUMN = tuple(name for name, strategy in STRATEGIES.items() if strategy.needs != Need.COLUMN)
-OFFERED = tuple(name for name, strategy in STRATEGIES.items() if strategy.offered)
-FIRST_ROUND = 10  # diverse labels before uncertainty is meaningful
-ROUND = 10  # labels between two refits, in a study
 
 
 def automatic(n_labelled: int, *, has_score: bool) -> str:

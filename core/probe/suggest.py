@@ -14,7 +14,8 @@ from core.embeddings.neighbours import nearest
 from core.errors import InputError
 from core.maths.uncertainty import probability
 from core.missing import missing_for_score
-from core.probe.strategies import FIRST_ROUND, STRATEGIES, WITHOUT_COLUMN, Need, Pool, automatic
+from core.probe.offered import FIRST_ROUND, WITHOUT_COLUMN
+from core.probe.strategies import STRATEGIES, Need, Pool, automatic
 from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, score_columns
 from core.wording import percent

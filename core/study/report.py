@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
+from core.study.options import FEATURE_TITLES
 from core.study.simulate import Round
 
 GOAL = 0.8  # precision at 90% recall that the first version of this project reached with 100 labels
@@ -14,11 +15,6 @@ CONFIDENCE = 0.95
 FEW, MANY = 10, 100  # budgets of the two paired tables
 Metric = Literal["accuracy", "balanced_accuracy", "average_precision", "precision_at_recall"]
 SELECTED, ACTIVE, BASELINE = "diverse", "uncertain", "random"
-FEATURE_TITLES = {
-    "encoder": "the encoder's embeddings",
-    "untrained": "the same network untrained",
-    "pixels": "PCA of the pixels",
-}
 
 
 class Result(Round):

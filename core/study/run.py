@@ -26,18 +26,18 @@ from core.arrays import BoolArray, FloatArray, IntArray, JsonObject, Progress, i
 from core.catalog.class_names import hint
 from core.encoders.chosen import encoders
 from core.errors import InputError, WorkspaceError
-from core.probe.strategies import STRATEGIES, WITHOUT_COLUMN, Need
+from core.probe.offered import WITHOUT_COLUMN
+from core.probe.strategies import STRATEGIES, Need
 from core.score_columns.keep import flagged_scores, score_column
 from core.store.files import atomic_path, write_json_atomic
-from core.study.report import FEATURE_TITLES, Result, conclude, paired_table, summarise
+from core.study.options import BUDGETS, FEATURES
+from core.study.report import Result, conclude, paired_table, summarise
 from core.study.simulate import GRID, METRICS, split
 from core.wording import counted
 from core.workers import end_with_parent
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.study")
-BUDGETS = (10, 20, 50, 100, 200)
-FEATURES = tuple(FEATURE_TITLES)
 MOST_SEEDS = 1_000
 MOST_A_SIDE = 4_000  # limit of images in the pool, and in the test set, of a seed
 MOST_IMAGES = 20_000  # of the workspace that are used; a seeded draw if there are more

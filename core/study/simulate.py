@@ -15,7 +15,8 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.maths.logistic import fit_logistic
 from core.maths.precision_recall import pr_curve, precision_at_recall, precision_at_recalls
 from core.maths.uncertainty import closeness
-from core.probe.strategies import ROUND, STRATEGIES, Need, Pool, automatic
+from core.probe.offered import ROUND
+from core.probe.strategies import STRATEGIES, Need, Pool, automatic
 
 RECALL = 0.9  # recall at which precision is reported
 GRID = np.linspace(0.01, 1, 100)  # recalls at which precision-recall curves are compared

@@ -1,13 +1,11 @@
 """The command that holds other models' scores against the probe: compare."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.errors import InputError
-from core.maths.precision_recall import Range
 from core.probe.live import refit
-from core.probe.scorers import Scorer, compare_scorers, describe_scorer
 from core.probe.stacked import keep_stacked
 from core.score_columns.files import PREFIX
 from core.score_columns.keep import DIRECTIONS, remove_column, score_columns
@@ -16,6 +14,10 @@ from core.workspace import Workspace
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, JsonOption, WorkspaceOption
 from dashboard.console import finish, sentences
+
+if TYPE_CHECKING:
+    from core.maths.precision_recall import Range
+    from core.probe.scorers import Scorer
 
 
 @app.command()
@@ -33,6 +35,8 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Hold the scores of models you already have against the probe, alone and stacked, on the same check labels."""
+    from core.probe.scorers import compare_scorers, describe_scorer
+
     if recall is not None and not 0 < recall <= 1:
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
     with Workspace(workspace, read_only=not (stack or remove)) as space:
@@ -59,7 +63,7 @@ def compare(
     finish("\n".join([*told, *words, *warnings]), {"recall": goal, "scorers": records}, as_json=json)
 
 
-def _record(found: Scorer) -> dict[str, object]:
+def _record(found: "Scorer") -> dict[str, object]:
     against = found.against
     return {
         "name": found.name,
@@ -82,5 +86,5 @@ def _record(found: Scorer) -> dict[str, object]:
     }
 
 
-def _range(found: Range | None) -> list[float] | None:
+def _range(found: "Range | None") -> list[float] | None:
     return None if found is None else [found.value, found.low, found.high]

@@ -5,16 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import AppError, InputError, WorkspaceError
-from core.evidence.threshold import figures_record
 from core.labels.gold import gold_columns, has_gold
 from core.labels.policies import policies, policy_named
-from core.maths.precision_recall import precision_at_recall
 from core.missing import missing_for_probe, missing_for_score
-from core.probe.curves import NamedCurve, describe_curve
 from core.probe.live import refit
-from core.probe.live_curves import curves as live_curves
-from core.probe.strategies import WITHOUT_COLUMN
-from core.study.run import BUDGETS, FEATURES
+from core.probe.offered import WITHOUT_COLUMN
+from core.study.options import BUDGETS, FEATURES
 from core.wording import counted
 from core.workspace import Workspace
 from dashboard.cli.main import app
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from core.evidence.openings import Opening
     from core.evidence.path import Step
     from core.evidence.subject import Subject
+    from core.probe.curves import NamedCurve
 
 POLICY = "One of the policies."
 
@@ -118,6 +115,9 @@ def curves(
     json: JsonOption = False,
 ) -> None:
     """Compute the precision-recall curves of a probe fitted on the current labels."""
+    from core.probe.curves import describe_curve
+    from core.probe.live_curves import curves as live_curves
+
     with Workspace(workspace, read_only=True) as space:
         if gold and not has_gold(space, gold):
             known = ", ".join(gold_columns(space)) or "none"
@@ -130,7 +130,9 @@ def curves(
     finish(sentence, {"labels": n_labels, "curves": records}, as_json=json)
 
 
-def _curve_record(named: NamedCurve) -> dict[str, object]:
+def _curve_record(named: "NamedCurve") -> dict[str, object]:
+    from core.maths.precision_recall import precision_at_recall
+
     if named.curve is None:
         return {"key": named.key, "title": named.title, "missing": named.missing, "note": named.note}
     recall, precision, thresholds = named.curve.thinned()
@@ -289,6 +291,7 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     from core.evidence.sentences import footer
     from core.evidence.sentences import promise as promise_words
     from core.evidence.thousand import thousand_words
+    from core.evidence.threshold import figures_record
 
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = openings.promised_figures(opened, sample)

@@ -12,8 +12,7 @@ from core.labels.policies import remove_policy, set_policy, uncovered
 from core.missing import missing_for_suggestions
 from core.overview import file_of, summary
 from core.probe.live import refit
-from core.probe.strategies import FIRST_ROUND, OFFERED
-from core.probe.suggest import suggest as choose_images
+from core.probe.offered import FIRST_ROUND, OFFERED
 from core.store.files import shown
 from core.wording import counted, target
 from core.workspace import Workspace
@@ -134,6 +133,8 @@ def suggest(
     json: JsonOption = False,
 ) -> None:
     """Suggest the images whose labels would teach the model most."""
+    from core.probe.suggest import suggest as choose_images
+
     with Workspace(workspace, read_only=True) as space:
         refit(space, save=False)
         picks = [

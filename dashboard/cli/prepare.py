@@ -1,5 +1,7 @@
 """Commands that prepare and serve a workspace: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
 
+import logging
+import webbrowser
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -11,7 +13,6 @@ from core.encoders.chosen import encoders as known_encoders
 from core.errors import InputError, WorkspaceError
 from core.intake.ingest import ingest as take_in
 from core.labels.classes import parse_classes
-from core.map.project import project as lay_out_map
 from core.overview import Summary, file_of, summary
 from core.probe.live import refit
 from core.store.files import shown
@@ -34,7 +35,9 @@ from dashboard.cli.options import (
 from dashboard.console import bars, finish, is_at_terminal, progress, sentences
 from dashboard.extras import needs
 from dashboard.settings import Settings
+from dashboard.starting import Starting
 
+LOG = logging.getLogger("lassoscope")
 EMBEDDED = "fashion"  # the demo data set that is shipped with the program
 
 
@@ -67,6 +70,7 @@ def demo(
 def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
     from core.demo.datasets import DATASETS, fetch_dataset, write_demo_images
     from core.encoders.embed import embed as embed_images
+    from core.map.project import project as lay_out_map
 
     if _is_ready(folder):
         with Workspace(folder, read_only=True) as ready:
@@ -236,6 +240,8 @@ def project(
     json: JsonOption = False,
 ) -> None:
     """Lay the images out on a map with UMAP."""
+    from core.map.project import project as lay_out_map
+
     with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
         result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
     trust = result["trustworthiness"]
@@ -379,6 +385,11 @@ def serve(
 
 
 def _serve(settings: Settings, open_browser: bool) -> None:
-    from dashboard.app import serve as serve_page
+    with Starting(settings.address, settings.port) as starting:
+        settings = settings.model_copy(update={"port": starting.port})
+        LOG.warning("starting; %s will be at %s in some seconds (Ctrl-C stops)", settings.workspace, settings.url())
+        if open_browser:
+            webbrowser.open(settings.url())
+        from dashboard.app import serve as serve_page  # not sooner: it takes seconds, which the page above answers for
 
-    serve_page(settings, open_browser=open_browser)
+        serve_page(settings, starting)

@@ -9,9 +9,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.probe.strategies import STRATEGIES, WITHOUT_COLUMN
-from core.study.report import FEATURE_TITLES
-from core.study.run import FEATURES, BrokenRun, Experiment, ExperimentConfig
+from core.probe.offered import WITHOUT_COLUMN
+from core.probe.strategies import STRATEGIES
+from core.study.options import FEATURE_TITLES, FEATURES
+from core.study.run import BrokenRun, Experiment, ExperimentConfig
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName

@@ -32,7 +32,7 @@ from bokeh.plotting import figure
 from core.arrays import FloatArray
 from core.errors import InputError
 from core.map.grid import LassoMode, combine
-from core.map.raster import Picture, View, warm
+from core.map.raster import Picture, View
 from core.palette import DARK, INK, LIGHT, WHITE
 from dashboard.choices import Room
 from dashboard.coalesce import Coalesce
@@ -41,8 +41,6 @@ from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
 from dashboard.shared import Same
 from dashboard.theme import styled
 from dashboard.views.components.map_overlay import MapOverlay, Tip
-
-__all__ = ["MapPane", "warm"]
 
 REACH = 12  # px around the mouse in which a point is found
 MARGIN = 0.04  # of the data's extent, left free around it

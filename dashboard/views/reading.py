@@ -12,7 +12,7 @@ import param
 from core.catalog.criterion import Criterion
 from core.catalog.records import Source
 from core.missing import missing_for_suggestions, missing_side
-from core.probe.strategies import FIRST_ROUND, OFFERED
+from core.probe.offered import FIRST_ROUND, OFFERED
 from core.probe.suggest import Suggestion
 from dashboard.actions import Actions
 from dashboard.actions.runner import Unsaved

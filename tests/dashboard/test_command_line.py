@@ -9,9 +9,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from core.workspace import Workspace
-from dashboard.app import need_port
 from dashboard.cli import app
-from dashboard.settings import Settings
+from dashboard.starting import Starting
 
 NUMBERS = ("", "-1", "0", "x", "1e400", "nan", "-inf", "1.5", "²", "0x10", "99999999999999999999", "--")
 WHOLE = ("-1", "", "x", "nan", "inf", "1.5", "²", "99999999999999999999")  # for commands that would work on with a good one
@@ -173,7 +172,8 @@ def test_a_port_that_is_taken_is_reported_before_the_workspace_is_opened(tmp_pat
         result = run("serve", "-w", tmp_path / "none", "--no-browser", "--port", taken.getsockname()[1])
     assert result.exit_code == 1
     assert "Address already in use" in result.output
-    need_port(Settings(port=0))
+    with Starting("127.0.0.1", 0) as starting:
+        assert starting.port
 
 
 def test_a_command_without_a_home_or_a_user_name_works(place, monkeypatch):

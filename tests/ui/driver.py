@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,30 +37,41 @@ RECORD_SELECTIONS = """() => {
 class Server:
     """`lassoscope serve` as a user starts it; unless it starts cold, the imports are done before."""
 
-    def __init__(self, folder: Path, *, cold: bool = False, **environment: str) -> None:
+    def __init__(self, folder: Path, *, cold: bool = False, waits: bool = True, **environment: str) -> None:
         self.folder, self.cold, self.environment = folder, cold, environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.start()
+        self.start(waits=waits)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, *, waits: bool = True) -> None:
         words = ["serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
-        self.process = forking("dashboard.app").Process(
+        self.process = forking("tests.ui.warm").Process(
             target=_command, args=(words, self.folder / "server.log", self.environment, self.cold)
         )
         self.process.start()
-        for _ in range(240):
+        if waits:
+            self.wait(f"{self.url}/liveness")
+
+    def wait(self, url: str, status: int = 200) -> None:
+        """Wait until the server answers with that status: 503 says that it is starting."""
+        for _ in range(1_200):
             try:
-                urllib.request.urlopen(f"{self.url}/liveness", timeout=2).close()
-                return
+                urllib.request.urlopen(url, timeout=2).close()
+                found = 200
+            except urllib.error.HTTPError as refused:
+                found = refused.code
+                refused.close()
             except OSError:
-                assert self.process.is_alive(), (self.folder / "server.log").read_text()
-                time.sleep(0.25)
+                found = None
+            if found == status:
+                return
+            assert self.process.is_alive(), (self.folder / "server.log").read_text()
+            time.sleep(0.05)
         self.kill()  # else the test process would wait for it at its end
         raise AssertionError("the server did not start")
 

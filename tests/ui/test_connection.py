@@ -134,3 +134,16 @@ def test_a_restart_that_ends_the_login_leads_through_it_to_the_same_place(browse
     finally:
         page.context.close()
         server.kill()
+
+
+def test_a_page_that_is_opened_while_the_server_starts_goes_on_by_itself(browser, prepared):
+    server, page = Server(prepared, cold=True, waits=False), browser.new_context().new_page()
+    try:
+        server.wait(f"{server.url}/", 503)
+        page.goto(f"{server.url}/?page=history")
+        expect(page.get_by_role("heading", name="Lassoscope is starting")).to_be_visible()
+        expect(page.get_by_role("button", name="History", pressed=True)).to_be_visible(timeout=90_000)
+        assert (prepared / "server.log").read_text().rpartition("lassoscope WARNING starting")[2].count("serving") == 1
+    finally:
+        page.context.close()
+        server.kill()

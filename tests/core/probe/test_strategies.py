@@ -8,7 +8,8 @@ import torch
 
 from core.errors import InputError
 from core.maths.representatives import farthest, medoids, typical
-from core.probe.strategies import STRATEGIES, Pool, automatic, cut, highest
+from core.probe.offered import OFFERED, WITHOUT_COLUMN
+from core.probe.strategies import STRATEGIES, Need, Pool, automatic, cut, highest
 
 
 def make_pool(rng, n=300, groups=None):
@@ -134,3 +135,8 @@ def test_typical_images_lie_in_the_densest_place_of_their_cluster():
     dense, thin = rng.normal((1.0, 0.0), 0.05, (60, 2)), rng.normal((-1.0, 0.0), 0.8, (60, 2))
     x = torch.from_numpy(np.concatenate([dense, thin]).astype(np.float32))
     assert typical(x, n=1, rng=rng)[0] < 60  # the centre of all lies between the two crowds
+
+
+def test_the_names_that_are_offered_are_those_of_the_registry():
+    assert tuple(name for name, found in STRATEGIES.items() if found.offered) == OFFERED
+    assert tuple(name for name, found in STRATEGIES.items() if found.needs != Need.COLUMN) == WITHOUT_COLUMN

@@ -16,9 +16,9 @@ from sklearn.metrics import accuracy_score, average_precision_score, balanced_ac
 from core.catalog.score_columns import NewColumn
 from core.errors import InputError
 from core.probe.strategies import STRATEGIES
+from core.study.options import BUDGETS
 from core.study.report import conclude, difference, pairs, summarise
 from core.study.run import (
-    BUDGETS,
     ExperimentConfig,
     experiment_folders,
     read_experiment,
