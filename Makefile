@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements.lock
 UV := $(BIN)/python tools/uv.py
+AXE := tests/ui/axe/node_modules/.package-lock.json
 
 # Where it is set, as in many containers, every process would compile all libraries again: seconds at each start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,13 +29,18 @@ run: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-test-ui: setup
+# axe-core, whose rules for accessible pages a browser test applies: from npm, by the lock file; without npm that test is skipped.
+$(AXE): tests/ui/axe/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/ui/axe && touch $@; \
+	  else echo "no npm: the browser test by axe-core will be skipped"; fi
+
+test-ui: setup $(AXE)
 	$(BIN)/python -m pytest -m ui
 
 test-wheel:
 	tools/test_wheel.sh
 
-test-all: setup
+test-all: setup $(AXE)
 	$(BIN)/python -m pytest -m 'not gpu'
 
 check: setup

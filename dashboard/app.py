@@ -12,7 +12,7 @@ from dashboard.actions import Actions
 from dashboard.console import this_user
 from dashboard.documents import adapt_panel
 from dashboard.hub import Topics
-from dashboard.login import Login
+from dashboard.login import THEME_COOKIE, Login, value_of
 from dashboard.routes import patterns
 from dashboard.server import Server, start, stop
 from dashboard.settings import Settings
@@ -46,9 +46,11 @@ def open_tab(server: Server) -> Page:
     actions = Actions(state, server, document)
     if notes := server.workspace.notes():  # such as read-only or damaged
         actions.say(" ".join(notes), error=True)
-    page = Page(state=state, actions=actions, draw_pool=server.draw_pool)
-    if document is not None and document.session_context is not None:
-        asked = document.session_context.request.arguments
+    request = document.session_context.request if document is not None and document.session_context is not None else None
+    dark = request is not None and value_of(request.cookies, THEME_COOKIE) == "dark"
+    page = Page(state=state, actions=actions, draw_pool=server.draw_pool, dark=dark)
+    if request is not None:
+        asked = request.arguments
         page.address.go(urlencode({name: values[-1].decode(errors="replace") for name, values in asked.items()}))
 
     def close(_context: Any) -> None:
@@ -113,7 +115,7 @@ def serve(settings: Settings, starting: Starting) -> None:
     Args:
         starting: what listens on the port until the server can.
     """
-    pn.extension("tabulator", reconnect=False)  # `Connection` finds the way back
+    pn.extension(reconnect=False)  # `Connection` finds the way back
     server = start(settings)
     try:
         starting.close()

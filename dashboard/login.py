@@ -22,12 +22,13 @@ from bokeh.server.auth_provider import AuthProvider
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
-from dashboard.theme import colour_variables, css
+from dashboard.theme import css, tokens
 
 LOGIN_DAYS = 1
 USER_COOKIE = "user"  # Panel reads the analyst's name from it
 KNOWN_COOKIE = "known"  # a browser that has logged in before, see `Tries`
 KNOWN_DAYS = 30
+THEME_COOKIE = "lassoscope-theme"  # "light" or "dark", written by `ThemeMemory`
 LONGEST_NAME = 64
 NAME_SIGNS = set(" .,-_+@'’()")
 
@@ -39,7 +40,7 @@ SHARED_TRIES = 60  # wrong passwords of all unknown browsers together at once, a
 SHARED_SECONDS = 5.0  # one in so many seconds
 
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="en" data-theme="{theme}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -254,8 +255,10 @@ class LoginHandler(RequestHandler):
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
         name = html.escape(clean_name(self.get_body_argument("username", "")))
+        theme = self.get_cookie(THEME_COOKIE, "")
+        theme = "dark" if theme == "dark" else "light"
         alert = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
-        self.finish(PAGE.format(style=colour_variables() + css("login"), name=name, longest=LONGEST_NAME, alert=alert))
+        self.finish(PAGE.format(style=tokens() + css("login"), theme=theme, name=name, longest=LONGEST_NAME, alert=alert))
 
 
 class LogoutHandler(RequestHandler):

@@ -14,7 +14,7 @@ from bokeh.document import Document
 from bokeh.server.callbacks import NextTickCallback
 from tornado.web import RequestHandler
 
-from dashboard.theme import colour_variables, css
+from dashboard.theme import css, tokens
 
 LONGEST = 60.0  # s that a page may take to be built
 PAUSE = 0.005  # s between two looks whether it is
@@ -25,7 +25,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def skeleton() -> str:
     """Return the beginning of the page's HTML: static, with its style, and without anything of the workspace."""
     text = (TEMPLATES / "skeleton.html").read_text(encoding="utf-8")
-    return text.replace("{style}", colour_variables() + css("skeleton"))
+    return text.replace("{style}", tokens() + css("skeleton"))
 
 
 @cache

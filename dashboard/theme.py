@@ -41,6 +41,9 @@ COMPONENTS: dict[str, Any] = {
     },
     # The steppers of number fields have no name for a screen reader; the arrow keys do the same.
     "MuiInputAdornment": {"styleOverrides": {"root": {"& .MuiIconButton-sizeSmall": {"display": "none"}}}},
+    # The bar below the header, while a model is fitted; and the page's name as its one heading of the first level.
+    "MuiLinearProgress": {"defaultProps": {"aria-label": "Learning from the labels"}},
+    "MuiTypography": {"defaultProps": {"variantMapping": {"h3": "h1", "h5": "div"}}},
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "4px 9px"}}},
     "MuiTab": {"styleOverrides": {"root": {"textTransform": "none", "minWidth": 0, "minHeight": 40, "padding": "8px 12px"}}},
     "MuiTabs": {"styleOverrides": {"root": {"minHeight": 40}}},
@@ -66,6 +69,12 @@ def css(name: str) -> str:
 def styled(*classes: str, sheet: str = "layout") -> dict[str, list[str]]:
     """Return the options that give a component classes of a stylesheet."""
     return {"css_classes": list(classes), "stylesheets": [css(sheet)]}
+
+
+@cache
+def tokens() -> str:
+    """Return a stylesheet that gives the whole document colours, and the scale of spaces, type and touch targets."""
+    return colour_variables() + css("scale")
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import core
 import dashboard
-from dashboard.theme import colour_variables
+from dashboard.theme import tokens
 from tools.rooms import with_picture
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,7 +88,7 @@ def test_colours_are_in_the_palette():
 def test_stylesheets_use_only_variables_that_are_set():
     libraries = re.compile("mui-|panel-|bokeh-")
     scripts = "".join(file.read_text() for file in ROOT.glob("dashboard/**/*.js"))
-    known = set(re.findall(r"--([\w-]+):", colour_variables())) | set(re.findall(r'setProperty\("--([\w-]+)"', scripts))
+    known = set(re.findall(r"--([\w-]+):", tokens())) | set(re.findall(r'setProperty\("--([\w-]+)"', scripts))
     used = {name for file in ROOT.glob("dashboard/**/*.css") for name in re.findall(r"var\(--([\w-]+)", file.read_text())}
     assert {name for name in used if not libraries.match(name)} <= known
 

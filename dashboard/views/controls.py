@@ -15,6 +15,7 @@ from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import hint
 
 COLOURS = {  # where the name is not enough
     ColourBy.ADDED: "time added",
@@ -72,7 +73,7 @@ class Controls(pn.viewable.Viewer):
         copies = pmui.Checkbox.from_param(
             self.state.param.copies,
             label="Near-duplicates as one",
-            description="Show near-duplicates as one picture with a count, and label them together",
+            description="",
             size="small",
             margin=(0, 4),
         )
@@ -89,7 +90,7 @@ class Controls(pn.viewable.Viewer):
             colour_by,
             self._legend,
             mode,
-            copies,
+            pn.Row(copies, hint("near-duplicates"), margin=0),
             pn.FlexBox(undo, guide, margin=0),
             ExposureLine(state=self.state),
             sizing_mode="stretch_both",

@@ -18,9 +18,10 @@ from dashboard.charts import NOTHING, Chart, band, line
 from dashboard.choices import GOLD_COLUMN
 from dashboard.curve_files import FORMATS, Drawn
 from dashboard.state import SessionState
-from dashboard.theme import ACTIVE, COLUMNS, NAIVE, RANDOM, css, styled
+from dashboard.theme import ACTIVE, COLUMNS, NAIVE, RANDOM, styled
 from dashboard.views.download import Download
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import hint, term
 from dashboard.views.words import words
 
 COLOURS = {"training": NAIVE, "active": ACTIVE, "random": RANDOM, **{f"column-{k}": c for k, c in enumerate(COLUMNS)}}
@@ -36,12 +37,6 @@ COUNTS = (
 )
 SHARES = COUNTS[1:3]  # an average over probes has no threshold of its own
 NAMES = {"training": "training labels (optimistic)", "active": "active: your labels", "random": "random labels"}
-TERMS = {
-    "labels": "Labels that the model learned from.",
-    "AP": "Average precision: the mean of precision over all recalls; 1 is perfect, chance is the share of flagged images.",
-    "precision": "Precision: of the images that are reviewed, the share that is flagged.",
-    "recall": "Recall: of all flagged images, the share that is reviewed.",
-}
 
 
 class CurvesPane(pn.viewable.Viewer):
@@ -54,7 +49,7 @@ class CurvesPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._chart: Chart | None = None  # with the curves there have been: each adds 15 ms to what a page costs to build
         self._place = pn.Column(sizing_mode="stretch_width", margin=0, visible=False, **styled("holds-chart", sheet="evidence"))
-        self._words = words(margin=(0, 8), css_classes=["curve-words"], stylesheets=[css("words"), css("evidence")])
+        self._words = words(margin=(0, 8), css_classes=["curve-words"], sheets=["evidence"])
         self._ask = pmui.Button(
             label="",
             description="Go to Check and read for live curves",
@@ -69,7 +64,7 @@ class CurvesPane(pn.viewable.Viewer):
             label="By known answers",
             visible=GOLD_COLUMN in self.state.shared.gold_columns(),
             size="small",
-            description=f"Judge by the column '{GOLD_COLUMN}' that came with the images, on check images that are not sealed",
+            description="",
             margin=(0, 4),
         )
         self._files = {kind: Download(label=kind.upper(), actions=self.actions) for kind in FORMATS}
@@ -81,7 +76,13 @@ class CurvesPane(pn.viewable.Viewer):
             self._place,
             self._words,
             self._ask,
-            pn.FlexBox(self._switch, *(file.button for file in self._files.values()), margin=0, align_items="center"),
+            pn.FlexBox(
+                self._switch,
+                hint("known answers", visible=self._switch.visible),
+                *(file.button for file in self._files.values()),
+                margin=0,
+                align_items="center",
+            ),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -143,8 +144,8 @@ class CurvesPane(pn.viewable.Viewer):
             return f'<div class="note">{html.escape(missing)}</div>'
         recall = self.state.workspace.check_set.recall
         head = (
-            f"<tr><th></th><th>{_term('labels')}</th><th>{_term('AP')}</th>"
-            f"<th>{_term('precision')} at {target(recall)} {_term('recall')}</th></tr>"
+            f"<tr><td></td><th>labels</th><th>{term('average precision')}</th>"
+            f"<th>{term('precision')} at {target(recall)} {term('recall')}</th></tr>"
         )
         body = "".join(_row(layer, named) for layer, named in found.items() if named.curve is not None)
         notes = [_basis(found), *_notes(found)]
@@ -168,10 +169,6 @@ def _chart(layers: Sequence[str]) -> Chart:
             tips=(("", NAMES.get(layer, "score column")), *tips),
         )  # fmt: skip
     return Chart(found, x="recall", y="precision", xlim=(0, 1.01), ylim=(0, 1.03), height=HEIGHT, xticks=6, yticks=6)
-
-
-def _term(name: str) -> str:
-    return f'<abbr title="{html.escape(TERMS[name])}">{name}</abbr>'
 
 
 def _name(layer: str, named: NamedCurve) -> str:

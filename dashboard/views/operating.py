@@ -100,7 +100,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._fold.param.watch(lambda _: self._on_fold(), "open")
         self._tabs = self._detail_tabs()
         self._details = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        self._promise = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._promise = words(margin=(0, 8), sheets=["operating"])
         self._steps = Steps(on_step=self._on_step, width=PATH_WIDTH, margin=(4, 8))
         self._layout = pn.Column(
             pn.Row(
@@ -121,7 +121,7 @@ class OperatingPage(pn.viewable.Viewer):
     # -- columns --
 
     def _chart_column(self) -> pn.Column:
-        self._closed = words("Loading…", margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._closed = words("Loading…", margin=(0, 8), sheets=["operating"])
         self._slider = pmui.FloatSlider(
             label="Threshold",
             start=-1,
@@ -148,7 +148,7 @@ class OperatingPage(pn.viewable.Viewer):
         return pn.Column(self._closed, self._charts, sizing_mode="stretch_width", max_width=1100, margin=(0, 4))
 
     def _handle_column(self) -> pn.Column:
-        self._outcome = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._outcome = words(margin=(0, 8), sheets=["operating"])
         self._above, self._below = (
             Gallery(
                 view=self.state.privacy_view, empty="", tile_size=56, sizing_mode="stretch_width", height=GALLERY_HEIGHT,
@@ -170,8 +170,8 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _detail_tabs(self) -> pmui.Tabs:
         self._shown = words(margin=(0, 8))
-        self._words = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
-        self._by_class = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._words = words(margin=(0, 8), sheets=["operating"])
+        self._by_class = words(margin=(0, 8), sheets=["operating"])
         self._typed, self._want_recall, self._want_precision = (
             number_field(label, width=130) for label in ("Threshold", "Recall about", "Precision about")
         )

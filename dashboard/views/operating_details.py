@@ -16,7 +16,6 @@ from core.maths.precision_recall import Range
 from core.wording import between, counted, per_thousand
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
-from dashboard.theme import css
 from dashboard.views.echoes import Echoes
 from dashboard.views.number_field import asked_number, number_field, written
 from dashboard.views.operating_words import grid, small
@@ -46,7 +45,7 @@ class CostsTab(pn.viewable.Viewer):
             label="Show the cheapest threshold", size="small", variant="outlined", color="default", margin=(12, 8),
             on_click=lambda _: self.to_cheapest(),
         )  # fmt: skip
-        self._words = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._words = words(margin=(0, 8), sheets=["operating"])
         self._layout = pn.Column(
             pn.Row(self._miss, self._wrong, self._go, margin=(8, 0, 0, 0)), self._words, sizing_mode="stretch_width", margin=0
         )

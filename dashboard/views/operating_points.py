@@ -19,7 +19,6 @@ from core.evidence.threshold import figures_at
 from core.wording import percents
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
-from dashboard.theme import css
 from dashboard.views.components.ask import Ask, Option
 from dashboard.views.download import Download
 from dashboard.views.operating_words import grid, minute, small
@@ -51,7 +50,7 @@ class PointsColumn(pn.viewable.Viewer):
         self._view: OpeningView | None = None
         self._threshold: float | None = None  # the one that is shown
         self._stopped: threading.Event | None = None  # of the export that runs
-        self._table = words(margin=(0, 8), stylesheets=[css("words"), css("operating")])
+        self._table = words(margin=(0, 8), sheets=["operating"])
         self._points = pn.FlexBox(margin=0)
         self.download = Download(label="Download", actions=self.actions)
         self._layout = pn.Column(self._table, self._points, sizing_mode="stretch_width", margin=0)

@@ -13,12 +13,14 @@ from dashboard.choices import PageName
 from dashboard.inputs import Inputs, Press, Verb, key_rows, meant, verbs_by_key
 from dashboard.skeleton import template
 from dashboard.state import SessionState
-from dashboard.theme import colour_variables, css, page_theme, styled
+from dashboard.theme import css, page_theme, styled, tokens
 from dashboard.views.components.address import AddressBar
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.key_table import KeyTable
 from dashboard.views.components.keys import Keys
+from dashboard.views.components.terms import Terms
+from dashboard.views.components.theme_memory import ThemeMemory
 from dashboard.views.desk import Desk
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.header import Header
@@ -40,7 +42,7 @@ FURTHER = {
 class Page:
     """Puts the panes together; `template` is what the server shows."""
 
-    def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor) -> None:
+    def __init__(self, *, state: SessionState, actions: Actions, draw_pool: Executor, dark: bool = False) -> None:
         self.state, self.actions = state, actions
         self._inputs = Inputs(lambda sentence: actions.say(sentence, error=True), actions.soon)
         both = {"state": state, "actions": actions}
@@ -61,7 +63,14 @@ class Page:
         watch = partial(ExposureWatch, on_seen=actions.seen)
         self.address = AddressBar(state=state, soon=actions.soon)
         steps.put(
-            main, lambda: self._keys, partial(Toast, state=state), watch, lambda: self.address, Connection
+            main,
+            lambda: self._keys,
+            partial(Toast, state=state),
+            watch,
+            Terms,
+            partial(self._theme_memory, state),
+            lambda: self.address,
+            Connection,
         )  # which ends the skeleton
         self.template = pmui.Page(
             title="Lassoscope",
@@ -72,15 +81,22 @@ class Page:
             theme_config=page_theme(),
         )
         steps.start()
-        self.template.config.raw_css = [colour_variables(), css("document")]
+        self.template.config.raw_css = [tokens(), css("document")]
         with edit_readonly(self.template):
             # pmui follows a global parameter here, which keeps the page alive after its tab has closed and walks all its
             # models several times per click (half of the time from a label to its curves). Only a new reference ends the
             # old one.
             self.template.busy = state.param.fitting
-        state.dark = self.template.dark_theme
+        self.template.dark_theme = dark
+        state.dark = dark
         self.template.param.watch(lambda event: setattr(state, "dark", event.new), "dark_theme")
         state.param.watch(self._on_page, "page")
+
+    @staticmethod
+    def _theme_memory(state: SessionState) -> ThemeMemory:
+        memory = ThemeMemory(dark=state.dark)
+        state.param.watch(lambda event: setattr(memory, "dark", event.new), "dark")
+        return memory
 
     def close(self) -> None:
         """Let go of what outlives the tab."""

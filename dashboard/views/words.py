@@ -1,6 +1,7 @@
 """Sentences of the page: HTML in one style, whose classes are in `css/words.css`; and plain text for Material's alerts."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -10,10 +11,14 @@ from dashboard.theme import css
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
-def words(text: str = "", **options: Any) -> pn.pane.HTML:
-    """Return a pane of HTML, as wide as there is room if `options` names no width."""
+def words(text: str = "", *, sheets: Sequence[str] = (), **options: Any) -> pn.pane.HTML:
+    """Return a pane of HTML, as wide as there is room if `options` names no width.
+
+    Args:
+        sheets: further stylesheets of the page.
+    """
     size = {} if "width" in options else {"sizing_mode": "stretch_width"}
-    return pn.pane.HTML(text, **{**size, "stylesheets": [css("words")], **options})
+    return pn.pane.HTML(text, **{**size, "stylesheets": [css(sheet) for sheet in ("words", "term", *sheets)], **options})
 
 
 def plain(text: str) -> str:

@@ -89,3 +89,11 @@ class LargePicture {
   forget() { this.seen.delete(this.me); }
 }
 
+
+// A term that explains itself, as `views.terms` makes it in HTML; `shown` is "?" beside something that is no text.
+function termButton(shown, told) {
+  const button = make("button", shown === "?" ? "term mark" : "term", shown);
+  button.dataset.told = told;
+  button.setAttribute("aria-label", shown === "?" ? told : `${shown}: ${told}`);
+  return button;
+}
