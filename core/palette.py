@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 UNLABELLED_COLOUR = "#9a9a9a"
 BLUE, VERMILION, PURPLE, GREEN = "#0072b2", "#d55e00", "#cc79a7", "#009e73"  # Okabe & Ito 2008
-ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
+ORANGE, SKY = "#e69f00", "#56b4e9"
 BROWN, VIOLET, OLIVE, GREY = "#8c564b", "#7f3fbf", "#b8a800", "#888888"  # where seven are not enough
-# Strongest contrasts first; without black, which is invisible in the dark theme.
-CLASS_PALETTE = (BLUE, VERMILION, PURPLE, GREEN, ORANGE, SKY, YELLOW, BROWN, VIOLET)
+# Twelve, in the order in which classes get them. After Okabe & Ito's six that show on white and on the dark ground, each is the
+# colour farthest from those before it for people with usual sight, deuteranopia and protanopia (`tests/core/test_palette.py`).
+CLASS_PALETTE = (
+    BLUE, VERMILION, PURPLE, GREEN, ORANGE, SKY, "#0000ff", "#881111", "#7766ff", "#772255", "#88cc77", "#2233aa",
+)  # fmt: skip
 CONTINUOUS = (  # viridis (Smith & van der Walt 2015) without its ends, which are invisible on dark and on white;
     # not cividis: its middle is the grey of "unlabelled", and the middle of the scores matters most
     "#481D6F",

@@ -21,15 +21,24 @@ export function render({ model }) {
     note.style.setProperty("--left", `${left}px`);
     note.style.setProperty("--top", `${Math.max(GAP, top)}px`);
   };
-  const termOf = event => event.composedPath().find(node => node.classList?.contains("term"));
-  const on = event => {
-    const term = termOf(event);
+  const isTerm = node => node?.classList?.contains("term");
+  const turn = term => {
     if (term) show(term);
     else if (of) hide();
   };
+  const on = event => {
+    const term = event.composedPath().find(isTerm);
+    if (term !== of || !term) turn(term);
+  };
+  // Not `focusin` or `pointerover`: these stay inside the page's shadow root.
+  const onKey = event => {
+    let focused = document.activeElement;
+    while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
+    if (event.key === "Tab") turn(isTerm(focused) ? focused : null);
+  };
   const leave = event => { if (event.key === "Escape" && of) { hide(); event.stopPropagation(); } };
   const away = () => { if (of) hide(); };
-  const events = [["pointerover", on], ["focusin", on], ["click", on], ["scroll", away], ["blur", away]];
+  const events = [["pointermove", on], ["click", on], ["keyup", onKey], ["scroll", away]];
   for (const [name, act] of events) window.addEventListener(name, act, true);
   window.addEventListener("keydown", leave, true);
   model.on("remove", () => {
