@@ -16,7 +16,7 @@ from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.evidence.decisions import RuleInForce, rules_in_force
 from core.evidence.points import points
-from core.filters.masks import added
+from core.filters.masks import added, longer_sides
 from core.labels.gold import gold_columns, gold_values
 from core.map import colourings
 from core.map.clusters import stored_clusters
@@ -202,7 +202,7 @@ class Shared(Once):
             case ColourBy.COPIES:
                 return self.once(kind, (Same(space.groups), n), lambda: colourings.by_copies(space))
             case ColourBy.SIZE:
-                return self.once(kind, n, lambda: colourings.by_size(space))
+                return self.once(kind, n, lambda: colourings.by_column(longer_sides(space, keep=self.once)))
 
 
 def _predicted(fitted: Fitted | None, n_images: int) -> IntArray:

@@ -381,10 +381,6 @@ class Images:
         """Return the rows (K,) that have a value of a gold column, in no order."""
         return self._numbers(sa.select(GOLD.c.row, GOLD.c.row.label("same")).where(GOLD.c.column == column))[0]
 
-    def longer_sides(self) -> tuple[IntArray, FloatArray]:
-        """Return (rows (N,), px (N,) float64) of the longer side of every image, in no order."""
-        return self._numbers(sa.select(IMAGES.c.row, sa.func.max(IMAGES.c.width, IMAGES.c.height)))
-
     def _numbers(self, query: sa.Select[Any]) -> tuple[IntArray, FloatArray]:
         """Return the rows and numbers of a query for the two, each written as one text by the database (see `gold_rows`)."""
         parts = query.subquery().columns

@@ -139,11 +139,6 @@ def by_cluster(workspace: Workspace) -> Colouring:
     return by_code(codes, names, palette, rest="in no cluster")
 
 
-def by_size(workspace: Workspace) -> Colouring:
-    """Colour images by their longer side in px."""
-    return by_column(_spread(workspace, *workspace.catalog.images.longer_sides()))
-
-
 def by_time(seconds: FloatArray) -> Colouring:
     """Colour images by a time each, (N,) float64 seconds since 1970 UTC with NaN where none is known."""
     known = seconds[np.isfinite(seconds)]

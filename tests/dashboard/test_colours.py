@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.catalog.records import ImageRecord
 from core.labels.actions import label
 from core.map.grid import GridIndex
 from core.palette import CONTINUOUS, COPPER, DIVERGING, OTHER, PLASMA
@@ -64,6 +65,14 @@ def test_a_colour_that_takes_reading_is_read_in_a_thread_and_the_legend_says_so_
         assert "reading…" not in str((legend.entries, legend.scale))
     state.colour_by = ColourBy.HALF  # read before: it is there at once
     assert [entry["name"] for entry in legend.entries] == ["teach", "check"]
+
+
+def test_the_size_of_an_image_is_its_longer_side(tab, space):
+    wide = ImageRecord("e" * 32, "/none/wide.png", 640, 480, 1, "PNG", "wide", "wide")
+    space.catalog.images.add_batch([wide], [], [])
+    space.reload()
+    found = tab[0].shared.colouring(ColourBy.SIZE)
+    assert (found.values[0], found.values[-1]) == (8, 640)
 
 
 def test_windows_share_what_was_read(tab, space):

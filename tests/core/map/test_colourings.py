@@ -94,14 +94,6 @@ def test_a_column_of_many_numbers_is_a_scale_and_one_of_few_is_values(space):
     assert mixed.kind == ColouringKind.CATEGORICAL
 
 
-def test_the_size_of_an_image_is_its_longer_side(tmp_path):
-    with made(tmp_path / "w", n=5) as space:
-        wide = ImageRecord("e" * 32, "/none/wide.png", 640, 480, 1, "PNG", "wide", "wide")
-        space.catalog.images.add_batch([wide], [], [])
-        space.reload()
-        assert colourings.by_size(space).values.tolist() == [8, 8, 8, 8, 8, 640]
-
-
 def test_score_and_uncertainty_have_scales_of_their_own(space):
     score, uncertainty = colourings.by_score(space.fitted.score), colourings.by_uncertainty(space.fitted.uncertainty)
     assert (score.palette, uncertainty.palette) == (DIVERGING, PLASMA)
