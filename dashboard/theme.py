@@ -36,7 +36,7 @@ COMPONENTS: dict[str, Any] = {
     "MuiButton": {
         "styleOverrides": {
             "outlined": {"&&.MuiButton-colorDefault": {"borderColor": PLAIN_FRAME}},
-            "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px"},
+            "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px", "minHeight": "var(--target)"},
         }
     },
     # The steppers of number fields have no name for a screen reader; the arrow keys do the same.

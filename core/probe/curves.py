@@ -137,10 +137,10 @@ def describe_curve(named: NamedCurve) -> str:
     """Describe a curve in words; an undefined figure is called undefined."""
     if named.curve is None:
         return named.missing
-    figure = f"AP not defined below {MIN_FLAGGED_AP} flagged"
+    figure = f"average precision not defined below {MIN_FLAGGED_AP} flagged"
     if named.figures is not None:
-        figure = f"AP {ranged(*named.figures.average_precision)}"
+        figure = f"average precision {ranged(*named.figures.average_precision)}"
     elif named.show_average_precision:
-        figure = f"AP {fraction(named.curve.average_precision)}"
+        figure = f"average precision {fraction(named.curve.average_precision)}"
     note = f"; {named.note}" if named.note else ""
     return f"{named.title}: {figure}, {named.curve.n_flagged:,}/{named.curve.n:,} flagged{note}"

@@ -98,7 +98,7 @@ def thinned(n_labels: Sequence[int]) -> list[int]:
 def describe(curve: LearningCurve) -> str:
     """State the newest average precision and the forecast."""
     last = curve.rounds[-1]
-    words = f"AP {ranged(last.average_precision, last.low, last.high)} with {counted(last.n_labels, 'label')}."
+    words = f"Average precision {ranged(last.average_precision, last.low, last.high)} with {counted(last.n_labels, 'label')}."
     if curve.forecast is None:
         return words
     return f"{words} {MORE} more might bring +{curve.forecast.low:.3f} to +{curve.forecast.high:.3f}, if the trend continues."

@@ -246,7 +246,7 @@ def crossed(
 def _against(active: FloatArray, other: FloatArray, flagged: BoolArray, recall: float) -> str:
     gain = paired_difference(active, other, flagged, recall=recall).average_precision
     verdict = "yours are better" if gain.low > 0 else "yours are worse" if gain.high < 0 else "no difference is shown yet"
-    return f"{verdict}: AP {changed(*gain)}"
+    return f"{verdict}: average precision {changed(*gain)}"
 
 
 # -- both --

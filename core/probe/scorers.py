@@ -175,14 +175,15 @@ def describe_scorer(found: Scorer, *, recall: float) -> str:
         return f"{found.name}: {found.missing}"
     counts = f"{found.n_flagged:,} of {counted(found.n, 'check label')} flagged"
     words = (
-        f"{found.name}: AP {ranged(*found.average_precision)}, precision {percents(*found.precision)} at {target(recall)} "
+        f"{found.name}: average precision {ranged(*found.average_precision)}, "
+        f"precision {percents(*found.precision)} at {target(recall)} "
         f"recall ({counts})."
     )
     if found.against is None:
         return words
     average, precision = found.against.average_precision, found.against.precision
     return (
-        f"{words} {_verdict(average)}: AP {changed(*average)}, precision {changed(*precision)} on the "
+        f"{words} {_verdict(average)}: average precision {changed(*average)}, precision {changed(*precision)} on the "
         f"{counted(found.n_shared, 'label')} that both score."
     )
 
@@ -223,7 +224,7 @@ def _beside_probe(found: Scorer) -> str:
     if found.against is None:
         return ""
     average = found.against.average_precision
-    return f"{_verdict(average).lower()}: AP {changed(*average)}"
+    return f"{_verdict(average).lower()}: average precision {changed(*average)}"
 
 
 def _verdict(difference: Range) -> str:

@@ -11,6 +11,7 @@ from core.wording import counted
 from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.theme import css, styled
+from dashboard.views.terms import term
 
 
 class Header(pn.viewable.Viewer):
@@ -20,11 +21,17 @@ class Header(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        sheets = [css("header"), css("term")]
         # The counts give way where the window is narrow; everything else keeps its width.
         self._counts = pn.pane.HTML(
-            "", **styled("line", "gives-way", sheet="header"), margin=(0, 8), align="center", sizing_mode="stretch_width"
+            "",
+            css_classes=["line", "gives-way"],
+            stylesheets=sheets,
+            margin=(0, 8),
+            align="center",
+            sizing_mode="stretch_width",
         )
-        self._fitting = pn.pane.HTML("", **styled("line", sheet="header"), margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", css_classes=["line"], stylesheets=sheets, margin=(0, 8), align="center")
         self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,
@@ -75,12 +82,12 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()
-        self._counts.object = html.escape(
-            f"{workspace.name} · {counted(workspace.n_images, 'image')} · {counts['labelled']:,} labelled "
-            f"({counts['labelled_teach']:,} teach, {counts['labelled_check']:,} check)"
-        )
+        about = f"{workspace.name} · {counted(workspace.n_images, 'image')} · {counts['labelled']:,} labelled"
+        taught, checked = f"{counts['labelled_teach']:,} teach", f"{counts['labelled_check']:,} check"
+        self._counts.object = f"{html.escape(about)} ({term('teach half', taught)}, {term('check half', checked)})"
         probe = f"probe {self.state.probe_version}" if self.state.probe_version else "no probe yet"
-        self._fitting.object = "fitting…" if self.state.fitting else f"{probe} · {self.state.device}"
+        shown = term("probe", probe)
+        self._fitting.object = "fitting…" if self.state.fitting else f"{shown} · {html.escape(str(self.state.device))}"
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(

@@ -15,7 +15,7 @@ from dashboard.views.shown import draw_when_shown
 from dashboard.views.words import words
 
 HEIGHT = 150  # px
-TIPS = (("labels", "@n_labels"), ("AP", "@average_precision{0.000} (@low{0.000} to @high{0.000})"))
+TIPS = (("labels", "@n_labels"), ("average precision", "@average_precision{0.000} (@low{0.000} to @high{0.000})"))
 LEAST_TALL = 0.1  # of average precision shown, so that ticks with two decimals differ
 FIELDS = ("n_labels", "average_precision", "low", "high")
 
@@ -49,7 +49,7 @@ class LearningPane(pn.viewable.Viewer):
                 "line": line("n_labels", "average_precision", colour=ACTIVE),
                 "dots": dots("n_labels", "average_precision", colour=ACTIVE, more=("low", "high"), tips=TIPS),
             }
-            self._chart = Chart(layers, x="labels", y="AP", xlim=(0, 1), ylim=(0, 1), height=HEIGHT)
+            self._chart = Chart(layers, x="labels", y="average precision", xlim=(0, 1), ylim=(0, 1), height=HEIGHT)
             self._chart.plain_ticks(x="0,0", y="0.00", x_step=1, y_step=0.02)
             self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
         found = {name: np.array([getattr(r, name) for r in curve.rounds], np.float64) for name in FIELDS}

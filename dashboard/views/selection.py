@@ -17,6 +17,7 @@ from dashboard.inputs import KEYS, Verb
 from dashboard.state import SessionState
 from dashboard.views.components.gallery import PAGE, Gallery, Tile
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import term
 from dashboard.views.words import words
 
 HERE = (
@@ -159,8 +160,10 @@ class SelectionPane(pn.viewable.Viewer):
         order = "Least certain first. " if self.state.workspace.fitted else ""
         if self._column:
             order = f"Most likely flagged by {html.escape(self._column)} first, sealed check images last. "
+        taught, checked = f"{len(rows) - n_check:,} teach", f"{n_check:,} check half"
+        halves = f"{term('teach half', taught)}, {term('check half', checked)}"
         return (
-            f"<b>{len(rows):,} selected</b> · {len(rows) - n_check:,} teach, {n_check:,} check half{alike}{left_out}<br>"
+            f"<b>{len(rows):,} selected</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
             f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
         )

@@ -82,7 +82,10 @@ def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state
     drawn = pane._chart.source("column-0").data
     np.testing.assert_allclose(drawn["precision"], good.curve.thinned()[1])
     change = good.against.average_precision
-    assert f"AP {ranged(*good.average_precision)}, 43/110 flagged; better than the probe: AP +{change.value:.3f}" in words
+    assert (
+        f"average precision {ranged(*good.average_precision)}, 43/110 flagged; better than the probe: "
+        f"average precision +{change.value:.3f}" in words
+    )
     assert "ranks worse than chance" in words
     assert "series column-0" in words
 

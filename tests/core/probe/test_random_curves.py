@@ -161,10 +161,10 @@ def test_no_figure_has_a_range_without_width():
             assert found.value == 1
             assert found.low < 0.9
             assert ranged(*found).startswith("1.000 (0.")
-    assert both.note == "no difference is shown yet: AP 0.000 (too few labels for a range)"
-    assert describe_curve(both).startswith("random: AP 1.000 (0.7")
+    assert both.note == "no difference is shown yet: average precision 0.000 (too few labels for a range)"
+    assert describe_curve(both).startswith("random: average precision 1.000 (0.7")
     judged = learning_curve([10], np.where(flagged, 1.0, -1.0)[None], flagged)
-    assert describe(judged).startswith("AP 1.000 (0.7")
+    assert describe(judged).startswith("Average precision 1.000 (0.7")
     assert changed(0.0, 0.0, 0.0) == "0.000 (too few labels for a range)"
     assert changed(0.1, 0.0991, 0.1009) == "+0.100 (+0.099 to +0.101)"
 

@@ -101,7 +101,7 @@ def test_a_good_column_helps_and_its_opposite_helps_as_much(compared):
     found = by_name(compared)
     assert found["probe + good, now"].helps
     assert found["probe + wrong, now"].helps  # the teach half finds the sign
-    assert "Better than the probe: AP +" in describe_scorer(found["probe + good, now"], recall=0.9)
+    assert "Better than the probe: average precision +" in describe_scorer(found["probe + good, now"], recall=0.9)
 
 
 def test_suggestions_start_from_a_columns_top_and_its_doubts(compared):
