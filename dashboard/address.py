@@ -10,11 +10,12 @@ from urllib.parse import parse_qs, urlencode
 
 from pydantic import Field, ValidationError
 
+from core.filters.conditions import MOST, Conditions, conditions_of, text_of
 from core.map.raster import View
-from dashboard.choices import ColourBy, PageName, Tab
+from dashboard.choices import ColourBy, Order, PageName, Tab
 from dashboard.messages import Message
 
-LONGEST = 2_000  # characters of a query
+LONGEST = 8_000  # characters of a query
 MOST_CODES = 64  # hidden entries of a legend
 TROUBLE = "Part of this link could not be used; the usual view is shown instead. Copy the link again if you need it."
 
@@ -26,11 +27,13 @@ class Address(Message):
     tab: Tab = Tab.SELECTION
     colour: str = Field(default=ColourBy.LABEL, max_length=200)
     hide: tuple[int, ...] = Field(default=(), max_length=MOST_CODES)  # legend codes; -1 = images without a class
+    filter: Conditions = Field(default=(), max_length=MOST)
+    order: Order = Order.UNCERTAINTY
     zoom: View | None = None  # (x0, x1, y0, y1), map units
     image: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")  # id of the pinned picture
 
 
-STEPS = ("page", "tab", "image")  # each change of these is a step that the browser's Back button takes again
+STEPS = ("page", "tab", "image", "filter")  # each change of these is a step that the browser's Back button takes again
 
 
 def query_of(address: Address) -> str:
@@ -41,8 +44,11 @@ def query_of(address: Address) -> str:
         value = getattr(address, name)
         if value == getattr(usual, name):
             continue
+        if name == "filter":
+            words[name] = text_of(value)
+            continue
         words[name] = ",".join(f"{part:.6g}" for part in value) if isinstance(value, tuple) else str(value)
-    return urlencode(words)
+    return urlencode(words, safe=":,;!")
 
 
 def address_of(query: str) -> tuple[Address, bool]:
@@ -79,4 +85,4 @@ def _view(text: str) -> View:
     return x0, x1, y0, y1
 
 
-_PARTS: Mapping[str, Callable[[str], object]] = {"hide": _codes, "zoom": _view}
+_PARTS: Mapping[str, Callable[[str], object]] = {"hide": _codes, "zoom": _view, "filter": conditions_of}

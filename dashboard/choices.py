@@ -40,6 +40,16 @@ class Room(StrEnum):
 ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after the other, and a class key answers
 
 
+class Order(StrEnum):
+    """The order of the pictures of the Selection tab."""
+
+    UNCERTAINTY = "uncertainty"  # the least certain first; while a score column colours the map, its most likely flagged
+    SCORE = "score"  # the most likely flagged first
+    TIME = "time"  # the newest first
+    NAME = "name"
+    LIKENESS = "likeness"  # to what is picked or pinned, else to the whole selection
+
+
 class ColourBy(StrEnum):
     """What the colour of a point shows; beside these, a score column by its header, a gold column as `column:NAME`."""
 
@@ -55,5 +65,6 @@ class ColourBy(StrEnum):
     SIZE = "size"
 
 
+MODEL_COLOURS = (ColourBy.PREDICTED, ColourBy.SCORE, ColourBy.UNCERTAINTY)  # show what the model says of sealed images, too
 QUICK_COLOURS = (ColourBy.LABEL, ColourBy.PREDICTED, ColourBy.SCORE, ColourBy.UNCERTAINTY)  # nothing is read for them
 GOLD_PREFIX = "column:"

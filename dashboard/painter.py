@@ -43,17 +43,19 @@ class Request:
     width: int  # device px
     height: int
     pixel_ratio: float
+    keep: BoolArray | None = None  # (N,) which rows pass the filters; None = all
 
     @property
     def base_key(self) -> Hashable:
         """Return what the picture below the selection is made from."""
         of = (self.hidden, self.view, self.width, self.height, self.pixel_ratio)
-        return (Same(self.grid), Same(self.colouring), *of)
+        return (Same(self.grid), Same(self.colouring), Same(self.keep), *of)
 
     @property
     def shown(self) -> BoolArray | None:
-        """Return which rows the legend leaves on, (N,) bool; None = all."""
-        return self.colouring.visible(self.hidden)
+        """Return which rows the legend leaves on and the filters let pass, (N,) bool; None = all."""
+        visible = self.colouring.visible(self.hidden)
+        return visible if self.keep is None else self.keep if visible is None else visible & self.keep
 
 
 @dataclass(frozen=True)

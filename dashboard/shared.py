@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from core.arrays import FloatArray, IntArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.label_book import UNLABELLED
 from core.catalog.score_columns import ScoreColumn
 from core.embeddings.scores import Fitted
 from core.encoders.chosen import KnownEncoder, encoders
 from core.evidence.decisions import RuleInForce, rules_in_force
 from core.evidence.points import points
-from core.filters.masks import added, longer_sides
+from core.filters.conditions import Condition, Conditions
+from core.filters.masks import added, all_of, longer_sides, made_of, mask
+from core.filters.orders import likeness, places_by_name
 from core.labels.gold import gold_columns, gold_values
 from core.map import colourings
 from core.map.clusters import stored_clusters
@@ -28,7 +30,7 @@ from core.probe.live_curves import curves, gold_curve
 from core.score_columns.files import header_of
 from core.score_columns.keep import flagged_scores, readable_columns
 from core.workspace import Workspace
-from dashboard.choices import GOLD_COLUMN, GOLD_PREFIX, QUICK_COLOURS, ColourBy
+from dashboard.choices import GOLD_COLUMN, GOLD_PREFIX, MODEL_COLOURS, QUICK_COLOURS, ColourBy, Order
 
 if TYPE_CHECKING:
     from core.encoders.offers import Offer
@@ -136,6 +138,48 @@ class Shared(Once):
             found = self.once("curves and exact", (*key, paired, gold_column), lambda: [*found, *exact])
         self._newest_curves[gold_column] = found
         return found
+
+    def mask(self, condition: Condition) -> BoolArray:
+        """Return which images fulfil a condition, (N,) bool; reads files and the catalog."""
+        space = self._workspace
+        of = tuple(part if isinstance(part, str | int | tuple) else Same(part) for part in made_of(space, condition))
+        return self.once(f"mask {condition.kind}", (condition, of), lambda: mask(space, condition, keep=self.once))
+
+    def kept(self, conditions: Conditions, colour_by: str) -> BoolArray | None:
+        """Return which images pass all filters, (N,) bool, None for all; reads files and the catalog."""
+        if not conditions:
+            return None
+        space, beside = self._workspace, self.shows_model(colour_by)
+        masks = [self.mask(condition) for condition in conditions]
+        of = (conditions, tuple(map(Same, masks)), Same(space.sealed), beside)
+        return self.once("kept", of, lambda: all_of(space, conditions, masks, beside_model=beside))
+
+    def shows_model(self, colour_by: str) -> bool:
+        """Tell whether colours show what a model says, of sealed images, too."""
+        return colour_by in MODEL_COLOURS or colour_by in self.score_columns()
+
+    def places(self, order: Order, examples: IntArray) -> FloatArray | IntArray | None:
+        """Return a number for every image by which the pictures are ordered, (N,), lower first; None where none is read.
+
+        Args:
+            examples: rows that the others are compared with.
+        """
+        space = self._workspace
+        if order == Order.NAME:
+            return self.once("places by name", space.n_images, lambda: places_by_name(space))
+        return -likeness(space, examples) if order == Order.LIKENESS else None
+
+    def legend_counts(self, colouring: Colouring, kept: BoolArray | None) -> dict[int, int]:
+        """Return how many images that pass the filters have each code, -1 included; empty if continuous."""
+        known = colouring.counts()
+        if kept is None or not known or len(kept) != len(colouring):
+            return known
+
+        def count() -> dict[int, int]:
+            found = np.bincount(colouring.codes[kept] + 1, minlength=len(colouring.palette) + 1)
+            return {code: int(found[code + 1]) for code in known}
+
+        return self.once("legend counts", (Same(colouring), Same(kept)), count)
 
     def score_columns(self) -> dict[str, ScoreColumn]:
         """Return the score columns by what the page calls them; they come while no server writes here."""

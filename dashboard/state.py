@@ -8,6 +8,7 @@ import param
 
 from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.evidence.queues import Queue
+from core.filters.conditions import Conditions
 from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.grid import GridIndex, LassoMode
@@ -23,7 +24,7 @@ from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
-from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, PageName, Room, Tab
+from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab
 from dashboard.shared import Shared
 
 NO_ROWS = np.array([], np.int64)
@@ -47,6 +48,12 @@ class SessionState(param.Parameterized):
     )
     colour_turn: int = param.Integer(default=0, doc="Increases when a thread has to read what point colour shows.")
     hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
+    filters: Conditions = param.Parameter(default=(), doc="Conditions that the images shown fulfil.")
+    kept: np.ndarray | None = param.Parameter(doc="(N,) bool, which images pass the filters; None = all.")
+    filter_turn: int = param.Integer(default=0, doc="Increases when a thread has to read which images pass.")
+    filters_read: int = param.Integer(default=0, doc="The `filter_turn` that `kept` is of; another one: it is being read.")
+    order: Order = param.Selector(default=Order.UNCERTAINTY, objects=list(Order), doc="Order of the selection's pictures.")
+    places: np.ndarray | None = param.Parameter(doc="(N,) numbers that order the pictures, lower first; None: see `order`.")
     lasso_mode: LassoMode = param.Selector(
         default=LassoMode.NEW, objects=list(LassoMode), doc="How a lasso changes the selection."
     )
@@ -118,6 +125,7 @@ class SessionState(param.Parameterized):
 
     def __init__(self, **params: Any) -> None:
         self._is_leaving_out = False
+        self._both: tuple[Any, ...] = ()
         super().__init__(**params)
         self.param.analyst.constant = self.signed_in
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
@@ -200,9 +208,16 @@ class SessionState(param.Parameterized):
             self._leave_out()
         self.highlighted = self.selected
 
-    @param.depends("hidden", "colouring", watch=True)
+    @param.depends("filters", "colour_by", "labels_version", "probe_version", "clusters", "openings", watch=True)
+    def _read_filters(self) -> None:
+        if self.filters or self.kept is not None:
+            self.filter_turn += 1
+
+    @param.depends("hidden", "colouring", "kept", watch=True)
     def _leave_out(self) -> None:
         shown = self.shown()
+        if shown is not None and self.picked:
+            self.picked = [row for row in self.picked if shown[row]]
         left = self.whole if shown is None else self.whole[shown[self.whole]]
         if not np.array_equal(left, self.selected):
             self._is_leaving_out = True
@@ -216,10 +231,20 @@ class SessionState(param.Parameterized):
         self.highlighted = NO_ROWS if self.asks else self.selected
 
     def shown(self) -> np.ndarray | None:
-        """Return which rows the legend leaves on, (N,) bool; None if all."""
-        if self.colouring is None or len(self.colouring) != self.workspace.n_images:
-            return None
-        return self.colouring.visible(self.hidden)
+        """Return which rows the legend leaves on and the filters let pass, (N,) bool; None if all.
+
+        Map, gallery and labels ask here, so nothing that is not shown is labelled.
+        """
+        colouring, kept = self.colouring, self.kept
+        if colouring is None or len(colouring) != self.workspace.n_images:
+            return kept
+        visible = colouring.visible(self.hidden)
+        if kept is None or visible is None:
+            return visible if kept is None else kept
+        if self._both[:2] != (id(visible), id(kept)):  # asked with every move of the mouse
+            self._both = (id(visible), id(kept), (visible, kept), visible & kept)
+        both: np.ndarray = self._both[3]
+        return both
 
     @param.depends("selected", "spot_check", watch=True)
     def next_turn(self) -> None:

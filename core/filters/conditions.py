@@ -17,6 +17,7 @@ from core.maths.halves import Half
 from core.wording import either
 
 MOST = 24  # conditions at once
+LONGEST = 4_000  # characters of their text, which an address holds
 UNLABELLED_NAME, UNSURE_NAME = "!unlabelled", "!unsure"  # in the place of a class; no encoded name has "!"
 SPECIAL = {UNLABELLED_NAME: "unlabelled", UNSURE_NAME: "unsure"}
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -392,10 +393,16 @@ def with_condition(conditions: Sequence[Condition], new: Condition) -> Condition
         InputError: if there are too many.
     """
     if (at := next((at for at, old in enumerate(conditions) if same_question(old, new)), None)) is not None:
-        return (*conditions[:at], new, *conditions[at + 1 :])
+        return _short((*conditions[:at], new, *conditions[at + 1 :]))
     if len(conditions) >= MOST:
         raise InputError(f"There are {MOST} filters, which is the most; remove one first.")
-    return (*conditions, new)
+    return _short((*conditions, new))
+
+
+def _short(conditions: Conditions) -> Conditions:
+    if len(text_of(conditions)) > LONGEST:
+        raise InputError("These filters name too much for a link to hold; choose fewer values.")
+    return conditions
 
 
 def text_of(conditions: Sequence[Condition]) -> str:

@@ -66,7 +66,11 @@ class LabelActions(Runner):
         return Source.LASSO, Criterion(polygon=self.state.last_polygon)
 
     def _with_copies(self, rows: np.ndarray) -> np.ndarray:
-        return copies_of(self.workspace, rows) if self.state.copies and len(rows) else rows
+        """Add near-duplicates, but none that the filters or the legend hide: nothing is labelled unseen."""
+        if not (self.state.copies and len(rows)):
+            return rows
+        found, shown = copies_of(self.workspace, rows), self.state.kept if self.state.asks else self.state.shown()
+        return found if shown is None else found[shown[found] | np.isin(found, rows)]
 
     def label_rows(
         self,
@@ -160,7 +164,8 @@ class LabelActions(Runner):
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
             self.say(f"Selected the {counted(len(found), 'image')} most like {these}.")
 
-        self.run(partial(more_like, self.workspace, rows, MORE), show, on=self._server.slow_pool)
+        verb = partial(more_like, self.workspace, rows, MORE, among=self.state.shown())
+        self.run(verb, show, on=self._server.slow_pool)
 
     def change_selection(self, *, grow: bool) -> None:
         """Grow the selection by its neighbours on the map, or shrink it; the pinned picture is one if nothing is selected."""
@@ -171,7 +176,8 @@ class LabelActions(Runner):
 
         def show(found: np.ndarray) -> None:
             self.state.param.update(selected=found, last_polygon=None, cluster="")
-            self.say(f"Selected {counted(len(found), 'image')}, {abs(len(found) - len(rows)):,} {'more' if grow else 'fewer'}.")
+            now = self.state.selected  # without what filters or legend hide
+            self.say(f"Selected {counted(len(now), 'image')}, {abs(len(now) - len(rows)):,} {'more' if grow else 'fewer'}.")
 
         self.run(partial(grown if grow else shrunk, self.workspace.xy, rows), show, on=self._server.slow_pool)
 
@@ -186,7 +192,7 @@ class LabelActions(Runner):
 
         def show(found: tuple[str, np.ndarray]) -> None:
             self.state.param.update(selected=found[1], last_polygon=None, cluster=found[0])
-            self.say(f"Selected the cluster {found[0]}: {counted(len(found[1]), 'image')}.")
+            self.say(f"Selected the cluster {found[0]}: {counted(len(self.state.selected), 'image')}.")
 
         self.run(find, show, on=self._server.slow_pool)
 

@@ -31,16 +31,18 @@ class QueueActions(LabelActions):
         without: Sequence[int] = (),
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Get the next suggestions, without pictures that other windows are asked for.
+        """Get the next suggestions that pass the filters, without pictures that other windows are asked for.
 
         Args:
             mine: rows this window is asked for already; they are kept for it.
             without: further rows not to suggest.
         """
+        filters, colour_by = self.state.filters, self.state.colour_by
 
         def choose() -> list[Suggestion]:
+            among = self.state.shared.kept(filters, colour_by)
             others = self._server.handout.elsewhere(self._document)
-            found = suggest(self.workspace, n, strategy=strategy, without=others | {*mine, *without})
+            found = suggest(self.workspace, n, strategy=strategy, without=others | {*mine, *without}, among=among)
             self.hold([*mine, *(suggestion.row for suggestion in found)])
             return found
 

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.map.raster import Colouring
 from core.probe.curves import NamedCurve
 from dashboard.actions.clusters import ClusterActions
 from dashboard.actions.encoders import EncoderActions
 from dashboard.actions.evidence import EvidenceActions
+from dashboard.actions.filters import FilterActions
 from dashboard.actions.queues import QueueActions
 from dashboard.actions.studies import StudyActions
 from dashboard.actions.wellbeing import WellbeingActions
+from dashboard.choices import Order
 from dashboard.documents import one_message
 from dashboard.hub import Topic, Topics
 from dashboard.state import SessionState
@@ -32,13 +35,15 @@ AS_TOLD = (
 )  # state, as it comes
 
 
-class Actions(QueueActions, EvidenceActions, ClusterActions, EncoderActions, StudyActions, WellbeingActions):
+class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, EncoderActions, StudyActions, WellbeingActions):
     """All verbs of one tab, and how it follows what others do."""
 
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         super().__init__(state, server, document)
         state.param.watch(self._draw_gold, "show_gold")
         state.param.watch(self._read_colouring, "colour_turn")
+        state.param.watch(self._read_filters, "filter_turn")
+        state.param.watch(self._read_places, ["order", "selected", "pinned", "encoder"])
 
     def follow(self, topics: Topics) -> None:
         """Update the tab after changes elsewhere, in one message to the browser."""
@@ -65,6 +70,27 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, EncoderActions, Stu
                 self.state.curves = found
 
         self.fetch(partial(self.state.shared.curves, column), show)
+
+    def _read_filters(self, *_: Any) -> None:
+        turn, filters, colour_by = self.state.filter_turn, self.state.filters, self.state.colour_by
+
+        def show(found: BoolArray | None) -> None:
+            if self.state.filter_turn == turn:  # else a newer one is on its way
+                self.state.param.update(kept=found, filters_read=turn)
+
+        self.fetch(partial(self.state.shared.kept, filters, colour_by), show)
+
+    def _read_places(self, *_: Any) -> None:
+        order, examples = self.state.order, self.state.examples()
+        if order not in (Order.NAME, Order.LIKENESS):
+            self.state.places = None
+            return
+
+        def show(found: FloatArray | IntArray | None) -> None:
+            if self.state.order == order:
+                self.state.places = found
+
+        self.fetch(partial(self.state.shared.places, order, examples), show)
 
     def _read_colouring(self, *_: Any) -> None:
         turn, colour_by = self.state.colour_turn, self.state.colour_by

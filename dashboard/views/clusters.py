@@ -65,14 +65,6 @@ class ClustersPane(pn.viewable.Viewer):
             margin=(2, 8),
             on_click=lambda _: self.actions.find_clusters(),
         )
-        self._asked = pmui.TextInput(
-            label="Find words in pictures",
-            placeholder="rights reserved",
-            size="small",
-            sizing_mode="stretch_width",
-            margin=(4, 8),
-        )
-        self._asked.param.watch(self._on_words, "value")
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
@@ -80,7 +72,6 @@ class ClustersPane(pn.viewable.Viewer):
             pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
             pn.FlexBox(self._drawn, self._find, justify_content="space-between", sizing_mode="stretch_width"),
             self._progress,
-            self._asked,
             self._words,
             self._list,
             sizing_mode="stretch_both",
@@ -90,7 +81,9 @@ class ClustersPane(pn.viewable.Viewer):
         for widget in (self._order, self._filter, self._drawn):
             widget.param.watch(lambda _: self._draw(), "value")
         watch = self.state.param.watch
-        draw_when_shown(self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters"], tab=Tab.CLUSTERS)
+        draw_when_shown(
+            self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters", "kept"], tab=Tab.CLUSTERS
+        )
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
         watch(self._on_selected, "whole")
         watch(self._on_tab, "tab")
@@ -112,10 +105,6 @@ class ClustersPane(pn.viewable.Viewer):
     def _on_tab(self, *_: Any) -> None:
         self.state.outlines = self._outlines()
 
-    def _on_words(self, event: Any) -> None:
-        if event.new:
-            self.actions.find_words(event.new)
-
     def _show(self, view: ClusterView) -> None:
         self._shown = view
         self._draw()
@@ -131,6 +120,9 @@ class ClustersPane(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         rows = sorted(self._shown.rows, key=ORDERS[str(self._order.value)])
+        passing = self._shown.shown
+        if passing is not None:
+            rows = [row for row in rows if passing.get(row.name)]
         rows = [row for row in rows if FILTERS[str(self._filter.value)](row)]
         if self._shown.found is None:
             self._words.object = "This map has no clusters yet. Finding them takes a few seconds."
@@ -177,6 +169,11 @@ class ClustersPane(pn.viewable.Viewer):
             }
         ]
 
+    def _size(self, row: ClusterSummary) -> str:
+        """Return how many images the cluster has, and how many of them pass the filters."""
+        passing = self._shown.shown
+        return f"{passing[row.name]:,} of {counted(row.size, 'image')}" if passing is not None else counted(row.size, "image")
+
     def _entry(self, row: ClusterSummary, title: str) -> Entry:
         labels = ", ".join(f"{name} {n:,}" for name, n in row.labels.items())
         words = [f"{row.labelled:.0%} labelled" + (f": {labels}" if labels else "")]
@@ -190,7 +187,7 @@ class ClustersPane(pn.viewable.Viewer):
             words.append(f"{row.near_duplicates:.1%} have a near-duplicate")
         return {
             "name": row.name,
-            "title": f"{row.name} · {counted(row.size, 'image')}" + (f" · {title}" if title else ""),
+            "title": f"{row.name} · {self._size(row)}" + (f" · {title}" if title else ""),
             "words": words,
             "pictures": [self.state.workspace.image_id(int(picture)) for picture in row.pictures],
         }

@@ -98,7 +98,7 @@ class Controls(pn.viewable.Viewer):
             margin=0,
             **styled("below-label"),
         )
-        draw_when_shown(self.state, self._draw, ["colouring", "hidden"])
+        draw_when_shown(self.state, self._draw, ["colouring", "hidden", "kept"])
 
     def _on_hidden(self, event: Any) -> None:
         self.state.hidden = frozenset(event.new)
@@ -113,6 +113,7 @@ class Controls(pn.viewable.Viewer):
             REST.get(colour_by, "not scored"),
             ends,
             space.flagged_names if are_classes else (),
+            self.state.shared.legend_counts(self.state.colouring, self.state.kept),
         )
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))
 

@@ -20,6 +20,7 @@ from dashboard.views.components.splitter import Splitter
 from dashboard.views.controls import Controls
 from dashboard.views.dock import Dock
 from dashboard.views.exposure import ReminderCard
+from dashboard.views.filters import FiltersPane
 from dashboard.views.first_run import FirstRun, wants_first_run
 from dashboard.views.guide import Guide
 from dashboard.views.map import MapPane
@@ -62,6 +63,7 @@ class Desk:
         return (
             lambda: pn.Column(Controls(**self._both), sizing_mode="stretch_both", **styled("rail", "window")),
             partial(Splitter, column="rail", label="Width of the left column", start=188, least=150, css_classes=["rail-bar"]),
+            lambda: pn.Column(FiltersPane(**self._both), sizing_mode="stretch_width", **styled("filters")),
             lambda: pn.Column(self.map, sizing_mode="stretch_both", **styled("map", "window")),
             partial(Splitter, column="work", label="Room for the pictures beside the map", least=240, css_classes=["work-bar"]),
             self._work,

@@ -234,7 +234,7 @@ class MapPane(pn.viewable.Viewer):
         self._mouse.on_change("data", self._on_mouse)
         watch = self.state.param.watch
         self._watchers = [
-            watch(lambda *_: self._request(), ["colouring", "hidden", "highlighted"]),
+            watch(lambda *_: self._request(), ["colouring", "hidden", "kept", "highlighted"]),
             watch(lambda _: self._on_document(self._new_map), ["grid"]),
             watch(lambda *_: self._on_document(self._ring), ["pinned", "looked_at", "tab", "colour_by"]),
             watch(self._on_asked_view, ["view"]),
@@ -328,6 +328,7 @@ class MapPane(pn.viewable.Viewer):
                 grid=state.grid,
                 colouring=state.colouring,
                 hidden=frozenset(state.hidden),
+                keep=state.kept,
                 selected=state.highlighted,
                 view=self.view,
                 width=max(1, round(size[0] * ratio)),
@@ -414,7 +415,7 @@ class MapPane(pn.viewable.Viewer):
     # -- selecting --
 
     def _shown(self) -> np.ndarray | None:
-        """(N,) bool, rows that the legend leaves on; None if all."""
+        """(N,) bool, rows that the legend leaves on and the filters let pass; None if all."""
         return self.state.shown()
 
     def _on_pan_start(self, event: PanStart) -> None:

@@ -388,11 +388,11 @@ class SuggestionsPane(QueuePane):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self.state.param.watch(self._follow_encoder, "encoder")
+        self.state.param.watch(self._follow_encoder, ["encoder", "filters"])
 
     def _follow_encoder(self, *_: Any) -> None:
         self._returned = []
-        self.take([])  # the other encoder asked for these
+        self.take([])  # they were asked for by the other encoder, or pass other filters
         if self.state.tab == "suggestions":
             self.refill()
 
@@ -425,4 +425,7 @@ class SuggestionsPane(QueuePane):
 
     def _rest(self) -> str:
         how = "Suggestions are the images that teach the model most: first 10 diverse ones, then uncertain ones."
-        return missing_for_suggestions(self.state.workspace) or how
+        missing, kept, space = missing_for_suggestions(self.state.workspace), self.state.kept, self.state.workspace
+        if not missing and kept is not None and not (kept & (space.labels.codes < 0) & ~space.is_check).any():
+            return "No unlabelled image of the teach half passes the filters; remove one of them above."
+        return missing or how

@@ -52,9 +52,10 @@ class SelectionBar(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         n_picked, n_selected = len(self.state.picked), len(self.state.selected)
-        said = f"To label: <b>{n_picked:,}</b> of {n_selected:,}" if n_picked else f"To label: <b>{n_selected:,}</b>"
-        self._told.object = said if n_selected else "Nothing selected"
-        self._buttons.param.update(place=self.place, disabled=not n_selected)
+        of = f" of {n_selected:,}" if n_selected else ""  # pictures of a filter can be picked without a selection
+        said = f"To label: <b>{n_picked:,}</b>{of}" if n_picked else f"To label: <b>{n_selected:,}</b>"
+        self._told.object = said if n_selected or n_picked else "Nothing selected"
+        self._buttons.param.update(place=self.place, disabled=not (n_selected or n_picked))
 
     def _follow(self, *_: Any) -> None:
         self._layout.visible = not self.state.asks

@@ -11,7 +11,7 @@ class Direct(Actions):
 
     def __init__(self, state, openings):
         self.state, self.workspace = state, state.workspace
-        hub, refits = SimpleNamespace(publish=lambda *_: None), SimpleNamespace(request=lambda: None)
+        hub, refits = SimpleNamespace(publish=lambda *_, **__: None), SimpleNamespace(request=lambda: None)
         pools = {"slow_pool": None, "draw_pool": None}
         self._server = SimpleNamespace(openings=openings, shared=state.shared, hub=hub, refits=refits, **pools)
 

@@ -318,13 +318,6 @@ def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monk
     assert first["words"][0] == "in m1; their words were read"
     tab.do(lambda: pane._pick(NOTICES))
     assert tab.state.selected.tolist() == list(range(0, 30, 3))
-    tab.do(lambda: setattr(pane._asked, "value", "nobody says this"))
-    tab.settle()
-    assert tab.state.message.startswith("No picture that was read contains 'nobody says this'.")
-    monkeypatch.setattr("dashboard.actions.clusters.search_words", lambda *_: np.array([4, 5]))
-    tab.do(lambda: setattr(pane._asked, "value", "rights"))
-    tab.settle()
-    assert tab.state.message.startswith("Selected 2 images with the words 'rights'")
 
 
 # -- the check half --

@@ -42,6 +42,7 @@ class State(param.Parameterized):
     grid = param.Parameter()
     colouring = param.Parameter()
     hidden = param.Parameter(default=frozenset())
+    kept = param.Parameter()
     selected = param.Parameter(default=np.array([], np.int64))
     highlighted = param.Parameter(default=np.array([], np.int64))
     colour_by = param.String(default="label")
@@ -364,7 +365,13 @@ def test_windows_that_show_the_same_share_one_picture_and_others_do_not(state):
     request = Request(state.grid, state.colouring, frozenset(), np.array([5]), (0.0, 10.0, 0.0, 10.0), 400, 300, 1.0)
     first = Painter(once).draw(request)
     assert Painter(once).draw(replace(request, selected=np.array([7]))).base is first.base
-    for other in ({"hidden": frozenset({1})}, {"width": 401}, {"view": (0.0, 9.0, 0.0, 10.0)}, {"pixel_ratio": 2.0}):
+    for other in (
+        {"keep": np.arange(state.grid.n) % 2 == 0},
+        {"hidden": frozenset({1})},
+        {"width": 401},
+        {"view": (0.0, 9.0, 0.0, 10.0)},
+        {"pixel_ratio": 2.0},
+    ):
         assert Painter(once).draw(replace(request, **other)).base is not first.base
 
 

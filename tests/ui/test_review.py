@@ -12,7 +12,7 @@ from core.labels.purity import Purity
 from core.notices.find import notices
 from core.wording import counted
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, box_of, drag, facts, label_many, without_copies
+from tests.ui.driver import LEFT, N_IMAGES, box_of, drag, facts, label_many, without_copies
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
@@ -111,7 +111,9 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
         assert history(space)[0][0].criterion.cluster == "Copyright notices"
     page.get_by_label("Find words in pictures").first.fill("©")
     page.keyboard.press("Enter")
-    expect(page.get_by_text(re.compile(r"images with the words '©'"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("button", name="Remove the filter: picture says '©'")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile(rf"\d+ of {N_IMAGES} images"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("radio").filter(has_text=re.compile(r"\d+ of \d+ images")).first).to_be_visible()
 
 
 def test_near_duplicates_are_one_picture_with_a_count_and_labelled_together(open_page, server):

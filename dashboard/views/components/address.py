@@ -28,7 +28,7 @@ class Went(Message):
     query: str = Field(max_length=4 * LONGEST)
 
 
-WATCHED = ("page", "tab", "colour_by", "hidden", "view", "pinned")
+WATCHED = ("page", "tab", "colour_by", "hidden", "filters", "order", "view", "pinned")
 
 
 class AddressBar(pn.custom.JSComponent):
@@ -61,6 +61,7 @@ class AddressBar(pn.custom.JSComponent):
             state.page, state.tab = address.page, address.tab
             state.colour_by = address.colour if is_known else state.param["colour_by"].default
             state.hidden = frozenset(address.hide)
+            state.filters, state.order = address.filter, address.order
             state.pinned = row
             if address.zoom is not None:
                 self._starts_at_home = self._home is not None
@@ -78,7 +79,16 @@ class AddressBar(pn.custom.JSComponent):
         zoom = state.view if state.view is not None and state.view != self._home else None
         image = state.workspace.image_id(state.pinned) if state.pinned is not None else ""
         hide = tuple(sorted(state.hidden))
-        return Address(page=state.page, tab=state.tab, colour=state.colour_by, hide=hide, zoom=zoom, image=image)
+        return Address(
+            page=state.page,
+            tab=state.tab,
+            colour=state.colour_by,
+            hide=hide,
+            filter=state.filters,
+            order=state.order,
+            zoom=zoom,
+            image=image,
+        )
 
     def _follow(self, *_: Any) -> None:
         if self._going:

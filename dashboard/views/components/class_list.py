@@ -56,6 +56,7 @@ def legend_of(
     rest: str,
     ends: tuple[str, ...] | None = None,
     flagged: Collection[str] = (),
+    counts: Mapping[int, int] | None = None,
 ) -> Legend:
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
 
@@ -64,6 +65,7 @@ def legend_of(
         rest: what images without a class or a value are called.
         flagged: names of the classes that the operating point must catch; the legend says so.
         ends: words along a scale, from low to high; if None, its own, or else three figures.
+        counts: images by code where not all are shown.
     """
     if colouring.kind == ColouringKind.CONTINUOUS:
         low, high = colouring.low, colouring.high
@@ -76,7 +78,7 @@ def legend_of(
             missing_name=colouring.rest or rest,
         )
         return {"entries": [], "scale": scale}
-    counts = colouring.counts()
+    counts = colouring.counts() if counts is None else counts
     entries = [
         Entry(code=code, name=name, colour=colour, count=counts[code], key=keys.get(name, ""), flagged=name in flagged)
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
