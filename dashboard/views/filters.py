@@ -71,9 +71,7 @@ class FiltersPane(pn.viewable.Viewer):
         state = self.state
         n, is_read = state.workspace.n_images, state.filters_read == state.filter_turn
         n_kept = n if state.kept is None else int(np.count_nonzero(state.kept))
-        said = (
-            counted(n, "image") if not state.filters else f"{n_kept:,} of {counted(n, 'image')}" if is_read else "filtering …"
-        )
+        said = "filtering …" if not is_read else f"{n_kept:,} of {counted(n, 'image')}" if state.filters else "all images"
         self._bar.param.update(
             chips=[
                 {"words": one.words, "since": one.parts()[0] if isinstance(one, AddedSince) else ""} for one in state.filters

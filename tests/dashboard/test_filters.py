@@ -97,7 +97,7 @@ def test_a_filter_is_read_in_a_thread_and_legend_selection_and_bar_follow(tab, s
     assert state.kept is None
     state.hidden = frozenset()
     assert state.selected.tolist() == list(range(30))
-    assert bar.said == "300 images"
+    assert bar.said == "all images"
     by(state, actions, "value:album,fish")
     assert bar.note.startswith("No image passes these filters; remove one of them.")
     assert not bar.can_select

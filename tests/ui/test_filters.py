@@ -41,7 +41,7 @@ def test_filters_act_on_map_gallery_and_labels_and_are_in_the_address_and_in_a_v
     first.click()
     expect(page.get_by_text("To label: 1")).to_be_visible(timeout=10_000)
     page.keyboard.press("2")
-    expect(page.get_by_text("1 image labelled 'footwear'").first).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("1 labelled (").first).to_be_visible(timeout=10_000)
     with Workspace(server.folder, read_only=True) as space:
         assert history(space)[0][0].rows.tolist() == [row]
 
@@ -63,7 +63,7 @@ def test_filters_act_on_map_gallery_and_labels_and_are_in_the_address_and_in_a_v
     chip.focus()
     page.keyboard.press("Delete")
     expect(chip).to_have_count(0, timeout=10_000)
-    expect(page.get_by_text(f"{N_IMAGES} images", exact=True)).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("all images", exact=True)).to_be_visible(timeout=10_000)
     expect(page.get_by_role("button", name="Filter", exact=True)).to_be_focused()
     page.go_back()
     expect(chip).to_be_visible(timeout=10_000)
