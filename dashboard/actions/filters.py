@@ -6,10 +6,10 @@ from functools import partial
 from core.catalog.views import NamedView
 from core.errors import InputError
 from core.filters.conditions import Conditions
+from core.filters.offers import Offer, filter_offers
 from core.filters.views import remove_view, rename_view, save_view, views
 from dashboard.actions.runner import Runner
 from dashboard.address import Address, address_of, query_of
-from dashboard.filter_offers import Offer, filter_offers
 
 ShowViews = Callable[[list[NamedView]], None]
 

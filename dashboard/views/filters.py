@@ -14,10 +14,10 @@ from core.filters.conditions import (
     with_condition,
 )
 from core.filters.masks import leaves_sealed_out
+from core.filters.offers import Offer
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName, Tab
-from dashboard.filter_offers import Offer
 from dashboard.state import SessionState
 from dashboard.views.components.filter_bar import FilterBar, FilterWish, Saved
 

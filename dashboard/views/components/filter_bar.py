@@ -8,7 +8,7 @@ import param
 from pydantic import Field
 
 from core.filters.conditions import Condition
-from dashboard.filter_offers import Offer
+from core.filters.offers import Offer
 from dashboard.messages import Message
 from dashboard.views.components.source import source
 
