@@ -1,4 +1,4 @@
-"""Where the page draws the threshold's handle, for benchmarks and tests that drag it."""
+"""Where the page draws the map and the threshold's handle, for benchmarks and tests that drag there; px of the window."""
 
 # Where the handle is drawn, and the chart's frame with the scores at its ends; px of the window.
 HANDLE = """() => {
@@ -12,3 +12,8 @@ HANDLE = """() => {
             low: frame.x_scale.source_range.start, high: frame.x_scale.source_range.end};
   }
 }"""
+# Of the largest canvas, which is the map's.
+CANVAS = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll('*')) {
+  if (node.tagName === 'CANVAS') all.push(node.getBoundingClientRect().toJSON());
+  if (node.shadowRoot) walk(node.shadowRoot); } }; walk(document);
+  return all.filter(r => r.width > 300).sort((a, b) => b.width * b.height - a.width * a.height)[0]; }"""

@@ -1,18 +1,16 @@
 """Measure response times and memory at a million images or more, with references in the same run; print a Markdown table.
 
-python -m benchmarks.generate FOLDER [--images 5000000] && python -m benchmarks.million FOLDER
+python -m benchmarks.million FOLDER [--images 1000000]
+
+FOLDER is a workspace of `benchmarks.generate`; if it is not there, it is made, of that size.
 """
 
 import argparse
 import os
 import re
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -23,7 +21,9 @@ import torch
 from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.handle import HANDLE
+from benchmarks.generate import generate
+from benchmarks.handle import CANVAS, HANDLE
+from benchmarks.windows import ROOT, serve
 from core.embeddings.products import linear_scores
 from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo
@@ -38,7 +38,6 @@ from core.workspace import Workspace
 
 REPEATS = 5
 COLOURS = ("score", "predicted", "uncertainty", "label", "score", "predicted", "uncertainty")
-PORT = 5099
 PATIENCE = 120_000  # ms until a change that does not come is an error
 FIVE = 4_000_000  # images from which the goals of five million hold
 FRAME, WORDS, TIP = "node.dataset.frame", "node.shadowRoot.textContent", "node.dataset.id"  # read to see a change
@@ -142,41 +141,24 @@ def open_a_check_set(space: Workspace, gold: np.ndarray) -> None:
     check_sets.open_check_set(space, analyst="bench")
 
 
-def browser_rows(folder: Path, n_images: int) -> Iterator[Row]:
+def browser_rows(folder: Path, xy: np.ndarray) -> Iterator[Row]:
     """Measure the page in Chromium, from the request or the input event to new pixels, and the server's memory."""
-    with serving(folder) as server, sync_playwright() as playwright:
-        yield Row("memory of the server, matrix not counted: opened", f"{memory(server.pid):,.0f} MB")
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield from measure(browser, server.pid)
-        second, page = open_page(browser)
-        page.wait_for_timeout(3_000)
-        held = memory(server.pid)
-        yield Row("a second analyst's window to its first picture", f"{second:.1f} s", goals=("5 s", "5 s"))
-        beside = f"{held / (n_images / 1e6):,.0f} MB a million images"
-        yield Row("memory after all of this, with the second window", f"{held:,.0f} MB", beside, goals=("", "4,000 MB"))
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the end of the block."""
-    command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(folder), "--port", str(PORT)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(f"http://127.0.0.1:{PORT}/liveness")
-            yield server
-        finally:
-            server.terminate()
-
-
-def wait_for(url: str) -> None:
-    """Wait until the server answers."""
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(url)
+    server, url = serve(folder, ROOT)
+    try:
+        with sync_playwright() as playwright:
+            yield Row("memory of the server, matrix not counted: opened", f"{memory(server.pid):,.0f} MB")
+            path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            yield from measure(browser, url, server.pid, xy)
+            second, page = open_page(browser, url)
+            page.wait_for_timeout(3_000)
+            held = memory(server.pid)
+            yield Row("a second analyst's window to its first picture", f"{second:.1f} s", goals=("5 s", "5 s"))
+            beside = f"{held / (len(xy) / 1e6):,.0f} MB a million images"
+            yield Row("memory after all of this, with the second window", f"{held:,.0f} MB", beside, goals=("", "4,000 MB"))
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def memory(pid: int) -> float:
@@ -185,20 +167,20 @@ def memory(pid: int) -> float:
     return sum(int(kb) for kb in re.findall(r"(?:RssAnon|RssShmem):\s+(\d+)", status)) / 1024
 
 
-def open_page(browser: Browser) -> tuple[float, Page]:
+def open_page(browser: Browser, url: str) -> tuple[float, Page]:
     """Open the page as another person; return the seconds until its first picture."""
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     start = time.perf_counter()
-    page.goto(f"http://127.0.0.1:{PORT}/")
+    page.goto(url)
     page.locator("[data-frame]").first.wait_for(state="attached", timeout=PATIENCE)
     return time.perf_counter() - start, page
 
 
-def measure(browser: Browser, pid: int) -> Iterator[Row]:
+def measure(browser: Browser, url: str, pid: int, xy: np.ndarray) -> Iterator[Row]:
     """Drive one person's page."""
     first = []
     for _ in range(REPEATS):
-        seconds, page = open_page(browser)
+        seconds, page = open_page(browser, url)
         first.append(seconds)
         if len(first) < REPEATS:
             page.context.close()
@@ -208,7 +190,7 @@ def measure(browser: Browser, pid: int) -> Iterator[Row]:
     frame = page.locator("[data-frame]").first.element_handle()
     zooms, colours = [], []
     for i in range(REPEATS + 1):
-        page.mouse.move(560, 380)
+        page.mouse.move(*middle(page))
         zooms.append(ms_until_change(page, frame, FRAME, lambda i=i: page.mouse.wheel(0, -120 if i % 2 else 120)))
     yield Row("wheel tick to new pixels", f"{statistics.median(zooms[1:]):.0f} ms", goals=("500 ms", "200 ms"))
     for name in COLOURS:
@@ -217,27 +199,45 @@ def measure(browser: Browser, pid: int) -> Iterator[Row]:
         colours.append(ms_until_change(page, frame, FRAME, option.click))
     recolour = f"{statistics.median(colours[1:]):.0f} ms"
     yield Row("colour by another quantity to new pixels", recolour, goals=("500 ms", "400 ms"))
-    yield Row("mouse over an image to its tip", f"{statistics.median(hover_times(page)):.0f} ms")
-    n, labels = label_times(page, frame)
+    start = crowded(page, frame, xy)
+    yield Row("mouse over an image to its tip", f"{statistics.median(hover_times(page, start)):.0f} ms")
+    n, labels = label_times(page, frame, start)
     drawn = f"{statistics.median(labels):.0f} ms"
     yield Row(f"key on a selection of {n:,} to curves drawn", drawn, goals=("1,500 ms", "3,000 ms"))
     yield Row("threshold's handle moved to its words", f"{statistics.median(handle_times(page)):.0f} ms")
 
 
-def hover_times(page: Page) -> list[float]:
+def middle(page: Page) -> tuple[float, float]:
+    """Return the middle of the map."""
+    box = page.evaluate(CANVAS)
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def crowded(page: Page, frame: ElementHandle, xy: np.ndarray) -> tuple[float, float]:
+    """Return where the map has most images, so that a small one has some under the mouse, too."""
+    x0, x1, y0, y1 = map(float, frame.evaluate("node => node.dataset.view").split(","))
+    counts, xs, ys = np.histogram2d(*xy.T, bins=(20, 20), range=((x0, x1), (y0, y1)))
+    counts[[0, -1]] = counts[:, [0, -1]] = 0  # beside the edge a lasso would leave the map
+    column, row = np.unravel_index(counts.argmax(), counts.shape)
+    box = page.evaluate(CANVAS)
+    right, up = (xs[column] - x0) / (x1 - x0), (ys[row] - y0) / (y1 - y0)
+    return box["x"] + right * box["width"], box["y"] + (1 - up) * box["height"]
+
+
+def hover_times(page: Page, start: tuple[float, float]) -> list[float]:
     """Move the mouse from image to image, and time each until the tip names another one."""
     tip, times = page.locator(".map-facts ~ .tip").first.element_handle(), []
-    page.mouse.move(560, 380)
+    page.mouse.move(*start)
     for i in range(REPEATS):
-        place = 562 + 3 * i, 382 + 2 * i  # where the lassos are drawn later, which need images, too
+        place = start[0] + 9 + 9 * i, start[1] - 8 * i
         times.append(ms_until_change(page, tip, TIP, lambda place=place: page.mouse.move(*place)))
     return times
 
 
-def label_times(page: Page, frame: ElementHandle) -> tuple[int, list[float]]:
+def label_times(page: Page, frame: ElementHandle, start: tuple[float, float]) -> tuple[int, list[float]]:
     """Lasso some images, label them by turns with two classes, and time each until the curves are drawn."""
     curves_ = page.locator(".curve-words").first.element_handle()
-    tries = [drag_lasso(page, frame, side) for side in (10, 12, 14)]
+    tries = [drag_lasso(page, frame, start, side) for side in (24, 28, 32)]
     n = tries[-1]
     if not n:
         raise RuntimeError(f"expected the lassos to select some images, got {tries}")
@@ -264,10 +264,12 @@ def start_spot_check(page: Page, key: str) -> None:
 
 def handle_times(page: Page) -> list[float]:
     """Drag the threshold's handle by a few pixels, and time each move until the words about it change."""
-    page.set_viewport_size({"width": 1440, "height": 1000})  # the handle is below the curve
+    page.set_viewport_size({"width": 1440, "height": 1000})
     page.get_by_role("button", name="Operating point").click()
+    page.get_by_role("button", name="Details").click(timeout=PATIENCE)
     said = page.get_by_text("At scores ≥").first
     said.wait_for(timeout=PATIENCE)
+    page.get_by_label("Threshold").nth(1).scroll_into_view_if_needed()
     page.wait_for_timeout(3_000)
     root, times = said.evaluate_handle("node => node.getRootNode().host").as_element(), []
     for i in range(REPEATS):
@@ -284,12 +286,13 @@ def pull(page: Page, handle: dict[str, float], by: float) -> None:
     page.mouse.move(handle["x"] + by, handle["y"], steps=5)
 
 
-def drag_lasso(page: Page, frame: ElementHandle, side: int) -> int:
-    """Lasso a square of the given size in px in the middle of the map; return how many images it selects."""
-    page.mouse.move(560, 380)
+def drag_lasso(page: Page, frame: ElementHandle, start: tuple[float, float], side: int) -> int:
+    """Lasso a square of the given size in px where the map has most images; return how many images it selects."""
+    x, y = start
+    page.mouse.move(x, y)
     page.mouse.down()
-    for x, y in ((560 + side, 380), (560 + side, 380 + side), (560, 380 + side)):
-        page.mouse.move(x, y, steps=5)
+    for right, down in ((side, 0), (side, side), (0, side)):
+        page.mouse.move(x + right, y + down, steps=5)
     page.mouse.up()
     page.wait_for_timeout(1_500)
     return int(frame.evaluate("node => node.dataset.selected"))
@@ -321,12 +324,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clusters", action="store_true", help="find clusters, too: minutes")
+    parser.add_argument("--images", type=int, default=1_000_000, help="of the workspace that is made if there is none")
     options = parser.parse_args()
+    if not options.folder.exists():
+        generate(options.folder, n_images=options.images)
     with Workspace(options.folder, read_only=True) as space:
-        n_images = space.n_images
+        n_images, xy = space.n_images, space.xy.copy()
     print(f"{n_images:,} images; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     print("| what | median | beside | goal |\n| --- | --- | --- | --- |")
-    parts = core_rows(options.folder, with_clusters=options.clusters), browser_rows(options.folder, n_images)
+    parts = core_rows(options.folder, with_clusters=options.clusters), browser_rows(options.folder, xy)
     for row in chain(*parts):
         print(f"| {row.what} | {row.value} | {row.beside} | {row.goals[n_images >= FIVE]} |", flush=True)
 

@@ -1,11 +1,11 @@
 """Time opening a workspace with many images and label actions, and one more label: medians of CPU and wall-clock time.
 
-Run: python -m benchmarks.open_labels [IMAGES] [ACTIONS]
+python -m benchmarks.open_labels [--images 1000000] [--actions 200000]
 """
 
+import argparse
 import hashlib
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -46,8 +46,13 @@ def report(name: str, verb: Callable[[], object], times: int = 1) -> None:
     print(f"{name}: {statistics.median(cpu):,.1f} ms CPU, {statistics.median(wall):,.1f} ms wall, median of {times}")
 
 
-def main(n_images: int = 1_000_000, n_actions: int = 200_000) -> None:
+def main() -> None:
     """Print one line per figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--actions", type=int, default=200_000)
+    options = parser.parse_args()
+    n_images, n_actions = options.images, options.actions
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "w"
         fill(folder, n_images, n_actions)
@@ -70,4 +75,4 @@ def main(n_images: int = 1_000_000, n_actions: int = 200_000) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -3,9 +3,9 @@
 python -m benchmarks.plot_log docs/training/msn-tiny-64.csv docs/training/msn-tiny-64.png
 """
 
+import argparse
 import csv
 import os
-import sys
 from pathlib import Path
 
 from bokeh.embed import file_html
@@ -21,8 +21,11 @@ CHARTS = {"loss": "Loss", "knn": "kNN accuracy on the watched images", "prototyp
 
 def main() -> None:
     """Read the log, draw three charts, and take a screenshot in Chromium."""
-    source, target = map(Path, sys.argv[1:3])
-    with source.open(newline="", encoding="utf-8") as file:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("log", type=Path, help="CSV")
+    parser.add_argument("picture", type=Path, help="PNG to write")
+    options = parser.parse_args()
+    with options.log.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     charts = []
     for name, title in CHARTS.items():
@@ -37,7 +40,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1220, "height": 280})
         page.set_content(file_html(row(*charts), INLINE))
         page.wait_for_timeout(1_000)
-        page.screenshot(path=target)
+        page.screenshot(path=options.picture)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """What the benchmarks measure on is a workspace like any other."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,3 +54,25 @@ def test_a_probe_learns_the_gold_labels_from_generated_embeddings(space):
     is_explicit = gold == space.class_names.index("explicit")
     assert fitted.score[is_explicit].mean() > fitted.score[~is_explicit].mean() + 1
     assert space.thumbnail(space.image_id(N - 1), "clear")[:4] == b"RIFF"
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("million", ["{}/generated", "--images", "4000"]),
+        ("map_raster", ["--sizes", "2000"]),
+        ("open_labels", ["--images", "2000", "--actions", "400"]),
+        ("plot_log", [str(ROOT / "docs/training/msn-tiny-64.csv"), "{}/log.png"]),
+        ("throughput", ["--most", "64"]),
+    ],
+)
+def test_a_benchmark_runs_to_its_end_at_a_small_size(tmp_path, name, options):
+    command = [sys.executable, "-m", f"benchmarks.{name}", *(option.format(tmp_path) for option in options)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or list(tmp_path.glob("*.png"))
+    assert "nan" not in done.stdout

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.handle import CANVAS
 from core.evidence import queues
 from core.labels.actions import history, label, undo
 from core.workspace import Workspace
@@ -150,12 +151,6 @@ class Line:
     def _end(self, end: socket.socket) -> None:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-
-
-CANVAS = """() => { const all = []; const walk = root => { for (const node of root.querySelectorAll('*')) {
-  if (node.tagName === 'CANVAS') all.push(node.getBoundingClientRect().toJSON());
-  if (node.shadowRoot) walk(node.shadowRoot); } }; walk(document);
-  return all.filter(r => r.width > 300).sort((a, b) => b.width * b.height - a.width * a.height)[0]; }"""
 
 
 def facts(page: Page):
