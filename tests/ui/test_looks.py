@@ -14,7 +14,7 @@ from tests.ui.driver import Server, copied, teach_and_read
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-FINDINGS = """async () => (await axe.run({resultTypes: ["violations"]})).violations
+FINDINGS = """async only => (await axe.run({resultTypes: ["violations"], ...only})).violations
   .filter(found => ["serious", "critical"].includes(found.impact))
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`))"""
 TABS = ("Selection", "Suggestions", "Clusters", "Check")
@@ -55,8 +55,11 @@ def log_in(page: Page) -> None:
 
 
 def faults(page: Page, where: str) -> list[str]:
-    page.evaluate(AXE.read_text())
-    return [f"{where}: {found}" for found in page.evaluate(FINDINGS)]
+    """Return what axe-core finds; names and roles do not depend on the theme, so in the dark one only the contrast counts."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    only = {"runOnly": ["color-contrast"]} if where.startswith("dark") else {}
+    return [f"{where}: {found}" for found in page.evaluate(FINDINGS, only)]
 
 
 def test_no_page_has_a_serious_fault_for_people_with_a_disability_and_the_theme_is_kept(page, worked):
