@@ -112,7 +112,7 @@ def test_nothing_selected_is_a_sentence_and_a_bug_is_another(tab, monkeypatch, c
     act(tab, lambda actions: actions.label("explicit"))
     assert tab.state.message.startswith("Nothing is selected")
     assert tab.state.message_is_error
-    monkeypatch.setattr("dashboard.actions.labels.more_like", lambda *_: 1 / 0)
+    monkeypatch.setattr("dashboard.actions.labels.more_like", lambda *_, **__: 1 / 0)
     act(tab, lambda actions: actions.more_like(np.array([1])))
     assert tab.state.message.startswith("That failed unexpectedly; nothing was lost.")
     assert "ZeroDivisionError" in caplog.text
