@@ -4,6 +4,7 @@ A query comes from a link, so from anybody: it is bounded, and what does not fit
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -15,6 +16,7 @@ from core.map.raster import View
 from dashboard.choices import ColourBy, Order, PageName, Tab
 from dashboard.messages import Message
 
+CLUSTER = re.compile(r"[A-Z][0-9]{1,6}")  # names of clusters; the group of notices has another one
 LONGEST = 8_000  # characters of a query
 MOST_CODES = 64  # hidden entries of a legend
 TROUBLE = "Part of this link could not be used; the usual view is shown instead. Copy the link again if you need it."
@@ -30,10 +32,20 @@ class Address(Message):
     filter: Conditions = Field(default=(), max_length=MOST)
     order: Order = Order.UNCERTAINTY
     zoom: View | None = None  # (x0, x1, y0, y1), map units
+    cluster: str = Field(default="", pattern=f"^({CLUSTER.pattern})?$")  # the one selected
+    opening: int | None = Field(default=None, ge=1)  # None = the newest
     image: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")  # id of the pinned picture
 
 
-STEPS = ("page", "tab", "image", "filter")  # each change of these is a step that the browser's Back button takes again
+# Each change of these is a step that the browser's Back button takes again.
+STEPS = (
+    "page",
+    "tab",
+    "cluster",
+    "opening",
+    "image",
+    "filter",
+)
 
 
 def query_of(address: Address) -> str:
@@ -85,4 +97,4 @@ def _view(text: str) -> View:
     return x0, x1, y0, y1
 
 
-_PARTS: Mapping[str, Callable[[str], object]] = {"hide": _codes, "zoom": _view, "filter": conditions_of}
+_PARTS: Mapping[str, Callable[[str], object]] = {"hide": _codes, "zoom": _view, "filter": conditions_of, "opening": int}

@@ -24,6 +24,7 @@ from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import Sample
 from core.labels.policies import policies
 from core.maths.precision_recall import PRCurve, pr_curve
+from core.score_columns.keep import score_columns
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
 
@@ -104,9 +105,12 @@ class Openings:
     def _work_out(self, number: int | None, asked: Subject, exported_at: str) -> OpeningView:
         workspace = self._workspace
         names = tuple(known.name for known in policies(workspace))
+        found = openings.openings(workspace)
+        named = next((r for r in found if r.number == number), None)  # a link may name an opening of another subject
+        if named is not None and named.policy in names and named.scorer in {PROBE, *(c.name for c in score_columns(workspace))}:
+            asked = named.subject
         subject = Subject(asked.policy if asked.policy in names else names[0], asked.scorer)
         others = {*names} - {subject.policy}
-        found = openings.openings(workspace)
         history = tuple(r for r in found if r.policy not in others and r.scorer == subject.scorer)
         newest = next((r for r in history if r.subject == subject), None)
         opened = next((r for r in history if r.number == number), newest)

@@ -67,6 +67,7 @@ class SessionState(param.Parameterized):
     )
     last_polygon: list[list[float]] | None = param.Parameter(doc="The lasso that made the selection, map units.")
     cluster: str = param.String(default="", doc="Name of the cluster that made the selection, '' if none did.")
+    opening: int | None = param.Parameter(doc="Number of the opening that the Operating point page shows; None = the newest.")
     outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters outlined on the map.")
     clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
     finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
@@ -212,6 +213,10 @@ class SessionState(param.Parameterized):
     def _read_filters(self) -> None:
         if self.filters or self.kept is not None:
             self.filter_turn += 1
+
+    def select(self, rows: np.ndarray, *, cluster: str = "", polygon: list[list[float]] | None = None) -> None:
+        """Select rows, ascending, and say what chose them: a label given to them says it too."""
+        self.param.update(selected=rows, cluster=cluster, last_polygon=polygon)
 
     @param.depends("hidden", "colouring", "kept", watch=True)
     def _leave_out(self) -> None:

@@ -128,6 +128,18 @@ def cluster_of(workspace: Workspace, rows: IntArray, *, grain: str = "medium") -
     return name, members[name]
 
 
+def members(workspace: Workspace, name: str) -> IntArray:
+    """Return the rows of a cluster; its name begins with the letter of its grain.
+
+    Raises:
+        InputError: if the current map has no such cluster.
+    """
+    for grain in GRAINS:
+        if name[:1] == grain[0].upper() and (found := clustering(workspace, grain)) is not None and name in found.names:
+            return found.rows(name)
+    raise InputError(f"This map has no cluster '{name}'; choose one in the Clusters tab.")
+
+
 def stored_clusters(workspace: Workspace) -> StoredClusters | None:
     """Return what the catalog has of the newest clusters; None if there are none, or their record is damaged."""
     row = workspace.catalog.models.clusters()

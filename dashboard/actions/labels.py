@@ -14,7 +14,7 @@ from core.duplicates.search import copies_of
 from core.labels import bulk
 from core.labels.actions import LabelResult, Reversal, label, redo, undo
 from core.labels.bulk import BULK, BulkLabel, SpotCheckResult
-from core.map.clusters import cluster_of
+from core.map.clusters import cluster_of, members
 from core.map.grow import grown, shrunk
 from core.probe.suggest import more_like
 from core.wording import counted
@@ -160,7 +160,7 @@ class LabelActions(Runner):
         """Select the images most similar to these."""
 
         def show(found: np.ndarray) -> None:
-            self.state.param.update(selected=np.sort(found), last_polygon=None)
+            self.state.select(np.sort(found))
             these = "this one" if len(rows) == 1 else f"these {len(rows):,}"
             self.say(f"Selected the {counted(len(found), 'image')} most like {these}.")
 
@@ -175,7 +175,7 @@ class LabelActions(Runner):
             return
 
         def show(found: np.ndarray) -> None:
-            self.state.param.update(selected=found, last_polygon=None, cluster="")
+            self.state.select(found)
             now = self.state.selected  # without what filters or legend hide
             self.say(f"Selected {counted(len(now), 'image')}, {abs(len(now) - len(rows)):,} {'more' if grow else 'fewer'}.")
 
@@ -191,10 +191,23 @@ class LabelActions(Runner):
             return cluster_of(self.workspace, examples)
 
         def show(found: tuple[str, np.ndarray]) -> None:
-            self.state.param.update(selected=found[1], last_polygon=None, cluster=found[0])
+            self.state.select(found[1], cluster=found[0])
             self.say(f"Selected the cluster {found[0]}: {counted(len(self.state.selected), 'image')}.")
 
         self.run(find, show, on=self._server.slow_pool)
+
+    def select_named(self, name: str) -> None:
+        """Select the cluster that a link names."""
+
+        def show(found: np.ndarray) -> None:
+            if self.state.cluster == name:  # nothing else was chosen meanwhile
+                self.state.select(found, cluster=name)
+
+        def forget() -> None:
+            if self.state.cluster == name:
+                self.state.cluster = ""
+
+        self.fetch(partial(members, self.workspace, name), show, failed=forget)
 
     def undo(self, seq: int | None = None) -> None:
         """Undo this analyst's newest action, or any by its number; a queue shows its picture again."""
@@ -209,7 +222,7 @@ class LabelActions(Runner):
                 and self.state.shows(PageName.MAP)
                 and not np.isin(reversal.rows, self.state.selected).all()
             ):
-                self.state.param.update(selected=reversal.rows, last_polygon=None, cluster="")  # where they can be seen
+                self.state.select(reversal.rows)  # where they can be seen
 
         self.run(verb, undone)
 

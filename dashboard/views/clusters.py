@@ -67,7 +67,9 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
-        self._list = ClusterList(on_pick=self._pick, view=self.state.privacy_view, sizing_mode="stretch_both")
+        self._list = ClusterList(
+            on_pick=self._pick, view=self.state.privacy_view, chosen=self.state.cluster, sizing_mode="stretch_both"
+        )
         self._layout = pn.Column(
             pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
             pn.FlexBox(self._drawn, self._find, justify_content="space-between", sizing_mode="stretch_width"),
@@ -85,7 +87,7 @@ class ClustersPane(pn.viewable.Viewer):
             self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters", "kept"], tab=Tab.CLUSTERS
         )
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
-        watch(self._on_selected, "whole")
+        watch(lambda event: setattr(self._list, "chosen", event.new), "cluster")
         watch(self._on_tab, "tab")
         watch(self._draw_finding, "finding")
 
@@ -201,13 +203,7 @@ class ClustersPane(pn.viewable.Viewer):
     def _pick(self, name: str) -> None:
         members = self._members(name)
         if members is not None:
-            self._list.chosen = name
-            self.state.param.update(selected=members, last_polygon=None, cluster=name)
-
-    def _on_selected(self, *_: Any) -> None:
-        mine = self._members(self._list.chosen)
-        if mine is None or not np.array_equal(mine, self.state.whole):
-            self._list.chosen = self.state.cluster = ""
+            self.state.select(members, cluster=name)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

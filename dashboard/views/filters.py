@@ -50,7 +50,7 @@ class FiltersPane(pn.viewable.Viewer):
             state.filters = ()
         elif wish.select:
             rows = np.arange(state.workspace.n_images) if state.kept is None else np.flatnonzero(state.kept)
-            state.param.update(selected=rows, last_polygon=None, cluster="")
+            state.select(rows)
         elif wish.save is not None:
             actions.save_view(wish.save, self._show_views)
         elif wish.show is not None:

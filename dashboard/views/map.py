@@ -453,12 +453,12 @@ class MapPane(pn.viewable.Viewer):
         if shown is not None:
             rows = rows[shown[rows]]
         mode, self._modifiers = self._mode(), {}
-        self.state.param.update(selected=combine(self.state.whole, rows, mode), last_polygon=polygon)
+        self.state.select(combine(self.state.whole, rows, mode), polygon=polygon)
 
     def clear_selection(self) -> None:
         """Select nothing."""
         if len(self.state.whole):
-            self.state.param.update(selected=np.array([], np.int64), last_polygon=None)
+            self.state.select(np.array([], np.int64))
 
     # -- hover and click --
 

@@ -74,7 +74,7 @@ class OperatingPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._view: OpeningView | None = None
         self._subject = Subject()  # whose openings are shown; a policy that is not declared stands for the first
-        self._wanted: int | None = None  # number of the opening to show; None = the newest
+        self._turn = 0  # what was asked in an earlier one is not shown
         self._threshold: float | None = None  # the one that words, handle, slider and inputs show
         self._moved = False  # by this person, on the shown opening
         self._moved_at, self._settling = 0.0, False
@@ -86,14 +86,14 @@ class OperatingPage(pn.viewable.Viewer):
         self._policies = pmui.RadioButtonGroup(
             label="Policy", options=names, value=names[0], size="small", visible=len(names) > 1, margin=(4, 12)
         )
-        self._policies.param.watch(lambda event: self._on_policy(event.new), "value")
+        self._policies.param.watch(lambda event: self._on_subject(policy=event.new), "value")
         columns = [column.name for column in self.state.shared.score_columns().values()]
         self._scorers = pmui.RadioButtonGroup(
             label="Scores by", options=[PROBE, *columns], value=PROBE, size="small", visible=bool(columns), margin=(4, 12)
         )
-        self._scorers.param.watch(lambda event: self._turn_to(replace(self._subject, scorer=event.new)), "value")
+        self._scorers.param.watch(lambda event: self._on_subject(scorer=event.new), "value")
         both = {"actions": self.actions, "ask": self._ask}
-        self._check = CheckColumn(**both, load=self._load, reload=lambda: self._load(self._wanted))
+        self._check = CheckColumn(**both, load=self._load, reload=self._read)
         self._points = PointsColumn(**both, hold=self._hold)
         self._costs = CostsTab(actions=self.actions, hold=self._hold)
         self._fold = Fold(name_kept="details", label="Details", sizing_mode="stretch_width", margin=(4, 8, 0, 8))
@@ -114,7 +114,7 @@ class OperatingPage(pn.viewable.Viewer):
             scroll="y-auto",
             margin=8,
         )  # fmt: skip
-        self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version"])
+        self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version", "opening"])
         self.state.param.watch(self._draw_pictures, ["privacy_view", "reveal"])
         self._on_state()
 
@@ -232,41 +232,50 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _on_state(self, *_: Any) -> None:
         if self.state.page == "operating":
-            self._load(self._wanted)
+            self._read()
         else:
             self._printed.sheet = ""  # other pages print themselves
 
     def _load(self, number: int | None) -> None:
-        self._wanted = number
-        subject = self._subject
-        self.actions.load_opening(number, subject, lambda view: self._show(view) if subject == self._subject else None)
+        """Show an opening, None for the newest."""
+        if number == self.state.opening:
+            self._read()
+        else:
+            self.state.opening = number
 
-    def _on_policy(self, name: str | None) -> None:
-        names = self._policies.options
-        if name is None or name == (self._subject.policy if self._subject.policy in names else names[0]):
-            return  # the page itself has put it there
-        self._turn_to(replace(self._subject, policy=name))
+    def _read(self) -> None:
+        turn = self._turn
+        self.actions.load_opening(
+            self.state.opening, self._subject, lambda view: self._show(view) if turn == self._turn else None
+        )
+
+    def _on_subject(self, **chosen: str | None) -> None:
+        subject = replace(self._subject, **{name: value for name, value in chosen.items() if value is not None})
+        if subject != self._subject:  # else the page itself has put it there
+            self._turn_to(subject)
 
     def _turn_to(self, subject: Subject) -> None:
         """Show the newest opening of another policy or scorer."""
         self.actions.forget_error()
-        self._subject, self._moved = subject, False
+        self._subject, self._moved, self._turn = subject, False, self._turn + 1
         self._load(None)
 
     def _show(self, view: OpeningView) -> None:
         before = self._view.opened if self._view else None
         other = before is not None and view.opened is not None and view.opened.number != before.number
-        if before is not None and other and self._moved and self._wanted is None:
+        if before is not None and other and self._moved and self.state.opening is None:
             self._load(before.number)  # another analyst has opened the set: a user who is dragging keeps the current opening
             return
         self._view = view
-        if self._policies.options != list(view.policies):
-            self._policies.param.update(
-                options=list(view.policies), value=view.status.policy.name, visible=len(view.policies) > 1
-            )
+        self._subject = view.status.subject  # of the opening, where a link names one
+        self._policies.param.update(options=list(view.policies), value=view.status.policy.name, visible=len(view.policies) > 1)
+        self._scorers.value = self._subject.scorer
         self._check.show(view)
         self._show_path(view.path)
         opened, sample = view.opened, view.sample
+        if self.state.opening not in (None, opened.number if opened else None):
+            self.actions.say(f"There is no opening {self.state.opening}; this is the newest.", error=True)
+            self.state.opening = None
         shown = sample is not None
         self._charts.visible = self._column.visible = self._by_hand.visible = shown
         self._closed.param.update(object=closed_panel(), visible=not shown)

@@ -61,7 +61,7 @@ class Page:
         steps = Steps(pn.state.curdoc)
         steps.put(self._desk.row, *self._desk.parts())
         watch = partial(ExposureWatch, on_seen=actions.seen)
-        self.address = AddressBar(state=state, soon=actions.soon)
+        self.address = AddressBar(state=state, soon=actions.soon, on_cluster=actions.select_named)
         steps.put(
             main,
             lambda: self._keys,

@@ -302,8 +302,14 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     tab.do(lambda: setattr(pane._filter, "value", "all"))
     tab.do(lambda: setattr(pane._drawn, "value", False))
     assert tab.state.outlines == []
-    show(tab, selected=NOTHING)
+    tab.do(lambda: tab.state.select(NOTHING))
     assert pane._list.chosen == tab.state.cluster == ""
+    for wanted, found in ((name, name), ("M99", "")):  # as links name them
+        tab.do(lambda wanted=wanted: tab.state.select(NOTHING, cluster=wanted))
+        act(tab, lambda actions, wanted=wanted: actions.select_named(wanted))
+        assert pane._list.chosen == tab.state.cluster == found
+        assert len(tab.state.selected) == (N // 3 if found else 0)
+    assert tab.state.message == "This map has no cluster 'M99'; choose one in the Clusters tab."
 
 
 def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monkeypatch):

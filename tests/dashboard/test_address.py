@@ -18,6 +18,8 @@ addresses = st.builds(
     colour=st.text(min_size=1, max_size=30).filter(lambda text: text.isprintable()),
     hide=st.sets(st.integers(-1, 63), max_size=8).map(lambda codes: tuple(sorted(codes))),
     zoom=st.none() | views,
+    cluster=st.just("") | st.from_regex(r"[A-Z][0-9]{1,6}", fullmatch=True),
+    opening=st.none() | st.integers(1, 10_000),
     image=st.just("") | st.text("0123456789abcdef", min_size=32, max_size=32),
 )
 
@@ -29,7 +31,7 @@ def test_an_address_comes_back_from_its_query(address):
 
 @given(st.text(max_size=3_000))
 def test_no_query_is_an_error(query):
-    for text in (query, f"page={query}", f"zoom={query}", f"hide={query}", f"image={query}"):
+    for text in (query, *(f"{name}={query}" for name in ("page", "zoom", "hide", "image", "cluster", "opening"))):
         address, _ = address_of(text)
         assert isinstance(address, Address)
 
@@ -44,6 +46,7 @@ def test_the_usual_view_has_no_query():
     [
         "page=nowhere", "tab=none", "hide=1,x", "hide=-2", "hide=999", "zoom=1,2,3", "zoom=nan,1,0,1", "zoom=2,1,0,1",
         "zoom=0,inf,0,1", "image=../../etc", f"image={'A' * 32}", f"colour={'x' * 300}", "page=map&" * LONGEST,
+        "cluster=no such", "opening=0", "opening=two",
     ],
 )  # fmt: skip
 def test_what_is_no_view_is_the_usual_one_and_known_to_be(query):

@@ -122,7 +122,7 @@ def test_a_values_name_has_no_key_and_no_flag_though_a_class_is_called_so(tab):
 
 def test_a_link_names_every_colour_and_what_its_legend_hides(tab):
     state, actions = tab
-    bar = AddressBar(state=state, soon=lambda draw: draw())
+    bar = AddressBar(state=state, soon=lambda draw: draw(), on_cluster=lambda _: None)
     for colour in state.param.colour_by.objects:
         state.colour_by = colour
         actions.read()

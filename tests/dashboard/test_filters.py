@@ -221,7 +221,10 @@ def test_suggestions_pass_the_filters_and_say_when_none_does(tab, space):
 
 def test_an_address_and_a_named_view_bring_filters_and_order_back(tab, space):
     state, actions = tab
-    bar, pane = AddressBar(state=state, soon=lambda do: do()), FiltersPane(state=state, actions=actions)
+    bar, pane = (
+        AddressBar(state=state, soon=lambda do: do(), on_cluster=lambda _: None),
+        FiltersPane(state=state, actions=actions),
+    )
     mine = (*conditions_of("class:explicit,!unsure;score:0.25,"), *conditions_of("file:%C3%A4%3Bb%25%2C%26%3D%23"))
     state.param.update(filters=mine, order=Order.NAME)
     actions.read()

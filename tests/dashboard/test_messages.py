@@ -102,7 +102,7 @@ def state(space):
 
 @pytest.fixture
 def address(state):
-    return AddressBar(state=state, soon=lambda go: go())
+    return AddressBar(state=state, soon=lambda go: go(), on_cluster=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_page_loaded_again_goes_where_there_is_such_a_place(address, state, qu
     assert (state.page, state.tab, state.colour_by, state.message != TROUBLE) == (page, tab, "label", is_whole)
 
 
-@pytest.mark.parametrize("message", [{"query": 3}, {"query": "x" * 10_000}, {"page": "history"}, "page=history"])
+@pytest.mark.parametrize("message", [{"query": 3}, {"query": "x" * 40_000}, {"page": "history"}, "page=history"])
 def test_what_is_no_address_leads_nowhere(address, state, message, caplog):
     before = state.message
     address._handle_msg(message)

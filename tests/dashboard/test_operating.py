@@ -373,6 +373,20 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     assert list(check._history.options.values()) == [1]
 
 
+def test_a_link_shows_an_opening_and_its_policy_or_says_that_there_is_none(policies):
+    page, state = policies, policies.state
+    step(page, "open")
+    answer(page)
+    page._policies.value = "weapons"
+    assert page._view.opened is None
+    state.opening = 1  # as the address sets it
+    assert (page._view.opened.number, page._policies.value, page._subject.policy) == (1, "explicit", "explicit")
+    page._policies.value = "weapons"
+    assert (state.opening, page._view.opened) == (None, None)
+    state.opening = 99
+    assert (state.opening, state.message) == (None, "There is no opening 99; this is the newest.")
+
+
 def test_openings_of_policies_that_are_gone_can_still_be_seen(policies):
     step(policies, "open")
     answer(policies)

@@ -9,9 +9,9 @@ import param
 from pydantic import Field
 
 from core.map.raster import View
-from dashboard.address import LONGEST, STEPS, TROUBLE, Address, address_of, query_of
+from dashboard.address import CLUSTER, LONGEST, STEPS, TROUBLE, Address, address_of, query_of
 from dashboard.messages import Message
-from dashboard.state import SessionState
+from dashboard.state import NO_ROWS, SessionState
 from dashboard.views.components.source import source
 
 
@@ -28,7 +28,7 @@ class Went(Message):
     query: str = Field(max_length=4 * LONGEST)
 
 
-WATCHED = ("page", "tab", "colour_by", "hidden", "filters", "order", "view", "pinned")
+WATCHED = ("page", "tab", "colour_by", "hidden", "filters", "order", "view", "pinned", "cluster", "opening")
 
 
 class AddressBar(pn.custom.JSComponent):
@@ -36,9 +36,10 @@ class AddressBar(pn.custom.JSComponent):
 
     state: SessionState = param.ClassSelector(class_=SessionState)
     soon: Callable[[Callable[[], None]], None] = param.Parameter(doc="Runs what changes the document.")
+    on_cluster: Callable[[str], None] = param.Parameter(doc="Selects the cluster of a name.")
     entry: Entry = param.Dict(default={"query": "", "step": False})
 
-    _rename: ClassVar[dict[str, str | None]] = {"state": None, "soon": None}  # stay in Python
+    _rename: ClassVar[dict[str, str | None]] = {"state": None, "soon": None, "on_cluster": None}  # stay in Python
     _esm = source("address.js")
     _stylesheets = [source("connection.css")]
 
@@ -62,7 +63,11 @@ class AddressBar(pn.custom.JSComponent):
             state.colour_by = address.colour if is_known else state.param["colour_by"].default
             state.hidden = frozenset(address.hide)
             state.filters, state.order = address.filter, address.order
-            state.pinned = row
+            state.pinned, state.opening = row, address.opening
+            if address.cluster != self._here().cluster:
+                state.select(NO_ROWS, cluster=address.cluster)
+                if address.cluster:
+                    self.on_cluster(address.cluster)
             if address.zoom is not None:
                 self._starts_at_home = self._home is not None
                 state.view = address.zoom
@@ -87,6 +92,8 @@ class AddressBar(pn.custom.JSComponent):
             filter=state.filters,
             order=state.order,
             zoom=zoom,
+            cluster=state.cluster if CLUSTER.fullmatch(state.cluster) else "",
+            opening=state.opening,
             image=image,
         )
 
