@@ -35,7 +35,7 @@ $(AXE): tests/ui/axe/package-lock.json
 	  else echo "no npm: the browser test by axe-core will be skipped"; fi
 
 test-ui: setup $(AXE)
-	$(BIN)/python -m pytest -m ui
+	$(BIN)/python -m pytest -m ui --numprocesses 2 --dist loadfile
 
 test-wheel:
 	tools/test_wheel.sh

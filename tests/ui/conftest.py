@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from core.intake.ingest import ingest
 from core.labels.classes import parse_classes
 from core.map.project import project
 from core.workspace import Workspace
-from tests.ui.driver import N_IMAGES, Server, load, undo_all
+from tests.ui.driver import N_IMAGES, PRISTINE, Server, load, undo_all
 
 N_COPIES = 3
 FLAGS = [
@@ -45,6 +46,7 @@ def prepared(tmp_path_factory):
         for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use
             embed(space, encoder, device="cpu")
             project(space)
+    shutil.copytree(folder, folder.with_name(PRISTINE), ignore=shutil.ignore_patterns("workspace.lock"))
     return folder
 
 

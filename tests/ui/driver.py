@@ -22,6 +22,7 @@ from core.workspace import Workspace
 from tests.forked import forking
 
 N_IMAGES = 600
+PRISTINE = "pristine"  # the folder beside the prepared workspace that no server serves
 # Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic.
 RECORD_SELECTIONS = """() => {
   window.sent = [];
@@ -226,8 +227,8 @@ def load(page: Page, url: str) -> None:
 
 
 def copied(prepared: Path, folder: Path) -> Path:
-    """Copy a workspace that a server may be serving."""
-    return shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("workspace.lock", "server.log"))
+    """Copy the workspace as it was prepared: a server may be serving it, and tests have left openings in it."""
+    return shutil.copytree(prepared.with_name(PRISTINE), folder)
 
 
 def undo_all(space: Workspace) -> None:

@@ -174,7 +174,7 @@ def test_another_encoder_brings_its_map_and_probe_to_every_window_and_labels_sta
     expect(second.get_by_text(re.compile(r"^1 of \d+ ·"))).to_be_visible(timeout=15_000)
     second.get_by_role("button", name="Training").click()
     second.get_by_text("Compare on the same labels").click()
-    expect(second.get_by_role("gridcell").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(
+    expect(second.get_by_role("cell").filter(has_text="it needs at least 5 flagged and 1 other")).to_have_count(
         2, timeout=20_000
     )
     first.get_by_role("combobox", name="Encoder, for all windows").first.click()

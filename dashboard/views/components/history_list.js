@@ -18,7 +18,7 @@ export function render({ model, el }) {
     img.alt = "";
     button.dataset.id = id;
     button.title = "Show this picture on the map";
-    button.setAttribute("aria-label", `Show a picture of action ${seq} on the map`);
+    button.setAttribute("aria-label", `Pin a picture of action ${seq}`);
     button.append(img);
     button.onmouseenter = () => { hovered = button; show(button); };
     button.onmouseleave = () => { hovered = null; show(button); };
