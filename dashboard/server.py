@@ -70,6 +70,7 @@ class Server:
     pool: ThreadPoolExecutor  # one thread: label actions keep their order
     asks: ThreadPoolExecutor  # one thread: next images of queues; no label waits for it
     slow_pool: ThreadPoolExecutor  # one thread: work that takes seconds
+    opening_pool: ThreadPoolExecutor  # one thread: what the Operating point page shows; it waits for no other slow work
     draw_pool: ThreadPoolExecutor
     shared: Shared
     exposures: ExposureKeeper
@@ -102,6 +103,7 @@ def start(settings: Settings) -> Server:
         pool=ThreadPoolExecutor(1, thread_name_prefix="labels"),
         asks=ThreadPoolExecutor(1, thread_name_prefix="asks"),
         slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
+        opening_pool=ThreadPoolExecutor(1, thread_name_prefix="opening"),
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared=shared,
         exposures=ExposureKeeper(workspace, hub.publish),
@@ -153,7 +155,7 @@ def stop(server: Server) -> None:
     server.clusters.stop()
     server.embedding.stop()
     server.pool.shutdown(wait=True)
-    for pool in (server.asks, server.slow_pool, server.draw_pool):
+    for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool):
         pool.shutdown(wait=True, cancel_futures=True)
     server.refits.stop()
     server.training.stop()

@@ -27,7 +27,7 @@ class EvidenceActions(Runner):
 
     def load_opening(self, number: int | None, subject: Subject, done: Callable[[OpeningView], None]) -> None:
         """Load what the Operating point page shows of a policy and scorer."""
-        self.run(partial(self._server.openings.view, number, subject), done, on=self._server.slow_pool)
+        self.run(partial(self._server.openings.view, number, subject), done, on=self._server.opening_pool)
 
     def count_reading(self) -> None:
         """Work out how many check images are read of those that a promise needs."""

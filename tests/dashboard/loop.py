@@ -86,7 +86,8 @@ class Tab:
         """Wait until the server's threads have done what they were asked for, and the loop has drawn it."""
         for _ in range(3):  # what is drawn may ask for more
             self.do(lambda: None)
-            for pool in (self._server.pool, self._server.asks, self._server.slow_pool, self._server.draw_pool):
+            server = self._server
+            for pool in (server.pool, server.asks, server.slow_pool, server.opening_pool, server.draw_pool):
                 idle = threading.Barrier(pool._max_workers)
                 wait([pool.submit(idle.wait) for _ in range(pool._max_workers)])  # every thread of it has come this far
         self.do(lambda: None)

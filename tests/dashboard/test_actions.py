@@ -1,6 +1,7 @@
 """The effects of a click, through `Actions` and the views of real tabs: labels, messages, and in which window."""
 
 import math
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -271,6 +272,20 @@ def test_another_analyst_has_limits_of_their_own(tab):
     assert tab.state.limits == Limits(9, 9)
     show(tab, analyst="bob")
     assert not tab.state.guide
+
+
+# -- the operating point --
+
+
+def test_the_operating_point_is_shown_while_other_work_takes_long(tab, server):
+    done = threading.Event()
+    server.slow_pool.submit(done.wait)
+    try:
+        tab.do(lambda: setattr(tab.state, "page", PageName.OPERATING))
+        page = tab.page._pages[PageName.OPERATING]
+        wait_for(lambda: isinstance(page.pane, OperatingPage) and page.pane._view is not None)
+    finally:
+        done.set()
 
 
 # -- clusters --
