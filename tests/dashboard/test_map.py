@@ -18,6 +18,7 @@ from dashboard.coalesce import Coalesce
 from dashboard.inputs import Press
 from dashboard.painter import DIMMED, DOTS_UP_TO, Painter, Request
 from dashboard.shared import Once
+from dashboard.state import SessionState
 from dashboard.views.components.class_list import legend_of
 from dashboard.views.components.gallery import Gallery
 from dashboard.views.components.keys import Keys
@@ -79,6 +80,8 @@ class State(param.Parameterized):
     @property
     def ringed(self):
         return self.looked_at
+
+    select = SessionState.select
 
     def shown(self):
         return self.colouring.visible(self.hidden)
