@@ -10,23 +10,22 @@ the seconds are nearly the product's own, without reading or thinking. Prints a 
 import argparse
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, expect, sync_playwright
 
+from benchmarks.million import FLAGS, open_page
+from benchmarks.windows import ROOT, serve
 from core.workspace import Workspace
 
-PORT = 5_917
 PATIENCE = 60_000  # ms
+AGAIN = 3_000  # ms without a next picture, after which a person presses again
 REACTION = 250  # ms; the page takes no answer to a picture that nobody can have seen
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 SHOWN = "() => [...(window.lassoscopeShown?.values() ?? [])].at(-1) ?? ''"
 
 
@@ -46,30 +45,20 @@ class Hands:
         self.clicks += 1
 
     def answer(self) -> None:
-        """Answer the picture on the screen truly, and wait for the next one."""
+        """Answer the picture on the screen truly until the next one is there: a page that has just changed takes no key."""
         self.page.wait_for_function(f"() => ({SHOWN})()", timeout=PATIENCE)
-        self.page.wait_for_timeout(REACTION)
-        before = self.page.evaluate(SHOWN)
-        self.page.keyboard.press(self.keys_by_id[before])
-        self.keys += 1
-        self.page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before, timeout=PATIENCE)
+        before = after = self.page.evaluate(SHOWN)
+        while after == before:
+            self.page.wait_for_timeout(REACTION)
+            self.page.keyboard.press(self.keys_by_id[before])
+            self.keys += 1
+            with suppress(TimeoutError):
+                self.page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before, timeout=AGAIN)
+            after = self.page.evaluate(SHOWN)
 
     def row(self, what: str) -> str:
         """Return a row of the table: what was done so far."""
         return f"| {what} | {self.clicks} | {self.keys} | {time.perf_counter() - self.began:.0f} |"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a copy of the workspace; yield its address."""
-    with tempfile.TemporaryDirectory() as place:
-        copy = shutil.copytree(folder, Path(place) / "workspace")
-        command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(copy), "--port", str(PORT)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-            try:
-                yield f"http://127.0.0.1:{PORT}/"
-            finally:
-                server.kill()
 
 
 def measure(page: Page, keys_by_id: dict[str, str]) -> Iterator[str]:
@@ -106,19 +95,17 @@ def main() -> None:
         gold = space.gold("label")
         keys_by_id = {space.image_id(row): space.classes[int(gold[row])].key for row in range(space.n_images)}
     print("| from the open page to | clicks | keys | seconds |\n| --- | --- | --- | --- |")
-    with served(arguments.folder) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-        for _ in range(240):
-            try:
-                page.goto(url)
-                break
-            except Exception:  # not listening yet
-                time.sleep(0.5)
-        page.wait_for_selector("[data-frame]", state="attached", timeout=PATIENCE)
-        for row in measure(page, keys_by_id):
-            print(row, flush=True)
-        browser.close()
+    with tempfile.TemporaryDirectory() as temporary:
+        server, url = serve(Path(shutil.copytree(arguments.folder, Path(temporary) / "workspace")), ROOT)
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+                _, page = open_page(browser, url)
+                for row in measure(page, keys_by_id):
+                    print(row, flush=True)
+        finally:
+            server.terminate()
+            server.wait()
 
 
 if __name__ == "__main__":

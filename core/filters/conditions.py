@@ -5,9 +5,10 @@ so from anybody: what does not fit a model is refused.
 """
 
 import datetime as dt
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -52,22 +53,22 @@ class _Condition(BaseModel):
     reads: ClassVar[Reads] = Reads.IMAGES
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """Return what people read on the chip."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts(self) -> list[str]:
         """Return the parts of its text."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def of_parts(cls, parts: Sequence[str]) -> Self:
         """Return the condition that `parts` gave.
 
         Raises:
             ValueError: if there is none.
         """
-        raise NotImplementedError
 
 
 class _Named(_Condition):
@@ -114,16 +115,23 @@ class _Between(_Condition):
         return f"{shown(self.low)} to {shown(self.high)}{unit}"
 
 
-class _Containing(_Condition):
-    text: Name
+class _Single(_Condition):
+    """With one part, which is the text of a field."""
+
+    field: ClassVar[str]
 
     def parts(self) -> list[str]:
-        return [self.text]
+        return [getattr(self, self.field)]
 
     @classmethod
     def of_parts(cls, parts: Sequence[str]) -> Self:
-        [text] = parts
-        return cls(text=text)
+        [part] = parts
+        return cls.model_validate({cls.field: part})
+
+
+class _Containing(_Single):
+    field: ClassVar[str] = "text"
+    text: Name
 
 
 class ClassIs(_Named):
@@ -183,10 +191,11 @@ class UncertaintyBetween(_Between):
         return f"uncertainty {self._range(lambda share: f'{share:.6g}')}"
 
 
-class HalfIs(_Condition):
+class HalfIs(_Single):
     """In the teach half, or in the check half."""
 
     kind: Literal["half"] = "half"
+    field: ClassVar[str] = "half"
     reads: ClassVar[Reads] = Reads.GROUPS
     half: Half
 
@@ -194,16 +203,6 @@ class HalfIs(_Condition):
     def words(self) -> str:
         """Return what people read on the chip."""
         return f"{self.half} half"
-
-    def parts(self) -> list[str]:
-        """Return the parts of its text."""
-        return [self.half]
-
-    @classmethod
-    def of_parts(cls, parts: Sequence[str]) -> Self:
-        """Return the condition that `parts` gave."""
-        [half] = parts
-        return cls(half=Half(half))
 
 
 class InCluster(_Named):
@@ -329,10 +328,11 @@ class Copies(StrEnum):
     NONE = "none"
 
 
-class NearDuplicates(_Condition):
+class NearDuplicates(_Single):
     """With near-duplicates in the workspace, or without any."""
 
     kind: Literal["copies"] = "copies"
+    field: ClassVar[str] = "copies"
     reads: ClassVar[Reads] = Reads.GROUPS
     copies: Copies
 
@@ -340,16 +340,6 @@ class NearDuplicates(_Condition):
     def words(self) -> str:
         """Return what people read on the chip."""
         return "with near-duplicates" if self.copies == Copies.SOME else "without near-duplicates"
-
-    def parts(self) -> list[str]:
-        """Return the parts of its text."""
-        return [self.copies]
-
-    @classmethod
-    def of_parts(cls, parts: Sequence[str]) -> Self:
-        """Return the condition that `parts` gave."""
-        [copies] = parts
-        return cls(copies=Copies(copies))
 
 
 class LongerSide(_Between):
@@ -369,13 +359,7 @@ Condition = Annotated[
     Field(discriminator="kind"),
 ]  # fmt: skip
 CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
-KINDS: dict[str, type[_Condition]] = {
-    kind.model_fields["kind"].default: kind
-    for kind in (
-        ClassIs, PredictedIs, ScoreBetween, UncertaintyBetween, HalfIs, InCluster, LabelledBy, AddedSince, FileNamed, WordsRead,
-        ColumnIs, ColumnBetween, NearDuplicates, LongerSide,
-    )
-}  # fmt: skip
+KINDS: dict[str, type[_Condition]] = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Condition)[0])}
 Conditions = tuple[Condition, ...]
 
 

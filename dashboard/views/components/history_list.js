@@ -1,5 +1,5 @@
 export function render({ model, el }) {
-  const table = document.createElement("table");
+  const table = make("table");
   const cell = (row, text, name) => {
     const td = row.insertCell();
     td.textContent = text;
@@ -26,13 +26,18 @@ export function render({ model, el }) {
     show(button);
     return button;
   };
+  const answer = ({ seq }, verb, words, of) => {
+    const button = make("button", "", words);
+    button.setAttribute("aria-label", `${words} ${of} ${seq}`);
+    button.onclick = () => model.send_msg({ seq, verb });
+    return button;
+  };
   const draw = () => {
     table.replaceChildren();
     const head = table.createTHead().insertRow();
     for (const title of ["No.", "Pictures", "When", "Who", "What", "How", "State", ""]) {
-      const th = document.createElement("th");
+      const th = make("th", "", title);
       th.scope = "col";
-      th.textContent = title;
       head.append(th);
     }
     const body = table.createTBody();
@@ -48,20 +53,8 @@ export function render({ model, el }) {
       cell(row, "", "when").append(when);
       for (const name of ["who", "what", "how", "state"]) cell(row, entry[name], name);
       const last = cell(row, "");
-      if (entry.can) {
-        const button = document.createElement("button");
-        button.textContent = entry.can === "undo" ? "Undo" : "Redo";
-        button.setAttribute("aria-label", `${button.textContent} action ${entry.seq}`);
-        button.onclick = () => model.send_msg({ seq: entry.seq, verb: entry.can });
-        last.append(button);
-      }
-      if (entry.spot_check) {
-        const button = document.createElement("button");
-        button.textContent = "Spot-check more";
-        button.setAttribute("aria-label", `Spot-check more images of action ${entry.seq}`);
-        button.onclick = () => model.send_msg({ seq: entry.seq, verb: "spot_check" });
-        last.append(button);
-      }
+      if (entry.can) last.append(answer(entry, entry.can, entry.can === "undo" ? "Undo" : "Redo", "action"));
+      if (entry.spot_check) last.append(answer(entry, "spot_check", "Spot-check more", "images of action"));
     }
   };
   el.append(table);
