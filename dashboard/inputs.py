@@ -64,6 +64,7 @@ KEYS: dict[Verb, Key] = {
 }
 BY_KEY = {entry.key: verb for verb, entry in KEYS.items()}
 ANSWERS = (Verb.LABEL, Verb.SKIP, Verb.UNSURE)  # after which a queue shows its next picture
+SEEN_OR_NOT = (Verb.SKIP, Verb.BACK, Verb.GOTO)  # also for a picture that cannot be loaded: the queue goes on
 STALE = "The picture had changed before that key arrived, so nothing was done; press it again for the picture you see now."
 NOT_SEEN = "The picture was not on the screen yet, so nothing was done; press the key again when you see it."
 
@@ -206,7 +207,7 @@ class Inputs:
         target = entry.target
         if target.place != press.place:
             self._say(STALE)
-        elif target.picture and target.picture not in press.shown:
+        elif target.picture and target.picture not in press.shown and verb not in SEEN_OR_NOT:
             self._say(NOT_SEEN)
         else:
             target.act(verb, class_name)

@@ -67,6 +67,8 @@ def test_a_picture_that_is_not_on_the_screen_yet_takes_no_answer(inputs, said):
     inputs.add("suggestions", queue)
     inputs.act(Press(key="1", place="suggestions/aa"), "label", "neutral")
     assert (queue.answers, said) == ([], [NOT_SEEN])
+    inputs.act(Press(key="s", place="suggestions/aa"), "skip")  # a picture that cannot be loaded is no dead end
+    assert queue.answers == [("skip", None)]
 
 
 def test_a_press_on_a_page_without_answers_does_nothing(inputs, said):

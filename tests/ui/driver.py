@@ -212,6 +212,13 @@ def label_many(page: Page, key: str) -> None:
     expect(page.get_by_text("Spot check before")).not_to_be_visible(timeout=5_000)
 
 
+def takes_key(page: Page, *, but: str = "") -> str:
+    """Wait until the large picture of the queue takes a key, and is another one than `but`; return its id."""
+    picture = page.locator(f'.picture[aria-busy="false"]:visible img:not([src$="/{but}"])')
+    expect(picture).to_be_visible(timeout=20_000)
+    return picture.get_attribute("src").rsplit("/", 1)[1]
+
+
 def without_copies(page: Page) -> None:
     """Label what is selected and nothing else; otherwise near-duplicates outside of a lasso come along."""
     page.get_by_label("Near-duplicates as one").first.click()

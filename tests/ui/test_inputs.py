@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from core.evidence.queues import check_queue
 from core.labels.actions import history, label
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, drag, facts, without_copies
+from tests.ui.driver import LEFT, drag, facts, takes_key, without_copies
 
 WATCH_KEYS = """() => {
   window.picturesAtKeys = [];
@@ -265,6 +265,48 @@ def test_an_answer_that_cannot_be_saved_comes_back_with_its_picture_and_says_whi
     page.keyboard.press("3")
     expect(page.get_by_text("2 labelled (")).to_be_visible(timeout=10_000)
     assert labels_by_id(server) == {second: "footwear", first: "copyright"}
+
+
+def test_a_key_that_does_nothing_says_why_at_once_and_a_picture_that_cannot_be_loaded_is_skipped(open_page, server):
+    page, asked = open_page(), []
+
+    def first_only(route):
+        asked.append(route)
+        if len(asked) == 1:
+            route.continue_()
+
+    page.route("**/image/blurred/*", first_only)
+    open_tab(page, "Suggestions", "1 of 10")
+    first, large = takes_key(page), page.locator(".picture:visible")
+    page.keyboard.press("1")
+    expect(large).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("2")
+    expect(page.get_by_role("alert").get_by_text("The picture is still on its way")).to_be_visible(timeout=2_000)
+    second = asked[1].request.url.rsplit("/", 1)[1]
+    page.may_lose_server = True  # the browser logs what it cannot load
+    asked[1].abort()
+    expect(page.get_by_text("This picture cannot be loaded")).to_be_visible(timeout=10_000)
+    page.keyboard.press("2")
+    page.keyboard.press("s")
+    for route in asked[2:]:
+        route.continue_()
+    page.unroute("**/image/blurred/*")
+    third = takes_key(page)
+    page.keyboard.press("3")
+    expect(page.get_by_text("2 labelled (")).to_be_visible(timeout=10_000)
+    assert second not in (first, third)
+    assert labels_by_id(server) == {first: "neutral", third: "copyright"}
+    fourth = takes_key(page, but=third)
+    os.kill(server.process.pid, signal.SIGSTOP)  # it has not heard that another tab is open
+    try:
+        page.get_by_role("tab", name="Selection").click()
+        expect(large).to_have_count(0)
+        page.keyboard.press("1")
+        expect(page.get_by_role("alert").get_by_text("The page had just changed")).to_be_visible(timeout=2_000)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    page.wait_for_timeout(1_000)
+    assert fourth not in labels_by_id(server)
 
 
 def refuse_writes(folder, *, on=True):

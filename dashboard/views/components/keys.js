@@ -11,25 +11,23 @@ const byPlace = event => {
 };
 export function render({ model, el }) {
   const held = new Map();  // by place on the keyboard: shift pressed in between changes the name
-  const lost = document.createElement("div");
-  lost.className = "lost";
-  lost.setAttribute("role", "alert");
-  lost.hidden = true;
-  el.append(lost);
-  let timer = null;
-  const refuse = key => {
-    lost.textContent = `No connection: the key ${key.toUpperCase()} did nothing. Press it again when the connection is back.`;
-    lost.hidden = false;
-    clearTimeout(timer);
-    timer = setTimeout(() => { lost.hidden = true; }, 6000);
+  const refused = make("div", "refused"), refuse = brief(refused);
+  el.append(refused);
+  // What takes a press: the card on the screen, also while the server has not heard yet that another tab was opened.
+  const target = () => {
+    if (window.lassoscopeOnTop) return window.lassoscopeOnTop;
+    const queues = window.lassoscopeQueues ?? new Map(), kind = model.place.split("/")[0];
+    const seen = ["", "selection", ...queues.keys()].includes(kind) ? [...queues.values()].find(queue => queue.isVisible()) : null;
+    return seen ?? queues.get(kind);
   };
   const say = (key, code, down, event) => {
     const ctrl = !!(event.ctrlKey || event.metaKey), alt = !!event.altKey;
     const shown = [...(window.lassoscopeShown ?? new Map()).values()];
-    const ahead = window.lassoscopeOnTop ?? window.lassoscopeQueues?.get(model.place.split("/")[0]);
+    const ahead = target(), verb = model.verbs[key.toLowerCase()] ?? model.verbs[byPlace({ key, code })];
+    const does = down && !ctrl && !alt && verb;
+    if (does && ahead?.refuses?.(verb, model.place, refuse)) return;
     const place = ahead?.place() ?? model.place;
-    const verb = model.verbs[key.toLowerCase()] ?? model.verbs[byPlace({ key, code })];
-    const number = down && !ctrl && !alt && verb ? ahead?.press(verb) ?? 0 : 0;  // it goes on by itself
+    const number = does ? ahead?.press(verb) ?? 0 : 0;  // it goes on by itself
     model.send_msg({ key, code, down, shift: !!event.shiftKey, ctrl, alt, place, shown, number });
   };
   const onDown = event => {
@@ -37,7 +35,9 @@ export function render({ model, el }) {
     if (event.repeat || event.isComposing || MODIFIERS.has(event.key)) return;
     if (target instanceof Element && target.closest(TYPING)) return;
     if (document.documentElement.dataset.connection === "lost") {
-      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) refuse(event.key);
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        refuse(`No connection: the key ${event.key.toUpperCase()} did nothing. Press it again when the connection is back.`);
+      }
       return;
     }
     held.set(event.code, event.key);

@@ -15,7 +15,7 @@ class Keys(pn.custom.JSComponent):
 
     Each press carries its place, and the pictures that picture cards have loaded. A queue's card, or a picture that lies on top
     of the page, names the place itself (`window.lassoscopeQueues`, `window.lassoscopeOnTop`); it may be ahead of `place`.
-    While the connection is away a press is answered in the browser: it did nothing.
+    While the connection is away, or a queue's card takes no key, a press is answered in the browser: it did nothing.
     """
 
     place = param.String(doc="What class keys act on, as the server names it.")
@@ -24,7 +24,7 @@ class Keys(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_key": None}  # stays in Python
 
-    _esm = source("keys.js")
+    _esm = source("parts.js", "keys.js")
     _stylesheets = [source("keys.css")]
 
     def _handle_msg(self, msg: object) -> None:

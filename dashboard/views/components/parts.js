@@ -18,6 +18,19 @@ function answerButton(entry, onClick) {
   return button;
 }
 
+// Says words in `node` for a moment, to screen readers at once.
+function brief(node, ms = 6000) {
+  let timer = null;
+  node.setAttribute("role", "alert");
+  node.hidden = true;
+  return words => {
+    node.textContent = words;
+    node.hidden = !words;
+    clearTimeout(timer);
+    timer = setTimeout(() => { node.hidden = true; }, ms);
+  };
+}
+
 // One large picture on the screen, and others that are loaded beforehand. `window.lassoscopeShown` tells which is seen.
 class LargePicture {
   // `loaded` is called when a picture has come or cannot be had, `fetched` with each new <img>, `changed` before another is seen.
@@ -34,6 +47,8 @@ class LargePicture {
   }
 
   get id() { return this.seen.get(this.me); }
+
+  get isLost() { return !this.none.hidden; }
 
   fetch(src) {
     if (this.known.has(src)) return;

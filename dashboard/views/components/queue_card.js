@@ -3,11 +3,18 @@
 const AHEAD = 4, BEHIND = 2;  // full pictures kept loaded
 const MOMENT = 150;  // ms; a key cannot be meant for a picture that has come by itself just now
 const PATIENCE = 10_000;  // ms until a press that the server never heard of is forgotten
+const ANSWERS = ["label", "skip", "unsure"], MOVES = ["back", "goto"];
+// Why a press does nothing; the picture is `aria-busy` as long as there is a reason.
+const CHANGED = "The picture had just changed, so nothing was done; press again.";
+const COMING = "The picture is still on its way, so nothing was done; press again when you see it.";
+const WAITS = "Your last answer is on its way, so nothing was done; press again in a moment.";
+const ELSEWHERE = "The page had just changed, so nothing was done; press again.";
 export function render({ model, el, view }) {
   const queues = window.lassoscopeQueues ??= new Map();
   const desk = make("div", "desk"), picture = make("div", "picture"), tools = make("div", "tools");
   const answers = make("div", "answers"), words = make("div", "words"), strip = make("div", "strip");
   const enlarge = make("button", "enlarge"), zoom = make("button", "zoom"), dialog = make("dialog");
+  const refused = make("div", "refused"), refuse = brief(refused);
   zoom.hidden = true;
   strip.setAttribute("role", "group");
   strip.setAttribute("aria-label", "Pictures before and after this one");
@@ -15,7 +22,7 @@ export function render({ model, el, view }) {
   answers.setAttribute("aria-label", "Answers");
   dialog.setAttribute("aria-label", "The picture, enlarged");
   tools.append(zoom, enlarge);
-  picture.append(tools);
+  picture.append(tools, refused);
   desk.append(picture, answers, words, strip);
   el.append(desk, dialog);
 
@@ -28,7 +35,7 @@ export function render({ model, el, view }) {
     let { answered, waiting, current } = model;
     for (const act of acts) {
       if (act.verb === "goto") current = act.to;
-      else {
+      else if (act.goes) {
         const entry = waiting.find(other => other.id === act.id);
         if (entry) {
           waiting = waiting.filter(other => other !== entry);
@@ -42,6 +49,14 @@ export function render({ model, el, view }) {
   const end = () => model.answered.length || acts.length ? `${model.tab}/end` : "";
   const placeNow = () => now().entry?.place ?? end();
   const isVisible = () => desk.checkVisibility({ checkVisibilityCSS: true });
+  const why = verb => {
+    const { current, entry } = now();
+    if (acts.some(act => act.waits)) return WAITS;
+    if (performance.now() - since < MOMENT) return CHANGED;
+    if (!entry || MOVES.includes(verb) || large.id === current) return "";
+    return verb === "skip" && large.isLost ? "" : COMING;
+  };
+  const markBusy = () => picture.setAttribute("aria-busy", String(!!why("label")));
   const add = act => {
     acts.push({ ...act, number: number = Math.max(number, model.heard) + 1 });
     const mine = number;
@@ -53,10 +68,19 @@ export function render({ model, el, view }) {
     at = placeNow();  // asked for
     since = -Infinity;
     unasked = false;
+    refuse("");
     draw();
     return mine;
   };
   const api = {
+    isVisible,
+    // Tells whether a press at a place does nothing now, and says why: here, or by `elsewhere` while this is not on the screen.
+    refuses: (verb, place = at, elsewhere = () => {}) => {
+      if (!ANSWERS.includes(verb) && !MOVES.includes(verb)) return false;
+      const reason = isVisible() ? why(verb) : place === at ? ELSEWHERE : "";
+      if (reason) (isVisible() ? refuse : elsewhere)(reason);
+      return !!reason;
+    },
     place: () => !isVisible() ? null : performance.now() - since < MOMENT ? before : at,
     press: (verb, to) => {
       const { answered, waiting, current, entry } = now(), order = [...answered, ...waiting];
@@ -67,11 +91,12 @@ export function render({ model, el, view }) {
         return last ? add({ verb: "goto", id: current, to: last.id }) : 0;
       }
       if (verb === "undo") undoing = true;
-      const may = entry?.ahead && model.verbs.includes(verb) && large.id === entry.id;
-      return may ? add({ verb, id: entry.id }) : 0;
+      if (!entry || !model.verbs.includes(verb)) return 0;
+      return add({ verb, id: entry.id, goes: entry.ahead, waits: !entry.ahead });  // the server may ask again: one key at a time
     },
   };
   const say = (verb, value) => {
+    if (api.refuses(verb)) return;
     const seen = [...large.seen.values()], place = api.place(), mine = api.press(verb, value);
     model.send_msg({ verb, value, place, shown: seen, number: mine });
   };
@@ -84,7 +109,10 @@ export function render({ model, el, view }) {
       img.decode?.().catch(() => {});  // beforehand
     },
     changed: () => {
-      if (unasked) since = performance.now();
+      if (unasked) {
+        since = performance.now();
+        setTimeout(markBusy, MOMENT + 1);
+      }
       unasked = false;
     },
   });
@@ -92,7 +120,9 @@ export function render({ model, el, view }) {
     const { answered, waiting, current, entry } = now();
     const near = [...waiting.slice(0, AHEAD + 1), ...answered.slice(-BEHIND)].map(other => other.id);
     const alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
-    if (!large.show(current, model, alt, near, picture.classList.contains("real"))) return;
+    const isHere = large.show(current, model, alt, near, picture.classList.contains("real"));
+    markBusy();
+    if (!isHere) return;
     words.innerHTML = entry ? `<div>${entry.html}</div><div>${model.html}</div>` : `<div>${model.rest}</div>`;
     el.dataset.place = at;
     markAnswers();
