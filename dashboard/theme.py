@@ -41,6 +41,9 @@ COMPONENTS: dict[str, Any] = {
     },
     # The steppers of number fields have no name for a screen reader; the arrow keys do the same.
     "MuiInputAdornment": {"styleOverrides": {"root": {"& .MuiIconButton-sizeSmall": {"display": "none"}}}},
+    # Every field's name stands on its border, filled or not: Material leaves it inside where a value comes later.
+    "MuiInputLabel": {"defaultProps": {"shrink": True}},
+    "MuiOutlinedInput": {"defaultProps": {"notched": True}},
     # The bar below the header, while a model is fitted; and the page's name as its one heading of the first level.
     "MuiLinearProgress": {"defaultProps": {"aria-label": "Learning from the labels"}},
     "MuiTypography": {"defaultProps": {"variantMapping": {"h3": "h1", "h5": "div"}}},

@@ -25,7 +25,7 @@ class Download(pn.viewable.Viewer):
         super().__init__(**params)
         self._source: Hashable = None
         self._read: Callable[[], bytes] = bytes
-        self.button = pmui.FileDownload(label=self.label, visible=False, margin=(12, 8))
+        self.button = pmui.FileDownload(label=self.label, visible=False, margin=(4, 8))
         self.button.param.watch(self._on_click, "_clicks")
 
     def offer(self, filename: str, source: Hashable, read: Callable[[], bytes]) -> None:
@@ -37,7 +37,12 @@ class Download(pn.viewable.Viewer):
             read: makes or reads the file; called in a thread at each click.
         """
         self._source, self._read = source, read
-        self.button.param.update(filename=filename, visible=True)
+        self.button.param.update(filename=filename, visible=True, disabled=False)
+
+    def announce(self) -> None:
+        """Show the button, but disabled: there will be a file."""
+        self._source = None
+        self.button.param.update(visible=True, disabled=True)
 
     def withdraw(self) -> None:
         """Hide the button, and drop what is being made."""
@@ -54,13 +59,16 @@ class Download(pn.viewable.Viewer):
         def send(data: str) -> None:
             if self._source == source:
                 self.button.data = data  # the browser saves new data at once
-            self.button.disabled = False
+            self._settle()
 
         self.actions.make_download(
             lambda: f"data:{kind};base64,{base64.b64encode(read()).decode()}",
             send,
-            failed=lambda: self.button.param.update(disabled=False),
+            failed=self._settle,
         )
+
+    def _settle(self) -> None:
+        self.button.disabled = self._source is None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.button

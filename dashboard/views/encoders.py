@@ -16,8 +16,9 @@ from dashboard.views.table import table
 from dashboard.views.words import words
 
 ALONE = (
-    "One encoder so far. Embed with another to compare: stop this server, then <code>lassoscope embed --encoder NAME</code> "
-    "and <code>lassoscope project</code>."
+    "One encoder so far. With a second one you could compare which needs fewer labels. To add it, stop this server (labels are "
+    "kept), then type <code>lassoscope embed --encoder NAME</code>, <code>lassoscope project</code> and "
+    "<code>lassoscope serve</code>."
 )
 HEADS = ("Encoder", "Network", "Trained on", "Embedded", "On its map", "On the same labels")
 WIDTHS = {"Encoder": "18%", "Network": "17%", "Trained on": "28%", "On the same labels": "23%"}

@@ -22,13 +22,28 @@ from dashboard.state import SessionState
 from dashboard.theme import css, styled
 from dashboard.views.download import Download
 from dashboard.views.table import table
+from dashboard.views.words import words
 
 NO_GOLD = (
     "A study needs known answers: ingest a manifest (CSV or Parquet) with a column `path` and one with the class of "
     "each image. No model ever sees that column outside the study."
 )
-NOTHING = "No study yet. Choose which values of a gold column count as flagged, and start one; it takes a few minutes."
+NOTHING = (
+    "<b>No study yet.</b> A study asks how many labels you would have to give. It takes images whose right classes are known, "
+    "labels a few of them as each way to choose would, and measures what a model that learned from them finds in the rest. "
+    "Your own labels are neither read nor changed. It takes minutes on all cores of this machine; you can go on meanwhile, "
+    "and what is done is kept if the server stops."
+)
+UNFINISHED = "The report can be downloaded when all tasks are done."
+STRATEGIES_TOLD = (
+    "'random' is the yardstick. 'diverse' and 'typical' ask for images that stand for many; 'uncertain' for those the model is "
+    "least sure of (the usual way here); 'rare' and 'top' for likely flagged ones; 'farthest' for the least like "
+    "the labelled ones."
+)
+FEATURES_TOLD = "The encoder in use, beside two that learned nothing: what these reach, your encoder has to beat."
 NONE = "none"
+FIELD_MARGIN = (8, 8, 0, 8)
+FIELD = 292  # px; four fields in a row at 1280
 
 
 class ExperimentPage(pn.viewable.Viewer):
@@ -43,25 +58,31 @@ class ExperimentPage(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         columns = self.state.shared.gold_columns()
         likely = "label" if "label" in columns else next(iter(columns), None)
-        self._gold = pmui.Select(label="Gold column", options=columns, value=likely, size="small", width=150)
-        self._flagged = pmui.MultiChoice(label="Flagged values", width=260)
+        self._gold = pmui.Select(
+            label="Column with the known answers", options=columns, value=likely, size="small", width=FIELD, margin=FIELD_MARGIN
+        )
+        self._flagged = _choices("Answers that count as flagged", width=FIELD)
         scored = [column.name for column in self.state.shared.score_columns().values()]
         names = list(STRATEGIES if scored else WITHOUT_COLUMN)
-        self._strategies = pmui.MultiChoice(label="Strategies", options=names, value=names, width=280)
+        self._strategies = _choices("Ways to choose images to label", options=names, value=names, sizing_mode="stretch_width")
         self._column = pmui.Select(
-            label="Scores for 'vendor'", options=scored, value=next(iter(scored), None), size="small", width=150,
-            visible=bool(scored),
+            label="Scores for 'vendor'", options=scored, value=next(iter(scored), None), size="small", width=FIELD,
+            margin=FIELD_MARGIN, visible=bool(scored),
         )  # fmt: skip
-        self._features = pmui.MultiChoice(
-            label="Features",
+        self._features = _choices(
+            "What the model sees of an image",
             options={title: name for name, title in FEATURE_TITLES.items()},
             value=list(FEATURES),
-            width=240,
+            sizing_mode="stretch_width",
         )
-        self._seeds = pmui.IntInput(label="Seeds", value=20, start=1, end=100, size="small", width=130)
-        self._start = pmui.Button(label="Start", size="small", margin=(12, 8), on_click=lambda _: self._on_start())
-        self._run = pmui.Select(label="Study", options={}, size="small", width=330, visible=False)
-        self._beside = pmui.Select(label="Compare with (dashed)", options={NONE: None}, size="small", width=330, visible=False)
+        self._seeds = pmui.IntInput(
+            label="Repeats (seeds)", value=20, start=1, end=100, size="small", width=FIELD, margin=FIELD_MARGIN
+        )
+        self._start = pmui.Button(
+            label="Start the study", disabled=True, margin=FIELD_MARGIN, on_click=lambda _: self._on_start()
+        )
+        self._run = pmui.Select(label="Study", options={}, size="small", width=420, visible=False)
+        self._beside = pmui.Select(label="Compare with (dashed)", options={NONE: None}, size="small", width=420, visible=False)
         self._save = Download(label="Download report", actions=self.actions)
         self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[css("study")])
         self._charts = pn.Column(width=600)
@@ -70,7 +91,7 @@ class ExperimentPage(pn.viewable.Viewer):
         )
         self._broken = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._form = pmui.Card(
-            pn.FlexBox(self._gold, self._flagged, self._seeds, self._features, self._strategies, self._column, self._start),
+            pn.Column(*self._fields(), sizing_mode="stretch_width", margin=0),
             title="New study",
             collapsible=True,
             sizing_mode="stretch_width",
@@ -87,6 +108,7 @@ class ExperimentPage(pn.viewable.Viewer):
             margin=12,
         )
         self._gold.param.watch(self._on_gold, "value")
+        self._flagged.param.watch(lambda event: setattr(self._start, "disabled", not event.new), "value")
         self._run.param.watch(self._draw, "value")
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
@@ -95,6 +117,27 @@ class ExperimentPage(pn.viewable.Viewer):
         self._on_page()
 
     # -- the form --
+
+    def _fields(self) -> list[pn.viewable.Viewable]:
+        rows = [
+            pn.Row(
+                _explained(
+                    self._gold, "From the file that came with the images. The model never learns from it here or elsewhere."
+                ),
+                _explained(self._flagged, "What the model has to find; all other answers are the rest."),
+                _explained(
+                    self._seeds, "Each draws other images. More make the ranges narrower and take longer; 20 are enough."
+                ),
+                self._start,
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
+            _explained(self._strategies, STRATEGIES_TOLD),
+            _explained(self._features, FEATURES_TOLD),
+        ]
+        if self._column.visible:
+            rows.append(_explained(self._column, "The scores of another model that 'vendor' chooses by."))
+        return rows
 
     def _on_gold(self, *_: Any) -> None:
         if self._gold.value is None:
@@ -173,11 +216,11 @@ class ExperimentPage(pn.viewable.Viewer):
         if run.finished:
             self._save.offer("label-efficiency.html", run.folder, lambda: write_report(run).read_bytes())
         else:
-            self._save.withdraw()
+            self._save.announce()
         state = ""
         if not run.finished:
             state = "running" if self.state.studying else "not finished: start it with the same settings to continue"
-            state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}.</p>"
+            state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}. {UNFINISHED}</p>"
         self._words.object = state + findings_html(run)
         self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []
         self._every.visible = bool(run.results)
@@ -185,3 +228,13 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _choices(label: str, **options: Any) -> pmui.MultiChoice:
+    return pmui.MultiChoice(label=label, margin=FIELD_MARGIN, **options)
+
+
+def _explained(field: pn.widgets.Widget, told: str) -> pn.Column:
+    """Return a field with what it means in plain words below it."""
+    size = {"width": FIELD + 16} if field.width else {"sizing_mode": "stretch_width"}
+    return pn.Column(field, words(f'<div class="note">{html.escape(told)}</div>', margin=(2, 8, 8, 8)), margin=0, **size)

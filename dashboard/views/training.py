@@ -32,11 +32,20 @@ CHARTS = {
     "knn": "kNN accuracy on labelled images",
 }
 COLLAPSED = (
-    "All images get nearly the same embedding. Stop the run; try more prototypes, a larger batch or a lower learning rate."
+    "All images get nearly the same embedding, so the map would be one heap. Stop the run; try more prototypes, a larger batch "
+    "or a lower learning rate."
 )
 EMPTY = (
-    "No training yet. Start one beside this server: <code>lassoscope train --workspace {folder}</code>. It is followed here "
-    "while it runs."
+    "<p><b>No training yet.</b> You need none to label: the encoders above were trained before. Training makes one of your own "
+    "from this workspace's pictures, without labels, so that pictures that are alike to you lie closer together on the map and "
+    "fewer labels are needed. It is worth trying for some ten thousand pictures or more that are not everyday photos.</p>"
+    "<p><b>What it costs:</b> minutes to hours on a graphics card, many times that on a processor alone; the time left is told "
+    "here. Labels, map and scores stay as they are: the new encoder is used once you have embedded with it and chosen it, and "
+    "<i>Compare</i> tells by your own labels whether it is better.</p>"
+    "<p><b>How:</b> type this in a terminal on this machine, beside the server, which goes on:<br>"
+    "<code>lassoscope train --workspace {folder}</code><br>"
+    "The run appears here within seconds, with its progress, the time left, sample views (blurred like every picture) and a "
+    "warning if it goes wrong. Ctrl-C stops it, <code>--resume</code> continues it.</p>"
 )
 
 

@@ -45,3 +45,17 @@ def test_nothing_is_made_once_the_offer_is_withdrawn(download):
     download.withdraw()
     download._on_click()
     assert download.actions.asked == []
+
+
+def test_a_file_that_is_announced_is_shown_and_cannot_be_asked_for(download):
+    download.announce()
+    assert (download.button.visible, download.button.disabled) == (True, True)
+    download._on_click()
+    assert download.actions.asked == []
+    download.offer("a.html", Path("one"), lambda: b"first")
+    assert not download.button.disabled
+    download._on_click()
+    download.announce()  # another study is shown while the report of this one is made
+    made(download)
+    assert download.button.data is None
+    assert download.button.disabled
