@@ -23,16 +23,16 @@ from tests.forked import forking
 
 N_IMAGES = 600
 PRISTINE = "pristine"  # the folder beside the prepared workspace that no server serves
-# Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic.
+# Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic; also of a document that comes later,
+# after a lost connection.
 RECORD_SELECTIONS = """() => {
+  if (window.sent) return;
   window.sent = [];
-  for (const document of window.Bokeh.documents) {
-    const manager = document.event_manager, send = manager.send_event.bind(manager);
-    manager.send_event = event => {
-      if (event.geometry && event.final) window.sent.push(event.geometry);
-      send(event);
-    };
-  }
+  const managers = Object.getPrototypeOf(window.Bokeh.documents[0].event_manager), send = managers.send_event;
+  managers.send_event = function(event) {
+    if (event.geometry && event.final) window.sent.push(event.geometry);
+    return send.call(this, event);
+  };
 }"""
 
 
@@ -160,6 +160,7 @@ def facts(page: Page):
 
 def drag(page: Page, shape: list[tuple[float, float]], *keys: str) -> dict:
     """Drag over the map through points in shares of its width and height; return the geometry that Chromium sent."""
+    page.evaluate(RECORD_SELECTIONS)  # of a page that has loaded itself again, too
     canvas, before = page.evaluate(CANVAS), page.evaluate("window.sent.length")
     points = [(canvas["x"] + fx * canvas["width"], canvas["y"] + fy * canvas["height"]) for fx, fy in shape]
     for key in keys:
@@ -173,6 +174,16 @@ def drag(page: Page, shape: list[tuple[float, float]], *keys: str) -> dict:
         page.keyboard.up(key)
     page.wait_for_function(f"window.sent.length > {before}")
     return page.evaluate("window.sent[window.sent.length - 1]")
+
+
+def choose(page: Page, shape: list[tuple[float, float]]) -> dict:
+    """Drag, and wait until the page shows another selection, as a person does before the next key; return the geometry."""
+    before = facts(page).get_attribute("data-idsum")
+    geometry = drag(page, shape)
+    expect(facts(page)).not_to_have_attribute("data-idsum", before, timeout=20_000)
+    n = int(facts(page).get_attribute("data-selected"))
+    expect(page.get_by_text(f"{n:,} selected")).to_be_visible(timeout=20_000)
+    return geometry
 
 
 def box_of(x0: float, y0: float, x1: float, y1: float) -> list[tuple[float, float]]:

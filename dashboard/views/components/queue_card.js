@@ -2,7 +2,7 @@
 // (a higher number than `heard`) is done again on its list. So a refused or failed answer brings its picture back.
 const AHEAD = 4, BEHIND = 2;  // full pictures kept loaded
 const MOMENT = 150;  // ms; a key cannot be meant for a picture that has come by itself just now
-const PATIENCE = 10_000;  // ms until a press that the server never heard of is forgotten
+const PATIENCE = 10_000;  // ms in which a server hears of no press at all, until those it has not heard of are forgotten
 const ANSWERS = ["label", "skip", "unsure"], MOVES = ["back", "goto"];
 // Why a press does nothing; the picture is `aria-busy` as long as there is a reason.
 const CHANGED = "The picture had just changed, so nothing was done; press again.";
@@ -26,7 +26,7 @@ export function render({ model, el, view }) {
   desk.append(picture, answers, words, strip);
   el.append(desk, dialog);
 
-  let acts = [], number = 0;  // done here, not heard of by the server
+  let acts = [], number = 0, heardAt = -Infinity;  // done here, not heard of by the server; when it last heard of one
   let before = "", since = -Infinity, at = "";  // place until a change that nobody here asked for, when it was seen, place now
   let unasked = false, undoing = false;
   const thumbs = new Map();  // id -> <img> of the strip
@@ -60,11 +60,14 @@ export function render({ model, el, view }) {
   const add = act => {
     acts.push({ ...act, number: number = Math.max(number, model.heard) + 1 });
     const mine = number;
-    setTimeout(() => {
+    const forget = () => {
       if (!acts.some(other => other.number === mine)) return;
+      const left = heardAt + PATIENCE - performance.now();  // a busy server hears of them one after the other
+      if (left > 0) return setTimeout(forget, left);
       acts = acts.filter(other => other.number !== mine);
       draw();
-    }, PATIENCE);
+    };
+    setTimeout(forget, PATIENCE);
     at = placeNow();  // asked for
     since = -Infinity;
     unasked = false;
@@ -239,6 +242,7 @@ export function render({ model, el, view }) {
   model.on(["answered", "waiting", "current", "heard", "rest", "html"], soon);
   model.on(["view", "reveal"], draw);
   model.on("buttons", drawAnswers);
+  model.on("heard", () => { heardAt = performance.now(); });
   model.on("remove", () => {
     large.forget();
     queues.delete(model.tab);
