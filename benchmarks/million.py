@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.generate import generate
 from benchmarks.handle import CANVAS, HANDLE
-from benchmarks.windows import ROOT, serve
+from benchmarks.serving import ROOT, serve
 from core.embeddings.products import linear_scores
 from core.evidence import check_sets, queues
 from core.labels.actions import history, label, undo

@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, TimeoutError, expect, sync_playwright
 
 from benchmarks.million import FLAGS, open_page
-from benchmarks.windows import ROOT, serve
+from benchmarks.serving import ROOT, serve
 from core.workspace import Workspace
 
 PATIENCE = 60_000  # ms

@@ -1,325 +1,292 @@
-"""Twenty analysts at once: real websocket sessions on a real server, one key every three seconds each. Prints a Markdown table.
+"""Analysts at once on one server, one key every three seconds each: time to the next picture and to the curves, CPU, memory.
 
-python -m benchmarks.windows FOLDER [--checkout OTHER] [--windows 20] [--seconds 60]
+python -m benchmarks.windows FOLDER [--checkout OTHER] [--windows 10] [--seconds 60]
 
-FOLDER is a workspace with a map and no labels yet; the run works on a copy of it. `--checkout` serves it with the code of
-another checkout, so that one run compares two versions of the code. To the server a window here looks like a browser: it
-opens the page, receives every message, reports the size of its map, opens Suggestions and answers with the class keys. It
-draws nothing, so the figures are those of the server alone.
+FOLDER is a workspace with a map, known answers and no labels yet; the run works on a copy of it. One of the windows is in
+Chromium, timed from the key to the animation frame with the change; the others are websocket sessions (`benchmarks/tab.py`)
+that answer suggestions as it does. The second half of the run is the same while somebody opens a page, again and again.
+`--checkout` serves the workspace with the code of another checkout first, so that one run compares two versions. Prints a
+Markdown table.
 """
 
 import argparse
 import asyncio
-import json
 import os
 import random
-import re
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from playwright.async_api import Page, async_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.serving import ROOT, cpu_and_memory, serve
+from benchmarks.tab import Seen, Tab, read
+from core.workspace import Workspace
+
 EVERY = 3.0  # s between two keys of one window
-MAP_SIZE = (590, 620)  # CSS px, of the map in a window of 1,280 x 720
-LABELLED = re.compile(r"· ([\d,]+) labelled")
-SAVED = re.compile(r"\bLabelled \d")  # more than one with near-duplicates
 STUCK = 60.0  # s without a next picture, after which the key is pressed again
 FORGOTTEN = 40.0  # s after which a server has discarded closed tabs; it checks every 17 s
-PATIENCE = 120.0  # s after the last key in which a window may still follow
+PATIENCE = 60.0  # s after the last key in which a window may still follow
+VISIT = 2.0  # s that somebody looks at a page before they open another
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+# What the page shows, read in every animation frame, and the keys, by the page's clock.
+WATCH = """parts => {
+  const log = window.benchmarkLog = [], last = {};
+  const note = (name, value) => { if (last[name] !== value) log.push([performance.now(), name, last[name] = value]); };
+  document.addEventListener("keydown", event => log.push([performance.now(), "key", event.key]), { capture: true });
+  const frame = () => {
+    note("picture", [...(window.lassoscopeShown?.values() ?? [])].at(-1) ?? "");
+    for (const [name, part] of Object.entries(parts)) note(name, part.shadowRoot.innerHTML);
+    requestAnimationFrame(frame);
+  };
+  frame(); }"""
+PARTS = {"header": ".gives-way", "curves": ".curve-words", "message": ".message"}
 
 
 @dataclass
-class Key:
-    """One key press, and when its effects arrived."""
+class Screen:
+    """The window in Chromium."""
 
-    pressed: float
-    acknowledged: float | None = None
-    shown: float | None = None
-    total: int | None = None  # labels in the workspace, as the window's own header then shows
-
-
-@dataclass
-class Window:
-    """One browser tab, as the server sees it."""
-
-    url: str
-    socket: WebSocketClientConnection = field(init=False)
-    models: dict[str, dict[str, Any]] = field(default_factory=dict)
-    picture: str = ""  # image that the queue shows
-    place: str = ""  # what class keys act on, as the page reports it
-    keys: list[Key] = field(default_factory=list)
-    totals: list[tuple[float, int]] = field(default_factory=list)  # times at which the header showed a number of labels
-    frames: int = 0
-
-    async def open(self) -> None:
-        """Load the page and its document, and send a browser's first messages."""
-        page = await AsyncHTTPClient().fetch(HTTPRequest(self.url, request_timeout=300))
-        token = found(r'"token":"([^"]+)"', page.body.decode())
-        address = self.url.replace("http", "ws", 1) + "ws"
-        self.socket = await websocket_connect(
-            HTTPRequest(address, request_timeout=300), subprotocols=["bokeh", token], max_message_size=2**30
-        )
-        await self._receive()  # the acknowledgement
-        await self._send("PULL-DOC-REQ", {})
-        kind, content = await self._receive()
-        while kind != "PULL-DOC-REPLY":
-            kind, content = await self._receive()
-        self._learn(content)
-        asyncio.get_running_loop().create_task(self._listen())
-        figure = max(self._named("Figure"), key=lambda m: "LassoSelectTool" in json.dumps(m))
-        for side, length in zip(("inner_width", "inner_height"), MAP_SIZE, strict=True):
-            await self._change(figure["id"], side, length)
-        await self._event("document_ready", {})
+    page: Page
+    shown: list[Seen] = field(default_factory=list)
+    pressed: list[tuple[float, str]] = field(default_factory=list)  # when, and the key
 
     async def suggestions(self) -> None:
-        """Open the Suggestions tab and wait for its first picture."""
-        [tabs] = self._components("Tabs")
-        await self._change(tabs["attributes"]["data"]["id"], "active", 1)
-        for _ in range(3_000):
-            if self.picture:
-                return
-            await asyncio.sleep(0.1)
-        raise TimeoutError("no suggestion came")
+        """Open the Suggestions tab, wait for its first picture, and watch what the page shows from now on."""
+        await self.page.get_by_role("tab", name="Suggestions").click()
+        await self.wait_for_picture()
+        await self.page.evaluate(
+            WATCH, {name: await self.page.wait_for_selector(part, state="attached") for name, part in PARTS.items()}
+        )
+
+    async def wait_for_picture(self) -> None:
+        """Wait until there is a picture to answer."""
+        await self.page.wait_for_function("() => window.lassoscopeShown?.size > 0", timeout=1e3 * PATIENCE)
 
     async def press(self, key: str) -> None:
-        """Press a class key on the picture that is shown."""
-        [keys] = self._components("Keys")
-        self.keys.append(Key(time.perf_counter()))
-        press = {"key": key, "code": f"Digit{key}", "shift": False, "ctrl": False, "alt": False}
-        seen = {"place": self.place, "shown": [self.picture]}
-        for down in (True, False):
-            data = {**press, **seen, "down": down}
-            await self._event("data_event", {"model": {"id": keys["id"]}, "data": data})
+        """Press a class key."""
+        await self.page.keyboard.press(key)
 
-    async def close(self) -> None:
-        """Close the tab, and report it as the page does."""
-        for keeper in self._components("Connection"):  # older code has none
-            await self._event("data_event", {"model": {"id": keeper["id"]}, "data": {"closing": True}})
-        self.socket.close()
-
-    # -- the protocol --
-
-    def _named(self, name: str) -> list[dict[str, Any]]:
-        return [model for model in self.models.values() if model["name"] == name]
-
-    def _components(self, class_name: str) -> list[dict[str, Any]]:
-        return [model for model in self.models.values() if model["attributes"].get("class_name") == class_name]
-
-    def _learn(self, value: Any) -> None:
-        """Store every model of a message by its id, and the text it shows."""
-        if isinstance(value, dict):
-            if value.get("type") == "object" and "id" in value:
-                self.models[value["id"]] = {"attributes": {}, **value}
-                for attr, new in value.get("attributes", {}).items():
-                    self._notice(attr, new)
-            for inner in value.values():
-                self._learn(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                self._learn(inner)
-
-    async def _send(self, kind: str, content: dict[str, Any]) -> None:
-        for part in ({"msgid": os.urandom(8).hex(), "msgtype": kind}, {}, content):
-            await self.socket.write_message(json.dumps(part))
-
-    async def _change(self, model: str, attr: str, new: Any) -> None:
-        event = {"kind": "ModelChanged", "model": {"id": model}, "attr": attr, "new": new}
-        await self._send("PATCH-DOC", {"events": [event]})
-
-    async def _event(self, name: str, values: dict[str, Any]) -> None:
-        data = {"type": "event", "name": name, "values": values}
-        await self._send("PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": data}]})
-
-    async def _receive(self) -> tuple[str, dict[str, Any]]:
-        parts = [await self.socket.read_message() for _ in range(3)]
-        if None in parts:
-            raise ConnectionError("the server closed the connection")
-        header, content = json.loads(parts[0]), json.loads(parts[2])
-        for _ in range(2 * header.get("num_buffers", 0)):
-            await self.socket.read_message()
-        self.frames += bool(header.get("num_buffers", 0))
-        return header["msgtype"], content
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                kind, content = await self._receive()
-            except ConnectionError:
-                return
-            if kind != "PATCH-DOC":
+    async def read_log(self) -> None:
+        """Take over what the page has noted."""
+        shown: dict[str, Any] = {"at": 0.0}
+        for at, name, value in await self.page.evaluate("() => window.benchmarkLog"):
+            if name == "key":
+                self.pressed.append((at / 1e3, value))
                 continue
-            for event in content["events"]:
-                self._learn(event.get("new"))
-                if event["kind"] == "ModelChanged":
-                    self._notice(event["attr"], event["new"])
-
-    def _notice(self, attr: str, new: Any) -> None:
-        now, open_ = time.perf_counter(), self.keys[-1] if self.keys else None
-        if attr == "image_id" and new and new != self.picture:
-            self.picture = new
-            if open_ is not None and open_.shown is None:
-                open_.shown = now
-        elif attr == "place" and isinstance(new, str) and new.startswith("suggestions/"):
-            self.place = new
-        elif isinstance(new, str) and SAVED.search(new):
-            if open_ is not None and open_.acknowledged is None:
-                open_.acknowledged = now
-        elif isinstance(new, str) and (said := LABELLED.search(new)):
-            self.totals.append((now, int(said[1].replace(",", ""))))
-            if open_ is not None and open_.acknowledged is not None and open_.total is None:
-                open_.total = self.totals[-1][1]
+            shown |= {"at": at / 1e3} | ({"picture": value} if name == "picture" else read(value))
+            self.shown.append(Seen(**shown))
 
 
-def found(pattern: str, text: str) -> str:
-    """Return the first group of a pattern; raise ValueError if the text does not match."""
-    match = re.search(pattern, text)
-    if match is None:
-        raise ValueError(f"there is no {pattern} in {text[:200]}")
-    return match[1]
+Window = Tab | Screen
 
 
-def cpu_and_memory(pid: int) -> tuple[float, float]:
-    """Return the CPU seconds used by a process, and its resident MB."""
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    resident = found(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK"), int(resident) / 1024
+@dataclass(frozen=True)
+class Key:
+    """How long after a press its effects were shown, s; None for never."""
+
+    picture: float | None
+    saved: float | None
+    curves: float | None
+    total: int  # labels of the teach half in the whole workspace, as the header counted them then
 
 
-def p95(values: list[float]) -> float:
-    """Return the 95th percentile."""
-    return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
+def keys_of(window: Window, names: dict[str, str]) -> list[Key]:
+    """Return the effects of each press of a window, given the class of each key."""
+    keys = []
+    for pressed, key in window.pressed:
+        before = [seen for seen in window.shown if seen.at <= pressed][-1]
+        after = [seen for seen in window.shown if seen.at > pressed]
+        picture = next((seen for seen in after if seen.picture != before.picture), None)
+        told = [seen for last, seen in pairwise([before, *after]) if seen.said != last.said and f"'{names[key]}'" in seen.said]
+        if not told:
+            keys.append(Key(since(pressed, picture), None, None, 0))
+            continue
+        taught = max(seen.taught for seen in after if seen.at <= told[0].at)
+        curves = next((seen for seen in after if seen.learned >= taught), None)
+        keys.append(Key(since(pressed, picture), since(pressed, told[0]), since(pressed, curves), taught))
+    return keys
 
 
-async def load(url: str, pid: int, *, n_windows: int, seconds: float) -> dict[str, str]:
-    """Open the windows, press keys, watch, close."""
-    warm = Window(url)
-    await warm.open()
-    await warm.suggestions()
-    await warm.press("1")
-    await asyncio.sleep(5)
-    await warm.press("2")
-    await asyncio.sleep(10)
-    before, memory_before = cpu_and_memory(pid)
-    windows = []
-    for _ in range(n_windows):
-        windows.append(Window(url))
-        await windows[-1].open()
-    await asyncio.sleep(5)
-    opened, _ = cpu_and_memory(pid)
-    for window in windows:
-        await window.suggestions()
-    await asyncio.sleep(2)
-    working, _ = cpu_and_memory(pid)
-    rng, start = random.Random(0), time.perf_counter()
-
-    async def work(window: Window) -> None:
-        await asyncio.sleep(rng.random() * EVERY)
-        due = time.perf_counter()
-        while time.perf_counter() - start < seconds:
-            await window.press("12"[len(window.keys) % 2])  # another class each time: a repeated message is not sent
-            due += EVERY
-            patience = time.perf_counter() + STUCK
-            while time.perf_counter() < due or (window.keys[-1].shown is None and time.perf_counter() < patience):
-                await asyncio.sleep(0.02)
-
-    await asyncio.gather(*map(work, windows))
-    worked, memory_busy = cpu_and_memory(pid)
-    elapsed = time.perf_counter() - start
-    await wait_for_all(windows)
-    keys = [key for window in windows for key in window.keys]
-    follows = followed(windows)
-    for window in (*windows, warm):
-        await window.close()
-    await asyncio.sleep(FORGOTTEN)
-    _, memory_closed = cpu_and_memory(pid)
-    more = [Window(url) for _ in range(n_windows)]
-    for window in more:
-        await window.open()
-        await window.suggestions()
-    for window in more:
-        await window.close()
-    await asyncio.sleep(FORGOTTEN)
-    _, memory_after = cpu_and_memory(pid)
-    lost = sum(key.acknowledged is None for key in keys)
-    times = {
-        "acknowledged": [key.acknowledged - key.pressed for key in keys if key.acknowledged is not None],
-        "next picture": [key.shown - key.pressed for key in keys if key.shown is not None],
-        "other windows follow": follows,
-    }
-    words = {
-        name: f"{1000 * statistics.median(took):,.0f} / {1000 * p95(took):,.0f} ms" if took else "never"
-        for name, took in times.items()
-    }
-    return {
-        "windows": f"{n_windows}",
-        "CPU s per page": f"{(opened - before) / n_windows:.2f}",
-        "keys": f"{len(keys)} in {elapsed:.0f} s ({lost} not acknowledged)",
-        **{f"{name}, median / p95": value for name, value in words.items()},
-        "server's CPU": f"{100 * (worked - working) / elapsed:.0f}%",
-        "memory MB before, busy, closed": f"{memory_before:,.0f}, {memory_busy:,.0f}, {memory_closed:,.0f}",
-        "memory MB per page closed after that": f"{(memory_after - memory_closed) / n_windows:.2f}",
-    }
+def since(pressed: float, seen: Seen | None) -> float | None:
+    """Return the seconds from a press to what was shown."""
+    return None if seen is None else seen.at - pressed
 
 
-async def wait_for_all(windows: list[Window]) -> None:
-    """Wait until every window shows the last label, or `PATIENCE` is over."""
-    last = max((key.total or 0 for window in windows for key in window.keys), default=0)
-    for _ in range(int(PATIENCE)):
-        if all(window.totals and window.totals[-1][1] >= last for window in windows):
-            return
-        await asyncio.sleep(1)
-
-
-def followed(windows: list[Window]) -> list[float]:
+def followed(tabs: Sequence[Tab], names: dict[str, str]) -> list[float]:
     """Return how long after its key a label showed in each other window."""
     took = []
-    for window in windows:
-        for key in window.keys:
-            for other in windows:
-                if key.total is None or other is window:
-                    continue
-                moment = next((at for at, total in other.totals if total >= key.total), None)
-                took.append((moment - key.pressed) if moment is not None else PATIENCE)
+    for tab in tabs:
+        for (pressed, _), key in zip(tab.pressed, keys_of(tab, names), strict=True):
+            for other in tabs:
+                if key.total and other is not tab:
+                    moment = next((seen.at for seen in other.shown if seen.taught >= key.total), pressed + PATIENCE)
+                    took.append(max(0.0, moment - pressed))
     return took
 
 
-def serve(folder: Path, checkout: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server with the code of a checkout, and wait until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "serve", "--no-browser", "-w", str(folder), "--port", str(port)]
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
-    server = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/"
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{url}liveness", timeout=2).close()
-            return server, url
-        except OSError:
-            time.sleep(0.2)
-    server.kill()
-    raise TimeoutError(url)
+async def work(window: Window, rng: random.Random, seconds: float) -> None:
+    """Answer the queue's pictures, one every three seconds, by turns with two classes: a repeated message is not sent."""
+    await asyncio.sleep(rng.random() * EVERY)
+    start = due = time.perf_counter()
+    turn = 0
+    while time.perf_counter() - start < seconds:
+        await window.wait_for_picture()
+        await window.press("12"[turn % 2])
+        turn, due = turn + 1, due + EVERY
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
-def measure(folder: Path, checkout: Path, *, n_windows: int, seconds: float) -> dict[str, str]:
+async def visit(url: str) -> None:
+    """Open a page and close it, again and again."""
+    while True:
+        tab = Tab(url)
+        await tab.open()
+        await asyncio.sleep(VISIT)
+        await tab.close()
+
+
+@asynccontextmanager
+async def chromium(url: str) -> AsyncIterator[Page]:
+    """Open the page in Chromium."""
+    async with async_playwright() as playwright:
+        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page = await browser.new_page(viewport={"width": 1280, "height": 720})
+        await page.goto(url)
+        await page.locator("[data-frame]").first.wait_for(state="attached", timeout=1e3 * PATIENCE)
+        yield page
+
+
+async def load(url: str, pid: int, names: dict[str, str], *, n_windows: int, seconds: float, memory: bool) -> dict[str, str]:
+    """Open the windows, press keys, watch, close."""
+    warm = await warm_up(url)
+    before, memory_before = cpu_and_memory(pid)
+    tabs: list[Tab] = []
+    for _ in range(n_windows - 1):
+        tabs.append(Tab(url))
+        await tabs[-1].open()
+    await asyncio.sleep(5)
+    opened, _ = cpu_and_memory(pid)
+    rows = {"windows": f"{n_windows}", "CPU s per page": f"{(opened - before) / len(tabs):.2f}" if tabs else ""}
+    async with chromium(url) as page:
+        for name, visited in (("", False), (", while somebody opens pages", True)):
+            windows: list[Window] = [Screen(page), *tabs]
+            for tab in tabs:
+                tab.pressed, tab.shown = [], tab.shown[-1:]
+            for window in windows:
+                await window.suggestions()
+            await asyncio.sleep(2)
+            rows |= await phase(windows, url, pid, names, seconds=seconds, visited=visited, name=name)
+    _, memory_busy = cpu_and_memory(pid)
+    for tab in (*tabs, warm):
+        await tab.close()
+    if memory:
+        rows |= await memory_rows(url, pid, n_windows, memory_before, memory_busy)
+    return rows
+
+
+async def warm_up(url: str) -> Tab:
+    """Open the first window and let a probe be fitted, so that the others start with curves."""
+    tab = Tab(url)
+    await tab.open()
+    await tab.suggestions()
+    for key in "12":
+        await tab.wait_for_picture()
+        await tab.press(key)
+        await asyncio.sleep(5)
+    await asyncio.sleep(5)
+    return tab
+
+
+async def phase(
+    windows: list[Window], url: str, pid: int, names: dict[str, str], *, seconds: float, visited: bool, name: str
+) -> dict[str, str]:
+    """Let every window work for some time; return what it took."""
+    rng, tabs = random.Random(0), [window for window in windows if isinstance(window, Tab)]
+    start, (used, _) = time.perf_counter(), cpu_and_memory(pid)
+    visitor = asyncio.create_task(visit(url)) if visited else None
+    await asyncio.gather(*(work(window, rng, seconds) for window in windows))
+    elapsed, share = time.perf_counter() - start, cpu_and_memory(pid)[0] - used
+    if visitor is not None:
+        visitor.cancel()
+        await asyncio.gather(visitor, return_exceptions=True)
+    await wait_for_all(tabs)
+    for window in windows:
+        if isinstance(window, Screen):
+            await window.read_log()
+    here = [key for window in windows if isinstance(window, Screen) for key in keys_of(window, names)]
+    there = [key for tab in tabs for key in keys_of(tab, names)]
+    everyone = [*here, *there]
+    lost = sum(key.saved is None for key in everyone)
+    times = {
+        "key to next picture, in Chromium": [key.picture for key in here],
+        "key to curves, in Chromium": [key.curves for key in here],
+        "key to saved label, in any window": [key.saved for key in everyone],
+        "key to curves, in the other windows": [key.curves for key in there],
+        "key to other windows' counts": followed(tabs, names),
+    }
+    return {
+        f"keys{name}": f"{len(everyone)} in {elapsed:.0f} s ({lost} not saved)",
+        **{f"{what}{name}, p50 / p95": spread(took) for what, took in times.items()},
+        f"server's CPU{name}": f"{100 * share / elapsed:.0f}%",
+        f"load of the machine at the end{name}": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def spread(times: Sequence[float | None]) -> str:
+    """Return the median and the 95th percentile in ms, and how many never came."""
+    came = [1e3 * took for took in times if took is not None]
+    if not came:
+        return "never"
+    late = statistics.quantiles(came, n=20, method="inclusive")[-1] if len(came) > 1 else came[0]
+    never = f" ({len(times) - len(came)} of {len(times)} never)" if len(came) < len(times) else ""
+    return f"{statistics.median(came):,.0f} / {late:,.0f} ms{never}"
+
+
+async def wait_for_all(tabs: Sequence[Tab]) -> None:
+    """Wait until every window shows the curves of the last label, or `PATIENCE` is over."""
+    until = time.perf_counter() + PATIENCE
+    while time.perf_counter() < until:
+        last = max((tab.shown[-1].taught for tab in tabs), default=0)
+        if all(tab.shown[-1].learned >= last for tab in tabs):
+            return
+        await asyncio.sleep(0.2)
+
+
+async def memory_rows(url: str, pid: int, n_windows: int, before: float, busy: float) -> dict[str, str]:
+    """Return what the server holds when all windows are closed, and after as many more."""
+    await asyncio.sleep(FORGOTTEN)
+    _, closed = cpu_and_memory(pid)
+    more = [Tab(url) for _ in range(n_windows)]
+    for tab in more:
+        await tab.open()
+        await tab.suggestions()
+    for tab in more:
+        await tab.close()
+    await asyncio.sleep(FORGOTTEN)
+    _, after = cpu_and_memory(pid)
+    return {
+        "memory MB before, busy, closed": f"{before:,.0f}, {busy:,.0f}, {closed:,.0f}",
+        "memory MB per page closed after that": f"{(after - closed) / n_windows:.2f}",
+    }
+
+
+def measure(folder: Path, checkout: Path, *, n_windows: int, seconds: float, memory: bool) -> dict[str, str]:
     """Run the load on a copy of a workspace."""
+    with Workspace(folder, read_only=True) as space:
+        names = {known.key: known.name for known in space.classes}
     with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(shutil.copytree(folder, Path(temporary) / "workspace"))
-        server, url = serve(copy, checkout)
+        server, url = serve(Path(shutil.copytree(folder, Path(temporary) / "workspace")), checkout)
         try:
-            return asyncio.run(load(url, server.pid, n_windows=n_windows, seconds=seconds))
+            return asyncio.run(load(url, server.pid, names, n_windows=n_windows, seconds=seconds, memory=memory))
         finally:
             server.terminate()
             server.wait()
@@ -327,14 +294,18 @@ def measure(folder: Path, checkout: Path, *, n_windows: int, seconds: float) -> 
 
 def main() -> None:
     """Print the table: one column per checkout."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkout", type=Path, help="another checkout, measured first")
-    parser.add_argument("--windows", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--windows", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=60, help="of each half of the run")
+    parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True, help="what closed pages leave behind")
     options = parser.parse_args()
     checkouts = [path.resolve() for path in (options.checkout, ROOT) if path is not None]
-    columns = [measure(options.folder, path, n_windows=options.windows, seconds=options.seconds) for path in checkouts]
+    columns = [
+        measure(options.folder, path, n_windows=options.windows, seconds=options.seconds, memory=options.memory)
+        for path in checkouts
+    ]
     print("| " + " | ".join(["what", *(["before"] if len(columns) > 1 else []), "now"]) + " |")
     print("| --- " * (1 + len(columns)) + "|")
     for name in columns[0]:

@@ -2,17 +2,22 @@
 
 A layer is a HoloViews element with its style, with or without data; a `Chart` draws layers over each other. HoloViews takes 30
 to 100 ms to draw a chart or to give a `DynamicMap` new data, so a chart is drawn once, and its data change in Bokeh's sources.
+What every page shows is drawn once for all of them, and each gets a copy.
 """
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import holoviews as hv
 import numpy as np
+from bokeh.core.serialization import Deserializer, Serialized, Serializer
 from bokeh.document import Document
+from bokeh.model import Model
 from bokeh.models import BasicTicker, ColumnDataSource, CustomJS, NumeralTickFormatter, Span
 from bokeh.plotting import figure
+from bokeh.util.serialization import make_id
 
 from core.palette import GREY
 
@@ -135,14 +140,22 @@ class Chart:
         named = {"figure": self.figure, "name": f"Chart of {y} by {x}" if x and y else "Chart"}
         self.figure.js_on_change("inner_width", CustomJS(args=named, code=NAME_CANVAS))  # when it is laid out
         self._plots = dict(zip(self.layers, plot.subplots.values(), strict=True))
+        self._models = {model.id: model for model in self.figure.references()}  # by their names in what HoloViews has drawn
+
+    def copy(self) -> "Chart":
+        """Return a chart that looks the same and changes by itself; HoloViews takes four times as long to draw another."""
+        twin = copy.copy(self)
+        twin._models = copied(self.figure)
+        twin.figure = twin._models[self.figure.id]
+        return twin
 
     def source(self, layer: str) -> ColumnDataSource:
         """Return what a layer is drawn from."""
-        return self._plots[layer].handles["cds"]
+        return self._models[self._plots[layer].handles["cds"].id]
 
     def span(self, layer: str) -> Span:
         """Return the Bokeh model of an `upright`."""
-        return self._plots[layer].handles["glyph"]
+        return self._models[self._plots[layer].handles["glyph"].id]
 
     def show(self, layer: str, data: Any) -> None:
         """Give a layer new data, as the element of its kind takes them."""
@@ -172,6 +185,21 @@ class Chart:
         span.editable = True
         span.js_on_change("location", CustomJS(args={"range": self.figure.x_range}, code=KEEP_IN_SIGHT))
         return span
+
+
+def copied(model: Model) -> dict[str, Any]:
+    """Return a copy of a model and of all that it refers to, each by the id of the original."""
+    new_ids = {part.id: make_id() for part in model.references()}
+
+    def renamed(rep: Any) -> Any:
+        if isinstance(rep, dict):
+            return {key: new_ids.get(value, value) if key == "id" else renamed(value) for key, value in rep.items()}
+        return [renamed(part) for part in rep] if isinstance(rep, list | tuple) else rep
+
+    written = Serializer().serialize(model)
+    twin = Deserializer().deserialize(Serialized(renamed(written.content), written.buffers))
+    parts = {part.id: part for part in twin.references()}
+    return {old: parts[new] for old, new in new_ids.items()}
 
 
 def room_for(values: np.ndarray, *, share: float = 0.1) -> Extent:

@@ -157,17 +157,21 @@ def _remember_defaults() -> None:
 
     @wraps(work_out)
     def get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
-        themed = obj.themed_values()
-        if themed is not None and self.name in themed:
+        name = self.name
+        if name in (obj.themed_values() or ()):
             return work_out(self, obj)
-        place = type(obj), self.name
+        own = obj._unstable_default_values
+        if name in own:
+            return own[name]
+        place = type(obj), name
         if place in known:
             return known[place]
         value = work_out(self, obj)
-        if type(value) in _CONSTANTS and self.name not in obj._unstable_default_values:
+        if type(value) in _CONSTANTS and name not in own:
             known[place] = value
         return value
 
     PropertyDescriptor._get_default = get_default
     once_a_class: Any = functools.cache(HasProps._overridden_defaults.__func__)
     HasProps._overridden_defaults = classmethod(once_a_class)
+    HasProps.themed_values = lambda self: self.__dict__.get("__themed_values__")  # Bokeh raises and catches an error for most

@@ -1,8 +1,7 @@
 """The evidence dock's headline: the active probe's precision by recall against a random one's, figures, what is missing."""
 
 import html
-from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import holoviews as hv
@@ -101,7 +100,7 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _draw_curves(self, drawn: dict[str, NamedCurve]) -> None:
         if self._chart is None or not drawn.keys() <= self._chart.layers.keys():
-            self._chart = _chart(["training", "random", *(d for d in drawn if d.startswith("column")), "active"])
+            self._chart = _chart(("training", "random", *(d for d in drawn if d.startswith("column")), "active")).copy()
             self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
         for layer in self._chart.layers:
             named = drawn.get(layer.removesuffix(" band"))
@@ -156,8 +155,9 @@ class CurvesPane(pn.viewable.Viewer):
         return self._layout
 
 
-def _chart(layers: Sequence[str]) -> Chart:
-    """Draw the axes, bands below and lines above, the last on top."""
+@cache
+def _chart(layers: tuple[str, ...]) -> Chart:
+    """Draw the axes, bands below and lines above, the last on top; pages show copies."""
     found: dict[str, hv.Element] = {
         f"{layer} band": band("recall", "low", "high", colour=COLOURS[layer], alpha=0.16) for layer in layers if layer in BANDS
     }

@@ -1,6 +1,7 @@
 """The live learning curve: average precision by labels, with its bound, and what more labels might bring."""
 
 import html
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,7 @@ class LearningPane(pn.viewable.Viewer):
 
     def _draw_rounds(self, curve: LearningCurve) -> None:
         if self._chart is None:
-            layers = {
-                "band": band("n_labels", "low", "high", colour=ACTIVE, alpha=0.2),
-                "line": line("n_labels", "average_precision", colour=ACTIVE),
-                "dots": dots("n_labels", "average_precision", colour=ACTIVE, more=("low", "high"), tips=TIPS),
-            }
-            self._chart = Chart(layers, x="labels", y="average precision", xlim=(0, 1), ylim=(0, 1), height=HEIGHT)
-            self._chart.plain_ticks(x="0,0", y="0.00", x_step=1, y_step=0.02)
+            self._chart = _chart().copy()
             self._place.objects = [pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", margin=0)]
         found = {name: np.array([getattr(r, name) for r in curve.rounds], np.float64) for name in FIELDS}
         for layer, names in (("band", ("n_labels", "low", "high")), ("line", FIELDS[:2]), ("dots", FIELDS)):
@@ -59,6 +54,19 @@ class LearningPane(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+@cache
+def _chart() -> Chart:
+    """Draw the axes, the bound, the line and its dots; pages show copies."""
+    layers = {
+        "band": band("n_labels", "low", "high", colour=ACTIVE, alpha=0.2),
+        "line": line("n_labels", "average_precision", colour=ACTIVE),
+        "dots": dots("n_labels", "average_precision", colour=ACTIVE, more=("low", "high"), tips=TIPS),
+    }
+    found = Chart(layers, x="labels", y="average precision", xlim=(0, 1), ylim=(0, 1), height=HEIGHT)
+    found.plain_ticks(x="0,0", y="0.00", x_step=1, y_step=0.02)
+    return found
 
 
 def _tall(values: np.ndarray) -> tuple[float, float]:

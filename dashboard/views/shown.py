@@ -85,8 +85,11 @@ class Steps:
 
     def start(self) -> None:
         """Take the first step soon; all steps now if the document belongs to no browser."""
-        if self._document is not None and self._document.session_context is not None:
-            self._document.add_next_tick_callback(partial(self._step, self._document))
+        document = self._document
+        if document is not None and document.session_context is not None:
+            # Else every step walks all models that the page has by then. No browser knows the document yet.
+            document.models._push_freeze()
+            document.add_next_tick_callback(partial(self._step, document))
             return
         while self._steps:
             self._steps.popleft()()
@@ -95,7 +98,11 @@ class Steps:
         room.append(build())
 
     def _step(self, document: Document) -> None:
-        with one_message(document):
-            self._steps.popleft()()
-        if self._steps:
-            document.add_next_tick_callback(partial(self._step, document))
+        try:
+            with one_message(document):
+                self._steps.popleft()()
+        except BaseException:
+            document.models._pop_freeze()
+            raise
+        # What a step puts on the page gets its models in a tick of its own, before the next step.
+        document.add_next_tick_callback(partial(self._step, document) if self._steps else document.models._pop_freeze)

@@ -172,19 +172,39 @@ def test_a_remembered_default_gives_way_to_a_value():
     assert (first.text, second.text, Div().text) == ("new", "", "")
 
 
-def test_panes_are_put_on_a_page_one_after_the_other_with_room_for_others_in_between():
-    waiting = []
+def a_page_in_steps(*panes):
+    """Return a page's room, and what its document has been asked to do in its next ticks."""
+    waiting, frozen = [], []
     document = SimpleNamespace(
-        session_context=True, callbacks=SimpleNamespace(hold_value=True), add_next_tick_callback=waiting.append
+        session_context=True,
+        callbacks=SimpleNamespace(hold_value=True),
+        add_next_tick_callback=waiting.append,
+        models=SimpleNamespace(_push_freeze=lambda: frozen.append(True), _pop_freeze=frozen.pop),
     )
     room, steps = pn.Row(), Steps(document)
-    steps.put(room, lambda: pn.pane.Str("a"), lambda: pn.pane.Str("b"))
+    steps.put(room, *panes)
     steps.start()
+    return room, waiting, frozen
+
+
+def test_panes_are_put_on_a_page_one_after_the_other_with_room_for_others_in_between():
+    room, waiting, frozen = a_page_in_steps(lambda: pn.pane.Str("a"), lambda: pn.pane.Str("b"))
     assert len(room) == 0  # the page is answered first
     for n in (1, 2):
         waiting.pop()()
         assert len(room) == n
-    assert waiting == []
+        assert frozen  # the models of all steps are counted once
+    waiting.pop()()
+    assert not waiting
+    assert not frozen
+
+
+def test_a_step_that_fails_leaves_the_document_as_it_was():
+    _, waiting, frozen = a_page_in_steps(lambda: 1 / 0, lambda: pn.pane.Str("b"))
+    with pytest.raises(ZeroDivisionError):
+        waiting.pop()()
+    assert not waiting
+    assert not frozen
 
 
 def test_without_a_browser_all_panes_are_there_at_once():
