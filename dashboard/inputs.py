@@ -51,7 +51,12 @@ KEYS: dict[Verb, Key] = {
     Verb.UNSURE: Key("U", "unsure: give no class, and do not ask again", "Suggestions", "u"),
     Verb.SAVE: Key("N", "save these 25 readings", "Check, 25 at once", "n"),
     Verb.UNDO: Key("Z", "undo my last action; a queue shows its picture again", "Map page", "z"),
-    Verb.REVEAL: Key("R held", "see the one picture under the mouse, or the one asked for, clear", "everywhere", "r"),
+    Verb.REVEAL: Key(
+        "R held",
+        "see the one picture under the mouse, or the one asked for, clear; so does a finger held on it",
+        "everywhere",
+        "r",
+    ),
     Verb.MORE: Key("M", "more like the pinned picture, or like these", "Selection, pinned picture", "m"),
     Verb.GROW: Key(
         "+", "grow the selection by its nearest neighbours on the map; from the pinned picture without one", "Map page", "+"
@@ -82,6 +87,7 @@ class Press(Message):
 
     key: str = ""  # as the browser names it: "r", "R" with shift, "Escape"; "" for a button
     down: bool = True
+    touch: bool = False  # a finger that stays on a picture, or leaves it: no key, but the same as the reveal key
     shift: bool = False
     ctrl: bool = False  # also Cmd on a Mac
     alt: bool = False

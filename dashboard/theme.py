@@ -39,6 +39,10 @@ COMPONENTS: dict[str, Any] = {
             "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px", "minHeight": "var(--target)"},
         }
     },
+    # A finger needs more height than a mouse.
+    "MuiSelect": {
+        "styleOverrides": {"select": {"@media (pointer: coarse)": {"&&": {"paddingTop": "8px", "paddingBottom": "8px"}}}}
+    },
     # The steppers of number fields have no name for a screen reader; the arrow keys do the same.
     "MuiInputAdornment": {"styleOverrides": {"root": {"& .MuiIconButton-sizeSmall": {"display": "none"}}}},
     # Every field's name stands on its border, filled or not: Material leaves it inside where a value comes later.

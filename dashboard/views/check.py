@@ -344,7 +344,7 @@ class CheckPane(QueuePane):
         return ""
 
     def _say(self) -> str:
-        return f"{self._counts()}\n{ABOUT[self.state.read_for]} Hold R to see it clear."
+        return f"{self._counts()}\n{ABOUT[self.state.read_for]} Hold R, or a finger on it, to see it clear."
 
     def _rest(self) -> str:
         return f"{self._counts()}\n{self._nothing_left(self.state.read_for)}"

@@ -31,7 +31,7 @@ class Header(pn.viewable.Viewer):
             align="center",
             sizing_mode="stretch_width",
         )
-        self._fitting = pn.pane.HTML("", css_classes=["line"], stylesheets=sheets, margin=(0, 8), align="center")
+        self._fitting = pn.pane.HTML("", css_classes=["line", "wide-only"], stylesheets=sheets, margin=(0, 8), align="center")
         self._analyst = self._signature()
         self._pages = pmui.RadioButtonGroup.from_param(
             self.state.param.page,

@@ -39,7 +39,7 @@ from dashboard.coalesce import Coalesce
 from dashboard.documents import one_message
 from dashboard.painter import DIMMED, NO_DOTS, NOTHING, Frame, Painter, Request
 from dashboard.shared import Same
-from dashboard.theme import styled
+from dashboard.theme import css, styled
 from dashboard.views.components.map_overlay import MapOverlay, Tip
 
 REACH = 12  # px around the mouse in which a point is found
@@ -181,7 +181,7 @@ class MapPane(pn.viewable.Viewer):
         )
         self.figure.axis.visible = False
         self.figure.grid.visible = False
-        self.figure.toolbar.logo = None
+        self.figure.toolbar.update(logo=None, stylesheets=[css("map")])
         nothing = {"image": [NOTHING.rgba], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
         base, overlay = (ColumnDataSource(dict(nothing), syncable=False) for _ in range(2))
         place = {name: name for name in nothing}

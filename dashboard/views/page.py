@@ -112,6 +112,9 @@ class Page:
         self.actions.soon(partial(self._do, press))  # a component's message comes without the document's lock
 
     def _do(self, press: Press) -> None:
+        if press.touch:
+            self.state.reveal = press.down
+            return
         verb, class_name = meant(press, self.state.workspace.classes)
         if verb == Verb.REVEAL and not (press.ctrl or press.alt):
             self.state.reveal = press.down

@@ -108,7 +108,9 @@ class PinnedPicture(pn.viewable.Viewer):
         if row != self.state.pinned:  # by now it is another
             return
         self._card.description = f"{lines[0]}, {self.state.privacy_view}"
-        self._words.object = " · ".join(html.escape(line) for line in lines) + "<br><small>Hold R to see it clear.</small>"
+        self._words.object = (
+            " · ".join(html.escape(line) for line in lines) + "<br><small>Hold R, or a finger on it, to see it clear.</small>"
+        )
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

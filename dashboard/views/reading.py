@@ -417,7 +417,7 @@ class SuggestionsPane(QueuePane):
         return f"{number} of {of} · {asked.strategy}\nWhy: {asked.reason}."
 
     def _say(self) -> str:
-        words, missing = "Hold R to see it clear.", missing_side(self.state.workspace)
+        words, missing = "Hold R, or a finger on it, to see it clear.", missing_side(self.state.workspace)
         if missing:
             side = "flagged image" if missing == "flagged" else "image that is not flagged"
             words += f"\nNo {side} among the labels yet. If you know one, click it on the map and press M for more like it."

@@ -237,7 +237,7 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} {what}</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
-            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R to see one clear.</small>"
+            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R, or a finger on one, to see it clear.</small>"
         )
 
     def _nothing(self) -> str:

@@ -62,6 +62,7 @@ export function render({ model, el }) {
   let dragged = false;
   grid.addEventListener("pointerdown", event => {
     dragged = false;
+    if (event.pointerType === "touch") return;  // a finger scrolls
     if (event.button || event.shiftKey || event.offsetX > grid.clientWidth) return;
     const rect = () => grid.getBoundingClientRect();
     const from = { x: event.clientX - rect().x, y: event.clientY - rect().y + grid.scrollTop }, before = new Set(model.picked);
@@ -103,6 +104,10 @@ export function render({ model, el }) {
     window.addEventListener("pointermove", move);
     window.addEventListener("pointerup", done, { once: true });
     window.addEventListener("pointercancel", done, { once: true });
+  });
+  holdToReveal(grid, target => {
+    hovered = target.closest(".tile");
+    showAll();
   });
   const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
   const focus = tile => {
@@ -212,6 +217,7 @@ function lightbox(model, el, gallery) {
   said.setAttribute("role", "status");
   bar.append(before, after, said, zoom, pick, pin, close);
   dialog.append(picture, bar);
+  holdToReveal(picture);
   el.append(dialog);
   const fetched = new Map();
   const box = { at: null };

@@ -52,10 +52,13 @@ export function render({ model, el }) {
     for (const [code, key] of held) say(key, code, false, {});
     held.clear();
   };
+  const onReveal = event => model.send_msg({ down: event.detail, touch: true });
+  document.addEventListener("lassoscope-reveal", onReveal);
   document.addEventListener("keydown", onDown);
   document.addEventListener("keyup", onUp);
   window.addEventListener("blur", onBlur);
   model.on("remove", () => {
+    document.removeEventListener("lassoscope-reveal", onReveal);
     document.removeEventListener("keydown", onDown);
     document.removeEventListener("keyup", onUp);
     window.removeEventListener("blur", onBlur);

@@ -13,6 +13,7 @@ from dashboard.views.components.source import source
 class Keys(pn.custom.JSComponent):
     """An invisible listener; put one on the page. Keys that were down when the window lost the focus go up.
 
+    A finger held on a picture is told as such (`Press.touch`): it reveals, as the key does.
     Each press carries its place, and the pictures that picture cards have loaded. A queue's card, or a picture that lies on top
     of the page, names the place itself (`window.lassoscopeQueues`, `window.lassoscopeOnTop`); it may be ahead of `place`.
     While the connection is away, or a queue's card takes no key, a press is answered in the browser: it did nothing.

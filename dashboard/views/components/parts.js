@@ -31,6 +31,39 @@ function brief(node, ms = 6000) {
   };
 }
 
+// A finger that stays on a picture is the R key held: the picture is clear until the finger leaves. `begin` gets where it is.
+function holdToReveal(node, begin = () => {}) {
+  let timer = null, from = null, isHeld = false, wasHeld = false;
+  const tell = down => node.dispatchEvent(new CustomEvent("lassoscope-reveal", { detail: down, bubbles: true, composed: true }));
+  const end = () => {
+    clearTimeout(timer);
+    timer = null;
+    if (isHeld) tell(false);
+    isHeld = false;
+  };
+  node.addEventListener("pointerdown", event => {
+    end();
+    wasHeld = false;
+    if (event.pointerType !== "touch" || !event.isPrimary) return;
+    from = event;
+    const target = event.target;
+    timer = setTimeout(() => {
+      isHeld = wasHeld = true;
+      begin(target);
+      tell(true);
+    }, 500);
+  });
+  node.addEventListener("pointermove", event => {
+    if (timer && !isHeld && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > 10) end();
+  });
+  for (const name of ["pointerup", "pointercancel"]) node.addEventListener(name, end);
+  node.addEventListener("contextmenu", event => { if (timer) event.preventDefault(); });
+  node.addEventListener("click", event => {  // the finger that leaves picks nothing
+    if (wasHeld) event.stopPropagation();
+    wasHeld = false;
+  }, { capture: true });
+}
+
 // One large picture on the screen, and others that are loaded beforehand. `window.lassoscopeShown` tells which is seen.
 class LargePicture {
   // `loaded` is called when a picture has come or cannot be had, `fetched` with each new <img>, `changed` before another is seen.
@@ -44,6 +77,7 @@ class LargePicture {
     this.none.setAttribute("role", "alert");
     this.none.hidden = true;
     place.append(this.none);
+    holdToReveal(place);
   }
 
   get id() { return this.seen.get(this.me); }
@@ -53,6 +87,7 @@ class LargePicture {
   fetch(src) {
     if (this.known.has(src)) return;
     const img = new Image();
+    img.draggable = false;  // a drag of the picture would end a long press
     img.decoding = "sync";  // never a frame with the words of the new picture and the pixels of the old one
     img.onload = this.loaded;
     img.onerror = () => { img.dataset.lost = "true"; this.loaded(); };

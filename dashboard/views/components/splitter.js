@@ -38,6 +38,7 @@ export function render({ model, el, view }) {
     if (!host.isConnected || !desk().clientWidth) return;
     const closed = isClosed(), now = closed ? 0 : Math.round(Math.max(Math.min(wanted(), most()), model.least));
     give[name](desk(), `${now}px`);
+    desk().toggleAttribute(`data-closed-${name}`, closed);
     bar.setAttribute("aria-valuenow", now);
     bar.setAttribute("aria-valuemin", model.least);
     bar.setAttribute("aria-valuemax", Math.max(model.least, Math.round(most())));
