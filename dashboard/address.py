@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlencode
 from pydantic import Field, ValidationError
 
 from core.filters.conditions import MOST, Conditions, conditions_of, text_of
+from core.map.colourings import GRAIN
+from core.map.density import GRAINS
 from core.map.raster import View
 from dashboard.choices import ColourBy, Order, PageName, Tab
 from dashboard.messages import Message
@@ -28,6 +30,7 @@ class Address(Message):
     page: PageName = PageName.MAP
     tab: Tab = Tab.SELECTION
     colour: str = Field(default=ColourBy.LABEL, max_length=200)
+    grain: str = Field(default=GRAIN, pattern=f"^({'|'.join(GRAINS)})$")  # of clusters
     hide: tuple[int, ...] = Field(default=(), max_length=MOST_CODES)  # legend codes; -1 = images without a class
     filter: Conditions = Field(default=(), max_length=MOST)
     order: Order = Order.UNCERTAINTY

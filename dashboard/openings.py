@@ -4,13 +4,13 @@ import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import FloatArray
 from core.catalog.evidence import InForce
 from core.catalog.label_book import UNLABELLED
+from core.delivery.choice import Choice, choose, last_export
 from core.errors import AppError, InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.beside import beside, beside_words, order_words
@@ -27,9 +27,6 @@ from core.maths.precision_recall import PRCurve, pr_curve
 from core.score_columns.keep import score_columns
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
-
-if TYPE_CHECKING:
-    from core.delivery.bundle import Choice
 
 KEPT = 2  # openings whose scores stay in memory: 8 MB a million images each
 
@@ -51,7 +48,7 @@ class OpeningView:
     ahead: Ahead | None  # the look after the shown opening; None if there can be none
     path: Path  # to a promise
     n_since: int  # sealed labels read or changed since it
-    export: "tuple[Choice, ...]"  # what a bundle would be of, by policy; empty = nothing to export
+    export: tuple[Choice, ...]  # what a bundle would be of, by policy; empty = nothing to export
     no_export: str  # why there is nothing to export; "" if there is
     set_opened: bool  # whether the check set was opened, for any policy
     advice: str = ""  # which scorer to open the set for first
@@ -88,8 +85,6 @@ class Openings:
         Args:
             subject: the first policy stands for one that is not declared.
         """
-        from core.delivery.zipped import last_export
-
         space = self._workspace
         state = (space.labels.version, Same(space.fitted), Same(space.current), tuple(space.classes), space.check_set)
         exported_at = last_export(space)
@@ -147,9 +142,7 @@ class Openings:
         classes = class_labels(workspace, opened)
         return replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared, classes=classes)
 
-    def _export(self) -> "tuple[tuple[Choice, ...], str]":
-        from core.delivery.bundle import choose
-
+    def _export(self) -> tuple[tuple[Choice, ...], str]:
         try:
             return tuple(choose(self._workspace)), ""
         except InputError as error:

@@ -68,7 +68,7 @@ class Shared(Once):
         super().__init__()
         self._workspace = workspace
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
-        self._newest_colourings: dict[str, Colouring] = {}
+        self._newest_colourings: dict[tuple[str, str], Colouring] = {}
 
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
@@ -199,23 +199,27 @@ class Shared(Once):
         """Tell whether the event loop may ask for a colouring: nothing has to be read or worked out for it."""
         return colour_by in QUICK_COLOURS or colour_by in self.score_columns()
 
-    def newest_colouring(self, colour_by: str) -> Colouring:
+    def newest_colouring(self, colour_by: str, grain: str = colourings.GRAIN) -> Colouring:
         """Return a colouring that is quick, else the one that was read last; before the first time, one that says so."""
         if self.is_quick(colour_by):
             return self.colouring(colour_by)
         n = self._workspace.n_images
-        found = self._newest_colourings.get(colour_by)
+        found = self._newest_colourings.get((colour_by, grain))
         return found if found is not None and len(found) == n else self.once("unread", n, lambda: colourings.unread(n))
 
-    def colouring(self, colour_by: str) -> Colouring:
-        """Return the colouring of points by one of `colours`; reads the catalog where it is not quick."""
-        found = self._colouring(colour_by)
+    def colouring(self, colour_by: str, grain: str = colourings.GRAIN) -> Colouring:
+        """Return the colouring of points by one of `colours`; reads the catalog where it is not quick.
+
+        Args:
+            grain: of clusters.
+        """
+        found = self._colouring(colour_by, grain)
         if not self.is_quick(colour_by):
             found.counts()  # for the legend, here, so that no event loop counts
-            self._newest_colourings[colour_by] = found
+            self._newest_colourings[colour_by, grain] = found
         return found
 
-    def _colouring(self, colour_by: str) -> Colouring:
+    def _colouring(self, colour_by: str, grain: str) -> Colouring:
         space, kind = self._workspace, f"colouring {colour_by}"
         labels, fitted, classes, n = space.labels, space.fitted, tuple(space.classes), space.n_images
         if colour_by in (columns := self.score_columns()):
@@ -237,8 +241,8 @@ class Shared(Once):
                 return self.once(kind, of, lambda: colourings.by_disagreement(space))
             case ColourBy.CLUSTER:
                 stored = stored_clusters(space)
-                found = (stored.file if stored is not None else "", Same(space.current), n)
-                return self.once(kind, found, lambda: colourings.by_cluster(space))
+                found = (stored.file if stored is not None else "", Same(space.current), n, grain)
+                return self.once(kind, found, lambda: colourings.by_cluster(space, grain))
             case ColourBy.HALF:
                 return self.once(kind, (Same(space.is_check), n), lambda: colourings.by_half(space))
             case ColourBy.ADDED:

@@ -11,6 +11,8 @@ from core.evidence.queues import Queue
 from core.filters.conditions import Conditions
 from core.images.decode import PrivacyView
 from core.labels.bulk import BulkLabel, SpotCheck
+from core.map.colourings import GRAIN
+from core.map.density import GRAINS
 from core.map.grid import GridIndex, LassoMode
 from core.map.outlines import Outline
 from core.map.raster import Colouring, View
@@ -24,6 +26,7 @@ from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
+from dashboard.address import Address
 from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab
 from dashboard.shared import Shared
 
@@ -47,6 +50,7 @@ class SessionState(param.Parameterized):
         default=ColourBy.LABEL, objects=list(ColourBy), doc="What point colour shows: one of `Shared.colours`."
     )
     colour_turn: int = param.Integer(default=0, doc="Increases when a thread has to read what point colour shows.")
+    grain: str = param.Selector(default=GRAIN, objects=list(GRAINS), doc="Of the clusters that are listed and coloured.")
     hidden: frozenset[int] = param.Parameter(default=frozenset(), doc="Legend codes that are not drawn.")
     filters: Conditions = param.Parameter(default=(), doc="Conditions that the images shown fulfil.")
     kept: np.ndarray | None = param.Parameter(doc="(N,) bool, which images pass the filters; None = all.")
@@ -296,12 +300,31 @@ class SessionState(param.Parameterized):
 
     @param.depends("colour_by", watch=True)
     def _follow_colour_by(self) -> None:
-        self.param.update(hidden=frozenset(), colouring=self.shared.newest_colouring(self.colour_by))
+        self.param.update(hidden=frozenset(), colouring=self.shared.newest_colouring(self.colour_by, self.grain))
         self._read_colouring()
+
+    @param.depends("grain", watch=True)
+    def _follow_grain(self) -> None:
+        if self.colour_by == ColourBy.CLUSTER:
+            self._follow_colour_by()
 
     def _read_colouring(self) -> None:
         if not self.shared.is_quick(self.colour_by):
             self.colour_turn += 1
+
+    def show_images(self, address: Address) -> bool:
+        """Show the images that a link or a named view is about; tell whether the map can be coloured as it says."""
+        colours = self.param.colour_by
+        is_known = address.colour in colours.objects
+        colour_by = address.colour if is_known else colours.default
+        self.param.update(colour_by=colour_by, grain=address.grain)  # first: it shows what was hidden
+        self.param.update(hidden=frozenset(address.hide), filters=address.filter, order=address.order)
+        return is_known
+
+    def images_shown(self) -> Address:
+        """Return which images are shown and how, as `show_images` takes it."""
+        hide = tuple(sorted(self.hidden))
+        return Address(colour=self.colour_by, grain=self.grain, hide=hide, filter=self.filters, order=self.order)
 
     def take_colouring(self, found: Colouring) -> None:
         """Show what a thread has read; what was hidden is shown again where codes mean something else now."""
@@ -333,7 +356,7 @@ class SessionState(param.Parameterized):
             others["probe_version"] = fitted.version if fitted else 0
         if fit or "learning" in others:  # with what was judged later than the scores
             others["curves"] = self.shared.newest_curves(self.gold_column)
-        others["colouring"] = self.shared.newest_colouring(self.colour_by)
+        others["colouring"] = self.shared.newest_colouring(self.colour_by, self.grain)
         for name in ("curves", "colouring"):  # param cannot compare them, and would report a change
             if others.get(name) is getattr(self, name):
                 del others[name]

@@ -5,17 +5,16 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from core.arrays import Progress, ignore
-from core.delivery.bundle import choose, need_go, never, write
+from core.delivery.bundle import need_go, never, write
+from core.delivery.choice import choose
 from core.delivery.manifest import Manifest
 from core.evidence.openings import Opening
 from core.store.files import atomic_path
 from core.workspace import Workspace
 
-EXPORTS = "exports"  # folder of the ZIP files inside a workspace
 CHUNK = 1 << 20  # bytes packed between two questions whether to stop
 PACKED = 100  # steps of progress while files are packed
 FORGOTTEN = 3_600  # s after which a temporary folder was left by a killed process
@@ -71,9 +70,3 @@ def _pack(packed: zipfile.ZipFile, parts: Sequence[Path], *, on_progress: Progre
                 sink.write(data)
                 done += len(data)
                 on_progress(PACKED + PACKED * done // whole, 2 * PACKED)
-
-
-def last_export(workspace: Workspace) -> str:
-    """Return when a bundle was last written inside the workspace, ISO 8601 in UTC; "" = never."""
-    times = [file.stat().st_mtime for file in (workspace.folder / EXPORTS).glob("bundle-*.zip")]
-    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="microseconds") if times else ""

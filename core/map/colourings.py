@@ -29,7 +29,7 @@ from core.wording import counted
 from core.workspace import Workspace
 
 NAMED = CLASS_PALETTE[:9]  # colours of values with a name of their own: more would not fit the legend
-GRAIN = "medium"  # of the clusters that are coloured
+GRAIN = "medium"  # of the clusters that are coloured, where nobody has chosen one
 FEW = 12  # different numbers up to which each is a value of its own, as a class number is
 SCORE_SPAN = 5.0  # logits: beyond it a probability is within 1% of 0 or 1, and colour shows no more
 SPAN = (0.01, 0.99)  # of a column's values, shown by the ends of the colour scale
@@ -130,9 +130,13 @@ def by_copies(workspace: Workspace) -> Colouring:
     return by_code(codes, ("has near-duplicates",), (PURPLE,), rest="has none")
 
 
-def by_cluster(workspace: Workspace) -> Colouring:
-    """Colour images by the clusters of the current map, the largest by name."""
-    found = clustering(workspace, GRAIN)
+def by_cluster(workspace: Workspace, grain: str = GRAIN) -> Colouring:
+    """Colour images by the clusters of the current map, the largest by name.
+
+    Args:
+        grain: a key of `GRAINS`.
+    """
+    found = clustering(workspace, grain)
     if found is None:
         return by_code(np.full(workspace.n_images, -1, np.int16), (), (), rest="no clusters were found yet")
     codes, names, palette = _most_frequent(found.codes, found.names, "cluster")

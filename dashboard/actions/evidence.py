@@ -126,7 +126,8 @@ class EvidenceActions(Runner):
                 self.soon(partial(on_progress, n_done / total))
 
         def export() -> tuple[Path, str]:
-            from core.delivery.zipped import EXPORTS, export_zip
+            from core.delivery.choice import EXPORTS
+            from core.delivery.zipped import export_zip
 
             file, manifest = export_zip(
                 self.workspace, self.workspace.folder / EXPORTS, point=point, threshold=threshold, opened=opened,

@@ -9,7 +9,7 @@ from core.filters.conditions import Conditions
 from core.filters.offers import Offer, filter_offers
 from core.filters.views import remove_view, rename_view, save_view, views
 from dashboard.actions.runner import Runner
-from dashboard.address import Address, address_of, query_of
+from dashboard.address import address_of, query_of
 
 ShowViews = Callable[[list[NamedView]], None]
 
@@ -30,11 +30,8 @@ class FilterActions(Runner):
 
     def save_view(self, name: str, show: ShowViews) -> None:
         """Keep filters, order, colour and what the legend hides under a name, for everybody."""
-        state = self.state
-        address = Address(
-            colour=state.colour_by, hide=tuple(sorted(state.hidden)), filter=state.filters, order=state.order
-        )  # neither page nor zoom: a view is about which images and how
-        verb = partial(save_view, self.workspace, name, query_of(address), analyst=state.analyst)
+        query = query_of(self.state.images_shown())  # neither page nor zoom: a view is about which images and how
+        verb = partial(save_view, self.workspace, name, query, analyst=self.state.analyst)
 
         def kept(name: str) -> None:
             self.say(f"Saved the view '{name}'; everybody who uses this workspace finds it under Views.")
@@ -51,11 +48,7 @@ class FilterActions(Runner):
                 self.say(f"The view '{name}' was removed.", error=True)
                 return
             address, is_whole = address_of(view.query)
-            colours = self.state.param["colour_by"].objects
-            is_known = address.colour in colours
-            if is_known:
-                self.state.colour_by = address.colour
-            self.state.param.update(hidden=frozenset(address.hide), filters=address.filter, order=address.order)
+            is_known = self.state.show_images(address)
             lost = "" if is_whole and is_known else " Part of it could not be used: what it names is no longer there."
             self.say(f"Showing the view '{name}'.{lost}", error=bool(lost))
 

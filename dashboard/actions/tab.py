@@ -3,6 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from bokeh.document import Document
 
 from core.arrays import BoolArray, FloatArray, IntArray
@@ -43,7 +44,7 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, Enco
         state.param.watch(self._draw_gold, "show_gold")
         state.param.watch(self._read_colouring, "colour_turn")
         state.param.watch(self._read_filters, "filter_turn")
-        state.param.watch(self._read_places, ["order", "selected", "pinned", "encoder"])
+        state.param.watch(self._read_places, ["order", "selected", "picked", "pinned", "encoder"])
 
     def follow(self, topics: Topics) -> None:
         """Update the tab after changes elsewhere, in one message to the browser."""
@@ -87,19 +88,19 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, Enco
             return
 
         def show(found: FloatArray | IntArray | None) -> None:
-            if self.state.order == order:
+            if self.state.order == order and np.array_equal(examples, self.state.examples()):
                 self.state.places = found
 
         self.fetch(partial(self.state.shared.places, order, examples), show)
 
     def _read_colouring(self, *_: Any) -> None:
-        turn, colour_by = self.state.colour_turn, self.state.colour_by
+        turn, colour_by, grain = self.state.colour_turn, self.state.colour_by, self.state.grain
 
         def show(found: Colouring) -> None:
             if self.state.colour_turn == turn and self.state.colour_by == colour_by:  # else a newer one is on its way
                 self.state.take_colouring(found)
 
-        self.fetch(partial(self.state.shared.colouring, colour_by), show)
+        self.fetch(partial(self.state.shared.colouring, colour_by, grain), show)
 
     def leave(self) -> None:
         """Let go of what outlives the tab."""

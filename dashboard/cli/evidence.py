@@ -237,7 +237,7 @@ def promise(
 
 def _standing(space: Workspace, subject: "Subject") -> tuple[str, dict[str, object]]:
     """Return what can be said of a subject now, in words and as JSON."""
-    from core.delivery.zipped import last_export
+    from core.delivery.choice import last_export
     from core.evidence import check_sets, openings
     from core.evidence.beside import order_words
     from core.evidence.path import path_of

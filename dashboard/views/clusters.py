@@ -12,14 +12,15 @@ import panel_material_ui as pmui
 import param
 
 from core.map.clusters import ClusterSummary
-from core.map.density import GRAINS
 from core.map.outlines import Outline
 from core.notices.find import RICH
 from core.wording import counted
 from dashboard.actions import Actions, ClusterView
 from dashboard.choices import PageName, Tab
 from dashboard.state import SessionState
+from dashboard.theme import styled
 from dashboard.views.components.cluster_list import ClusterList, Entry
+from dashboard.views.selection import SelectionPane
 from dashboard.views.shown import draw_when_shown
 
 ORDERS = {
@@ -44,7 +45,7 @@ NOTICES = "Copyright notices"  # the group across clusters, first in the list
 
 
 class ClustersPane(pn.viewable.Viewer):
-    """Grain, order, filter, and the list."""
+    """Grain, order, filter, and the list; or the pictures of one cluster, opened."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -54,7 +55,9 @@ class ClustersPane(pn.viewable.Viewer):
         self._shown = ClusterView(None, [], None)
         self._rows: list[ClusterSummary] = []  # that are listed, in their order
         self._loading = self._stale = False
-        self._grain = pmui.Select(label="Grain", options=list(GRAINS), value="medium", size="small", width=108, margin=(4, 4))
+        self._grain = pmui.Select.from_param(
+            self.state.param.grain, label="Grain", description="", size="small", width=108, margin=(4, 4)
+        )
         self._order = pmui.Select(label="Order", options=list(ORDERS), value="size", size="small", width=124, margin=(4, 4))
         self._filter = pmui.Select(label="Show", options=list(FILTERS), value="all", size="small", width=124, margin=(4, 4))
         self._drawn = pmui.Checkbox(label="Outlines on the map", value=True, size="small", margin=(0, 4))
@@ -68,18 +71,35 @@ class ClustersPane(pn.viewable.Viewer):
         self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
         self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._list = ClusterList(
-            on_pick=self._pick, view=self.state.privacy_view, chosen=self.state.cluster, sizing_mode="stretch_both"
+            on_pick=self._pick,
+            on_open=self._open,
+            view=self.state.privacy_view,
+            chosen=self.state.cluster,
+            sizing_mode="stretch_both",
         )
-        self._layout = pn.Column(
+        self._opens = _button("Open its pictures", "Show all pictures of the cluster", lambda: self._open(self.state.cluster))
+        self._all = pn.Column(
             pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
-            pn.FlexBox(self._drawn, self._find, justify_content="space-between", sizing_mode="stretch_width"),
+            pn.FlexBox(self._drawn, self._opens, self._find, justify_content="space-between", sizing_mode="stretch_width"),
             self._progress,
             self._words,
             self._list,
             sizing_mode="stretch_both",
-            margin=4,
+            margin=0,
         )
-        self._grain.param.watch(lambda _: self.load(), "value")
+        self._title = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 8), align="center")
+        steps = (
+            _button("← Clusters", "Back to the list", self._close),
+            self._title,
+            _button("Previous", "The cluster before this one in the list", lambda: self._step(-1)),
+            _button("Next", "The cluster after this one in the list", lambda: self._step(1)),
+        )
+        self._one = pn.Column(
+            pn.Row(*steps, sizing_mode="stretch_width", margin=0), sizing_mode="stretch_both", margin=0, visible=False
+        )
+        self._gallery: SelectionPane | None = None  # built when a cluster is first opened
+        self._layout = pn.Column(self._all, self._one, sizing_mode="stretch_both", margin=4, **styled("window"))
+        self.state.param.watch(lambda _: self.load(), "grain")
         for widget in (self._order, self._filter, self._drawn):
             widget.param.watch(lambda _: self._draw(), "value")
         watch = self.state.param.watch
@@ -87,7 +107,8 @@ class ClustersPane(pn.viewable.Viewer):
             self.state, self.load, ["labels_version", "probe_version", "encoder", "clusters", "kept"], tab=Tab.CLUSTERS
         )
         watch(lambda event: setattr(self._list, "view", event.new), "privacy_view")
-        watch(lambda event: setattr(self._list, "chosen", event.new), "cluster")
+        watch(self._on_cluster, "cluster")
+        watch(lambda event: None if len(event.new) else self._close(), "whole")
         watch(self._on_tab, "tab")
         watch(self._draw_finding, "finding")
 
@@ -97,7 +118,7 @@ class ClustersPane(pn.viewable.Viewer):
             self._stale = True
             return
         self._loading, self._stale = True, False
-        self.actions.load_clusters(str(self._grain.value), self._show, failed=self._loaded)
+        self.actions.load_clusters(self.state.grain, self._show, failed=self._loaded)
 
     def _loaded(self) -> None:
         self._loading = False
@@ -133,12 +154,13 @@ class ClustersPane(pn.viewable.Viewer):
             shown = counted(len(self._shown.rows), "cluster")
             if len(rows) < len(self._shown.rows):
                 shown = f"{len(rows):,} of {shown}"
-            how = "Click one to select it on the map; the arrow keys step through them."
+            how = "Click one to select it on the map, double-click to see all its pictures; the arrow keys step through them."
             self._words.object = f"<small>{shown}, {counted(inside, 'image')}. {how}</small>"
         self._rows, titles = rows, self._titles()
         self.state.outlines = self._outlines()
         group = [] if self._filter.value in HIDE_NOTICES else self._notices_entry()
         self._list.entries = [*group, *(self._entry(row, titles.get(row.name, "")) for row in rows)]
+        self._on_cluster()
 
     def _outlines(self) -> list[Outline]:
         """Return the outlines of the clusters that are listed; none while the list is not on the screen."""
@@ -149,17 +171,17 @@ class ClustersPane(pn.viewable.Viewer):
 
     def _titles(self) -> dict[str, str]:
         notices = self._shown.notices
-        return notices.titles.get(str(self._grain.value), {}) if notices is not None else {}
+        return notices.titles.get(self.state.grain, {}) if notices is not None else {}
 
     def _notices_entry(self) -> list[Entry]:
         notices, space = self._shown.notices, self.state.workspace
         if notices is None or not len(notices.rows):
             return []
-        names = notices.clusters.get(str(self._grain.value), [])
+        names = notices.clusters.get(self.state.grain, [])
         pictures = [row.pictures[0] for row in self._shown.rows if row.name in names][:1]
         shown = [*pictures, *notices.rows[:: max(1, len(notices.rows) // 6)]][:6]
         open_ = int((space.labels.codes[notices.rows] < 0).sum())
-        unread = not notices.was_read or (names and set(names) <= set(notices.unread.get(str(self._grain.value), [])))
+        unread = not notices.was_read or (names and set(names) <= set(notices.unread.get(self.state.grain, [])))
         told = "found by text on a dark ground only: spot-check before labelling" if unread else "their words were read"
         where = f"in {', '.join(names)}; " if names else ""
         return [
@@ -205,5 +227,50 @@ class ClustersPane(pn.viewable.Viewer):
         if members is not None:
             self.state.select(members, cluster=name)
 
+    # -- one of them, opened --
+
+    def _open(self, name: str) -> None:
+        """Show all pictures of a cluster, which is then the selection."""
+        if name != self.state.cluster:
+            self._pick(name)
+        if not name or name != self.state.cluster:  # there is no such cluster any more
+            return
+        self._all.visible, self._one.visible = False, True
+        if self._gallery is None:
+            self._gallery = SelectionPane(state=self.state, actions=self.actions, tab=Tab.CLUSTERS)
+            self._one.append(self._gallery)
+        self._gallery.open = True
+        self._on_cluster()
+
+    def _close(self) -> None:
+        self._all.visible, self._one.visible = True, False
+        if self._gallery is not None:
+            self._gallery.open = False
+
+    def _step(self, by: int) -> None:
+        names = [entry["name"] for entry in self._list.entries]
+        at = names.index(self.state.cluster) + by if self.state.cluster in names else 0
+        if 0 <= at < len(names):
+            self._pick(names[at])
+
+    def _on_cluster(self, *_: Any) -> None:
+        name = self.state.cluster
+        self._list.chosen = name
+        self._opens.disabled = not name
+        title = next((entry["title"] for entry in self._list.entries if entry["name"] == name), name)
+        self._title.object = f"<b>{html.escape(title or 'Changed by hand')}</b>"
+
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _button(label: str, does: str, on_click: Callable[[], None]) -> pmui.Button:
+    return pmui.Button(
+        label=label,
+        description=does,
+        variant="outlined",
+        color="default",
+        size="small",
+        margin=(2, 4),
+        on_click=lambda _: on_click(),
+    )

@@ -158,9 +158,9 @@ class OperatingPage(pn.viewable.Viewer):
         )  # fmt: skip
         self._column = pn.Column(
             self._outcome,
-            pmui.Typography(object="Just above the threshold: reviewed", variant="caption", margin=(4, 8, 0, 8)),
+            words("<p class='over'>Just above the threshold: reviewed</p>", margin=(4, 8, 0, 8), sheets=["operating"]),
             self._above,
-            pmui.Typography(object="Just below: left up", variant="caption", margin=(4, 8, 0, 8)),
+            words("<p class='over'>Just below: left up</p>", margin=(0, 8), sheets=["operating"]),
             self._below,
             width=SIDE + 16,
             margin=(0, 4),

@@ -46,9 +46,11 @@ MANY = 20_000  # pictures that are ordered in a thread
 
 
 class SelectionPane(pn.viewable.Viewer):
-    """Counts and a gallery with picks."""
+    """Counts and a gallery with picks, of the Selection tab and of an opened cluster."""
 
     state = param.ClassSelector(class_=SessionState)
+    tab: Tab = param.Selector(default=Tab.SELECTION, objects=list(Tab), doc="Where it stands.")
+    open: bool = param.Boolean(default=True, doc="It is on the screen while its tab is; else it draws nothing.")
     actions = param.ClassSelector(class_=Actions)
 
     def __init__(self, **params: Any) -> None:
@@ -123,7 +125,8 @@ class SelectionPane(pn.viewable.Viewer):
             "order",
             "places",
         ]
-        draw_when_shown(self.state, self._draw, on, tab=Tab.SELECTION)
+        draw_when_shown(self.state, self._draw, on, tab=self.tab)
+        self.param.watch(self._draw, "open")
 
     def _on_picked(self, event: Any) -> None:
         self.state.picked = list(event.new)
@@ -148,6 +151,8 @@ class SelectionPane(pn.viewable.Viewer):
             self._words.object = self._nothing()
 
     def _draw(self, *_: Any) -> None:
+        if not self.open:
+            return
         rows, self._turn = self._rows(), self._turn + 1
         if len(rows) > MANY:  # ordering them would take a moment of all windows
             turn = self._turn
@@ -237,7 +242,8 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} {what}</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
-            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R, or a finger on one, to see it clear.</small>"
+            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R, or a finger on one, "
+            "to see it clear.</small>"
         )
 
     def _nothing(self) -> str:

@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.evidence import check_sets, queues, second_reading
 from core.labels.actions import history
 from core.labels.bulk import SpotCheckResult, bulk_label, label_bulk
+from core.map.clusters import clustering
 from core.notices.find import Notices
 from core.wellbeing.exposure import Limits
 from core.wellbeing.store import limits
@@ -305,6 +306,19 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     tab.do(lambda: pane._pick(name))
     tab.settle()
     assert (tab.state.cluster, len(set(np.arange(N)[tab.state.selected] % 3))) == (name, 1)
+    tab.do(lambda: pane._open(name))  # in place of the list, with the tools of any selection
+    assert (pane._all.visible, pane._one.visible) == (False, True)
+    assert {int(tile["row"]) for tile in pane._gallery._gallery.tiles} == set(tab.state.selected.tolist())
+    tab.do(lambda: pane._step(1))
+    assert pane._title.object == f"<b>{pane._list.entries[2]['title']}</b>"
+    tab.do(lambda: pane._step(1))  # there is none after the last
+    tab.do(lambda: pane._step(-1))
+    assert tab.state.cluster == name
+    tab.do(lambda: tab.state.select(NOTHING))
+    assert pane._all.visible  # nothing is left to be shown
+    tiles = pane._gallery._gallery.tiles
+    tab.do(lambda: pane._pick(name))
+    assert pane._gallery._gallery.tiles is tiles  # a gallery that nobody sees costs nothing
     act(tab, lambda actions: actions.label("neutral"))
     assert tab.state.spot_check is not None  # a whole cluster
     act(tab, lambda actions: actions.cancel_spot_check())
@@ -325,6 +339,11 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
         assert pane._list.chosen == tab.state.cluster == found
         assert len(tab.state.selected) == (N // 3 if found else 0)
     assert tab.state.message == "This map has no cluster 'M99'; choose one in the Clusters tab."
+    tab.do(lambda: setattr(tab.state, "colour_by", "cluster"))
+    for grain in ("fine", "coarse"):  # colours follow the grain of the list
+        tab.do(lambda grain=grain: setattr(tab.state, "grain", grain))
+        tab.settle()
+        wait_for(lambda grain=grain: set(tab.state.colouring.names) & set(clustering(space, grain).names))
 
 
 def test_notices_come_first_with_titles_and_are_selected_as_one(tab, space, monkeypatch):

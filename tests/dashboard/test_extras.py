@@ -33,6 +33,8 @@ def test_the_base_installation_loads_nothing_of_the_extras_and_core_no_user_inte
         read(space, 60)
     code = """
 import importlib, pathlib, sys, warnings
+import core.delivery.choice
+assert not {"timm", "torchvision"} & {*sys.modules}, "the Operating point page would wait for them"
 import core.delivery.bundle, core.delivery.score
 from dashboard.cli import app
 for command in ["curves"], ["encoders", "--compare"]:

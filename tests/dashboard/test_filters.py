@@ -39,7 +39,7 @@ class Waiting(Direct):
         self._document = None
         state.param.watch(self._read_colouring, "colour_turn")
         state.param.watch(self._read_filters, "filter_turn")
-        state.param.watch(self._read_places, ["order", "selected", "pinned", "encoder"])
+        state.param.watch(self._read_places, ["order", "selected", "picked", "pinned", "encoder"])
 
     def run(self, verb, done, *, failed=lambda: None, **_):
         self.waiting.append(lambda: Direct.run(self, verb, done, failed=failed))
@@ -185,6 +185,10 @@ def test_pictures_come_in_every_order(tab, space):
     assert names == sorted(names)
     state.pinned = 17
     assert rows(Order.LIKENESS)[0] == 17
+    state.pinned = None
+    state.picked = [23]  # what is picked is what the others are compared with
+    actions.read()
+    assert pane._gallery.tiles[0]["row"] == 23
     assert rows(Order.UNCERTAINTY)[0] == int(np.nanargmax(fitted.uncertainty))
 
 

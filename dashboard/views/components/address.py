@@ -28,7 +28,7 @@ class Went(Message):
     query: str = Field(max_length=4 * LONGEST)
 
 
-WATCHED = ("page", "tab", "colour_by", "hidden", "filters", "order", "view", "pinned", "cluster", "opening")
+WATCHED = ("page", "tab", "colour_by", "grain", "hidden", "filters", "order", "view", "pinned", "cluster", "opening")
 
 
 class AddressBar(pn.custom.JSComponent):
@@ -56,13 +56,10 @@ class AddressBar(pn.custom.JSComponent):
         address, is_whole = address_of(query)
         state = self.state
         row = state.workspace.row_of(address.image) if address.image else None
-        is_known = address.colour in state.param["colour_by"].objects
         self._going = True
         try:
             state.page, state.tab = address.page, address.tab
-            state.colour_by = address.colour if is_known else state.param["colour_by"].default
-            state.hidden = frozenset(address.hide)
-            state.filters, state.order = address.filter, address.order
+            is_known = state.show_images(address)
             state.pinned, state.opening = row, address.opening
             if address.cluster != self._here().cluster:
                 state.select(NO_ROWS, cluster=address.cluster)
@@ -83,18 +80,15 @@ class AddressBar(pn.custom.JSComponent):
         state = self.state
         zoom = state.view if state.view is not None and state.view != self._home else None
         image = state.workspace.image_id(state.pinned) if state.pinned is not None else ""
-        hide = tuple(sorted(state.hidden))
-        return Address(
-            page=state.page,
-            tab=state.tab,
-            colour=state.colour_by,
-            hide=hide,
-            filter=state.filters,
-            order=state.order,
-            zoom=zoom,
-            cluster=state.cluster if CLUSTER.fullmatch(state.cluster) else "",
-            opening=state.opening,
-            image=image,
+        return state.images_shown().model_copy(
+            update={
+                "page": state.page,
+                "tab": state.tab,
+                "zoom": zoom,
+                "cluster": state.cluster if CLUSTER.fullmatch(state.cluster) else "",
+                "opening": state.opening,
+                "image": image,
+            }
         )
 
     def _follow(self, *_: Any) -> None:

@@ -4,6 +4,7 @@ export function render({ model, el }) {
   list.setAttribute("aria-label", "Clusters");
   el.append(list);
   const pick = item => { item.focus(); model.send_msg({ pick: item.dataset.name }); };
+  const open = item => model.send_msg({ pick: item.dataset.name, opens: true });
   const mark = () => {
     let first = list.firstChild;
     for (const item of list.children) {
@@ -22,7 +23,8 @@ export function render({ model, el }) {
   };
   const onKey = (event, item) => {
     const other = { ArrowDown: item.nextSibling, ArrowUp: item.previousSibling }[event.key];
-    if (event.key === "Enter" || event.key === " ") pick(item);
+    if (event.key === "Enter") open(item);
+    else if (event.key === " ") pick(item);
     else if (other) pick(other);
     else return;  // class keys and undo belong to the page
     event.preventDefault();
@@ -54,6 +56,7 @@ export function render({ model, el }) {
         item.append(line);
       }
       item.onclick = () => pick(item);
+      item.ondblclick = () => open(item);
       item.onkeydown = event => onKey(event, item);
       return item;
     }));

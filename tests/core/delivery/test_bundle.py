@@ -16,8 +16,9 @@ from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 
 from core.delivery import score as scoring
-from core.delivery.bundle import choose, export_bundle, load_bundle
-from core.delivery.zipped import PACKED, export_zip, last_export
+from core.delivery.bundle import export_bundle, load_bundle
+from core.delivery.choice import choose, last_export
+from core.delivery.zipped import PACKED, export_zip
 from core.encoders.embed import embed
 from core.encoders.encoder import Encoder, Vit, load_encoder
 from core.encoders.vit import Architecture

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from core.catalog.score_columns import NewColumn
-from core.delivery.bundle import choose
+from core.delivery.choice import choose
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.beside import beside, beside_words, order_words
