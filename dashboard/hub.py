@@ -1,12 +1,12 @@
 """The hub: tells every open window about changes, on the window's own document. Safe to call from any thread.
 
 Changes that come faster than windows can be drawn are merged: a window gets the newest data of each topic, at a pace that
-leaves most of the event loop's time for key presses.
+leaves most of the event loop's time for key presses. A window where somebody waits for a change gets it before the others.
 """
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -60,6 +60,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._boxes: dict[Document, _Mailbox] = {}  # the longest waiting first
+        self._hasty: set[Document] = set()  # windows where somebody waits for what is undelivered
         self._changed = threading.Condition()
         self._cost = 0.02  # s, mean of a delivery
         self._closed = False
@@ -75,6 +76,7 @@ class Hub:
         """Remove a window that has closed."""
         with self._changed:
             box = self._boxes.pop(document, None)
+            self._hasty.discard(document)
             if box is not None:
                 box.delivered.set()  # nobody needs to wait for it any more
 
@@ -84,6 +86,12 @@ class Hub:
             for document, box in self._boxes.items():
                 if document is not but:
                     box.waiting[topic] = data
+            self._changed.notify()
+
+    def hasten(self, documents: Iterable[Document]) -> None:
+        """Send to these windows before the others, and without a pause, what waits for them: they have asked for it."""
+        with self._changed:
+            self._hasty |= {document for document in documents if document in self._boxes and self._boxes[document].waiting}
             self._changed.notify()
 
     def close(self) -> None:
@@ -105,7 +113,8 @@ class Hub:
         while (box := self._next()) is not None:
             box.document.add_next_tick_callback(partial(self._deliver, box))
             box.delivered.wait(PATIENCE)
-            time.sleep(self._cost * (1 / SHARE - 1))
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or bool(self._hasty), self._cost * (1 / SHARE - 1))
 
     def _next(self) -> _Mailbox | None:
         """Wait for a window with undelivered messages; None once the hub is closed."""
@@ -113,8 +122,10 @@ class Hub:
             while True:
                 if self._closed:
                     return None
-                box = next((box for box in self._boxes.values() if box.waiting and not box.on_its_way), None)
+                ready = [box for box in self._boxes.values() if box.waiting and not box.on_its_way]
+                box = next((box for box in ready if box.document in self._hasty), ready[0] if ready else None)
                 if box is not None:
+                    self._hasty.discard(box.document)
                     box.on_its_way = True
                     box.delivered.clear()
                     self._boxes[box.document] = self._boxes.pop(box.document)  # to the end of the line
@@ -124,6 +135,7 @@ class Hub:
     def _deliver(self, box: _Mailbox) -> None:
         with self._changed:
             topics, box.waiting = box.waiting, {}
+            self._hasty.discard(box.document)
             gone = self._boxes.get(box.document) is not box
         start = time.monotonic()
         try:

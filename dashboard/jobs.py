@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from functools import partial
 
+from bokeh.document import Document
+
 from core.arrays import Progress
 from core.errors import InputError
 from core.map.clusters import cluster
@@ -111,8 +113,17 @@ class RandomQueue:
 class RefitWorker:
     """Refits the probe after label actions, off the event loop; requests during a refit are served by one more refit."""
 
-    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish) -> None:
-        self._workspace, self._shared, self._publish = workspace, shared, publish
+    def __init__(
+        self, workspace: Workspace, shared: Shared, publish: Publish, hasten: Callable[[set[Document]], None] = lambda _: None
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            hasten: called with the windows that have asked for a fit, once it is published.
+        """
+        self._workspace, self._shared, self._publish, self._hasten = workspace, shared, publish, hasten
+        self._asking: set[Document] = set()
+        self._asked = threading.Lock()
         self.learning: LearningCurve | None = None  # the newest, for windows opened later
         self.random_curves: dict[str | None, NamedCurve] = {}  # the newest, by gold column; replaced, never changed
         self._random = RandomQueue(workspace)
@@ -121,8 +132,11 @@ class RefitWorker:
         self._thread = threading.Thread(target=self._run, name="refit", daemon=True)
         self._thread.start()
 
-    def request(self) -> None:
-        """Request a refit; it uses the labels at its start."""
+    def request(self, document: Document | None = None) -> None:
+        """Request a refit, for a window that is shown it first; it uses the labels at its start."""
+        if document is not None:
+            with self._asked:
+                self._asking.add(document)
         self._wanted.set()
 
     def stop(self) -> None:
@@ -159,6 +173,8 @@ class RefitWorker:
         return until if rest is None else min(until, rest)
 
     def _refit(self) -> None:
+        with self._asked:
+            asking, self._asking = self._asking, set()
         start, says = time.monotonic(), self._took > LONG_SECONDS
         if says:
             self._publish(Topic.FITTING, True)
@@ -174,6 +190,7 @@ class RefitWorker:
         if says:
             self._publish(Topic.FITTING, False)
         self._publish(Topic.FITTED, None)
+        self._hasten(asking)
 
     def _judge(self) -> None:
         """Compute the learning curve, and compare score columns with the probe: later than scores, for which people wait."""

@@ -93,7 +93,7 @@ def start(settings: Settings) -> Server:
         LOG.warning("%s", said)
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
-    refits = RefitWorker(workspace, shared, hub.publish)
+    refits = RefitWorker(workspace, shared, hub.publish, hub.hasten)
     charts.warm()
     server = Server(
         settings=settings,

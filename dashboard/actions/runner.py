@@ -100,7 +100,7 @@ class Runner:
         self.say(sentence)
         self.state.follow(labels=True)
         self._server.hub.publish(Topic.LABELS, but=self._document)
-        self._server.refits.request()
+        self._server.refits.request(self._document)
 
     def _announce(self, sentence: str) -> None:
         if sentence:

@@ -100,3 +100,27 @@ def test_two_windows_are_never_asked_for_the_same_picture_and_a_lease_ends_by_it
     assert handout.elsewhere("c") == {2}
     handout.release("a")
     assert handout.elsewhere("c") == set()
+
+
+def test_a_window_that_waits_for_a_change_gets_it_before_the_others_and_without_a_pause(hub, loop):
+    hub._cost = 60.0  # s: after a delivery the hub would rest for minutes
+    order, windows = [], {name: Loop(loop) for name in "abcd"}
+    for name, window in windows.items():
+        hub.subscribe(window, lambda _, name=name: order.append(name))
+    held = threading.Event()
+    loop.submit(held.wait)
+    hub.publish("fitted")
+    wait_for(lambda: hub._boxes[windows["a"]].on_its_way)  # it is its turn, and the event loop is busy
+    hub.hasten([windows["c"], windows["d"], Loop(loop)])
+    held.set()
+    wait_for(lambda: len(order) == 3)
+    assert order[0] == "a"
+    assert sorted(order[1:]) == ["c", "d"]
+    assert not hub._hasty
+
+
+def test_a_window_is_not_hastened_for_what_it_has_got(hub, loop):
+    window = Loop(loop)
+    hub.subscribe(window, lambda _: None)
+    hub.hasten([window])
+    assert not hub._hasty

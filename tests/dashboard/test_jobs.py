@@ -252,6 +252,19 @@ def test_one_bad_fit_is_reported_and_the_next_one_is_made(worker, told):
     assert "message" not in dict(told)
 
 
+def test_the_windows_that_asked_before_a_fit_began_are_shown_it_first(worker, told):
+    worker._hasten = lambda windows: told.append(("first", sorted(windows)))
+    worker.fits += [lambda: worker.request("b")]  # a label that comes during the fit is not in it
+    worker.request("a")
+    wait_for(lambda: ("first", ["b"]) in told)
+    assert [said for said in told if said[0] in ("fitted", "first")] == [
+        ("fitted", None),
+        ("first", ["a"]),
+        ("fitted", None),
+        ("first", ["b"]),
+    ]
+
+
 def test_a_fit_is_announced_where_the_one_before_took_long(worker, told):
     worker._took = jobs.LONG_SECONDS + 0.01
     worker.request()
