@@ -60,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=480)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
     asked = parser.parse_args()
     files = sorted(asked.photos.rglob("*.jpg"))
     random.Random(0).shuffle(files)
@@ -76,8 +77,9 @@ def main() -> None:
         "w2": net.coefs_[1][:, 0],
         "b2": net.intercepts_[1],
     }
-    save_file({name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}, WEIGHTS)
-    judge = TextNet.load()
+    weights = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+    save_file(weights, asked.out)
+    judge = TextNet(**weights)
     print("| px | precision | recall | taken for text on dark |\n| --- | --- | --- | --- |")
     for size in SIZES:
         images, truth, kinds = pictures(files[half:], asked.rounds // 2, size, held_out=True)

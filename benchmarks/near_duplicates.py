@@ -1,7 +1,7 @@
 """Find near-duplicates: 200 changed copies, uploaded later, among 5,000 images. Measures how many are found and joined wrongly.
 
-python -m benchmarks.near_duplicates --photos FOLDER [--encoder NAME]: photos are taken from the folder, notices are rendered,
-garments are the demo's. Prints a Markdown table, also for the hash of ingest alone.
+python -m benchmarks.near_duplicates --photos FOLDER [--encoder NAME] [--share 1.0]: photos are taken from the folder, notices
+are rendered, garments are the demo's. Prints a Markdown table, also for the hash of ingest alone.
 """
 
 import argparse
@@ -58,16 +58,17 @@ CHANGES: dict[str, Callable[[Image.Image, random.Random], Image.Image]] = {
 }
 
 
-def write_originals(photos: Path, folder: Path, rng: random.Random) -> list[Path]:
-    """Write the 5,000 images and return their files."""
+def write_originals(photos: Path, folder: Path, rng: random.Random, share: float) -> list[Path]:
+    """Write a share of the 5,000 images and return their files."""
+    n_photos, n_notices, n_garments = (round(share * n) for n in (PHOTOS, NOTICES, GARMENTS))
     files = sorted(photos.rglob("*.jpg"))
-    for number, file in enumerate(rng.sample(files, PHOTOS)):
+    for number, file in enumerate(rng.sample(files, n_photos)):
         (folder / f"photo-{number:05}.jpg").write_bytes(file.read_bytes())
-    for number in range(NOTICES):
+    for number in range(n_notices):
         content, suffix = make_card_bytes(11, number)
         (folder / f"notice-{number:05}{suffix}").write_bytes(content)
     tiles, _ = fashion_tiles()
-    for number in rng.sample(range(len(tiles)), GARMENTS):
+    for number in rng.sample(range(len(tiles)), n_garments):
         Image.fromarray(np.asarray(tiles[number]).reshape(28, 28)).save(folder / f"garment-{number:05}.png")
     return sorted(folder.iterdir())
 
@@ -78,13 +79,14 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--encoder", default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--share", type=float, default=1.0, help="of the images and copies, to see that it works")
     asked = parser.parse_args()
-    rng = random.Random(asked.seed)
+    rng, n_copies = random.Random(asked.seed), round(asked.share * COPIES)
     with tempfile.TemporaryDirectory() as scratch:
         first, later = Path(scratch) / "first", Path(scratch) / "later"
         first.mkdir()
         later.mkdir()
-        originals = write_originals(asked.photos, first, rng)
+        originals = write_originals(asked.photos, first, rng, asked.share)
         with Workspace.create(Path(scratch) / "w", salt="near-duplicates") as space:
             ingest(space, first)
             by_hash = space.n_copies
@@ -93,7 +95,7 @@ def main() -> None:
             print(f"{len(originals):,} originals: the hash joins {by_hash}, with embeddings {space.n_copies}", end="; ")
             print(f"embedding and search took {time.perf_counter() - began:.0f} s.")
             before, kinds, sources = space.groups.copy(), [], []
-            for number, source in enumerate(rng.sample(originals, COPIES)):
+            for number, source in enumerate(rng.sample(originals, n_copies)):
                 kind = list(CHANGES)[number % len(CHANGES)]
                 content, suffix = encoded(CHANGES[kind](Image.open(source).convert("RGB"), rng), rng)
                 (later / f"copy-{number:04}{suffix}").write_bytes(content)
@@ -115,7 +117,7 @@ def main() -> None:
             for kind in CHANGES:
                 mine = np.array([k == kind for k in kinds])
                 print(f"| {kind} | {mine.sum()} | {found_by_hash[mine].mean():.3f} | {found[mine].mean():.3f} |")
-            print(f"| all | {COPIES} | {found_by_hash.mean():.3f} | {found.mean():.3f} |")
+            print(f"| all | {n_copies} | {found_by_hash.mean():.3f} | {found.mean():.3f} |")
             print(f"\nPrecision {found.sum()} of {found.sum() + wrong} ({found.sum() / (found.sum() + wrong):.3f}).")
 
 

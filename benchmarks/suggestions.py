@@ -72,8 +72,9 @@ PEERS = (
 
 def time_table(folder: Path) -> str:
     """Return the time of a round by strategy, of the peers on the same 50,000 images, and of a search against brute force."""
-    lines = ["| a round of 10 from 1,000,000 images, 100 labelled | seconds |", "| --- | --- |"]
     with Workspace(folder) as space:
+        lines = [f"| a round of 10 from {space.n_images:,} images, 100 labelled | seconds |", "| --- | --- |"]
+        n_sample = min(POOL_SAMPLE, space.n_images)
         for action in [action for action, stands in history(space) if stands]:  # an earlier run's labels
             undo(space, action.seq, analyst="bench")
         gold = space.gold("label")
@@ -85,11 +86,11 @@ def time_table(folder: Path) -> str:
             taken = median_ms(lambda name=name: suggest(space, ROUND, strategy=name), 3) / 1e3
             lines.append(f"| {name} | {taken:.2f} |")
         rng = np.random.default_rng(0)
-        x = space.current.standardised(np.sort(rng.choice(space.n_images, POOL_SAMPLE, replace=False))).numpy()
+        x = space.current.standardised(np.sort(rng.choice(space.n_images, n_sample, replace=False))).numpy()
         known = x[:MOST_TAKEN]
         for name, work in (
-            (f"scikit-learn's KMeans on {POOL_SAMPLE:,} of them", lambda: sklearn_medoids(x, ROUND, known)),
-            (f"mundig's diversity on the same {POOL_SAMPLE:,}", lambda: mundig(x, ROUND, known)),
+            (f"scikit-learn's KMeans on {n_sample:,} of them", lambda: sklearn_medoids(x, ROUND, known)),
+            (f"mundig's diversity on the same {n_sample:,}", lambda: mundig(x, ROUND, known)),
         ):
             lines.append(f"| {name} | {median_ms(work, 3) / 1e3:.2f} |")
         more = median_ms(lambda: more_like(space, np.array([5]), n=100), 3) / 1e3
