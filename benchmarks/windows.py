@@ -38,10 +38,11 @@ VISIT = 2.0  # s that somebody looks at a page before they open another
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # What the page shows, read in every animation frame, and the keys, by the page's clock.
 WATCH = """parts => {
-  const log = window.benchmarkLog = [], last = {};
-  const note = (name, value) => { if (last[name] !== value) log.push([performance.now(), name, last[name] = value]); };
-  document.addEventListener("keydown", event => log.push([performance.now(), "key", event.key]), { capture: true });
+  const log = window.benchmarkLog = [], last = {}, now = () => performance.timeOrigin + performance.now();
+  const note = (name, value) => { if (last[name] !== value) log.push([now(), name, last[name] = value]); };
+  document.addEventListener("keydown", event => log.push([now(), "key", event.key]), { capture: true });
   const frame = () => {
+    if (window.benchmarkLog !== log) return;
     note("picture", [...(window.lassoscopeShown?.values() ?? [])].at(-1) ?? "");
     for (const [name, part] of Object.entries(parts)) note(name, part.shadowRoot.innerHTML);
     requestAnimationFrame(frame);
@@ -57,6 +58,8 @@ class Screen:
     page: Page
     shown: list[Seen] = field(default_factory=list)
     pressed: list[tuple[float, str]] = field(default_factory=list)  # when, and the key
+    reloads: int = 0
+    _now: dict[str, Any] = field(default_factory=dict)
 
     async def suggestions(self) -> None:
         """Open the Suggestions tab, wait for its first picture, and watch what the page shows from now on."""
@@ -72,17 +75,21 @@ class Screen:
 
     async def press(self, key: str) -> None:
         """Press a class key."""
+        await self.read_log()
         await self.page.keyboard.press(key)
 
     async def read_log(self) -> None:
-        """Take over what the page has noted."""
-        shown: dict[str, Any] = {"at": 0.0}
-        for at, name, value in await self.page.evaluate("() => window.benchmarkLog"):
+        """Take over what the page has noted; watch a page that was loaded anew, which loses its connection where all stands."""
+        noted = await self.page.evaluate("() => window.benchmarkLog?.splice(0)")
+        if noted is None:
+            self.reloads += 1
+            await self.suggestions()
+        for at, name, value in noted or []:
             if name == "key":
                 self.pressed.append((at / 1e3, value))
                 continue
-            shown |= {"at": at / 1e3} | ({"picture": value} if name == "picture" else read(value))
-            self.shown.append(Seen(**shown))
+            self._now |= {"at": at / 1e3} | ({"picture": value} if name == "picture" else read(value))
+            self.shown.append(Seen(**self._now))
 
 
 Window = Tab | Screen
@@ -219,10 +226,10 @@ async def phase(
         visitor.cancel()
         await asyncio.gather(visitor, return_exceptions=True)
     await wait_for_all(tabs)
-    for window in windows:
-        if isinstance(window, Screen):
-            await window.read_log()
-    here = [key for window in windows if isinstance(window, Screen) for key in keys_of(window, names)]
+    screens = [window for window in windows if isinstance(window, Screen)]
+    for screen in screens:
+        await screen.read_log()
+    here = [key for screen in screens for key in keys_of(screen, names)]
     there = [key for tab in tabs for key in keys_of(tab, names)]
     everyone = [*here, *there]
     lost = sum(key.saved is None for key in everyone)
@@ -235,6 +242,7 @@ async def phase(
     }
     return {
         f"keys{name}": f"{len(everyone)} in {elapsed:.0f} s ({lost} not saved)",
+        f"times Chromium's page was loaded anew{name}": f"{sum(screen.reloads for screen in screens)}",
         **{f"{what}{name}, p50 / p95": spread(took) for what, took in times.items()},
         f"server's CPU{name}": f"{100 * share / elapsed:.0f}%",
         f"load of the machine at the end{name}": f"{os.getloadavg()[0]:.1f}",
