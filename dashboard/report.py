@@ -140,7 +140,16 @@ def accuracy_tables(experiment: Experiment) -> list[AccuracyTable]:
     return found
 
 
-EVERY_ROW = ("features", "strategy", "labels", "accuracy", "balanced", "AP", "precision at 90% recall", "seeds at 80% there")
+EVERY_ROW = (
+    "features",
+    "strategy",
+    "labels",
+    "accuracy",
+    "balanced",
+    "average precision",
+    "precision at 90% recall",
+    "seeds at 80% there",
+)
 
 
 def every_row(experiment: Experiment) -> list[tuple[str | int, ...]]:

@@ -22,6 +22,7 @@ from dashboard.theme import styled
 from dashboard.views.components.cluster_list import ClusterList, Entry
 from dashboard.views.selection import SelectionPane
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import hint
 
 ORDERS = {
     "size": lambda row: -row.size,
@@ -79,8 +80,23 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._opens = _button("Open its pictures", "Show all pictures of the cluster", lambda: self._open(self.state.cluster))
         self._all = pn.Column(
-            pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
-            pn.FlexBox(self._drawn, self._opens, self._find, justify_content="space-between", sizing_mode="stretch_width"),
+            pn.FlexBox(
+                self._grain,
+                hint("grain"),
+                self._order,
+                hint("score", "uncertainty", "disagreement"),
+                self._filter,
+                align_items="center",
+                sizing_mode="stretch_width",
+            ),
+            pn.FlexBox(
+                self._drawn,
+                self._opens,
+                self._find,
+                justify_content="space-between",
+                align_items="center",
+                sizing_mode="stretch_width",
+            ),
             self._progress,
             self._words,
             self._list,

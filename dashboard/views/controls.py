@@ -87,7 +87,7 @@ class Controls(pn.viewable.Viewer):
         )
         self._layout = pn.Column(
             EncoderChoice(state=self.state, actions=self.actions),
-            colour_by,
+            pn.Row(colour_by, hint("score", "uncertainty", "disagreement"), sizing_mode="stretch_width", margin=0),
             self._legend,
             mode,
             pn.Row(copies, hint("near-duplicates"), margin=0),

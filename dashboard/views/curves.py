@@ -20,7 +20,7 @@ from dashboard.state import SessionState
 from dashboard.theme import ACTIVE, COLUMNS, NAIVE, RANDOM, styled
 from dashboard.views.download import Download
 from dashboard.views.shown import draw_when_shown
-from dashboard.views.terms import hint, term
+from dashboard.views.terms import explained, hint, term
 from dashboard.views.words import words
 
 COLOURS = {"training": NAIVE, "active": ACTIVE, "random": RANDOM, **{f"column-{k}": c for k, c in enumerate(COLUMNS)}}
@@ -149,7 +149,7 @@ class CurvesPane(pn.viewable.Viewer):
         body = "".join(_row(layer, named) for layer, named in found.items() if named.curve is not None)
         notes = [_basis(found), *_notes(found)]
         lines = "".join(f'<div class="fine">{html.escape(said)}</div>' for said in dict.fromkeys(notes) if said)
-        return f'<table class="figures">{head}{body}</table>{lines}'
+        return explained(f'<table class="figures">{head}{body}</table>{lines}')
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -22,6 +22,7 @@ from dashboard.state import SessionState
 from dashboard.theme import css, styled
 from dashboard.views.download import Download
 from dashboard.views.table import table
+from dashboard.views.terms import TERMS, explained
 from dashboard.views.words import words
 
 NO_GOLD = (
@@ -42,6 +43,13 @@ STRATEGIES_TOLD = (
 )
 FEATURES_TOLD = "The encoder in use, beside two that learned nothing: what these reach, your encoder has to beat."
 NONE = "none"
+EVERY_TOLD = {
+    "strategy": TERMS["strategy"],
+    "balanced": "The accuracy on flagged images and the accuracy on the others, averaged: a rare class counts as much.",
+    "average precision": TERMS["average precision"],
+    "precision at 90% recall": "Of the images reviewed to catch 90% of the flagged ones, the share that is truly flagged.",
+    "seeds at 80% there": "The share of the repeats in which that precision is 80% or more.",
+}
 FIELD_MARGIN = (8, 8, 0, 8)
 FIELD = 292  # px; four fields in a row at 1280
 
@@ -84,7 +92,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._run = pmui.Select(label="Study", options={}, size="small", width=420, visible=False)
         self._beside = pmui.Select(label="Compare with (dashed)", options={NONE: None}, size="small", width=420, visible=False)
         self._save = Download(label="Download report", actions=self.actions)
-        self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[css("study")])
+        self._words = pn.pane.HTML("", width=600, margin=(4, 8), stylesheets=[css("study"), css("term")])
         self._charts = pn.Column(width=600)
         self._every = pmui.Card(
             title="Every strategy and budget", collapsed=True, sizing_mode="stretch_width", margin=8, visible=False
@@ -221,10 +229,10 @@ class ExperimentPage(pn.viewable.Viewer):
         if not run.finished:
             state = "running" if self.state.studying else "not finished: start it with the same settings to continue"
             state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}. {UNFINISHED}</p>"
-        self._words.object = state + findings_html(run)
+        self._words.object = explained(state + findings_html(run))
         self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []
         self._every.visible = bool(run.results)
-        self._every.objects = [table(EVERY_ROW, every_row(run))] if run.results else []
+        self._every.objects = [table(EVERY_ROW, every_row(run), told=EVERY_TOLD)] if run.results else []
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -10,6 +10,7 @@ import param
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.theme import styled
+from dashboard.views.terms import explained
 from dashboard.views.words import words
 
 READ = ("Read the check half", "Check shows images that the model never learns from. Only they can prove how good it is.")
@@ -106,7 +107,7 @@ class Guide(pn.viewable.Viewer):
         where = f"Step {self.step + 1} of {len(STEPS)}" + (" (done)" if self._done[self.step] else "")
         self._words.object = (
             f'<div role="status"><span aria-hidden="true">{dots}</span> <small>{where}</small>'
-            f"<br><b>{html.escape(title)}</b><br>{html.escape(told)}</div>"
+            f"<br><b>{html.escape(title)}</b><br>{explained(html.escape(told))}</div>"
         )
         self._back.disabled, self._next.disabled = self.step == 0, self.step == len(STEPS) - 1
 

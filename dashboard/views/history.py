@@ -22,6 +22,7 @@ from dashboard.state import SessionState
 from dashboard.views.components.history_list import Entry, HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import hint
 
 PAGE = 100  # actions shown at first, and more at each press of "Show older"
 PICTURES = 4  # shown of an action, from all over its images
@@ -89,7 +90,7 @@ class HistoryPage(pn.viewable.Viewer):
         self._tokens: dict[int, str] = {}
         self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
-        filters = pn.FlexBox(*self._chosen, self._all, align_items="center", margin=0)
+        filters = pn.FlexBox(*self._chosen, hint("spot check"), self._all, align_items="center", margin=0)
         self._layout = pn.Column(
             seen, filters, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16, scroll="y-auto"
         )

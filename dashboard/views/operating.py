@@ -55,8 +55,16 @@ from dashboard.views.operating_words import (
     thousand_table,
     threshold_line,
 )
+from dashboard.views.terms import TERMS, explained
 from dashboard.views.words import words
 
+STEP_TERMS = {  # the term of each step's title
+    StepKey.TEACH: "teach half",
+    StepKey.READ: "check half",
+    StepKey.OPEN: "look",
+    StepKey.CHOOSE: "threshold",
+    StepKey.EXPORT: "bundle",
+}
 NEAR = 5  # pictures shown on each side of the threshold
 BEYOND = 0.2  # of the scores' span that may still be typed beyond them: all or nothing is reviewed
 GALLERY_HEIGHT = 112  # px
@@ -139,7 +147,7 @@ class OperatingPage(pn.viewable.Viewer):
         self._slider.param.watch(lambda event: self._on_release(event.new), "value_throttled")
         self._charts = pn.Column(
             pn.pane.Bokeh(self._curve.figure, margin=4, sizing_mode="stretch_width"),
-            pn.pane.HTML(legend(), sizing_mode="stretch_width", margin=(0, 8), stylesheets=[css("charts")]),
+            pn.pane.HTML(legend(), sizing_mode="stretch_width", margin=(0, 8), stylesheets=[css("charts"), css("term")]),
             self._slider,
             sizing_mode="stretch_width",
             margin=0,
@@ -224,7 +232,15 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _show_path(self, path: Path) -> None:
         self._steps.steps = [
-            {"key": s.key, "stage": s.stage, "title": s.title, "count": s.count, "hint": s.hint, "possible": s.possible}
+            {
+                "key": s.key,
+                "stage": s.stage,
+                "title": s.title,
+                "count": s.count,
+                "hint": s.hint,
+                "told": TERMS[STEP_TERMS[s.key]] if s.key in STEP_TERMS else "",
+                "possible": s.possible,
+            }
             for s in path.steps
         ]
 
@@ -435,7 +451,8 @@ class OperatingPage(pn.viewable.Viewer):
             return
         figures = figures_at(view.sample, threshold)
         naive = [naive_warning(view.naive, threshold)] if view.naive else []
-        self._words.object = paragraphs(at_handle(view.opened, figures, view.sample, ahead=view.ahead)) + small(naive)
+        told = at_handle(view.opened, figures, view.sample, ahead=view.ahead)
+        self._words.object = explained(paragraphs(told) + small(naive))
         self._points.draw()
         self._costs.show(view, threshold)
         self._by_class.object = classes_html(view, threshold, self.state.workspace.class_names)

@@ -9,6 +9,7 @@ from core.maths.precision_recall import PRCurve
 from core.palette import UNLABELLED_COLOUR, WHITE
 from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
 from dashboard.theme import ESTIMATE, HANDLE, NAIVE, PESSIMISTIC, PROMISED
+from dashboard.views.terms import explained
 
 HEIGHT, LOW_HEIGHT, SCORES_WIDTH = 340, 190, 520  # px; the curve is as wide as there is room
 BINS = 60
@@ -30,7 +31,7 @@ LEGEND = (  # class of `charts.css`, words
 
 def legend() -> str:
     """Name the lines of both charts, as HTML."""
-    return " ".join(f'<span class="key {name}">{words}</span>' for name, words in LEGEND)
+    return explained(" ".join(f'<span class="key {name}">{words}</span>' for name, words in LEGEND))
 
 
 class CurveChart:

@@ -17,6 +17,7 @@ from dashboard.views.components.ask import Ask
 from dashboard.views.echoes import RARELY, Echoes
 from dashboard.views.number_field import asked_number, number_field, written
 from dashboard.views.operating_words import SIDE, paragraphs, small, title
+from dashboard.views.terms import explained
 from dashboard.views.words import words
 
 FOCUS = 50  # labels a focus draw asks for
@@ -85,7 +86,7 @@ class CheckColumn(pn.viewable.Viewer):
         head = f"<b>{counted(status.n, 'image')} read, {status.planned:,} planned</b>"
         if status.check_set.number > 1:
             head += f" (check set {status.check_set.number})"
-        self._closed.object = f"<div>{head}</div>" + paragraphs(told)
+        self._closed.object = explained(f"<div>{head}</div>" + paragraphs(told))
         self._rest.visible = True
         again = status.known is not None
         self._open.label = "Opened" if again else f"Open: look {status.look}"

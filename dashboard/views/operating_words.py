@@ -8,6 +8,7 @@ from core.evidence.thousand import thousand
 from core.evidence.threshold import PointFigures
 from core.maths.precision_recall import Range
 from core.wording import ranged
+from dashboard.views.terms import explained
 
 SIDE = 352  # px, of the columns left and right
 PER_1000 = "Of 1,000 images"
@@ -15,7 +16,7 @@ PER_1000 = "Of 1,000 images"
 
 def closed_panel() -> str:
     """Say why there is no curve yet."""
-    return (
+    return explained(
         '<div class="closed">'
         "<b>The check set is closed.</b><br>Curve, bands and promise appear here once you open it. Until then they are "
         "hidden, so that they stay evidence.</div>"
@@ -41,18 +42,18 @@ def paragraphs(sentences: Sequence[str]) -> str:
 def lead(sentence: str, others: Sequence[str] = ()) -> str:
     """Write the page's one large sentence, and what stands under it."""
     under = "".join(f'<p class="under">{html.escape(said)}</p>' for said in others if said)
-    return f'<p class="promise">{html.escape(sentence)}</p>{under}'
+    return explained(f'<p class="promise">{html.escape(sentence)}</p>{under}')
 
 
 def threshold_line(reached: str, *, covered: bool) -> str:
     """Write which images are reviewed at the threshold shown, and whether the promise covers it."""
     promised = "The promise covers this threshold." if covered else "The promise does not cover this threshold: estimates."
-    return f'<p class="threshold"><b>{html.escape(reached)}</b></p><p class="under">{promised}</p>'
+    return explained(f'<p class="threshold"><b>{html.escape(reached)}</b></p><p class="under">{promised}</p>')
 
 
 def small(sentences: Sequence[str]) -> str:
     """Write sentences in small print; empty ones are left out."""
-    return "".join(f'<p class="note">{html.escape(s)}</p>' for s in sentences if s)
+    return explained("".join(f'<p class="note">{html.escape(s)}</p>' for s in sentences if s))
 
 
 def thousand_rows(figures: PointFigures) -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from dashboard.theme import styled
 from dashboard.views.class_buttons import answers_of
 from dashboard.views.components.queue_card import Asked, QueueCard
 from dashboard.views.shown import draw_when_shown
+from dashboard.views.terms import explained, hint
 
 REMEMBERED = 200  # answers that can be looked at again, and that an undo can bring back
 AHEAD, BEHIND = 12, 12  # neighbours in the queue that the browser knows
@@ -298,8 +299,8 @@ class QueuePane(pn.viewable.Viewer):
             waiting=[self._entry(asked) for asked in self._waiting[:AHEAD]],
             current=self.current.id if self.current else "",
             heard=self._heard,
-            html=_safe(self._say()),
-            rest=_safe(self._rest()),
+            html=explained(_safe(self._say())),
+            rest=explained(_safe(self._rest())),
             view=self.state.privacy_view,
             reveal=self.state.reveal,
         )
@@ -382,9 +383,9 @@ class SuggestionsPane(QueuePane):
         )
         self._size = pmui.Select(label="Round", options=[10, 20, 30], value=FIRST_ROUND, size="small", width=90, margin=(4, 6))
         self._next = pmui.Button(
-            label="New round", variant="outlined", size="small", margin=(10, 6), on_click=lambda _: self.refill()
+            label="New round", variant="outlined", size="small", align="center", margin=(4, 6), on_click=lambda _: self.refill()
         )
-        return [pn.Row(self._strategy, self._size, self._next, sizing_mode="stretch_width", margin=0)]
+        return [pn.Row(self._strategy, hint("strategy"), self._size, self._next, sizing_mode="stretch_width", margin=0)]
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)

@@ -20,6 +20,7 @@ from dashboard.hub import Topic
 from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
+from dashboard.views.terms import explained, hint
 from dashboard.views.words import words
 
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
@@ -31,6 +32,11 @@ CHARTS = {
     "spread": "Embedding spread (0 = all in one point)",
     "knn": "kNN accuracy on labelled images",
 }
+CHARTS_TOLD = (
+    '<div class="note">Going well: the loss falls, the spread stays near 0.9, several prototypes (groups that the training '
+    "makes by itself) are used. The kNN accuracy tells how often the labelled images most like one share its class. Learning "
+    "rate and EMA momentum follow a plan; they show how far the run is.</div>"
+)
 COLLAPSED = (
     "All images get nearly the same embedding, so the map would be one heap. Stop the run; try more prototypes, a larger batch "
     "or a lower learning rate."
@@ -67,14 +73,16 @@ class TrainingPage(pn.viewable.Viewer):
         )
         self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
         self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
+        self._charts_words = words(CHARTS_TOLD, margin=(4, 8), visible=False)
         self._views = pn.pane.WebP(None, height=330, margin=8, alt_text="Sample views", visible=False)
         self._views_words = words(margin=(4, 8))
         self._layout = pn.Column(
-            pmui.Typography(object="Encoders", variant="h6", margin=(0, 8)),
+            pn.Row(pmui.Typography(object="Encoders", variant="h6", margin=(0, 0, 0, 8)), hint("encoder"), margin=0),
             EncodersPane(state=self.state, actions=self.actions),
             pmui.Typography(object="Training", variant="h6", margin=(12, 8, 0, 8)),
             pn.Row(self._choice, self._words, sizing_mode="stretch_width"),
             self._collapsed,
+            self._charts_words,
             self._charts,
             self._views_words,
             self._views,
@@ -118,11 +126,11 @@ class TrainingPage(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         record = next((r for r in self._runs if r.name == self._choice.value), None)
-        self._charts.visible = record is not None
+        self._charts.visible = self._charts_words.visible = record is not None
         self._views.visible = record is not None and record.views is not None
         if record is None:
             self._collapsed.visible = False
-            self._words.object = EMPTY.format(folder=html.escape(str(self.state.workspace.folder)))
+            self._words.object = explained(EMPTY.format(folder=html.escape(str(self.state.workspace.folder))))
             return
         now = (record.name, record.state, len(record.step), self.state.privacy_view)
         if now == self._drawn:

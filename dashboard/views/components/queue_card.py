@@ -7,6 +7,7 @@ import panel as pn
 import param
 
 from dashboard.inputs import Press
+from dashboard.theme import css
 from dashboard.views.components.answer_buttons import Button, Click
 from dashboard.views.components.source import source
 
@@ -47,7 +48,7 @@ class QueueCard(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_answer": None}  # stays in Python
     _esm = source("parts.js", "queue_card.js")
-    _stylesheets = [source("queue_card.css")]
+    _stylesheets = [css("term"), source("queue_card.css")]
 
     def _handle_msg(self, msg: object) -> None:
         click = Click.read(msg)

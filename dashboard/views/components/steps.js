@@ -24,6 +24,7 @@ export function render({ model, el }) {
     button.onclick = () => model.send_msg({ key: step.key });
     const head = line("head", "");
     head.append(button);
+    if (step.told) head.append(termButton("?", step.told));
     if (step.count) head.append(line("count", step.count));
     const words = line("words", "");
     words.append(head);

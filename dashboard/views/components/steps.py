@@ -7,6 +7,7 @@ import panel as pn
 import param
 
 from dashboard.messages import Message
+from dashboard.theme import css
 from dashboard.views.components.source import source
 
 
@@ -18,6 +19,7 @@ class StepItem(TypedDict):
     title: str
     count: str
     hint: str
+    told: str  # what its term means; "" = it has none
     possible: bool
 
 
@@ -35,8 +37,8 @@ class Steps(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_step": None}  # stays in Python
 
-    _esm = source("steps.js")
-    _stylesheets = [source("steps.css")]
+    _esm = source("parts.js", "steps.js")
+    _stylesheets = [css("term"), source("steps.css")]
 
     def _handle_msg(self, msg: object) -> None:
         chosen = Chosen.read(msg)
