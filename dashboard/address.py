@@ -15,7 +15,7 @@ from core.filters.conditions import MOST, Conditions, conditions_of, text_of
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
 from core.map.raster import View
-from dashboard.choices import ColourBy, Order, PageName, Tab
+from dashboard.choices import ColourBy, Order, PageName, Tab, What, When
 from dashboard.messages import Message
 
 CLUSTER = re.compile(r"[A-Z][0-9]{1,6}")  # names of clusters; the group of notices has another one
@@ -37,6 +37,10 @@ class Address(Message):
     zoom: View | None = None  # (x0, x1, y0, y1), map units
     cluster: str = Field(default="", pattern=f"^({CLUSTER.pattern})?$")  # the one selected
     opening: int | None = Field(default=None, ge=1)  # None = the newest
+    who: str = Field(default="", max_length=200)  # of History: whose actions, "" = anybody's
+    what: What = What.ANYTHING
+    label: str = Field(default="", max_length=200)  # its class, "" = any
+    when: When = When.ANY
     image: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")  # id of the pinned picture
 
 
@@ -48,6 +52,10 @@ STEPS = (
     "opening",
     "image",
     "filter",
+    "who",
+    "what",
+    "label",
+    "when",
 )
 
 

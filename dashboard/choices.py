@@ -50,6 +50,30 @@ class Order(StrEnum):
     LIKENESS = "likeness"  # to what is picked or pinned, else to the whole selection
 
 
+class What(StrEnum):
+    """What kind of actions History lists."""
+
+    ANYTHING = "anything"
+    SINGLE = "single pictures"
+    LASSO = "by lasso"
+    CLUSTER = "by cluster"
+    CHECK = "read in Check"
+    IMPORT = "imported"
+    UNSURE = "left unsure"
+    SPOT_CHECK = "spot checks"
+    BACK = "undone or redone"
+
+
+class When(StrEnum):
+    """How far back History lists actions."""
+
+    ANY = "at any time"
+    HOUR = "in the last hour"
+    DAY = "in the last 24 hours"
+    WEEK = "in the last 7 days"
+    MONTH = "in the last 30 days"
+
+
 class ColourBy(StrEnum):
     """What the colour of a point shows; beside these, a score column by its header, a gold column as `column:NAME`."""
 

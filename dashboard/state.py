@@ -27,8 +27,9 @@ from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
 from dashboard.address import Address
-from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab
+from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab, What, When
 from dashboard.shared import Shared
+from dashboard.times import UTC
 
 NO_ROWS = np.array([], np.int64)
 
@@ -103,6 +104,11 @@ class SessionState(param.Parameterized):
     page: PageName = param.Selector(default=PageName.MAP, objects=list(PageName), doc="The page shown.")
     tab: Tab = param.Selector(default=Tab.SELECTION, objects=list(Tab), doc="The tab on the right.")
     room: Room = param.Selector(default=Room.BOTH, objects=list(Room), doc="What has the stage now.")
+    zone: str = param.String(default=UTC, doc="The reader's time zone.")
+    history_who: str = param.String(doc="Whose actions History lists, '' for anybody's.")
+    history_what: What = param.Selector(default=What.ANYTHING, objects=list(What), doc="The kind of actions it lists.")
+    history_class: str = param.String(doc="The class of the actions it lists, '' for any.")
+    history_when: When = param.Selector(default=When.ANY, objects=list(When), doc="How far back it goes.")
     device: str = param.String(default="cpu", doc="Where probes are fitted.")
 
     exposure: Exposure | None = param.ClassSelector(class_=Exposure, doc="What the analyst has seen today.")

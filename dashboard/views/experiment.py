@@ -1,5 +1,6 @@
 """The Experiment page: start a label-efficiency study, follow it from its files, compare two studies."""
 
+import datetime as dt
 import html
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from dashboard.hub import Topic
 from dashboard.report import EVERY_ROW, every_row, findings_html, study_figures, write_report
 from dashboard.state import SessionState
 from dashboard.theme import css, styled
+from dashboard.times import minute
 from dashboard.views.download import Download
 from dashboard.views.table import table
 from dashboard.views.terms import TERMS, explained
@@ -120,7 +122,7 @@ class ExperimentPage(pn.viewable.Viewer):
         self._run.param.watch(self._draw, "value")
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
-        self.state.param.watch(self._on_runs, ["studies", "studying"])
+        self.state.param.watch(self._on_runs, ["studies", "studying", "zone"])
         self._on_gold()
         self._on_page()
 
@@ -130,12 +132,10 @@ class ExperimentPage(pn.viewable.Viewer):
         rows = [
             pn.Row(
                 _explained(
-                    self._gold, "From the file that came with the images. The model never learns from it here or elsewhere."
+                    self._gold, "Known answers came with the images. The model never learns from them, here or elsewhere."
                 ),
                 _explained(self._flagged, "What the model has to find; all other answers are the rest."),
-                _explained(
-                    self._seeds, "Each draws other images. More make the ranges narrower and take longer; 20 are enough."
-                ),
+                _explained(self._seeds, "Seeds: more of them make the ranges narrower and take longer; 20 are enough."),
                 self._start,
                 sizing_mode="stretch_width",
                 margin=0,
@@ -200,9 +200,12 @@ class ExperimentPage(pn.viewable.Viewer):
         text = f"<details><summary>{counted(len(broken), 'study', 'studies')} cannot be read</summary><ul>{said}</ul></details>"
         self._broken.param.update(object=text if broken else "", visible=bool(broken))
 
-    @staticmethod
-    def _title(run: Experiment) -> str:
-        at = f"{run.name[:4]}-{run.name[4:6]}-{run.name[6:8]} {run.name[9:11]}:{run.name[11:13]}:{run.name[13:15]}"
+    def _title(self, run: Experiment) -> str:
+        try:
+            started = dt.datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").isoformat()
+        except ValueError:  # somebody has renamed the folder
+            return f"{', '.join(run.config.flagged)} · {run.encoder} · {run.name}"
+        at = minute(started, self.state.zone, seconds=True)
         return f"{', '.join(run.config.flagged)} · {run.encoder} · {at}"
 
     def _draw(self, *_: Any) -> None:
@@ -245,4 +248,6 @@ def _choices(label: str, **options: Any) -> pmui.MultiChoice:
 def _explained(field: pn.widgets.Widget, told: str) -> pn.Column:
     """Return a field with what it means in plain words below it."""
     size = {"width": FIELD + 16} if field.width else {"sizing_mode": "stretch_width"}
-    return pn.Column(field, words(f'<div class="note">{html.escape(told)}</div>', margin=(2, 8, 8, 8)), margin=0, **size)
+    return pn.Column(
+        field, words(f'<div class="note">{explained(html.escape(told))}</div>', margin=(2, 8, 8, 8)), margin=0, **size
+    )

@@ -12,6 +12,7 @@ from dashboard.actions import Actions
 from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.theme import css
+from dashboard.times import midnight
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.table import table
 from dashboard.views.words import plain, words
@@ -94,15 +95,16 @@ class ExposureTable(pn.viewable.Viewer):
         )
         for field in (self._budget, self._break):
             field.param.watch(self._on_limits, "value")
+        self._title = words(margin=(4, 8))
         self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._layout = pn.Column(
-            words("<b>Pictures seen</b> <small>by day (UTC); stored in this workspace only</small>", margin=(4, 8)),
+            self._title,
             self._table,
             pn.Row(self._budget, self._break, margin=(10, 0, 14, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )
-        draw_when_shown(self.state, self._draw, ["exposure"], page=PageName.HISTORY)
+        draw_when_shown(self.state, self._draw, ["exposure", "zone"], page=PageName.HISTORY)
 
     def _on_limits(self, *_: Any) -> None:
         self.actions.set_limits(lambda: Limits(self._budget.value or 0, self._break.value or 0))
@@ -112,6 +114,9 @@ class ExposureTable(pn.viewable.Viewer):
 
     def _show(self, found: list[Exposure]) -> None:
         mine = sorted(found, key=lambda seen: seen.analyst != self.state.analyst)
+        starts = midnight(seen.day, self.state.zone) if (seen := next(iter(found), None)) else "00:00"
+        days = "by day" if starts == "00:00" else f"by day, each from {starts} to {starts} of the next on your clock"
+        self._title.object = f"<b>Pictures seen</b> <small>{days}; stored in this workspace only</small>"
         heads = ("Day", "Who", *(level.capitalize() for level in Level), "Labels", "Labels per clear view")
         self._table.objects = [table(heads, [_row(seen) for seen in mine])]
 

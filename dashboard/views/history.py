@@ -17,33 +17,35 @@ from core.labels.actions import history, named, rows_of
 from core.labels.bulk import BulkLabel, bulk_labels, token_of
 from core.wording import counted
 from dashboard.actions import Actions
-from dashboard.choices import PageName
+from dashboard.choices import PageName, What, When
 from dashboard.state import SessionState
 from dashboard.views.components.history_list import Entry, HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.terms import hint
 
+CHOSEN = ("history_who", "history_what", "history_class", "history_when")  # of the state, as the fields are
+ANYBODY, ANY_CLASS = "anybody", "any class"
 PAGE = 100  # actions shown at first, and more at each press of "Show older"
 PICTURES = 4  # shown of an action, from all over its images
 Kinds = tuple[tuple[ActionKind, ...], tuple[Source, ...]]
-WHAT: dict[str, Kinds] = {
-    "anything": ((), ()),
-    "single pictures": ((ActionKind.LABEL,), (Source.SINGLE,)),
-    "by lasso": ((ActionKind.LABEL,), (Source.LASSO,)),
-    "by cluster": ((ActionKind.LABEL,), (Source.CLUSTER,)),
-    "read in Check": ((ActionKind.LABEL,), (Source.CHECK,)),
-    "imported": ((ActionKind.LABEL,), (Source.IMPORT,)),
-    "left unsure": ((ActionKind.LABEL,), (Source.UNSURE,)),
-    "spot checks": ((ActionKind.SPOT_CHECK,), ()),
-    "undone or redone": ((ActionKind.UNDO, ActionKind.REDO), ()),
+WHAT: dict[What, Kinds] = {
+    What.ANYTHING: ((), ()),
+    What.SINGLE: ((ActionKind.LABEL,), (Source.SINGLE,)),
+    What.LASSO: ((ActionKind.LABEL,), (Source.LASSO,)),
+    What.CLUSTER: ((ActionKind.LABEL,), (Source.CLUSTER,)),
+    What.CHECK: ((ActionKind.LABEL,), (Source.CHECK,)),
+    What.IMPORT: ((ActionKind.LABEL,), (Source.IMPORT,)),
+    What.UNSURE: ((ActionKind.LABEL,), (Source.UNSURE,)),
+    What.SPOT_CHECK: ((ActionKind.SPOT_CHECK,), ()),
+    What.BACK: ((ActionKind.UNDO, ActionKind.REDO), ()),
 }
-WHEN: dict[str, dt.timedelta | None] = {
-    "at any time": None,
-    "in the last hour": dt.timedelta(hours=1),
-    "in the last 24 hours": dt.timedelta(days=1),
-    "in the last 7 days": dt.timedelta(days=7),
-    "in the last 30 days": dt.timedelta(days=30),
+WHEN: dict[When, dt.timedelta | None] = {
+    When.ANY: None,
+    When.HOUR: dt.timedelta(hours=1),
+    When.DAY: dt.timedelta(days=1),
+    When.WEEK: dt.timedelta(days=7),
+    When.MONTH: dt.timedelta(days=30),
 }
 NOTHING_YET = "Nothing has been labelled yet. Every label will be listed here, and can be undone."
 NOTHING_FITS = "No action fits these filters; *Show all* takes them away."
@@ -74,23 +76,24 @@ class HistoryPage(pn.viewable.Viewer):
         self._who, self._what, self._class, self._when = (
             pmui.Select(label=label, options=options, value=value, size="small", width=190, margin=(6, 8))
             for label, options, value in (
-                ("Who", {"anybody": ""}, ""),
-                ("What", list(WHAT), "anything"),
-                ("Class", {"any class": ""}, ""),
-                ("When", list(WHEN), "at any time"),
+                ("Who", {ANYBODY: ""}, ""),
+                ("What", {what.value: what for what in What}, What.ANYTHING),
+                ("Class", {ANY_CLASS: ""}, ""),
+                ("When", {when.value: when for when in When}, When.ANY),
             )
         )
         self._all = pmui.Button(label="Show all", variant="text", size="small", margin=(6, 8), on_click=self._on_all)
-        self._chosen = (self._who, self._what, self._class, self._when)
-        for choice in self._chosen:
-            choice.param.watch(self._on_choice, "value")
+        self._chosen = dict(zip(CHOSEN, (self._who, self._what, self._class, self._when), strict=True))
+        self._follow_chosen()
+        for name, choice in self._chosen.items():
+            choice.param.watch(lambda event, name=name: self.state.param.update(**{name: event.new}), "value")
+        self.state.param.watch(self._on_choice, list(CHOSEN))
         self._shown = PAGE
         self._asked = 0  # increases with each request
-        self._is_clearing = False
         self._tokens: dict[int, str] = {}
         self._older = pmui.Button(label="Show older", variant="outlined", visible=False, on_click=self._on_older)
         seen = ExposureTable(state=self.state, actions=self.actions)
-        filters = pn.FlexBox(*self._chosen, hint("spot check"), self._all, align_items="center", margin=0)
+        filters = pn.FlexBox(*self._chosen.values(), hint("spot check"), self._all, align_items="center", margin=0)
         self._layout = pn.Column(
             seen, filters, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16, scroll="y-auto"
         )
@@ -106,10 +109,11 @@ class HistoryPage(pn.viewable.Viewer):
         self.actions.fetch(read, partial(self._show, self._asked), failed=self._on_failed)
 
     def _filter(self) -> ActionFilter:
-        kinds, sources = WHAT[str(self._what.value)]
-        back = WHEN[str(self._when.value)]
+        state = self.state
+        kinds, sources = WHAT[state.history_what]
+        back = WHEN[state.history_when]
         since = "" if back is None else (dt.datetime.now(dt.UTC) - back).isoformat(timespec="microseconds")
-        return ActionFilter(str(self._who.value), str(self._class.value), kinds, sources, since)
+        return ActionFilter(state.history_who, state.history_class, kinds, sources, since)
 
     def _read(self, n: int, wanted: ActionFilter) -> _Shown:
         """Read the n newest actions that are wanted, and the bulk labels among them."""
@@ -133,25 +137,35 @@ class HistoryPage(pn.viewable.Viewer):
         self._list.entries, self._tokens, self._older.visible = found.entries, found.tokens, found.has_older
         said = "" if found.entries else NOTHING_YET if self._filter() == ActionFilter() else NOTHING_FITS
         self._empty.param.update(object=said, visible=bool(said))
-        self._who.options = {"anybody": "", **{name: name for name in found.analysts}}
-        self._class.options = {"any class": "", **{name: name for name in found.classes}}
+        self._offer(found.analysts, found.classes)
 
     def _on_failed(self) -> None:
         self._empty.param.update(object=FAILED, visible=True)
 
+    def _offer(self, analysts: Sequence[str], classes: Sequence[str]) -> None:
+        """Offer names, and the one that a link asks for also where nobody has it."""
+        for choice, none, names, asked in (
+            (self._who, ANYBODY, analysts, self.state.history_who),
+            (self._class, ANY_CLASS, classes, self.state.history_class),
+        ):
+            names = [*names, *({asked} - {*names, ""})]
+            choice.param.update(options={none: "", **{name: name for name in names}}, value=asked)
+
+    def _follow_chosen(self) -> None:
+        analysts, classes = ([str(n) for n in choice.options.values() if n] for choice in (self._who, self._class))
+        self._offer(analysts, classes)
+        self._what.value, self._when.value = self.state.history_what, self.state.history_when
+
     def _on_choice(self, *_: object) -> None:
-        if not self._is_clearing:
-            self._shown = PAGE
-            self._draw()
+        self._follow_chosen()
+        self._shown = PAGE
+        self._draw()
 
     def _on_all(self, _: object) -> None:
-        self._is_clearing = True
-        try:
-            for choice, value in zip(self._chosen, ("", "anything", "", "at any time"), strict=True):
-                choice.value = value
-        finally:
-            self._is_clearing = False
-        self._on_choice()
+        usual = {name: self.state.param[name].default for name in CHOSEN}
+        if usual == {name: getattr(self.state, name) for name in CHOSEN}:
+            self._on_choice()  # nothing to take away: read again
+        self.state.param.update(**usual)
 
     def _on_picture(self, image_id: str) -> None:
         """Show a picture on the map."""

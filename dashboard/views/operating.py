@@ -122,7 +122,7 @@ class OperatingPage(pn.viewable.Viewer):
             scroll="y-auto",
             margin=8,
         )  # fmt: skip
-        self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version", "opening"])
+        self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version", "opening", "zone"])
         self.state.param.watch(self._draw_pictures, ["privacy_view", "reveal"])
         self._on_state()
 

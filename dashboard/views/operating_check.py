@@ -97,7 +97,7 @@ class CheckColumn(pn.viewable.Viewer):
         options: dict[str, int | None] = {}
         if view.opened is None and view.history:  # a select without a value takes its first option
             options[NOT_OPENED] = None
-        options |= {title(opened, status.policy.name): opened.number for opened in view.history}
+        options |= {title(opened, status.policy.name, self.actions.state.zone): opened.number for opened in view.history}
         terms = vars(status.check_set) | {"recall": status.policy.recall}
         for name, echoes in self._terms.items():
             echoes.write(terms[name] if name == "live" else written(terms[name]))

@@ -19,9 +19,10 @@ from core.evidence.threshold import figures_at
 from core.wording import percents
 from dashboard.actions import Actions
 from dashboard.openings import OpeningView
+from dashboard.times import minute
 from dashboard.views.components.ask import Ask, Option
 from dashboard.views.download import Download
-from dashboard.views.operating_words import grid, minute, small
+from dashboard.views.operating_words import grid, small
 from dashboard.views.words import words
 
 COMPARED = (
@@ -98,7 +99,7 @@ class PointsColumn(pn.viewable.Viewer):
         precision = "not said" if figures.precision is None else percents(*figures.precision)
         state = "" if point is None else f"saved by {point.analyst}"
         if point is not None and point.in_force:
-            state = f"in force since {minute(force['at'])}, by {force['analyst']}"
+            state = f"in force since {minute(force['at'], self.actions.state.zone)}, by {force['analyst']}"
         covered = opened.threshold is not None and figures.threshold <= opened.threshold
         return [
             name,

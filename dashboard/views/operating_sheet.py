@@ -14,7 +14,8 @@ from core.evidence.threshold import PointFigures, Sample, figures_at
 from core.wording import between, counted, percent, target
 from core.workspace import Workspace
 from dashboard.openings import OpeningView
-from dashboard.views.operating_words import PER_1000, grid, minute, paragraphs, thousand_rows
+from dashboard.times import minute
+from dashboard.views.operating_words import PER_1000, grid, paragraphs, thousand_rows
 
 LEFT, TOP, WIDE, HIGH = 46, 8, 420, 240  # px of the chart's frame
 MOST_POINTS = 400  # of a line

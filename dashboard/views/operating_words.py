@@ -8,6 +8,7 @@ from core.evidence.thousand import thousand
 from core.evidence.threshold import PointFigures
 from core.maths.precision_recall import Range
 from core.wording import ranged
+from dashboard.times import minute
 from dashboard.views.terms import explained
 
 SIDE = 352  # px, of the columns left and right
@@ -23,15 +24,10 @@ def closed_panel() -> str:
     )
 
 
-def title(opened: Opening, policy: str) -> str:
+def title(opened: Opening, policy: str, zone: str) -> str:
     """Name an opening in the list of a policy's openings."""
     about = f" · for {opened.policy or 'all flagged classes'}" if opened.policy != policy else ""
-    return f"{opened.number}: set {opened.check_set}, look {opened.look} · {minute(opened.at)} · {opened.analyst}{about}"
-
-
-def minute(at: str) -> str:
-    """Return a stored time to the minute."""
-    return at[:16].replace("T", " ") + " UTC"
+    return f"{opened.number}: set {opened.check_set}, look {opened.look} · {minute(opened.at, zone)} · {opened.analyst}{about}"
 
 
 def paragraphs(sentences: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from dashboard.inputs import Inputs, Press, Verb, key_rows, meant, verbs_by_key
 from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import css, page_theme, styled, tokens
+from dashboard.times import known
 from dashboard.views.components.address import AddressBar
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
@@ -21,6 +22,7 @@ from dashboard.views.components.key_table import KeyTable
 from dashboard.views.components.keys import Keys
 from dashboard.views.components.terms import Terms
 from dashboard.views.components.theme_memory import ThemeMemory
+from dashboard.views.components.time_zone import TimeZone
 from dashboard.views.desk import Desk
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.header import Header
@@ -69,6 +71,7 @@ class Page:
             watch,
             Terms,
             partial(self._theme_memory, state),
+            partial(TimeZone, on_zone=lambda zone: actions.soon(lambda: setattr(state, "zone", known(zone)))),
             lambda: self.address,
             Connection,
         )  # which ends the skeleton

@@ -1,5 +1,6 @@
 """Actions of one tab without a server: each is done at once, on the calling thread."""
 
+import re
 from types import SimpleNamespace
 
 from core.errors import AppError
@@ -24,3 +25,8 @@ class Direct(Actions):
 
     def soon(self, draw):
         draw()
+
+
+def unmarked(text):
+    """Return HTML without the buttons of terms, whose words stay."""
+    return re.sub(r"</?button\b[^>]*>", "", text)

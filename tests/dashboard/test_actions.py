@@ -26,6 +26,7 @@ from dashboard.views.bulk import BulkPane, BulkResult
 from dashboard.views.clusters import NOTICES, ClustersPane
 from dashboard.views.history import HistoryPage
 from dashboard.views.operating import OperatingPage
+from tests.dashboard.direct import unmarked
 from tests.dashboard.loop import EventLoop, Tab
 from tests.waiting import wait_for
 from tests.worlds import made, read, teach
@@ -295,12 +296,12 @@ def test_the_operating_point_is_shown_while_other_work_takes_long(tab, server):
 def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
     show(tab, tab=TabName.CLUSTERS)
     pane = tab.pane(ClustersPane)
-    assert "This map has no clusters yet" in pane._words.object
+    assert "This map has no clusters yet" in unmarked(pane._words.object)
     act(tab, lambda actions: actions.find_clusters())
     wait_for(lambda: tab.state.message.startswith("Clusters found: ") and not tab.state.finding)
     tab.settle()
     assert len(pane._list.entries) == 3
-    assert f"3 clusters, {N:,} images" in pane._words.object
+    assert f"3 clusters, {N:,} images" in unmarked(pane._words.object)
     assert len(tab.state.outlines) == 3
     name = pane._list.entries[1]["name"]
     tab.do(lambda: pane._pick(name))
@@ -329,7 +330,7 @@ def test_clusters_are_found_listed_ordered_and_selected(tab, server, space):
         assert len(pane._list.entries) == 3
     tab.do(lambda: setattr(pane._filter, "value", "near-duplicates"))
     assert pane._list.entries == []
-    assert "0 of 3 clusters" in pane._words.object
+    assert "0 of 3 clusters" in unmarked(pane._words.object)
     tab.do(lambda: setattr(pane._filter, "value", "all"))
     tab.do(lambda: setattr(pane._drawn, "value", False))
     assert tab.state.outlines == []
@@ -439,7 +440,7 @@ def test_another_set_begins_terms_change_and_windows_are_told(loop, server, tab,
     assert tab.state.message_is_error
     act(tab, lambda actions: actions.begin_set())
     assert tab.state.message == "Check set 2 has started; the old check labels are now used for live curves."
-    wait_for(lambda: "(check set 2)" in other.pane(OperatingPage)._check._closed.object)
+    wait_for(lambda: "(check set 2)" in unmarked(other.pane(OperatingPage)._check._closed.object))
     other.close()
 
 

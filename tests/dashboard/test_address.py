@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.address import LONGEST, Address, address_of, query_of
-from dashboard.choices import PageName, Tab
+from dashboard.choices import PageName, Tab, What, When
 
 numbers = st.integers(-10_000, 10_000).map(lambda n: n / 100)
 views = st.tuples(numbers, st.integers(1, 9_999), numbers, st.integers(1, 9_999)).map(
@@ -20,6 +20,10 @@ addresses = st.builds(
     zoom=st.none() | views,
     cluster=st.just("") | st.from_regex(r"[A-Z][0-9]{1,6}", fullmatch=True),
     opening=st.none() | st.integers(1, 10_000),
+    who=st.text(max_size=20).filter(lambda text: text.isprintable()),
+    what=st.sampled_from(What),
+    label=st.text(max_size=20).filter(lambda text: text.isprintable()),
+    when=st.sampled_from(When),
     image=st.just("") | st.text("0123456789abcdef", min_size=32, max_size=32),
 )
 
@@ -46,7 +50,7 @@ def test_the_usual_view_has_no_query():
     [
         "page=nowhere", "tab=none", "hide=1,x", "hide=-2", "hide=999", "zoom=1,2,3", "zoom=nan,1,0,1", "zoom=2,1,0,1",
         "zoom=0,inf,0,1", "image=../../etc", f"image={'A' * 32}", f"colour={'x' * 300}", "page=map&" * LONGEST,
-        "cluster=no such", "opening=0", "opening=two",
+        "cluster=no such", "opening=0", "opening=two", "what=all", "when=now", f"who={'x' * 300}",
     ],
 )  # fmt: skip
 def test_what_is_no_view_is_the_usual_one_and_known_to_be(query):

@@ -21,7 +21,7 @@ from dashboard.views.curves import CurvesPane
 from dashboard.views.number_field import written
 from dashboard.views.operating import OperatingPage
 from dashboard.views.selection import SelectionPane
-from tests.dashboard.direct import Direct
+from tests.dashboard.direct import Direct, unmarked
 from tests.worlds import made, read, with_columns
 
 
@@ -69,7 +69,7 @@ def test_pictures_follow_the_column_that_the_map_is_coloured_by(state, space):
     assert rows[:n] == free[np.argsort(-values[free])][:n].tolist()
     assert [row for row in rows[n:] if space.sealed[row]] == sealed.tolist()  # at the end, in no order of scores
     assert all(np.isnan(values[row]) or space.sealed[row] for row in rows[n:])
-    assert "Most likely flagged by score:half first, sealed check images last." in pane._words.object
+    assert "Most likely flagged by score:half first, sealed check images last." in unmarked(pane._words.object)
     state.colour_by = ColourBy.LABEL
     assert [tile["row"] for tile in pane._gallery.tiles] == certain
 
@@ -78,7 +78,7 @@ def test_the_panel_has_a_curve_per_column_with_the_difference_to_the_probe(state
     pane = CurvesPane(state=state, actions=Direct(state, None))
     assert set(pane._chart.layers) >= {"training", "active", "column-0", "column-1", "column-2"}  # the fourth is words only
     found = {scorer.name: scorer for scorer in compare_scorers(space)}
-    good, words = found["good"], pane._words.object
+    good, words = found["good"], unmarked(pane._words.object)
     drawn = pane._chart.source("column-0").data
     np.testing.assert_allclose(drawn["precision"], good.curve.thinned()[1])
     change = good.against.average_precision
@@ -119,8 +119,8 @@ def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(p
     answer(page)
     opened = page._view.opened
     assert (opened.scorer, opened.n, page._threshold) == ("good", 150, opened.threshold)
-    assert "Review images with scores of &#x27;good&#x27; ≥ " in page._promise.object
-    assert "both were opened with, &#x27;good&#x27; is better than &#x27;probe&#x27;" in page._check._footer.object
+    assert "Review images with scores of &#x27;good&#x27; ≥ " in unmarked(page._promise.object)
+    assert "both were opened with, &#x27;good&#x27; is better than &#x27;probe&#x27;" in unmarked(page._check._footer.object)
     assert page._view.naive is None  # a column has not learned from our labels
     assert list(page._points.exports()) == ["rule"]  # the probe's: a bundle cannot compute a column
     page._points.ask_name()
@@ -128,14 +128,14 @@ def test_the_operating_point_page_opens_and_promises_a_column_beside_the_probe(p
     page._load(None)
     assert [(point.name, point.scorer) for point in page._view.points] == [("vendor", "good")]
     page._scorers.value = "half"
-    assert "has no score for" in page._check._closed.object
+    assert "has no score for" in unmarked(page._check._closed.object)
     assert page._check._open.disabled
     page._check.ask_open()
     assert not page._ask.open
     assert "has no score for" in page.state.message
     page._scorers.value = "probe"
     assert page._view.opened.scorer == "probe"
-    assert "is worse than &#x27;good&#x27;" in page._check._footer.object
+    assert "is worse than &#x27;good&#x27;" in unmarked(page._check._footer.object)
 
 
 def test_decisions_are_worked_out_again_only_when_a_point_in_force_changes(monkeypatch):

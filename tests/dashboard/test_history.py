@@ -6,7 +6,7 @@ import pytest
 from core.catalog.records import ActionDraft, ActionKind, Source
 from core.errors import DamageError
 from core.labels.actions import history, label, undo
-from dashboard.choices import PageName
+from dashboard.choices import PageName, What
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.history import FAILED, NOTHING_FITS, NOTHING_YET, HistoryPage
@@ -114,3 +114,15 @@ def test_a_click_on_a_picture_shows_it_on_the_map_and_a_strange_one_does_nothing
     assert (state.page, state.pinned) == (PageName.HISTORY, None)
     page._list._handle_msg({"picture": busy.image_id(7)})
     assert (state.page, state.pinned) == (PageName.MAP, 7)
+
+
+def test_the_filters_are_those_of_the_address_and_a_name_nobody_has_finds_nothing(busy):
+    state, page = open_history(busy)
+    state.param.update(history_who="bob", history_what=What.BACK)
+    assert (page._who.value, page._what.value, listed(page)) == ("bob", What.BACK, [4])
+    page._class.value = "explicit"
+    assert (state.history_class, listed(page)) == ("explicit", [])
+    page._on_all(None)
+    assert (state.history_who, state.history_what, listed(page)) == ("", What.ANYTHING, [4, 3, 2, 1])
+    state.history_who = "nobody"
+    assert (page._who.value, listed(page), page._empty.object) == ("nobody", [], NOTHING_FITS)

@@ -21,7 +21,7 @@ from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
-from tests.dashboard.direct import Direct
+from tests.dashboard.direct import Direct, unmarked
 from tests.worlds import made, read, teach, three_classes
 
 
@@ -53,7 +53,7 @@ def page(space):
 
 def shown(page):
     """Return the threshold as every part of the page has it."""
-    words = page._words.object.split("At scores ≥ ")[1].split(",")[0]
+    words = unmarked(page._words.object).split("At scores ≥ ")[1].split(",")[0]
     marks = page._curve.chart.source("handle").data
     figures = figures_at(page._view.sample, page._threshold)
     assert page._histogram.figure.x_range.start <= page._threshold <= page._histogram.figure.x_range.end
@@ -144,18 +144,18 @@ def test_an_impossible_value_is_reported_and_the_field_shows_the_value_in_force(
 
 
 def test_labels_read_since_are_reported_and_the_next_look_is_offered(page, space):
-    assert page._shown.object.count("opening 1, with its 150 check labels") == 1
-    assert "since" not in page._shown.object
+    assert unmarked(page._shown.object).count("opening 1, with its 150 check labels") == 1
+    assert "since" not in unmarked(page._shown.object)
     read(space, 7)
     page._on_state()
-    assert "7 check labels were added or changed since; they are included in the next look." in page._shown.object
-    assert "Opening the set again, look 2, includes them." in page._shown.object
+    assert "7 check labels were added or changed since; they are included in the next look." in unmarked(page._shown.object)
+    assert "Opening the set again, look 2, includes them." in unmarked(page._shown.object)
     assert page._check._open.label == "Open: look 2"
     page.actions.open_check_set(page._view.status, page._load)
-    assert "opening 2, with its 157 check labels" in page._shown.object
-    assert "since" not in page._shown.object
+    assert "opening 2, with its 157 check labels" in unmarked(page._shown.object)
+    assert "since" not in unmarked(page._shown.object)
     choose(page, 1)
-    assert "opening 1, with its 150 check labels. The newest is opening 2." in page._shown.object.replace("</p>", "")
+    assert "opening 1, with its 150 check labels. The newest is opening 2." in unmarked(page._shown.object).replace("</p>", "")
 
 
 def test_charts_are_drawn_again_when_what_they_are_drawn_from_changes_under_one_opening(page, space):
@@ -180,7 +180,7 @@ def test_an_opening_made_elsewhere_is_followed_unless_a_hand_is_on_the_handle(pa
     check_sets.open_check_set(space, analyst="bob")
     page._on_state()
     assert (page._view.opened.number, shown(page)) == (2, 0.3)
-    assert "The newest is opening 3." in page._shown.object
+    assert "The newest is opening 3." in unmarked(page._shown.object)
 
 
 def test_the_export_asks_which_point_and_names_each_with_its_threshold(page, space):
@@ -267,7 +267,7 @@ def test_page_check_tab_and_guide_give_one_number(tmp_path):
         page.actions.count_reading()
         assert state.reading == f"{count} for a promise of 90% recall"
         assert count.startswith("read 110 of ")
-        assert f"({count})" in page._promise.object
+        assert f"({count})" in unmarked(page._promise.object)
 
 
 def test_the_counts_on_the_page_and_on_paper_add_up(page):
@@ -276,7 +276,7 @@ def test_the_counts_on_the_page_and_on_paper_add_up(page):
 
     for threshold in (-3.0, 0.0, 0.4, 2.0):
         drag(page, threshold)
-        reviewed, caught, wrong, left, missed, right = cells(page._outcome.object.split("<table")[1])
+        reviewed, caught, wrong, left, missed, right = cells(unmarked(page._outcome.object).split("<table")[1])
         assert (caught + wrong, missed + right, reviewed + left) == pytest.approx((reviewed, left, 1_000))
         sheet = page._printed.sheet
         for cell in (reviewed, caught, wrong, missed):
@@ -294,13 +294,13 @@ def test_each_part_stands_once_on_the_page(page):
 
 def test_details_draw_nothing_while_they_are_closed(page):
     page._fold._handle_msg({"open": False})
-    before = page._words.object
+    before = unmarked(page._words.object)
     drag(page, 1.234)
     assert page._words.object == before
     page._fold._handle_msg({"open": True})
-    assert "≥ 1.23" in page._words.object
+    assert "≥ 1.23" in unmarked(page._words.object)
     assert "explicit (flagged)" in page._by_class.object
-    assert "cheapest" in page._costs._words.object
+    assert "cheapest" in unmarked(page._costs._words.object)
 
 
 @pytest.fixture
@@ -335,12 +335,12 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     page, check, kept = policies, policies._check, policies._points
     assert (page._policies.visible, page._policies.options, page._policies.value) == (True, ["explicit", "weapons"], "explicit")
     assert (check._recall.value, check._open.label) == ("0.9", "Open: look 1")
-    cost = html.unescape(check._closed.object)
+    cost = html.unescape(unmarked(check._closed.object))
     assert "for the policy 'explicit': its promise needs 98% confidence, so that all looks for both policies together" in cost
     step(page, "open")
     answer(page)
     first = shown(page)
-    assert "at least 90% of explicit images are caught" in page._promise.object
+    assert "at least 90% of explicit images are caught" in unmarked(page._promise.object)
     step(page, "export")
     assert not page._ask.open
     kept.ask_export()
@@ -355,7 +355,7 @@ def test_each_policy_has_its_own_terms_openings_threshold_and_points(policies):
     step(page, "open")
     answer(page)
     assert shown(page) == page._view.opened.threshold != first
-    assert "at least 75% of weapons images are caught" in page._promise.object
+    assert "at least 75% of weapons images are caught" in unmarked(page._promise.object)
     step(page, "choose")
     answer(page, text="arms")
     page.actions.put_in_force("arms")
@@ -428,7 +428,7 @@ def test_an_opening_that_cannot_be_shown_stands_in_the_way_of_no_other(page, spa
 
     monkeypatch.setattr(openings, "frozen_scores", lost)
     page._on_state()
-    assert "Opening 2 cannot be shown. Its embeddings are lost." in page._promise.object
+    assert "Opening 2 cannot be shown. Its embeddings are lost." in unmarked(page._promise.object)
     assert not page._charts.visible
     choose(page, 1)
     assert page._charts.visible

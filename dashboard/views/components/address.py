@@ -28,7 +28,21 @@ class Went(Message):
     query: str = Field(max_length=4 * LONGEST)
 
 
-WATCHED = ("page", "tab", "colour_by", "grain", "hidden", "filters", "order", "view", "pinned", "cluster", "opening")
+HISTORY = ("history_who", "history_what", "history_class", "history_when")
+WATCHED = (
+    "page",
+    "tab",
+    "colour_by",
+    "grain",
+    "hidden",
+    "filters",
+    "order",
+    "view",
+    "pinned",
+    "cluster",
+    "opening",
+    *HISTORY,
+)
 
 
 class AddressBar(pn.custom.JSComponent):
@@ -61,6 +75,12 @@ class AddressBar(pn.custom.JSComponent):
             state.page, state.tab = address.page, address.tab
             is_known = state.show_images(address)
             state.pinned, state.opening = row, address.opening
+            state.param.update(
+                history_who=address.who,
+                history_what=address.what,
+                history_class=address.label,
+                history_when=address.when,
+            )
             if address.cluster != self._here().cluster:
                 state.select(NO_ROWS, cluster=address.cluster)
                 if address.cluster:
@@ -88,6 +108,10 @@ class AddressBar(pn.custom.JSComponent):
                 "cluster": state.cluster if CLUSTER.fullmatch(state.cluster) else "",
                 "opening": state.opening,
                 "image": image,
+                "who": state.history_who,
+                "what": state.history_what,
+                "label": state.history_class,
+                "when": state.history_when,
             }
         )
 

@@ -1,0 +1,3 @@
+export function render({ model }) {
+  model.send_msg({ zone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+}
