@@ -12,7 +12,8 @@ DEFAULT_CLASSES = (
     ImageClass("explicit", CLASS_PALETTE[1], "2", flagged=True),
     ImageClass("copyright", CLASS_PALETTE[2], "3", flagged=False),
 )
-MOST_CLASSES = 9  # one digit key each
+CLASS_KEYS = "1234567890qw"  # in the order of the classes: the digits, then the letters beside them that mean nothing else
+MOST_CLASSES = len(CLASS_KEYS)  # as many as there are colours that everybody can tell apart
 LONGEST = 60  # characters: names appear on buttons, in legends and in column names
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.arrays import BoolArray, IntArray
 from core.catalog.action_columns import NONE, ActionColumns, GrowingArray, Texts
+from core.catalog.class_names import CLASS_KEYS
 from core.catalog.records import Action, ActionKind, ImageClass, Source
 from core.errors import InputError
 from core.palette import GREY
@@ -24,7 +25,7 @@ LABEL = KINDS.index(ActionKind.LABEL)
 EVIDENCE_RANKS: dict[str, int] = {Source.IMPORT: 1, Source.CHECK: 2}
 READ_RANK = EVIDENCE_RANKS[Source.CHECK]  # nothing but undo and a decision between two readings changes these
 EVIDENCE_SOURCES = frozenset(EVIDENCE_RANKS)
-KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
+KEYS = CLASS_KEYS + "abcdefghijklmnoprstuvxyz"  # the first free one is taken
 COLOUR = GREY  # of a class whose own record is lost
 TEXTS = ("class_name", "analyst", "day", "source", "tie")
 NOTED = np.dtype(

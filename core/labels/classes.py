@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
-from core.catalog.class_names import check_class_list, hint, meant
+from core.catalog.class_names import CLASS_KEYS, check_class_list, hint, meant
 from core.catalog.label_book import KEYS
 from core.catalog.records import ImageClass
 from core.errors import InputError
@@ -14,11 +15,11 @@ from core.workspace import Workspace
 
 
 def parse_classes(text: str) -> list[ImageClass]:
-    """Parse "neutral,explicit*" (a star marks flagged classes); keys are 1, 2, …, colours come from the palette."""
+    """Parse "neutral,explicit*" (a star marks flagged classes); keys are 1 to 9, 0, Q and W, colours come from the palette."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     found = [
-        ImageClass(name.rstrip("* "), CLASS_PALETTE[i % len(CLASS_PALETTE)], str(i + 1), flagged=name.endswith("*"))
-        for i, name in enumerate(names)
+        ImageClass(name.rstrip("* "), colour, key, flagged=name.endswith("*"))
+        for name, colour, key in zip(names, cycle(CLASS_PALETTE), cycle(CLASS_KEYS), strict=False)
     ]
     check_class_list(found)
     return found

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from core.catalog.check_set import LEAST, MOST
-from core.catalog.class_names import MOST_CLASSES, check_name, folded, hint
+from core.catalog.class_names import check_name, folded, hint
 from core.catalog.records import ImageClass, Policy
 from core.errors import InputError
 from core.workspace import Workspace
+
+MOST_POLICIES = 9  # they share the check set's error
 
 
 def policies(workspace: Workspace) -> list[Policy]:
@@ -49,8 +51,8 @@ def set_policy(workspace: Workspace, name: str, *, classes: Sequence[str] | None
     same = next((other for other in before if other != name and folded(other) == folded(name)), None)
     if same is not None:
         raise InputError(f"The policies '{same}' and '{name}' differ only in case or spaces; choose another name.")
-    if name not in before and len(before) == MOST_CLASSES:
-        raise InputError(f"A workspace has at most {MOST_CLASSES} policies; remove one first.")
+    if name not in before and len(before) == MOST_POLICIES:
+        raise InputError(f"A workspace has at most {MOST_POLICIES} policies; remove one first.")
     known = before.get(name, Policy(name, (name,), workspace.check_set.recall))
     wanted = Policy(name, known.classes if classes is None else tuple(classes), known.recall if recall is None else recall)
     check_terms(recall=wanted.recall)

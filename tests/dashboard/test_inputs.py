@@ -2,8 +2,10 @@
 
 import pytest
 
+from core.catalog.class_names import CLASS_KEYS
 from core.catalog.records import ImageClass
-from dashboard.inputs import NOT_SEEN, STALE, Inputs, Press, meant
+from core.labels.classes import parse_classes
+from dashboard.inputs import BY_KEY, NOT_SEEN, STALE, Inputs, Press, key_rows, meant, verbs_by_key
 
 CLASSES = [ImageClass("neutral", "#000000", "1", flagged=False), ImageClass("explicit", "#ffffff", "2", flagged=True)]
 
@@ -76,3 +78,15 @@ def test_a_press_on_a_page_without_answers_does_nothing(inputs, said):
     inputs.add("suggestions", queue)
     inputs.act(Press(key="1", place="", shown=frozenset({"aa"})), "label", "neutral")
     assert (queue.answers, said) == ([], [])
+
+
+def test_each_of_twelve_classes_has_a_key_that_means_nothing_else_and_is_in_the_table():
+    classes = parse_classes("a,b,c*,d,e,f,g,h,i,j,k,l")
+    assert not set(CLASS_KEYS) & BY_KEY.keys()
+    codes = [*(f"Digit{n}" for n in (*range(1, 10), 0)), "KeyQ", "KeyW"]
+    for found, code in zip(classes, codes, strict=True):
+        assert meant(Press(key=found.key, code=code), classes) == ("label", found.name)
+        assert meant(Press(key=found.key.upper(), code=code), classes) == ("label", found.name)
+        assert verbs_by_key(classes)[found.key] == "label"
+    assert meant(Press(key="à", code="Digit0"), classes) == ("label", "j")  # French
+    assert [row["key"] for row in key_rows(classes)][:12] == list("1234567890QW")

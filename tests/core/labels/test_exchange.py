@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.catalog.class_names import CLASS_KEYS
 from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.records import ActionDraft, ImageClass, ImageRecord, PathRecord
 from core.errors import InputError
@@ -14,6 +15,7 @@ from core.labels.actions import commit, history, label, label_action, redo, undo
 from core.labels.bulk import SpotCheckResult, further_spot_check, label_bulk
 from core.labels.classes import parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
+from core.palette import CLASS_PALETTE
 from core.workspace import Workspace
 
 N = 24
@@ -206,8 +208,8 @@ def test_labels_are_written_as_csv_or_parquet_into_a_file(space, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("neutral", "2 to 9 names"),
-        ("a,b,c,d,e,f,g,h,i,j", "2 to 9 names"),
+        ("neutral", "2 to 12 names"),
+        ("a,b,c,d,e,f,g,h,i,j,k,l,m", "2 to 12 names"),
         ("neutral,explicit*,Explicit", "different names, got 'explicit' and 'Explicit'"),
         ("neutral,two  words,two words", "different names"),
         ("neutral,*", "empty one"),
@@ -221,10 +223,11 @@ def test_class_names_that_cannot_be_distinguished_or_typed_are_refused(text, sai
         parse_classes(text)
 
 
-def test_nine_classes_have_nine_colours_and_keys():
-    found = parse_classes("a,b,c*,d,e,f,g,h,i")
-    assert len({c.colour for c in found}) == 9
-    assert [c.key for c in found] == list("123456789")
+def test_twelve_classes_have_twelve_colours_and_keys():
+    found = parse_classes("a,b,c*,d,e,f,g,h,i,j,k,l")
+    assert len({c.colour for c in found}) == 12
+    assert [c.key for c in found] == list("1234567890qw")
+    assert len(CLASS_KEYS) == len(CLASS_PALETTE)
 
 
 def test_keys_are_one_character_and_different(space):
