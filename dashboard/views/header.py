@@ -50,7 +50,7 @@ class Header(pn.viewable.Viewer):
                 size="small",
                 description="",
                 stylesheets=[css("header")],
-                margin=(0, 6),
+                margin=(0, 4),
                 align="center",
             )
             for name in ("blur", "grey")
@@ -73,7 +73,7 @@ class Header(pn.viewable.Viewer):
             label="",
             placeholder="analyst",
             size="small",
-            width=76,
+            width=72,
             margin=(0, 4),
             align="center",
             description="",

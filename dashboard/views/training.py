@@ -67,7 +67,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
-        self._words = words(margin=(4, 8))
+        self._words = words(margin=(4, 8), max_width=900)
         self._collapsed = pmui.Alert(
             severity="error", title="Collapsed", object=COLLAPSED, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )

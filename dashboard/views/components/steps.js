@@ -23,8 +23,10 @@ export function render({ model, el }) {
     if (step.stage === "now") item.setAttribute("aria-current", "step");
     button.onclick = () => model.send_msg({ key: step.key });
     const head = line("head", "");
-    head.append(button);
-    if (step.told) head.append(termButton("?", step.told));
+    const named = line("named", "");
+    named.append(button);
+    if (step.told) named.append(termButton("?", step.told));
+    head.append(named);
     if (step.count) head.append(line("count", step.count));
     const words = line("words", "");
     words.append(head);
