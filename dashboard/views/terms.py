@@ -19,19 +19,19 @@ TERMS: dict[str, str] = {
     "recall": "Of all flagged images, the share that is caught.",
     "sealed": "Hidden from everybody until the check set is opened, so that nobody can choose by the answer.",
     "threshold": "The score from which on an image is reviewed; images below it are left up.",
-    "encoder": "The network that turns each picture into numbers, so that similar pictures lie close together on the map.",
+    "encoder": "The network that turns each picture into numbers, so that similar pictures get similar ones.",
     "known answers": "The classes that came with the images in their file; the model never learns from them.",
     "bundle": "A folder with the model and its threshold, which scores images elsewhere: lassoscope score.",
     "disagreement": "How far the model's answer is from the label that was given; a large one is worth a second look.",
-    "grain": "How finely the map is divided: coarse gives few large clusters, fine gives many small ones.",
+    "grain": "How finely the images are divided: coarse gives few large clusters, fine gives many small ones.",
     "look": "One evaluation of the check set. Each uses up part of the 5% chance of error, so there are few of them.",
     "promise": "A statement about all images, such as 'at least 90% are caught'; the chance that it is wrong is at most 5%.",
     "range": "The range that holds the true figure with a confidence of 95%: of 100 such ranges, 5 may miss it.",
     "score": "How sure the model is that an image is flagged: the higher, the surer; at 0 it is as likely as not.",
     "seeds": "How often the study is repeated, each time with other images drawn at random.",
     "spot check": "A look at a random sample of the pictures that got a label together; it bounds how many of them are wrong.",
-    "uncertainty": "How unsure the model is of an image: the higher, the closer its two likeliest classes are.",
-    "strategy": "How the next images to label are chosen; 'auto' asks for diverse ones first, then for uncertain ones.",
+    "uncertainty": "How unsure the model is of an image: the higher, the nearer its two likeliest classes are.",
+    "strategy": "How images to label are chosen; 'auto' asks for diverse ones first, then for uncertain ones.",
 }
 # How terms appear in sentences, where not in the very words of the key.
 FORMS: dict[str, str] = {
