@@ -269,7 +269,7 @@ def handle_times(page: Page) -> list[float]:
     page.get_by_role("button", name="Details").click(timeout=PATIENCE)
     said = page.get_by_text("At scores ≥").first
     said.wait_for(timeout=PATIENCE)
-    page.get_by_label("Threshold").nth(1).scroll_into_view_if_needed()
+    page.get_by_role("textbox", name="Threshold").first.scroll_into_view_if_needed()
     page.wait_for_timeout(3_000)
     root, times = said.evaluate_handle("node => node.getRootNode().host").as_element(), []
     for i in range(REPEATS):

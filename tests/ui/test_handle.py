@@ -28,7 +28,7 @@ def page(prepared, browser, tmp_path):
         page.get_by_role("button", name="Operating point").click()
         page.get_by_role("button", name="Details").click(timeout=20_000)
         expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
-        page.get_by_label("Threshold").nth(1).scroll_into_view_if_needed()
+        page.get_by_role("textbox", name="Threshold").first.scroll_into_view_if_needed()
         page.wait_for_timeout(1_000)
         yield page
 
@@ -48,7 +48,7 @@ def said(page):
     slider = page.get_by_role("slider", name="Threshold").first.get_attribute("aria-valuenow")
     return [
         page.evaluate(HANDLE)["at"],
-        *map(float, (words, slider, page.get_by_label("Threshold").nth(1).input_value().replace(",", "."))),
+        *map(float, (words, slider, page.get_by_role("textbox", name="Threshold").first.input_value().replace(",", "."))),
     ]
 
 
@@ -75,7 +75,7 @@ def test_the_handle_stays_where_the_mouse_drops_it_and_all_say_the_same(page):
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     expect_all_at(page, 2.2)
-    typed = page.get_by_label("Threshold").nth(1)
+    typed = page.get_by_role("textbox", name="Threshold").first
     for text, score in (("1,25", 1.25), ("-3", -3.0)):  # twice, without leaving the field
         typed.click()
         page.keyboard.press("Control+a")
