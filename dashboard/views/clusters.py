@@ -80,15 +80,7 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._opens = _button("Open its pictures", "Show all pictures of the cluster", lambda: self._open(self.state.cluster))
         self._all = pn.Column(
-            pn.FlexBox(
-                self._grain,
-                hint("grain"),
-                self._order,
-                hint("score", "uncertainty", "disagreement"),
-                self._filter,
-                align_items="center",
-                sizing_mode="stretch_width",
-            ),
+            pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
             pn.FlexBox(
                 self._drawn,
                 self._opens,
@@ -98,7 +90,12 @@ class ClustersPane(pn.viewable.Viewer):
                 sizing_mode="stretch_width",
             ),
             self._progress,
-            self._words,
+            pn.Row(
+                self._words,
+                hint("grain", "score", "uncertainty", "disagreement"),
+                sizing_mode="stretch_width",
+                margin=(0, 8, 0, 0),
+            ),
             self._list,
             sizing_mode="stretch_both",
             margin=0,
