@@ -35,8 +35,9 @@ COMPONENTS: dict[str, Any] = {
     **{name: {"defaultProps": {"transitionDuration": 0}} for name in ("MuiMenu", "MuiPopover")},
     "MuiButton": {
         "styleOverrides": {
+            "root": {"minHeight": "var(--target)"},
             "outlined": {"&&.MuiButton-colorDefault": {"borderColor": PLAIN_FRAME}},
-            "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px", "minHeight": "var(--target)"},
+            "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px"},
         }
     },
     # A finger needs more height than a mouse.

@@ -130,7 +130,7 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def _fields(self) -> list[pn.viewable.Viewable]:
         rows = [
-            pn.Row(
+            pn.FlexBox(  # in a narrow window the button goes below
                 _explained(
                     self._gold, "Known answers came with the images. The model never learns from them, here or elsewhere."
                 ),

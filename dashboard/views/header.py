@@ -84,7 +84,9 @@ class Header(pn.viewable.Viewer):
         workspace, counts = self.state.workspace, self.state.shared.counts()
         about = f"{workspace.name} · {counted(workspace.n_images, 'image')} · {counts['labelled']:,} labelled"
         taught, checked = f"{counts['labelled_teach']:,} teach", f"{counts['labelled_check']:,} check"
-        self._counts.object = f"{html.escape(about)} ({term('teach half', taught)}, {term('check half', checked)})"
+        self._counts.object = (
+            f'{html.escape(about)} <span class="whole">({term("teach half", taught)}, {term("check half", checked)})</span>'
+        )
         probe = f"probe {self.state.probe_version}" if self.state.probe_version else "no probe yet"
         shown = term("probe", probe)
         self._fitting.object = "fitting…" if self.state.fitting else f"{shown} · {html.escape(str(self.state.device))}"

@@ -36,7 +36,7 @@ export function render({ model, el }) {
     for (const beside of host?.parentNode?.children ?? []) {  // Bokeh gives its canvas a stop of the Tab key, but no name
       const canvas = beside.shadowRoot?.querySelector(".bk-Canvas")?.shadowRoot?.querySelector(".bk-events");
       canvas?.setAttribute("role", "img");
-      canvas?.setAttribute("aria-label", `Map of the images, ${facts.dataset.selected ?? 0} selected. Lassos need a mouse; `
+      canvas?.setAttribute("aria-label", `Map of the images, ${facts.dataset.selected ?? 0} selected. Lassos need a mouse or a finger; `
         + "the Clusters tab selects the same clusters by keys.");
     }
   };
