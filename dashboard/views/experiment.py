@@ -247,7 +247,7 @@ def _choices(label: str, **options: Any) -> pmui.MultiChoice:
 
 def _explained(field: pn.widgets.Widget, told: str) -> pn.Column:
     """Return a field with what it means in plain words below it."""
-    size = {"width": FIELD + 16} if field.width else {"sizing_mode": "stretch_width"}
+    size = {"sizing_mode": "stretch_width"} if field.sizing_mode else {"width": FIELD + 16}
     return pn.Column(
         field, words(f'<div class="note">{explained(html.escape(told))}</div>', margin=(2, 8, 8, 8)), margin=0, **size
     )
