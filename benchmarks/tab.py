@@ -63,9 +63,10 @@ class Tab:
     shown: list[Seen] = field(default_factory=lambda: [Seen(time.perf_counter())])
     pressed: list[tuple[float, str]] = field(default_factory=list)  # when, and the key
     heard: list[float] = field(default_factory=list)  # when the server's list included a further press
+    _number: int = 0  # of the last press; a queue's card counts them
     _done: dict[str, int] = field(default_factory=dict)  # picture -> number of the press that the server has not heard of
     _now: dict[str, Any] = field(default_factory=dict)  # what the next `Seen` will have that differs
-    _closed: bool = False
+    _listener: asyncio.Task[None] = field(init=False)
 
     async def open(self) -> None:
         """Load the page and its document, and send a browser's first messages."""
@@ -82,7 +83,7 @@ class Tab:
             kind, content = await self._receive()
         self._learn(content)
         self._see()
-        asyncio.get_running_loop().create_task(self._listen())
+        self._listener = asyncio.get_running_loop().create_task(self._listen())
         figure = max(self._named("Figure"), key=lambda model: "LassoSelectTool" in json.dumps(model))
         for side, length in zip(("inner_width", "inner_height"), MAP_SIZE, strict=True):
             await self._change(figure["id"], side, length)
@@ -122,18 +123,19 @@ class Tab:
         if asked is None:
             raise RuntimeError("expected a picture, got none; wait for one before a press")
         self.pressed.append((time.perf_counter(), key))
-        self._done[asked["id"]] = len(self.pressed)
+        self._number += 1
+        self._done[asked["id"]] = self._number
         press = {"key": key, "code": f"Digit{key}", "shift": False, "ctrl": False, "alt": False}
         seen = {"place": asked["place"], "shown": [asked["id"]]}
         for down in (True, False):
-            data = {**press, **seen, "down": down, "number": len(self.pressed) if down else 0}
+            data = {**press, **seen, "down": down, "number": self._number if down else 0}
             await self._event("data_event", {"model": {"id": keys["id"]}, "data": data})
 
     async def close(self) -> None:
         """Close the tab, and report it as the page does."""
         [keeper] = self._components("Connection")
         await self._event("data_event", {"model": {"id": keeper["id"]}, "data": {"closing": True}})
-        self._closed = True
+        self._listener.cancel()
         self.socket.close()
 
     # -- the protocol --
@@ -179,7 +181,7 @@ class Tab:
         return header["msgtype"], content
 
     async def _listen(self) -> None:
-        while not self._closed:
+        while True:
             try:
                 kind, content = await self._receive()
             except ConnectionError:
@@ -200,7 +202,7 @@ class Tab:
             self.heard += [time.perf_counter()] * (new - len(self.heard))
             self._done = {picture: press for picture, press in self._done.items() if press > new}
         elif isinstance(new, str):
-            self._now |= read(html.unescape(new))  # Panel escapes what is HTML
+            self._now |= read(html.unescape(html.unescape(new)))  # Panel escapes what is HTML, with our own escapes in it
 
     def _see(self) -> None:
         seen = replace(self.shown[-1], at=time.perf_counter(), **self._now)

@@ -156,8 +156,10 @@ async def visit(url: str) -> None:
     while True:
         tab = Tab(url)
         await tab.open()
-        await asyncio.sleep(VISIT)
-        await tab.close()
+        try:
+            await asyncio.sleep(VISIT)
+        finally:
+            await tab.close()
 
 
 @asynccontextmanager
@@ -225,10 +227,8 @@ async def phase(
     if visitor is not None:
         visitor.cancel()
         await asyncio.gather(visitor, return_exceptions=True)
-    await wait_for_all(tabs)
+    await wait_for_all(windows)
     screens = [window for window in windows if isinstance(window, Screen)]
-    for screen in screens:
-        await screen.read_log()
     here = [key for screen in screens for key in keys_of(screen, names)]
     there = [key for tab in tabs for key in keys_of(tab, names)]
     everyone = [*here, *there]
@@ -259,14 +259,16 @@ def spread(times: Sequence[float | None]) -> str:
     return f"{statistics.median(came):,.0f} / {late:,.0f} ms{never}"
 
 
-async def wait_for_all(tabs: Sequence[Tab]) -> None:
+async def wait_for_all(windows: Sequence[Window]) -> None:
     """Wait until every window shows the curves of the last label, or `PATIENCE` is over."""
-    until = time.perf_counter() + PATIENCE
-    while time.perf_counter() < until:
-        last = max((tab.shown[-1].taught for tab in tabs), default=0)
-        if all(tab.shown[-1].learned >= last for tab in tabs):
-            return
+    until, behind = time.perf_counter() + PATIENCE, True
+    while behind and time.perf_counter() < until:
         await asyncio.sleep(0.2)
+        for window in windows:
+            if isinstance(window, Screen):
+                await window.read_log()
+        last = max((window.shown[-1].taught for window in windows), default=0)
+        behind = any(window.shown[-1].learned < last for window in windows)
 
 
 async def memory_rows(url: str, pid: int, n_windows: int, before: float, busy: float) -> dict[str, str]:
