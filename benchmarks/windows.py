@@ -253,7 +253,7 @@ def spread(times: Sequence[float | None]) -> str:
     """Return the median and the 95th percentile in ms, and how many never came."""
     came = [1e3 * took for took in times if took is not None]
     if not came:
-        return "never"
+        return "never" if times else "not asked"
     late = statistics.quantiles(came, n=20, method="inclusive")[-1] if len(came) > 1 else came[0]
     never = f" ({len(times) - len(came)} of {len(times)} never)" if len(came) < len(times) else ""
     return f"{statistics.median(came):,.0f} / {late:,.0f} ms{never}"
