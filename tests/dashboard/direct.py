@@ -12,7 +12,7 @@ class Direct(Actions):
 
     def __init__(self, state, openings):
         self.state, self.workspace = state, state.workspace
-        hub, refits = SimpleNamespace(publish=lambda *_, **__: None), SimpleNamespace(request=lambda: None)
+        hub, refits = SimpleNamespace(publish=lambda *_, **__: None), SimpleNamespace(request=lambda *_: None)
         pools = {"slow_pool": None, "opening_pool": None, "draw_pool": None}
         self._server = SimpleNamespace(openings=openings, shared=state.shared, hub=hub, refits=refits, **pools)
 

@@ -119,7 +119,7 @@ def follow_runs(tab, folder):
     task = json.loads(results.read_text())
     with results.open("a") as file:
         file.write(json.dumps([line | {"seed": 1 - line["seed"]} for line in task]) + "\n")
-    wait_for(lambda: page._save.button.visible)
+    wait_for(lambda: page._save.button.visible and not page._save.button.disabled)
     tab.do(page._save.button._handle_click)
     wait_for(lambda: page._save.button.data)
     assert b"Label efficiency" in base64.b64decode(page._save.button.data.partition("base64,")[2])

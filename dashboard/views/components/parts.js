@@ -31,6 +31,7 @@ function brief(node, ms = 6000) {
   };
 }
 
+const HOLD = 500;  // ms
 // A finger that stays on a picture is the R key held: the picture is clear until the finger leaves. `begin` gets where it is.
 function holdToReveal(node, begin = () => {}) {
   let timer = null, from = null, isHeld = false, wasHeld = false;
@@ -51,12 +52,18 @@ function holdToReveal(node, begin = () => {}) {
       isHeld = wasHeld = true;
       begin(target);
       tell(true);
-    }, 500);
+    }, HOLD);
   });
   node.addEventListener("pointermove", event => {
     if (timer && !isHeld && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > 10) end();
   });
-  for (const name of ["pointerup", "pointercancel"]) node.addEventListener(name, end);
+  for (const name of ["pointerup", "pointercancel"]) {
+    node.addEventListener(name, event => {
+      // A busy browser runs the timer before it hears that the finger left: the event knows when that was.
+      if (from && event.timeStamp - from.timeStamp < HOLD) wasHeld = false;
+      end();
+    });
+  }
   node.addEventListener("contextmenu", event => { if (timer) event.preventDefault(); });
   node.addEventListener("click", event => {  // the finger that leaves picks nothing
     if (wasHeld) event.stopPropagation();
