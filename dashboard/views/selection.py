@@ -258,7 +258,8 @@ class SelectionPane(pn.viewable.Viewer):
         )
         return (
             '<div class="room"><b>Nothing selected.</b> Drag a lasso around a cluster of the map: its pictures '
-            f"appear here, {html.escape(self.state.privacy_view.replace('-', ' and '))}."
+            f"appear here, {html.escape(self.state.privacy_view.replace('-', ' and '))}. "
+            f"A label for many at once asks for a {term('spot check')} first."
             f'<div class="keys">{keys}</div></div>'
         )
 

@@ -158,8 +158,11 @@ def facts(page: Page):
     return page.locator("[data-frame]").first
 
 
-def drag(page: Page, shape: list[tuple[float, float]], *keys: str) -> dict:
-    """Drag over the map through points in shares of its width and height; return the geometry that Chromium sent."""
+def drag(page: Page, shape: list[tuple[float, float]], *keys: str, waits: int = 0) -> dict:
+    """Drag over the map through points in shares of its width and height; return the geometry that Chromium sent.
+
+    `waits` is how long the button is down before the mouse moves, ms.
+    """
     page.evaluate(RECORD_SELECTIONS)  # of a page that has loaded itself again, too
     canvas, before = page.evaluate(CANVAS), page.evaluate("window.sent.length")
     points = [(canvas["x"] + fx * canvas["width"], canvas["y"] + fy * canvas["height"]) for fx, fy in shape]
@@ -167,6 +170,7 @@ def drag(page: Page, shape: list[tuple[float, float]], *keys: str) -> dict:
         page.keyboard.down(key)
     page.mouse.move(*points[0])
     page.mouse.down()
+    page.wait_for_timeout(waits)
     for x, y in points[1:]:
         page.mouse.move(x, y, steps=8)
     page.mouse.up()

@@ -31,7 +31,7 @@ def xy(prepared):
 
 def test_lasso_and_keys_select_exactly_what_is_inside(open_page, xy):
     page = open_page()
-    selected = inside(xy, drag(page, LEFT))
+    selected = inside(xy, drag(page, LEFT, waits=600))  # a hand that waits draws a lasso, too
     assert 0 < len(selected) < len(xy)
     expect_selected(page, selected)
     selected |= inside(xy, drag(page, RIGHT, "Shift"))

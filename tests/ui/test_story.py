@@ -279,7 +279,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
         page.get_by_text(re.compile(r"^0 of \d+ check images read, 0 of them sealed for a promise: read 0 of 100"))
     ).to_be_visible(timeout=15_000)
     read_check(page, gold, ids, 120)
-    expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=60_000)
     page.get_by_label("By known answers").first.click()
     expect(page.get_by_text("120 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
     page.get_by_role("button", name="Operating point").click()
@@ -333,7 +333,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     second.get_by_role("tab", name="Check").click()
     expect(second.get_by_text(re.compile(r"^120 of \d+ check images read"))).to_be_visible(timeout=15_000)
     read_check(second, gold, ids, 20)
-    expect(page.get_by_text("140 images read")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("140 images read")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Open the check set").click()
     expect(dialog.get_by_text("needs 99.5% confidence")).to_be_visible()
     dialog.get_by_role("button", name="Open: look 2").click()

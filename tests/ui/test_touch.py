@@ -128,7 +128,7 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
         ("History", "Pictures seen"),
     ):
         page.get_by_role("button", name=name, exact=True).tap()
-        expect(page.get_by_text(words).first).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(words).filter(visible=True).first).to_be_visible(timeout=20_000)
         page.wait_for_timeout(700)
         wrong[name] = page.evaluate(WRONG, LEAST)
     context.close()

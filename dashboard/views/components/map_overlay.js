@@ -1,5 +1,9 @@
 const GAP = 18;  // px between mouse and tip
+const NEVER = 2 ** 31 - 1;  // ms, the longest timer there is
 export function render({ model, el }) {
+  // Bokeh takes a button held for 300 ms before the first move for a long press, and drops the lasso that was meant: of a hand that
+  // waits, and of a quick one on a busy machine. Nothing here listens to a long press.
+  window.Bokeh.loader["core/ui_gestures"].UIGestures.press_threshold = NEVER;
   const facts = document.createElement("div"), tip = document.createElement("div");
   const img = document.createElement("img"), words = document.createElement("div");
   facts.className = "map-facts";
