@@ -92,7 +92,11 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     expect(tiles.nth(4)).to_be_visible(timeout=10_000)
     page.wait_for_timeout(700)
     wrong["Selection"] = page.evaluate(WRONG, LEAST)
-    tap(tiles.nth(1))
+    for _ in range(4):  # on a busy machine the tool's finger may stay so long that it is a long press: a person taps again
+        tap(tiles.nth(1))
+        page.wait_for_timeout(2_000)
+        if picked.count() == 1:
+            break
     expect(picked).to_have_count(1)
     x, y = middle(tiles.nth(3))
     finger.drag((x, y), (x, y - 80))  # scrolls, and picks nothing
