@@ -53,6 +53,7 @@ class _Mailbox:
     waiting: dict[Hashable, Any] = field(default_factory=dict)
     delivered: threading.Event = field(default_factory=threading.Event)
     on_its_way: bool = False  # a delivery is queued on the window's document, and has not run
+    is_hasty: bool = False  # somebody there waits for what is undelivered
 
 
 class Hub:
@@ -60,7 +61,6 @@ class Hub:
 
     def __init__(self) -> None:
         self._boxes: dict[Document, _Mailbox] = {}  # the longest waiting first
-        self._hasty: set[Document] = set()  # windows where somebody waits for what is undelivered
         self._changed = threading.Condition()
         self._cost = 0.02  # s, mean of a delivery
         self._closed = False
@@ -76,7 +76,6 @@ class Hub:
         """Remove a window that has closed."""
         with self._changed:
             box = self._boxes.pop(document, None)
-            self._hasty.discard(document)
             if box is not None:
                 box.delivered.set()  # nobody needs to wait for it any more
 
@@ -91,7 +90,8 @@ class Hub:
     def hasten(self, documents: Iterable[Document]) -> None:
         """Send to these windows before the others, and without a pause, what waits for them: they have asked for it."""
         with self._changed:
-            self._hasty |= {document for document in documents if document in self._boxes and self._boxes[document].waiting}
+            for box in (self._boxes[document] for document in documents if document in self._boxes):
+                box.is_hasty = bool(box.waiting)
             self._changed.notify()
 
     def close(self) -> None:
@@ -114,7 +114,9 @@ class Hub:
             box.document.add_next_tick_callback(partial(self._deliver, box))
             box.delivered.wait(PATIENCE)
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or bool(self._hasty), self._cost * (1 / SHARE - 1))
+                self._changed.wait_for(
+                    lambda: self._closed or any(box.is_hasty for box in self._boxes.values()), self._cost * (1 / SHARE - 1)
+                )
 
     def _next(self) -> _Mailbox | None:
         """Wait for a window with undelivered messages; None once the hub is closed."""
@@ -123,10 +125,9 @@ class Hub:
                 if self._closed:
                     return None
                 ready = [box for box in self._boxes.values() if box.waiting and not box.on_its_way]
-                box = next((box for box in ready if box.document in self._hasty), ready[0] if ready else None)
+                box = next((box for box in ready if box.is_hasty), ready[0] if ready else None)
                 if box is not None:
-                    self._hasty.discard(box.document)
-                    box.on_its_way = True
+                    box.is_hasty, box.on_its_way = False, True
                     box.delivered.clear()
                     self._boxes[box.document] = self._boxes.pop(box.document)  # to the end of the line
                     return box
@@ -134,8 +135,7 @@ class Hub:
 
     def _deliver(self, box: _Mailbox) -> None:
         with self._changed:
-            topics, box.waiting = box.waiting, {}
-            self._hasty.discard(box.document)
+            topics, box.waiting, box.is_hasty = box.waiting, {}, False
             gone = self._boxes.get(box.document) is not box
         start = time.monotonic()
         try:

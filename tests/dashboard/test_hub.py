@@ -116,11 +116,11 @@ def test_a_window_that_waits_for_a_change_gets_it_before_the_others_and_without_
     wait_for(lambda: len(order) == 3)
     assert order[0] == "a"
     assert sorted(order[1:]) == ["c", "d"]
-    assert not hub._hasty
+    assert not any(box.is_hasty for box in hub._boxes.values())
 
 
 def test_a_window_is_not_hastened_for_what_it_has_got(hub, loop):
     window = Loop(loop)
     hub.subscribe(window, lambda _: None)
     hub.hasten([window])
-    assert not hub._hasty
+    assert not any(box.is_hasty for box in hub._boxes.values())
