@@ -5,13 +5,13 @@ A query comes from a link, so from anybody: it is bounded, and what does not fit
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from pydantic import Field, ValidationError
 
-from core.filters.conditions import MOST, Conditions, conditions_of, text_of
+from core.filters.conditions import MOST, Conditions, Reads, conditions_of, text_of
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
 from core.map.raster import View
@@ -42,6 +42,7 @@ class Address(Message):
     label: str = Field(default="", max_length=200)  # its class, "" = any
     when: When = When.ANY
     image: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")  # id of the pinned picture
+    encoder: str = Field(default="", max_length=200)  # whose map and scores were shown; "" = of the one in use
 
 
 # Each change of these is a step that the browser's Back button takes again.
@@ -92,6 +93,35 @@ def address_of(query: str) -> tuple[Address, bool]:
                 return Address.model_validate(read), False
             read[name] = part
     return Address.model_validate(read), True
+
+
+def on_map_of(address: Address, encoder: str, known: Collection[str]) -> tuple[Address, str]:
+    """Return what of an address can be shown on the map of the encoder in use, and a sentence on what cannot, "" if all can.
+
+    A place on the map and the names of clusters belong to one encoder's map; on another they would show something else.
+
+    Args:
+        encoder: the one in use, "" while there is no map.
+        known: encoders that have a map here.
+    """
+    if address.encoder in ("", encoder):
+        return address, ""
+    rest = address.model_copy(
+        update={
+            "zoom": None,
+            "cluster": "",
+            "filter": tuple(condition for condition in address.filter if condition.reads != Reads.CLUSTERS),
+            "hide": () if address.colour == ColourBy.CLUSTER else address.hide,
+            "encoder": encoder,
+        }
+    )
+    if not encoder:
+        return rest, ""
+    made = f"the encoder {address.encoder}" if address.encoder in known else "an encoder that this workspace does not have"
+    told = f"This link was made with {made}, and {encoder} is in use: map, clusters and scores are those of {encoder}."
+    if address.encoder in known:
+        told += f" To see what was meant, choose {address.encoder} as the encoder and open the link again."
+    return rest, told
 
 
 def _codes(text: str) -> tuple[int, ...]:

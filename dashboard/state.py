@@ -26,7 +26,7 @@ from core.training.runs import RunRecord
 from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
-from dashboard.address import Address
+from dashboard.address import Address, on_map_of
 from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab, What, When
 from dashboard.shared import Shared
 from dashboard.times import UTC
@@ -330,7 +330,18 @@ class SessionState(param.Parameterized):
     def images_shown(self) -> Address:
         """Return which images are shown and how, as `show_images` takes it."""
         hide = tuple(sorted(self.hidden))
-        return Address(colour=self.colour_by, grain=self.grain, hide=hide, filter=self.filters, order=self.order)
+        return Address(
+            colour=self.colour_by,
+            grain=self.grain,
+            hide=hide,
+            filter=self.filters,
+            order=self.order,
+            encoder=self.encoder,
+        )
+
+    def on_this_map(self, address: Address) -> tuple[Address, str]:
+        """Return what of a link or a named view can be shown with the encoder in use, and a sentence on what cannot."""
+        return on_map_of(address, self.encoder, {known["name"] for known in self.shared.encoders() if known["mapped"]})
 
     def take_colouring(self, found: Colouring) -> None:
         """Show what a thread has read; what was hidden is shown again where codes mean something else now."""
@@ -348,7 +359,7 @@ class SessionState(param.Parameterized):
         """Show another encoder's map; the selected images stay, but not the lasso, which belongs to the old map."""
         encoder = self.workspace.encoder_name or ""
         if grid is not self.grid:
-            self.param.update(grid=grid, last_polygon=None)
+            self.param.update(grid=grid, last_polygon=None, view=None)  # the map tells what it then shows
         if encoder != self.encoder:
             self.encoder = encoder
             self.follow(fit=True)

@@ -17,6 +17,7 @@ from core.errors import InputError, ShapeError
 
 POINTS_A_CELL = 8
 MAX_SIDE = 512  # cells per side; with more, building and traversing the grid costs more than it saves
+SPACE = 0.04  # of the points' extent, left free on each side
 _EDGE_MARGIN = 1e-3  # of a cell: edges are widened by it, as rounding may put a point into the neighbouring cell
 _OUT, _IN, _EDGE = 0, 1, 2
 
@@ -219,6 +220,13 @@ class GridIndex:
         if not len(self.rows):
             return 0.0, 1.0, 0.0, 1.0
         return self.x0, float(self.xs.max()), self.y0, float(self.ys.max())
+
+    @cached_property
+    def whole(self) -> tuple[float, float, float, float]:
+        """Return (x0, x1, y0, y1) of all points with some space around them, as a map shows them first."""
+        x0, x1, y0, y1 = self.bounds
+        x, y = (x1 - x0) * SPACE or 1.0, (y1 - y0) * SPACE or 1.0
+        return x0 - x, x1 + x, y0 - y, y1 + y
 
     @cached_property
     def _at(self) -> IntArray:

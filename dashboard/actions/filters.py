@@ -47,9 +47,14 @@ class FilterActions(Runner):
             if view is None:
                 self.say(f"The view '{name}' was removed.", error=True)
                 return
-            address, is_whole = address_of(view.query)
+            made, is_whole = address_of(view.query)
+            address, _ = self.state.on_this_map(made)
             is_known = self.state.show_images(address)
             lost = "" if is_whole and is_known else " Part of it could not be used: what it names is no longer there."
+            if (address.filter, address.hide) != (made.filter, made.hide):
+                lost += (
+                    f" Its clusters are left out: they are of the map of {made.encoder}, and {self.state.encoder} is in use."
+                )
             self.say(f"Showing the view '{name}'.{lost}", error=bool(lost))
 
         self.fetch(partial(views, self.workspace), show)

@@ -43,7 +43,6 @@ from dashboard.theme import css, styled
 from dashboard.views.components.map_overlay import MapOverlay, Tip
 
 REACH = 12  # px around the mouse in which a point is found
-MARGIN = 0.04  # of the data's extent, left free around it
 MOST_PIXELS = 8_000_000  # a frame is sent raw, 4 bytes a pixel
 RANGE_DELAY = 15  # ms; the four range ends of one wheel tick arrive one by one
 DOT_SIZES = ((300, 9), (2_000, 7), (math.inf, 5))  # (dots up to, px): a few are seen at once, many do not cover each other
@@ -275,10 +274,9 @@ class MapPane(pn.viewable.Viewer):
         """Zoom so that all images are in view."""
         if self.state.grid is None:
             return
-        x0, x1, y0, y1 = self.state.grid.bounds
-        for range_, low, high in ((self.figure.x_range, x0, x1), (self.figure.y_range, y0, y1)):
-            spare = (high - low) * MARGIN or 1.0
-            range_.update(start=low - spare, end=high + spare, reset_start=low - spare, reset_end=high + spare)
+        x0, x1, y0, y1 = self.state.grid.whole
+        for range_, start, end in ((self.figure.x_range, x0, x1), (self.figure.y_range, y0, y1)):
+            range_.update(start=start, end=end, reset_start=start, reset_end=end)
 
     def _on_asked_view(self, event: Any) -> None:
         if event.new not in (None, self._told):  # what this map told itself may be older than what it shows by now

@@ -41,6 +41,7 @@ WATCHED = (
     "pinned",
     "cluster",
     "opening",
+    "encoder",
     *HISTORY,
 )
 
@@ -60,15 +61,14 @@ class AddressBar(pn.custom.JSComponent):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._going = False  # to an address; the way there is no new step
-        self._home: View | None = None  # the view of the whole map
-        self._starts_at_home = True
         self._last = self._here()
         self.state.param.watch(self._follow, list(WATCHED))
 
     def go(self, query: str) -> None:
         """Show what a query names; what cannot be shown is left out, and one sentence says so."""
-        address, is_whole = address_of(query)
+        found, is_whole = address_of(query)
         state = self.state
+        address, other_map = state.on_this_map(found)
         row = state.workspace.row_of(address.image) if address.image else None
         self._going = True
         try:
@@ -85,26 +85,22 @@ class AddressBar(pn.custom.JSComponent):
                 state.select(NO_ROWS, cluster=address.cluster)
                 if address.cluster:
                     self.on_cluster(address.cluster)
-            if address.zoom is not None:
-                self._starts_at_home = self._home is not None
-                state.view = address.zoom
-            elif self._home is not None:
-                state.view = self._home
+            state.view = address.zoom or self._whole
         finally:
             self._going = False
-        if not (is_whole and is_known and (row is not None or not address.image)):
-            state.param.update(message=TROUBLE, message_is_error=True)
+        is_whole = is_whole and is_known and (row is not None or not address.image)
+        if troubles := [sentence for sentence in (other_map, "" if is_whole else TROUBLE) if sentence]:
+            state.param.update(message=" ".join(troubles), message_is_error=True)
         self._tell(step=False)
 
     def _here(self) -> Address:
         state = self.state
-        zoom = state.view if state.view is not None and state.view != self._home else None
         image = state.workspace.image_id(state.pinned) if state.pinned is not None else ""
-        return state.images_shown().model_copy(
+        shown = state.images_shown().model_copy(
             update={
                 "page": state.page,
                 "tab": state.tab,
-                "zoom": zoom,
+                "zoom": state.view if state.view != self._whole else None,
                 "cluster": state.cluster if CLUSTER.fullmatch(state.cluster) else "",
                 "opening": state.opening,
                 "image": image,
@@ -114,12 +110,15 @@ class AddressBar(pn.custom.JSComponent):
                 "when": state.history_when,
             }
         )
+        return Address() if shown == Address(encoder=shown.encoder) else shown  # the usual view is of whichever is in use
+
+    @property
+    def _whole(self) -> View | None:
+        return self.state.grid.whole if self.state.grid is not None else None
 
     def _follow(self, *_: Any) -> None:
         if self._going:
             return
-        if self._home is None and self._starts_at_home:
-            self._home = self.state.view  # the map shows all of itself first
         self._tell(step=any(getattr(self._last, name) != getattr(self._here(), name) for name in STEPS))
 
     def _tell(self, *, step: bool) -> None:
