@@ -288,10 +288,13 @@ class SessionState(param.Parameterized):
     # -- what has the stage --
 
     def turn_room(self) -> None:
-        """Give the stage to the work, to the map, to both; each tab keeps its own choice."""
+        """Give the stage to the work, to the map, to both, one after the other."""
         order = list(Room)
-        self._rooms[self.tab] = order[(order.index(self.room) + 1) % len(order)]
-        self.room = self._rooms[self.tab]
+        self.give_room(order[(order.index(self.room) + 1) % len(order)])
+
+    def give_room(self, room: Room) -> None:
+        """Give the stage to the work, to the map, or to both; each tab keeps its own choice."""
+        self._rooms[self.tab] = self.room = room
 
     @param.depends("tab", watch=True)
     def _follow_tab(self) -> None:

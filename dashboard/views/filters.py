@@ -1,4 +1,4 @@
-"""The bar above the stage: what is shown of all images, as chips; further filters, and named views."""
+"""The bar above the stage: what has the stage; what is shown of all images, as chips; further filters, and named views."""
 
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ WORDS_NOTE = "Only pictures with much text on dark were read; finding clusters r
 
 
 class FiltersPane(pn.viewable.Viewer):
-    """Sets `state.filters`; map, gallery, counts, clusters and suggestions follow."""
+    """Sets `state.filters`, which map, gallery, counts, clusters and suggestions follow, and `state.room`."""
 
     state = param.ClassSelector(class_=SessionState)
     actions = param.ClassSelector(class_=Actions)
@@ -36,6 +36,8 @@ class FiltersPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._bar = FilterBar(on_wish=lambda wish: self.actions.soon(partial(self._do, wish)), sizing_mode="stretch_width")
         self.state.param.watch(self._draw, ["filters", "kept", "filters_read", "filter_turn", "tab", "page", "whole"])
+        self.state.param.watch(lambda event: setattr(self._bar, "room", event.new), "room")
+        self._bar.room = self.state.room
         self._draw()
 
     def _do(self, wish: FilterWish) -> None:
@@ -48,6 +50,8 @@ class FiltersPane(pn.viewable.Viewer):
             state.filters = tuple(one for at, one in enumerate(state.filters) if at != wish.remove)
         elif wish.clear:
             state.filters = ()
+        elif wish.room is not None:
+            state.give_room(wish.room)
         elif wish.select:
             rows = np.arange(state.workspace.n_images) if state.kept is None else np.flatnonzero(state.kept)
             state.select(rows)

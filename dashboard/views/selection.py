@@ -242,8 +242,8 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} {what}</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
-            f"<small>{order}Click or drag picks, shift-click a range, double-click enlarges; hold R, or a finger on one, "
-            "to see it clear.</small>"
+            f"<small>{order}Click or drag (a finger: sideways) picks, shift-click or Range all between, double-click "
+            "enlarges; hold R, or a finger on one, to see it clear.</small>"
         )
 
     def _nothing(self) -> str:

@@ -11,7 +11,7 @@ from core.filters.views import views
 from core.map.grid import GridIndex
 from core.probe.suggest import suggest
 from dashboard.address import address_of, query_of
-from dashboard.choices import ColourBy, Order, Tab
+from dashboard.choices import ColourBy, Order, Room, Tab
 from dashboard.inputs import Inputs
 from dashboard.shared import Shared
 from dashboard.state import SessionState
@@ -221,6 +221,19 @@ def test_suggestions_pass_the_filters_and_say_when_none_does(tab, space):
     by(state, actions, "class:explicit")
     assert pane._waiting == []
     assert pane._rest().startswith("No unlabelled image of the teach half passes the filters")
+
+
+def test_the_bar_gives_the_stage_as_the_key_does_and_each_tab_keeps_its_own(tab):
+    state, actions = tab
+    pane = FiltersPane(state=state, actions=actions)
+    assert (pane._bar.room, state.room) == (Room.BOTH, Room.BOTH)
+    pane._do(FilterWish(room="map"))
+    state.tab = Tab.CLUSTERS
+    assert pane._bar.room == Room.BOTH
+    state.turn_room()
+    assert pane._bar.room == Room.WORK
+    state.tab = Tab.SELECTION
+    assert (pane._bar.room, state.room) == (Room.MAP, Room.MAP)
 
 
 def test_an_address_and_a_named_view_bring_filters_and_order_back(tab, space):

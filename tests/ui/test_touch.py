@@ -42,6 +42,10 @@ WRONG = """least => {
 }"""
 
 
+# How many tiles stand in the first row.
+ABOVE = "tiles => tiles.filter(tile => tile.offsetTop === tiles[0].offsetTop).length"
+
+
 class Finger:
     """Touches the screen at points, px, and leaves it."""
 
@@ -54,10 +58,13 @@ class Finger:
 
     def drag(self, *places, steps=6):
         self.press(places[0])
+        self.move(*places, steps=steps)
+        self.leave()
+
+    def move(self, *places, steps=6):
         for (x0, y0), (x1, y1) in pairwise(places):
             for step in range(1, steps + 1):
                 self._tell("touchMove", (x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps))
-        self.leave()
 
     def press(self, place):
         self._tell("touchStart", place)
@@ -72,9 +79,41 @@ def tap(locator):
     locator.tap()
 
 
+def tap_till(locator, found, n):
+    """Tap until there are n found: on a busy machine the tool's finger may stay so long that it is a long press."""
+    for _ in range(4):
+        tap(locator)
+        locator.page.wait_for_timeout(2_000)  # two taps near each other are a double tap, too
+        if found.count() == n:
+            break
+    expect(found).to_have_count(n)
+
+
 def middle(locator):
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def pick_several(page, finger, tiles, picked):
+    """Pick from tile 1 on by Range, then what a sideways drag covers; a finger that has stayed reveals and picks nothing."""
+    picks_none, picks_range = (page.get_by_role("button", name=name) for name in ("Pick none", "Range"))
+    tap_till(picks_range, page.get_by_text("press the last picture of the range"), 1)
+    tap_till(tiles.nth(5), picked, 5)
+    tap_till(picks_none, picked, 0)
+    expect(picks_range).to_be_hidden()
+    (x0, y0), (x1, _) = middle(tiles.nth(0)), middle(tiles.nth(1))
+    _, below = middle(tiles.nth(columns := tiles.evaluate_all(ABOVE)))
+    finger.drag((x0, y0), (x1, y0), (x1, below))
+    expect(picked).to_have_count(4)
+    assert [tiles.nth(n).get_attribute("aria-checked") for n in (0, 1, columns, columns + 1)] == ["true"] * 4
+    tap_till(picks_none, picked, 0)
+    finger.press((x0, y0))
+    expect(page.locator('.tile[data-view="clear"]')).to_have_count(1, timeout=5_000)
+    finger.move((x0, y0), (x1, y0))
+    finger.leave()
+    page.wait_for_timeout(500)
+    expect(picked).to_have_count(0)
+    tap_till(tiles.nth(1), picked, 1)
 
 
 def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals_and_moves_bars(browser, server):
@@ -92,17 +131,13 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     expect(tiles.nth(4)).to_be_visible(timeout=10_000)
     page.wait_for_timeout(700)
     wrong["Selection"] = page.evaluate(WRONG, LEAST)
-    for _ in range(4):  # on a busy machine the tool's finger may stay so long that it is a long press: a person taps again
-        tap(tiles.nth(1))
-        page.wait_for_timeout(2_000)
-        if picked.count() == 1:
-            break
-    expect(picked).to_have_count(1)
+    tap_till(tiles.nth(1), picked, 1)
     x, y = middle(tiles.nth(3))
     finger.drag((x, y), (x, y - 80))  # scrolls, and picks nothing
     finger.drag((x, y - 80), (x, y))
     page.wait_for_timeout(700)
     expect(picked).to_have_count(1)
+    pick_several(page, finger, tiles, picked)
     finger.press(middle(tiles.nth(0)))
     expect(page.locator('.tile[data-view="clear"]')).to_have_count(1, timeout=5_000)
     finger.leave()
@@ -116,6 +151,10 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     wrong["enlarged"] = page.evaluate(WRONG, LEAST)
     tap(box.get_by_role("button", name="Close [Esc]"))
     bar = page.get_by_role("separator", name="Room for the pictures beside the map")
+    for room in ("Map", "Pictures", "Both"):
+        tap(page.get_by_role("group", name="What has the stage").get_by_role("button", name=room))
+        expect(tiles.first).to_be_visible(visible=room != "Map")
+        expect(bar).to_be_visible(visible=room == "Both")
     before = int(bar.get_attribute("aria-valuenow"))
     x, y = middle(bar)
     finger.drag((x + 8, y), (x - 62, y))  # beside its line

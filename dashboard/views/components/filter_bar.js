@@ -17,7 +17,17 @@ export function render({ model, el }) {
   form.setAttribute("aria-label", "A new filter");
   menu.setAttribute("role", "group");
   menu.setAttribute("aria-label", "Named views");
-  bar.append(filter, find, said, all, clear, views);
+  const room = make("div", "room"), rooms = new Map(["map", "both", "work"].map(name => [name, make("button")]));
+  room.setAttribute("role", "group");
+  room.setAttribute("aria-label", "What has the stage [F]");
+  const ROOMS = { map: ["Map", "Room for the map  [F]"], both: ["Both", "Room for both, side by side  [F]"], work: ["Pictures", "Room for the pictures  [F]"] };
+  for (const [name, button] of rooms) {
+    [button.textContent, button.title] = ROOMS[name];
+    button.onclick = () => model.send_msg({ room: name });
+    room.append(button);
+  }
+  const drawRoom = () => rooms.forEach((button, name) => button.setAttribute("aria-pressed", String(name === model.room)));
+  bar.append(filter, find, room, said, all, clear, views);
   el.append(bar, chips, note, form, menu);
   const send = wish => model.send_msg(wish);
 
@@ -189,12 +199,14 @@ export function render({ model, el }) {
     all.hidden = !model.can_select;
   };
   const draw = () => { drawForm(); drawMenu(); };
+  model.on("room", drawRoom);
   model.on("chips", drawChips);
   model.on(["said", "note", "can_select"], drawSaid);
   model.on("offers", drawForm);
   model.on("views", drawMenu);
   open(null, null);
   draw();
+  drawRoom();
   drawChips();
   drawSaid();
 }

@@ -1,4 +1,4 @@
-"""The bar of filters: removable chips, how many images pass, a form for more filters, named views. Text is set as text."""
+"""The bar above the stage: what has it; filters as removable chips, a form for more, named views. Text is set as text."""
 
 from collections.abc import Callable
 from typing import ClassVar, TypedDict
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.filters.conditions import Condition
 from core.filters.offers import Offer
+from dashboard.choices import Room
 from dashboard.messages import Message
 from dashboard.views.components.source import source
 
@@ -46,6 +47,7 @@ class FilterWish(Message):
     show: str | None = Field(default=None, max_length=200)  # a view
     rename: Rename | None = None
     drop: str | None = Field(default=None, max_length=200)
+    room: Room | None = None  # what shall have the stage
 
 
 class FilterBar(pn.custom.JSComponent):
@@ -56,6 +58,7 @@ class FilterBar(pn.custom.JSComponent):
     note: str = param.String(doc="What there is to know about the filters now; '' for nothing.")
     offers: list[Offer] = param.List(default=[], item_type=dict, doc="The filters there are; [] before they were asked for.")
     views: list[Saved] = param.List(default=[], item_type=dict, doc="Named views, by name.")
+    room: str = param.String(default=Room.BOTH, doc="What has the stage.")
     can_select: bool = param.Boolean(default=False, doc="Some images pass, and not all are selected.")
     on_wish: Callable[[FilterWish], None] = param.Parameter(doc="Called with what a person did.")
 

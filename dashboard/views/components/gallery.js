@@ -2,7 +2,7 @@
 
 export function render({ model, el }) {
   const head = make("div", "head"), grid = make("div", "grid"), foot = make("div", "foot"), said = make("span");
-  const none = make("button", "", "Pick none"), more = make("button"), size = make("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
+  const none = make("button", "", "Pick none"), range = make("button", "", "Range"), more = make("button"), size = make("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Pictures of the selection");
   said.setAttribute("role", "status");
@@ -18,14 +18,19 @@ export function render({ model, el }) {
     localStorage.setItem(kept, size.value);
     resize();
   };
+  range.title = "Pick all pictures from the one picked last to the one you press next";
+  range.onclick = () => {
+    isRange = !isRange;
+    mark();
+  };
   none.onclick = () => { model.picked = []; };
   more.onclick = () => model.send_msg({ more: true });
-  head.append(said, size, none);
+  head.append(said, size, range, none);
   foot.append(more);
   el.append(head, grid, foot);
 
   const tiles = new Map(); // row -> element
-  let anchor = null, hovered = null;
+  let anchor = null, hovered = null, isRange = false;  // the next press picks all from the anchor on
 
   let looked = -1, lookLater = null;
   const look = row => {  // not every tile that the mouse runs over
@@ -49,21 +54,23 @@ export function render({ model, el }) {
 
   const pick = (row, range) => {
     const picked = new Set(model.picked), rows = order();
-    if (range && anchor !== null && rows.includes(anchor)) {
+    if ((range || isRange) && rows.includes(anchor)) {
       const [from, to] = [rows.indexOf(anchor), rows.indexOf(row)].sort((a, b) => a - b);
       rows.slice(from, to + 1).forEach(other => picked.add(other));
     } else {
       picked.has(row) ? picked.delete(row) : picked.add(row);
       anchor = row;
     }
+    isRange = false;
     model.picked = [...picked].sort((a, b) => a - b);
   };
-  // A drag picks what it covers; near an edge of the grid it scrolls on.
+  // A drag picks what it covers; near an edge of the grid it scrolls on. A finger begins it sideways: up and down it scrolls, and
+  // when it has stayed it reveals.
   let dragged = false;
   grid.addEventListener("pointerdown", event => {
     dragged = false;
-    if (event.pointerType === "touch") return;  // a finger scrolls
-    if (event.button || event.shiftKey || event.offsetX > grid.clientWidth) return;
+    const isTouch = event.pointerType === "touch", least = isTouch ? 12 : 6;
+    if (event.button || event.shiftKey || !event.isPrimary || event.offsetX > grid.clientWidth) return;
     const rect = () => grid.getBoundingClientRect();
     const from = { x: event.clientX - rect().x, y: event.clientY - rect().y + grid.scrollTop }, before = new Set(model.picked);
     const band = make("div", "band");
@@ -71,7 +78,11 @@ export function render({ model, el }) {
     const cover = () => {
       const { x, y } = rect();
       to = { x: last.clientX - x, y: last.clientY - y + grid.scrollTop };
-      if (!dragged && Math.hypot(to.x - from.x, to.y - from.y) < 6) return;
+      if (!dragged && Math.hypot(to.x - from.x, to.y - from.y) < least) return;
+      if (!dragged && isTouch && (last.timeStamp - event.timeStamp > HOLD || Math.abs(to.x - from.x) < Math.abs(to.y - from.y))) {
+        end();
+        return;
+      }
       if (!dragged) grid.append(band);
       dragged = true;
       const [left, right] = [from.x, to.x].sort((a, b) => a - b), [top, bottom] = [from.y, to.y].sort((a, b) => a - b);
@@ -92,18 +103,27 @@ export function render({ model, el }) {
       if (dragged && step) { grid.scrollTop += step; cover(); }
     };
     const move = moved => { last = moved; cover(); };
-    const done = () => {
+    const over = new AbortController();
+    const end = () => {
+      over.abort();
       clearInterval(timer);
-      window.removeEventListener("pointermove", move);
-      const picked = dragged ? cover() : null;
       band.remove();
-      if (picked) model.picked = [...picked].sort((a, b) => a - b);
       setTimeout(() => { dragged = false; });  // the click of this release picks nothing
     };
+    const done = () => {
+      const picked = dragged ? cover() : null;
+      end();
+      if (!picked) return;
+      anchor = order().findLast(row => picked.has(row) && !before.has(row)) ?? anchor;
+      model.picked = [...picked].sort((a, b) => a - b);
+    };
     timer = setInterval(scroll, 30);
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", done, { once: true });
-    window.addEventListener("pointercancel", done, { once: true });
+    window.addEventListener("pointermove", move, { signal: over.signal });
+    window.addEventListener("pointerup", done, { signal: over.signal });
+    window.addEventListener("pointercancel", () => {  // the browser scrolls
+      end();
+      mark();
+    }, { signal: over.signal });
   });
   holdToReveal(grid, target => {
     hovered = target.closest(".tile");
@@ -158,7 +178,10 @@ export function render({ model, el }) {
     if (!shown) said.textContent = model.empty;
     else said.textContent = (shown < model.total ? `${number(shown)} of ${number(model.total)} pictures` : `${number(shown)} picture${shown > 1 ? "s" : ""}`)
       + (picked.size ? ` · ${number(picked.size)} picked` : "");
-    none.hidden = !picked.size;
+    if (isRange) said.textContent = "press the last picture of the range";
+    isRange &&= picked.size > 0;
+    range.setAttribute("aria-pressed", String(isRange));
+    none.hidden = range.hidden = !picked.size;
     size.hidden = !shown;
     more.hidden = shown >= model.total;
     more.textContent = `Show more (${number(model.total - shown)} left)`;

@@ -34,10 +34,11 @@ class Wish(Message):
 class Gallery(pn.custom.JSComponent):
     """Tiles of `thumb/<view>/<id>`.
 
-    Click or Space picks, shift-click picks a range, a drag picks what it covers, double click or Enter enlarges, P pins, arrows
-    move. While `reveal` is on (the key is held), the tile under the mouse or the focus shows the clear picture, and no other.
-    The enlarged picture is a dialog: arrows step through the gallery's order, Escape closes it. Where `answers` is on, class
-    keys label what it shows: it names its place (`picture/<id>`) to `Keys`, and is in `window.lassoscopeShown`.
+    Click or Space picks, shift-click picks a range, as does a click after Range; a drag (of a finger: one that begins sideways)
+    picks what it covers, double click or Enter enlarges, P pins, arrows move. While `reveal` is on (the key is held), the tile
+    under the mouse or the focus shows the clear picture, and no other. The enlarged picture is a dialog: arrows step through
+    the gallery's order, Escape closes it. Where `answers` is on, class keys label what it shows: it names its place
+    (`picture/<id>`) to `Keys`, and is in `window.lassoscopeShown`.
     """
 
     tiles: list[Tile] = param.List(default=[], item_type=dict, doc="In their order.")
