@@ -38,6 +38,7 @@ COMPONENTS: dict[str, Any] = {
             "root": {"minHeight": "var(--target)"},
             "outlined": {"&&.MuiButton-colorDefault": {"borderColor": PLAIN_FRAME}},
             "sizeSmall": {"fontSize": "0.8rem", "padding": "3px 9px"},
+            "text": {"&&.MuiButton-sizeSmall": {"minWidth": 0, "padding": "3px 6px"}},  # three stand in the rail
         }
     },
     # A finger needs more height than a mouse.

@@ -66,11 +66,11 @@ class ClustersPane(pn.viewable.Viewer):
             label="Find clusters",
             variant="outlined",
             size="small",
-            margin=(2, 8),
+            margin=(2, 4),
             on_click=lambda _: self.actions.find_clusters(),
         )
-        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8))
-        self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._words = pn.pane.HTML("", sizing_mode="stretch_width", margin=4)
+        self._progress = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4))
         self._list = ClusterList(
             on_pick=self._pick,
             on_open=self._open,
@@ -80,15 +80,8 @@ class ClustersPane(pn.viewable.Viewer):
         )
         self._opens = _button("Open its pictures", "Show all pictures of the cluster", lambda: self._open(self.state.cluster))
         self._all = pn.Column(
-            pn.FlexBox(self._grain, self._order, self._filter, sizing_mode="stretch_width"),
-            pn.FlexBox(
-                self._drawn,
-                self._opens,
-                self._find,
-                justify_content="space-between",
-                align_items="center",
-                sizing_mode="stretch_width",
-            ),
+            pn.FlexBox(self._grain, self._order, self._filter, self._drawn, align_items="center", sizing_mode="stretch_width"),
+            pn.FlexBox(self._find, self._opens, align_items="center", sizing_mode="stretch_width"),
             self._progress,
             pn.Row(
                 self._words,

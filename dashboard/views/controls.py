@@ -91,7 +91,7 @@ class Controls(pn.viewable.Viewer):
             self._legend,
             mode,
             pn.Row(copies, hint("near-duplicates"), margin=0),
-            pn.FlexBox(undo, guide, margin=0),
+            pn.FlexBox(undo, guide, align_items="center", margin=0),
             ExposureLine(state=self.state),
             sizing_mode="stretch_both",
             scroll="y-auto",

@@ -1,6 +1,7 @@
 """The evidence dock's headline: the active probe's precision by recall against a random one's, figures, what is missing."""
 
 import html
+import re
 from functools import cache, partial
 from typing import Any
 
@@ -155,6 +156,9 @@ class CurvesPane(pn.viewable.Viewer):
         return self._layout
 
 
+RANGE, WHOLE = re.compile(r"\(.*\)"), r'<span class="range">\g<0></span>'  # a range goes to the next line as a whole
+
+
 @cache
 def _chart(layers: tuple[str, ...]) -> Chart:
     """Draw the axes, bands below and lines above, the last on top; pages show copies."""
@@ -184,7 +188,7 @@ def _row(layer: str, named: NamedCurve) -> str:
         average, precision = fraction(named.curve.average_precision), ""
     else:
         average, precision = f"not below {MIN_FLAGGED_AP} flagged", ""
-    cells = "".join(f"<td>{html.escape(text)}</td>" for text in (n, average, precision))
+    cells = "".join(f"<td>{RANGE.sub(WHOLE, html.escape(text))}</td>" for text in (n, average, precision))
     return f'<tr><th class="series {layer}">{html.escape(name)}</th>{cells}</tr>'
 
 

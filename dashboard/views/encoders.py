@@ -13,7 +13,7 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.table import table
-from dashboard.views.words import words
+from dashboard.views.words import WIDEST, words
 
 ALONE = (
     "One encoder so far. With a second one you could compare which needs fewer labels. To add it, stop this server (labels are "
@@ -97,7 +97,7 @@ class EncodersPane(pn.viewable.Viewer):
         if len(known) > 1:
             self._table.objects = [table(HEADS, [self._row(encoder) for encoder in known], widths=WIDTHS)]
         else:
-            self._table.objects = [words(ALONE, margin=(0, 8))] if known else []
+            self._table.objects = [words(ALONE, margin=(0, 8), max_width=WIDEST)] if known else []
 
     def _row(self, encoder: KnownEncoder) -> tuple[str | int, ...]:
         name, judged = encoder["name"], self._judged.get(encoder["name"])

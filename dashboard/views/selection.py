@@ -42,6 +42,7 @@ FIRST = {
     Order.NAME: "By file name. ",
     Order.LIKENESS: "Most like the picked or pinned ones first, else most like the whole selection. ",
 }
+BESIDE = (2, 8, 2, 0)  # px around what stands in a row
 MANY = 20_000  # pictures that are ordered in a thread
 
 
@@ -68,10 +69,11 @@ class SelectionPane(pn.viewable.Viewer):
             variant="outlined",
             color="default",
             size="small",
-            margin=(0, 8),
+            margin=BESIDE,
+            visible=False,
             on_click=lambda _: self.actions.more_like(self.state.targets()),
         )
-        self._more_like = pn.FlexBox(
+        self._others = [
             more,
             *(
                 pmui.Button(
@@ -80,7 +82,8 @@ class SelectionPane(pn.viewable.Viewer):
                     variant="outlined",
                     color="default",
                     size="small",
-                    margin=(0, 4),
+                    margin=BESIDE,
+                    visible=False,
                     on_click=lambda _, act=act: act(),
                 )
                 for verb, label, act in (
@@ -89,9 +92,7 @@ class SelectionPane(pn.viewable.Viewer):
                     (Verb.CLUSTER, "Whole cluster", self.actions.select_cluster),
                 )
             ),
-            margin=0,
-            visible=False,
-        )
+        ]
         self._order = pmui.Select.from_param(
             self.state.param.order,
             label="Order",
@@ -99,12 +100,12 @@ class SelectionPane(pn.viewable.Viewer):
             options=ORDERS,
             size="small",
             width=150,
-            margin=(2, 8),
+            margin=BESIDE,
             visible=False,
         )
         self._layout = pn.Column(
             self._words,
-            pn.Row(self._order, self._more_like, sizing_mode="stretch_width", margin=0),
+            pn.FlexBox(self._order, *self._others, align_items="center", sizing_mode="stretch_width", margin=(4, 8, 0, 8)),
             self._gallery,
             sizing_mode="stretch_both",
             margin=0,
@@ -196,7 +197,8 @@ class SelectionPane(pn.viewable.Viewer):
                 }
             )
         self._words.object = self._say(rows, codes, len(firsts))  # first: tiles that move after they appeared are missed
-        self._more_like.visible = bool(len(self.state.selected))
+        for button in self._others:
+            button.visible = bool(len(self.state.selected))
         self._order.visible = bool(len(rows))
         self._gallery.param.update(tiles=tiles, total=len(firsts))
 
@@ -242,8 +244,8 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} {what}</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
-            f"<small>{order}Click or drag (a finger: sideways) picks, shift-click or Range all between, double-click "
-            "enlarges; hold R, or a finger on one, to see it clear.</small>"
+            f"<small>{order}Click or drag picks, shift-click or Range all between, double-click enlarges; hold R, or a "
+            "finger on one, to see it clear.</small>"
         )
 
     def _nothing(self) -> str:

@@ -21,7 +21,7 @@ from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
 from dashboard.views.terms import explained, hint
-from dashboard.views.words import words
+from dashboard.views.words import WIDEST, words
 
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
 CHARTS = {
@@ -51,7 +51,7 @@ EMPTY = (
     "<p><b>How:</b> type this in a terminal on this machine, beside the server, which goes on:<br>"
     "<code>lassoscope train --workspace {folder}</code><br>"
     "The run appears here within seconds, with its progress, the time left, sample views (blurred like every picture) and a "
-    "warning if it goes wrong. Ctrl-C stops it, <code>--resume</code> continues it.</p>"
+    "warning if it goes wrong. <span class='line'>Ctrl-C</span> stops it, <code>--resume</code> continues it.</p>"
 )
 
 
@@ -67,13 +67,13 @@ class TrainingPage(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
-        self._words = words(margin=(4, 8), max_width=900)
+        self._words = words(margin=(4, 8), max_width=WIDEST)
         self._collapsed = pmui.Alert(
             severity="error", title="Collapsed", object=COLLAPSED, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )
         self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
         self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
-        self._charts_words = words(CHARTS_TOLD, margin=(4, 8), visible=False)
+        self._charts_words = words(CHARTS_TOLD, margin=(4, 8), max_width=WIDEST, visible=False)
         self._views = pn.pane.WebP(None, height=330, margin=8, alt_text="Sample views", visible=False)
         self._views_words = words(margin=(4, 8))
         self._layout = pn.Column(

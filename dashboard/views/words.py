@@ -8,6 +8,7 @@ import panel as pn
 
 from dashboard.theme import css
 
+WIDEST = 900  # px of running text: longer lines are hard to follow
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
