@@ -56,7 +56,8 @@ COMPONENTS: dict[str, Any] = {
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "4px 9px"}}},
     "MuiTab": {"styleOverrides": {"root": {"textTransform": "none", "minWidth": 0, "minHeight": 40, "padding": "8px 12px"}}},
     "MuiTabs": {"styleOverrides": {"root": {"minHeight": 40}}},
-    "MuiAppBar": {"styleOverrides": {"root": {"&&": {"backgroundColor": DEEP_BLUE}}}},
+    "MuiAppBar": {"styleOverrides": {"root": {"&&": {"backgroundColor": DEEP_BLUE, "color": WHITE}}}},
+    "MuiIconButton": {"styleOverrides": {"root": {"&&": {"color": "inherit"}}}},  # Material's own is hard to see on a dark page
 }
 
 

@@ -244,8 +244,8 @@ class SelectionPane(pn.viewable.Viewer):
         return (
             f"<b>{len(rows):,} {what}</b> · {halves}{alike}{left_out}<br>"
             f"{parts}<br>"
-            f"<small>{order}Click or drag picks, shift-click or Range all between, double-click enlarges; hold R, or a "
-            "finger on one, to see it clear.</small>"
+            f"<small>{order}Click or drag picks, shift-click or Range all between, double-click enlarges; R or a finger "
+            "held shows one clear.</small>"
         )
 
     def _nothing(self) -> str:
