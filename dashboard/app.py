@@ -9,8 +9,8 @@ import panel as pn
 from panel.io.server import DocHandler
 
 from dashboard.actions import Actions
+from dashboard.adaptations import adapt_panel
 from dashboard.console import this_user
-from dashboard.documents import adapt_panel
 from dashboard.hub import Topics
 from dashboard.login import THEME_COOKIE, Login, value_of
 from dashboard.routes import patterns

@@ -6,7 +6,6 @@ from functools import cache, partial
 from typing import Any
 
 import holoviews as hv
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -108,9 +107,6 @@ class CurvesPane(pn.viewable.Viewer):
             points = None if named is None else named.points
             fields = ("recall", "low", "high") if layer.endswith(" band") else FIELDS
             columns = {name: NOTHING if points is None else getattr(points, name) for name in fields}
-            if layer.endswith(" band"):  # a line that begins at nothing reviewed has no limits there
-                there = ~np.isnan(columns["low"])
-                columns = {name: values[there] for name, values in columns.items()}
             self._chart.show(layer, columns)
 
     def _layers(self) -> dict[str, NamedCurve]:

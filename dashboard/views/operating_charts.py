@@ -7,7 +7,7 @@ import numpy as np
 from core.evidence.threshold import PointFigures, Sample
 from core.maths.precision_recall import PRCurve
 from core.palette import UNLABELLED_COLOUR, WHITE
-from dashboard.charts import NOTHING, Chart, band, bars, dots, line, tick_columns, ticks, upright
+from dashboard.charts import NOTHING, Chart, band, bar_columns, bars, dots, line, tick_columns, ticks, upright
 from dashboard.theme import ESTIMATE, HANDLE, NAIVE, PESSIMISTIC, PROMISED
 from dashboard.views.terms import explained
 
@@ -123,7 +123,7 @@ class ScoreChart:
         counts, edges = sample.histogram(BINS, low, high)
         top = max(float(counts.max()), 1.0)
         self.chart.zoom(x=(low, high), y=(-0.32 * top, 1.05 * top))
-        self.chart.show("scores", (edges, counts.astype(float)))
+        self.chart.show("scores", bar_columns(edges, counts.astype(float)))
         for name, flagged, (y0, y1) in (("flagged", True, (-0.02, -0.15)), ("others", False, (-0.17, -0.3))):
             x = sample.scores[sample.flagged == flagged]
             self.chart.show(name, tick_columns(x, np.full(len(x), y0 * top), np.full(len(x), y1 * top)))

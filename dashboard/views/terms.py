@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import panel as pn
@@ -73,12 +73,14 @@ def term(name: str, shown: str = "") -> str:
     return f'<button type="button" class="{kind}" data-told="{said}" aria-label="{name_read}">{html.escape(words)}</button>'
 
 
+@cache
 def pattern(name: str) -> re.Pattern[str]:
     """Return what finds a term in text."""
     return re.compile(FORMS.get(name, re.escape(name)), re.IGNORECASE)
 
 
-def explained(text: str, names: Sequence[str] = tuple(TERMS)) -> str:
+@lru_cache(512)  # ten windows show the same sentences, some of them after every label
+def explained(text: str, names: tuple[str, ...] = tuple(TERMS)) -> str:
     """Return HTML in which each term explains itself where it first appears.
 
     Args:

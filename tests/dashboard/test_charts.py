@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.palette import GREY
-from dashboard.charts import Chart, line, upright
+from dashboard.charts import Chart, band, bar_columns, bars, dots, line, tick_columns, ticks, upright
 
 
 @pytest.fixture
@@ -34,3 +34,35 @@ def test_what_a_copy_shows_is_its_own(drawn):
     assert len(drawn.source("line").data["y"]) == 0
     assert drawn.figure.x_range.end == 1
     assert drawn.span("at").location == 0
+
+
+A, B, C = np.array([0.0, 0.5, 1.0]), np.array([1.0, 1.5, 3.0]), np.array([2.0, 2.5, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "data", "as_element"),
+    [
+        (line("x", "y", colour=GREY, more=["z"], tips=[("z", "@z")]), {"x": A, "y": B, "z": C}, None),
+        (line("x", "y", colour=GREY, more=["z"]), {"x": A, "y": B, "z": C}, None),
+        (dots("x", "y", colour=GREY, more=["z"], tips=[("z", "@z")]), {"x": A, "y": B, "z": C}, None),
+        (band("x", "low", "high", colour=GREY), {"x": A, "low": B, "high": C}, None),
+        (ticks(colour=GREY), tick_columns(A, B, C), None),
+        (bars("x", "y"), bar_columns(A, B[:2]), (A, B[:2])),
+    ],
+)
+def test_new_data_are_drawn_as_holoviews_draws_them(layer, data, as_element):
+    chart = Chart({"layer": layer}, x="x", y="y", height=100)
+    chart.show("layer", data)
+    plot = chart._plots["layer"]
+    wanted = plot.get_data(layer.clone(data if as_element is None else as_element), {}, {})[0]
+    found = chart.source("layer").data
+    assert found.keys() == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_a_band_begins_where_it_has_limits():
+    chart = Chart({"layer": band("x", "low", "high", colour=GREY)}, x="x", y="y", height=100)
+    chart.show("layer", {"x": A, "low": np.array([np.nan, 1.0, 1.0]), "high": np.array([np.nan, 2.0, 2.0])})
+    assert chart.source("layer").data["x"].tolist() == [0.5, 1.0, 1.0, 0.5]
+    assert chart.source("layer").data["y"].tolist() == [2.0, 2.0, 1.0, 1.0]

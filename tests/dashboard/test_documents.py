@@ -6,6 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import panel as pn
+import param
 import pytest
 from bokeh.document import Document
 from bokeh.models import Column, ColumnDataSource, Div, LinearAxis, TextInput, WheelZoomTool
@@ -13,7 +14,8 @@ from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
 from panel.io.state import set_curdoc
 
-from dashboard.documents import adapt_panel, one_message
+from dashboard.adaptations import adapt_panel
+from dashboard.documents import one_message
 from dashboard.views.shown import Steps
 
 
@@ -170,6 +172,54 @@ def test_a_remembered_default_gives_way_to_a_value():
     assert first.text == second.text == ""
     first.text = "new"
     assert (first.text, second.text, Div().text) == ("new", "", "")
+
+
+def test_new_text_of_a_pane_is_sent_alone(page):
+    sheets = page.room.children[1].stylesheets
+
+    def change():
+        with set_curdoc(page.document):
+            page.pane.object = "now this"
+
+    assert ["now this" in text for text in written(page, change)] == [True]
+    assert page.room.children[1].stylesheets is sheets
+
+
+class Fields(param.Parameterized):
+    a = param.Integer(1)
+    b = param.Integer(2)
+
+
+def test_what_param_sets_together_is_heard_together_and_given_back():
+    adapt_panel()
+    fields, heard = Fields(), []
+    fields.param.watch(lambda *events: heard.append([event.name for event in events]), ["a", "b"])
+    with fields.param.update({"a": 5}, b=6):
+        assert (fields.a, fields.b) == (5, 6)
+    assert (fields.a, fields.b) == (1, 2)
+    assert heard == [["a", "b"], ["a", "b"]]
+    assert fields.param.values() == {"a": 1, "b": 2, "name": fields.name}
+    with pytest.raises(ValueError, match="'c' is not a parameter of Fields"):
+        fields.param.update(c=1)
+
+
+def test_a_model_that_the_browser_knows_is_sent_by_its_id_and_a_new_one_whole(window):
+    known, new = window.room.children[0], Div(text="new")
+
+    def change():
+        with one_message(window.document):
+            window.room.children = [known, new]
+
+    [[event]] = do(window, change)
+    assert event["new"][0] == {"id": known.id}
+    assert event["new"][1]["attributes"]["text"] == "new"
+
+    def swap():
+        with one_message(window.document):
+            window.room.children = [new, known]
+
+    [event] = do(window, swap)[-1]
+    assert event["new"] == [{"id": new.id}, {"id": known.id}]
 
 
 def a_page_in_steps(*panes):

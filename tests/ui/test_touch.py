@@ -171,7 +171,7 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     finger.leave()
     expect(large.locator("img")).to_have_attribute("data-view", "blurred", timeout=5_000)
     for name, words in (
-        ("Operating point", "The check set is closed"),
+        ("Operating point", "Teach the model"),
         ("Training", "No training yet"),
         ("Experiment", "No study yet"),
         ("History", "Pictures seen"),
