@@ -1,20 +1,26 @@
 """How Panel (1.9), param and Bokeh are changed: what they send comes in order, and a label costs a window less time."""
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import wraps
 from typing import Any
 
+import panel as pn
 import panel.io.document
+import panel.io.server
 from bokeh.core.has_props import HasProps
+from bokeh.core.property.bases import ParameterizedProperty
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
+from bokeh.embed.bundle import Bundle
 from bokeh.model import Model
+from bokeh.resources import Resources
 from bokeh.settings import settings
 from panel.io.document import with_lock
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Reactive, Syncable
+from panel.viewable import Viewable
 from param.parameterized import Parameters, Undefined
 
 from dashboard.documents import locked_session, one_message, queue
@@ -30,6 +36,8 @@ def adapt_panel() -> None:
         _spare_the_design()
         _send_only_the_text()
         _read_what_is_set()
+        _bundle_once()
+        _forgo_links()
         settings.perform_error_diagnostics.set_value(False)  # Panel asks models for what they may lack: a search for like names
         _remember_defaults()
 
@@ -122,6 +130,29 @@ def _read_what_is_set() -> None:
     Parameters._update = update
 
 
+def _bundle_once() -> None:
+    """Work out the scripts and stylesheets of a page once: they are those of every page."""
+    bundle = panel.io.server.bundle_resources
+    known: dict[Hashable, Bundle] = {}
+
+    @wraps(bundle)
+    def bundle_resources(roots: Sequence[Model], resources: Resources, **options: Any) -> Bundle:
+        place = resources.mode, resources.root_url, pn.state.rel_path, *options.items()
+        if place not in known:
+            known[place] = bundle(roots, resources, **options)
+        return known[place]
+
+    panel.io.server.bundle_resources = bundle_resources
+
+
+def _forgo_links() -> None:
+    """Do not search a page for panes to link each time that something is put on it: they are of kinds that no page has."""
+    hooks = Viewable._preprocessing_hooks
+    hooks[:] = [
+        hook for hook in hooks if hook.__name__ not in ("link_param_method", "link_axes", "find_links", "setup_js_callbacks")
+    ]
+
+
 def _remember_defaults() -> None:
     """Work out the defaults of a model's class once.
 
@@ -148,6 +179,8 @@ def _remember_defaults() -> None:
         return value
 
     PropertyDescriptor._get_default = get_default
+    # Written for each dictionary that is validated, for an error that is not raised.
+    ParameterizedProperty.__str__ = functools.cache(ParameterizedProperty.__str__)
     once_a_class: Any = functools.cache(HasProps._overridden_defaults.__func__)
     HasProps._overridden_defaults = classmethod(once_a_class)
     HasProps.themed_values = lambda self: self.__dict__.get("__themed_values__")  # Bokeh raises and catches an error for most

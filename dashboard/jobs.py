@@ -128,6 +128,7 @@ class RefitWorker:
         self.random_curves: dict[str | None, NamedCurve] = {}  # the newest, by gold column; replaced, never changed
         self._random = RandomQueue(workspace)
         self._took = 0.0  # s, the last refit
+        self._fitted_at = 0.0  # s by the monotonic clock, its end
         self._wanted, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="refit", daemon=True)
         self._thread.start()
@@ -153,7 +154,8 @@ class RefitWorker:
                 return
             if asked:
                 # Refits take at most half of the time: under a stream of labels the rest is for the page.
-                if self._stopping.wait(max(GATHER_SECONDS, self._took)):
+                rested = time.monotonic() - self._fitted_at
+                if self._stopping.wait(max(GATHER_SECONDS, self._took - rested)):
                     return
                 self._wanted.clear()
                 self._refit()
@@ -186,7 +188,8 @@ class RefitWorker:
             if said is None:
                 LOG.exception("refit failed")
             self._publish(Topic.MESSAGE, said or "The refit failed; the labels are safe. The server's log has the details.")
-        self._took = time.monotonic() - start
+        self._fitted_at = time.monotonic()
+        self._took = self._fitted_at - start
         if says:
             self._publish(Topic.FITTING, False)
         self._publish(Topic.FITTED, None)

@@ -95,7 +95,9 @@ class Evidence:
     def mark(self) -> tuple[Any, ...]:
         """Return a value that changes whenever an opening, second reading, point, point in force or focus draw is added."""
         tables = (REVEALS, SECOND_READINGS, OPERATING_POINTS, POINTS_IN_FORCE, FOCUS_DRAWS)
-        return tuple(self._database.count(table) for table in tables)
+        counts = (sa.select(sa.func.count()).select_from(table).scalar_subquery() for table in tables)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(sa.select(*counts)).one())
 
     def check_set(self) -> CheckSetRow | None:
         """Return the terms of the newest check set; None if none were set."""
