@@ -9,7 +9,6 @@ import panel as pn
 import panel.io.document
 import panel.io.server
 from bokeh.core.has_props import HasProps
-from bokeh.core.property.bases import ParameterizedProperty
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
@@ -179,8 +178,6 @@ def _remember_defaults() -> None:
         return value
 
     PropertyDescriptor._get_default = get_default
-    # Written for each dictionary that is validated, for an error that is not raised.
-    ParameterizedProperty.__str__ = functools.cache(ParameterizedProperty.__str__)
     once_a_class: Any = functools.cache(HasProps._overridden_defaults.__func__)
     HasProps._overridden_defaults = classmethod(once_a_class)
     HasProps.themed_values = lambda self: self.__dict__.get("__themed_values__")  # Bokeh raises and catches an error for most
