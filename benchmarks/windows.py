@@ -34,7 +34,7 @@ EVERY = 3.0  # s between two keys of one window
 STUCK = 60.0  # s without a next picture, after which the key is pressed again
 FORGOTTEN = 40.0  # s after which a server has discarded closed tabs; it checks every 17 s
 PATIENCE = 60.0  # s after the last key in which a window may still follow
-VISIT = 2.0  # s that somebody looks at a page before they open another
+VISIT = 5.0  # s that somebody looks at a page before they open another
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # What the page shows, read in every animation frame, and the keys, by the page's clock.
 WATCH = """parts => {

@@ -14,7 +14,7 @@ from typing import Any
 
 from bokeh.document import Document
 
-SHARE = 0.2  # of the event loop's time that deliveries may take
+SHARE = 0.12  # of the event loop's time that deliveries may take
 SMOOTHING = 0.2  # weight of the newest delivery in the mean cost
 PATIENCE = 2.0  # s that other windows wait for one; a disconnected window answers late or never
 
