@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from core.encoders.chosen import encoders
 from core.evidence import openings, points
-from core.labels.actions import history, label
+from core.labels.actions import history
 from core.training.runs import FIGURES, RunLog, RunState
 from core.workspace import Workspace
 from tests.ui.driver import (
@@ -28,6 +28,7 @@ from tests.ui.driver import (
     label_many,
     load,
     takes_key,
+    teach_and_read,
     without_copies,
 )
 
@@ -265,20 +266,18 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
         truth = space.gold("label")
         gold = dict(enumerate(np.isin(truth, space.flagged_codes).tolist()))
         ids = {space.image_id(row): row for row in range(space.n_images)}
-        for code in range(3):
-            rows = np.flatnonzero(~space.is_check & (truth == code))[:20]
-            label(space, rows, space.class_names[code], analyst="ann", source="lasso")
+        teach_and_read(space, taught=80, read=[("promise", 90)])  # in the browser each takes half a second
     server.start()
     page = open_page()
     page.get_by_role("button", name="Operating point").click()
     expect(page.get_by_text("The check set is closed")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("read 0 of 100", exact=True)).to_be_visible()
+    expect(page.get_by_text("read 90 of 100", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Open the check set")).to_be_disabled()
     page.get_by_role("button", name="Read check images").click()  # leads to the Check tab
     expect(
-        page.get_by_text(re.compile(r"^0 of \d+ check images read, 0 of them sealed for a promise: read 0 of 100"))
+        page.get_by_text(re.compile(r"^90 of \d+ check images read, 90 of them sealed for a promise: read 90 of 100"))
     ).to_be_visible(timeout=15_000)
-    read_check(page, gold, ids, 120)
+    read_check(page, gold, ids, 30)
     expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=60_000)
     page.get_by_label("By known answers").first.click()
     expect(page.get_by_text("120 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
