@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,10 +31,16 @@ FLAGS = [
 OF_A_LOST_SERVER = ("WebSocket", "websocket", "Failed to load resource", "not connected so cannot send")
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
-    """A workspace with a map and no labels."""
-    folder = tmp_path_factory.mktemp("ui") / "workspace"
+@pytest.fixture(scope="module")
+def prepared(built_once):
+    """A workspace with a map and no labels, for one file of tests: what they open in it no other file sees."""
+    folder = built_once("ui", prepare)
+    shutil.copytree(folder, folder.with_name(PRISTINE), ignore=shutil.ignore_patterns("workspace.lock"))
+    return folder
+
+
+def prepare(folder: Path) -> None:
+    """Build the workspace of the browser tests."""
     with Workspace.create(folder, classes=parse_classes("neutral,footwear*,copyright"), salt="ui") as space:
         manifest = write_demo_images(folder / "images", n_images=N_IMAGES - N_COPIES)
         ingest(space, manifest)
@@ -46,8 +53,6 @@ def prepared(tmp_path_factory):
         for encoder in ("pixels-pca", "msn-demo"):  # the newest is in use
             embed(space, encoder, device="cpu")
             project(space)
-    shutil.copytree(folder, folder.with_name(PRISTINE), ignore=shutil.ignore_patterns("workspace.lock"))
-    return folder
 
 
 @pytest.fixture
