@@ -210,7 +210,7 @@ def test_a_study_is_started_followed_and_downloaded(open_page, server):
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Start the study").click()
     expect(page.get_by_text("The study has started")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text(re.compile(r"\d of 2"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile(r"^\d of 2$"))).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Accuracy with 100 labels")).to_be_visible(timeout=120_000)
     expect(page.get_by_text(re.compile("100 actively chosen labels"))).to_be_visible()
     report = page.get_by_role("button", name="Download report")
@@ -274,11 +274,11 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     page = open_page()
     page.get_by_role("button", name="Operating point").click()
     expect(page.get_by_text("The check set is closed")).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("read 90 of 100", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^read 90 of \d+"))).to_be_visible()
     expect(page.get_by_role("button", name="Open the check set")).to_be_disabled()
     page.get_by_role("button", name="Read check images").click()  # leads to the Check tab
     expect(
-        page.get_by_text(re.compile(r"^90 of \d+ check images read, 90 of them sealed for a promise: read 90 of 100"))
+        page.get_by_text(re.compile(r"^90 of \d+ check images read, 90 of them sealed for a promise: read 90 of"))
     ).to_be_visible(timeout=15_000)
     read_check(page, gold, ids, 30)
     expect(page.get_by_text(re.compile(r"^120 of \d+ check images read, 120 of them sealed"))).to_be_visible(timeout=60_000)
