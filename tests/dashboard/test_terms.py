@@ -20,7 +20,20 @@ from tests.dashboard.loop import EventLoop, Tab
 from tests.ui.driver import teach_and_read
 
 WORDS = ("object", "label", "title", "placeholder")  # parameters of Panel's own widgets that a person reads
-MACHINE = {"name", "css_classes", "stylesheets", "styles", "tags", "view", "place", "tab", "verbs", "sizing_mode", "align"}
+MACHINE = {
+    "name",
+    "entry",
+    "css_classes",
+    "stylesheets",
+    "styles",
+    "tags",
+    "view",
+    "place",
+    "tab",
+    "verbs",
+    "sizing_mode",
+    "align",
+}
 
 
 def said(view) -> Iterator[str]:
