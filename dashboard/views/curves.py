@@ -36,6 +36,7 @@ COUNTS = (
 )
 SHARES = COUNTS[1:3]  # an average over probes has no threshold of its own
 NAMES = {"training": "training labels (optimistic)", "active": "active: your labels", "random": "random labels"}
+RANGE, WHOLE = re.compile(r"\(.*\)"), r'<span class="range">\g<0></span>'  # a range goes to the next line as a whole
 
 
 class CurvesPane(pn.viewable.Viewer):
@@ -150,9 +151,6 @@ class CurvesPane(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
-
-
-RANGE, WHOLE = re.compile(r"\(.*\)"), r'<span class="range">\g<0></span>'  # a range goes to the next line as a whole
 
 
 @cache
