@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from core.intake.ingest import ingest
 from core.labels.classes import parse_classes
 from core.map.project import project
 from core.workspace import Workspace
-from tests.ui.driver import N_IMAGES, PRISTINE, Server, load, undo_all
+from tests.ui.driver import N_IMAGES, Server, load, undo_all
 
 N_COPIES = 3
 FLAGS = [
@@ -34,9 +33,7 @@ OF_A_LOST_SERVER = ("WebSocket", "websocket", "Failed to load resource", "not co
 @pytest.fixture(scope="module")
 def prepared(built_once):
     """A workspace with a map and no labels, for one file of tests: what they open in it no other file sees."""
-    folder = built_once("ui", prepare)
-    shutil.copytree(folder, folder.with_name(PRISTINE), ignore=shutil.ignore_patterns("workspace.lock"))
-    return folder
+    return built_once("ui", prepare)
 
 
 def prepare(folder: Path) -> None:

@@ -22,7 +22,6 @@ from core.workspace import Workspace
 from tests.forked import forking
 
 N_IMAGES = 600
-PRISTINE = "pristine"  # the folder beside the prepared workspace that no server serves
 # Every polygon and box that Chromium sends, so that a test needs no pixel arithmetic; also of a document that comes later,
 # after a lost connection.
 RECORD_SELECTIONS = """() => {
@@ -249,8 +248,8 @@ def load(page: Page, url: str) -> None:
 
 
 def copied(prepared: Path, folder: Path) -> Path:
-    """Copy the workspace as it was prepared: a server may be serving it, and tests have left openings in it."""
-    return shutil.copytree(prepared.with_name(PRISTINE), folder)
+    """Copy the workspace as it was prepared, for a file of tests that serves copies only."""
+    return shutil.copytree(prepared, folder)
 
 
 def undo_all(space: Workspace) -> None:
