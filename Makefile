@@ -34,8 +34,9 @@ $(AXE): tests/ui/axe/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/ui/axe && touch $@; \
 	  else echo "no npm: the browser test by axe-core will be skipped"; fi
 
+# A browser that never answers fails its test after ten minutes instead of holding the run for ever.
 test-ui: setup $(AXE)
-	$(BIN)/python -m pytest -m ui --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m ui --numprocesses 2 --dist loadfile -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 test-wheel:
 	tools/test_wheel.sh

@@ -74,8 +74,11 @@ class Finger:
 
 
 def tap(locator):
-    """Tap when the page is at rest: the tool lifts its finger only once the page has heard of it, and late is a long press."""
-    locator.page.evaluate("() => new Promise(done => requestIdleCallback(() => done()))")
+    """Tap when the page is at rest: the tool lifts its finger only once the page has heard of it, and late is a long press.
+
+    After two seconds at the latest: Chromium may call no page idle after a drag.
+    """
+    locator.page.evaluate("() => new Promise(done => requestIdleCallback(() => done(), { timeout: 2000 }))")
     locator.tap()
 
 
