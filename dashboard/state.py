@@ -141,7 +141,7 @@ class SessionState(param.Parameterized):
         self.param.analyst.constant = self.signed_in
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
         self.param.colour_by.objects = self.shared.colours()
-        missing = missing_for_map(self.workspace)
+        missing = missing_for_map(self.workspace) if self.workspace.has_map else ""  # without a map the stage says it
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)
         self._find_place()

@@ -1,6 +1,7 @@
 """Times as the reader's clock shows them. Imports nothing of ours."""
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -33,6 +34,13 @@ def minute(at: str, zone: str = UTC, *, seconds: bool = False) -> str:
         return at[: 19 if seconds else 16].replace("T", " ") + " UTC"
     found = dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC).astimezone(there)
     return f"{found:%Y-%m-%d %H:%M:%S}" if seconds else f"{found:%Y-%m-%d %H:%M}"
+
+
+def scale(marks: Sequence[str], zone: str) -> list[str]:
+    """Return stored times along a scale, oldest first: to the minute where they lie within two days, else the days."""
+    shown = [minute(at, zone) for at in marks]
+    spread = dt.datetime.fromisoformat(marks[-1]) - dt.datetime.fromisoformat(marks[0]) if marks else dt.timedelta()
+    return shown if spread < dt.timedelta(days=2) else [words[:10] for words in shown]
 
 
 def midnight(day: str, zone: str) -> str:

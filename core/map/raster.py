@@ -49,7 +49,7 @@ class Colouring:
     high: float
     rest: str = ""  # what has no colour of its own, in words; "" leaves the words to the legend
     marks: tuple[str, ...] = ()  # words at even distances along the scale, low to high; () leaves them to the legend
-    marks_are_times: bool = False  # then ISO 8601, UTC: the browser knows the reader's time zone
+    marks_are_times: bool = False  # then ISO 8601, UTC: only a page knows the reader's time zone
 
     def __len__(self) -> int:
         return len(self.codes) if self.kind == ColouringKind.CATEGORICAL else len(self.values)

@@ -11,6 +11,7 @@ from dashboard.actions import Actions
 from dashboard.choices import ColourBy
 from dashboard.state import SessionState
 from dashboard.theme import styled
+from dashboard.times import scale
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
@@ -98,7 +99,7 @@ class Controls(pn.viewable.Viewer):
             margin=0,
             **styled("below-label"),
         )
-        draw_when_shown(self.state, self._draw, ["colouring", "hidden", "kept"])
+        draw_when_shown(self.state, self._draw, ["colouring", "hidden", "kept", "zone"])
 
     def _on_hidden(self, event: Any) -> None:
         self.state.hidden = frozenset(event.new)
@@ -106,14 +107,17 @@ class Controls(pn.viewable.Viewer):
     def _draw(self) -> None:
         space, colour_by = self.state.workspace, self.state.colour_by
         are_classes = colour_by in (ColourBy.LABEL, ColourBy.PREDICTED)  # else a value may have a class's name
+        colouring = self.state.colouring
         ends = COLUMN_ENDS if colour_by in self.state.shared.score_columns() else ENDS.get(colour_by)
+        if colouring.marks_are_times:
+            ends = tuple(scale(colouring.marks, self.state.zone))
         legend = legend_of(
-            self.state.colouring,
+            colouring,
             {c.name: c.key for c in space.classes} if are_classes else {},
             REST.get(colour_by, "not scored"),
             ends,
             space.flagged_names if are_classes else (),
-            self.state.shared.legend_counts(self.state.colouring, self.state.kept),
+            self.state.shared.legend_counts(colouring, self.state.kept),
         )
         self._legend.param.update(**legend, hidden=sorted(self.state.hidden))
 

@@ -14,11 +14,12 @@ from core.filters.conditions import (
     with_condition,
 )
 from core.filters.masks import leaves_sealed_out
-from core.filters.offers import Offer
+from core.filters.offers import Choice, Offer
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName, Tab
 from dashboard.state import SessionState
+from dashboard.times import minute
 from dashboard.views.components.filter_bar import FilterBar, FilterWish, Saved
 
 CHECK_NOTE = "Check ignores filters: its images are read in a fixed random order, or they would prove nothing."
@@ -35,7 +36,7 @@ class FiltersPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._bar = FilterBar(on_wish=lambda wish: self.actions.soon(partial(self._do, wish)), sizing_mode="stretch_width")
-        self.state.param.watch(self._draw, ["filters", "kept", "filters_read", "filter_turn", "tab", "page", "whole"])
+        self.state.param.watch(self._draw, ["filters", "kept", "filters_read", "filter_turn", "tab", "page", "whole", "zone"])
         self.state.param.watch(lambda event: setattr(self._bar, "room", event.new), "room")
         self._bar.room = self.state.room
         self._draw()
@@ -65,8 +66,13 @@ class FiltersPane(pn.viewable.Viewer):
             actions.remove_view(wish.drop, self._show_views)
 
     def _offer(self, offers: list[Offer], views: list[NamedView]) -> None:
-        self._bar.offers = offers
+        self._bar.offers = [self._timed(offer) if offer["form"] == "since" else offer for offer in offers]
         self._show_views(views)
+
+    def _timed(self, offer: Offer) -> Offer:
+        """Return an offer of times with the reader's clock in its words."""
+        choices = [Choice(**choice | {"words": minute(choice["value"], self.state.zone)}) for choice in offer["choices"]]
+        return Offer(**offer | {"choices": choices})
 
     def _show_views(self, views: list[NamedView]) -> None:
         self._bar.views = [Saved(name=view.name, by=f"by {view.analyst}") for view in views]
@@ -78,7 +84,8 @@ class FiltersPane(pn.viewable.Viewer):
         said = "filtering …" if not is_read else f"{n_kept:,} of {counted(n, 'image')}" if state.filters else "all images"
         self._bar.param.update(
             chips=[
-                {"words": one.words, "since": one.parts()[0] if isinstance(one, AddedSince) else ""} for one in state.filters
+                f"added since {minute(one.parts()[0], state.zone)}" if isinstance(one, AddedSince) else one.words
+                for one in state.filters
             ],
             said=said,
             note=self._note(n_kept, is_read=is_read),

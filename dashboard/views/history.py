@@ -19,6 +19,7 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName, What, When
 from dashboard.state import SessionState
+from dashboard.times import minute
 from dashboard.views.components.history_list import Entry, HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
@@ -97,7 +98,7 @@ class HistoryPage(pn.viewable.Viewer):
         self._layout = pn.Column(
             seen, filters, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16, scroll="y-auto"
         )
-        draw_when_shown(self.state, self._draw, ["labels_version"], page=PageName.HISTORY)
+        draw_when_shown(self.state, self._draw, ["labels_version", "zone"], page=PageName.HISTORY)
         draw_when_shown(self.state, self._follow_privacy, ["privacy_view", "reveal"], page=PageName.HISTORY)
 
     def _follow_privacy(self) -> None:
@@ -124,7 +125,7 @@ class HistoryPage(pn.viewable.Viewer):
         tokens = {action.seq: token for action, stands in shown if stands and (token := token_of(action)) is not None}
         bulk = {label.action.seq: label for label in bulk_labels(self.state.workspace, tokens.values())}
         entries = [
-            entry(action, stands, bulk.get(action.seq))
+            entry(action, stands, bulk.get(action.seq), self.state.zone)
             | {"pictures": [space.image_id(row) for row in _some(rows.get(action.target or 0, action.rows))]}
             for action, stands in shown
         ]
@@ -221,16 +222,18 @@ def _grid_token(action: Action) -> str:
     return action.criterion.together or ""
 
 
-def entry(action: Action, stands: bool | None, bulk: BulkLabel | None) -> Entry:
+def entry(action: Action, stands: bool | None, bulk: BulkLabel | None, zone: str) -> Entry:
     """Turn an action into one row of the list.
 
     Args:
         stands: whether a label action stands; None for others.
         bulk: what it gave, if that is a bulk label that stands.
+        zone: the reader's.
     """
     return {
         "seq": action.seq,
         "at": action.at,
+        "when": minute(action.at, zone),
         "who": action.analyst,
         "what": _what(action) + (f"; {bulk.purity.sentence}" if bulk is not None else ""),
         "how": action.source if action.kind == ActionKind.LABEL else "",

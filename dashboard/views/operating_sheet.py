@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def sheet(workspace: Workspace, view: OpeningView, threshold: float | None, *, a
     promised, shown = promised_figures(opened, sample), figures_at(sample, threshold)
     about = [
         ("Workspace", workspace.name),
-        ("Printed", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z (UTC%z)")),
+        ("Printed", minute(datetime.now(UTC).isoformat())),
         ("By", analyst),
         ("Policy", f"{opened.policy or 'all flagged classes'}: {', '.join(opened.flagged_names)}"),
         ("Scores by", f"probe {opened.probe} on encoder {opened.encoder}" if opened.scorer == PROBE else opened.scorer),

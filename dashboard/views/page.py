@@ -121,7 +121,11 @@ class Page:
         verb, class_name = meant(press, self.state.workspace.classes)
         if verb == Verb.REVEAL and not (press.ctrl or press.alt):
             self.state.reveal = press.down
-        if verb is None or not press.down or press.ctrl or press.alt or not self.state.shows(PageName.MAP):
+        if verb is None or not press.down or press.ctrl or press.alt:
+            return
+        if not self.state.shows(PageName.MAP):
+            if verb == Verb.NOTHING:
+                self.actions.forget_error()
             return
         if verb == Verb.KEYS:
             self._key_table.opens += 1
@@ -145,9 +149,11 @@ class Page:
             self._inputs.act(press, verb, class_name)
 
     def _nothing(self) -> None:
-        """Cancel the spot check, or else unpin, or else select nothing: what lies on top goes first."""
+        """Cancel the spot check, or else forget an error, or unpin, or select nothing: what lies on top goes first."""
         if self.state.spot_check is not None:
             self.actions.cancel_spot_check()
+        elif self.state.message_is_error:
+            self.actions.forget_error()
         elif self.state.pinned is not None:
             self.state.pinned = None
         else:

@@ -15,6 +15,7 @@ from dashboard.choices import ColourBy, Order, Room, Tab
 from dashboard.inputs import Inputs
 from dashboard.shared import Shared
 from dashboard.state import SessionState
+from dashboard.times import minute
 from dashboard.views.components.address import AddressBar
 from dashboard.views.components.filter_bar import FilterWish
 from dashboard.views.controls import Controls
@@ -86,7 +87,7 @@ def test_a_filter_is_read_in_a_thread_and_legend_selection_and_bar_follow(tab, s
     actions.read()
     assert state.selected.tolist() == list(range(0, 30, 3))
     assert state.whole.tolist() == list(range(30))
-    assert (bar.said, [chip["words"] for chip in bar.chips], bar.note) == ("100 of 300 images", ["album is 'cats'"], "")
+    assert (bar.said, bar.chips, bar.note) == ("100 of 300 images", ["album is 'cats'"], "")
     assert sum(entry["count"] for entry in legend.entries) == 100
     assert {e["code"]: e["count"] for e in legend.entries} == {
         code: int((space.labels.codes[::3] == code).sum()) for code in (0, 1, -1)
@@ -287,7 +288,14 @@ def test_the_bar_offers_what_there_is_and_takes_chips_away(tab, space):
     ]
     assert {c["words"]: c["n"] for c in offers["Label"]["choices"]}["unlabelled"] == int((space.labels.codes < 0).sum())
     assert {c["value"]: c["n"] for c in offers["album (column)"]["choices"]} == {"cats": 100, "dogs": 100, "birds": 100}
-    assert sum(c["n"] for c in offers["Added since"]["choices"]) == N
+    added = offers["Added since"]["choices"]
+    assert sum(c["n"] for c in added) == N
+    assert all(c["words"] == minute(c["value"]) for c in added)
+    pane._do(FilterWish.model_validate({"add": {"kind": "added", "since": "2026-11-20T23:00:00+00:00"}}))
+    assert pane._bar.chips == ["added since 2026-11-20 23:00 UTC"]
+    state.zone = "Asia/Tokyo"
+    assert pane._bar.chips == ["added since 2026-11-21 08:00"]
+    state.filters = ()
     assert offers["Labelled by"]["choices"] == [{"value": "ann", "words": "ann", "n": space.labels.n_labelled}]
     for wish in ({"kind": "half", "half": "check"}, {"kind": "file", "text": "twin"}, {"kind": "half", "half": "teach"}):
         pane._do(FilterWish.model_validate({"add": wish}))

@@ -1,5 +1,8 @@
 """What the History page lists, for a person who looks for something."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -102,9 +105,14 @@ def test_pictures_of_an_action_come_from_all_over_it_and_an_undo_shows_those_of_
     assert page._list.view == "blurred"
 
 
-def test_times_are_told_in_utc_for_the_browser_to_show_in_the_readers_zone(busy):
-    _, page = open_history(busy)
-    assert [entry["at"] for entry in page._list.entries] == [action.at for action, _ in history(busy)]
+def test_times_are_shown_on_the_readers_clock_once_the_browser_has_told_its_zone(busy):
+    state, page = open_history(busy)
+    found = [action.at for action, _ in history(busy)]
+    assert [entry["when"] for entry in page._list.entries] == [f"{at[:16].replace('T', ' ')} UTC" for at in found]
+    state.zone = "Asia/Tokyo"
+    there = [dt.datetime.fromisoformat(at).astimezone(ZoneInfo("Asia/Tokyo")) for at in found]
+    assert [entry["when"] for entry in page._list.entries] == [f"{at:%Y-%m-%d %H:%M}" for at in there]
+    assert [entry["at"] for entry in page._list.entries] == found
 
 
 def test_a_click_on_a_picture_shows_it_on_the_map_and_a_strange_one_does_nothing(busy):

@@ -102,6 +102,19 @@ def test_a_whole_visit_only_draws_on_the_event_loop(loop, server):
     assert watch.found == []
 
 
+def test_escape_closes_an_error_first_and_then_what_lies_under_it(loop, server):
+    tab = Tab(loop, server)
+    show(tab, pinned=3, message="That failed.", message_is_error=True)
+    key(tab, "Escape")
+    assert (tab.state.message, tab.state.pinned) == ("", 3)
+    key(tab, "Escape")
+    assert tab.state.pinned is None
+    show(tab, page=PageName.HISTORY, message="That failed.", message_is_error=True)
+    key(tab, "Escape")
+    assert tab.state.message == ""
+    tab.close()
+
+
 def follow_runs(tab, folder):
     """See a training run and a study while their files grow."""
     log = RunLog(folder / "training", {"batch_size": 10}, out=folder / "m.safetensors")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.times import known, midnight, minute
+from dashboard.times import known, midnight, minute, scale
 from dashboard.views.components.time_zone import TimeZone
 
 AT = "2026-07-01T22:30:15.123456+00:00"
@@ -24,6 +24,12 @@ def test_without_a_known_zone_a_time_is_of_utc_and_says_so():
 def test_a_day_of_utc_begins_on_the_readers_clock():
     assert midnight("2026-07-01", "Asia/Kolkata") == "05:30"
     assert midnight("2026-07-01", "UTC") == "00:00"
+
+
+def test_times_along_a_scale_are_minutes_within_two_days_and_days_of_the_reader_beyond():
+    assert scale([AT, "2026-07-02T22:30:15+00:00"], "Europe/Paris") == ["2026-07-02 00:30", "2026-07-03 00:30"]
+    assert scale([AT, "2026-07-04T22:30:15+00:00"], "Europe/Paris") == ["2026-07-02", "2026-07-05"]
+    assert scale([], "Europe/Paris") == []
 
 
 @pytest.mark.parametrize("strange", ["../../etc/passwd", "/etc/passwd", "x" * 65, "", 3, None, "Europe/Par is"])

@@ -72,8 +72,7 @@ export function render({ model, el }) {
     if (!scale.colours) return;
     add(ramp, "div", "bar").style.setProperty("--colours", scale.colours.join(","));
     const ends = add(ramp, "div", "ends");
-    const days = (new Date(scale.marks.at(-1)) - new Date(scale.marks[0])) / 86_400_000;
-    for (const mark of scale.marks) add(ends, "span", "", scale.are_times ? localTime(mark, days < 2 ? "minute" : "day") : mark);
+    for (const mark of scale.marks) add(ends, "span", "", mark);
     const missing = add(ramp, "div", "missing");
     add(missing, "span", "swatch").style.setProperty("--class-colour", scale.missing);
     add(missing, "span", "name", scale.missing_name);

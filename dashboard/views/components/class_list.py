@@ -27,7 +27,6 @@ class Scale(TypedDict, total=False):
 
     colours: list[str]  # from low to high
     marks: list[str]  # words at even distances along it, low to high
-    are_times: bool  # ISO 8601, UTC, to be shown in the reader's time zone
     missing: str  # colour of images without a value
     missing_name: str
 
@@ -46,7 +45,7 @@ class ClassList(pn.custom.JSComponent):
     scale: Scale = param.Dict(default={}, doc="Instead of entries.")
     hidden = param.List(default=[], item_type=int, doc="Codes that are off.")
 
-    _esm = source("times.js", "class_list.js")
+    _esm = source("class_list.js")
     _stylesheets = [source("class_list.css")]
 
 
@@ -73,7 +72,6 @@ def legend_of(
         scale = Scale(
             colours=list(colouring.palette),
             marks=list(ends or colouring.marks or figures),
-            are_times=colouring.marks_are_times,
             missing=colouring.unlabelled,
             missing_name=colouring.rest or rest,
         )

@@ -95,7 +95,7 @@ export function render({ model, el }) {
       for (const choice of of.choices) {
         const box = make("input"), line = make("label", "choice");
         Object.assign(box, { type: "radio", name: "choice", value: choice.value });
-        line.append(box, make("span", "", localTime(choice.value)), make("small", "", choice.n.toLocaleString("en")));
+        line.append(box, make("span", "", choice.words), make("small", "", choice.n.toLocaleString("en")));
         fields.append(line);
       }
       const at = make("input");
@@ -174,7 +174,7 @@ export function render({ model, el }) {
   const drawChips = () => {
     const at = [...chips.querySelectorAll("button")].indexOf(el.getRootNode().activeElement);
     chips.replaceChildren(...model.chips.map((chip, place) => {
-      const item = make("li"), words = chip.since ? `added since ${localTime(chip.since)}` : chip.words, remove = make("button", "", words);
+      const item = make("li"), words = chip, remove = make("button", "", words);
       remove.append(make("span", "cross", "×"));
       remove.setAttribute("aria-label", `Remove the filter: ${words}`);
       remove.title = "Remove this filter";

@@ -14,13 +14,6 @@ from dashboard.messages import Message
 from dashboard.views.components.source import source
 
 
-class Chip(TypedDict):
-    """A filter that is on."""
-
-    words: str
-    since: str  # ISO 8601 of what the words leave to the reader's time zone; "" for none
-
-
 class Saved(TypedDict):
     """A named view."""
 
@@ -53,7 +46,7 @@ class FilterWish(Message):
 class FilterBar(pn.custom.JSComponent):
     """Chips are removed by a click, or by Delete on them."""
 
-    chips: list[Chip] = param.List(default=[], item_type=dict, doc="The filters that are on, in their order.")
+    chips: list[str] = param.List(default=[], item_type=str, doc="The filters that are on, in words and in their order.")
     said: str = param.String(doc="How many images pass, or that they are being found.")
     note: str = param.String(doc="What there is to know about the filters now; '' for nothing.")
     offers: list[Offer] = param.List(default=[], item_type=dict, doc="The filters there are; [] before they were asked for.")
@@ -63,7 +56,7 @@ class FilterBar(pn.custom.JSComponent):
     on_wish: Callable[[FilterWish], None] = param.Parameter(doc="Called with what a person did.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_wish": None}  # stays in Python
-    _esm = source("parts.js", "times.js", "filter_bar.js")
+    _esm = source("parts.js", "filter_bar.js")
     _stylesheets = [source("filter_bar.css")]
 
     def _handle_msg(self, msg: object) -> None:

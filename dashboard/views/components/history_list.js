@@ -48,7 +48,7 @@ export function render({ model, el }) {
       cell(row, entry.seq, "seq");
       const strip = cell(row, "", "pictures");
       for (const id of entry.pictures) strip.append(picture(id, entry.seq));
-      const when = make("time", "", localTime(entry.at));
+      const when = make("time", "", entry.when);
       when.dateTime = when.title = entry.at;
       cell(row, "", "when").append(when);
       for (const name of ["who", "what", "how", "state"]) cell(row, entry[name], name);

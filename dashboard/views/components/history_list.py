@@ -18,7 +18,8 @@ class Entry(TypedDict):
     """One action, as the list shows it."""
 
     seq: int
-    at: str  # ISO 8601, UTC; shown in the reader's time zone
+    at: str  # ISO 8601, UTC
+    when: str  # the same on the reader's clock
     who: str
     what: str
     how: str
@@ -53,7 +54,7 @@ class HistoryList(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_verb": None, "on_picture": None}  # stay in Python
 
-    _esm = source("times.js", "parts.js", "history_list.js")
+    _esm = source("parts.js", "history_list.js")
     _stylesheets = [source("history_list.css")]
 
     def _handle_msg(self, msg: object) -> None:
