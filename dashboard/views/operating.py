@@ -24,9 +24,9 @@ from core.evidence.sentences import (
     what_more_would_buy,
 )
 from core.evidence.subject import PROBE, Subject
-from core.evidence.threshold import Sample, figures_at, nearest_to, threshold_for_precision, threshold_for_recall
+from core.evidence.threshold import Sample, figures_at, threshold_for_precision, threshold_for_recall
 from core.labels.policies import policies
-from core.wording import signed, target
+from core.wording import target
 from dashboard.actions import Actions
 from dashboard.choices import PageName, Tab
 from dashboard.documents import one_message
@@ -35,7 +35,6 @@ from dashboard.state import SessionState
 from dashboard.theme import css
 from dashboard.views.components.ask import Ask
 from dashboard.views.components.fold import Fold
-from dashboard.views.components.gallery import Gallery, Tile
 from dashboard.views.components.printed import Printed
 from dashboard.views.components.steps import Steps
 from dashboard.views.echoes import Echoes
@@ -45,6 +44,7 @@ from dashboard.views.operating_check import CheckColumn
 from dashboard.views.operating_details import CostsTab, classes_html
 from dashboard.views.operating_points import PointsColumn
 from dashboard.views.operating_sheet import sheet
+from dashboard.views.operating_sides import BothSides
 from dashboard.views.operating_words import (
     SIDE,
     average_precision,
@@ -65,9 +65,7 @@ STEP_TERMS = {  # the term of each step's title
     StepKey.CHOOSE: "threshold",
     StepKey.EXPORT: "bundle",
 }
-NEAR = 5  # pictures shown on each side of the threshold
 BEYOND = 0.2  # of the scores' span that may still be typed beyond them: all or nothing is reviewed
-GALLERY_HEIGHT = 112  # px
 PATH_WIDTH = 290  # px
 SETTLE = 0.2  # s after the last move: then the other widgets and the pictures follow; charts and words follow at once
 
@@ -157,19 +155,10 @@ class OperatingPage(pn.viewable.Viewer):
 
     def _handle_column(self) -> pn.Column:
         self._outcome = words(margin=(0, 8), sheets=["operating"])
-        self._above, self._below = (
-            Gallery(
-                view=self.state.privacy_view, empty="", tile_size=56, sizing_mode="stretch_width", height=GALLERY_HEIGHT,
-                margin=(0, 4),
-            )
-            for _ in range(2)
-        )  # fmt: skip
+        self._sides = BothSides(state=self.state)
         self._column = pn.Column(
             self._outcome,
-            words("<p class='over'>Just above the threshold: reviewed</p>", margin=(4, 8, 0, 8), sheets=["operating"]),
-            self._above,
-            words("<p class='over'>Just below: left up</p>", margin=(0, 8), sheets=["operating"]),
-            self._below,
+            self._sides,
             width=SIDE + 16,
             margin=(0, 4),
             visible=False,
@@ -493,26 +482,7 @@ class OperatingPage(pn.viewable.Viewer):
         view, threshold = self._view, self._threshold
         if self.state.page != "operating" or view is None or threshold is None:
             return
-        if view.opened is None or view.scores is None or view.sample is None:
-            return
-        space = self.state.workspace
-        # Sealed images that are still to be read blind are not shown beside their score.
-        free = ~(space.sealed & ~space.evidence())[: len(view.scores)]
-        for gallery, above in ((self._above, True), (self._below, False)):
-            near = nearest_to(threshold, view.scores, view.sample.pool, free, NEAR, above=above)
-            gallery.param.update(
-                tiles=[self._tile(row, view.opened.as_given(float(view.scores[row]))) for row in near.tolist()],
-                total=len(near),
-                view=self.state.privacy_view,
-                reveal=self.state.reveal,
-            )
-
-    def _tile(self, row: int, score: float) -> Tile:
-        space = self.state.workspace
-        code = int(space.labels.codes[row])
-        label, colour = ("", "") if code < 0 else (space.classes[code].name, space.classes[code].colour)
-        text = f"{label or 'unlabelled'}, score {signed(score)}"
-        return {"row": row, "id": space.image_id(row), "label": label, "colour": colour, "text": text}
+        self._sides.draw(view, threshold)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -6,12 +6,14 @@ from functools import partial
 from types import SimpleNamespace
 
 import panel as pn
+import panel.io.server
 import param
 import pytest
 from bokeh.document import Document
 from bokeh.models import Column, ColumnDataSource, Div, LinearAxis, TextInput, WheelZoomTool
 from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
+from panel.io.resources import Resources
 from panel.io.state import set_curdoc
 
 from dashboard.adaptations import adapt_panel
@@ -188,6 +190,29 @@ def test_new_text_of_a_pane_is_sent_alone(page):
 class Fields(param.Parameterized):
     a = param.Integer(1)
     b = param.Integer(2)
+
+
+def test_scripts_and_styles_are_worked_out_once_for_all_pages_and_are_those_that_panel_works_out():
+    adapt_panel()
+    at = Resources("server", root_url="/desk/")
+    first, second = (panel.io.server.bundle_resources([Div(text=words)], at) for words in ("one", "two"))
+    assert first is second
+    elsewhere = panel.io.server.bundle_resources([Div()], Resources("server", root_url="/other/"))
+    assert elsewhere is not first
+    fresh = panel.io.server.bundle_resources.__wrapped__([Div(text="three")], at)
+    assert (first.js_files, first.css_files, first.js_raw, first.css_raw) == (
+        fresh.js_files, fresh.css_files, fresh.js_raw, fresh.css_raw,
+    )  # fmt: skip
+
+
+def test_what_is_put_on_a_page_is_not_searched_for_panes_to_link(monkeypatch):
+    adapt_panel()
+    searched, room = [], pn.Column()
+    root = room.get_root(Document())
+    monkeypatch.setattr(pn.Column, "select", lambda self, *_: searched.append(self) or [])
+    room.append(pn.pane.HTML("new"))
+    assert len(root.children) == 1
+    assert searched == []
 
 
 def test_what_param_sets_together_is_heard_together_and_given_back():
