@@ -1,30 +1,20 @@
 """How Panel (1.9), param and Bokeh are changed: what they send comes in order, and a label costs a window less time."""
 
-import functools
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
-import panel as pn
 import panel.io.document
-import panel.io.server
-from bokeh.core.has_props import HasProps
-from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
-from bokeh.embed.bundle import Bundle
 from bokeh.model import Model
-from bokeh.resources import Resources
-from bokeh.settings import settings
 from panel.io.document import with_lock
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Reactive, Syncable
-from panel.viewable import Viewable
 from param.parameterized import Parameters, Undefined
 
 from dashboard.documents import locked_session, one_message, queue
-
-_CONSTANTS = {type(None), bool, int, float, str}  # kinds of defaults that nobody can change
+from dashboard.page_cost import work_out_once
 
 
 def adapt_panel() -> None:
@@ -35,10 +25,7 @@ def adapt_panel() -> None:
         _spare_the_design()
         _send_only_the_text()
         _read_what_is_set()
-        _bundle_once()
-        _forgo_links()
-        settings.perform_error_diagnostics.set_value(False)  # Panel asks models for what they may lack: a search for like names
-        _remember_defaults()
+        work_out_once()
 
 
 def _lock_what_follows() -> None:
@@ -127,57 +114,3 @@ def _read_what_is_set() -> None:
         return restored
 
     Parameters._update = update
-
-
-def _bundle_once() -> None:
-    """Work out the scripts and stylesheets of a page once: they are those of every page."""
-    bundle = panel.io.server.bundle_resources
-    known: dict[Hashable, Bundle] = {}
-
-    @wraps(bundle)
-    def bundle_resources(roots: Sequence[Model], resources: Resources, **options: Any) -> Bundle:
-        place = resources.mode, resources.root_url, pn.state.rel_path, *options.items()
-        if place not in known:
-            known[place] = bundle(roots, resources, **options)
-        return known[place]
-
-    panel.io.server.bundle_resources = bundle_resources
-
-
-def _forgo_links() -> None:
-    """Do not search a page for panes to link each time that something is put on it: they are of kinds that no page has."""
-    hooks = Viewable._preprocessing_hooks
-    hooks[:] = [
-        hook for hook in hooks if hook.__name__ not in ("link_param_method", "link_axes", "find_links", "setup_js_callbacks")
-    ]
-
-
-def _remember_defaults() -> None:
-    """Work out the defaults of a model's class once.
-
-    Bokeh copies and validates a property's default each time that it is read, and reads all of them to walk or to send a model:
-    a quarter of the time that a page took to build.
-    """
-    work_out = PropertyDescriptor._get_default
-    known: dict[tuple[type[HasProps], str], Any] = {}
-
-    @wraps(work_out)
-    def get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
-        name = self.name
-        if name in (obj.themed_values() or ()):
-            return work_out(self, obj)
-        own = obj._unstable_default_values
-        if name in own:
-            return own[name]
-        place = type(obj), name
-        if place in known:
-            return known[place]
-        value = work_out(self, obj)
-        if type(value) in _CONSTANTS and name not in own:
-            known[place] = value
-        return value
-
-    PropertyDescriptor._get_default = get_default
-    once_a_class: Any = functools.cache(HasProps._overridden_defaults.__func__)
-    HasProps._overridden_defaults = classmethod(once_a_class)
-    HasProps.themed_values = lambda self: self.__dict__.get("__themed_values__")  # Bokeh raises and catches an error for most

@@ -9,6 +9,7 @@ What every page shows is drawn once for all of them, and each gets a copy.
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import holoviews as hv
@@ -159,9 +160,13 @@ class Chart:
     def copy(self) -> "Chart":
         """Return a chart that looks the same and changes by itself; HoloViews takes four times as long to draw another."""
         twin = copy.copy(self)
-        twin._models = copied(self.figure)
+        twin._models = self._pattern.copy()
         twin.figure = twin._models[self.figure.id]
         return twin
+
+    @cached_property
+    def _pattern(self) -> "Pattern":
+        return Pattern(self.figure)
 
     def source(self, layer: str) -> ColumnDataSource:
         """Return what a layer is drawn from."""
@@ -207,19 +212,25 @@ class Chart:
         return span
 
 
-def copied(model: Model) -> dict[str, Any]:
-    """Return a copy of a model and of all that it refers to, each by the id of the original."""
-    new_ids = {part.id: make_id() for part in model.references()}
+class Pattern:
+    """A model and all that it refers to as they are now, to be copied."""
 
-    def renamed(rep: Any) -> Any:
-        if isinstance(rep, dict):
-            return {key: new_ids.get(value, value) if key == "id" else renamed(value) for key, value in rep.items()}
-        return [renamed(part) for part in rep] if isinstance(rep, list | tuple) else rep
+    def __init__(self, model: Model) -> None:
+        self._ids = [part.id for part in model.references()]
+        self._written = Serializer().serialize(model)
 
-    written = Serializer().serialize(model)
-    twin = Deserializer().deserialize(Serialized(renamed(written.content), written.buffers))
-    parts = {part.id: part for part in twin.references()}
-    return {old: parts[new] for old, new in new_ids.items()}
+    def copy(self) -> dict[str, Any]:
+        """Return copies of the model and of all that it refers to, each by the id of the original."""
+        new_ids = {old: make_id() for old in self._ids}
+
+        def renamed(rep: Any) -> Any:
+            if isinstance(rep, dict):
+                return {key: new_ids.get(value, value) if key == "id" else renamed(value) for key, value in rep.items()}
+            return [renamed(part) for part in rep] if isinstance(rep, list | tuple) else rep
+
+        twin = Deserializer().deserialize(Serialized(renamed(self._written.content), self._written.buffers))
+        parts = {part.id: part for part in twin.references()}
+        return {old: parts[new] for old, new in new_ids.items()}
 
 
 def room_for(values: np.ndarray, *, share: float = 0.1) -> Extent:

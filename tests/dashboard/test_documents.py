@@ -10,7 +10,7 @@ import panel.io.server
 import param
 import pytest
 from bokeh.document import Document
-from bokeh.models import Column, ColumnDataSource, Div, LinearAxis, TextInput, WheelZoomTool
+from bokeh.models import Column, Div
 from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
 from panel.io.resources import Resources
@@ -153,27 +153,6 @@ def test_what_the_server_changes_does_not_come_back_as_a_change_of_the_browser(w
     typed = {"events": [{"kind": "ModelChanged", "model": old.ref, "attr": "text", "new": "typed"}]}
     do(window, lambda: window.document.apply_json_patch(typed, setter=window.session))
     assert heard == ["typed"]
-
-
-@pytest.mark.parametrize("kind", [Div, Column, ColumnDataSource, LinearAxis, TextInput, WheelZoomTool])
-def test_remembered_defaults_are_those_that_bokeh_works_out(kind):
-    adapt_panel()
-    first, again = kind(), kind()
-    plain = 0
-    for name in sorted(kind.properties() - {"id"}):
-        worked_out = kind.lookup(name).property.themed_default(kind, name, None)
-        if worked_out is None or isinstance(worked_out, bool | int | float | str):
-            plain += 1
-            assert (getattr(first, name), getattr(again, name)) == (worked_out, worked_out), name
-    assert plain > 1
-
-
-def test_a_remembered_default_gives_way_to_a_value():
-    adapt_panel()
-    first, second = Div(), Div()
-    assert first.text == second.text == ""
-    first.text = "new"
-    assert (first.text, second.text, Div().text) == ("new", "", "")
 
 
 def test_new_text_of_a_pane_is_sent_alone(page):
