@@ -65,7 +65,7 @@ KEYS: dict[Verb, Key] = {
     Verb.CLUSTER: Key("G", "select the whole cluster of the pinned or enlarged picture, or of the selection", "Map page", "g"),
     Verb.ROOM: Key("F", "room for the pictures, for the map, for both; so do the buttons above the map", "Map page", "f"),
     Verb.NOTHING: Key(
-        "Esc", "close (an error, too), cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"
+        "Esc", "close, cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"
     ),
     Verb.KEYS: Key("?", "show this table", "Map page", "?"),
 }

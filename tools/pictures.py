@@ -37,7 +37,7 @@ THEMES = ("light", "dark")
 NOTICES = ((0.55, 0.72), (0.99, 0.72), (0.99, 0.99), (0.55, 0.99), (0.55, 0.72))  # where the demo's lie, in shares of the map
 PATIENCE = 120_000  # ms
 REST = 2_500  # ms until what follows a click has been drawn
-STEPS_SHOWN = 120  # of the run on the Training page
+ROWS_SHOWN = 7  # of the run on the Training page, so that its charts have lines
 PAGES = {
     "Operating point": "Details",
     "Training": "Encoders",
@@ -210,12 +210,9 @@ def take_training(camera: Camera, folder: Path, url: str) -> None:
         run = subprocess.Popen([sys.executable, "-m", "dashboard", *command], cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
             turn_to(page, "Training")
-            running = page.get_by_text(r"running").filter(visible=True)
-            steps = 0
-            while steps < STEPS_SHOWN:
+            while not any(log.read_text().count("\n") > ROWS_SHOWN for log in folder.glob("training/*/metrics.csv")):
                 page.wait_for_timeout(REST)
-                words = running.first.inner_text() if running.count() else ""
-                steps = int(words.partition("step ")[2].split()[0].replace(",", "")) if "step " in words else 0
+            page.wait_for_timeout(2 * REST)
             camera.save(page, "training")
         finally:
             run.terminate()

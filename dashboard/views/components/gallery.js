@@ -204,7 +204,10 @@ export function render({ model, el }) {
     });
     const keep = new Set(wanted);
     for (const [row, tile] of tiles) if (!keep.has(tile)) tiles.delete(row);
-    if (!keep.has(hovered)) hovered = null;
+    if (hovered && !keep.has(hovered)) {  // a tile that goes away does not hear the mouse leave
+      hovered = null;
+      look(-1);
+    }
     grid.querySelector(".band")?.remove();
     const same = wanted.length === grid.children.length && wanted.every((tile, i) => tile === grid.children[i]);
     if (!same) {

@@ -125,6 +125,7 @@ export function render({ model, el, view }) {
     const alt = entry?.label ? `image labelled ${entry.label}, ${model.view}` : `image to label, ${model.view}`;
     const isHere = large.show(current, model, alt, near, picture.classList.contains("real"));
     markBusy();
+    tools.hidden = !current && !dialog.open;  // nothing to enlarge; what is enlarged can be closed
     if (!isHere) return;
     words.innerHTML = entry ? `<div>${entry.html}</div><div>${model.html}</div>` : `<div>${model.rest}</div>`;
     el.dataset.place = at;
@@ -203,6 +204,7 @@ export function render({ model, el, view }) {
     el.prepend(desk);
     picture.classList.remove("real");
     enlarge.textContent = "Enlarge";
+    tools.hidden = !now().current;
     zoom.hidden = true;
     if (dialog.open) dialog.close();
     enlarge.focus();
