@@ -64,9 +64,7 @@ KEYS: dict[Verb, Key] = {
     Verb.SHRINK: Key("-", "shrink the selection by its images nearest to others on the map", "Map page", "-"),
     Verb.CLUSTER: Key("G", "select the whole cluster of the pinned or enlarged picture, or of the selection", "Map page", "g"),
     Verb.ROOM: Key("F", "room for the pictures, for the map, for both; so do the buttons above the map", "Map page", "f"),
-    Verb.NOTHING: Key(
-        "Esc", "close, cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"
-    ),
+    Verb.NOTHING: Key("Esc", "close, cancel, unpin, or select nothing: what lies on top goes first", "Map page", "escape"),
     Verb.KEYS: Key("?", "show this table", "Map page", "?"),
 }
 BY_KEY = {entry.key: verb for verb, entry in KEYS.items()}
