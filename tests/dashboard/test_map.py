@@ -424,7 +424,7 @@ def test_the_legend_of_values_is_a_scale():
     legend = legend_of(Colouring(ColouringKind.CONTINUOUS, empty, values, PALETTE, "#999999", (), -5, 5), {}, "not scored")
     assert legend["entries"] == []
     missing = {"missing": "#999999", "missing_name": "not scored"}
-    assert legend["scale"] == {"colours": list(PALETTE), "marks": ["≤ -5", "0", "≥ 5"], "are_times": False, **missing}
+    assert legend["scale"] == {"colours": list(PALETTE), "marks": ["≤ -5", "0", "≥ 5"], **missing}
 
 
 def test_messages_of_the_components_reach_their_callbacks_and_the_models_build():
