@@ -52,9 +52,9 @@ PAGE = """<!doctype html>
 <form method="post" action="">
 <h1>Lassoscope</h1>
 <label for="username">Your name, as saved with your labels</label>
-<input id="username" name="username" value="{name}" maxlength="{longest}" autocomplete="username" required autofocus>
+<input id="username" name="username" value="{name}" maxlength="{longest}" autocomplete="username" required {at_name}>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
+<input id="password" name="password" type="password" autocomplete="current-password" required {at_password}>
 {alert}
 <button type="submit">Log in</button>
 </form>
@@ -258,7 +258,9 @@ class LoginHandler(RequestHandler):
         theme = self.get_cookie(THEME_COOKIE, "")
         theme = "dark" if theme == "dark" else "light"
         alert = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
-        self.finish(PAGE.format(style=tokens() + css("login"), theme=theme, name=name, longest=LONGEST_NAME, alert=alert))
+        focus = {"at_name": "", "at_password": "autofocus"} if name else {"at_name": "autofocus", "at_password": ""}
+        style = tokens() + css("login")
+        self.finish(PAGE.format(style=style, theme=theme, name=name, longest=LONGEST_NAME, alert=alert, **focus))
 
 
 class LogoutHandler(RequestHandler):

@@ -48,7 +48,11 @@ COMPONENTS: dict[str, Any] = {
     # The steppers of number fields have no name for a screen reader; the arrow keys do the same.
     "MuiInputAdornment": {"styleOverrides": {"root": {"& .MuiIconButton-sizeSmall": {"display": "none"}}}},
     # Every field's name stands on its border, filled or not: Material leaves it inside where a value comes later.
-    "MuiInputLabel": {"defaultProps": {"shrink": True}},
+    # The border is notched there; a select with chips would paint the page's colour below its name, also on a card.
+    "MuiInputLabel": {
+        "defaultProps": {"shrink": True},
+        "styleOverrides": {"root": {"&&": {"backgroundColor": "transparent"}}},
+    },
     "MuiOutlinedInput": {"defaultProps": {"notched": True}},
     # The bar below the header, while a model is fitted; and the page's name as its one heading of the first level.
     "MuiLinearProgress": {"defaultProps": {"aria-label": "Learning from the labels"}},

@@ -332,6 +332,14 @@ def test_a_password_is_not_tried_without_end_and_the_right_one_comes_in_elsewher
         assert site.log_in("ann", Cookie=known).status == 303  # a browser that has been here before
 
 
+def test_the_cursor_stands_where_the_visitor_goes_on(site):
+    def focused(answer):
+        return re.findall(r'<input id="(\w+)"[^>]* autofocus>', answer.text)
+
+    assert focused(site.ask("/login")) == focused(site.log_in("", PASSWORD)) == ["username"]
+    assert focused(site.log_in("ann", "a slip")) == ["password"]
+
+
 def test_a_large_form_is_turned_away_before_it_is_read(site):
     with socket.create_connection(("127.0.0.1", site.port), timeout=120) as line:
         line.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
