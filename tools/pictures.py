@@ -149,6 +149,10 @@ def turn_to(page: Page, heading: str) -> None:
         return
     page.get_by_role("tab", name=heading, exact=True).click()
     if heading == "Clusters":
+        page.wait_for_timeout(REST)
+        find = page.get_by_role("button", name="Find clusters")
+        if find.is_visible():  # nobody has yet
+            find.click()
         seen(page.get_by_text("Copyright notices"))
     else:
         seen(page.locator('.picture[aria-busy="false"] img:not([src$="/"])'))
