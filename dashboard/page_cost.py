@@ -10,7 +10,7 @@ import bokeh.document.document
 import panel as pn
 import panel.io.server
 from bokeh.core.has_props import HasProps
-from bokeh.core.property.bases import Property
+from bokeh.core.property.bases import Property, validation_on
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueDict, PropertyValueList, PropertyValueSet
 from bokeh.core.serialization import Serializer
@@ -111,19 +111,6 @@ def _spare_copies() -> None:
     Syncable._init_params = _synced_values
 
 
-def _tag_once() -> None:
-    """Tag a component's data alone: Panel walks all that lies in it, and what lies in that, where each has its tag already."""
-    tag_all = ReactiveCustomBase._patch_datamodel_ref.__func__
-
-    def tag(cls: type[ReactiveCustomBase], model: Model, ref: str) -> None:
-        if not isinstance(model, DataModel):
-            tag_all(cls, model, ref)
-        elif (text := f"__ref:{ref}") not in model.tags:
-            model.tags.append(text)
-
-    ReactiveCustomBase._patch_datamodel_ref = classmethod(tag)
-
-
 def _only_reading(method: Callable[..., Any], *, reading: bool = True) -> Callable[..., Any]:
     @wraps(method)
     def read(*args: Any, **kwargs: Any) -> Any:
@@ -143,6 +130,19 @@ def _synced_values(self: Syncable) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _tag_once() -> None:
+    """Tag a component's data alone: Panel walks all that lies in it, and what lies in that, where each has its tag already."""
+    tag_all = ReactiveCustomBase._patch_datamodel_ref.__func__
+
+    def tag(cls: type[ReactiveCustomBase], model: Model, ref: str) -> None:
+        if not isinstance(model, DataModel):
+            tag_all(cls, model, ref)
+        elif (text := f"__ref:{ref}") not in model.tags:
+            model.tags.append(text)
+
+    ReactiveCustomBase._patch_datamodel_ref = classmethod(tag)
+
+
 def _remember_defaults() -> None:
     """Work out the defaults of a model's class once.
 
@@ -151,7 +151,7 @@ def _remember_defaults() -> None:
     """
     work_out = PropertyDescriptor._get_default
     known: dict[tuple[type[HasProps], str], Any] = {}
-    containers: dict[tuple[type[HasProps], str], Any] = {}  # each object gets its own
+    containers: dict[tuple[type[HasProps], str], type] = {}  # kinds of empty ones: each object gets its own
 
     @wraps(work_out)
     def get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
@@ -165,17 +165,15 @@ def _remember_defaults() -> None:
         if place in known:
             return known[place]
         if place in containers:
-            pattern = containers[place]
-            value = type(pattern)(pattern)
+            own[name] = value = containers[place]()
             value._register_owner(obj, self)
-            own[name] = value
             return value
         value = work_out(self, obj)
         if name not in own:
             if type(value) in _CONSTANTS:
                 known[place] = value
         elif type(value) in _CONTAINERS and not value:
-            containers[place] = type(value)()
+            containers[place] = type(value)
         return value
 
     PropertyDescriptor._get_default = get_default
@@ -212,7 +210,7 @@ def _remember_what_is_valid() -> None:
         elif (kind, value) in known:
             return value
         prepared = prepare(self, owner, name, value, hint=hint)
-        if prepared is value and len(known) < _N_VALID and not self.assertions:
+        if prepared is value and validation_on() and len(known) < _N_VALID and not self.assertions:
             known.add((kind, value))
         return prepared
 

@@ -6,6 +6,7 @@ import panel_material_ui as pmui
 import pytest
 from bokeh.core.has_props import HasProps, Local, _default_resolver
 from bokeh.core.properties import Bool, Dict, Either, Int, List, Nullable, Percent, String
+from bokeh.core.property.validation import validate
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.model import DataModel
@@ -69,6 +70,11 @@ def test_what_was_valid_once_lets_nothing_pass_that_is_not():
     for name, wrong in (("flag", 1), ("flag", 1.0), ("share", 1.5), ("share", "1"), ("mixed", "a"), ("mixed", None)):
         with pytest.raises(ValueError, match=f"failed to validate .*{name}"):
             setattr(owner, name, wrong)
+    with validate(False):
+        owner.share = 7
+    owner.share = None
+    with pytest.raises(ValueError, match="share"):
+        owner.share = 7
     assert Div(text="a", width=10).width == 10
     with pytest.raises(ValueError, match="width"):
         Div(width=-10)
