@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 import param
+from bokeh.plotting import figure
 
 from core.probe.offered import WITHOUT_COLUMN
 from core.probe.strategies import STRATEGIES
@@ -54,6 +56,15 @@ EVERY_TOLD = {
 }
 FIELD_MARGIN = (8, 8, 0, 8)
 FIELD = 292  # px; four fields in a row at 1280
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the page shows of a study: its words as HTML, its charts, the rows of its table."""
+
+    words: str
+    charts: list[figure]
+    rows: list[tuple[str | int, ...]]
 
 
 class ExperimentPage(pn.viewable.Viewer):
@@ -210,13 +221,13 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         if self._run.value is None:
-            self._words.object = NOTHING if self._gold.options else ""
+            self._words.object, self._drawn = NOTHING if self._gold.options else "", ()
             return
         run = self._runs[self._run.value]
         beside = None if self._beside.value in (None, self._run.value) else self._runs[self._beside.value]
         if isinstance(run, BrokenRun):  # it broke while it was shown; the next refresh of the list drops it
             self._words.object = html.escape(run.reason)
-            self._charts.objects, self._every.visible = [], False
+            self._charts.objects, self._every.visible, self._drawn = [], False, ()
             self._save.withdraw()
             return
         beside = None if isinstance(beside, BrokenRun) else beside
@@ -228,17 +239,31 @@ class ExperimentPage(pn.viewable.Viewer):
             self._save.offer("label-efficiency.html", run.folder, lambda: write_report(run).read_bytes())
         else:
             self._save.announce()
-        state = ""
-        if not run.finished:
-            state = "running" if self.state.studying else "not finished: start it with the same settings to continue"
-            state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}. {UNFINISHED}</p>"
-        self._words.object = explained(state + findings_html(run))
-        self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in study_figures(run, beside)] if run.results else []
-        self._every.visible = bool(run.results)
-        self._every.objects = [table(EVERY_ROW, every_row(run), told=EVERY_TOLD)] if run.results else []
+        # charts take a second and more: made on the event loop, they would keep every window waiting
+        self.actions.fetch(partial(_found, run, beside, studying=self.state.studying), partial(self._show, now))
+
+    def _show(self, now: tuple[Any, ...], found: _Found) -> None:
+        if now != self._drawn:  # another study has been chosen since
+            return
+        self._words.object = found.words
+        self._charts.objects = [pn.pane.Bokeh(chart, margin=8) for chart in found.charts]
+        self._every.visible = bool(found.rows)
+        self._every.objects = [table(EVERY_ROW, found.rows, told=EVERY_TOLD)] if found.rows else []
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _found(run: Experiment, beside: Experiment | None, *, studying: bool) -> _Found:
+    state = ""
+    if not run.finished:
+        state = "running" if studying else "not finished: start it with the same settings to continue"
+        state = f"<p><b>{run.done} of {run.total}</b> tasks done, {state}. {UNFINISHED}</p>"
+    return _Found(
+        words=explained(state + findings_html(run)),
+        charts=study_figures(run, beside) if run.results else [],
+        rows=every_row(run) if run.results else [],
+    )
 
 
 def _choices(label: str, **options: Any) -> pmui.MultiChoice:

@@ -51,3 +51,20 @@ def test_the_report_is_offered_when_every_task_is_done_and_the_page_says_so_befo
     page.state.param.update(studies=[whole], studying=False)
     assert not page._save.button.disabled
     assert "tasks done" not in page._words.object
+
+
+def test_charts_are_made_off_the_event_loop_and_those_of_a_study_left_since_are_dropped(page, studied, monkeypatch):
+    _, whole = studied
+    late = []
+    monkeypatch.setattr(page.actions, "fetch", lambda read, show, **_: late.append((read, show)))
+    half: Experiment = replace(whole, done=1)
+    page.state.param.update(studies=[half], studying=True)
+    page.state.param.update(studies=[whole], studying=False)
+    (read_half, show_half), (read_whole, show_whole) = late
+    assert page._charts.objects == []  # nothing is made before a thread has made it
+    show_whole(read_whole())
+    shown = page._words.object
+    show_half(read_half())
+    assert len(page._charts.objects) > 0
+    assert page._words.object == shown
+    assert "tasks done" not in shown

@@ -221,7 +221,7 @@ def test_a_study_is_started_followed_and_downloaded(open_page, server):
     assert "Label efficiency" in report
     assert "footwear" in report
     page.get_by_role("button", name="Map").click()
-    expect(page.get_by_text("Nothing selected").first).to_be_visible()
+    expect(page.get_by_text("Nothing selected").first).to_be_visible(timeout=30_000)
     page.wait_for_timeout(1_000)
     drag(page, LEFT)  # the map is as live as before
     expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
