@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from core.catalog.database import Database
 from core.catalog.evidence import Evidence
 from core.catalog.images import Images
+from core.catalog.jobs import Jobs
 from core.catalog.labels import Labels, replace_classes
 from core.catalog.models import Models
 from core.catalog.people import People
@@ -41,7 +42,7 @@ class Catalog:
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
         self.evidence, self.people = Evidence(self.database), People(self.database)
         self.score_columns, self.settings = ScoreColumns(self.database), Settings(self.database)
-        self.views = Views(self.database)
+        self.views, self.jobs = Views(self.database), Jobs(self.database)
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
-VERSION = "0005"
+VERSION = "0006"
 IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
@@ -319,4 +319,23 @@ NAMED_VIEWS = sa.Table(
     sa.Column("query", sa.Text, nullable=False),
     sa.Column("analyst", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
+)
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("arguments", Record, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("starts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("rate", sa.Float),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("result", Record, nullable=False),
 )
