@@ -74,7 +74,7 @@ def missing_for_suggestions(workspace: Workspace) -> str:
     if missing := missing_for_teaching(workspace):
         return missing
     rows = workspace.matrix.rows if workspace.matrix else 0
-    free = (workspace.labels.codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
+    free = (workspace.labels.codes == UNLABELLED) & ~workspace.is_check & ~workspace.unsure
     if free[:rows].any():
         return ""
     n_teach = counted(int((~workspace.is_check).sum()), "image")

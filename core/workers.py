@@ -7,16 +7,21 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from core.errors import AppError
+from core.errors import AppError, StoppedError
+
+Tell = Callable[[str, int, int], None]
+"""Called with (stage, done, total) while work is in progress."""
 
 SECONDS = 60.0  # limit per call; the slowest picture of 100 megapixels takes 5
 START_SECONDS = 300.0  # limit for starting a process, on a busy machine with a cold disk
 STARTS = 3  # attempts
 READY = "ready"
+NICE = 15  # of processes whose work nobody waits for: they take what others leave of the cores
 MEMORY = 1_300  # MB per call beyond what the process uses when it starts: `core.images.decode.MOST_MEMORY` and some more
 
 
@@ -54,21 +59,34 @@ def bound_memory(megabytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (now + megabytes * 2**20, resource.RLIM_INFINITY))
 
 
-def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> None:
+@dataclass(frozen=True)
+class Told:
+    """How far a call is."""
+
+    stage: str
+    done: int
+    total: int
+
+
+def _serve(calls: Connection, memory: int | None, nice: int, prepare: Callable[[], object]) -> None:
     """Answer calls until the other end is closed."""
     end_with_parent()
+    if nice and hasattr(os, "nice"):
+        os.nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who ends this process
     prepare()
-    bound_memory(memory)
+    if memory is not None:
+        bound_memory(memory)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries print warnings about files; the answer has what matters
     calls.send(READY)
     while True:
         try:
-            function, arguments = calls.recv()
+            function, arguments, tells = calls.recv()
         except (EOFError, OSError):
             return
+        tell = (lambda stage, done, total: calls.send(Told(stage, done, total)),) if tells else ()
         try:
-            answer: Any = (function(*arguments), None)
+            answer: Any = (function(*arguments, *tell), None)
         except BaseException as error:  # raised again in the caller
             answer = (None, error)
         calls.send(answer)
@@ -77,7 +95,7 @@ def _serve(calls: Connection, memory: int, prepare: Callable[[], object]) -> Non
 class _Process:
     """One worker process and the pipe to it."""
 
-    def __init__(self, memory: int, prepare: Callable[[], object]) -> None:
+    def __init__(self, memory: int | None, nice: int, prepare: Callable[[], object]) -> None:
         """Start it and wait until it is ready.
 
         Raises:
@@ -85,7 +103,7 @@ class _Process:
         """
         context = multiprocessing.get_context("spawn")  # not fork: the caller may be a server with threads
         self._calls, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, memory, prepare), daemon=True)
+        self._process = context.Process(target=_serve, args=(there, memory, nice, prepare), daemon=True)
         try:
             self._process.start()
         except OSError as error:
@@ -101,17 +119,25 @@ class _Process:
         except (EOFError, OSError):
             return False
 
-    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
+    def call(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float | None, on_told: Tell | None
+    ) -> Any:
         """Run a function in the process.
 
         Raises:
-            TookTooLongError: after `seconds`.
+            TookTooLongError: after `seconds` in which it said nothing.
             EOFError, OSError: if the process ends before it answers.
         """
-        self._calls.send((function, arguments))
-        if not self._calls.poll(seconds):
-            raise TookTooLongError(f"took more than {seconds:.0f} seconds")
-        answer, error = self._calls.recv()
+        self._calls.send((function, arguments, on_told is not None))
+        while True:
+            if not self._calls.poll(seconds):
+                raise TookTooLongError(f"took more than {seconds:.0f} seconds")
+            answer = self._calls.recv()
+            if not isinstance(answer, Told):
+                break
+            if on_told is not None:
+                on_told(answer.stage, answer.done, answer.total)
+        answer, error = answer
         if error is not None:
             raise error
         return answer
@@ -139,17 +165,19 @@ class Workers:
         n: int | None = None,
         *,
         prepare: Callable[[], object] = int,
-        seconds: float = SECONDS,
-        memory: int = MEMORY,
+        seconds: float | None = SECONDS,
+        memory: int | None = MEMORY,
+        nice: int = 0,
     ) -> None:
         """Create a pool for n calls at a time, one per core if None; processes start with the first calls.
 
         Args:
             prepare: a module-level function that each process calls first; its memory does not count towards a call's.
-            seconds: time limit per call.
-            memory: MB a call may use beyond what the prepared process uses.
+            seconds: time limit per call, or of what a call is silent where it tells how far it is; None for none.
+            memory: MB a call may use beyond what the prepared process uses; None for no limit.
+            nice: how much less of a busy core the processes get; `NICE` where nobody waits for them.
         """
-        self._start = partial(_Process, memory, prepare)
+        self._start = partial(_Process, memory, nice, prepare)
         self._seconds, self._closing = seconds, False
         self._threads = ThreadPoolExecutor(n or os.cpu_count() or 1, thread_name_prefix="worker")
         self._mine = threading.local()
@@ -175,16 +203,27 @@ class Workers:
         Returns:
             a future; its `result` raises `TookTooLongError`, `CrashedError`, `StartError`, or what the function raises.
         """
-        return self._threads.submit(self._call, function, arguments)
+        return self._threads.submit(self._call, function, arguments, None)
 
-    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def submit_telling(self, function: Callable[..., Any], *arguments: Any, on_told: Tell) -> Future[Any]:
+        """Run a module-level function whose last argument is a function that takes (stage, done, total).
+
+        Args:
+            on_told: called with what the function tells, on a thread of this pool; what it raises ends the call and its process.
+        """
+        return self._threads.submit(self._call, function, arguments, on_told)
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], on_told: Tell | None) -> Any:
         for _ in range(2):
             process = self._process()
             try:
-                return process.call(function, arguments, self._seconds)
+                return process.call(function, arguments, self._seconds, on_told)
             except (EOFError, ConnectionError):
                 self._forget(process)
             except TookTooLongError:
+                self._forget(process)
+                raise
+            except StoppedError:  # of `on_told`; an answer of the process would be read as that of the next call
                 self._forget(process)
                 raise
         raise CrashedError("ended its process")

@@ -5,7 +5,8 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache, lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,7 @@ from core.catalog.catalog import Catalog
 from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
-from core.catalog.label_book import UNLABELLED, Labels, add_lost_classes
-from core.catalog.models import ProjectionRow
+from core.catalog.label_book import UNLABELLED, add_lost_classes
 from core.catalog.originals import Originals
 from core.catalog.records import Action, ActionDraft, ImageClass
 from core.catalog.salvage import finish_repair, salvage_catalog
@@ -25,9 +25,9 @@ from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix
 from core.embeddings.scores import Fitted
 from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, WorkspaceError
+from core.generations import Generation, Generations, SeesGenerations
 from core.images.decode import decode, treat, webp
 from core.images.visits import read_original
-from core.maths.halves import in_live_part
 from core.store.lock import locked
 from core.store.sqlite import read_only_sentence
 from core.store.thumbnails import ThumbnailStore
@@ -35,10 +35,11 @@ from core.store.thumbnails import ThumbnailStore
 PICTURE_SIDE = 1_200  # px; a person can read a notice at this size
 
 
-class Workspace:
+class Workspace(SeesGenerations):
     """One folder, one process that writes, many analysts.
 
-    Anybody may read its attributes; verbs change them, under `lock`. An array is replaced, never changed.
+    Anybody may read its attributes; verbs change them, under `lock`. An array is replaced, never changed. Images may be added
+    at any time: inside `with workspace.steady()` a thread sees the same number of them.
 
     Attributes:
         ids: (N,) S32; a row is a position in it.
@@ -76,7 +77,6 @@ class Workspace:
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self.lock = threading.RLock()
         self._treated = lru_cache(maxsize=4_096)(self._treat)
-        self.fitted: Fitted | None = None
         with ExitStack() as undone:
             undone.callback(self._let_go)
             if not read_only:
@@ -177,33 +177,46 @@ class Workspace:
         """Read everything that is kept in memory from disk again."""
         with self.lock:
             self.name: str = self.catalog.settings.get("name", self.folder.name)
-            self._take_columns()
-            self._take_check_set(self._kept_check_set())
-            self.book = self._snapshots.label_book(len(self.ids))
+            columns, self.check_set = self._snapshots.image_columns(), self._kept_check_set()
+            self.book = self._snapshots.label_book(len(columns.ids))
+            encoder = self.catalog.settings.get("encoder")
+            current = Embedded.open(self.catalog, self.folder, encoder, n_images=len(columns.ids), device=self.device)
+            known = getattr(self, "generations", None)
+            newest = Generation.of(columns, self.check_set, current, None if known is None else known.newest.fitted)
+            if known is None:
+                self.generations = Generations(newest)
+            else:
+                known.replace(newest)
             self.reload_classes()
-            self._text: FloatArray | None = None
-            self.current = self.embedded(self.catalog.settings.get("encoder"))
         self._snapshots.keep_labels(self.book)
+
+    def grow(self) -> int:
+        """Take in the images that were added to the catalog, and what came with them; return how many there are more.
+
+        Arrays are replaced by longer ones: nobody's rows change. Threads inside `steady` see the images when they leave it.
+        """
+        with self.lock:
+            before = self.generations.newest
+            columns = before.columns.extended(self.catalog.images.columns_from(before.n_images))
+            self.book.grow(len(columns.ids))
+            self.generations.replace(Generation.of(columns, self.check_set, before.current, before.fitted))
+            self.gold_counts = cache(self.catalog.images.gold_counts)
+            return len(columns.ids) - before.n_images
 
     def reload_classes(self) -> None:
         """Read the class list and the declared policies from disk again."""
         with self.lock:
             self.classes = add_lost_classes(self.book, self.catalog.labels.classes())
             self.policies = self.catalog.labels.policies()
-            self._gold: dict[str, IntArray] = {}
+            self.generations.change(lambda known: replace(known, read={}))
             self.gold_counts = cache(self.catalog.images.gold_counts)
-
-    def _take_columns(self) -> None:
-        self.columns = columns = self._snapshots.image_columns()
-        self.ids, self.is_check, self.check_order = columns.ids, columns.is_check, columns.check_order
-        self.groups = columns.groups
-        self.live_part = self.is_check & in_live_part(self.check_order[self.groups])
 
     def reload_groups(self) -> None:
         """Take in which images are near-duplicates now, and which half each group is in."""
         with self.lock:
-            self._take_columns()
-            self._take_check_set(self.check_set)
+            columns = self._snapshots.image_columns()
+            of = partial(Generation.of, check_set=self.check_set)
+            self.generations.change(lambda known: of(columns.first(known.n_images), current=known.current, fitted=known.fitted))
 
     def _kept_check_set(self) -> CheckSet:
         try:
@@ -213,30 +226,35 @@ class Workspace:
                 f"{self.catalog.database.where} is damaged (the terms of its check set: {error}); {WHAT_TO_DO}."
             ) from None
 
-    def _take_check_set(self, check_set: CheckSet) -> None:
-        self.check_set = check_set
-        self.sealed = self.sealed_after(check_set.after)
-
-    def sealed_after(self, place: float) -> BoolArray:
-        """Return which images a check set that begins behind a place of the permanent order may ask for, (N,) bool."""
-        return self.is_check & ~self.live_part & (self.check_order > place)
-
     def set_check_set(self, check_set: CheckSet) -> None:
         """Keep another check set, or other terms of this one (`core.evidence.check_sets` knows what may change when)."""
         with self.lock:
             self.catalog.evidence.set_check_set(vars(check_set))
-            self._take_check_set(check_set)
+            self.check_set = check_set
+            self.generations.change(lambda known: replace(known, sealed=known.sealed_after(check_set.after)))
 
     def choose_encoder(self, name: str) -> None:
         """Make an encoder's embeddings and map the current ones; what was fitted on others goes."""
         self.catalog.settings.set("encoder", name)
         with self.lock:
-            self.current, self.fitted = self.embedded(name), None
+            self._take_encoder(name)
 
     def reopen_encoder(self) -> None:
         """Take in what was written of the current encoder: more embeddings, another map."""
         with self.lock:
-            self.current = self.embedded(self.encoder_name)
+            self._take_encoder(self.generations.newest.current.encoder)
+
+    def _take_encoder(self, name: str | None) -> None:
+        known = self.generations.newest
+        current = Embedded.open(self.catalog, self.folder, name, n_images=known.n_images, device=self.device)
+        same = name == known.current.encoder
+        self.generations.replace(replace(known, current=current, fitted=known.fitted if same else None))
+
+    def keep_fitted(self, fitted: Fitted, embedded: Embedded) -> None:
+        """Make a probe the newest, unless another encoder than that of its embeddings has been chosen since."""
+        with self.lock:
+            if embedded.encoder == self.generations.newest.current.encoder:
+                self.fitted = fitted
 
     def append(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions, all or none: to the catalog, then to what is in memory. `core.labels.actions` checks them first."""
@@ -244,31 +262,6 @@ class Workspace:
             actions = self.catalog.labels.append(drafts)
             self.book.apply_all(actions)
         return actions
-
-    @property
-    def encoder_name(self) -> str | None:
-        """Return the current encoder's name, None before the first embedding."""
-        return self.current.encoder
-
-    @property
-    def matrix(self) -> Matrix | None:
-        """Return the current embeddings."""
-        return self.current.matrix
-
-    @property
-    def xy(self) -> FloatArray:
-        """Return the current map, (N, 2) float32; NaN for images that are not on it."""
-        return self.current.xy
-
-    @property
-    def projection(self) -> ProjectionRow | None:
-        """Return the catalog's row of the current map, None if there is none."""
-        return self.current.projection
-
-    @property
-    def n_images(self) -> int:
-        """Count the images."""
-        return len(self.ids)
 
     @property
     def class_names(self) -> list[str]:
@@ -285,11 +278,6 @@ class Workspace:
         """Return the names of the flagged classes."""
         return [c.name for c in self.classes if c.flagged]
 
-    @property
-    def labels(self) -> Labels:
-        """Return the labels as they stand now."""
-        return self.book.labels
-
     def image_id(self, row: int) -> str:
         """Return the id of a row."""
         return self.ids[row].decode()
@@ -302,11 +290,6 @@ class Workspace:
         """Open an encoder's embeddings and map, beside the current ones; None opens nothing."""
         return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
 
-    @property
-    def n_copies(self) -> int:
-        """Count the images that are near-duplicates of an older one."""
-        return len(self.columns.copies)
-
     def evidence(self) -> BoolArray:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""
         return self.book.is_evidence(self.is_check)
@@ -314,11 +297,6 @@ class Workspace:
     def watched(self) -> BoolArray:
         """Return the evidence that live figures may use, (N,) bool: all but what is sealed for the promise."""
         return self.evidence() & ~self.sealed
-
-    @property
-    def has_map(self) -> bool:
-        """Tell whether any image has a place on the current map."""
-        return bool(np.isfinite(self.xy).any())
 
     # -- pictures --
 
@@ -364,16 +342,13 @@ class Workspace:
     @property
     def text(self) -> FloatArray:
         """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not measured yet."""
-        with self.lock:
-            if self._text is None:
-                self._text = self.catalog.images.text_figures(self.n_images)
-            return self._text
+        return self._read("text", lambda n: self.catalog.images.text_figures(n))
 
     def set_text(self, figures: Mapping[int, float]) -> None:
         """Keep figures of text on dark, by row."""
         with self.lock:
             self.catalog.images.set_text_figures(figures)
-            self._text = None
+            self.generations.change(lambda known: replace(known, read={**known.read, "text": None}))
 
     def labelled_by(self, row: int) -> str | None:
         """Return who gave an image its label, None if nobody."""
@@ -391,9 +366,11 @@ class Workspace:
 
     def gold(self, column: str) -> IntArray:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
-        if column not in self._gold:
-            codes = np.full(self.n_images, UNLABELLED, np.int16)
+
+        def codes(n_images: int) -> IntArray:
+            found = np.full(n_images, UNLABELLED, np.int16)
             for name, rows in self.catalog.images.gold_rows(column, self.class_names).items():
-                codes[rows] = self.class_names.index(name)
-            self._gold[column] = codes
-        return self._gold[column]
+                found[rows[rows < n_images]] = self.class_names.index(name)
+            return found
+
+        return self._read(f"gold {column}", codes)

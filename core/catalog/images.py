@@ -182,6 +182,27 @@ class Images:
                 groups[row] = first.setdefault(name, row)
             return ImageColumns(ids, check, order, groups)
 
+    def columns_from(self, first: int) -> ImageColumns:
+        """Return the in-memory columns of the images from a row on, in row order.
+
+        Raises:
+            DamageError: if a row is missing or holds an invalid value.
+        """
+        with self._database.reading() as connection, sound(self._database.where):
+            columns = (IMAGES.c.id, IMAGES.c.is_check, IMAGES.c.check_order, IMAGES.c.group, IMAGES.c.row)
+            found = plain(connection, sa.select(*columns).where(IMAGES.c.row >= first).order_by(IMAGES.c.row))
+            ids, check, order, groups, rows = zip(*found, strict=True) if found else ((),) * 5
+            if list(rows) != list(range(first, first + len(rows))):
+                raise ValueError("images are missing")
+            oldest = sa.select(IMAGES.c.group, sa.func.min(IMAGES.c.row))
+            names = sorted(set(groups))
+            of_group: dict[str, int] = {}
+            for start in range(0, len(names), 500):  # SQLite limits the number of parameters
+                mine = IMAGES.c.group.in_(names[start : start + 500])
+                of_group |= dict(plain(connection, oldest.where(mine).group_by(IMAGES.c.group)))
+            firsts = np.array([of_group[name] for name in groups], np.int64)
+            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), firsts)
+
     def additions(self) -> list[tuple[int, str]]:
         """Return (first row, ISO 8601 UTC) of each ingest, oldest first; earlier images have no time."""
         with self._database.reading() as connection:
@@ -209,6 +230,7 @@ class Images:
             found = plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
         if found:
             known = np.array(found, np.float64)
+            known = known[known[:, 0] < n_images]  # others may be added at this moment
             figures[known[:, 0].astype(np.int64)] = known[:, 1]
         return figures
 

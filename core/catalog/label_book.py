@@ -6,7 +6,7 @@ What it returns is never changed afterwards, so readers need no lock.
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,12 @@ class Labels:
     def n_labelled(self) -> int:
         """Count the labelled images."""
         return sum(self.by_class)
+
+    def first(self, n_images: int) -> "Labels":
+        """Return those of the first images."""
+        return (
+            self if len(self.codes) == n_images else replace(self, codes=self.codes[:n_images], actions=self.actions[:n_images])
+        )
 
 
 @dataclass(frozen=True)
@@ -220,6 +226,15 @@ class LabelBook:
 
     # -- classes and images --
 
+    def grow(self, n_images: int) -> None:
+        """Take in more images, which carry nothing."""
+        with self._lock:
+            for name, (dtype, fill) in IMAGE_COLUMNS.items():
+                column = self._images[name]
+                if n_images > len(column):
+                    self._images[name] = np.concatenate([column, np.full(n_images - len(column), fill, dtype)])
+            self._labels = self._evidence = self._unsure = None
+
     def known_names(self) -> list[str]:
         """Return every class name that an action gave, in the order they came up."""
         return list(self._texts["class_name"].texts)
@@ -339,7 +354,7 @@ class LabelBook:
         known = self._evidence
         if known is None or known[0] is not is_check:
             with self._lock:
-                found = is_check & (self._images["ranks"] > 0)
+                found = is_check & (self._images["ranks"][: len(is_check)] > 0)
                 found.flags.writeable = False
                 known = self._evidence = (is_check, found)
         return known[1]

@@ -142,6 +142,18 @@ class ImageColumns:
     check_order: FloatArray  # (N,) in [0, 1)
     groups: IntArray  # (N,) int64: row of the first image of its near-duplicate group, its own if it has no near-duplicate
 
+    def extended(self, more: "ImageColumns") -> "ImageColumns":
+        """Return them with those of the images after them."""
+        mine, theirs = (vars(columns) for columns in (self, more))
+        names = ("ids", "is_check", "check_order", "groups")
+        return ImageColumns(**{name: np.concatenate([mine[name], theirs[name]]) for name in names})
+
+    def first(self, n: int) -> "ImageColumns":
+        """Return those of the first n images."""
+        return (
+            self if n == len(self.ids) else ImageColumns(self.ids[:n], self.is_check[:n], self.check_order[:n], self.groups[:n])
+        )
+
     @cached_property
     def check_rows(self) -> IntArray:
         """Rows of the check half in the permanent order, (C,) int32, sorted once: two million take most of a second."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.embeddings.resident import DeviceMatrix
 
 T = TypeVar("T")
+COMPUTED = {"standardisation", "norms"}  # of the embeddings, once
 Part = tuple[int, int, str]  # first row, row after the last, file
 
 
@@ -58,6 +59,18 @@ class Embedded:
             else:
                 xy[: len(known)] = known
         return cls(encoder, matrix, projection, xy, lost_parts, lost_map, device)
+
+    def grown(self, n_images: int) -> "Embedded":
+        """Return the same of more images, which are not on the map; what was computed of the embeddings stays known."""
+        n = len(self.xy)
+        if n == n_images:
+            return self
+        xy = np.full((n_images, 2), np.nan, np.float32)
+        xy[:n] = self.xy
+        more = replace(self, xy=xy)
+        for name in COMPUTED & vars(self).keys():
+            vars(more)[name] = vars(self)[name]
+        return more
 
     def need_matrix(self) -> Matrix:
         """Return the embeddings.

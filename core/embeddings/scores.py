@@ -59,6 +59,16 @@ class Scored:
     predicted: "torch.Tensor"  # (N,) int16 class codes
     histogram: "torch.Tensor"  # (HISTOGRAM_BINS,) float64, images by the probability of flagged; all 0 without scores
 
+    def grown(self, n_images: int) -> "Scored":
+        """Return the same of more images, of which the probe says nothing yet."""
+        import torch
+
+        def longer(x: "torch.Tensor", fill: float) -> "torch.Tensor":
+            return torch.cat([x, x.new_full((n_images - len(x),), fill)])
+
+        score, uncertainty = longer(self.score, torch.nan), longer(self.uncertainty, torch.nan)
+        return Scored(score, uncertainty, longer(self.predicted, UNLABELLED), self.histogram)
+
     @property
     def likely_flagged(self) -> int:
         """Count the images that are flagged with a probability of 50% or more."""
@@ -76,6 +86,12 @@ class Fitted:
     score: FloatArray  # (N,) float32 logits of flagged; all NaN while all labels are on one side
     uncertainty: FloatArray  # (N,) float32 in [0, 1]
     predicted: IntArray  # (N,) int16 class codes
+
+    def grown(self, n_images: int) -> "Fitted":
+        """Return the same of more images, of which the probe says nothing yet."""
+        if len(self.score) == n_images:
+            return self
+        return Fitted.of(self.version, self.labels_version, self.probe, self.on_device.grown(n_images))
 
     @classmethod
     def of(cls, version: int, labels_version: int, probe: Probe, scored: Scored) -> "Fitted":

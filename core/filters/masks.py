@@ -119,7 +119,7 @@ def _mask(workspace: Workspace, condition: Condition, keep: Keep) -> BoolArray:
             found = _is_class(workspace.labels.codes, names, workspace.class_names)
             if UNLABELLED_NAME in names:
                 found |= workspace.labels.codes == UNLABELLED
-            return found | workspace.book.is_unsure() if UNSURE_NAME in names else found
+            return found | workspace.unsure if UNSURE_NAME in names else found
         case PredictedIs(names=names):
             return _of_probe(workspace, "predicted", lambda codes: _is_class(codes, names, workspace.class_names))
         case ScoreBetween(low=low, high=high):
@@ -131,16 +131,16 @@ def _mask(workspace: Workspace, condition: Condition, keep: Keep) -> BoolArray:
         case InCluster(names=names):
             return _in_clusters(workspace, names)
         case LabelledBy(names=names):
-            return workspace.book.given_by(names)
+            return workspace.book.given_by(names)[: workspace.n_images]
         case AddedSince(since=since):
             return _added_since(workspace, since)
         case FileNamed(text=text):
-            return _of_rows(n, rows_named(workspace, text))
+            return _of_rows(n, workspace.among(rows_named(workspace, text)))
         case WordsRead(text=text):
-            return _of_rows(n, search_words(workspace, text))
+            return _of_rows(n, workspace.among(search_words(workspace, text)))
         case ColumnIs(column=column, names=names):
             found_rows = workspace.catalog.images.gold_rows(column, names)
-            return _of_rows(n, np.concatenate([np.zeros(0, np.int64), *found_rows.values()]))
+            return _of_rows(n, workspace.among(np.concatenate([np.zeros(0, np.int64), *found_rows.values()])))
         case ColumnBetween(column=column, low=low, high=high):
             return _between(numbers(workspace, column, keep=keep), low, high)
         case NearDuplicates(copies=copies):
@@ -222,7 +222,8 @@ def rows_named(workspace: Workspace, text: str) -> IntArray:
 
 def longer_sides(workspace: Workspace, *, keep: Keep = straight) -> IntArray:
     """Return the longer side of every image in px, (N,) int32."""
-    found: IntArray = keep("longer sides", workspace.n_images, lambda: workspace.catalog.images.sizes().max(axis=1, initial=0))
+    n = workspace.n_images
+    found: IntArray = keep("longer sides", n, lambda: workspace.catalog.images.sizes()[:n].max(axis=1, initial=0))
     return found
 
 
@@ -240,7 +241,9 @@ def numbers(workspace: Workspace, column: str, *, keep: Keep = straight) -> Floa
         rows, values = workspace.catalog.images.gold(column)
         known = {value: as_number(value) for value in set(values)}
         found = np.full(workspace.n_images, np.nan)
-        found[rows] = [known[value] for value in values]
+        found[workspace.among(rows)] = [
+            known[value] for row, value in zip(rows.tolist(), values, strict=True) if row < len(found)
+        ]
         return found
 
     found: FloatArray = keep(f"numbers {column}", workspace.n_images, read)

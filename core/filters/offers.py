@@ -42,7 +42,7 @@ def filter_offers(workspace: Workspace) -> list[Offer]:
     """Return the filters in the order of the menu."""
     by_class, codes = workspace.labels.by_class, workspace.labels.codes
     classes = _choices(zip(workspace.class_names, by_class, strict=True))
-    rest = ((UNLABELLED_NAME, int((codes < 0).sum())), (UNSURE_NAME, int(workspace.book.is_unsure().sum())))
+    rest = ((UNLABELLED_NAME, int((codes < 0).sum())), (UNSURE_NAME, int(workspace.unsure.sum())))
     n_check = int(workspace.is_check.sum())
     n_copies = len(workspace.columns.with_copies)
     analysts = workspace.book.analysts()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ MOST_KNOWN = 8_192  # files per commit if none has to be read
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
 OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock")  # of a workspace, as prefixes
 OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models")
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,15 @@ class IngestResult:
         return " ".join([*sentences, *self.scores])
 
 
-def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on_progress: Progress = ignore) -> IngestResult:
+def ingest(
+    workspace: Workspace,
+    source: Path,
+    *,
+    workers: int | None = None,
+    nice: int = 0,
+    on_progress: Progress = ignore,
+    on_commit: Callable[[], None] = nothing,
+) -> IngestResult:
     """Ingest a folder tree, or a CSV, JSON lines or Parquet manifest (`path`, gold columns, score columns).
 
     Known files are not read again, but lost thumbnails are rebuilt. Gold values of known files are stored, too: a newer
@@ -126,7 +139,9 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     Args:
         source: a manifest's relative paths are relative to its folder and must stay inside; absolute paths may be anywhere.
         workers: decoding processes, one per core if None.
+        nice: how much less of a busy core they get.
         on_progress: called with (files done, files).
+        on_commit: called after each batch: its images are in the catalog, and in memory after `workspace.grow`.
     Raises:
         InputError: if the source is missing, empty or not a readable manifest, or a score is invalid.
     """
@@ -134,9 +149,10 @@ def ingest(workspace: Workspace, source: Path, *, workers: int | None = None, on
     if workspace.thumbnails.damage:
         workspace.thumbnails.renew()
     found = list_source(source, workspace=workspace.folder)
-    result = _take(workspace, found, workers or os.cpu_count() or 1, on_progress)
+    pool = partial(Workers, workers or os.cpu_count() or 1, prepare=prepare, nice=nice)
+    result = _take(workspace, found, pool, on_progress, on_commit)
     workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
-    workspace.reload()
+    workspace.grow()
     restored, lost = restore_thumbnails(workspace)
     facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
     LOG.info("images ingested", extra=facts)
@@ -152,16 +168,23 @@ def _keep_scores(workspace: Workspace, found: Source, source: Path) -> list[str]
     )
 
 
-def _take(workspace: Workspace, found: Source, n_workers: int, on_progress: Progress) -> IngestResult:
+def _take(
+    workspace: Workspace,
+    found: Source,
+    pool: Callable[[], Workers],
+    on_progress: Progress,
+    on_commit: Callable[[], None],
+) -> IngestResult:
     catalog, files = workspace.catalog, found.files
     known = catalog.images.known_paths()
-    with Workers(n_workers, prepare=prepare) as readers, Workers(n_workers, prepare=prepare) as judges:
+    with pool() as readers, pool() as judges:
         taken = _Taking(catalog, workspace.thumbnails, judges)
         done = 0
         on_progress(done, len(files))
         for batch, reads in _read_batches(files, known, readers, ahead=2):
             taken.take(batch, reads)
             done += len(batch)
+            on_commit()
             on_progress(done, len(files))
     mine = {file.path: file.named for file in files}
     wrong = [(r.path, r.reason) for r in catalog.images.rejected() if r.path in mine]

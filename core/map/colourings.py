@@ -169,10 +169,10 @@ def by_gold(workspace: Workspace, column: str) -> Colouring:
     codes = np.full(workspace.n_images, -1, np.int16)
     names, palette = list(shown), list(NAMED[: len(shown)])
     if n_different > len(shown):
-        codes[images.with_gold(column)] = len(shown)
+        codes[workspace.among(images.with_gold(column))] = len(shown)
         names, palette = [*names, f"other ({counted(n_different - len(shown), 'value')})"], [*palette, OTHER]
     for code, rows in enumerate(images.gold_rows(column, shown).values()):
-        codes[rows] = code
+        codes[workspace.among(rows)] = code
     codes[sealed] = -1
     return by_code(codes, names, palette, rest=NO_VALUE)
 
@@ -180,7 +180,8 @@ def by_gold(workspace: Workspace, column: str) -> Colouring:
 def _spread(workspace: Workspace, rows: IntArray, values: FloatArray) -> FloatArray:
     """Return (N,) float64 with the values at their rows, NaN elsewhere."""
     found = np.full(workspace.n_images, np.nan)
-    found[rows] = values
+    here = rows < len(found)
+    found[rows[here]] = values[here]
     return found
 
 

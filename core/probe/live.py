@@ -18,6 +18,11 @@ def refit(workspace: Workspace, *, save: bool = True) -> Fitted | None:
     Args:
         save: save a new probe as a version, if the workspace is open for writing.
     """
+    with workspace.steady():
+        return _refit(workspace, save=save)
+
+
+def _refit(workspace: Workspace, *, save: bool) -> Fitted | None:
     with workspace.lock:
         labels, embedded = workspace.labels, workspace.current
         classes, policies = workspace.classes, workspace.policies
@@ -50,9 +55,7 @@ def refit(workspace: Workspace, *, save: bool = True) -> Fitted | None:
         version = workspace.catalog.models.add_probe(str(embedded.encoder), labels.version, record, probe.to_bytes())
     LOG.info("probe fitted", extra={"version": version, "labels": probe.n_labels, "kept": kept is not None})
     fitted = Fitted.of(version, labels.version, probe, scored)
-    with workspace.lock:
-        if embedded is workspace.current:  # else another encoder has been chosen since, which starts its own refit
-            workspace.fitted = fitted
+    workspace.keep_fitted(fitted, embedded)
     return fitted
 
 

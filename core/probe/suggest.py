@@ -73,7 +73,7 @@ def suggest(
     column = flagged_scores(workspace, columns[strategy]) if strategy in columns else None
     if chosen.needs == Need.SCORE and score is None and (missing := missing_for_score(workspace)):
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
-    free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.book.is_unsure()
+    free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.unsure
     free[list(without)] = False
     if among is not None:
         free &= among

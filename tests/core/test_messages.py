@@ -74,7 +74,7 @@ def test_all_classes_flagged_and_labels_of_one_side_are_reported(space):
 def half(space, *, check):
     space.is_check = np.full(space.n_images, check)
     space.live_part = np.zeros(space.n_images, bool)
-    space._take_check_set(space.check_set)
+    space.sealed = space.sealed_after(space.check_set.after)
 
 
 def test_a_pool_that_is_all_check_half_says_so(space):
