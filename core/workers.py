@@ -197,6 +197,13 @@ class Workers:
             process.end()
         self._all.clear()
 
+    def kill(self) -> None:
+        """End what runs now, and take nothing more: calls raise `CrashedError`."""
+        with self._lock:
+            self._closing = True
+            for process in self._all:
+                process.kill()
+
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Run a module-level function in a worker process.
 
@@ -209,7 +216,7 @@ class Workers:
         """Run a module-level function whose last argument is a function that takes (stage, done, total).
 
         Args:
-            on_told: called with what the function tells, on a thread of this pool; what it raises ends the call and its process.
+            on_told: called with what the function tells, on a thread of this pool; its `StoppedError` ends call and process.
         """
         return self._threads.submit(self._call, function, arguments, on_told)
 

@@ -127,9 +127,13 @@ class Jobs:
             query = sa.select(JOBS).where(JOBS.c.state.in_(list(states))).order_by(JOBS.c.number)
             return [_record(found) for found in connection.execute(query).mappings()]
 
-    def move(self, number: int, to: JobState, *, message: str = "", result: JsonObject | None = None) -> JobRecord | None:
+    def move(
+        self, number: int, to: JobState, *, message: str = "", result: JsonObject | None = None, anew: bool = False
+    ) -> JobRecord | None:
         """Change a job's state, and what belongs to it: times, the number of starts, and at the end what came of it.
 
+        Args:
+            anew: the starts until now do not count.
         Returns:
             the job as it is now; None, and nothing has changed, if it is in a state from which it cannot get there.
         Raises:
@@ -146,7 +150,8 @@ class Jobs:
             before = _get(connection, number)
             if to == JobState.QUEUED:
                 values |= {"stage": "", "done": 0, "total": 0, "rate": None, "ended_at": None, "message": message}
-                values |= {} if before.state == JobState.RUNNING else {"starts": 0, "created_at": now()}  # asked for again
+                asked = before.state != JobState.RUNNING
+                values |= ({"starts": 0} if asked or anew else {}) | ({"created_at": now()} if asked else {})
             mine = (JOBS.c.number == number) & JOBS.c.state.in_(from_)
             changed = connection.execute(sa.update(JOBS).where(mine).values(**values)).rowcount
             return _get(connection, number) if changed else None

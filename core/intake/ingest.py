@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Progress, ignore
+from core.arrays import JsonObject, Progress, ignore
 from core.catalog.catalog import Catalog
 from core.catalog.records import ImageRecord, PathRecord, Rejected
 from core.catalog.rows import now
@@ -82,6 +82,24 @@ class IngestResult:
     uncompared: int = 0  # pairs of images that may be near-duplicates but could not be compared
     thumbnails_lost: int = 0  # missing thumbnails that no file can replace
     scores: tuple[str, ...] = ()  # a sentence per score column of the manifest
+
+    def record(self, n_images: int) -> JsonObject:
+        """Return the result as one JSON object, with how many images there are now."""
+        return {
+            "added": self.added,
+            "already": self.already,
+            "duplicates": self.duplicates,
+            "rejected": len(self.rejected),
+            "rejections": [{"path": path, "reason": reason} for path, reason in self.rejected],
+            "passed_over": self.passed_over,
+            "found_again": self.followed,
+            "files_gone": self.lost,
+            "moving": self.moving,
+            "contradicting_answers": self.contradictions,
+            "columns_left_out": list(self.left_out),
+            "scores": list(self.scores),
+            "images": n_images,
+        }
 
     @property
     def sentence(self) -> str:

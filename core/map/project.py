@@ -17,6 +17,7 @@ from core.errors import WHAT_TO_DO, DamageError, WorkspaceError
 from core.map.engines import Neighbours
 from core.map.layout import N_NEIGHBOURS, exact_neighbours, lay_out
 from core.store.files import atomic_path
+from core.wording import counted
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.map")
@@ -42,6 +43,13 @@ class ProjectResult(ProjectionRecord):
     projection: int  # version of the map
     encoder: str | None
     images: int
+
+
+def project_sentence(result: ProjectResult) -> str:
+    """State the result."""
+    trust = result["trustworthiness"]
+    quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
+    return f"{counted(result['images'], 'image')} on the map, {quality}."
 
 
 def project(

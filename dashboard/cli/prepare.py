@@ -115,24 +115,9 @@ def ingest(
     with Workspace.create(workspace) as space:
         with progress("ingest") as on_progress:
             result = take_in(space, source, workers=workers, on_progress=on_progress)
-        rejected = [{"path": path, "reason": reason} for path, reason in result.rejected]
-        summary = {
-            "added": result.added,
-            "already": result.already,
-            "duplicates": result.duplicates,
-            "rejected": len(rejected),
-            "rejections": rejected,
-            "passed_over": result.passed_over,
-            "found_again": result.followed,
-            "files_gone": result.lost,
-            "moving": result.moving,
-            "contradicting_answers": result.contradictions,
-            "columns_left_out": result.left_out,
-            "scores": result.scores,
-            "images": space.n_images,
-        }
-    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in rejected]
-    finish("\n".join([*lines, result.sentence]), summary, as_json=json)
+        record = result.record(space.n_images)
+    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in record["rejections"]]
+    finish("\n".join([*lines, result.sentence]), record, as_json=json)
 
 
 @app.command()
@@ -241,12 +226,11 @@ def project(
 ) -> None:
     """Lay the images out on a map with UMAP."""
     from core.map.project import project as lay_out_map
+    from core.map.project import project_sentence
 
     with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
         result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
-    trust = result["trustworthiness"]
-    quality = "too few images to measure it" if trust is None else f"trustworthiness {trust:.3f}"
-    finish(f"{counted(result['images'], 'image')} on the map, {quality}.", result, as_json=json)
+    finish(project_sentence(result), result, as_json=json)
 
 
 @app.command()

@@ -1,0 +1,154 @@
+"""The kinds of jobs. Each is a set difference, what is wanted without what there is, so that running it again goes on.
+
+What they work with is imported when they begin: the page and the command line read only their names and arguments.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
+from core.jobs.work import Arguments, Change, Outcome, Work
+from core.wording import counted
+
+GROW_SECONDS = 1.0  # between two times that windows hear of more images: each of them draws its map anew
+
+
+class Lane(StrEnum):
+    """What jobs change: those of one lane run one after the other, in the order in which they were added."""
+
+    IMAGES = "images"  # images, embeddings, map, clusters: each job builds on what the one before it has done
+    LABELS = "labels"
+    TRAINING = "training"
+    STUDY = "study"
+    EXPORT = "export"
+
+
+class IngestArguments(Arguments):
+    """A folder, or a manifest."""
+
+    source: str = Field(min_length=1)  # absolute
+    workers: int | None = Field(default=None, ge=1, le=256)  # decoding processes; None for as many as a job may have
+
+
+class EmbedArguments(Arguments):
+    """An encoder, as `core.encoders.embed.embed` takes it."""
+
+    encoder: str | None = None
+    size: int | None = Field(default=None, ge=8, le=2_048)
+
+
+class ProjectArguments(Arguments):
+    """How the map is laid out."""
+
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+
+
+class ClustersArguments(Arguments):
+    """Nothing is chosen."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job."""
+
+    name: str
+    title: str  # of its card
+    lane: Lane
+    arguments: type[Arguments]
+    run: Callable[[Work[Any]], Outcome]
+    unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
+
+
+def _ingest(work: Work[IngestArguments]) -> Outcome:
+    from core.intake.ingest import ingest
+
+    space, grown_at = work.workspace, [time.monotonic()]
+
+    def grow() -> None:
+        if time.monotonic() - grown_at[0] >= GROW_SECONDS:
+            grown_at[0] = time.monotonic()
+            if space.grow():
+                work.changed(Change.IMAGES)
+
+    work.tell("Listing files")
+    result = ingest(
+        space,
+        Path(work.arguments.source),
+        workers=work.arguments.workers or work.n_processes,
+        nice=work.nice,
+        on_progress=work.telling("Reading pictures"),
+        on_commit=grow,
+    )
+    work.changed(Change.IMAGES)
+    follows: tuple[tuple[str, dict[str, Any]], ...] = ()
+    if space.encoder_name is not None and space.matrix is not None and space.matrix.rows < space.n_images:
+        follows = (("embed", {}),)
+    return Outcome(result.sentence, result.record(space.n_images), follows)
+
+
+def _embed(work: Work[EmbedArguments]) -> Outcome:
+    from core.catalog.originals import thumbnails_sentence
+    from core.encoders.embed import embed
+
+    work.tell("Reading the weights")
+    result = embed(
+        work.workspace,
+        work.arguments.encoder,
+        size=work.arguments.size,
+        device=work.workspace.device,
+        on_progress=work.telling("Embedding"),
+        on_copies=work.telling("Comparing near-duplicates"),
+        on_fetch=work.telling("Downloading the weights"),
+    )
+    work.changed(Change.MAP)
+    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
+    said = f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip()
+    return Outcome(said, dict(result))
+
+
+def _project(work: Work[ProjectArguments]) -> Outcome:
+    from core.map.project import project, project_sentence
+
+    work.tell("Laying out the map")
+    result = project(
+        work.workspace,
+        seed=work.arguments.seed,
+        device=work.workspace.device,
+        on_progress=work.telling("Laying out the map"),
+        on_copies=work.telling("Comparing near-duplicates"),
+    )
+    work.changed(Change.MAP)
+    return Outcome(project_sentence(result), dict(result))
+
+
+def _clusters(work: Work[ClustersArguments]) -> Outcome:
+    from core.map.clusters import cluster
+    from core.notices.find import find_notices, notices_sentence
+
+    work.tell("Finding clusters")
+    found = cluster(work.workspace)
+    work.changed(Change.CLUSTERS)  # they can be used while text is read
+    group = find_notices(work.workspace, on_progress=work.telling("Reading text on dark"))
+    work.changed(Change.CLUSTERS)
+    numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())
+    return Outcome(
+        f"Clusters found: {numbers}. {notices_sentence(group)}", {"clusters": {g: len(c.names) for g, c in found.items()}}
+    )
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        # A folder may have got more files since an equal job listed it, so only one that still waits counts as this one.
+        Kind("ingest", "Add images", Lane.IMAGES, IngestArguments, _ingest, unless=(JobState.QUEUED,)),
+        Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
+        Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
+        Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
+    )
+}
