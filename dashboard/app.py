@@ -34,6 +34,7 @@ def build_page(server: Server) -> Any:
 def open_tab(server: Server) -> Page:
     """Build the page of one tab and keep it up to date until it closes."""
     document = pn.state.curdoc
+    server.workspace.generations.catch_up()
     analyst = pn.state.user if server.settings.password else (server.settings.analyst or this_user())
     state = SessionState(
         workspace=server.workspace,
@@ -58,6 +59,7 @@ def open_tab(server: Server) -> Page:
         actions.leave()
 
     def join() -> None:
+        server.workspace.generations.catch_up()
         server.hub.subscribe(document, actions.follow)
         # what happened between building the page and now
         now: Topics = {
@@ -70,8 +72,8 @@ def open_tab(server: Server) -> Page:
         actions.follow(
             {
                 **now,
-                "finding": server.clusters.progress,
-                "embedding": server.embedding.progress,
+                **({} if state.grid is not None and state.grid.n == server.workspace.n_images else {"images": None}),
+                "jobs": server.changes.jobs,
                 "studying": server.experiments.running,
             }
         )

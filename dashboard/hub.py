@@ -28,9 +28,9 @@ class Topic(StrEnum):
     RANDOM = "random_curves"  # with the curves of random labels
     LEARNING = "learning"  # with the learning curve
     ENCODER = "encoder"
+    IMAGES = "images"  # more of them, or what came with them
+    JOBS = "jobs"  # with the jobs that are open and the newest others
     CLUSTERS = "clusters"
-    FINDING = "finding"  # with how far finding clusters is, in words
-    EMBEDDING = "embedding"  # with how far the first embedding and map are, in words
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day
     TRAINING = "training"  # with the training runs

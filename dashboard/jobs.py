@@ -11,10 +11,7 @@ from functools import partial
 
 from bokeh.document import Document
 
-from core.arrays import Progress
 from core.errors import InputError
-from core.map.clusters import cluster
-from core.notices.find import find_notices, notices_sentence
 from core.probe.curves import NamedCurve
 from core.probe.learning_curve import LearningCurve
 from core.probe.live import refit
@@ -22,7 +19,6 @@ from core.probe.live_curves import learning
 from core.probe.random_curves import Work, random_work
 from core.store.troubles import sentence_of
 from core.study.run import ExperimentConfig, run_experiment
-from core.wording import counted
 from core.workspace import Workspace
 from dashboard.hub import Topic
 from dashboard.report import write_report
@@ -158,13 +154,16 @@ class RefitWorker:
                 if self._stopping.wait(max(GATHER_SECONDS, self._took - rested)):
                     return
                 self._wanted.clear()
-                self._refit()
+                with self._workspace.steady():
+                    self._refit()
                 judge_at = min(judge_at, time.monotonic() + JUDGE_SECONDS)
             if time.monotonic() >= judge_at:
                 judge_at = math.inf
-                self._judge()
+                with self._workspace.steady():
+                    self._judge()
             elif not asked:
-                self._fit_random()
+                with self._workspace.steady():
+                    self._fit_random()
 
     def _idle(self, judge_at: float) -> float | None:
         """Return how long to wait for labels before the next thing to do; None for ever."""
@@ -213,10 +212,6 @@ class RefitWorker:
             self._publish(Topic.RANDOM, found)
 
 
-class _StoppedError(Exception):
-    """The server is closing."""
-
-
 class Job:
     """Runs long work, one at a time, on its own thread, so that no click waits for it."""
 
@@ -258,8 +253,6 @@ class Job:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except _StoppedError:
-            pass
         except Exception as error:  # the server must survive a failed job
             said = sentence_of(error)
             if said is None:
@@ -296,113 +289,3 @@ class ExperimentJob(Job):
                 write_report(reached)
         finally:
             self._publish(Topic.STUDYING, False)
-
-
-class ClusterJob(Job):
-    """Finds the clusters of the map, then reads the pictures with much text; windows follow the progress."""
-
-    def __init__(self, workspace: Workspace, publish: Publish) -> None:
-        super().__init__(
-            publish,
-            name="clusters",
-            busy="Clusters are already being found; they will appear in every window.",
-            broke="Finding clusters failed; the previous ones are kept.",
-        )
-        self._workspace = workspace
-        self.progress = ""  # in words, for windows opened later; "" while it is not running
-
-    def start(self) -> None:
-        """Start the job.
-
-        Raises:
-            InputError: if it is running.
-        """
-        self.start_work(self._find)
-
-    def _tell(self, progress: str) -> None:
-        self.progress = progress
-        self._publish(Topic.FINDING, progress)
-
-    def _find(self) -> None:
-        try:
-            self._tell("Finding clusters…")
-            found = cluster(self._workspace)
-            self._publish(Topic.CLUSTERS, None)  # the clusters can be used while text is read
-            group = find_notices(self._workspace, on_progress=self._on_progress)
-            self._publish(Topic.CLUSTERS, None)
-            numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())
-            self._publish(Topic.SAID, f"Clusters found: {numbers}. {notices_sentence(group)}")
-        finally:
-            self._tell("")
-
-    def _on_progress(self, done: int, total: int) -> None:
-        if self._stopping.is_set():
-            raise _StoppedError
-        self._tell(f"Reading text on dark: {done:,} of {total:,} pictures…")
-
-
-class EmbedJob(Job):
-    """Embeds a workspace for the first time and lays out its map; windows follow the progress."""
-
-    def __init__(self, workspace: Workspace, shared: Shared, publish: Publish, refit_soon: Callable[[], None]) -> None:
-        super().__init__(
-            publish,
-            name="embedding",
-            busy="The images are already being embedded; the map will appear in every window.",
-            broke="Embedding failed; finished parts are kept.",
-        )
-        self._workspace, self._shared, self._refit_soon = workspace, shared, refit_soon
-        self.progress = ""  # in words, for windows opened later; "" while it is not running
-
-    def start(self, encoder: str | None) -> None:
-        """Start the job with an encoder that `embed` takes, None for the current one.
-
-        Raises:
-            ReadOnlyError: if nothing can be written to the workspace.
-            InputError: if it is running.
-        """
-        self._workspace.need_writable()
-        self.start_work(partial(self._prepare, encoder))
-
-    def _tell(self, progress: str) -> None:
-        self.progress = progress
-        self._publish(Topic.EMBEDDING, progress)
-
-    def _prepare(self, encoder: str | None) -> None:
-        from core.encoders.embed import embed
-        from core.map.project import project
-
-        space = self._workspace
-        copies = self._telling("Comparing near-duplicates", "image")
-        try:
-            self._tell("Reading the weights…")
-            result = embed(
-                space,
-                encoder,
-                device=space.device,
-                on_progress=self._telling("Embedding", "image"),
-                on_copies=copies,
-                on_fetch=self._telling("Downloading the weights", "byte"),
-            )
-            self._tell("Laying out the map…")
-            project(
-                space,
-                device=space.device,
-                on_progress=self._telling("Laying out the map", "round"),
-                on_copies=copies,
-            )
-            for work_out in (self._shared.grid, self._shared.encoders, self._shared.refresh_curves):  # off the event loop
-                work_out()
-            self._publish(Topic.ENCODER, None)
-            self._refit_soon()
-            self._publish(Topic.SAID, f"{counted(space.n_images, 'image')} on the map, embedded with {result['encoder']}.")
-        finally:
-            self._tell("")
-
-    def _telling(self, doing: str, noun: str) -> Progress:
-        def tell(done: int, total: int) -> None:
-            if self._stopping.is_set():
-                raise _StoppedError
-            self._tell(f"{doing}: {done:,} of {counted(total, noun)}…")
-
-        return tell

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.devices import pick_device
+from core.jobs.runner import JobRunner
 from core.map.raster import warm
 from core.study.run import BrokenRun, Experiment, experiment_folders, read_study
 from core.training.runs import METRICS, SILENT_SECONDS, RunRecord, read_run, training_folders
 from core.workspace import Workspace
 from dashboard import charts
+from dashboard.changes import Changes
 from dashboard.exposures import ExposureKeeper
 from dashboard.followed import Followed
 from dashboard.handout import Handout
 from dashboard.hub import Hub, Topic
-from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, RefitWorker
+from dashboard.jobs import ExperimentJob, RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
 from dashboard.shared import Shared
@@ -75,8 +77,8 @@ class Server:
     shared: Shared
     exposures: ExposureKeeper
     experiments: ExperimentJob
-    clusters: ClusterJob
-    embedding: EmbedJob
+    changes: Changes
+    jobs: JobRunner
     openings: Openings
     training: Followed[RunRecord]
     studies: Followed[Experiment | BrokenRun]
@@ -94,6 +96,9 @@ def start(settings: Settings) -> Server:
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
     refits = RefitWorker(workspace, shared, hub.publish, hub.hasten)
+    changes = Changes(shared, hub.publish, refits.request)
+    jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change)
+    changes.know(jobs.newest())
     charts.warm()
     server = Server(
         settings=settings,
@@ -108,8 +113,8 @@ def start(settings: Settings) -> Server:
         shared=shared,
         exposures=ExposureKeeper(workspace, hub.publish),
         experiments=ExperimentJob(workspace, hub.publish),
-        clusters=ClusterJob(workspace, hub.publish),
-        embedding=EmbedJob(workspace, shared, hub.publish, refits.request),
+        changes=changes,
+        jobs=jobs,
         openings=Openings(workspace),
         training=Followed(
             partial(hub.publish, Topic.TRAINING),
@@ -151,9 +156,8 @@ def stop(server: Server) -> None:
     """Stop the workers and close the workspace; everything acknowledged is already on disk."""
     server.hub.close()
     server.tidier.stop()
+    server.jobs.stop()
     server.experiments.stop()
-    server.clusters.stop()
-    server.embedding.stop()
     server.pool.shutdown(wait=True)
     for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool):
         pool.shutdown(wait=True, cancel_futures=True)

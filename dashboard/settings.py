@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     cookie_secret: str = ""
     device: str = "auto"
     analyst: str = ""
+    jobs: int = Field(default=1, ge=1, le=64)
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> "Settings":
@@ -39,6 +40,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             wrong = error.errors()[0]
             name = str(wrong["loc"][0]).upper()
+            if name == "JOBS":
+                raise InputError(
+                    f"{PREFIX}JOBS is {wrong['input']!r}; it needs a whole number from 1 to 64, for example 1."
+                ) from None
             raise InputError(
                 f"{name} is {wrong['input']!r}; it needs a whole number from 0 (any free one) to {MOST_PORT}, for example 5006."
             ) from None

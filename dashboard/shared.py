@@ -69,6 +69,16 @@ class Shared(Once):
         self._workspace = workspace
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
         self._newest_colourings: dict[tuple[str, str], Colouring] = {}
+        self._taken = 0  # how often images came, or something with them
+
+    def take_images(self) -> None:
+        """Forget what was read of the images there were: more have come, or something with them."""
+        self._taken += 1
+
+    @property
+    def _images(self) -> Hashable:
+        """Return what changes whenever images come, or something with them."""
+        return self._workspace.n_images, self._taken
 
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
@@ -102,11 +112,11 @@ class Shared(Once):
 
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns, which come with images."""
-        return self.once("gold columns", self._workspace.n_images, partial(gold_columns, self._workspace))
+        return self.once("gold columns", self._images, partial(gold_columns, self._workspace))
 
     def gold_values(self, column: str) -> list[str]:
         """Return the different values of a gold column; reads it whole."""
-        return self.once("gold values", (column, self._workspace.n_images), partial(gold_values, self._workspace, column))
+        return self.once("gold values", (column, self._images), partial(gold_values, self._workspace, column))
 
     def newest_curves(self, gold_column: str | None) -> list[NamedCurve]:
         """Return the curves that were worked out last, none before the first time; the event loop works out none."""
@@ -166,7 +176,7 @@ class Shared(Once):
         """
         space = self._workspace
         if order == Order.NAME:
-            return self.once("places by name", space.n_images, lambda: places_by_name(space))
+            return self.once("places by name", self._images, lambda: places_by_name(space))
         return -likeness(space, examples) if order == Order.LIKENESS else None
 
     def legend_counts(self, colouring: Colouring, kept: BoolArray | None) -> dict[int, int]:
@@ -182,8 +192,10 @@ class Shared(Once):
         return self.once("legend counts", (Same(colouring), Same(kept)), count)
 
     def score_columns(self) -> dict[str, ScoreColumn]:
-        """Return the score columns by what the page calls them; they come while no server writes here."""
-        return self.once("score columns", 0, lambda: {header_of(c.name): c for c, _ in readable_columns(self._workspace)})
+        """Return the score columns by what the page calls them; they come with images."""
+        return self.once(
+            "score columns", self._taken, lambda: {header_of(c.name): c for c, _ in readable_columns(self._workspace)}
+        )
 
     def colour_columns(self) -> None:
         """Read every score column for its colouring, so that no event loop does."""
@@ -205,6 +217,8 @@ class Shared(Once):
             return self.colouring(colour_by)
         n = self._workspace.n_images
         found = self._newest_colourings.get((colour_by, grain))
+        if found is not None and len(found) < n:
+            found = self.once("colouring of more", (Same(found), n), partial(found.grown, n))
         return found if found is not None and len(found) == n else self.once("unread", n, lambda: colourings.unread(n))
 
     def colouring(self, colour_by: str, grain: str = colourings.GRAIN) -> Colouring:
@@ -222,11 +236,12 @@ class Shared(Once):
     def _colouring(self, colour_by: str, grain: str) -> Colouring:
         space, kind = self._workspace, f"colouring {colour_by}"
         labels, fitted, classes, n = space.labels, space.fitted, tuple(space.classes), space.n_images
+        images = self._images
         if colour_by in (columns := self.score_columns()):
-            return self.once(kind, n, lambda: colourings.by_column(flagged_scores(space, columns[colour_by])))
+            return self.once(kind, images, lambda: colourings.by_column(flagged_scores(space, columns[colour_by])))
         if colour_by.startswith(GOLD_PREFIX):
             column = colour_by.removeprefix(GOLD_PREFIX)
-            return self.once(kind, (n, Same(space.sealed)), lambda: colourings.by_gold(space, column))
+            return self.once(kind, (images, Same(space.sealed)), lambda: colourings.by_gold(space, column))
         match ColourBy(colour_by):
             case ColourBy.LABEL:
                 return self.once(kind, (labels.version, classes, n), lambda: colourings.by_class(labels.codes, classes))

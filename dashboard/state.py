@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import param
 
+from core.catalog.jobs import JobRecord
 from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.evidence.queues import Queue
 from core.filters.conditions import Conditions
@@ -27,11 +28,19 @@ from core.wellbeing.exposure import Exposure, Limits
 from core.wording import signed
 from core.workspace import Workspace
 from dashboard.address import Address, on_map_of
+from dashboard.changes import progress_words
 from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab, What, When
 from dashboard.shared import Shared
 from dashboard.times import UTC
 
 NO_ROWS = np.array([], np.int64)
+PROGRESS_OF = {"clusters": "finding", "embed": "embedding", "project": "embedding"}  # by kind of job
+
+
+def layout_of(workspace: Workspace) -> tuple[str, int]:
+    """Return the encoder and the version of the current map: positions of another one are not comparable."""
+    map_ = workspace.projection
+    return workspace.encoder_name or "", 0 if map_ is None else map_["version"]
 
 
 class SessionState(param.Parameterized):
@@ -75,8 +84,11 @@ class SessionState(param.Parameterized):
     opening: int | None = param.Parameter(doc="Number of the opening that the Operating point page shows; None = the newest.")
     outlines: list[Outline] = param.List(default=[], item_type=Outline, doc="Clusters outlined on the map.")
     clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
+    images: int = param.Integer(default=0, doc="Increases when images were added, or something came with them.")
+    layout: tuple[str, int] = param.Parameter(default=("", 0), doc="Encoder and version of the map that is shown.")
+    jobs: list[JobRecord] = param.List(default=[], item_type=JobRecord, doc="Jobs that are open and the newest others.")
     finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
-    embedding: str = param.String(doc="Progress of the first embedding and map, in words; '' while nothing is running.")
+    embedding: str = param.String(doc="Progress of embedding and map, in words; '' while nothing is running.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
     pinned: int | None = param.Parameter(doc="Row whose picture is pinned open.")
     looked_at: int | None = param.Parameter(
@@ -141,6 +153,7 @@ class SessionState(param.Parameterized):
         self.param.analyst.constant = self.signed_in
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
         self.param.colour_by.objects = self.shared.colours()
+        self.layout = layout_of(self.workspace)
         missing = missing_for_map(self.workspace) if self.workspace.has_map else ""  # without a map the stage says it
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)
@@ -219,7 +232,7 @@ class SessionState(param.Parameterized):
             self._leave_out()
         self.highlighted = self.selected
 
-    @param.depends("filters", "colour_by", "labels_version", "probe_version", "clusters", "openings", watch=True)
+    @param.depends("filters", "colour_by", "labels_version", "probe_version", "clusters", "openings", "images", watch=True)
     def _read_filters(self) -> None:
         if self.filters or self.kept is not None:
             self.filter_turn += 1
@@ -358,11 +371,30 @@ class SessionState(param.Parameterized):
         """Return the gold column that curves are judged by, None for check labels."""
         return GOLD_COLUMN if self.show_gold and GOLD_COLUMN in self.shared.gold_columns() else None
 
+    @param.depends("jobs", watch=True)
+    def _follow_jobs(self) -> None:
+        """Say beside what a job is about how far it is."""
+        found = {"finding": "", "embedding": ""}
+        for job in self.jobs:
+            if job.is_open and (name := PROGRESS_OF.get(job.kind)):
+                found[name] = progress_words(job) or "Waiting for another job to end…"
+        self.param.update(**found)
+
+    def follow_images(self, grid: GridIndex) -> None:
+        """Show the images that were added; selection, lasso and queues stay. None of them passes a filter until it is read."""
+        kept, n = self.kept, self.workspace.n_images
+        if kept is not None and len(kept) < n:
+            kept = np.concatenate([kept, np.zeros(n - len(kept), bool)])
+        colouring = self.shared.newest_colouring(self.colour_by)
+        self.param.update(grid=grid, kept=kept, colouring=colouring, places=None, images=self.images + 1)
+        self._read_colouring()
+
     def follow_encoder(self, grid: GridIndex) -> None:
-        """Show another encoder's map; the selected images stay, but not the lasso, which belongs to the old map."""
-        encoder = self.workspace.encoder_name or ""
+        """Show another map; the selected images stay, and the lasso if it belongs to this map."""
+        encoder, layout = self.workspace.encoder_name or "", layout_of(self.workspace)
         if grid is not self.grid:
-            self.param.update(grid=grid, last_polygon=None, view=None)  # the map tells what it then shows
+            same = {} if layout == self.layout else {"last_polygon": None, "view": None}  # the map tells what it then shows
+            self.param.update(grid=grid, layout=layout, **same)
         if encoder != self.encoder:
             self.encoder = encoder
             self.follow(fit=True)

@@ -41,6 +41,7 @@ class EmbedArguments(Arguments):
 
     encoder: str | None = None
     size: int | None = Field(default=None, ge=8, le=2_048)
+    lay_out: bool = False  # the map, too
 
 
 class ProjectArguments(Arguments):
@@ -109,7 +110,8 @@ def _embed(work: Work[EmbedArguments]) -> Outcome:
     work.changed(Change.MAP)
     sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
     said = f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip()
-    return Outcome(said, dict(result))
+    follows: tuple[tuple[str, dict[str, Any]], ...] = (("project", {}),) if work.arguments.lay_out else ()
+    return Outcome(said, dict(result), follows)
 
 
 def _project(work: Work[ProjectArguments]) -> Outcome:

@@ -54,6 +54,12 @@ class Colouring:
     def __len__(self) -> int:
         return len(self.codes) if self.kind == ColouringKind.CATEGORICAL else len(self.values)
 
+    def grown(self, n: int) -> "Colouring":
+        """Return the same of more rows, which have no colour of their own."""
+        if self.kind == ColouringKind.CATEGORICAL:
+            return replace(self, codes=np.concatenate([self.codes, np.full(n - len(self), -1, self.codes.dtype)]))
+        return replace(self, values=np.concatenate([self.values, np.full(n - len(self), np.nan, self.values.dtype)]))
+
     def visible(self, hidden: frozenset[int]) -> BoolArray | None:
         """Return which rows are not hidden by the legend, (N,) bool, not to be written to; None if all are visible."""
         if self.kind != ColouringKind.CATEGORICAL or not hidden:

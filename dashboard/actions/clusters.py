@@ -27,7 +27,7 @@ class ClusterActions(Runner):
 
     def find_clusters(self) -> None:
         """Find the clusters of the map at every grain, read those rich in text, and collect the copyright notices."""
-        self.run(self._server.clusters.start, lambda _: None)
+        self.add_job("clusters")
 
     def load_clusters(
         self, grain: str, done: Callable[[ClusterView], None], *, failed: Callable[[], None] = lambda: None

@@ -49,7 +49,7 @@ class EncoderActions(Runner):
 
     def start_embedding(self, encoder: str | None, *, failed: Callable[[], None]) -> None:
         """Embed all images, with the current encoder for None, and lay out the map; windows follow the progress."""
-        self.run(partial(self._server.embedding.start, encoder), lambda _: None, failed=failed)
+        self.add_job("embed", {"encoder": encoder, "lay_out": True}, failed=failed)
 
     def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
         """Judge every encoder's probe on the same labels."""

@@ -1,7 +1,7 @@
 """Runs verbs off the event loop, and turns errors into messages."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -53,7 +53,12 @@ class Runner:
             failed: called on the document after an error.
             unsaved: what is lost by a failure, shown with the error.
         """
-        (on or self._server.pool).submit(verb).add_done_callback(
+
+        def steadily() -> T:
+            with self.workspace.steady():
+                return verb()
+
+        (on or self._server.pool).submit(steadily).add_done_callback(
             lambda future: self.soon(partial(self._finish, future, done, failed, unsaved))  # called on the worker thread
         )
 
@@ -81,10 +86,26 @@ class Runner:
         """Call `draw` when the tab's document is next free, and send all its changes as one message."""
 
         def all_at_once() -> None:
+            self.workspace.generations.catch_up()
             with one_message(self._document):
                 draw()
 
         self._document.add_next_tick_callback(all_at_once)
+
+    def add_job(
+        self, kind: str, arguments: Mapping[str, object] | None = None, *, failed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Queue a job in this analyst's name; every window sees how far it is."""
+        add = partial(self._server.jobs.add, kind, arguments or {}, self.state.analyst)
+        self.run(add, lambda _: None, failed=failed)
+
+    def cancel_job(self, number: int) -> None:
+        """Cancel a job that waits or is at work."""
+        self.run(partial(self._server.jobs.cancel, number), lambda _: None)
+
+    def retry_job(self, number: int) -> None:
+        """Queue a job again that failed or was cancelled."""
+        self.run(partial(self._server.jobs.retry, number), lambda _: None)
 
     def say(self, sentence: str, *, error: bool = False, rows: Sequence[int] = ()) -> None:
         """Show one sentence in this tab, with the images it is about."""

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 AS_TOLD = (
     Topic.FITTING,
-    Topic.FINDING,
-    Topic.EMBEDDING,
+    Topic.JOBS,
     Topic.LEARNING,
     Topic.RANDOM,
     Topic.TRAINING,
@@ -44,12 +43,15 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, Enco
         state.param.watch(self._draw_gold, "show_gold")
         state.param.watch(self._read_colouring, "colour_turn")
         state.param.watch(self._read_filters, "filter_turn")
-        state.param.watch(self._read_places, ["order", "selected", "picked", "pinned", "encoder"])
+        state.param.watch(self._read_places, ["order", "selected", "picked", "pinned", "encoder", "images"])
 
     def follow(self, topics: Topics) -> None:
         """Update the tab after changes elsewhere, in one message to the browser."""
         state = self.state
+        self.workspace.generations.catch_up()
         with one_message(self._document):
+            if Topic.IMAGES in topics:
+                state.follow_images(self._server.shared.grid())
             if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
             others = {name: topics[name] for name in AS_TOLD if name in topics}

@@ -55,7 +55,7 @@ class Header(pn.viewable.Viewer):
             )
             for name in ("blur", "grey")
         )
-        self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version"])
+        self.state.param.watch(self._draw, ["labels_version", "fitting", "probe_version", "images"])
         self._draw()
 
     def _signature(self) -> pn.viewable.Viewable:

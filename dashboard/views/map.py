@@ -88,6 +88,7 @@ class MapPane(pn.viewable.Viewer):
         self._coalesce = Coalesce(self.pool, self._paint, lambda painted: self._on_document(partial(self._show, *painted)))
         self._describe = Coalesce(self.pool, self._read_tip, lambda told: self._on_document(partial(self._show_tip, *told)))
         self._under_mouse: int | None = None  # row that the mouse points at
+        self._layout_shown = self.state.layout
         self._told: View | None = None  # the view that this map last set in the state
         self.overlay = MapOverlay(view=self.state.privacy_view)
         self._build_figure()
@@ -236,8 +237,11 @@ class MapPane(pn.viewable.Viewer):
         self.figure.y_range.update(start=view[2], end=view[3])
 
     def _new_map(self) -> None:
+        """Show a map that was laid out anew as a whole; one that has got more images stays as it is under the hand."""
         self._tip(None)
-        self.fit()
+        if self.state.layout != self._layout_shown:
+            self._layout_shown = self.state.layout
+            self.fit()
         self._ring()
         self._request()
 

@@ -1,19 +1,23 @@
 """Background work outlives what fails in it, says so, and does one thing at a time."""
 
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from core.catalog.jobs import JobRecord, JobState
 from core.encoders.embed import embed
 from core.encoders.encoder import DEFAULT_ENCODER
 from core.encoders.offers import Offer
 from core.errors import InputError
+from core.jobs.runner import JobRunner
 from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard import jobs
-from dashboard.jobs import ClusterJob, EmbedJob, ExperimentJob, Job, RefitWorker
+from dashboard.changes import Changes, progress_words
+from dashboard.jobs import ExperimentJob, Job, RefitWorker
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.first_run import FirstRun
@@ -83,28 +87,6 @@ def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_n
     assert told == [("studying", True), ("studying", False)] * 2  # the page says whether an unfinished one goes on
 
 
-def test_finding_clusters_tells_how_far_it_is_and_ends_when_the_server_does(monkeypatch, publish, told):
-    reading = threading.Event()
-
-    def read_for_ever(_space, *, on_progress):
-        reading.set()
-        while True:
-            on_progress(1, 2_000)
-
-    monkeypatch.setattr(jobs, "cluster", lambda _: {})
-    monkeypatch.setattr(jobs, "find_notices", read_for_ever)
-    finder = ClusterJob(None, publish)
-    finder.start()
-    reading.wait()
-    wait_for(lambda: finder.progress == "Reading text on dark: 1 of 2,000 pictures…")
-    finder.stop()
-    assert not finder.running
-    assert finder.progress == ""
-    assert told[0] == ("finding", "Finding clusters…")
-    assert told[-1] == ("finding", "")
-    assert not [data for topic, data in told if topic == "message"]  # a server that closes is no failure
-
-
 # -- the first embedding --
 
 
@@ -125,33 +107,66 @@ def lay_out(space, **_):
     np.save(space.folder / "projection" / "map.npy", space.current.need_matrix().take(np.arange(space.n_images))[:, :2])
     space.catalog.models.add_projection(space.encoder_name, space.n_images, "projection/map.npy", {"seed": 0})
     space.reopen_encoder()
+    return {"images": space.n_images, "trustworthiness": None}
 
 
-def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh, publish, told):
+@pytest.fixture
+def begin(publish):
+    """Do jobs of a workspace, and tell windows, as a server does."""
+    runners = []
+
+    def begin(space, refits):
+        shared = Shared(space)
+        changes = Changes(shared, publish, lambda: refits.append(1))
+        runners.append(JobRunner(space, on_job=changes.on_job, on_change=changes.on_change))
+        return runners[-1], shared
+
+    yield begin
+    for runner in runners:
+        runner.stop()
+
+
+def ended(runner, number):
+    return not runner.get(number).is_open
+
+
+def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh, begin, told):
     monkeypatch.setattr("core.map.project.project", lay_out)
-    shared, refits = Shared(fresh), []
+    refits = []
+    runner, shared = begin(fresh, refits)
     assert shared.encoders() == []
-    job = EmbedJob(fresh, shared, publish, lambda: refits.append(1))
-    job.start("pixels-pca")
-    wait_for(lambda: not job.running)
-    words = [data for topic, data in told if topic == "embedding"]
-    assert words[0] == "Reading the weights…"
-    assert "Embedding: 12 of 12 images…" in words
-    assert words[-2:] == ["Laying out the map…", ""]
+    runner.add("embed", {"encoder": "pixels-pca", "lay_out": True}, "ann")
+    wait_for(lambda: len(runner.newest()) == 2 and ended(runner, 2))
+    words = [progress_words(job) for topic, jobs in told if topic == "jobs" for job in jobs if job.kind == "embed"]
+    assert "Reading the weights…" in words
+    assert "Embedding: 12 of 12…" in words
     assert ("encoder", None) in told
-    assert ("said", f"12 images on the map, embedded with {fresh.encoder_name}.") in told
-    assert refits == [1]
+    assert ("said", f"12 images embedded with {fresh.encoder_name}.") in told
+    assert ("said", "12 images on the map, too few images to measure it.") in told
+    assert refits == [1, 1]
     assert fresh.has_map
     assert [encoder["mapped"] for encoder in shared.encoders()] == [12]
 
 
-def test_an_embedding_that_fails_is_told_and_can_be_started_again(fresh, publish, told):
-    job = EmbedJob(fresh, Shared(fresh), publish, lambda: None)
-    job.start("nowhere.safetensors")
-    wait_for(lambda: not job.running)
+def test_an_embedding_that_fails_is_told_and_can_be_tried_again(fresh, begin, told):
+    runner, _ = begin(fresh, [])
+    job = runner.add("embed", {"encoder": "nowhere.safetensors"}, "ann")
+    wait_for(lambda: ended(runner, job.number))
     assert any(topic == "message" and "There is no file nowhere.safetensors" in data for topic, data in told)
-    assert told[-1][0] == "message"
-    assert job.progress == ""
+    assert runner.get(job.number).state == "failed"
+    told.clear()
+    runner.retry(job.number)
+    wait_for(lambda: any(topic == "message" for topic, _ in told))
+
+
+def test_a_window_says_beside_the_map_and_the_clusters_how_far_their_jobs_are(fresh):
+    state = SessionState(workspace=fresh, shared=Shared(fresh))
+    at_work = JobRecord(2, "embed", {}, "ann", JobState.RUNNING, 1, "", stage="Embedding", done=1_000, total=2_000)
+    state.jobs = [JobRecord(3, "clusters", {}, "ann", JobState.QUEUED, 0, ""), at_work]
+    assert state.embedding == "Embedding: 1,000 of 2,000…"
+    assert state.finding == "Waiting for another job to end…"
+    state.jobs = [JobRecord(3, "clusters", {}, "ann", JobState.DONE, 1, "")]
+    assert (state.embedding, state.finding) == ("", "")
 
 
 def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_encoder(monkeypatch, fresh):
@@ -200,23 +215,6 @@ def test_encoders_are_measured_once_for_all_windows(monkeypatch, fresh):
     assert measured == [1]
 
 
-def test_a_server_that_closes_ends_the_embedding_without_a_failure(monkeypatch, fresh, publish, told):
-    begun = threading.Event()
-
-    def embed_for_ever(_space, _encoder, *, on_progress, **_):
-        begun.set()
-        while True:
-            on_progress(1, 12)
-
-    monkeypatch.setattr("core.encoders.embed.embed", embed_for_ever)
-    job = EmbedJob(fresh, Shared(fresh), publish, lambda: None)
-    job.start(None)
-    begun.wait()
-    job.stop()
-    assert not job.running
-    assert not [data for topic, data in told if topic == "message"]
-
-
 @pytest.fixture
 def worker(monkeypatch, publish):
     """A worker whose fits take no time; `fits` is what happens in each."""
@@ -225,7 +223,7 @@ def worker(monkeypatch, publish):
     fits = []
     monkeypatch.setattr(jobs, "refit", lambda _space: fits.pop(0)() if fits else None)
     shared = SimpleNamespace(refresh_curves=lambda **_: None, bases=list)
-    worker = RefitWorker(SimpleNamespace(encoder_name=None), shared, publish)
+    worker = RefitWorker(SimpleNamespace(encoder_name=None, steady=nullcontext), shared, publish)
     worker.fits = fits
     yield worker
     worker.stop()
