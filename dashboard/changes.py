@@ -71,5 +71,12 @@ class Changes:
                 self._refit_soon()
             elif change == Change.CLUSTERS:
                 self._publish(Topic.CLUSTERS, None)
+            elif change == Change.LABELS:
+                self._publish(Topic.LABELS, None)
+                self._refit_soon()
+            elif change == Change.CLASSES:
+                self._publish(Topic.CLASSES, None)
+                self._publish(Topic.LABELS, None)
+                self._refit_soon()
         except Exception:  # the job goes on; windows see it at their next message
             LOG.exception("windows could not be told of %s", change)

@@ -56,6 +56,21 @@ def bars(*stages: str) -> Iterator[tuple[OnProgress, ...]]:
 
 
 @contextlib.contextmanager
+def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Draw a bar per stage, named as it comes up: for work that another process does."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = shown.add_task(stage.lower(), total=total or None)
+            shown.update(tasks[stage], completed=done, total=total or None)
+
+        yield report
+
+
+@contextlib.contextmanager
 def progress(what: str) -> Iterator[OnProgress]:
     """Draw the progress bar of a verb with one stage."""
     with bars(what) as (report,):

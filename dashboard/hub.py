@@ -28,6 +28,7 @@ class Topic(StrEnum):
     RANDOM = "random_curves"  # with the curves of random labels
     LEARNING = "learning"  # with the learning curve
     ENCODER = "encoder"
+    CLASSES = "classes"  # the class list is another
     IMAGES = "images"  # more of them, or what came with them
     JOBS = "jobs"  # with the jobs that are open and the newest others
     CLUSTERS = "clusters"

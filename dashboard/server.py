@@ -19,6 +19,7 @@ from dashboard.changes import Changes
 from dashboard.exposures import ExposureKeeper
 from dashboard.followed import Followed
 from dashboard.handout import Handout
+from dashboard.handover import Handover
 from dashboard.hub import Hub, Topic
 from dashboard.jobs import ExperimentJob, RefitWorker
 from dashboard.openings import Openings
@@ -79,6 +80,7 @@ class Server:
     experiments: ExperimentJob
     changes: Changes
     jobs: JobRunner
+    handover: Handover | None  # None where nothing can be written
     openings: Openings
     training: Followed[RunRecord]
     studies: Followed[Experiment | BrokenRun]
@@ -115,6 +117,7 @@ def start(settings: Settings) -> Server:
         experiments=ExperimentJob(workspace, hub.publish),
         changes=changes,
         jobs=jobs,
+        handover=Handover(workspace.folder, jobs) if workspace.writable else None,
         openings=Openings(workspace),
         training=Followed(
             partial(hub.publish, Topic.TRAINING),
@@ -156,6 +159,8 @@ def stop(server: Server) -> None:
     """Stop the workers and close the workspace; everything acknowledged is already on disk."""
     server.hub.close()
     server.tidier.stop()
+    if server.handover is not None:
+        server.handover.close()
     server.jobs.stop()
     server.experiments.stop()
     server.pool.shutdown(wait=True)

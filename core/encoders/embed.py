@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import Progress, ignore
 from core.catalog.models import EncoderRecord
+from core.catalog.originals import thumbnails_sentence
 from core.duplicates.search import find_copies
 from core.embeddings.embedded import lost_parts
 from core.embeddings.matrix import write_part
@@ -14,6 +15,7 @@ from core.encoders.chosen import encoders, other_encoder
 from core.encoders.encoder import ENCODERS, embed_originals, load_again, load_encoder
 from core.encoders.offers import default_encoder, resolve
 from core.errors import WorkspaceError
+from core.wording import counted
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.encoders")
@@ -28,6 +30,12 @@ class EmbedResult(EncoderRecord):
     from_thumbnails: int  # how many of them, because their files are gone or changed
     images: int
     near_duplicates: int
+
+
+def embed_sentence(result: EmbedResult) -> str:
+    """State the result."""
+    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
+    return f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip()
 
 
 def embed(

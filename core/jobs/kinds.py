@@ -14,7 +14,6 @@ from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
 from core.jobs.work import Arguments, Change, Outcome, Work
-from core.wording import counted
 
 GROW_SECONDS = 1.0  # between two times that windows hear of more images: each of them draws its map anew
 
@@ -52,6 +51,20 @@ class ProjectArguments(Arguments):
 
 class ClustersArguments(Arguments):
     """Nothing is chosen."""
+
+
+class LabelsArguments(Arguments):
+    """A file of labels or scores."""
+
+    file: str = Field(min_length=1)  # absolute
+    analyst: str = Field(min_length=1)  # of lines that name nobody
+    beside: str = Field(min_length=1)  # folder at which relative paths of images begin
+
+
+class ClassesArguments(Arguments):
+    """A class list."""
+
+    classes: str = Field(min_length=1)  # as `core.labels.classes.parse_classes` takes it
 
 
 @dataclass(frozen=True)
@@ -94,8 +107,7 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
 
 
 def _embed(work: Work[EmbedArguments]) -> Outcome:
-    from core.catalog.originals import thumbnails_sentence
-    from core.encoders.embed import embed
+    from core.encoders.embed import embed, embed_sentence
 
     work.tell("Reading the weights")
     result = embed(
@@ -108,10 +120,8 @@ def _embed(work: Work[EmbedArguments]) -> Outcome:
         on_fetch=work.telling("Downloading the weights"),
     )
     work.changed(Change.MAP)
-    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
-    said = f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip()
     follows: tuple[tuple[str, dict[str, Any]], ...] = (("project", {}),) if work.arguments.lay_out else ()
-    return Outcome(said, dict(result), follows)
+    return Outcome(embed_sentence(result), dict(result), follows)
 
 
 def _project(work: Work[ProjectArguments]) -> Outcome:
@@ -144,6 +154,25 @@ def _clusters(work: Work[ClustersArguments]) -> Outcome:
     )
 
 
+def _labels(work: Work[LabelsArguments]) -> Outcome:
+    from core.labels.exchange import import_labels
+    from core.overview import summary
+
+    asked = work.arguments
+    work.tell("Reading the file")
+    result = import_labels(work.workspace, Path(asked.file), analyst=asked.analyst, beside=Path(asked.beside))
+    work.changed(Change.LABELS)
+    return Outcome(*result.ended(summary(work.workspace)))
+
+
+def _classes(work: Work[ClassesArguments]) -> Outcome:
+    from core.labels.classes import classes_ended, parse_classes, set_classes
+
+    set_classes(work.workspace, parse_classes(work.arguments.classes))
+    work.changed(Change.CLASSES)
+    return Outcome(*classes_ended(work.workspace.classes))
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -152,5 +181,7 @@ KINDS: dict[str, Kind] = {
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
+        Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
+        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes),
     )
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 
+from core.arrays import JsonObject
 from core.catalog.class_names import CLASS_KEYS, check_class_list, hint, meant
 from core.catalog.label_book import KEYS
 from core.catalog.records import ImageClass
@@ -46,6 +47,12 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
         workspace.catalog.labels.set_classes(classes, gone=[*before, *gone])
         workspace.reload_classes()
         workspace.fitted = None
+
+
+def classes_ended(classes: Sequence[ImageClass]) -> tuple[str, JsonObject]:
+    """Return the sentence and the record that a change of the class list ends with."""
+    listed = ", ".join(f"{c.name}{' (flagged)' if c.flagged else ''} [{c.key}]" for c in classes)
+    return f"Classes: {listed}.", {"classes": [dict(vars(c)) for c in classes]}
 
 
 def bring_back(workspace: Workspace, name: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import IntArray
+from core.arrays import IntArray, JsonObject
 from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.records import Action
 from core.errors import InputError
@@ -23,6 +23,7 @@ from core.labels.files import (
     strangers,
     write_label_lines,
 )
+from core.overview import Summary
 from core.score_columns.keep import keep_columns
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -64,18 +65,27 @@ class ImportResult:
             )
         return " ".join([*words, *self.scores])
 
+    def ended(self, counts: Summary) -> tuple[str, JsonObject]:
+        """Return the sentence and the record that an import ends with; `counts` are those afterwards."""
+        now = f"Labelled now: {counts['labelled_teach']:,} in the teach half, {counts['labelled_check']:,} in the check half."
+        taken: JsonObject = {"imported": self.n_taken, "same": self.n_same, "kept": self.n_kept, "older": self.n_older}
+        return f"{self.sentence} {now}", {**taken, "scores": list(self.scores), **counts}
 
-def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportResult:
+
+def import_labels(workspace: Workspace, file: Path, *, analyst: str, beside: Path | None = None) -> ImportResult:
     """Import labels, score columns, or both from a CSV or Parquet file; with an invalid line, nothing.
 
     Readings from Check are kept (`actions.keeps`), and so are labels newer than their line in the file. Scores of images that
     are not in the workspace are left out: another model has often scored more.
 
+    Args:
+        analyst: of lines that name nobody.
+        beside: folder at which relative paths of images may begin; None for this process's.
     Raises:
         InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, a score is
             invalid or may not be kept (`keep_columns`), or no image of the file is in the workspace.
     """
-    read = read_label_file(file, row_of=_finder(workspace))
+    read = read_label_file(file, row_of=_finder(workspace, beside or Path.cwd()))
     found = settle(file_labels(read, class_names=workspace.class_names, analyst=analyst), file)
     if read.scores and all(row is None for row in read.rows):
         raise InputError(strangers(file, read.names))
@@ -89,10 +99,10 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str) -> ImportRe
     return ImportResult(actions, read.has_labels, scores=said, **counts)
 
 
-def _finder(workspace: Workspace) -> Callable[[str], int | None]:
-    """Return what finds the row of an image by its id or path; a relative path begins here or at an ingested folder."""
+def _finder(workspace: Workspace, beside: Path) -> Callable[[str], int | None]:
+    """Return what finds the row of an image by its id or path; a relative path begins there or at an ingested folder."""
     names = workspace.catalog.images.rows_by_name()
-    roots = [Path.cwd(), *map(Path, workspace.catalog.images.sources())]
+    roots = [beside, *map(Path, workspace.catalog.images.sources())]
     known = dict(names)
     for root in roots:  # a path below one is found as it is written; resolving takes 100 µs a line
         start = os.path.join(root, "")

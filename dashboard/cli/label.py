@@ -1,12 +1,13 @@
 """Commands for labels: classes, policies, guideline, labels import and export, suggest."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.errors import InputError
-from core.labels.classes import parse_classes, set_classes, set_guideline
+from core.labels.classes import classes_ended, parse_classes, set_classes, set_guideline
 from core.labels.exchange import export_labels, import_labels
 from core.labels.policies import remove_policy, set_policy, uncovered
 from core.missing import missing_for_suggestions
@@ -16,6 +17,7 @@ from core.probe.offered import FIRST_ROUND, OFFERED
 from core.store.files import shown
 from core.wording import counted, target
 from core.workspace import Workspace
+from dashboard.cli.joined import Ended, here_or_there
 from dashboard.cli.main import app, labels_app
 from dashboard.cli.options import NUMBER, PATH, SEED, AnalystOption, JsonOption, WorkspaceOption
 from dashboard.console import finish, sentences, this_user, warn
@@ -31,12 +33,15 @@ def classes(
     json: JsonOption = False,
 ) -> None:
     """Show the classes, or replace them; a class that has labels cannot be removed."""
-    with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
-        if set_to:
-            set_classes(space, parse_classes(set_to))
-        found = [vars(c) for c in space.classes]
-    listed = ", ".join(f"{c['name']}{' (flagged)' if c['flagged'] else ''} [{c['key']}]" for c in found)
-    finish(f"Classes: {listed}.", {"classes": found}, as_json=json)
+
+    def here() -> Ended:
+        with Workspace.create(workspace) if set_to else Workspace(workspace, read_only=True) as space:
+            if set_to:
+                set_classes(space, parse_classes(set_to))
+            return Ended(*classes_ended(space.classes))
+
+    ended = here_or_there(workspace, "classes", {"classes": set_to}, here) if set_to else here()
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -96,17 +101,16 @@ def labels_import(
     json: JsonOption = False,
 ) -> None:
     """Import labels and other models' scores from a file; images are given by id or path. Readings in Check are kept."""
-    with Workspace(workspace) as space:
-        result = import_labels(space, file, analyst=analyst or this_user())
-        counts = summary(space)
-    now = f"Labelled now: {counts['labelled_teach']:,} in the teach half, {counts['labelled_check']:,} in the check half."
-    taken: dict[str, object] = {
-        "imported": result.n_taken,
-        "same": result.n_same,
-        "kept": result.n_kept,
-        "older": result.n_older,
-    }
-    finish(f"{result.sentence} {now}", {**taken, "scores": result.scores, **counts}, as_json=json)
+    name = analyst or this_user()
+
+    def here() -> Ended:
+        with Workspace(workspace) as space:
+            result = import_labels(space, file, analyst=name)
+            return Ended(*result.ended(summary(space)))
+
+    asked = {"file": os.path.abspath(file), "analyst": name, "beside": os.getcwd()}
+    ended = here_or_there(workspace, "labels", asked, here)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @labels_app.command("export")

@@ -1,6 +1,7 @@
 """Commands that prepare and serve a workspace: demo, ingest, train, embed, project, clusters, find, encoders, serve."""
 
 import logging
+import os
 import webbrowser
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -18,6 +19,7 @@ from core.probe.live import refit
 from core.store.files import shown
 from core.wording import counted, percent, verb
 from core.workspace import Workspace
+from dashboard.cli.joined import Ended, here_or_there
 from dashboard.cli.main import app
 from dashboard.cli.options import (
     EPOCHS,
@@ -112,12 +114,16 @@ def ingest(
     json: JsonOption = False,
 ) -> None:
     """Ingest images. Files that cannot be used are listed with the reason, and all others are ingested."""
-    with Workspace.create(workspace) as space:
-        with progress("ingest") as on_progress:
-            result = take_in(space, source, workers=workers, on_progress=on_progress)
-        record = result.record(space.n_images)
-    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in record["rejections"]]
-    finish("\n".join([*lines, result.sentence]), record, as_json=json)
+
+    def here() -> Ended:
+        with Workspace.create(workspace) as space:
+            with progress("ingest") as on_progress:
+                result = take_in(space, source, workers=workers, on_progress=on_progress)
+            return Ended(result.sentence, result.record(space.n_images))
+
+    ended = here_or_there(workspace, "ingest", {"source": os.path.abspath(source), "workers": workers}, here)
+    lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in ended.record["rejections"]]
+    finish("\n".join([*lines, ended.sentence]), ended.record, as_json=json)
 
 
 @app.command()
@@ -201,18 +207,25 @@ def embed(
     In a terminal, the first time asks which encoder to use, and asks the Hugging Face hub for public weights.
     """
     from core.encoders.embed import embed as embed_images
+    from core.encoders.embed import embed_sentence
     from core.encoders.offers import is_open
     from dashboard.cli.choose import choose_encoder
 
-    with Workspace(workspace, device=device) as space:
-        if encoder is None and size is None and is_open(space):
-            encoder = choose_encoder(space, device=device, asks=not json and is_at_terminal())
-        with bars("embed", "near-duplicates", "download (bytes)") as (on_progress, on_copies, on_fetch):
-            result = embed_images(
-                space, encoder, device=device, size=size, on_progress=on_progress, on_copies=on_copies, on_fetch=on_fetch
-            )
-    sentence = f"{counted(result['embedded'], 'image')} embedded with {result['encoder']}."
-    finish(f"{sentence} {thumbnails_sentence(result['from_thumbnails'], result['embedded'])}".strip(), result, as_json=json)
+    def here() -> Ended:
+        chosen = encoder
+        with Workspace(workspace, device=device) as space:
+            if chosen is None and size is None and is_open(space):
+                chosen = choose_encoder(space, device=device, asks=not json and is_at_terminal())
+            with bars("embed", "near-duplicates", "download (bytes)") as (on_progress, on_copies, on_fetch):
+                result = embed_images(
+                    space, chosen, device=device, size=size, on_progress=on_progress, on_copies=on_copies, on_fetch=on_fetch
+                )
+        return Ended(embed_sentence(result), dict(result))
+
+    file = encoder is not None and os.path.isfile(encoder)
+    asked = {"encoder": os.path.abspath(encoder) if file and encoder else encoder, "size": size}
+    ended = here_or_there(workspace, "embed", asked, here)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -228,9 +241,13 @@ def project(
     from core.map.project import project as lay_out_map
     from core.map.project import project_sentence
 
-    with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
-        result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
-    finish(project_sentence(result), result, as_json=json)
+    def here() -> Ended:
+        with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
+            result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
+        return Ended(project_sentence(result), dict(result))
+
+    ended = here_or_there(workspace, "project", {"seed": seed}, here)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -248,11 +265,16 @@ def clusters(
 
     with Workspace(workspace, read_only=True) as space:
         known = not again and clusters.clustering(space, grain) is not None and notices(space) is not None
-    if not known:
+
+    def here() -> Ended:
         with Workspace(workspace) as space, progress("read text on dark") as on_progress:
             if again or clusters.clustering(space, grain) is None:
                 clusters.cluster(space)
             find_notices(space, on_progress=on_progress)
+        return Ended("", {})
+
+    if not known:
+        here_or_there(workspace, "clusters", {}, here)
     with Workspace(workspace, read_only=True) as space:
         refit(space, save=False)
         found, group = clusters.clustering(space, grain), notices(space)
