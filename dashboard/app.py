@@ -50,6 +50,7 @@ def open_tab(server: Server) -> Page:
     request = document.session_context.request if document is not None and document.session_context is not None else None
     dark = request is not None and value_of(request.cookies, THEME_COOKIE) == "dark"
     page = Page(state=state, actions=actions, draw_pool=server.draw_pool, dark=dark)
+    actions.renew = page.renew
     if request is not None:
         asked = request.arguments
         page.address.go(urlencode({name: values[-1].decode(errors="replace") for name, values in asked.items()}))

@@ -1,5 +1,6 @@
 """All verbs of one tab, and how it follows what others do."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, Enco
 
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         super().__init__(state, server, document)
+        self.renew: Callable[[], None] = lambda: None  # loads the page again
         state.param.watch(self._draw_gold, "show_gold")
         state.param.watch(self._read_colouring, "colour_turn")
         state.param.watch(self._read_filters, "filter_turn")
@@ -52,6 +54,8 @@ class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, Enco
         with one_message(self._document):
             if Topic.IMAGES in topics:
                 state.follow_images(self._server.shared.grid())
+            if Topic.CLASSES in topics:
+                self.renew()  # keys and buttons of the old classes must not stay
             if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
             others = {name: topics[name] for name in AS_TOLD if name in topics}

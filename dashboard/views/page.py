@@ -27,6 +27,7 @@ from dashboard.views.desk import Desk
 from dashboard.views.experiment import ExperimentPage
 from dashboard.views.header import Header
 from dashboard.views.history import HistoryPage
+from dashboard.views.jobs import JobsPane
 from dashboard.views.message import Toast
 from dashboard.views.operating import OperatingPage
 from dashboard.views.picture import EnlargedPicture
@@ -53,6 +54,7 @@ class Page:
         self._pages: dict[str, pn.Column | Later] = {"map": desk}
         for name, kind in FURTHER.items():
             self._pages[name] = Later(state, partial(kind, **both), wanted=partial(state.shows, name), visible=False)
+        self._connection = Connection()
         self._keys = Keys(on_key=self._on_key, place=state.place, verbs=verbs_by_key(state.workspace.classes))
         state.param.watch(lambda event: setattr(self._keys, "place", event.new), "place")
         self._key_table = KeyTable(rows=key_rows(state.workspace.classes), align="center", margin=(0, 4))
@@ -73,12 +75,12 @@ class Page:
             partial(self._theme_memory, state),
             partial(TimeZone, on_zone=lambda zone: actions.soon(lambda: setattr(state, "zone", known(zone)))),
             lambda: self.address,
-            Connection,
+            lambda: self._connection,
         )  # which ends the skeleton
         self.template = pmui.Page(
             title="Lassoscope",
             template=template(),
-            header=[Header(state=state), self._key_table],
+            header=[Header(state=state), JobsPane(**both), self._key_table],
             main=[main],
             theme_toggle=True,
             theme_config=page_theme(),
@@ -100,6 +102,10 @@ class Page:
         memory = ThemeMemory(dark=state.dark)
         state.param.watch(lambda event: setattr(memory, "dark", event.new), "dark")
         return memory
+
+    def renew(self) -> None:
+        """Load the page again at its address: what it was built from, such as the classes, is another."""
+        self._connection.renew()
 
     def close(self) -> None:
         """Let go of what outlives the tab."""

@@ -33,6 +33,10 @@ class Connection(pn.custom.JSComponent):
     _esm = source("connection.js")
     _stylesheets = [source("connection.css")]
 
+    def renew(self) -> None:
+        """Load the page again, at its address."""
+        self._send_msg({"renew": True})
+
     def _handle_msg(self, msg: object) -> None:
         signal = Signal.read(msg)
         if signal is None:
