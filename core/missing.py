@@ -7,7 +7,7 @@ import numpy as np
 from core.catalog.label_book import UNLABELLED
 from core.embeddings import scores
 from core.maths.halves import Half
-from core.wording import counted
+from core.wording import counted, verb
 from core.workspace import Workspace
 
 
@@ -16,18 +16,18 @@ def missing_for_map(workspace: Workspace) -> str:
     if lost := workspace.current.lost_parts or workspace.current.lost_map:
         return f"No whole map: {lost[0].lower()}{lost[1:]}"
     if not workspace.n_images:
-        return "No map yet: there are no images; stop this server and run 'lassoscope ingest SOURCE', then embed and project."
+        return "No map yet: there are no images; run 'lassoscope ingest SOURCE', then embed and project."
+    page = workspace.writable
     if workspace.matrix is None:
-        page = "choose an encoder on the page, or " if workspace.writable else ""
-        return f"No map yet: the images have no embeddings; {page}stop this server and run 'lassoscope embed', then project."
+        how = "choose an encoder on the page, or " if page else ""
+        return f"No map yet: the images have no embeddings; {how}run 'lassoscope embed', then project."
     if not workspace.has_map:
-        page = "lay it out on the page, or " if workspace.writable else ""
-        return (
-            f"No map yet of the embeddings by '{workspace.encoder_name}'; {page}stop this server and run 'lassoscope project'."
-        )
+        how = "lay it out on the page, or " if page else ""
+        return f"No map yet of the embeddings by '{workspace.encoder_name}'; {how}run 'lassoscope project'."
     n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
     if n_waiting:
-        return f"{n_waiting:,} new images are not on the map yet; stop this server and run 'lassoscope embed', then project."
+        n = counted(n_waiting, "new image")
+        return f"{n} {verb(n_waiting)} not on the map yet; run 'lassoscope embed', then project."
     return ""
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from core.images.decode import decode
 from core.images.examine import seen_of
 from core.images.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
 from core.maths.neighbours import neighbours, unit_rows
+from core.workers import Tell, Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.duplicates")
@@ -35,15 +37,22 @@ MOST_NUMBERS = 2e8  # of embeddings held as float32, 0.8 GB
 MOST_PRODUCTS = 4e8  # new images times all images, compared in seconds; with more, the search waits for the map's neighbours
 
 
-def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None, on_progress: Progress = ignore) -> int:
+def find_copies(
+    workspace: Workspace,
+    *,
+    neighbours_file: Path | None = None,
+    pool: Workers | None = None,
+    on_progress: Progress = ignore,
+) -> int:
     """Join the groups of images that are near-duplicates; images searched before are not searched again.
 
     Idempotent and safe to kill: groups and how far the search got are committed together. Pairs that have to be compared
     by their thumbnails, because a file is gone or changed, are counted in a warning.
 
     Args:
-        neighbour_rows: (N, K) of every embedded image, nearest first, self excluded, -1 for none. If None they are computed
-            here; if that would take minutes or too much memory, nothing is done.
+        neighbours_file: (N, K) rows of every embedded image, nearest first, self excluded, -1 for none. If None they are
+            computed here; if that would take minutes or too much memory, nothing is done.
+        pool: processes that do the heavy part; None for this one.
         on_progress: called with (images searched, images to search).
     Returns:
         how many images joined another group.
@@ -54,15 +63,18 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     rows = int(workspace.matrix.rows)
     first = min(workspace.catalog.images.searched_for_copies().get(encoder, 0), rows)
     too_many = (rows - first) * rows > MOST_PRODUCTS or rows * workspace.matrix.dim > MOST_NUMBERS
-    if first == rows or (neighbour_rows is None and too_many):
+    if first == rows or (neighbours_file is None and too_many):
         return 0
-    near, n_joined, n_by_thumbnail = _Near(workspace, neighbour_rows), 0, 0
+    near, n_joined, n_by_thumbnail = None, 0, 0
     for start in range(first, rows, STEP):
         stop = min(start + STEP, rows)
-        pairs = near.pairs(np.arange(start, stop))
-        pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
         report = partial(_told, on_progress, start - first, stop - start, rows - first)
-        copies, by_thumbnail = _copies_among(workspace, pairs, near, report)
+        if pool is None:
+            near = near or _Near(workspace, neighbours_file)
+            copies, by_thumbnail = _copies_of(workspace, start, stop, near, report)
+        else:
+            asked = workspace.folder, workspace.device, start, stop, neighbours_file
+            copies, by_thumbnail = pool.submit_telling(copies_of_rows, *asked, on_told=partial(_as_progress, report)).result()
         n_by_thumbnail += by_thumbnail
         joined = _merge(workspace, copies)
         with workspace.lock:
@@ -79,6 +91,28 @@ def find_copies(workspace: Workspace, *, neighbour_rows: IntArray | None = None,
     return n_joined
 
 
+def _copies_of(workspace: Workspace, start: int, stop: int, near: "_Near", on_progress: Progress) -> tuple[IntArray, int]:
+    pairs = near.pairs(np.arange(start, stop))
+    pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
+    return _copies_among(workspace, pairs, near, on_progress)
+
+
+def copies_of_rows(
+    folder: Path, device: str, start: int, stop: int, neighbours_file: Path | None, tell: Tell
+) -> tuple[IntArray, int]:
+    """Compare rows [start, stop) of the workspace in `folder` with all in a process of its own; nothing is written.
+
+    Returns:
+        (P, 2) pairs that are near-duplicates, and how many were compared by thumbnails for lack of a file.
+    """
+    with Workspace(folder, read_only=True, device=device) as workspace:
+        return _copies_of(workspace, start, stop, _Near(workspace, neighbours_file), partial(tell, "Comparing"))
+
+
+def _as_progress(on_progress: Progress, _stage: str, done: int, total: int) -> None:
+    on_progress(done, total)
+
+
 def _told(on_progress: Progress, before: int, here: int, total: int, done: int, of: int) -> None:
     on_progress(before + here * done // max(of, 1), total)
 
@@ -86,15 +120,16 @@ def _told(on_progress: Progress, before: int, here: int, total: int, done: int, 
 class _Near:
     """Nearest neighbours by cosine of standardised embeddings: the map's, or computed here."""
 
-    def __init__(self, workspace: Workspace, neighbour_rows: IntArray | None) -> None:
-        self._embedded, self._known = workspace.current, neighbour_rows
-        self._unit = workspace.current.compute(unit_embeddings) if neighbour_rows is None else None
+    def __init__(self, workspace: Workspace, neighbours_file: Path | None) -> None:
+        self._embedded = workspace.current
+        self._known: IntArray | None = None if neighbours_file is None else np.load(neighbours_file, mmap_mode="r")
+        self._unit = workspace.current.compute(unit_embeddings) if neighbours_file is None else None
 
     def of(self, rows: IntArray, k: int) -> IntArray:
         """Return the nearest rows of some rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
         if self._unit is None:
             assert self._known is not None  # noqa: S101  one of both is there
-            return self._known[rows, :k]
+            return np.asarray(self._known[rows, :k], np.int64)
         try:
             return _nearest(self._unit, rows, k)
         except torch.OutOfMemoryError:

@@ -1,21 +1,27 @@
 """Embed a workspace's images, part by part. Each verb takes the workspace."""
 
 import logging
+from contextlib import closing
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from core.arrays import Progress, ignore
+from core.catalog.catalog import Catalog
+from core.catalog.creation import catalog_file
 from core.catalog.models import EncoderRecord
-from core.catalog.originals import thumbnails_sentence
+from core.catalog.originals import Originals, thumbnails_sentence
 from core.duplicates.search import find_copies
 from core.embeddings.embedded import lost_parts
 from core.embeddings.matrix import write_part
 from core.encoders.chosen import encoders, other_encoder
-from core.encoders.encoder import ENCODERS, embed_originals, load_again, load_encoder
+from core.encoders.encoder import ENCODERS, Encoder, embed_originals, load_again, load_encoder
 from core.encoders.offers import default_encoder, resolve
 from core.errors import WorkspaceError
+from core.store.thumbnails import ThumbnailStore
 from core.wording import counted
+from core.workers import Tell, Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.encoders")
@@ -44,6 +50,7 @@ def embed(
     *,
     device: str = "auto",
     size: int | None = None,
+    pool: Workers | None = None,
     on_progress: Progress = ignore,
     on_copies: Progress = ignore,
     on_fetch: Progress = ignore,
@@ -58,6 +65,7 @@ def embed(
             `default_encoder`.
         device: "auto", "cpu" or a CUDA device.
         size: input size in px; public weights only.
+        pool: processes that do the heavy part; None for this one.
         on_progress: called with (images embedded, images to embed).
         on_copies: called with (images compared, images to compare) by the search for near-duplicates.
         on_fetch: called with (bytes, bytes in all) while weights are downloaded.
@@ -84,17 +92,22 @@ def embed(
     done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
     folder = workspace.folder / "embeddings" / loaded.name
     for position, start, stop, is_new in todo:
-        originals = workspace.originals(np.arange(start, stop))
-        blocks = embed_originals(originals, loaded, on_progress=_shifted(on_progress, done, total))
-        file = write_part(folder, position, np.concatenate(list(blocks)))
+        report = _shifted(on_progress, done, total)
+        if pool is None:
+            originals = workspace.originals(np.arange(start, stop))
+            file, n_small = _write_part(folder, position, originals, loaded, report)
+        else:
+            asked = workspace.folder, loaded.name, device, position, start, stop
+            told = partial(_as_progress, report)
+            file, n_small = pool.submit_telling(embed_part, *asked, on_told=told).result()
         if is_new:
             workspace.catalog.models.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
-        done, small = done + stop - start, small + originals.n_thumbnails
+        done, small = done + stop - start, small + n_small
     workspace.choose_encoder(loaded.name)
     LOG.info("images embedded", extra={"encoder": loaded.name, "embedded": done})
     if small:
         LOG.warning("embedded from thumbnails, because their files are gone or changed", extra={"images": small})
-    find_copies(workspace, on_progress=on_copies)
+    find_copies(workspace, on_progress=on_copies, pool=pool)
     return {
         "encoder": loaded.name,
         "embedded": done,
@@ -103,6 +116,38 @@ def embed(
         "near_duplicates": workspace.n_copies,
         **loaded.describe(),
     }
+
+
+def _write_part(folder: Path, position: int, originals: Originals, loaded: Encoder, on_progress: Progress) -> tuple[Path, int]:
+    """Embed images into a part file; return it, and how many were read from their thumbnails."""
+    blocks = embed_originals(originals, loaded, on_progress=on_progress)
+    return write_part(folder, position, np.concatenate(list(blocks))), originals.n_thumbnails
+
+
+def embed_part(folder: Path, encoder: str, device: str, position: int, start: int, stop: int, tell: Tell) -> tuple[Path, int]:
+    """Embed the rows [start, stop) of the workspace in `folder` in a process of its own, and write them aside.
+
+    Nothing of the catalog changes: a part counts once its server has named it there.
+    """
+    loaded = _known_encoder(folder, encoder, device)
+    with (
+        closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog,
+        closing(ThumbnailStore(folder / "thumbnails.sqlite", read_only=True)) as thumbnails,
+    ):
+        originals = Originals(catalog, thumbnails, np.arange(start, stop))
+        return _write_part(folder / "embeddings" / encoder, position, originals, loaded, partial(tell, "Embedding"))
+
+
+@lru_cache(maxsize=1)
+def _known_encoder(folder: Path, encoder: str, device: str) -> Encoder:
+    """Load an encoder that the workspace's catalog has, once a process."""
+    with closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog:
+        record = next(known["record"] for known in catalog.models.encoders() if known["name"] == encoder)
+    return load_again(encoder, record, models=folder / "models", device=device)[0]
+
+
+def _as_progress(on_progress: Progress, _stage: str, done: int, total: int) -> None:
+    on_progress(done, total)
 
 
 def _parts_to_make(workspace: Workspace, encoder: str) -> list[tuple[int, int, int, bool]]:

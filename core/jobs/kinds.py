@@ -110,15 +110,17 @@ def _embed(work: Work[EmbedArguments]) -> Outcome:
     from core.encoders.embed import embed, embed_sentence
 
     work.tell("Reading the weights")
-    result = embed(
-        work.workspace,
-        work.arguments.encoder,
-        size=work.arguments.size,
-        device=work.workspace.device,
-        on_progress=work.telling("Embedding"),
-        on_copies=work.telling("Comparing near-duplicates"),
-        on_fetch=work.telling("Downloading the weights"),
-    )
+    with work.processes() as pool:
+        result = embed(
+            work.workspace,
+            work.arguments.encoder,
+            size=work.arguments.size,
+            device=work.workspace.device,
+            pool=pool,
+            on_progress=work.telling("Embedding"),
+            on_copies=work.telling("Comparing near-duplicates"),
+            on_fetch=work.telling("Downloading the weights"),
+        )
     work.changed(Change.MAP)
     follows: tuple[tuple[str, dict[str, Any]], ...] = (("project", {}),) if work.arguments.lay_out else ()
     return Outcome(embed_sentence(result), dict(result), follows)
@@ -128,13 +130,15 @@ def _project(work: Work[ProjectArguments]) -> Outcome:
     from core.map.project import project, project_sentence
 
     work.tell("Laying out the map")
-    result = project(
-        work.workspace,
-        seed=work.arguments.seed,
-        device=work.workspace.device,
-        on_progress=work.telling("Laying out the map"),
-        on_copies=work.telling("Comparing near-duplicates"),
-    )
+    with work.processes() as pool:
+        result = project(
+            work.workspace,
+            seed=work.arguments.seed,
+            device=work.workspace.device,
+            pool=pool,
+            on_progress=work.telling("Laying out the map"),
+            on_copies=work.telling("Comparing near-duplicates"),
+        )
     work.changed(Change.MAP)
     return Outcome(project_sentence(result), dict(result))
 

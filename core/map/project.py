@@ -2,7 +2,9 @@
 
 import logging
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from core.map.engines import Neighbours
 from core.map.layout import N_NEIGHBOURS, exact_neighbours, lay_out
 from core.store.files import atomic_path
 from core.wording import counted
+from core.workers import Tell, Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.map")
@@ -57,6 +60,7 @@ def project(
     *,
     seed: int = 0,
     device: str = "auto",
+    pool: Workers | None = None,
     on_progress: Progress = ignore,
     on_copies: Progress = ignore,
 ) -> ProjectResult:
@@ -65,6 +69,7 @@ def project(
     Args:
         seed: the same seed gives the same map on the same device.
         device: "auto", "cpu", "cuda" or "cuda:N"; UMAP runs on a CUDA device if cuML is installed.
+        pool: processes that do the heavy part; None for this one.
         on_progress: called with (epochs done, epochs).
         on_copies: called with (images compared, images to compare) by the search for near-duplicates, which follows if
             there were too many images for `embed` to do it.
@@ -74,9 +79,50 @@ def project(
         DamageError: if embeddings are not finite.
     """
     workspace.need_writable()
-    runs_on = pick_device(device)
+    pick_device(device)
     if workspace.current.lost_parts:  # a map of the rest would leave these images out
         raise WorkspaceError(workspace.current.lost_parts)
+    workspace.current.need_matrix()
+    if pool is None:
+        made = _lay_out(workspace, seed, device, on_progress)
+    else:
+        told = partial(_as_progress, on_progress)
+        made = pool.submit_telling(lay_out_aside, workspace.folder, seed, device, on_told=told).result()
+    version = workspace.catalog.models.add_projection(made.encoder, made.n_rows, made.file, made.record)
+    workspace.reopen_encoder()
+    facts = {"encoder": made.encoder, "images": made.n_rows, **made.record}
+    LOG.info("map made", extra=facts)
+    find_copies(workspace, neighbours_file=workspace.folder / made.record["neighbours"], pool=pool, on_progress=on_copies)
+    return {"projection": version, "encoder": made.encoder, "images": made.n_rows, **made.record}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A map whose files are written, and that no catalog names yet."""
+
+    encoder: str
+    n_rows: int
+    file: str  # relative to the workspace
+    record: ProjectionRecord
+
+
+def lay_out_aside(folder: Path, seed: int, device: str, tell: Tell) -> _Made:
+    """Lay out the images of the workspace in `folder` in a process of its own; the catalog does not change."""
+    with Workspace(folder, read_only=True, device=device) as workspace:
+        return _lay_out(workspace, seed, device, partial(tell, "Laying out the map"))
+
+
+def _as_progress(on_progress: Progress, _stage: str, done: int, total: int) -> None:
+    on_progress(done, total)
+
+
+def _lay_out(workspace: Workspace, seed: int, device: str, on_progress: Progress) -> _Made:
+    """Lay out the embedded images, and write the map and the neighbours.
+
+    Raises:
+        DamageError: if embeddings are not finite.
+    """
+    runs_on = pick_device(device)
     matrix, encoder = workspace.current.need_matrix(), workspace.encoder_name
     x = matrix.take(np.arange(matrix.rows))
     if not np.isfinite(x).all():
@@ -90,8 +136,4 @@ def project(
     trust = None if np.isnan(found.trustworthiness) else round(found.trustworthiness, 4)
     neighbours = f"{stem}-neighbours.npy"
     record: ProjectionRecord = {"seed": seed, "engine": found.engine, "trustworthiness": trust, "neighbours": neighbours}
-    version = workspace.catalog.models.add_projection(str(encoder), matrix.rows, f"{stem}.npy", record)
-    workspace.reopen_encoder()
-    LOG.info("map made", extra={"encoder": encoder, "images": matrix.rows, "engine": found.engine, "trustworthiness": trust})
-    find_copies(workspace, neighbour_rows=found.neighbour_rows, on_progress=on_copies)
-    return {"projection": version, "encoder": encoder, "images": matrix.rows, **record}
+    return _Made(str(encoder), matrix.rows, f"{stem}.npy", record)

@@ -20,7 +20,9 @@ def locked(folder: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"Another process, perhaps a server, has {folder} open for writing; stop it first.") from None
+        raise BusyError(
+            f"Another process, perhaps a server, has {folder} open for writing; wait until it is done, or stop it."
+        ) from None
     except PermissionError:
         raise ReadOnlyError(read_only_sentence(folder)) from None
     return lock

@@ -16,9 +16,8 @@ from dashboard.views.table import table
 from dashboard.views.words import WIDEST, words
 
 ALONE = (
-    "One encoder so far. With a second one you could compare which needs fewer labels. To add it, stop this server (labels are "
-    "kept), then type <code>lassoscope embed --encoder NAME</code>, <code>lassoscope project</code> and "
-    "<code>lassoscope serve</code>."
+    "One encoder so far. With a second one you could compare which needs fewer labels. To add it, type "
+    "<code>lassoscope embed --encoder NAME</code>, then <code>lassoscope project</code>, beside this server."
 )
 HEADS = ("Encoder", "Network", "Trained on", "Embedded", "On its map", "On the same labels")
 WIDTHS = {"Encoder": "18%", "Network": "17%", "Trained on": "28%", "On the same labels": "23%"}

@@ -54,7 +54,7 @@ def test_only_what_the_page_can_do_is_sent_to_the_page(space):
     }  # fmt: skip
     for name, words in commands.items():
         said = say(*words, "-w", folder)
-        assert "open for writing; stop it first" in said, name
+        assert "open for writing; wait until it is done, or stop it" in said, name
         assert ("its page" in said) == (name in IN_PAGE), name
     assert set(IN_PAGE) <= set(commands)
     assert CLASSES[0].name == Workspace(folder, read_only=True).class_names[0]
