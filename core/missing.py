@@ -27,7 +27,7 @@ def missing_for_map(workspace: Workspace) -> str:
     n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
     if n_waiting:
         n = counted(n_waiting, "new image")
-        return f"{n} {verb(n_waiting)} not on the map yet; run 'lassoscope embed', then project."
+        return f"{n} {verb(n_waiting)} not on the map yet; run 'lassoscope embed'."
     return ""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import param
 
 from core.catalog.jobs import JobRecord
+from core.catalog.models import layout_version
 from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.evidence.queues import Queue
 from core.filters.conditions import Conditions
@@ -40,7 +41,7 @@ PROGRESS_OF = {"clusters": "finding", "embed": "embedding", "project": "embeddin
 def layout_of(workspace: Workspace) -> tuple[str, int]:
     """Return the encoder and the version of the current map: positions of another one are not comparable."""
     map_ = workspace.projection
-    return workspace.encoder_name or "", 0 if map_ is None else map_["version"]
+    return workspace.encoder_name or "", 0 if map_ is None else layout_version(map_)
 
 
 class SessionState(param.Parameterized):

@@ -47,6 +47,8 @@ class ProjectionRecord(TypedDict, total=False):
     engine: str  # as in `core.map.layout.Projection`; older ones have none
     trustworthiness: float | None  # in [0, 1]; None with too few images
     neighbours: str  # file, relative to the workspace
+    base: int  # version of the layout that images were placed on; none if all were laid out
+    laid_out: int  # images of that layout; those from there on were placed
 
 
 class ProjectionRow(TypedDict):
@@ -58,6 +60,11 @@ class ProjectionRow(TypedDict):
     file: str  # relative to the workspace
     record: ProjectionRecord
     at: str  # ISO 8601, UTC
+
+
+def layout_version(row: ProjectionRow) -> int:
+    """Return the version of the layout that a map shows: its own, or the one on which images were placed."""
+    return int(row["record"].get("base", row["version"]))
 
 
 class ClusterRecord(TypedDict, total=False):

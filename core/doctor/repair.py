@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.arrays import Progress, ignore
 from core.catalog.creation import FolderState, state_of
+from core.catalog.models import layout_version
 from core.catalog.salvage import check_catalog, finish_repair, repair_catalog
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import KnownEncoder, encoders, other_encoder, use_encoder
@@ -174,6 +175,6 @@ def are_clusters_lost(space: Workspace) -> bool:
     stored, current = stored_clusters(space), space.projection
     if stored is None or current is None:
         return space.catalog.models.clusters() is not None and current is not None
-    if stored.projection != current["version"]:
+    if stored.projection != layout_version(current):
         return False
     return any(clustering(space, grain) is None for grain in GRAINS)

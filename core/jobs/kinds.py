@@ -49,6 +49,10 @@ class ProjectArguments(Arguments):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
 
+class PlaceArguments(Arguments):
+    """All images that are embedded and not on the map."""
+
+
 class ClustersArguments(Arguments):
     """Nothing is chosen."""
 
@@ -108,6 +112,7 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
 
 def _embed(work: Work[EmbedArguments]) -> Outcome:
     from core.encoders.embed import embed, embed_sentence
+    from core.map.place import unplaced
 
     work.tell("Reading the weights")
     with work.processes() as pool:
@@ -122,7 +127,11 @@ def _embed(work: Work[EmbedArguments]) -> Outcome:
             on_fetch=work.telling("Downloading the weights"),
         )
     work.changed(Change.MAP)
-    follows: tuple[tuple[str, dict[str, Any]], ...] = (("project", {}),) if work.arguments.lay_out else ()
+    follows: tuple[tuple[str, dict[str, Any]], ...] = ()
+    if work.arguments.lay_out:
+        follows = (("project", {}),)
+    elif work.workspace.projection is not None and len(unplaced(work.workspace)):
+        follows = (("place", {}),)
     return Outcome(embed_sentence(result), dict(result), follows)
 
 
@@ -141,6 +150,16 @@ def _project(work: Work[ProjectArguments]) -> Outcome:
         )
     work.changed(Change.MAP)
     return Outcome(project_sentence(result), dict(result))
+
+
+def _place(work: Work[PlaceArguments]) -> Outcome:
+    from core.map.place import place, place_sentence
+
+    work.tell("Placing on the map")
+    with work.processes() as pool:
+        result = place(work.workspace, pool=pool, on_progress=work.telling("Placing on the map"))
+    work.changed(Change.MAP)
+    return Outcome(place_sentence(result), dict(result))
 
 
 def _clusters(work: Work[ClustersArguments]) -> Outcome:
@@ -184,6 +203,7 @@ KINDS: dict[str, Kind] = {
         Kind("ingest", "Add images", Lane.IMAGES, IngestArguments, _ingest, unless=(JobState.QUEUED,)),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
+        Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
         Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes),

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.label_book import UNLABELLED
-from core.catalog.models import ClusterRecord
+from core.catalog.models import ClusterRecord, layout_version
 from core.embeddings.embedded import Embedded
 from core.errors import InputError
 from core.images.dark_text import ON_DARK
@@ -74,7 +74,7 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
     before = stored_clusters(workspace)
-    workspace.catalog.models.set_clusters(embedded.projection["version"], str(file.relative_to(workspace.folder)), record)
+    workspace.catalog.models.set_clusters(layout_version(embedded.projection), str(file.relative_to(workspace.folder)), record)
     if before is not None:
         (workspace.folder / before.file).unlink(missing_ok=True)
     return found
@@ -93,7 +93,7 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
     stored, map_ = stored_clusters(workspace), workspace.projection
     if stored is None:
         return None
-    is_current = map_ is not None and map_["version"] == stored.projection
+    is_current = map_ is not None and layout_version(map_) == stored.projection
     if not any_map and not (is_current and stored.pictures is not None):
         return None
     known = read_array(workspace.folder / stored.file, shape=(len(GRAINS), None), kind="i")

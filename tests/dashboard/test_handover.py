@@ -155,12 +155,18 @@ def test_the_token_is_its_owners_alone_and_nothing_is_answered_without_it(server
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("GET", "/jobs/999", None, 400), ("GET", "/jobs/x", None, 404), ("GET", "/jobs/-1", None, 404), ("GET", "/../etc", None, 404),
-        ("POST", "/jobs", "{", 400), ("POST", "/jobs", "[]", 400), ("POST", "/jobs", '{"kind": 1, "arguments": {}, "analyst": "a"}', 400),
-        ("POST", "/jobs", '{"kind": "embed", "arguments": {"size": 1}, "analyst": "a"}', 400), ("POST", "/other", "{}", 404),
+        ("GET", "/jobs/999", None, 400),
+        ("GET", "/jobs/x", None, 404),
+        ("GET", "/jobs/-1", None, 404),
+        ("GET", "/../etc", None, 404),
+        ("POST", "/jobs", "{", 400),
+        ("POST", "/jobs", "[]", 400),
+        ("POST", "/jobs", '{"kind": 1, "arguments": {}, "analyst": "a"}', 400),
+        ("POST", "/jobs", '{"kind": "embed", "arguments": {"size": 1}, "analyst": "a"}', 400),
+        ("POST", "/other", "{}", 404),
         ("POST", "/jobs", "x" * 1_000_001, 400),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_job_is_refused_in_a_sentence(server, method, path, body, status):
     place = place_of(server.settings.workspace)
     found, told = request(place.port, method, path, place.token, body)

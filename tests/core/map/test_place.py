@@ -1,0 +1,92 @@
+"""Images that came later get a place among their neighbours, and nothing else moves."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from core.embeddings.matrix import write_part
+from core.errors import WorkspaceError
+from core.map.clusters import cluster, clustering
+from core.map.place import among, place, place_sentence, unplaced
+from core.workspace import Workspace
+from tests.worlds import made
+
+N, NEW = 240, 30
+ISLANDS = np.array([(0.0, 0.0), (20.0, 0.0), (0.0, 20.0)], np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A workspace with three groups of embeddings; the last 30 images are on no map."""
+    folder = tmp_path_factory.mktemp("place") / "w"
+    rng = np.random.default_rng(0)
+    of = np.arange(N) % 3
+    centres = rng.normal(size=(3, 16)) * 4
+    with made(folder, n=N) as space:
+        x = (centres[of] + rng.normal(size=(N, 16))).astype(np.float32)
+        space.catalog.models.add_encoder("groups", 16, {"source": "made"})
+        file = write_part(folder / "embeddings" / "groups", 0, x)
+        space.catalog.models.add_part("groups", 0, 0, N, str(file.relative_to(folder)))
+        (folder / "projection").mkdir(exist_ok=True)
+        xy = ISLANDS[of] + rng.normal(0, 0.5, (N, 2)).astype(np.float32)
+        np.save(folder / "projection" / "map.npy", xy[: N - NEW])
+        space.catalog.models.add_projection("groups", N - NEW, "projection/map.npy", {"seed": 0, "trustworthiness": 0.9})
+        space.choose_encoder("groups")
+    return folder
+
+
+@pytest.fixture
+def space(whole, tmp_path):
+    with Workspace(shutil.copytree(whole, tmp_path / "w")) as space:
+        yield space
+
+
+def test_new_images_come_to_their_own_island_and_the_others_stay_to_the_bit(space):
+    before = space.xy.copy()
+    assert unplaced(space).tolist() == list(range(N - NEW, N))
+    told = []
+    result = place(space, on_progress=lambda *said: told.append(said))
+    assert told[-1] == (NEW, NEW)
+    np.testing.assert_array_equal(space.xy[: N - NEW], before[: N - NEW])
+    distance = np.linalg.norm(space.xy[N - NEW :, None] - ISLANDS, axis=2)
+    assert (distance.argmin(axis=1) == np.arange(N - NEW, N) % 3).all()
+    assert distance.min(axis=1).max() < 2
+    assert result["placed"] == NEW
+    assert result["images"] == N
+    assert result["placed_share"] == pytest.approx(NEW / N)
+    assert "nothing else moved. 12% of the map was placed" in place_sentence(result)
+    assert place(space)["placed"] == 0
+    with Workspace(space.folder, read_only=True) as again:
+        np.testing.assert_array_equal(again.xy, space.xy)
+        assert again.projection["record"]["laid_out"] == N - NEW
+        assert again.projection["record"]["trustworthiness"] == 0.9
+
+
+def test_clusters_of_the_layout_stay_when_images_are_placed(space):
+    found = cluster(space)["medium"]
+    assert len(found.names) == 3
+    place(space)
+    kept = clustering(space, "medium")
+    assert kept is not None
+    assert kept.names == found.names
+    np.testing.assert_array_equal(kept.codes[: N - NEW], found.codes[: N - NEW])
+
+
+def test_a_map_is_needed(space):
+    space.choose_encoder("made")
+    if space.projection is None:
+        with pytest.raises(WorkspaceError, match="no map to place images on"):
+            place(space)
+
+
+def test_a_place_is_on_the_island_of_most_neighbours_never_between_two():
+    near = np.array([[(0, 0), (0, 1), (1, 0), (50, 50), (1, 1)]], np.float64)
+    x, y = among(near, np.array([[0.9, 0.9, 0.9, 0.95, 0.9]]))[0]
+    assert 0 <= x <= 1
+    assert 0 <= y <= 1
+
+
+def test_an_equal_image_is_placed_on_its_twin():
+    near = np.array([[(3.0, 4.0), (9.0, 9.0), (9.0, 8.0)]])
+    np.testing.assert_allclose(among(near, np.array([[1.0, 0.5, 0.5]])), [(3, 4)], atol=1e-3)
