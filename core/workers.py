@@ -49,6 +49,12 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
+def be_nice(nice: int) -> None:
+    """Take less of a busy core from now on, where the system supports it."""
+    if nice and hasattr(os, "nice"):
+        os.nice(nice)
+
+
 def bound_memory(megabytes: int) -> None:
     """Limit the memory this process may allocate from now on, where the system supports it (Linux); else do nothing."""
     with contextlib.suppress(ImportError, OSError, ValueError):
@@ -71,8 +77,7 @@ class Told:
 def _serve(calls: Connection, memory: int | None, nice: int, prepare: Callable[[], object]) -> None:
     """Answer calls until the other end is closed."""
     end_with_parent()
-    if nice and hasattr(os, "nice"):
-        os.nice(nice)
+    be_nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who ends this process
     prepare()
     if memory is not None:

@@ -75,7 +75,6 @@ def open_tab(server: Server) -> Page:
                 **now,
                 **({} if state.grid is not None and state.grid.n == server.workspace.n_images else {"images": None}),
                 "jobs": server.changes.jobs,
-                "studying": server.experiments.running,
             }
         )
         actions.meet_analyst()

@@ -3,11 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from pathlib import Path
 
 from core.catalog.jobs import JobRecord, JobState
 from core.jobs.runner import SHOWN
 from core.jobs.work import Change
+from core.study.run import read_experiment
 from dashboard.hub import Topic
+from dashboard.report import write_report
 from dashboard.shared import Shared
 
 LOG = logging.getLogger("lassoscope.jobs")
@@ -51,10 +54,19 @@ class Changes:
                     del self._jobs[number]
         self._publish(Topic.JOBS, self.jobs)
         ended = before is not None and before.is_open
+        if ended and job.state == JobState.DONE and job.kind == "experiment":
+            self._report(job)
         if ended and job.state == JobState.DONE:
             self._publish(Topic.SAID, job.message)
         elif ended and job.state == JobState.FAILED:
             self._publish(Topic.MESSAGE, job.message)
+
+    @staticmethod
+    def _report(job: JobRecord) -> None:
+        try:
+            write_report(read_experiment(Path(job.result["folder"])))
+        except Exception:  # the page offers to make it again
+            LOG.exception("the report of a study could not be written")
 
     def on_change(self, change: Change) -> None:
         """Work out what windows show of a change, off their event loop, and tell them."""

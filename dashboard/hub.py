@@ -35,7 +35,6 @@ class Topic(StrEnum):
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day
     TRAINING = "training"  # with the training runs
-    STUDYING = "studying"  # with whether this server runs a study
     STUDIES = "studies"  # with the studies
     SAID = "said"  # with a sentence; (SAID, analyst, action) for one analyst
     MESSAGE = "message"  # with a sentence about what has failed

@@ -2,26 +2,21 @@
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from functools import partial
 
 from bokeh.document import Document
 
-from core.errors import InputError
 from core.probe.curves import NamedCurve
 from core.probe.learning_curve import LearningCurve
 from core.probe.live import refit
 from core.probe.live_curves import learning
 from core.probe.random_curves import Work, random_work
 from core.store.troubles import sentence_of
-from core.study.run import ExperimentConfig, run_experiment
 from core.workspace import Workspace
 from dashboard.hub import Topic
-from dashboard.report import write_report
 from dashboard.shared import Shared
 
 LOG = logging.getLogger("lassoscope.jobs")
@@ -210,82 +205,3 @@ class RefitWorker:
         if found is not None:
             self.random_curves = found
             self._publish(Topic.RANDOM, found)
-
-
-class Job:
-    """Runs long work, one at a time, on its own thread, so that no click waits for it."""
-
-    def __init__(self, publish: Publish, *, name: str, busy: str, broke: str) -> None:
-        """Create a job without starting it.
-
-        Args:
-            busy: message for an analyst who starts it while it runs.
-            broke: message for every window if it fails.
-        """
-        self._publish, self._name, self._busy, self._broke = publish, name, busy, broke
-        self._stopping = threading.Event()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def running(self) -> bool:
-        """Tell whether it is running in this server."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start_work(self, work: Callable[[], None]) -> None:
-        """Start the job.
-
-        Raises:
-            InputError: if it is running.
-        """
-        with self._starting:
-            if self.running:
-                raise InputError(self._busy)
-            self._thread = threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Stop it; finished work is kept, and the next start continues from there."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as error:  # the server must survive a failed job
-            said = sentence_of(error)
-            if said is None:
-                LOG.exception("%s failed", self._name)
-            self._publish(Topic.MESSAGE, said or f"{self._broke} The server's log has the details.")
-
-
-class ExperimentJob(Job):
-    """Runs one study at a time in its own processes; windows read the progress from its files."""
-
-    def __init__(self, workspace: Workspace, publish: Publish) -> None:
-        super().__init__(
-            publish,
-            name="experiment",
-            busy="A study is already running; wait for it, or start yours with 'lassoscope experiment'.",
-            broke="The study failed; finished tasks are kept.",
-        )
-        self._workspace = workspace
-
-    def start(self, config: ExperimentConfig) -> None:
-        """Start a study, or continue the unfinished one with the same settings.
-
-        Raises:
-            InputError: if one is running.
-        """
-        self.start_work(partial(self._study, config))
-
-    def _study(self, config: ExperimentConfig) -> None:
-        workers = max(1, (os.cpu_count() or 1) - 1)  # one core is left for the page
-        self._publish(Topic.STUDYING, True)
-        try:
-            reached = run_experiment(self._workspace, config, workers=workers, stop=self._stopping.is_set)
-            if reached.finished:
-                write_report(reached)
-        finally:
-            self._publish(Topic.STUDYING, False)

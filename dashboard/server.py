@@ -21,7 +21,7 @@ from dashboard.followed import Followed
 from dashboard.handout import Handout
 from dashboard.handover import Handover
 from dashboard.hub import Hub, Topic
-from dashboard.jobs import ExperimentJob, RefitWorker
+from dashboard.jobs import RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
 from dashboard.shared import Shared
@@ -77,7 +77,6 @@ class Server:
     draw_pool: ThreadPoolExecutor
     shared: Shared
     exposures: ExposureKeeper
-    experiments: ExperimentJob
     changes: Changes
     jobs: JobRunner
     handover: Handover | None  # None where nothing can be written
@@ -114,7 +113,6 @@ def start(settings: Settings) -> Server:
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
         shared=shared,
         exposures=ExposureKeeper(workspace, hub.publish),
-        experiments=ExperimentJob(workspace, hub.publish),
         changes=changes,
         jobs=jobs,
         handover=Handover(workspace.folder, jobs) if workspace.writable else None,
@@ -162,7 +160,6 @@ def stop(server: Server) -> None:
     if server.handover is not None:
         server.handover.close()
     server.jobs.stop()
-    server.experiments.stop()
     server.pool.shutdown(wait=True)
     for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool):
         pool.shutdown(wait=True, cancel_futures=True)

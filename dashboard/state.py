@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import param
 
-from core.catalog.jobs import JobRecord
+from core.catalog.jobs import JobRecord, JobState
 from core.catalog.models import layout_version
 from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.evidence.queues import Queue
@@ -379,7 +379,8 @@ class SessionState(param.Parameterized):
         for job in self.jobs:
             if job.is_open and (name := PROGRESS_OF.get(job.kind)):
                 found[name] = progress_words(job) or "Waiting for another job to end…"
-        self.param.update(**found)
+        studying = any(job.kind == "experiment" and job.state == JobState.RUNNING for job in self.jobs)
+        self.param.update(studying=studying, **found)
 
     def follow_images(self, grid: GridIndex) -> None:
         """Show the images that were added; selection, lasso and queues stay. None of them passes a filter until it is read."""

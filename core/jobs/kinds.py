@@ -14,6 +14,7 @@ from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
 from core.jobs.work import Arguments, Change, Outcome, Work
+from core.wording import counted
 
 GROW_SECONDS = 1.0  # between two times that windows hear of more images: each of them draws its map anew
 
@@ -55,6 +56,18 @@ class PlaceArguments(Arguments):
 
 class ClustersArguments(Arguments):
     """Nothing is chosen."""
+
+
+class ExperimentArguments(Arguments):
+    """The settings of a study, as `core.study.run.ExperimentConfig` takes and checks them."""
+
+    gold: str
+    flagged: list[str]
+    strategies: list[str]
+    budgets: list[int]
+    seeds: int
+    features: list[str]
+    column: str = ""
 
 
 class LabelsArguments(Arguments):
@@ -167,9 +180,10 @@ def _clusters(work: Work[ClustersArguments]) -> Outcome:
     from core.notices.find import find_notices, notices_sentence
 
     work.tell("Finding clusters")
-    found = cluster(work.workspace)
-    work.changed(Change.CLUSTERS)  # they can be used while text is read
-    group = find_notices(work.workspace, on_progress=work.telling("Reading text on dark"))
+    with work.processes() as pool:
+        found = cluster(work.workspace, pool=pool)
+        work.changed(Change.CLUSTERS)  # they can be used while text is read
+        group = find_notices(work.workspace, pool=pool, on_progress=work.telling("Reading text on dark"))
     work.changed(Change.CLUSTERS)
     numbers = ", ".join(f"{len(c.names)} {grain}" for grain, c in found.items())
     return Outcome(
@@ -196,6 +210,27 @@ def _classes(work: Work[ClassesArguments]) -> Outcome:
     return Outcome(*classes_ended(work.workspace.classes))
 
 
+def _experiment(work: Work[ExperimentArguments]) -> Outcome:
+    from core.study.run import ExperimentConfig, run_experiment
+
+    asked = work.arguments
+    config = ExperimentConfig(
+        gold=asked.gold,
+        flagged=tuple(asked.flagged),
+        strategies=tuple(asked.strategies),
+        budgets=tuple(asked.budgets),
+        seeds=asked.seeds,
+        features=tuple(asked.features),
+        column=asked.column,
+    )
+    work.tell("Reading features")
+    reached = run_experiment(
+        work.workspace, config, workers=work.n_processes, nice=work.nice, on_progress=work.telling("Doing tasks of the study")
+    )
+    said = f"The study is done: {counted(reached.total, 'task')}."
+    return Outcome(said, {"name": reached.name, "folder": str(reached.folder)})
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -205,6 +240,7 @@ KINDS: dict[str, Kind] = {
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
+        Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
         Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes),
     )

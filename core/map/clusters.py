@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from core.map.density import GRAINS, NOISE, Clustering, find_clusters, named_clu
 from core.map.outlines import Outline, outline
 from core.maths.representatives import medoids
 from core.store.files import atomic_path, read_array
+from core.workers import Tell, Workers
 from core.workspace import Workspace
 
 PICTURES = 6  # shown per cluster
@@ -50,21 +52,55 @@ class StoredClusters:
     pictures: dict[str, list[list[int]]] | None  # by grain, of each code; None if an older version stored them
 
 
-def cluster(workspace: Workspace) -> dict[str, Clustering]:
+def cluster(workspace: Workspace, *, pool: Workers | None = None) -> dict[str, Clustering]:
     """Find the clusters of the current map at every grain and store them; clusters found before keep their names.
 
+    Args:
+        pool: processes that do the heavy part; None for this one.
     Raises:
-        InputError: if there is no map.
+        InputError: if there is no map, or another one was chosen meanwhile.
     """
-    embedded = workspace.current
-    if embedded.projection is None:
+    workspace.need_writable()
+    if workspace.projection is None:
         raise InputError("There is no map to find clusters on; run 'lassoscope embed', then 'lassoscope project'.")
+    if pool is None:
+        made = _find(workspace)
+    else:
+        made = pool.submit_telling(find_aside, workspace.folder, workspace.device, on_told=lambda *_: None).result()
+    current = workspace.projection
+    if workspace.encoder_name != made.encoder or current is None or layout_version(current) != made.layout:
+        raise InputError("Another map was chosen while the clusters were being found; find them again.")
+    before = stored_clusters(workspace)
+    workspace.catalog.models.set_clusters(made.layout, made.file, made.record)
+    if before is not None:
+        (workspace.folder / before.file).unlink(missing_ok=True)
+    found = {grain: clustering(workspace, grain) for grain in GRAINS}
+    return {grain: known for grain, known in found.items() if known is not None}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Clusters whose file is written, and that no catalog names yet."""
+
+    encoder: str
+    layout: int  # `core.catalog.models.layout_version` of their map
+    file: str  # relative to the workspace
+    record: ClusterRecord
+
+
+def find_aside(folder: Path, device: str, _tell: Tell) -> _Made:
+    """Find the clusters of the workspace in `folder` in a process of its own; the catalog does not change."""
+    with Workspace(folder, read_only=True, device=device) as workspace:
+        return _find(workspace)
+
+
+def _find(workspace: Workspace) -> _Made:
+    embedded = workspace.current
+    assert embedded.projection is not None  # noqa: S101  the caller has looked
     found = {}
     for grain in GRAINS:
         named = named_clusters(grain, find_clusters(embedded.xy, grain), clustering(workspace, grain, any_map=True))
         found[grain] = replace(named, pictures=tuple(_pictures(embedded, named.rows(name)) for name in named.names))
-    if workspace.current is not embedded:
-        raise InputError("Another encoder was chosen while the clusters were being found; find them again.")
     file = workspace.folder / "clusters" / f"{secrets.token_hex(6)}.npy"
     with atomic_path(file) as aside, aside.open("wb") as opened:
         np.save(opened, np.stack([found[grain].codes for grain in GRAINS]), allow_pickle=False)
@@ -73,11 +109,7 @@ def cluster(workspace: Workspace) -> dict[str, Clustering]:
         "next": {grain: c.next_number for grain, c in found.items()},
         "pictures": {grain: [rows.tolist() for rows in c.pictures] for grain, c in found.items()},
     }
-    before = stored_clusters(workspace)
-    workspace.catalog.models.set_clusters(layout_version(embedded.projection), str(file.relative_to(workspace.folder)), record)
-    if before is not None:
-        (workspace.folder / before.file).unlink(missing_ok=True)
-    return found
+    return _Made(str(embedded.encoder), layout_version(embedded.projection), str(file.relative_to(workspace.folder)), record)
 
 
 def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Clustering | None:

@@ -8,7 +8,7 @@ import logging
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from core.map.clusters import clustering, stored_clusters, text_share
 from core.map.density import GRAINS, Clustering
 from core.notices.ocr import can_read, read_words
 from core.wording import counted, verb
+from core.workers import Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.notices")
@@ -60,15 +61,21 @@ class Notices:
     was_read: bool  # False: without OCR, by text on dark alone
 
 
-def measure_text(workspace: Workspace, *, on_progress: Progress = ignore) -> None:
+def measure_text(workspace: Workspace, *, pool: Workers | None = None, on_progress: Progress = ignore) -> None:
     """Measure text on dark for images ingested by a version that did not measure it. Resumable."""
     missing = np.flatnonzero(np.isnan(workspace.text))
-    net = text_net()
     for start in range(0, len(missing), BATCH):
         rows = missing[start : start + BATCH]
-        grey = np.stack([grey_of(workspace.thumbnail(workspace.image_id(int(row)), "clear")) for row in rows])
-        workspace.set_text(dict(zip(rows.tolist(), net(grey).tolist(), strict=True)))
+        thumbnails = [workspace.thumbnail(workspace.image_id(int(row)), "clear") for row in rows]
+        figures = text_of(thumbnails) if pool is None else pool.submit(text_of, thumbnails).result()
+        workspace.set_text(dict(zip(rows.tolist(), figures, strict=True)))
         on_progress(start + len(rows), len(missing))
+
+
+def text_of(thumbnails: Sequence[bytes]) -> list[float]:
+    """Return how surely each thumbnail is text on dark, in [0, 1]."""
+    found: list[float] = text_net()(np.stack([grey_of(thumbnail) for thumbnail in thumbnails])).tolist()
+    return found
 
 
 def says_copyright(words: str) -> bool:
@@ -104,17 +111,18 @@ def title_of(read: list[str]) -> str:
     return " ".join(common[:TITLE_WORDS])
 
 
-def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Notices:
+def find_notices(workspace: Workspace, *, pool: Workers | None = None, on_progress: Progress = ignore) -> Notices:
     """Read the clusters rich in text on dark, title them, and collect the copyright notices; stores the result.
 
     Pictures whose files are gone or changed are read from their thumbnails, and counted in a warning.
 
     Args:
+        pool: processes that do the heavy part; None for this one.
         on_progress: called with (pictures done, pictures to do), first while measuring text on dark, then while reading.
     Returns:
         the notices, as `notices` returns them from now on.
     """
-    measure_text(workspace, on_progress=on_progress)
+    measure_text(workspace, pool=pool, on_progress=on_progress)
     rich: dict[tuple[str, str], IntArray] = {}
     chosen: dict[tuple[str, str], IntArray] = {}
     for grain, found in _clusterings(workspace).items():
@@ -125,7 +133,7 @@ def find_notices(workspace: Workspace, *, on_progress: Progress = ignore) -> Not
     singles = _singles(workspace, _joined(rich.values()))
     to_read = _joined([singles, *chosen.values()])
     reads = can_read()
-    words = _read(workspace, to_read, on_progress) if reads else {}
+    words = _read(workspace, to_read, pool, on_progress) if reads else {}
     record: NoticeRecord = {
         "of": _clusters_file(workspace),
         "read": reads,
@@ -190,13 +198,19 @@ def _singles(workspace: Workspace, inside: IntArray) -> IntArray:
     return alone[np.argsort(-workspace.text[alone], kind="stable")][:MOST_SINGLES]
 
 
-def _read(workspace: Workspace, rows: IntArray, on_progress: Progress) -> dict[int, str]:
+def words_of(picture: bytes) -> str:
+    """Return the words in an encoded picture."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        return read_words(opened.convert("RGB"))
+
+
+def _read(workspace: Workspace, rows: IntArray, pool: Workers | None, on_progress: Progress) -> dict[int, str]:
     """Return the words of these images; those read before are not read again."""
     known, n_thumbnails = workspace.catalog.images.words(), 0
     for done, row in enumerate(rows.tolist(), start=1):
         if row not in known:
-            with Image.open(io.BytesIO(workspace.picture(workspace.image_id(row), "clear"))) as opened:
-                known[row] = read_words(opened.convert("RGB"))
+            picture = workspace.picture(workspace.image_id(row), "clear")
+            known[row] = words_of(picture) if pool is None else pool.submit(words_of, picture).result()
             if state_of(workspace.catalog.images.files_of([row])[0]) == FileState.HERE:
                 workspace.catalog.images.set_words(row, known[row])
             else:  # read from its thumbnail: not stored, so that it is read again once the file is back

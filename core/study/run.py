@@ -34,7 +34,7 @@ from core.study.options import BUDGETS, FEATURES
 from core.study.report import Result, conclude, paired_table, summarise
 from core.study.simulate import GRID, METRICS, split
 from core.wording import counted
-from core.workers import end_with_parent
+from core.workers import be_nice, end_with_parent
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.study")
@@ -110,6 +110,7 @@ def run_experiment(
     config: ExperimentConfig,
     *,
     workers: int | None = None,
+    nice: int = 0,
     on_progress: Progress = ignore,
     stop: Callable[[], bool] = lambda: False,
 ) -> Experiment:
@@ -119,6 +120,7 @@ def run_experiment(
         workspace: has the gold column; its catalog is only read.
         config: settings of the study.
         workers: processes; None for one per core.
+        nice: how much less of a busy core they get.
         on_progress: called with (tasks done, tasks).
         stop: called after each task; True stops the run, which can be continued later.
     Returns:
@@ -151,7 +153,7 @@ def run_experiment(
     on_progress(found.total - len(tasks), found.total)
     context = get_context("spawn")
     workers = min(workers or os.cpu_count() or 1, max(1, len(tasks)))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone, initargs=(nice,)) as pool:
         try:
             futures = [pool.submit(run_task, folder, name, seed) for name, seed in tasks]
             for number, future in enumerate(as_completed(futures), start=found.total - len(tasks) + 1):
@@ -184,11 +186,12 @@ def write_tables(experiment: Experiment) -> None:
         writer.writerows(table)
 
 
-def _alone() -> None:
+def _alone(nice: int) -> None:
     """Compute on one thread, and end when the parent process ends."""
     from core.devices import use_cores
 
     end_with_parent()
+    be_nice(nice)
     use_cores(1)
 
 

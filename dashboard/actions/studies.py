@@ -1,6 +1,7 @@
 """Studies and training runs."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from core.study.run import ExperimentConfig
 from dashboard.actions.runner import Runner
@@ -12,7 +13,11 @@ class StudyActions(Runner):
 
     def start_experiment(self, config: Callable[[], ExperimentConfig]) -> None:
         """Start the study described by the form; windows follow it through its files."""
-        self.run(lambda: self._server.experiments.start(config()), lambda _: self.say("The study has started."))
+
+        def add() -> None:
+            self._server.jobs.add("experiment", asdict(config()), self.state.analyst)
+
+        self.run(add, lambda _: self.say("The study is among the jobs."))
 
     def follow_runs(self, topic: Topic, on: bool) -> None:
         """Keep the training runs, or the studies, in step with their files while a page shows them."""

@@ -32,7 +32,6 @@ AS_TOLD = (
     Topic.RANDOM,
     Topic.TRAINING,
     Topic.STUDIES,
-    Topic.STUDYING,
 )  # state, as it comes
 
 

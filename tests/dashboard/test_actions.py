@@ -52,7 +52,7 @@ def fill(folder):
 
 @pytest.fixture
 def server(built_once, monkeypatch):
-    monkeypatch.setattr("core.notices.find.find_notices", lambda space, *, on_progress: notices_of(space))
+    monkeypatch.setattr("core.notices.find.find_notices", lambda space, **_: notices_of(space))
     server = start(Settings(workspace=built_once("actions", fill), analyst="ann"))
     yield server
     stop(server)

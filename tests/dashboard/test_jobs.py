@@ -1,7 +1,8 @@
 """Background work outlives what fails in it, says so, and does one thing at a time."""
 
-import threading
 from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +15,11 @@ from core.encoders.offers import Offer
 from core.errors import InputError
 from core.jobs.runner import JobRunner
 from core.probe.live import refit
+from core.study.run import ExperimentConfig
 from core.workspace import Workspace
 from dashboard import jobs
 from dashboard.changes import Changes, progress_words
-from dashboard.jobs import ExperimentJob, Job, RefitWorker
+from dashboard.jobs import RefitWorker
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.first_run import FirstRun
@@ -35,56 +37,6 @@ def told():
 @pytest.fixture
 def publish(told):
     return lambda topic, data: told.append((str(topic), data))
-
-
-@pytest.fixture
-def job(publish):
-    return Job(publish, name="work", busy="It is running already.", broke="The work failed.")
-
-
-def test_a_job_runs_once_at_a_time_and_can_be_started_again(job):
-    go_on, done = threading.Event(), []
-    job.start_work(lambda: (go_on.wait(), done.append(1)))
-    assert job.running
-    with pytest.raises(InputError, match="It is running already"):
-        job.start_work(lambda: None)
-    go_on.set()
-    wait_for(lambda: not job.running)
-    job.start_work(lambda: done.append(2))
-    job.stop()
-    assert done == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [(InputError("No map yet."), "No map yet."), (ZeroDivisionError(), "The work failed. The server's log has the details.")],
-)
-def test_every_window_is_told_why_a_job_broke(job, told, error, said):
-    def work():
-        raise error
-
-    job.start_work(work)
-    job.stop()
-    assert told == [("message", said)]
-
-
-def test_a_study_that_has_finished_has_its_report_and_one_that_was_stopped_has_none(monkeypatch, publish, told):
-    reported, stops = [], []
-    for finished in (False, True):
-        run = SimpleNamespace(finished=finished)
-
-        def run_experiment(_space, _config, *, workers, stop, run=run):
-            stops.append((workers >= 1, stop()))
-            return run
-
-        monkeypatch.setattr(jobs, "run_experiment", run_experiment)
-        monkeypatch.setattr(jobs, "write_report", reported.append)
-        study = ExperimentJob(None, publish)
-        study.start(None)
-        study.stop()
-    assert [run.finished for run in reported] == [True]
-    assert stops == [(True, False)] * 2
-    assert told == [("studying", True), ("studying", False)] * 2  # the page says whether an unfinished one goes on
 
 
 # -- the first embedding --
@@ -290,3 +242,24 @@ def test_curves_are_worked_out_for_every_gold_column_that_was_asked_for(small):
         assert shared.newest_curves("label") is not before
         assert {curve.key for curve in shared.newest_curves("label")} >= {"gold", "check"}
         assert "gold" not in {curve.key for curve in shared.newest_curves(None)}
+
+
+# -- studies --
+
+SMALL_STUDY = {"strategies": ("random",), "budgets": (6,), "seeds": 2, "features": ("msn",)}
+
+
+def test_a_study_is_a_job_whose_report_is_written_when_it_is_done(small, begin, told):
+    with Workspace(small) as space:
+        runner, _ = begin(space, [])
+        config = ExperimentConfig(
+            "label", ("explicit",), strategies=("random",), budgets=(6,), seeds=2, features=("embedding",)
+        )
+        job = runner.add("experiment", asdict(config), "ann")
+        wait_for(lambda: ended(runner, job.number))
+        found = runner.get(job.number)
+        assert found.state == "done", found
+        assert found.message == "The study is done: 2 tasks."
+        assert (Path(found.result["folder"]) / "report.html").is_file()
+        assert ("said", found.message) in told
+        runner.stop()

@@ -1,5 +1,7 @@
 """Clusters of the map, and names that outlive a new run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,10 +80,16 @@ def test_a_workspace_keeps_its_clusters_and_tells_what_is_in_them(tmp_path, monk
         assert np.isnan(second.score)
         assert set(second.pictures) <= set(kept.rows(second.name))
         assert np.allclose(second.centre, (10, 0), atol=0.2)
-        monkeypatch.setattr(clusters, "find_clusters", lambda xy, grain: (space.reload(), find_clusters(xy, grain))[1])
-        with pytest.raises(InputError, match="Another encoder was chosen"):  # reloading opens the embeddings again
+
+        def find_and_change(xy, grain):
+            space.current = replace(space.current, encoder="other")
+            return find_clusters(xy, grain)
+
+        monkeypatch.setattr(clusters, "find_clusters", find_and_change)
+        with pytest.raises(InputError, match="Another map was chosen"):
             clusters.cluster(space)
         monkeypatch.undo()
+        space.reload()
         assert clusters.clustering(space, "coarse").names == found.names
         again = clusters.cluster(space)["coarse"]
         assert again.names == found.names
