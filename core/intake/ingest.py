@@ -36,7 +36,7 @@ LOG = logging.getLogger("lassoscope.intake")
 BATCH = 256  # files read per commit: a kill loses a second of work, and a commit takes a few milliseconds
 MOST_KNOWN = 8_192  # files per commit if none has to be read
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
-OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock")  # of a workspace, as prefixes
+OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock", "server.json")  # of a workspace, as prefixes
 OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models")
 
 

@@ -246,7 +246,7 @@ def test_curves_are_worked_out_for_every_gold_column_that_was_asked_for(small):
 
 # -- studies --
 
-SMALL_STUDY = {"strategies": ("random",), "budgets": (6,), "seeds": 2, "features": ("msn",)}
+SMALL_STUDY = {"strategies": ("random",), "budgets": (6,), "seeds": 2, "features": ("encoder",)}
 
 
 def test_a_study_is_a_job_whose_report_is_written_when_it_is_done(small, begin, told):
