@@ -17,7 +17,7 @@ class StudyActions(Runner):
         def add() -> None:
             self._server.jobs.add("experiment", asdict(config()), self.state.analyst)
 
-        self.run(add, lambda _: self.say("The study is among the jobs."))
+        self.run(add, lambda _: self.say("The study has started; it is among the jobs."))
 
     def follow_runs(self, topic: Topic, on: bool) -> None:
         """Keep the training runs, or the studies, in step with their files while a page shows them."""
