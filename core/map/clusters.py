@@ -69,6 +69,7 @@ def cluster(workspace: Workspace, *, pool: Workers | None = None) -> dict[str, C
         made = pool.submit_telling(find_aside, workspace.folder, workspace.device, on_told=lambda *_: None).result()
     current = workspace.projection
     if workspace.encoder_name != made.encoder or current is None or layout_version(current) != made.layout:
+        (workspace.folder / made.file).unlink(missing_ok=True)
         raise InputError("Another map was chosen while the clusters were being found; find them again.")
     before = stored_clusters(workspace)
     workspace.catalog.models.set_clusters(made.layout, made.file, made.record)
