@@ -387,7 +387,7 @@ class SessionState(param.Parameterized):
         kept, n = self.kept, self.workspace.n_images
         if kept is not None and len(kept) < n:
             kept = np.concatenate([kept, np.zeros(n - len(kept), bool)])
-        colouring = self.shared.newest_colouring(self.colour_by)
+        colouring = self.shared.newest_colouring(self.colour_by, self.grain)
         self.param.update(grid=grid, kept=kept, colouring=colouring, places=None, images=self.images + 1)
         self._read_colouring()
 
