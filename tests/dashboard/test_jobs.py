@@ -249,12 +249,10 @@ def test_curves_are_worked_out_for_every_gold_column_that_was_asked_for(small):
 SMALL_STUDY = {"strategies": ("random",), "budgets": (6,), "seeds": 2, "features": ("encoder",)}
 
 
-def test_a_study_is_a_job_whose_report_is_written_when_it_is_done(small, begin, told):
-    with Workspace(small) as space:
+def test_a_study_is_a_job_whose_report_is_written_when_it_is_done(worked_on, tmp_path, begin, told):
+    with Workspace(shutil.copytree(worked_on, tmp_path / "w")) as space:
         runner, _ = begin(space, [])
-        config = ExperimentConfig(
-            "label", ("explicit",), strategies=("random",), budgets=(6,), seeds=2, features=("embedding",)
-        )
+        config = ExperimentConfig("label", ("footwear",), **SMALL_STUDY)
         job = runner.add("experiment", asdict(config), "ann")
         wait_for(lambda: ended(runner, job.number))
         found = runner.get(job.number)
