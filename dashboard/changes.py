@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.catalog.jobs import JobRecord, JobState
 from core.jobs.runner import SHOWN
-from core.jobs.work import Change
+from core.jobs.work import Change, Outcome
 from core.study.run import read_experiment
 from dashboard.hub import Topic
 from dashboard.report import write_report
@@ -54,17 +54,18 @@ class Changes:
                     del self._jobs[number]
         self._publish(Topic.JOBS, self.jobs)
         ended = before is not None and before.is_open
-        if ended and job.state == JobState.DONE and job.kind == "experiment":
-            self._report(job)
         if ended and job.state == JobState.DONE:
             self._publish(Topic.SAID, job.message)
         elif ended and job.state == JobState.FAILED:
             self._publish(Topic.MESSAGE, job.message)
 
     @staticmethod
-    def _report(job: JobRecord) -> None:
+    def on_done(kind: str, outcome: Outcome) -> None:
+        """Write the report of a study before its job is done."""
+        if kind != "experiment":
+            return
         try:
-            write_report(read_experiment(Path(job.result["folder"])))
+            write_report(read_experiment(Path(outcome.result["folder"])))
         except Exception:  # the page offers to make it again
             LOG.exception("the report of a study could not be written")
 

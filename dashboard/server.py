@@ -98,7 +98,7 @@ def start(settings: Settings) -> Server:
     hub, shared = Hub(), Shared(workspace)
     refits = RefitWorker(workspace, shared, hub.publish, hub.hasten)
     changes = Changes(shared, hub.publish, refits.request)
-    jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change)
+    jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done)
     changes.know(jobs.newest())
     charts.warm()
     server = Server(

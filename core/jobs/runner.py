@@ -50,6 +50,7 @@ class JobRunner:
         n: int = 1,
         on_job: Callable[[JobRecord], None] = lambda _: None,
         on_change: Callable[[Change], None] = lambda _: None,
+        on_done: Callable[[str, Outcome], None] = lambda _kind, _outcome: None,
     ) -> None:
         """Queue what was running when the last process ended, and begin.
 
@@ -57,8 +58,10 @@ class JobRunner:
             n: jobs at once, and processes of each.
             on_job: called with each job whenever it is another; on any thread.
             on_change: called with what a job has changed of the workspace.
+            on_done: called with kind and outcome before a job's record says that it is done.
         """
-        self._workspace, self._n, self._on_job, self._on_change = workspace, n, on_job, on_change
+        self._workspace, self._n = workspace, n
+        self._on_job, self._on_change, self._on_done = on_job, on_change, on_done
         self._jobs = workspace.catalog.jobs
         self._changed = threading.Condition()
         self._at_work: dict[int, tuple[Kind, Work[Any]]] = {}
@@ -217,6 +220,7 @@ class JobRunner:
         try:
             outcome = KINDS[job.kind].run(work)
             said = outcome.sentence
+            self._on_done(job.kind, outcome)
         except Exception as error:
             to, said = self._ended_by(error, job, work)
         # A server that ends as it should has nothing to do with the job.

@@ -1,5 +1,6 @@
 """Background work outlives what fails in it, says so, and does one thing at a time."""
 
+import shutil
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -70,7 +71,7 @@ def begin(publish):
     def begin(space, refits):
         shared = Shared(space)
         changes = Changes(shared, publish, lambda: refits.append(1))
-        runners.append(JobRunner(space, on_job=changes.on_job, on_change=changes.on_change))
+        runners.append(JobRunner(space, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done))
         return runners[-1], shared
 
     yield begin
@@ -259,5 +260,5 @@ def test_a_study_is_a_job_whose_report_is_written_when_it_is_done(worked_on, tmp
         assert found.state == "done", found
         assert found.message == "The study is done: 2 tasks."
         assert (Path(found.result["folder"]) / "report.html").is_file()
-        assert ("said", found.message) in told
+        wait_for(lambda: ("said", found.message) in told)
         runner.stop()
