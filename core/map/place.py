@@ -1,6 +1,7 @@
 """Place images that came later on the map there is: nothing else moves. Each verb takes the workspace."""
 
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 from functools import partial
@@ -12,19 +13,19 @@ import torch
 
 from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.catalog.models import ProjectionRecord, layout_version
-from core.devices import to_device, to_host
 from core.embeddings.embedded import Embedded
 from core.errors import WorkspaceError
 from core.map.layout import N_NEIGHBOURS
+from core.maths.graph_search import EXACT_UP_TO, Take, search
 from core.maths.neighbours import unit_rows
-from core.store.files import atomic_path
+from core.store.files import atomic_path, read_array
 from core.wording import counted, percent
 from core.workers import Tell, Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.map")
-AT_A_TIME = 1_024  # images whose neighbours are searched in one pass over the embeddings
-NEAR = 2.0  # of a place, in median distances of the neighbours: those further away are of another island
+AT_A_TIME = 8_192  # images placed between two progress reports
+REACH = 0.5  # of an island's densest place, in median distances between the neighbours
 OFFER = 0.1  # share of the map that was placed from which a new layout is worth while
 
 
@@ -107,13 +108,18 @@ def _as_progress(on_progress: Progress, _stage: str, done: int, total: int) -> N
 
 
 def _place(workspace: Workspace, laid_out: int, on_progress: Progress) -> _Placed:
+    """Place images and write the map.
+
+    Raises:
+        WorkspaceError: if there are many images and the neighbours of the layout are lost.
+    """
     embedded, rows = workspace.current, unplaced(workspace)
     n_rows = embedded.need_matrix().rows
+    graph = _neighbours(embedded, workspace.folder, laid_out)
     xy, done = embedded.xy[:n_rows].copy(), 0
     for start in range(0, len(rows), AT_A_TIME):
         part = rows[start : start + AT_A_TIME]
-        near, cosines = embedded.compute(partial(near_laid_out, rows=part, laid_out=laid_out, xy=embedded.xy))
-        xy[part] = among(embedded.xy[near], cosines)
+        xy[part] = embedded.compute(partial(_places, rows=part, xy=xy[:laid_out], neighbour_rows=graph))
         done += len(part)
         on_progress(done, len(rows))
     file = f"projection/{secrets.token_hex(6)}.npy"
@@ -122,58 +128,74 @@ def _place(workspace: Workspace, laid_out: int, on_progress: Progress) -> _Place
     return _Placed(len(rows), n_rows, file)
 
 
-def near_laid_out(
-    embedded: Embedded, *, rows: IntArray, laid_out: int, xy: FloatArray, k: int = N_NEIGHBOURS
-) -> tuple[IntArray, FloatArray]:
-    """Find the nearest images that were laid out, by the cosine that the layout goes by: of raw embeddings.
+def _neighbours(embedded: Embedded, folder: Path, laid_out: int) -> IntArray:
+    """Return the neighbours of the images that were laid out, (laid_out, K); K = 0 if they are lost and not needed."""
+    record = embedded.projection["record"] if embedded.projection else {}
+    file = record.get("neighbours")
+    known = read_array(folder / file, shape=(laid_out, None), kind="i") if file else None
+    if known is None and laid_out > EXACT_UP_TO:
+        raise WorkspaceError("The neighbours of the images on the map are lost; run 'lassoscope project' to lay it out anew.")
+    return np.empty((laid_out, 0), np.int32) if known is None else known
 
-    Args:
-        rows: (n,) rows.
-        laid_out: images [0, laid_out) are candidates, if they are on the map.
-        xy: (N, 2) the map, NaN where an image is not on it.
-    Returns:
-        (n, k) rows, nearest first, and their cosines; k is at most how many candidates there are.
-    """
-    on_map = np.isfinite(xy[:laid_out, 0])
-    k = min(k, int(on_map.sum()))
+
+def _places(embedded: Embedded, *, rows: IntArray, xy: FloatArray, neighbour_rows: IntArray) -> FloatArray:
     embeddings = embedded.on_device
-    queries = unit_rows(embeddings.take(rows))
-
-    def best_of(start: int, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        here = to_device(on_map[start : start + len(block)], queries.device)
-        if not len(here):
-            return queries.new_empty((len(queries), 0)), queries.new_empty((len(queries), 0), dtype=torch.int64)
-        cosines = queries @ unit_rows(block[: len(here)].float()).T
-        values, columns = cosines.masked_fill(~here, -torch.inf).topk(min(k, len(here)), dim=1)
-        return values, columns + start
-
-    values, places = zip(*embeddings.each(best_of), strict=True)
-    best, kept = torch.cat(values, dim=1).topk(k, dim=1)
-    found, cosines = to_host(torch.cat(places, dim=1).gather(1, kept), best)
-    return np.asarray(found, np.int64), np.asarray(cosines, np.float64)
+    return places(embeddings.take(rows), embeddings.take, xy, neighbour_rows)
 
 
-def among(xy: FloatArray, cosines: FloatArray) -> FloatArray:
-    """Return places among neighbours: on the island of most of them, weighted by likeness.
+def places(new: torch.Tensor, take: Take, xy: FloatArray, neighbour_rows: IntArray, *, k: int = N_NEIGHBOURS) -> FloatArray:
+    """Place new images by their nearest neighbours on a map.
+
+    A new image stands at the weighted mean of its neighbours, the weights UMAP's. Neighbours on another island would pull it
+    into the empty space between, so only those on the island with most of the weight count.
 
     Args:
-        xy: (n, k, 2) places of the neighbours of n images.
-        cosines: (n, k) likeness to them, nearest first.
+        new: (n, D) float32 embeddings of the new images, not standardised, n >= 1.
+        take: returns the (m, D) float32 embeddings of rows of the map, on the same device.
+        xy: (M, 2) positions of the images on the map, finite.
+        neighbour_rows: (M, K) nearest of each of them, see `search`.
+        k: how many neighbours to use, if there are so many.
+    Returns:
+        (n, 2) float32 map units.
+    Source: McInnes, Healy & Melville 2018 (the weights, and the mean as a start for new points).
+    """
+    rows, cosines = search(unit_rows(new), take, neighbour_rows, k=k)
+    return on_one_island(xy[rows.numpy()], memberships((1 - cosines).clamp_min(0)).numpy())
+
+
+def memberships(distances: torch.Tensor) -> torch.Tensor:
+    """Return how much each neighbour counts, (n, k) float32 rows that sum to 1.
+
+    Args:
+        distances: (n, k) cosine distances to images of the map, ascending.
+    Source: McInnes, Healy & Melville 2018, algorithm 3, without local connectivity, as umap-learn has it for new points.
+    """
+    k = distances.shape[1]
+    low, high = torch.zeros(len(distances)), torch.full((len(distances),), torch.inf)
+    sigma = torch.ones(len(distances))
+    for _ in range(64):
+        total = torch.exp(-distances / sigma[:, None].clamp_min(1e-12)).sum(dim=1)
+        above = total > math.log2(k + 1)
+        high, low = torch.where(above, sigma, high), torch.where(above, low, sigma)
+        sigma = torch.where(high.isinf(), sigma * 2, (low + high) / 2)
+    sigma = torch.maximum(sigma, 1e-3 * distances.mean(dim=1)).clamp_min(1e-12)
+    weights = torch.exp(-distances / sigma[:, None])
+    return weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def on_one_island(xy: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the weighted mean of the neighbours around the one with most weight around it.
+
+    Args:
+        xy: (n, k, 2) positions of the neighbours of n images.
+        weights: (n, k), rows that sum to 1.
     Returns:
         (n, 2) float32.
     """
-    weights = 1 / np.maximum(1 - cosines, 1e-6)
-    weights /= weights.sum(axis=1, keepdims=True)
-    centre = np.stack([_weighted_median(xy[:, :, axis], weights) for axis in range(2)], axis=1)
-    far = np.linalg.norm(xy - centre[:, None], axis=2)
-    near = far <= NEAR * np.maximum(np.median(far, axis=1, keepdims=True), 1e-9)  # half of them, at least
-    weights = np.where(near, weights, 0)
-    return ((xy * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]).astype(np.float32)
-
-
-def _weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the weighted median of each row, (n,)."""
-    order = np.argsort(values, axis=1)
-    reached = np.take_along_axis(weights, order, axis=1).cumsum(axis=1)
-    at = (reached < 0.5 * reached[:, -1:]).sum(axis=1)
-    return np.take_along_axis(values, order, axis=1)[np.arange(len(values)), at]
+    apart = np.linalg.norm(xy[:, :, None] - xy[:, None], axis=3)  # (n, k, k)
+    reach = np.maximum(np.median(apart, axis=(1, 2)) * REACH, 1e-9)
+    mass = ((apart <= reach[:, None, None]) * weights[:, None]).sum(axis=2)
+    near = apart[np.arange(len(xy)), mass.argmax(axis=1)] <= reach[:, None]
+    kept = weights * near
+    kept /= kept.sum(axis=1, keepdims=True)
+    return (xy * kept[:, :, None]).sum(axis=1).astype(np.float32)

@@ -95,7 +95,7 @@ def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh,
     assert "Embedding: 12 of 12…" in words
     assert ("encoder", None) in told
     assert ("said", f"12 images embedded with {fresh.encoder_name}.") in told
-    assert ("said", "12 images on the map, too few images to measure it.") in told
+    wait_for(lambda: ("said", "12 images on the map, too few images to measure it.") in told)  # after the record has it
     assert refits == [1, 1]
     assert fresh.has_map
     assert [encoder["mapped"] for encoder in shared.encoders()] == [12]

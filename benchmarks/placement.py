@@ -1,0 +1,208 @@
+"""Compare ways to place new images on a map that is there: by neighbours, by UMAP's steps beside fixed ones, by a regressor.
+
+python -m benchmarks.placement WORKSPACE [--gold label] [--map-seeds 2]      # the table
+python -m benchmarks.placement --speed 1000000                              # 10,000 new images on a map of so many, seconds
+
+A tenth of the images is held out; the others are laid out, and the tenth is placed. Beside them stands the layout of all.
+Trustworthiness is that of the tenth among all; agreement is the share of the 10 nearest on the map with the same known answer.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from core.arrays import FloatArray, IntArray
+from core.embeddings.matrix import Matrix, write_part
+from core.embeddings.resident import device_matrix
+from core.map.layout import N_NEIGHBOURS, Projection, find_neighbours, lay_out
+from core.map.place import memberships, places
+from core.maths.graph_search import search
+from core.maths.neighbours import unit_rows
+from core.workspace import Workspace
+
+EPOCHS, NEGATIVE = 30, 5  # of the optimiser, as umap-learn's transform has them
+AGREE = 10
+
+
+def stepped(rows: IntArray, weights: FloatArray, xy_old: FloatArray, start: FloatArray, *, seed: int) -> FloatArray:
+    """Move new points by UMAP's stochastic gradient steps; the old ones stay. All points at once, in numpy.
+
+    Source: McInnes, Healy & Melville 2018, algorithm 5, with `move_other=False`.
+    """
+    from umap.umap_ import find_ab_params
+
+    a, b = find_ab_params(1.0, 0.05)
+    rng, xy = np.random.default_rng(seed), start.astype(np.float64).copy()
+    share = weights / weights.max(axis=1, keepdims=True)
+    for epoch in range(EPOCHS):
+        alpha = 0.25 * (1 - epoch / EPOCHS)
+        for neighbour in range(rows.shape[1]):
+            on = rng.random(len(xy)) < share[:, neighbour]
+            away = xy - xy_old[rows[:, neighbour]]
+            squared = (away**2).sum(axis=1)
+            pull = np.where(squared > 0, -2 * a * b * squared ** (b - 1) / (a * squared**b + 1), 0)
+            xy += on[:, None] * alpha * np.clip(pull[:, None] * away, -4, 4)
+            for _ in range(NEGATIVE):
+                away = xy - xy_old[rng.integers(len(xy_old), size=len(xy))]
+                squared = (away**2).sum(axis=1)
+                push = 2 * b / ((0.001 + squared) * (a * squared**b + 1))
+                xy += on[:, None] * alpha * np.clip(push[:, None] * away, -4, 4)
+    return xy.astype(np.float32)
+
+
+def regressed(old: FloatArray, xy_old: FloatArray, new: FloatArray, *, seed: int) -> FloatArray:
+    """Place by a small perceptron that learnt the map: (M, D) and (M, 2) to (n, 2).
+
+    Source: Sainburg, McInnes & Gentner 2021 (parametric UMAP), in its form that learns a finished map.
+    """
+    torch.manual_seed(seed)
+    middle, spread = old.mean(axis=0), old.std(axis=0) + 1e-6
+    x, y = (
+        torch.from_numpy((old - middle) / spread).float(),
+        torch.from_numpy((xy_old - xy_old.mean(0)) / xy_old.std(0)).float(),
+    )
+    model = torch.nn.Sequential(
+        torch.nn.Linear(x.shape[1], 256), torch.nn.ReLU(), torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 2)
+    )
+    steps = 3_000
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    for _ in range(steps):
+        rows = torch.randint(len(x), (512,))
+        optimiser.zero_grad()
+        torch.nn.functional.huber_loss(model(x[rows]), y[rows], delta=0.1).backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        found = model(torch.from_numpy((new - middle) / spread).float()).numpy()
+    return (found * xy_old.std(0) + xy_old.mean(0)).astype(np.float32)
+
+
+def trust_of(unit: FloatArray, xy: FloatArray, rows: IntArray, k: int = N_NEIGHBOURS) -> float:
+    """Return the trustworthiness of rows among all images, in [0, 1]. Source: Venna & Kaski 2001."""
+    n, lost = len(unit), 0.0
+    for part in np.array_split(rows, max(1, len(rows) // 256)):
+        cosines = unit[part] @ unit.T
+        cosines[np.arange(len(part)), part] = np.inf
+        ranks = np.empty_like(cosines, dtype=np.int32)
+        np.put_along_axis(ranks, np.argsort(-cosines, axis=1), np.arange(n, dtype=np.int32)[None], axis=1)
+        near = _nearest_on_map(xy, part, k)
+        lost += np.maximum(np.take_along_axis(ranks, near, axis=1) - k, 0).sum()
+    return 1 - 2 * lost / (len(rows) * k * (2 * n - 3 * k - 1))
+
+
+def agreement(xy: FloatArray, rows: IntArray, gold: IntArray) -> float:
+    """Return the share of the nearest on the map that have the same known answer."""
+    return float((gold[_nearest_on_map(xy, rows, AGREE)] == gold[rows][:, None]).mean())
+
+
+def _nearest_on_map(xy: FloatArray, rows: IntArray, k: int) -> IntArray:
+    from scipy.spatial import cKDTree
+
+    found = cKDTree(xy).query(xy[rows], k=k + 1)[1]
+    own = found == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    return found[~own].reshape(len(rows), k)
+
+
+def ways(x: FloatArray, old: IntArray, new: IntArray, base: Projection, *, seed: int) -> dict[str, Callable[[], FloatArray]]:
+    """Return what places the new ones on the map of the old ones, by name."""
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    known, xy = torch.from_numpy(unit[old]), base.xy
+
+    def take(rows: IntArray) -> torch.Tensor:
+        return known[torch.from_numpy(rows)]
+
+    def ours() -> FloatArray:
+        return places(torch.from_numpy(x[new]), take, xy, base.neighbour_rows)
+
+    near, cosines = search(torch.from_numpy(unit[new]), take, base.neighbour_rows, k=N_NEIGHBOURS)
+    rows, weights = near.numpy(), memberships((1 - cosines).clamp_min(0)).numpy()
+
+    def average() -> FloatArray:
+        return (xy[rows] * weights[:, :, None]).sum(axis=1).astype(np.float32)
+
+    return {
+        "weighted mean of neighbours": average,
+        "the same on one island (ours)": ours,
+        "ours and 30 epochs, old ones fixed": lambda: stepped(rows, weights, xy, ours(), seed=seed),
+        "weighted mean and 30 epochs": lambda: stepped(rows, weights, xy, average(), seed=seed),
+        "regressor": lambda: regressed(unit[old], xy, unit[new], seed=seed),
+    }
+
+
+def table(x: FloatArray, gold: IntArray, *, seeds: int) -> None:
+    """Print the figures of each way, means over splits and maps."""
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    figures: dict[str, list[tuple[float, float, float]]] = {}
+    for seed in range(seeds):
+        new = np.sort(np.random.default_rng(seed).choice(len(x), len(x) // 10, replace=False))
+        old = np.setdiff1d(np.arange(len(x)), new)
+        full = lay_out(x, seed=seed).xy
+        base = lay_out(x[old], seed=seed)
+        figures.setdefault("all laid out together", []).append((trust_of(unit, full, new), agreement(full, new, gold), 0.0))
+        for name, way in ways(x, old, new, base, seed=seed).items():
+            began, xy = perf_counter(), np.empty_like(full)
+            xy[old], xy[new] = base.xy, way()
+            took = perf_counter() - began
+            figures.setdefault(name, []).append((trust_of(unit, xy, new), agreement(xy, new, gold), took))
+    print("| way | trustworthiness | agreement | seconds |\n| --- | --- | --- | --- |")
+    for name, found in figures.items():
+        trust, agree, took = (mean(values) for values in zip(*found, strict=True))
+        print(f"| {name} | {trust:.4f} | {agree:.4f} | {took:.1f} |")
+
+
+def speed(n: int, *, n_new: int = 10_000, dim: int = 384, groups: int = 200) -> None:
+    """Time the placing of new images on a map of synthetic ones, and the recall of its search."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(groups, dim)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        parts, step = [], 100_000
+        of = rng.integers(groups, size=n)
+        for index, start in enumerate(range(0, n, step)):
+            rows = of[start : start + step]
+            parts.append(
+                write_part(Path(folder), index, centres[rows] + rng.normal(scale=0.7, size=(len(rows), dim)).astype(np.float32))
+            )
+        matrix = device_matrix(Matrix(parts), torch.device("cpu"))
+        whole = unit_rows(matrix.take(np.arange(n)))
+        near = find_neighbours(whole.numpy(), 15, seed=0).rows
+        new = torch.from_numpy(
+            centres[rng.integers(groups, size=n_new)] + rng.normal(scale=0.7, size=(n_new, dim)).astype(np.float32)
+        )
+        exact = (unit_rows(new[:500]) @ whole.T).topk(15, dim=1).indices.numpy()
+        del whole
+        xy = rng.normal(size=(n, 2)).astype(np.float32)
+        places(new[:512], matrix.take, xy, near)
+        began = perf_counter()
+        places(new, matrix.take, xy, near)
+        took = perf_counter() - began
+        found = search(unit_rows(new[:500]), matrix.take, near, k=15)[0]
+        recall = mean(len(set(a) & set(b)) / 15 for a, b in zip(found.tolist(), exact.tolist(), strict=True))
+        print(f"{n_new:,} new images on a map of {n:,}: {took:.1f} s, recall of their neighbours {recall:.3f}")
+
+
+def main() -> None:
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", nargs="?", type=Path)
+    parser.add_argument("--gold", default="label")
+    parser.add_argument("--map-seeds", type=int, default=2)
+    parser.add_argument("--speed", type=int, default=0)
+    chosen = parser.parse_args()
+    if chosen.speed:
+        speed(chosen.speed)
+    if chosen.workspace:
+        with Workspace(chosen.workspace, read_only=True) as space:
+            matrix = space.current.need_matrix()
+            table(matrix.take(np.arange(matrix.rows)), space.gold(chosen.gold)[: matrix.rows], seeds=chosen.map_seeds)
+
+
+if __name__ == "__main__":
+    main()
