@@ -41,6 +41,7 @@ class State(param.Parameterized):
     """What `SessionState` promises to the map."""
 
     grid = param.Parameter()
+    layout = param.Parameter(default=("e", 1))
     colouring = param.Parameter()
     hidden = param.Parameter(default=frozenset())
     kept = param.Parameter()
@@ -310,10 +311,19 @@ def test_a_click_pins_the_nearest_image_and_a_double_click_only_zooms_out(pane, 
     assert pane.view == view
 
 
-def test_a_new_map_is_drawn_and_fitted(pane, state, xy):
-    state.param.update(grid=GridIndex.build(xy[:100] + 50), colouring=categorical(np.zeros(100)))
+def test_a_new_layout_is_drawn_and_fitted(pane, state, xy):
+    state.param.update(grid=GridIndex.build(xy[:100] + 50), layout=("e", 2), colouring=categorical(np.zeros(100)))
     assert pane.view[0] > 49
     assert len(pane._dots.data["x"]) == 100
+
+
+def test_a_map_that_has_got_more_images_stays_as_it_is_under_the_hand(pane, state, xy):
+    pane.figure.x_range.update(start=1.0, end=2.0)
+    before, frame = pane.view, pane.overlay.facts["frame"]
+    more = np.concatenate([xy, xy[:50] + 9])
+    state.param.update(grid=GridIndex.build(more), colouring=categorical(np.arange(len(more)) % 2))
+    assert pane.view == before
+    assert pane.overlay.facts["frame"] > frame
 
 
 def test_a_map_whose_colours_have_not_arrived_is_not_drawn(pane, state, xy):

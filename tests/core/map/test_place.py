@@ -4,11 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from core.embeddings.matrix import write_part
 from core.errors import WorkspaceError
 from core.map.clusters import cluster, clustering
-from core.map.place import among, place, place_sentence, unplaced
+from core.map.layout import exact_neighbours
+from core.map.place import memberships, on_one_island, place, place_sentence, unplaced
 from core.workspace import Workspace
 from tests.worlds import made
 
@@ -80,13 +82,43 @@ def test_a_map_is_needed(space):
             place(space)
 
 
-def test_a_place_is_on_the_island_of_most_neighbours_never_between_two():
-    near = np.array([[(0, 0), (0, 1), (1, 0), (50, 50), (1, 1)]], np.float64)
-    x, y = among(near, np.array([[0.9, 0.9, 0.9, 0.95, 0.9]]))[0]
-    assert 0 <= x <= 1
-    assert 0 <= y <= 1
+def test_the_neighbours_of_the_layout_lead_to_the_same_places(space, monkeypatch):
+    with Workspace(shutil.copytree(space.folder, space.folder.parent / "exact")) as other:
+        place(other)
+        exact = other.xy
+    unit = torch.nn.functional.normalize(space.current.on_device.take(np.arange(N - NEW)))
+    np.save(space.folder / "projection" / "near.npy", exact_neighbours(unit, 15).rows.astype(np.int32))
+    record = {"seed": 0, "trustworthiness": 0.9, "neighbours": "projection/near.npy"}
+    space.catalog.models.add_projection("groups", N - NEW, "projection/map.npy", record)
+    space.reopen_encoder()
+    for module in ("core.map.place", "core.maths.graph_search"):
+        monkeypatch.setattr(f"{module}.EXACT_UP_TO", 100)
+    monkeypatch.setattr("core.maths.graph_search.LANDMARKS", 60)
+    place(space)
+    np.testing.assert_allclose(space.xy, exact, atol=1)  # an island has a radius of 1, and the next one is 20 away
 
 
-def test_an_equal_image_is_placed_on_its_twin():
-    near = np.array([[(3.0, 4.0), (9.0, 9.0), (9.0, 8.0)]])
-    np.testing.assert_allclose(among(near, np.array([[1.0, 0.5, 0.5]])), [(3, 4)], atol=1e-3)
+def test_a_large_map_that_has_lost_its_neighbours_says_what_to_do(space, monkeypatch):
+    monkeypatch.setattr("core.map.place.EXACT_UP_TO", 100)
+    with pytest.raises(WorkspaceError, match="neighbours of the images on the map are lost; run 'lassoscope project'"):
+        place(space)
+
+
+def test_a_place_is_on_the_island_of_most_weight_never_between_two():
+    rng = np.random.default_rng(0)
+    for n_here in (8, 9, 12, 15):
+        near = rng.normal(0, 0.5, (15, 2)) + np.where(np.arange(15) < n_here, 0, 50)[:, None]
+        place_of = on_one_island(near[None].astype(np.float32), np.full((1, 15), 1 / 15, np.float32))[0]
+        assert np.abs(place_of).max() < 1.5
+
+
+def test_nearer_neighbours_count_more_and_an_equal_image_most():
+    weights = memberships(torch.tensor([[0.0, 0.1, 0.2, 0.9], [0.3, 0.3, 0.3, 0.3]])).numpy()
+    assert (np.diff(weights[0]) < 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(weights[1], 0.25, rtol=1e-5)
+
+
+def test_a_lone_neighbour_gives_its_place():
+    assert memberships(torch.tensor([[0.5]])).tolist() == [[1.0]]
+    assert on_one_island(np.array([[(3.0, 4.0)]], np.float32), np.array([[1.0]], np.float32)).tolist() == [[3.0, 4.0]]
