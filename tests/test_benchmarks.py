@@ -66,6 +66,7 @@ SMALL = {
     "windows": ["{generated}", "--windows", "2", "--seconds", "6", "--no-memory"],
     "newcomer": ["{generated}"],
     "map_raster": ["--sizes", "2000"],
+    "placement": ["{generated}", "--map-seeds", "1", "--speed", "21000"],
     "open_labels": ["--images", "2000", "--actions", "400"],
     "suggestions": ["time", "{generated}"],
     "promise": ["{generated}", "--flagged", "explicit", "--runs", "1", "--teach", "20", "--check", "200"],

@@ -28,7 +28,7 @@ def search(
 
     Args:
         unit: (n, D) float32 new rows of length 1, n >= 1.
-        take: returns the (m, D) float32 values of known rows, of any length, on the same device.
+        take: returns the (m, D) float32 values of known rows, of any length, on the same device, in memory that may be changed.
         neighbour_rows: (M, K) nearest of each known row, -1 for none; up to `EXACT_UP_TO`, K may be 0.
         k: at most `POOL`.
         seed: of the rows that the walk starts from.
@@ -87,6 +87,6 @@ def _cosines(unit: torch.Tensor, rows: torch.Tensor, take: Take) -> torch.Tensor
     cosines = torch.full((rows.numel(),), -torch.inf, device=unit.device)
     for part in places.split(PAIRS):
         others = take(rows.flatten()[part].cpu().numpy())
-        products = (others * unit[part // rows.shape[1]]).sum(dim=1)
-        cosines[part] = products / others.norm(dim=1).clamp_min(1e-12)
+        lengths = others.norm(dim=1).clamp_min(1e-12)
+        cosines[part] = others.mul_(unit[part // rows.shape[1]]).sum(dim=1).div_(lengths)
     return cosines.view(rows.shape)
