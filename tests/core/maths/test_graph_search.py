@@ -17,7 +17,7 @@ def known():
     rng = np.random.default_rng(0)
     centres, axes = rng.normal(size=(40, 64)), rng.normal(size=(40, 8, 64)) / 3
     of = rng.integers(40, size=N + NEW)
-    x = centres[of] + np.einsum("nl,nld->nd", rng.normal(size=(N + NEW, 8)), axes[of])
+    x = centres[of] + np.einsum("il,ilj->ij", rng.normal(size=(N + NEW, 8)), axes[of])
     return torch.nn.functional.normalize(torch.from_numpy(x.astype(np.float32)))
 
 
