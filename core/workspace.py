@@ -27,6 +27,7 @@ from core.embeddings.scores import Fitted
 from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, WorkspaceError
 from core.generations import Generation, Generations, SeesGenerations
 from core.images.decode import decode, treat, webp
+from core.images.hashing import Grouper
 from core.images.visits import read_original
 from core.store.lock import locked
 from core.store.sqlite import read_only_sentence
@@ -51,6 +52,7 @@ class Workspace(SeesGenerations):
         current: the current encoder's embeddings and map as one value, which stays itself while another is chosen.
         fitted: the newest probe with its scores, None before the first.
         gold_counts: gold column -> how many images have each of its values.
+        grouper: finds near-duplicates by hash for ingest, one run at a time; kept, as a million images take a second to read.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False, device: str = "auto") -> None:
@@ -75,7 +77,7 @@ class Workspace(SeesGenerations):
         self.damage: list[str] = []  # what cannot be read, one sentence each; `core.doctor.health` examines more
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
-        self.lock = threading.RLock()
+        self.lock, self.grouper = threading.RLock(), Grouper()
         self._treated = lru_cache(maxsize=4_096)(self._treat)
         with ExitStack() as undone:
             undone.callback(self._let_go)

@@ -76,24 +76,28 @@ class Images:
         """Count the files of all images (at least one per image)."""
         return self._database.count(PATHS)
 
-    def known_paths(self) -> dict[str, tuple[int, int]]:
-        """Return path -> (bytes, mtime in ns) of every file seen before, ingested or rejected."""
+    def known_states(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return path -> (bytes, mtime in ns), for those paths that were seen before, ingested or rejected."""
+        found: dict[str, tuple[int, int]] = {}
         with self._database.reading() as connection:
-            found = {}
             for table in (PATHS, REJECTED):
-                found.update(
-                    {
-                        path: (n, t)
-                        for path, n, t in connection.execute(sa.select(table.c.path, table.c.n_bytes, table.c.mtime_ns))
-                    }
-                )
+                query = sa.select(table.c.path, table.c.n_bytes, table.c.mtime_ns)
+                found.update({path: (n, t) for path, n, t in in_parts(connection, query, table.c.path, paths)})
         return found
 
-    def known_hashes(self) -> list[tuple[str, str, str]]:
-        """Return (id, perceptual hash, group) of every image in row order."""
+    def leaders(self, first: int) -> Iterator[list[tuple[str, str, str | None]]]:
+        """Yield (id, perceptual hash, hash of its group's first image; None for that itself) from a row on, in blocks."""
+        leader = IMAGES.alias()
+        of_group = sa.select(leader.c.hash).where(leader.c.id == IMAGES.c.group).scalar_subquery()
+        code = sa.case((IMAGES.c.id == IMAGES.c.group, None), else_=of_group)
+        query = sa.select(IMAGES.c.id, IMAGES.c.hash, code).where(IMAGES.c.row >= first).order_by(IMAGES.c.row)
         with self._database.reading() as connection:
-            query = sa.select(IMAGES.c.id, IMAGES.c.hash, IMAGES.c.group).order_by(IMAGES.c.row)
-            return [(a, b, c) for a, b, c in connection.execute(query)]
+            yield from plain_blocks(connection, query)
+
+    def group_of(self, image_id: str) -> str:
+        """Return the id of the first image of a known image's near-duplicate group."""
+        with self._database.reading() as connection:
+            return str(connection.execute(sa.select(IMAGES.c.group).where(IMAGES.c.id == image_id)).scalar_one())
 
     def add_batch(
         self,

@@ -7,16 +7,23 @@ Measured (2026-11, 256-bit phash): copies of photos and notices at JPEG q30 to W
 within 20 bits; different photos are at least 50 apart, notices that differ in words 34, Fashion-MNIST images 24.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
+
+from core.arrays import IntArray
 
 HASH_SIDE = 16  # 16 x 16 bits; 8 x 8 lumps small pictures of the same garment together
 MAX_DISTANCE = 20  # bits
 NEAREST = 4  # leaders that are compared: a copy's hash is nearer than that of the many other pages of one layout
 _BITS = HASH_SIDE * HASH_SIDE
-_CUTS = np.linspace(0, _BITS, MAX_DISTANCE + 2).astype(int)  # 21 pieces: of 20 wrong bits, one piece is free
+_CUTS = np.linspace(0, _BITS, MAX_DISTANCE + 2).astype(int).tolist()  # 21 pieces: of 20 wrong bits, one piece is free
+_PIECES = list(pairwise(_CUTS))
+_POWERS = np.concatenate([2 ** np.arange(stop - start)[::-1] for start, stop in _PIECES])  # of each bit in its piece
+COMPARED = 65_536  # hashes at a time: 2 MB stay in the cache
+INDEX_PAYS = 30_000_000  # hashes compared, after which an index of a million would have been faster
 
 
 def perceptual_hash(image: Image.Image) -> str:
@@ -31,66 +38,112 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 class Grouper:
-    """Assigns each new image to the group of the nearest leader that it is a near-duplicate of, or to a new group.
+    """Finds the image whose group a new one belongs to: the nearest leader that it is a near-duplicate of, else itself.
 
-    A group's id is the id of its first image and never changes. Search is exact: hashes within 20 bits agree in at
-    least one of 21 pieces (pigeonhole; Norouzi et al. 2012, multi-index hashing).
+    Search is exact. With few questions all hashes are compared; with more, an index is built: hashes within 20 bits agree in at
+    least one of 21 pieces (pigeonhole; Norouzi et al. 2012, multi-index hashing). A million images take 64 MB, and the index
+    84 more.
     """
 
-    def __init__(self, known: Iterable[tuple[str, str, str]] = ()) -> None:
-        """Start from (id, hash, group) of the images so far, in row order."""
-        self._leaders: list[tuple[str, str]] = []  # (image, its group)
-        self._hashes = np.zeros((1_024, _BITS // 8), np.uint8)
-        self._buckets: list[dict[bytes, list[int]]] = [{} for _ in _CUTS[1:]]
-        codes: dict[str, np.ndarray] = {}
-        for image_id, hash_, group in known:
-            code = _from_hex(hash_)
-            if image_id == group:
-                codes[group] = code
-                self._lead(image_id, group, code)
-            elif int(np.bitwise_count(codes[group] ^ code).sum()) > MAX_DISTANCE:  # found by its embedding: leads to its group
-                self._lead(image_id, group, code)
+    def __init__(self) -> None:
+        """Start without leaders."""
+        self._n_rows = self._n_settled = self._n = 0
+        self._ids = np.zeros(1_024, "S32")
+        self._hashes = np.zeros((1_024, _BITS // 64), np.uint64)
+        self._index: _Index | None = None
+        self._n_compared = 0  # hashes compared outside of the index
+
+    def catch_up(self, blocks: Callable[[int], Iterable[Sequence[tuple[str, str, str | None]]]]) -> None:
+        """Take the images that a catalog has got since the last time.
+
+        Args:
+            blocks: returns (id, hash, hash of its group's first image; None for that itself) of the images from a row on. One
+                that is out of the first one's reach was found by its embedding, and leads to its group, too.
+        """
+        for block in blocks(self._n_rows):
+            leading = [(image_id, hash_) for image_id, hash_, first in block if first is None or _is_far(hash_, first)]
+            self._lead([image_id for image_id, _ in leading], [hash_ for _, hash_ in leading])
+            self._n_rows, self._n_settled = self._n_rows + len(block), self._n
+
+    def settle(self) -> None:
+        """Forget what `add` has added since, of which the catalog tells if it has it, and the index."""
+        self._n, self._index, self._n_compared = self._n_settled, None, 0
+
+    def _lead(self, ids: Sequence[str], hashes: Sequence[str]) -> None:
+        stop = self._n + len(ids)
+        while stop > len(self._ids):
+            self._ids = np.concatenate([self._ids, np.zeros_like(self._ids)])
+            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
+        self._ids[self._n : stop] = ids
+        self._hashes[self._n : stop] = _from_hex("".join(hashes)).reshape(-1, _BITS // 64)
+        self._n = stop
 
     def near(self, hash_: str) -> list[str]:
-        """Return the images whose groups a new image may belong to, nearest first, at most `NEAREST`."""
-        return [self._leaders[place][0] for place in self._near(_from_hex(hash_))]
+        """Return the leaders whose groups a new image may belong to, nearest first, at most `NEAREST`."""
+        code, start = _from_hex(hash_), 0
+        self._n_compared += self._n - (self._index.n if self._index is not None else 0)
+        if self._n_compared > INDEX_PAYS and self._n > INDEX_PAYS // 1_024:
+            self._index, self._n_compared = _Index(self._hashes[: self._n]), 0
+        found = []
+        if self._index is not None:
+            start = self._index.n
+            found = [np.unique(self._index.candidates(code))]
+            found[0] = found[0][self._distances(found[0], code) <= MAX_DISTANCE]
+        for first in range(start, self._n, COMPARED):
+            some = slice(first, min(first + COMPARED, self._n))
+            found.append(np.flatnonzero(self._distances(some, code) <= MAX_DISTANCE) + first)
+        places = np.concatenate(found) if found else np.array([], np.int64)
+        nearest = np.argsort(self._distances(places, code), kind="stable")[:NEAREST]
+        return [self._ids[place].decode() for place in places[nearest]]
 
     def add(self, image_id: str, hash_: str, *, is_copy: Callable[[str], bool] = bool) -> str:
-        """Return the group of a new image: that of the nearest image within reach that it is a copy of, else its own.
+        """Return the image whose group a new one belongs to: the nearest within reach that it is a copy of, else itself.
 
         Args:
             is_copy: tells whether the new image is a copy of an image that `near` names.
         """
-        code = _from_hex(hash_)
-        for place in self._near(code):
-            leader, group = self._leaders[place]
+        for leader in self.near(hash_):
             if is_copy(leader):
-                return group
-        self._lead(image_id, image_id, code)
+                return leader
+        self._lead([image_id], [hash_])
         return image_id
 
-    def _near(self, code: np.ndarray) -> list[int]:
-        candidates = sorted({leader for bucket, key in self._keys(code) for leader in bucket.get(key, ())})
-        if not candidates:
-            return []
-        distance = np.bitwise_count(self._hashes[candidates] ^ code).sum(axis=1, dtype=np.int64)
-        nearest = np.argsort(distance, kind="stable")[:NEAREST]
-        return [candidates[place] for place in nearest if distance[place] <= MAX_DISTANCE]
-
-    def _keys(self, code: np.ndarray) -> Iterable[tuple[dict[bytes, list[int]], bytes]]:
-        bits = np.unpackbits(code)
-        pieces = zip(self._buckets, _CUTS[:-1], _CUTS[1:], strict=True)
-        return ((bucket, bits[start:stop].tobytes()) for bucket, start, stop in pieces)
-
-    def _lead(self, image_id: str, group: str, code: np.ndarray) -> None:
-        position = len(self._leaders)
-        if position == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        self._hashes[position] = code
-        self._leaders.append((image_id, group))
-        for bucket, key in self._keys(code):
-            bucket.setdefault(key, []).append(position)
+    def _distances(self, places: IntArray | slice, code: IntArray) -> IntArray:
+        """Return how many bits differ, (n,)."""
+        return np.bitwise_count(self._hashes[places] ^ code).sum(axis=1, dtype=np.int64)
 
 
-def _from_hex(hash_: str) -> np.ndarray:
-    return np.frombuffer(bytes.fromhex(hash_), np.uint8)
+class _Index:
+    """Places of n hashes by each of their pieces."""
+
+    def __init__(self, hashes: IntArray) -> None:
+        self.n = len(hashes)
+        whole = np.ascontiguousarray(hashes).view(np.uint8)
+        self._orders, self._starts = [], []
+        for start, stop in _PIECES:
+            keys = _piece(whole, start, stop)
+            self._orders.append(np.argsort(keys, kind="stable").astype(np.int32))
+            self._starts.append(np.concatenate([[0], np.bincount(keys, minlength=2 ** (stop - start)).cumsum()]))
+
+    def candidates(self, code: IntArray) -> IntArray:
+        """Return the places that agree with a hash in a piece, with repeats."""
+        keys = np.add.reduceat(np.unpackbits(code.view(np.uint8)) * _POWERS, _CUTS[:-1]).tolist()
+        found = zip(keys, self._orders, self._starts, strict=True)
+        return np.concatenate([order[starts[key] : starts[key + 1]] for key, order, starts in found])
+
+
+def _piece(whole: IntArray, start: int, stop: int) -> IntArray:
+    """Return the bits [start, stop) of hashes, (n, bytes) uint8, as numbers, (n,) uint16: numpy sorts these in one pass."""
+    first, last = start // 8, (stop - 1) // 8
+    bits: IntArray = np.zeros(len(whole), np.uint32)
+    for place in range(first, last + 1):
+        bits = bits << np.uint32(8) | whole[:, place]
+    return (bits >> np.uint32((last + 1) * 8 - stop) & np.uint32(2 ** (stop - start) - 1)).astype(np.uint16)
+
+
+def _is_far(hash_: str, leader: str) -> bool:
+    return int(np.bitwise_count(_from_hex(hash_) ^ _from_hex(leader)).sum()) > MAX_DISTANCE
+
+
+def _from_hex(hashes: str) -> IntArray:
+    return np.frombuffer(bytes.fromhex(hashes), np.uint64)

@@ -194,16 +194,19 @@ def _take(
     on_commit: Callable[[], None],
 ) -> IngestResult:
     catalog, files = workspace.catalog, found.files
-    known = catalog.images.known_paths()
-    with pool() as readers, pool() as judges:
-        taken = _Taking(catalog, workspace.thumbnails, judges)
-        done = 0
-        on_progress(done, len(files))
-        for batch, reads in _read_batches(files, known, readers, ahead=2):
-            taken.take(batch, reads)
-            done += len(batch)
-            on_commit()
+    workspace.grouper.catch_up(catalog.images.leaders)
+    try:
+        with pool() as readers, pool() as judges:
+            taken = _Taking(workspace, judges)
+            done = 0
             on_progress(done, len(files))
+            for batch, reads in _read_batches(files, catalog, readers, ahead=2):
+                taken.take(batch, reads)
+                done += len(batch)
+                on_commit()
+                on_progress(done, len(files))
+    finally:
+        workspace.grouper.settle()
     mine = {file.path: file.named for file in files}
     wrong = [(r.path, r.reason) for r in catalog.images.rejected() if r.path in mine]
     # A folder's other files are only counted; files named by a manifest, and those that look like pictures, are listed.
@@ -221,11 +224,10 @@ def _is_other(reason: str) -> bool:
 class _Taking:
     """Commits batches of read files to the catalog, in the order of the source."""
 
-    def __init__(self, catalog: Catalog, thumbnails: ThumbnailStore, judges: Workers) -> None:
-        self._catalog, self._thumbnails, self._judges = catalog, thumbnails, judges
+    def __init__(self, workspace: Workspace, judges: Workers) -> None:
+        self._catalog, self._thumbnails, self._judges = workspace.catalog, workspace.thumbnails, judges
+        self._grouper = workspace.grouper
         self._at = now()  # one time for all that this run adds
-        known = catalog.images.known_hashes()
-        self._grouper, self._seen = Grouper(known), {image_id for image_id, _, _ in known}
         self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
         self._contradicted: set[str] = set()
         self._added = self._already = self._duplicates = self._followed = self._moving = self._uncompared = 0
@@ -237,7 +239,9 @@ class _Taking:
         golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
         known_ids = self._catalog.images.known_ids(golden)
         copies = _Copies(self._catalog, self._thumbnails, self._judges, self._grouper)
-        copies.start([read for read in reads if read is not None and read.id and read.id not in self._seen])
+        ids = {read.id for read in reads if read is not None and read.id}
+        seen = set(self._catalog.images.rows_of_ids(sorted(ids)))
+        copies.start([read for read in reads if read is not None and read.id and read.id not in seen])
         found_again = []
         for file, read in zip(batch, reads, strict=True):
             if read is None:
@@ -248,14 +252,15 @@ class _Taking:
             else:
                 paths.append(PathRecord(file.path, read.id, read.n_bytes, read.mtime_ns))
                 gold += self._golden(read.id, file)
-                if read.id in self._seen:
+                if read.id in seen:
                     self._duplicates += 1
                     found_again.append((read.id, file.path))
                     continue
-                self._seen.add(read.id)
+                seen.add(read.id)
                 pictures.append((read.id, read.thumbnail))
                 copies.remember(read)
-                images.append(_record(file, read, self._grouper.add(read.id, read.hash, is_copy=copies.test(read))))
+                leader = self._grouper.add(read.id, read.hash, is_copy=copies.test(read))
+                images.append(_record(file, read, copies.group_of(leader)))
                 self._moving += read.frames > 1
         self._uncompared += copies.n_uncompared
         moved = self._moved(found_again, {image.id for image in images})
@@ -312,6 +317,10 @@ class _Copies:
     def remember(self, read: FileRead) -> None:
         """Keep an image that is not committed yet: later ones in the batch may be its near-duplicates."""
         self._new[read.id] = read
+
+    def group_of(self, leader: str) -> str:
+        """Return the group that an image leads to: its own unless it was found by its embedding, which no new one was."""
+        return leader if leader in self._new else self._catalog.images.group_of(leader)
 
     def start(self, reads: Sequence[FileRead]) -> None:
         """Start comparing new images with the known ones whose near-duplicates they may be."""
@@ -532,11 +541,11 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
 
 
 def _read_batches(
-    files: Sequence[Found], known: Mapping[str, tuple[int, int]], readers: Workers, *, ahead: int
+    files: Sequence[Found], catalog: Catalog, readers: Workers, *, ahead: int
 ) -> Iterator[tuple[Sequence[Found], list[FileRead | None]]]:
     """Yield batches in order with their reads, None for known files, decoding ahead of the caller."""
     waiting: deque[list[tuple[Found, Future[Any] | FileRead | None]]] = deque()
-    for batch in _batches(files, known):
+    for batch in _batches(files, catalog):
         waiting.append([(file, None if skip else _submit(file, readers)) for file, skip in batch])
         if len(waiting) > ahead:
             yield _settle(waiting.popleft())
@@ -544,11 +553,14 @@ def _read_batches(
         yield _settle(waiting.popleft())
 
 
-def _batches(files: Sequence[Found], known: Mapping[str, tuple[int, int]]) -> Iterator[list[tuple[Found, bool]]]:
+def _batches(files: Sequence[Found], catalog: Catalog) -> Iterator[list[tuple[Found, bool]]]:
     """Split the files, in order, into batches with at most `BATCH` files that have to be read."""
     batch: list[tuple[Found, bool]] = []
     n_new = 0
-    for file in files:
+    known: Mapping[str, tuple[int, int]] = {}
+    for place, file in enumerate(files):
+        if place % MOST_KNOWN == 0:
+            known = catalog.images.known_states([later.path for later in files[place : place + MOST_KNOWN]])
         skip = _is_known(file, known)
         batch.append((file, skip))
         n_new += not skip

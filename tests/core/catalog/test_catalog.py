@@ -37,9 +37,10 @@ def test_rows_go_on_where_they_stopped_and_groups_share_a_half(catalog):
     found, values = catalog.images.gold("label")
     assert found.tolist() == [2]
     assert values == ["x"]
-    assert catalog.images.known_hashes()[1] == ("b" * 32, "00", "a" * 32)
+    assert next(catalog.images.leaders(1)) == [("b" * 32, "00", "00"), ("c" * 32, "00", None)]
+    assert catalog.images.group_of("b" * 32) == "a" * 32
     assert catalog.images.rows_by_name()["/x/c2.png"] == 2
-    assert catalog.images.known_paths()["/x/bad"] == (0, 1)
+    assert catalog.images.known_states(["/x/bad", "/x/c.png", "/x/never"]) == {"/x/bad": (0, 1), "/x/c.png": (9, 1)}
 
 
 def test_gold_values_are_counted_and_found_by_value(catalog):
@@ -74,7 +75,7 @@ def test_a_batch_is_all_or_nothing(catalog):
     with pytest.raises(sa.exc.IntegrityError):
         catalog.images.add_batch([image("b"), image("a")], [path("b", "b")], [])
     assert catalog.images.count() == 1
-    assert "/x/b.png" not in catalog.images.known_paths()
+    assert catalog.images.known_states(["/x/b.png"]) == {}
 
 
 def test_actions_come_back_as_they_were_appended(catalog):

@@ -156,22 +156,44 @@ def test_copies_share_a_group_and_the_same_bytes_are_one_image(tmp_path):
         assert (space.is_check.reshape(4, 3) == space.is_check.reshape(4, 3)[:, :1]).all()
 
 
-def test_grouper_equals_brute_force():
+def hashes_with_near_ones(n):
+    """Return n hashes, and n that differ from these in up to 39 bits."""
     rng = np.random.default_rng(0)
-    codes = rng.integers(0, 256, (60, 32), dtype=np.uint8)
-    noisy = []
-    for code in codes:
-        bits = np.unpackbits(code)
-        bits[rng.choice(256, rng.integers(0, 40), replace=False)] ^= 1
-        noisy.append(np.packbits(bits))
-    everything = [*codes, *noisy]
-    grouper, leaders = Grouper(), []
+    codes = rng.integers(0, 256, (n, 32), dtype=np.uint8)
+    bits = np.unpackbits(codes, axis=1)
+    for row in bits:
+        row[rng.choice(256, rng.integers(0, 40), replace=False)] ^= 1
+    return [*codes, *np.packbits(bits, axis=1)]
+
+
+@pytest.mark.parametrize("pays", [10**9, 2_000])
+def test_grouper_equals_brute_force(monkeypatch, pays):
+    monkeypatch.setattr("core.images.hashing.INDEX_PAYS", pays)
+    monkeypatch.setattr("core.images.hashing.COMPARED", 32)
+    everything, grouper, leaders = hashes_with_near_ones(100), Grouper(), []
     for i, code in enumerate(everything):
         distances = [int(np.bitwise_count(code ^ everything[j]).sum()) for j in leaders]
         expected = str(leaders[int(np.argmin(distances))]) if distances and min(distances) <= 20 else str(i)
         assert grouper.add(str(i), code.tobytes().hex()) == expected
         if expected == str(i):
             leaders.append(i)
+    assert (grouper._index is None) == (pays > 2_000)
+
+
+def test_a_grouper_forgets_what_the_catalog_did_not_get():
+    codes = [code.tobytes().hex() for code in np.random.default_rng(1).integers(0, 256, (4, 32), dtype=np.uint8)]
+    kept = [("0", codes[0], None), ("1", codes[0], codes[0]), ("2", codes[2], codes[0])]
+    grouper = Grouper()
+    grouper.catch_up(lambda first: [kept[first:]])
+    assert grouper.near(codes[0]) == ["0"]  # image 1 is within its reach
+    assert grouper.near(codes[2]) == ["2"]  # found by its embedding, so it leads, too
+    assert grouper.add("3", codes[3]) == "3"
+    grouper.settle()
+    assert grouper.near(codes[3]) == []
+    kept.append(("4", codes[3], None))
+    grouper.catch_up(lambda first: [kept[first:]] if first < len(kept) else [])
+    assert grouper.near(codes[3]) == ["4"]
+    assert grouper.near(codes[0]) == ["0"]
 
 
 def test_different_pictures_do_not_share_a_hash():
