@@ -154,6 +154,14 @@ class Models:
         """Return the newest projection of an encoder, None if there is none."""
         return cast(ProjectionRow | None, self._latest(PROJECTIONS, encoder))
 
+    def forget_placed(self, encoder: str, before: int) -> list[str]:
+        """Forget the maps older than a version that images were placed on, and return their files; layouts stay."""
+        with self._database.writing() as connection:
+            query = sa.select(PROJECTIONS).where(PROJECTIONS.c.encoder == encoder, PROJECTIONS.c.version < before)
+            old = [row for row in connection.execute(query).mappings() if "base" in row["record"]]
+            connection.execute(sa.delete(PROJECTIONS).where(PROJECTIONS.c.version.in_([row["version"] for row in old])))
+        return [str(row["file"]) for row in old]
+
     def clusters(self) -> ClusteringRow | None:
         """Return the stored clusters, None if there are none."""
         return cast(ClusteringRow | None, self._newest(CLUSTERINGS))

@@ -79,6 +79,9 @@ def place(workspace: Workspace, *, pool: Workers | None = None, on_progress: Pro
     record: ProjectionRecord = {**before["record"], "base": layout_version(before), "laid_out": laid_out}
     version = workspace.catalog.models.add_projection(before["encoder"], made.n_rows, made.file, record)
     workspace.reopen_encoder()
+    # The map before this one stays: another process may be about to read it.
+    for file in workspace.catalog.models.forget_placed(before["encoder"], before["version"]):
+        (workspace.folder / file).unlink(missing_ok=True)
     LOG.info("images placed", extra={"images": made.n_placed, "on": before["version"]})
     return _result(version, made.n_placed, made.n_rows, laid_out)
 

@@ -65,6 +65,24 @@ def test_new_images_come_to_their_own_island_and_the_others_stay_to_the_bit(spac
         assert again.projection["record"]["trustworthiness"] == 0.9
 
 
+def test_old_maps_with_placed_images_leave_no_files(space):
+    models, files = space.catalog.models, lambda: sorted(file.name for file in (space.folder / "projection").iterdir())
+    layout = space.projection
+    for n_rows in (N - 20, N - 10, N):  # as if images had been embedded in between
+        place(space)
+        file, record = space.projection["file"], space.projection["record"]
+        if n_rows < N:
+            short = f"projection/short-{n_rows}.npy"
+            np.save(space.folder / short, space.xy[:n_rows])
+            models.add_projection("groups", n_rows, short, record)
+            space.reopen_encoder()
+    assert len(files()) == 3  # the layout, the newest map, and the one before it
+    assert {layout["file"], file} < {f"projection/{name}" for name in files()}
+    with Workspace(space.folder, read_only=True) as again:
+        np.testing.assert_array_equal(again.xy, space.xy)
+        assert again.projection["record"]["base"] == layout["version"]
+
+
 def test_clusters_of_the_layout_stay_when_images_are_placed(space):
     found = cluster(space)["medium"]
     assert len(found.names) == 3
