@@ -388,15 +388,20 @@ class SessionState(param.Parameterized):
         if kept is not None and len(kept) < n:
             kept = np.concatenate([kept, np.zeros(n - len(kept), bool)])
         colouring = self.shared.newest_colouring(self.colour_by, self.grain)
-        self.param.update(grid=grid, kept=kept, colouring=colouring, places=None, images=self.images + 1)
+        self.param.update(**self._map(grid), kept=kept, colouring=colouring, places=None, images=self.images + 1)
         self._read_colouring()
+
+    def _map(self, grid: GridIndex) -> dict[str, object]:
+        """Return what changes with the map: a lasso and a view belong to one layout."""
+        layout = layout_of(self.workspace)
+        other = {} if layout == self.layout else {"last_polygon": None, "view": None}  # the map tells what it then shows
+        return {"grid": grid, "layout": layout, **other}
 
     def follow_encoder(self, grid: GridIndex) -> None:
         """Show another map; the selected images stay, and the lasso if it belongs to this map."""
-        encoder, layout = self.workspace.encoder_name or "", layout_of(self.workspace)
+        encoder = self.workspace.encoder_name or ""
         if grid is not self.grid:
-            same = {} if layout == self.layout else {"last_polygon": None, "view": None}  # the map tells what it then shows
-            self.param.update(grid=grid, layout=layout, **same)
+            self.param.update(**self._map(grid))
         if encoder != self.encoder:
             self.encoder = encoder
             self.follow(fit=True)

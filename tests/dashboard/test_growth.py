@@ -7,7 +7,9 @@ from core.filters.conditions import ClassIs
 from core.labels.actions import label
 from dashboard.app import start, stop
 from dashboard.choices import ColourBy
+from dashboard.hub import Topic
 from dashboard.settings import Settings
+from dashboard.state import layout_of
 from dashboard.views.header import Header
 from tests.dashboard.loop import EventLoop, Tab
 from tests.reading import InProcess
@@ -99,6 +101,14 @@ def test_every_window_counts_the_new_images_and_keeps_what_it_was_doing(server, 
     assert other.state.kept is None
     heads = [tab.do(lambda tab=tab: Header(state=tab.state)._counts.object) for tab in tabs]
     assert all(f"{N + 20} images" in head for head in heads)
+
+
+def test_a_layout_that_comes_with_images_is_another_map(server, tabs):
+    tab = tabs[0]
+    tab.do(lambda: tab.state.param.update(layout=("older", 1), last_polygon=[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]))
+    tab.do(lambda: tab.page.actions.follow({Topic.IMAGES: None, Topic.ENCODER: None}))
+    assert tab.state.layout == layout_of(server.workspace)
+    assert tab.state.last_polygon is None
 
 
 def test_a_new_image_can_be_labelled_in_the_window_and_the_probe_learns_on(server, tabs, more):
