@@ -28,7 +28,8 @@ from core.errors import AppError, BusyError, InputError, WorkspaceError
 LOG = logging.getLogger("lassoscope.handover")
 FILE = "server.json"
 HERE = "127.0.0.1"
-LARGEST = 1_000_000  # bytes of a request or an answer
+LARGEST = 1_000_000  # bytes of a request
+LARGEST_ANSWER = 256_000_000  # bytes; a job names every file that it refused
 ANSWER_SECONDS = 30.0
 ASK_SECONDS = 0.3  # between two looks at a job
 GONE_SECONDS = 90.0  # how long a server that does not answer is waited for: it may start again
@@ -238,7 +239,7 @@ def _ask(place: Place, method: str, path: str, content: JsonObject | None = None
         body = None if content is None else json.dumps(content)
         connection.request(method, path, body, {"Authorization": f"Bearer {place.token}", "Content-Type": "application/json"})
         answer = connection.getresponse()
-        text = answer.read(16 * LARGEST)
+        text = answer.read(LARGEST_ANSWER)
     finally:
         connection.close()
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.catalog.jobs import JobRecord, JobState
 from core.errors import InputError
@@ -192,12 +193,20 @@ class JobRunner:
             kind = KINDS.get(job.kind)
             if kind is None:  # of a newer program
                 continue
-            if kind.lane not in busy and (begun := self._jobs.move(job.number, JobState.RUNNING)) is not None:
-                return begun, self._work(begun, kind)
+            if kind.lane in busy:
+                continue
+            try:
+                arguments = checked(job.kind, job.arguments)
+            except InputError as error:  # of another version of the program
+                if (moved := self._jobs.move(job.number, JobState.FAILED, message=str(error))) is not None:
+                    self._on_job(moved)
+                continue
+            if (begun := self._jobs.move(job.number, JobState.RUNNING)) is not None:
+                return begun, self._work(begun, kind, arguments)
             busy.add(kind.lane)  # a later job of this lane must not overtake it
         return None
 
-    def _work(self, job: JobRecord, kind: Kind) -> Work[Any]:
+    def _work(self, job: JobRecord, kind: Kind, arguments: Arguments) -> Work[Any]:
         noted_at = time.monotonic()
 
         def on_stage(stage: Stage) -> None:
@@ -208,7 +217,6 @@ class JobRunner:
                 self._jobs.note(job.number, stage=stage.name, done=stage.done, total=stage.total, rate=stage.rate)
             self._on_job(self._live(job))
 
-        arguments = kind.arguments.model_validate(job.arguments)
         work: Work[Any] = Work(self._workspace, arguments, n_processes=self._n, on_stage=on_stage, on_change=self._on_change)
         self._at_work[job.number] = kind, work
         return work
@@ -223,11 +231,23 @@ class JobRunner:
             self._on_done(job.kind, outcome)
         except Exception as error:
             to, said = self._ended_by(error, job, work)
-        # A server that ends as it should has nothing to do with the job.
-        anew = to == JobState.QUEUED and self._stopping
-        moved = self._jobs.move(job.number, to, message=said, result=outcome.result, anew=anew)
-        for kind, arguments in outcome.then:
-            self.add(kind, arguments, job.analyst)
+        self._keep(job, to, said, outcome)
+
+    def _keep(self, job: JobRecord, to: JobState, said: str, outcome: Outcome) -> None:
+        """Keep what came of a job, and queue what follows from it; while the catalog cannot be written, it is tried again."""
+        while True:
+            try:
+                for kind, arguments in outcome.then:  # first: a kill in between must not lose them, and repeats count once
+                    self.add(kind, arguments, job.analyst)
+                # A server that ends as it should has nothing to do with the job.
+                anew = to == JobState.QUEUED and self._stopping
+                moved = self._jobs.move(job.number, to, message=said, result=outcome.result, anew=anew)
+                break
+            except (SQLAlchemyError, OSError):  # the disk may be full
+                LOG.exception("the end of job %d could not be kept yet", job.number)
+                with self._changed:
+                    if self._changed.wait_for(lambda: self._stopping, PAUSE_SECONDS):
+                        return  # it is begun again at the next start, and has nothing left to do
         if moved is not None:
             self._tell(moved)
 

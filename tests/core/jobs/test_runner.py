@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from core.catalog.jobs import JobState
 from core.errors import InputError, ReadOnlyError
@@ -167,6 +169,41 @@ def test_a_workspace_that_is_only_read_takes_no_job(space):
         with pytest.raises(ReadOnlyError):
             runner.add("embed", {}, "ann")
         runner.stop()
+
+
+def test_a_job_whose_arguments_an_older_program_kept_fails_in_a_sentence_and_the_next_is_done(hand, space, start_runner):
+    hand.go_on.set()
+    old, _ = space.catalog.jobs.add("one", {"colour": "red"}, "ann")
+    runner = start_runner()
+    job = runner.add("one", {"what": "a"}, "ann")
+    wait_for(lambda: state(runner, job) == JobState.DONE)
+    assert state(runner, old) == JobState.FAILED
+    assert "colour: Extra inputs are not permitted" in runner.get(old.number).message
+
+
+def test_an_end_that_the_disk_refuses_is_kept_once_there_is_space_with_what_follows(
+    hand, space, start_runner, monkeypatch, caplog
+):
+    hand.does = {"a": lambda _: Outcome("done", then=(("two", {"what": "b"}),))}
+    monkeypatch.setattr("core.jobs.runner.PAUSE_SECONDS", 0.05)
+    runner = start_runner()
+    job = runner.add("one", {"what": "a"}, "ann")
+    wait_for(lambda: hand.began == ["a"])
+    move, full = space.catalog.jobs.move, [True]
+
+    def refuse(number, to, **more):
+        if full[0] and to == JobState.DONE:
+            raise sa.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
+        return move(number, to, **more)
+
+    monkeypatch.setattr(space.catalog.jobs, "move", refuse)
+    hand.go_on.set()
+    wait_for(lambda: "could not be kept yet" in caplog.text)
+    assert state(runner, job) == JobState.RUNNING
+    assert [known.kind for known in runner.newest()] == ["two", "one"]  # before its end: a kill now loses nothing
+    full[0] = False
+    wait_for(lambda: hand.began == ["a", "b"])
+    assert state(runner, job) == JobState.DONE
 
 
 # -- the end of the server --
