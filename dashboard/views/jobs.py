@@ -9,6 +9,7 @@ from core.catalog.jobs import JobRecord, JobState
 from core.jobs.kinds import KINDS
 from dashboard.actions import Actions
 from dashboard.state import SessionState
+from dashboard.times import minute
 from dashboard.views.components.jobs_drawer import JobItem, JobsDrawer, Press
 
 MINUTE, HOUR = 60, 3_600
@@ -31,15 +32,15 @@ def pace_words(job: JobRecord) -> str:
     return rate if job.remaining is None else f"{rate}, {time_words(job.remaining)} left"
 
 
-def item(job: JobRecord) -> JobItem:
-    """Return a job as the drawer shows it."""
+def item(job: JobRecord, zone: str) -> JobItem:
+    """Return a job as the drawer shows it to a reader in a time zone."""
     known = KINDS.get(job.kind)
     can_retry = known is not None and job.state in (JobState.FAILED, JobState.CANCELLED)
     return JobItem(
         number=job.number,
         title=job.kind if known is None else known.title,
         who=job.analyst,
-        at=job.ended_at or job.started_at or job.created_at,
+        when=minute(job.ended_at or job.started_at or job.created_at, zone),
         state=str(job.state),
         stage=job.stage,
         done=job.done,
@@ -59,11 +60,11 @@ class JobsPane(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._drawer = JobsDrawer(on_press=self._on_press, align="center", margin=(0, 4))
-        self.state.param.watch(self._draw, "jobs")
+        self.state.param.watch(self._draw, ["jobs", "zone"])
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        self._drawer.jobs = [item(job) for job in self.state.jobs]
+        self._drawer.jobs = [item(job, self.state.zone) for job in self.state.jobs]
 
     def _on_press(self, press: Press) -> None:
         verb = self.actions.cancel_job if press.verb == "cancel" else self.actions.retry_job

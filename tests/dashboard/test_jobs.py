@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +24,7 @@ from dashboard.jobs import RefitWorker
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.first_run import FirstRun
+from dashboard.views.jobs import item, pace_words, time_words
 from tests.dashboard.direct import Direct
 from tests.reading import take_in
 from tests.shared import photo
@@ -120,6 +121,19 @@ def test_a_window_says_beside_the_map_and_the_clusters_how_far_their_jobs_are(fr
     assert state.finding == "Waiting for another job to end…"
     state.jobs = [JobRecord(3, "clusters", {}, "ann", JobState.DONE, 1, "")]
     assert (state.embedding, state.finding) == ("", "")
+
+
+def test_the_drawer_says_how_fast_a_job_is_when_it_last_changed_and_what_can_be_done_with_it():
+    at_work = JobRecord(2, "embed", {}, "ann", JobState.RUNNING, 1, "2026-11-28T10:00:00", "2026-11-28T11:00:00", rate=2.0)
+    assert pace_words(replace(at_work, stage="Embedding", done=1_000, total=2_000)) == "2/s, 8 min left"
+    assert pace_words(replace(at_work, rate=0.25)) == "15.0/min"
+    assert pace_words(replace(at_work, rate=None)) == ""
+    assert [time_words(seconds) for seconds in (0.2, 59, 90, 7_200)] == ["1 s", "59 s", "2 min", "2.0 h"]
+    shown = item(at_work, "Europe/Paris")
+    assert (shown["title"], shown["when"], shown["can"]) == ("Embed images", "2026-11-28 12:00", "cancel")
+    states = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED, JobState.DONE)
+    assert [item(replace(at_work, state=state), "UTC")["can"] for state in states] == ["cancel", "retry", "retry", ""]
+    assert item(replace(at_work, kind="fly", state=JobState.FAILED), "UTC")["can"] == ""  # of a newer program
 
 
 def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_encoder(monkeypatch, fresh):

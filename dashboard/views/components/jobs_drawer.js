@@ -24,7 +24,7 @@ export function render({ model, el }) {
     parts.item.className = job.state;
     parts.title.textContent = job.title;
     parts.state.textContent = STATES[job.state] ?? job.state;
-    parts.about.textContent = `No. ${job.number} · ${job.who} · ${localTime(job.at)}`;
+    parts.about.textContent = `No. ${job.number} · ${job.who} · ${job.when}`;
     parts.stage.textContent = [job.stage, job.total ? `${job.done.toLocaleString("en")} of ${job.total.toLocaleString("en")}` : "", job.pace]
       .filter(Boolean).join(" · ");
     parts.stage.hidden = parts.bar.hidden = !runs;

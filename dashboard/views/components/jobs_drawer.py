@@ -17,7 +17,7 @@ class JobItem(TypedDict):
     number: int
     title: str
     who: str
-    at: str  # ISO 8601, UTC; shown in the reader's time zone
+    when: str  # of its last change, on the reader's clock
     state: str
     stage: str  # what is being done; "" while nothing is
     done: int
@@ -42,7 +42,7 @@ class JobsDrawer(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_press": None}  # stays in Python
 
-    _esm = source("parts.js", "times.js", "jobs_drawer.js")
+    _esm = source("parts.js", "jobs_drawer.js")
     _stylesheets = [source("jobs_drawer.css")]
 
     def _handle_msg(self, msg: object) -> None:
