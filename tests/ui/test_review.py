@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 def find_clusters(page):
     page.get_by_role("tab", name="Clusters").click()
     page.get_by_role("button", name=re.compile("^Find (clusters|again)$")).click()
-    expect(page.get_by_text("Clusters found:")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Clusters found:")).to_be_visible(timeout=150_000)
     items = page.get_by_role("radiogroup", name="Clusters").get_by_role("radio")
     expect(items.first).to_contain_text("Copyright notices", timeout=10_000)
     return items
@@ -91,7 +91,7 @@ def test_notices_end_in_one_group_and_are_labelled_in_five_actions(open_page, se
     page, other = open_page(), open_page()
     page.get_by_role("tab", name="Clusters").click()  # 1
     page.get_by_role("button", name=re.compile("^Find (clusters|again)$")).click()  # 2
-    expect(other.get_by_text("Clusters found:")).to_be_visible(timeout=60_000)  # another window hears of it
+    expect(other.get_by_text("Clusters found:")).to_be_visible(timeout=150_000)  # another window hears of it
     with Workspace(server.folder, read_only=True) as space:
         rows = notices(space).rows
         truth = space.gold("label") == space.class_names.index("copyright")

@@ -90,7 +90,7 @@ def test_queues_take_one_key_per_answer_and_say_why(open_page, server):
     expect(page.get_by_text("Why: represents a large cluster without a label")).to_be_visible()
     for number, key in enumerate("1213", start=1):
         page.keyboard.press(key)
-        expect(page.get_by_text(f"{number} labelled ({number} teach, 0 check)")).to_be_visible(timeout=5_000)
+        expect(page.get_by_text(f"{number} labelled ({number} teach, 0 check)")).to_be_visible(timeout=15_000)
         expect(page.get_by_text(f"{number + 1} of 10")).to_be_visible(timeout=5_000)
     page.keyboard.press("s")
     expect(page.get_by_text("6 of 10")).to_be_visible(timeout=5_000)
