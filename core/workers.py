@@ -193,14 +193,23 @@ class Workers:
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
+        if error is not None:  # nobody needs the running calls' results
+            self.kill()
+        self.end()
+
+    def end(self) -> None:
+        """End the processes, once the calls that run have ended."""
         with self._lock:
             self._closing = True
-            for process in self._all if error is not None else ():  # nobody needs the running calls' results
-                process.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for process in self._all:
             process.end()
         self._all.clear()
+
+    @property
+    def is_killed(self) -> bool:
+        """Tell whether it takes nothing more."""
+        return self._closing
 
     def kill(self) -> None:
         """End what runs now, and take nothing more: calls raise `CrashedError`."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.catalog.jobs import JobRecord, JobState
 from core.errors import InputError
+from core.jobs.kept import KeptProcesses
 from core.jobs.kinds import KINDS, Kind
 from core.jobs.work import Arguments, Change, Outcome, Stage, Work
 from core.store.troubles import sentence_of
@@ -62,6 +63,7 @@ class JobRunner:
             on_done: called with kind and outcome before a job's record says that it is done.
         """
         self._workspace, self._n = workspace, n
+        self._kept = KeptProcesses(n)
         self._on_job, self._on_change, self._on_done = on_job, on_change, on_done
         self._jobs = workspace.catalog.jobs
         self._changed = threading.Condition()
@@ -144,6 +146,7 @@ class JobRunner:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        self._kept.close()
 
     # -- the threads --
 
@@ -217,7 +220,9 @@ class JobRunner:
                 self._jobs.note(job.number, stage=stage.name, done=stage.done, total=stage.total, rate=stage.rate)
             self._on_job(self._live(job))
 
-        work: Work[Any] = Work(self._workspace, arguments, n_processes=self._n, on_stage=on_stage, on_change=self._on_change)
+        work: Work[Any] = Work(
+            self._workspace, arguments, n_processes=self._n, kept=self._kept, on_stage=on_stage, on_change=self._on_change
+        )
         self._at_work[job.number] = kind, work
         return work
 

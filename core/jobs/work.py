@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.arrays import JsonObject, Progress
 from core.errors import StoppedError
+from core.jobs.kept import KeptProcesses
 from core.workers import NICE, Workers
 from core.workspace import Workspace
 
@@ -65,13 +66,14 @@ class Work(Generic[A]):
         workspace: Workspace,
         arguments: A,
         *,
+        kept: KeptProcesses,
         n_processes: int = 1,
         on_stage: Callable[[Stage], None] = lambda _: None,
         on_change: Callable[[Change], None] = lambda _: None,
     ) -> None:
         self.workspace, self.arguments, self.n_processes = workspace, arguments, n_processes
         self.nice = NICE
-        self._on_stage, self._on_change = on_stage, on_change
+        self._kept, self._on_stage, self._on_change = kept, on_stage, on_change
         self._stopping = threading.Event()
         self._pools: list[Workers] = []
         self._lock = threading.Lock()
@@ -125,8 +127,8 @@ class Work(Generic[A]):
 
     @contextmanager
     def processes(self) -> Iterator[Workers]:
-        """Start processes for what is heavy, with no limit of time or memory; they get what others leave of the cores."""
-        with Workers(self.n_processes, seconds=None, memory=None, nice=self.nice) as pool:
+        """Lend processes for what is heavy, with no limit of time or memory; they get what others leave of the cores."""
+        with self._kept.lent() as pool:
             with self._lock:
                 self.go_on()
                 self._pools.append(pool)
