@@ -1,0 +1,115 @@
+"""How fast a label reaches the curves while images are added: read, embedded and placed on the map, beside an idle server.
+
+python -m benchmarks.growing FOLDER [--images 10000] [--seconds 60]
+
+FOLDER is a workspace with a map and no labels yet, as `lassoscope demo --prepare-only -w FOLDER` makes it; the run works on a
+copy of it. One window in Chromium answers suggestions, first on a server that does nothing else, then from the start of
+`lassoscope ingest` on pictures made up for this until all of them are on the map. Prints a Markdown table.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.serving import cpu_and_memory, serve
+from benchmarks.windows import Screen, chromium, keys_of, spread, wait_for_all, warm_up, work
+from core.catalog.catalog import Catalog
+from core.catalog.creation import catalog_file
+from core.catalog.jobs import JobState
+from core.workspace import Workspace
+
+SIDE = 96  # px of the pictures
+STEP = 6.0  # s between two looks at whether all is done: two keys
+
+
+def draw_pictures(folder: Path, n: int) -> None:
+    """Write n JPEG pictures that are all different."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        small = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{i:05d}.jpg", quality=85)
+
+
+def ended(folder: Path) -> bool:
+    """Tell whether the jobs that follow from the ingest have ended.
+
+    Raises:
+        RuntimeError: if one has failed.
+    """
+    with contextlib.closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog:
+        jobs = catalog.jobs.newest(50)
+    if failed := [job.message for job in jobs if job.state == JobState.FAILED]:
+        raise RuntimeError(failed[0])
+    return any(job.kind == "place" for job in jobs) and not any(job.is_open for job in jobs)
+
+
+async def measure(folder: Path, pictures: Path, url: str, pid: int, names: dict[str, str], seconds: float) -> list[str]:
+    """Return the rows of the table."""
+    warm, rng = await warm_up(url), random.Random(0)
+    async with chromium(url) as page:
+        screen = Screen(page)
+        await screen.suggestions()
+        await work(screen, rng, seconds)
+        await wait_for_all([screen])
+        idle = [key.curves for key in keys_of(screen, names)]
+        screen.pressed, screen.shown = [], screen.shown[-1:]
+        _, before = cpu_and_memory(pid)
+        command = [sys.executable, "-m", "dashboard", "ingest", str(pictures), "-w", str(folder)]
+        began = time.perf_counter()
+        adding = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while adding.poll() is None or not ended(folder):
+            await work(screen, rng, STEP)
+        took = time.perf_counter() - began
+        _, after = cpu_and_memory(pid)
+        await wait_for_all([screen])
+        busy = [key.curves for key in keys_of(screen, names)]
+    await warm.close()
+    came = [[took for took in times if took is not None] for times in (idle, busy)]
+    ratio = f"{median(came[1]) / median(came[0]):.2f}" if all(came) else "not defined"
+    return [
+        f"| key to curves on an idle server, p50 / p95 ({len(idle)} keys) | {spread(idle)} |",
+        f"| the same while images are added ({len(busy)} keys) | {spread(busy)} |",
+        f"| ratio of the medians (goal 1.5) | {ratio} |",
+        f"| until all are on the map | {took:.0f} s |",
+        f"| growth of the server's memory | {after - before:.0f} MB |",
+        f"| load of the machine at the end | {os.getloadavg()[0]:.1f} |",
+    ]
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=60, help="of the idle part")
+    options = parser.parse_args()
+    with Workspace(options.folder, read_only=True) as space:
+        names = {known.key: known.name for known in space.classes}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, pictures = Path(temporary) / "workspace", Path(temporary) / "pictures"
+        draw_pictures(pictures, options.images)
+        server, url = serve(Path(shutil.copytree(options.folder, folder)))
+        try:
+            rows = asyncio.run(measure(folder, pictures, url, server.pid, names, options.seconds))
+        finally:
+            server.terminate()
+            server.wait()
+    print(f"| {options.images:,} images added to a served workspace | |\n| --- | --- |")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
