@@ -11,13 +11,10 @@ import pytest
 from benchmarks.drill.pictures import write_pictures
 from benchmarks.generate import generate
 from core.doctor.health import workspace_report
-from core.encoders.embed import embed
 from core.labels.actions import label
-from core.map.project import project
 from core.maths.halves import check_order, in_check_half
 from core.probe.live import refit
 from core.workspace import Workspace
-from tests.reading import take_in
 
 N = 9_000  # more than one embedding part
 
@@ -64,11 +61,11 @@ def test_a_probe_learns_the_gold_labels_from_generated_embeddings(space):
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = 80  # 76 of them are near_duplicates's: with one copy of each kind
 # What is run small, and how; {tmp} is an empty folder, {photos} one of JPEG files,
-# {embedded} a workspace of these, {generated} a generated one.
+# {worked_on} a workspace of 400 with first labels, {generated} a generated one.
 SMALL = {
     "million": ["{tmp}/generated", "--images", "4000"],
     "windows": ["{generated}", "--windows", "2", "--seconds", "6", "--no-memory"],
-    "growing": ["{embedded}", "--images", "40", "--seconds", "6"],
+    "growing": ["{worked_on}", "--images", "40", "--seconds", "12"],
     "newcomer": ["{generated}"],
     "map_raster": ["--sizes", "2000"],
     "placement": ["{generated}", "--map-seeds", "1", "--speed", "21000"],
@@ -111,7 +108,7 @@ def test_every_benchmark_runs_small_or_says_why_not():
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
+def places(request, tmp_path_factory):
     """The folders that benchmarks start from, each made when the first of them asks."""
     made = {}
 
@@ -120,12 +117,8 @@ def places(tmp_path_factory):
             made[name] = tmp_path_factory.mktemp(name)
             if name == "photos":
                 write_pictures(made[name], PHOTOS)
-            elif name == "embedded":
-                with Workspace.create(made[name] / "w") as space:
-                    take_in(space, place("photos"))
-                    embed(space, "pixels-pca", device="cpu")
-                    project(space, device="cpu")
-                made[name] /= "w"
+            elif name == "worked_on":
+                made[name] = request.getfixturevalue("worked_on")
             else:
                 generate(made[name], n_images=4_000)
         return made[name]
@@ -139,7 +132,7 @@ def test_a_benchmark_runs_to_its_end_at_a_small_size(tmp_path, places, name):
     if name == "suggestions":
         pytest.importorskip("lightly_mundig")
     asked = " ".join(SMALL[name])
-    given = {place: places(place) for place in ("generated", "photos", "embedded") if f"{{{place}}}" in asked}
+    given = {place: places(place) for place in ("generated", "photos", "worked_on") if f"{{{place}}}" in asked}
     options = [option.format(tmp=tmp_path, **given) for option in SMALL[name]]
     command = [sys.executable, "-m", f"benchmarks.{name}", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
