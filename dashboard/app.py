@@ -8,8 +8,11 @@ from urllib.parse import urlencode
 import panel as pn
 from panel.io.server import DocHandler
 
+from core.store.tokens import Tokens
 from dashboard.actions import Actions
 from dashboard.adaptations import adapt_panel
+from dashboard.api import api_patterns
+from dashboard.callers import Callers
 from dashboard.console import this_user
 from dashboard.hub import Topics
 from dashboard.login import THEME_COOKIE, Login, value_of
@@ -92,7 +95,8 @@ def listen(server: Server) -> Any:
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
         settings = settings.model_copy(update={"port": _free_port(settings.address)})
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
-    routes = [*patterns(server.workspace), *doors(login)]
+    callers = Callers(Tokens(server.workspace.folder), login, settings.analyst or this_user())
+    routes = [*patterns(server.workspace), *api_patterns(server, callers), *doors(login)]
     panel_server = pn.serve(
         {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
         port=settings.port,
@@ -107,7 +111,8 @@ def listen(server: Server) -> Any:
         unused_session_lifetime_milliseconds=KEEP_SESSION_MS,
         **server_options(login),
     )
-    raise_wall(panel_server._tornado, login=login, ours=[route[0] for route in routes], hosts=settings.host_names())
+    ours = [route[0] for route in routes]
+    raise_wall(panel_server._tornado, login=login, callers=callers, ours=ours, hosts=settings.host_names())
     return panel_server
 
 

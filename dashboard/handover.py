@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from typing import Protocol
 from core.arrays import JsonObject
 from core.catalog.jobs import JobRecord, JobState
 from core.errors import AppError, BusyError, InputError, WorkspaceError
+from core.store.files import write_private
 
 LOG = logging.getLogger("lassoscope.handover")
 FILE = "server.json"
@@ -56,7 +56,7 @@ class Handover:
         self._file = workspace / FILE
         self._server = _Server(jobs, secrets.token_urlsafe(32))
         place = {"port": self._server.server_address[1], "token": self._server.token, "pid": os.getpid()}
-        _write_private(self._file, json.dumps(place))
+        write_private(self._file, json.dumps(place))
         threading.Thread(target=self._server.serve_forever, args=(0.2,), name="handover", daemon=True).start()
 
     def close(self) -> None:
@@ -64,18 +64,6 @@ class Handover:
         self._file.unlink(missing_ok=True)
         self._server.shutdown()
         self._server.server_close()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read, at no moment anybody else."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # which makes it with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 class _Server(ThreadingHTTPServer):

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     analyst: str = ""
     jobs: int = Field(default=1, ge=1, le=64)
+    intake: Path | None = None
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> "Settings":

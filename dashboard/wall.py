@@ -4,6 +4,7 @@ It stands before the routes of Panel, Bokeh and ours in tornado's own routing, s
 stays closed until somebody opens it here.
 """
 
+import json
 import re
 import secrets
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import OutputTransform, RequestHandler
 
+from dashboard.api import API, IMAGES
+from dashboard.callers import Callers
 from dashboard.login import Login, LoginHandler, LoginProvider, LogoutHandler
 from dashboard.routes import Route
 
@@ -51,9 +54,11 @@ class Refused:
 class Wall(Matcher):
     """Matches every request to refuse; the others continue to their routes."""
 
-    def __init__(self, application: BokehTornado, *, login: Login | None, ours: list[str], hosts: set[str]) -> None:
-        """Set the server's application, its login if any, the patterns of our routes and its host names."""
-        self._application, self._login, self._hosts = application, login, hosts | LOOPBACK
+    def __init__(
+        self, application: BokehTornado, *, login: Login | None, callers: Callers, ours: list[str], hosts: set[str]
+    ) -> None:
+        """Set the application, its login if any, who may use the API, the patterns of our routes and the host names."""
+        self._application, self._login, self._callers, self._hosts = application, login, callers, hosts | LOOPBACK
         self._named = re.compile("|".join(f"(?:{pattern})" for pattern in [*THEIRS, *ours]))
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
@@ -65,6 +70,8 @@ class Wall(Matcher):
         path = request.path
         if not self._named.fullmatch(path):
             return Refused(404, "There is no such page.")
+        if path.startswith(API):
+            return self._refusal_of_api(request)
         if request.method not in (("GET", "HEAD", "POST") if path == LOGIN else ("GET", "HEAD")):
             return Refused(405, "This page can only be read.")
         if path == LIVENESS:
@@ -80,6 +87,21 @@ class Wall(Matcher):
             return Refused(403, "Visitors cannot choose a session; open the page without that argument.")
         if path == SOCKET and not self._may_join(request):
             return Refused(403, "This session has ended; reload the page.")
+        return None
+
+    def _refusal_of_api(self, request: HTTPServerRequest) -> Refused | None:
+        posts = request.path == IMAGES
+        if request.method not in (("POST",) if posts else ("GET", "HEAD")):
+            return Refused(405, "Pictures are posted here." if posts else "This can only be read.")
+        if not self._callers.shows_token(request):
+            if (refused := self._from_elsewhere(request)) is not None:
+                return refused
+            if self._callers.is_foreign(request):
+                return Refused(403, "Other sites may not use this server; send a token.")
+        if self._callers.name_of(request) is None:
+            return Refused(
+                401, "A token is needed ('lassoscope token add NAME' makes one; send it as Authorization: Bearer TOKEN)."
+            )
         return None
 
     def _from_elsewhere(self, request: HTTPServerRequest) -> Refused | None:
@@ -116,13 +138,14 @@ class RefusedHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Send the answer."""
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        is_json = self.request.path.startswith(API)
+        self.set_header("Content-Type", f"{'application/json' if is_json else 'text/plain'}; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         if self.refused.location:
             self.redirect(self.refused.location)
             return
         self.set_status(self.refused.status)
-        self.finish(self.refused.words + "\n")
+        self.finish((json.dumps({"error": self.refused.words}) if is_json else self.refused.words) + "\n")
 
 
 class LivenessHandler(RequestHandler):
@@ -174,8 +197,8 @@ def server_options(login: Login | None) -> dict[str, Any]:
     return options
 
 
-def raise_wall(application: BokehTornado, *, login: Login | None, ours: list[str], hosts: set[str]) -> None:
+def raise_wall(application: BokehTornado, *, login: Login | None, callers: Callers, ours: list[str], hosts: set[str]) -> None:
     """Put the wall before all routes of `application`; call it before the first request."""
-    wall = Wall(application, login=login, ours=ours, hosts=hosts)
+    wall = Wall(application, login=login, callers=callers, ours=ours, hosts=hosts)
     application.add_handlers(".*", [Rule(wall, RefusedHandler)])
     application.add_transform(SafeHeaders)

@@ -369,6 +369,12 @@ class Images:
         with self._database.reading() as connection:
             return [Rejected(**found) for found in connection.execute(sa.select(REJECTED).order_by(REJECTED.c.path)).mappings()]
 
+    def reason_of(self, path: str) -> str | None:
+        """Return why a file was rejected; None if it was not."""
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(REJECTED.c.reason).where(REJECTED.c.path == path)).scalar_one_or_none()
+            return None if found is None else str(found)
+
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns."""
         with self._database.reading() as connection:

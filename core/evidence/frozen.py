@@ -1,10 +1,13 @@
 """Scores that do not change any more: by a saved probe, or of a score column. Each verb takes the workspace."""
 
+import math
+
 import numpy as np
 
 from core.arrays import FloatArray
 from core.embeddings.scores import score_with
 from core.evidence.subject import PROBE, Subject
+from core.maths.logistic import probe_from_bytes
 from core.score_columns.keep import flagged_scores, hash_of, score_column
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -29,6 +32,26 @@ def score_subject(workspace: Workspace, subject: Subject, encoder: str, probe: i
         return score_probe(workspace, encoder, probe, subject.policy)
     n_embedded = workspace.embedded(encoder).need_matrix().rows
     return flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]
+
+
+def score_row(workspace: Workspace, subject: Subject, encoder: str, probe: int, row: int) -> float:
+    """Score one image by a subject's scorer; NaN if it is not embedded, or its column has no score of it.
+
+    Raises:
+        InputError: if this workspace has no such scorer.
+    """
+    if subject.scorer != PROBE:
+        scores = flagged_scores(workspace, score_column(workspace, subject.scorer))
+        return float(scores[row]) if row < len(scores) else math.nan
+    matrix = (workspace.current if encoder == workspace.encoder_name else workspace.embedded(encoder)).need_matrix()
+    if row >= matrix.rows:
+        return math.nan
+    found = probe_from_bytes(workspace.catalog.models.probe_weights(probe))
+    column = found.column_of(subject.policy)
+    if column is None:
+        return math.nan
+    weights, bias = found.columns()
+    return float(matrix.take(np.array([row]))[0] @ weights[:, column] + bias[column])
 
 
 def scores_hash(subject: Subject, scores: FloatArray) -> str:

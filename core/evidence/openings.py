@@ -12,7 +12,7 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.evidence import OpeningRow
 from core.errors import InputError
 from core.evidence.focus import focus_draws, focus_rows, inclusion
-from core.evidence.frozen import score_subject, scores_hash
+from core.evidence.frozen import score_row, score_subject, scores_hash
 from core.evidence.subject import PROBE, Subject
 from core.evidence.threshold import PointFigures, Sample, figures_at
 from core.maths.precision_recall import Range, binomial_range
@@ -152,6 +152,18 @@ def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
         )
     scores[opened.rows] = opened.scores
     return scores
+
+
+def frozen_score(workspace: Workspace, opened: Opening, row: int) -> float:
+    """Score one image with an opening's frozen model, also one that is newer than the opening; NaN if it cannot be scored yet.
+
+    Raises:
+        InputError: if this workspace has no such scorer.
+    """
+    place = np.flatnonzero(opened.rows == row)
+    if len(place):  # as in `frozen_scores`
+        return float(opened.scores[place[0]])
+    return score_row(workspace, opened.subject, opened.encoder, opened.probe, row)
 
 
 def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: FloatArray | None = None) -> Sample:

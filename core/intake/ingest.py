@@ -36,8 +36,14 @@ LOG = logging.getLogger("lassoscope.intake")
 BATCH = 256  # files read per commit: a kill loses a second of work, and a commit takes a few milliseconds
 MOST_KNOWN = 8_192  # files per commit if none has to be read
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file_path", "image_path", "image", "img", "file")
-OWN_FILES = ("catalog.sqlite", "thumbnails.sqlite", "workspace.lock", "server.json")  # of a workspace, as prefixes
-OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models")
+OWN_FILES = (
+    "catalog.sqlite",
+    "thumbnails.sqlite",
+    "workspace.lock",
+    "server.json",
+    "tokens.json",
+)  # of a workspace, as prefixes
+OWN_FOLDERS = ("embeddings", "projection", "training", "experiments", "clusters", "exports", "models", "uploads")
 
 
 def nothing() -> None:
@@ -164,17 +170,32 @@ def ingest(
         InputError: if the source is missing, empty or not a readable manifest, or a score is invalid.
     """
     workspace.need_writable()
+    found = list_source(source, workspace=workspace.folder)
+    result = ingest_files(workspace, found, workers=workers, nice=nice, on_progress=on_progress, on_commit=on_commit)
+    workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
+    return replace(result, scores=tuple(_keep_scores(workspace, found, source)))
+
+
+def ingest_files(
+    workspace: Workspace,
+    found: Source,
+    *,
+    workers: int | None = None,
+    nice: int = 0,
+    on_progress: Progress = ignore,
+    on_commit: Callable[[], None] = nothing,
+) -> IngestResult:
+    """Ingest files that are listed already, as `ingest` does; their scores are not stored."""
+    workspace.need_writable()
     if workspace.thumbnails.damage:
         workspace.thumbnails.renew()
-    found = list_source(source, workspace=workspace.folder)
     pool = partial(Workers, workers or os.cpu_count() or 1, prepare=prepare, nice=nice)
     result = _take(workspace, found, pool, on_progress, on_commit)
-    workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     workspace.grow()
     restored, lost = restore_thumbnails(workspace)
     facts = {"added": result.added, "known": result.already, "rejected": len(result.rejected), "thumbnails_restored": restored}
     LOG.info("images ingested", extra=facts)
-    return replace(result, thumbnails_lost=lost, scores=tuple(_keep_scores(workspace, found, source)))
+    return replace(result, thumbnails_lost=lost)
 
 
 def _keep_scores(workspace: Workspace, found: Source, source: Path) -> list[str]:

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
 from core.jobs.work import Arguments, Change, Outcome, Work
 from core.wording import counted
+
+if TYPE_CHECKING:
+    from core.intake.ingest import IngestResult
 
 GROW_SECONDS = 1.0  # between two times that windows hear of more images: each of them draws its map anew
 
@@ -34,6 +37,10 @@ class IngestArguments(Arguments):
 
     source: str = Field(min_length=1)  # absolute
     workers: int | None = Field(default=None, ge=1, le=256)  # decoding processes; None for as many as a job may have
+
+
+class UploadsArguments(Arguments):
+    """All posted pictures that wait."""
 
 
 class EmbedArguments(Arguments):
@@ -96,9 +103,8 @@ class Kind:
     unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
 
 
-def _ingest(work: Work[IngestArguments]) -> Outcome:
-    from core.intake.ingest import ingest
-
+def _growing(work: Work[Any]) -> Callable[[], None]:
+    """Return what takes committed images in now and then, and tells windows."""
     space, grown_at = work.workspace, [time.monotonic()]
 
     def grow() -> None:
@@ -107,20 +113,45 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
             if space.grow():
                 work.changed(Change.IMAGES)
 
-    work.tell("Listing files")
-    result = ingest(
-        space,
-        Path(work.arguments.source),
-        workers=work.arguments.workers or work.n_processes,
-        nice=work.nice,
-        on_progress=work.telling("Reading pictures"),
-        on_commit=grow,
-    )
+    return grow
+
+
+def _added(work: Work[Any], result: "IngestResult") -> Outcome:
+    """Tell windows of new images, and let them be embedded if images are embedded at all."""
+    space = work.workspace
     work.changed(Change.IMAGES)
     follows: tuple[tuple[str, dict[str, Any]], ...] = ()
     if space.encoder_name is not None and space.matrix is not None and space.matrix.rows < space.n_images:
         follows = (("embed", {}),)
     return Outcome(result.sentence, result.record(space.n_images), follows)
+
+
+def _ingest(work: Work[IngestArguments]) -> Outcome:
+    from core.intake.ingest import ingest
+
+    work.tell("Listing files")
+    result = ingest(
+        work.workspace,
+        Path(work.arguments.source),
+        workers=work.arguments.workers or work.n_processes,
+        nice=work.nice,
+        on_progress=work.telling("Reading pictures"),
+        on_commit=_growing(work),
+    )
+    return _added(work, result)
+
+
+def _uploads(work: Work[UploadsArguments]) -> Outcome:
+    from core.intake.uploads import ingest_batches
+
+    result = ingest_batches(
+        work.workspace,
+        workers=work.n_processes,
+        nice=work.nice,
+        on_progress=work.telling("Reading pictures"),
+        on_commit=_growing(work),
+    )
+    return Outcome("No posted picture waits.") if result is None else _added(work, result)
 
 
 def _embed(work: Work[EmbedArguments]) -> Outcome:
@@ -236,6 +267,8 @@ KINDS: dict[str, Kind] = {
     for kind in (
         # A folder may have got more files since an equal job listed it, so only one that still waits counts as this one.
         Kind("ingest", "Add images", Lane.IMAGES, IngestArguments, _ingest, unless=(JobState.QUEUED,)),
+        # Pictures that are posted while one is at work may be too late for it: they get a job of their own.
+        Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),

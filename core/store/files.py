@@ -46,6 +46,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file atomically that its owner alone can read, at no moment anybody else."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # which makes it with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+        fsync_folder(path.parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def need_file_place(path: Path) -> None:
     """Check that a file can be written and create its folder; call this before the work whose result goes there.
 

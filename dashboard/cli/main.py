@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 labels_app = typer.Typer(help="Import or export labels.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
+token_app = typer.Typer(help="Tokens of programs that use a served workspace.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
 
 
 def main() -> None:

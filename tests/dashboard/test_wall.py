@@ -1,31 +1,25 @@
 """The routes of the real server over real HTTP: what answers without a login, and what a login is worth."""
 
-import asyncio
-import http.client
 import re
 import socket
 import sys
 import threading
-from contextlib import contextmanager
-from types import SimpleNamespace
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import panel as pn
 import panel_material_ui as pmui
 import pytest
 from bokeh.util.token import generate_jwt_token, generate_session_id
-from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 
 from core.workspace import Workspace
 from dashboard import app
-from dashboard.settings import Settings
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.header import Header
 from dashboard.wall import HEADERS
+from tests.dashboard.served import PASSWORD, cookies_of, serving
 
-PASSWORD = "long enough words"
 PICTURE = "0" * 32
 # Every route of Panel, Bokeh and ours by its pattern, and a path that it answers to.
 ROUTES = {
@@ -41,66 +35,14 @@ ROUTES = {
     "/image/(blurred-grey|blurred|clear|grey)/([0-9a-f]{32})$": f"/image/clear/{PICTURE}",
     "/original/(blurred-grey|blurred|clear|grey)/([0-9a-f]{32})$": f"/original/clear/{PICTURE}",
     "/components/(.*)$": "/components/panel.pane/Markdown/_stylesheets/x",
+    "/api/images$": "/api/images",
+    "/api/images/([0-9a-f]{32})$": f"/api/images/{PICTURE}",
+    "/api/jobs/([0-9]{1,15})$": "/api/jobs/1",
     "/liveness$": "/liveness",
     "/login$": "/login",
     "/logout$": "/logout",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-
-
-class Site:
-    """A running server, what it built, and a browser's requests to it."""
-
-    def __init__(self, panel_server, loop, users):
-        self.panel_server, self.loop, self.users = panel_server, loop, users
-        self.tornado, self.port = panel_server._tornado, panel_server.port
-
-    def ask(self, path, method="GET", body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        answer = connection.getresponse()
-        answer.text = answer.read().decode(errors="replace")
-        connection.close()
-        return answer
-
-    def log_in(self, name="ann", password=PASSWORD, path="/login", **headers):
-        form = urlencode({"username": name, "password": password})
-        return self.ask(path, "POST", form, Content_Type="application/x-www-form-urlencoded", **headers)
-
-    def join(self, token, **headers):
-        """Shake hands for a websocket; return the status."""
-        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x"}
-        return self.ask("/ws", **upgrade, Sec_WebSocket_Protocol=f"bokeh, {token}", **headers).status
-
-
-@contextmanager
-def serving(space, monkeypatch, **settings):
-    started, found = threading.Event(), {}
-    shared = SimpleNamespace(settings=Settings(port=0, **settings), workspace=space, users=[])
-
-    def page(server):
-        server.users.append(pn.state.user)
-        return pn.pane.Str("the page")
-
-    def run():
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        found["loop"] = IOLoop.current()
-        found["server"] = app.listen(shared)
-        found["server"].start()
-        found["loop"].add_callback(started.set)
-        found["loop"].start()
-        found["server"].stop()
-        found["loop"].close(all_fds=True)
-
-    monkeypatch.setattr(app, "build_page", page)
-    secret = pn.config.cookie_secret  # Panel keeps one a process, and reads a page's user with it
-    thread = threading.Thread(target=run)
-    thread.start()
-    started.wait()
-    yield Site(found["server"], found["loop"], shared.users)
-    found["loop"].add_callback(found["loop"].stop)
-    thread.join()
-    pn.config.cookie_secret = secret
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +69,6 @@ def open_site(space, patch):
     """A server without a login."""
     with serving(space, patch) as site:
         yield site
-
-
-def cookies_of(answer):
-    return "; ".join(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie") or [])
 
 
 def token_of(answer):

@@ -6,7 +6,7 @@ import pytest
 from core.errors import InputError
 from core.evidence import check_sets, openings, points
 from core.evidence.bounds import certify
-from core.evidence.decisions import LEAVE, NOT_SCORED, REVIEW, rules_in_force
+from core.evidence.decisions import LEAVE, NOT_SCORED, REVIEW, decisions_about, rules_in_force
 from core.evidence.frozen import score_subject
 from core.evidence.sentences import cost_of_opening, footer
 from core.evidence.subject import PROBE, Subject
@@ -147,6 +147,9 @@ def test_the_points_in_force_decide_for_each_policy(space):
         row = int(opened.rows[opened.scores == opened.threshold][0])
         assert [rule.decision(int(found)) for found in (row, above, below)] == [REVIEW, REVIEW, LEAVE]
         assert rule.decision(space.n_images) == NOT_SCORED
+        for found in range(0, space.n_images, 7):  # one image at a time, the same
+            (alone,) = [decision for decision in decisions_about(space, found) if decision.policy == subject.policy]
+            assert (alone.point, alone.decided) == (rule.point, rule.decision(found))
     assert [(rule.policy, rule.point) for rule in rules_in_force(space)] == [
         ("explicit", "for explicit"),
         ("weapons", "for weapons"),

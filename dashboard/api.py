@@ -1,0 +1,324 @@
+"""The API for programs: post pictures, ask about images and jobs. Answers are JSON; an error is {"error": a sentence}.
+
+A picture counts as taken once the answer 202 is sent: by then its file, the note of its batch and the job are on disk.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+from tornado.httputil import HTTPFile, parse_body_arguments
+from tornado.web import RequestHandler, stream_request_body
+
+from core.arrays import JsonObject
+from core.catalog.jobs import JobRecord
+from core.errors import AppError, InputError, ReadOnlyError
+from core.evidence.decisions import LEAVE, REVIEW, decisions_about
+from core.images.visits import content_id
+from core.intake.uploads import add_batch, file_below, keep_picture, kept_file, picture_reason
+from core.overview import describe
+from core.store.troubles import sentence_of
+from core.workspace import Workspace
+from dashboard.callers import Callers
+from dashboard.routes import ID, Route
+
+if TYPE_CHECKING:
+    from dashboard.server import Server
+
+LOG = logging.getLogger("lassoscope.api")
+API, IMAGES = "/api/", "/api/images"
+LARGEST = 64 * 1024 * 1024  # bytes of a request
+READ_ON = 1024 * 1024 * 1024  # bytes that are read and dropped, so that whoever sends too much can read why it is refused
+BODY_SECONDS = 600.0
+MOST_AT_ONCE = 4  # requests with pictures, each in memory
+MOST_PATHS = 10_000
+DECIDED = {REVIEW: "review", LEAVE: "leave"}
+PATHS: TypeAdapter[list[str]] = TypeAdapter(list[str])
+
+
+class Refusal(Exception):  # noqa: N818  an answer, not a fault
+    """A request that is answered with a sentence."""
+
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is posted under one name."""
+
+    name: str
+    id: str = ""
+    file: Path | None = None  # where it is; None if it is refused
+    error: str = ""
+
+    def answer(self) -> JsonObject:
+        """Return it as JSON."""
+        return (
+            {"name": self.name, "error": self.error} if self.error else {"name": self.name, "id": self.id, "state": "waiting"}
+        )
+
+
+# -- what is done, on a thread --
+
+
+def take_pictures(workspace: Workspace, files: Sequence[HTTPFile]) -> list[Picture]:
+    """Keep posted pictures, each on disk when this returns."""
+    found = []
+    for file in files:
+        name = file["filename"]
+        if reason := picture_reason(file["body"]):
+            found.append(Picture(name, error=f"{name} is not taken: {reason}."))
+            continue
+        image_id, kept = keep_picture(workspace.folder, file["body"])
+        found.append(Picture(name, image_id, kept))
+    return found
+
+
+def take_paths(root: Path | None, paths: Sequence[str]) -> list[Picture]:
+    """Look at files that a request names; they stay where they are."""
+    if root is None:
+        raise Refusal(
+            HTTPStatus.FORBIDDEN, "This server takes no paths; set LASSOSCOPE_INTAKE to the folder whose files may be named."
+        )
+    found = []
+    for path in paths:
+        try:
+            file = file_below(root, path)
+            content = file.read_bytes()
+        except (InputError, OSError) as error:
+            found.append(Picture(path, error=sentence_of(error) or f"{path} cannot be read."))
+            continue
+        if reason := picture_reason(content):
+            found.append(Picture(path, error=f"{path} is not taken: {reason}."))
+        else:
+            found.append(Picture(path, content_id(content), file))
+    return found
+
+
+def image_now(workspace: Workspace, image_id: str) -> JsonObject | None:
+    """Return what is known of an image; None if nothing is."""
+    with workspace.steady():
+        row = workspace.catalog.images.rows_of_ids([image_id]).get(image_id)
+        if row is None:
+            file = kept_file(workspace.folder, image_id)
+            reason = workspace.catalog.images.reason_of(str(file))
+            if reason is not None:
+                return {"id": image_id, "state": "rejected", "error": f"It cannot be used: {reason}."}
+            return {"id": image_id, "state": "waiting"} if file.is_file() else None
+        if row >= workspace.n_images:  # committed, and not yet in memory
+            return {"id": image_id, "state": "waiting"}
+        facts = describe(workspace, row)
+        decisions = decisions_about(workspace, row)
+    return {
+        "id": image_id,
+        "state": "known",
+        "label": facts["label"],
+        "score": facts["score"],
+        "decisions": [
+            {"policy": found.policy, "point": found.point, "score": found.score, "decision": DECIDED.get(found.decided)}
+            for found in decisions
+        ],
+    }
+
+
+def job_now(job: JobRecord) -> JsonObject:
+    """Return how far a job is; its arguments, which may name files, stay here."""
+    shown = ("number", "kind", "analyst", "stage", "done", "total", "rate", "created_at", "started_at", "ended_at", "message")
+    return {**{name: getattr(job, name) for name in shown}, "state": str(job.state), "remaining": job.remaining}
+
+
+# -- routes --
+
+
+class ApiHandler(RequestHandler):
+    """Answers in JSON."""
+
+    def initialize(self, server: "Server", callers: Callers) -> None:
+        """Set what all requests share."""
+        self.server, self.callers = server, callers
+
+    def answer(self, status: HTTPStatus, content: Mapping[str, Any]) -> None:
+        """Send an answer."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(content, allow_nan=False) + "\n")
+
+    async def answer_with(self, find: Callable[[], tuple[HTTPStatus, Mapping[str, Any]]]) -> None:
+        """Answer with what a function finds on a thread; its errors become sentences."""
+        try:
+            status, content = await asyncio.get_running_loop().run_in_executor(None, find)
+        except Refusal as refusal:
+            status, content = refusal.status, {"error": str(refusal)}
+        except ReadOnlyError as error:
+            status, content = HTTPStatus.FORBIDDEN, {"error": str(error)}
+        except AppError as error:
+            status, content = HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        except Exception as error:
+            if (said := sentence_of(error)) is None:
+                LOG.exception("a request could not be answered")
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            content = {"error": said or "The server failed; its log has the details."}
+        self.answer(status, content)
+
+
+class ImageHandler(ApiHandler):
+    """Tells what is known of an image."""
+
+    async def get(self, image_id: str) -> None:
+        """Answer with state, label, score and decisions."""
+
+        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+            found = image_now(self.server.workspace, image_id)
+            if found is None:
+                raise Refusal(HTTPStatus.NOT_FOUND, f"There is no image {image_id}.")
+            return HTTPStatus.OK, found
+
+        await self.answer_with(find)
+
+
+class JobHandler(ApiHandler):
+    """Tells how far a job is."""
+
+    async def get(self, number: str) -> None:
+        """Answer with its record."""
+
+        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+            try:
+                return HTTPStatus.OK, job_now(self.server.jobs.get(int(number)))
+            except InputError as error:
+                raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from None
+
+        await self.answer_with(find)
+
+
+class Room:
+    """How many requests with pictures are read at once."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
+@stream_request_body
+class ImagesHandler(ApiHandler):
+    """Takes pictures."""
+
+    def initialize(self, server: "Server", callers: Callers, room: Room) -> None:
+        """Set what all requests share."""
+        super().initialize(server, callers)
+        self._room, self._is_inside, self._parts, self._size = room, False, [], 0
+
+    def prepare(self) -> None:
+        """Read the body while there is room; what is too much is read on, and dropped."""
+        connection: Any = self.request.connection
+        connection.set_max_body_size(READ_ON)
+        connection.set_body_timeout(BODY_SECONDS)
+        self._parts: list[bytes] = []
+        if self._room.n < MOST_AT_ONCE:
+            self._room.n += 1
+            self._is_inside = True
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a piece of the body."""
+        self._size += len(chunk)
+        if self._size > LARGEST or not self._is_inside:
+            self._parts.clear()
+        else:
+            self._parts.append(chunk)
+
+    def on_finish(self) -> None:
+        """Make room."""
+        self._leave()
+
+    def on_connection_close(self) -> None:
+        """Make room, too, if the sender is gone."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._is_inside:
+            self._is_inside = False
+            self._room.n -= 1
+            self._parts = []
+
+    async def post(self) -> None:
+        """Answer 202 with ids and the number of the job, once all is on disk."""
+        if not self._is_inside:
+            self.set_header("Retry-After", "1")
+            self.answer(
+                HTTPStatus.SERVICE_UNAVAILABLE, {"error": "Too many pictures arrive at once; post these again in a second."}
+            )
+            return
+        if self._size > LARGEST:
+            said = f"A request of up to {LARGEST // 2**20} MB is needed; post fewer pictures at a time."
+            self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": said})
+            return
+        kind, caller = self.request.headers.get("Content-Type", ""), self.callers.name_of(self.request)
+        await self.answer_with(partial(self._take, kind, b"".join(self._parts), caller or ""))
+
+    def _take(self, kind: str, body: bytes, caller: str) -> tuple[HTTPStatus, Mapping[str, Any]]:
+        space = self.server.workspace
+        space.need_writable()
+        if kind.startswith("multipart/form-data"):
+            pictures = take_pictures(space, _files_of(kind, body))
+        elif kind.startswith("application/json"):
+            pictures = take_paths(self.server.settings.intake, _paths_of(body))
+        else:
+            raise Refusal(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Post multipart/form-data with pictures, or application/json with paths."
+            )
+        files = [picture.file for picture in pictures if picture.file is not None]
+        if not files:
+            return HTTPStatus.UNPROCESSABLE_ENTITY, {
+                "error": pictures[0].error,
+                "images": [found.answer() for found in pictures],
+            }
+        add_batch(space.folder, files)
+        job = self.server.jobs.add("uploads", {}, caller)
+        return HTTPStatus.ACCEPTED, {"job": job.number, "images": [found.answer() for found in pictures]}
+
+
+def _files_of(kind: str, body: bytes) -> list[HTTPFile]:
+    files: dict[str, list[HTTPFile]] = {}
+    try:
+        parse_body_arguments(kind, body, {}, files)
+    except Exception:  # of several kinds
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "The body is not multipart/form-data; send it as its Content-Type says."
+        ) from None
+    found = [file for named in files.values() for file in named]
+    if not found:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "There is no picture in this request; post each as a file of multipart/form-data."
+        )
+    return found
+
+
+def _paths_of(body: bytes) -> list[str]:
+    try:
+        paths = PATHS.validate_json(body, strict=True)
+    except ValidationError:
+        paths = []
+    if not 0 < len(paths) <= MOST_PATHS:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, f'A JSON list of 1 to {MOST_PATHS:,} paths is needed, such as ["/pictures/a.jpg"].'
+        )
+    return paths
+
+
+def api_patterns(server: "Server", callers: Callers) -> list[Route]:
+    """Return the routes of the API."""
+    shared = {"server": server, "callers": callers}
+    return [
+        (IMAGES, ImagesHandler, {**shared, "room": Room()}),
+        (rf"{IMAGES}/{ID}", ImageHandler, shared),
+        (rf"{API}jobs/([0-9]{{1,15}})", JobHandler, shared),
+    ]
