@@ -22,7 +22,7 @@ from core.catalog.jobs import JobRecord
 from core.errors import AppError, InputError, ReadOnlyError
 from core.evidence.decisions import LEAVE, REVIEW, decisions_about
 from core.images.visits import content_id
-from core.intake.uploads import add_batch, file_below, keep_picture, kept_file, picture_reason
+from core.intake.uploads import add_batch, file_below, keep_picture, picture_reason, standing
 from core.overview import describe
 from core.store.troubles import sentence_of
 from core.workspace import Workspace
@@ -107,25 +107,22 @@ def take_paths(root: Path | None, paths: Sequence[str]) -> list[Picture]:
 def image_now(workspace: Workspace, image_id: str) -> JsonObject | None:
     """Return what is known of an image; None if nothing is."""
     with workspace.steady():
-        row = workspace.catalog.images.rows_of_ids([image_id]).get(image_id)
-        if row is None:
-            file = kept_file(workspace.folder, image_id)
-            reason = workspace.catalog.images.reason_of(str(file))
-            if reason is not None:
-                return {"id": image_id, "state": "rejected", "error": f"It cannot be used: {reason}."}
-            return {"id": image_id, "state": "waiting"} if file.is_file() else None
-        if row >= workspace.n_images:  # committed, and not yet in memory
+        found = standing(workspace, image_id)
+        if found is None:
+            return None
+        if found.reason:
+            return {"id": image_id, "state": "rejected", "error": f"It cannot be used: {found.reason}."}
+        if found.row is None:
             return {"id": image_id, "state": "waiting"}
-        facts = describe(workspace, row)
-        decisions = decisions_about(workspace, row)
+        facts, decisions = describe(workspace, found.row), decisions_about(workspace, found.row)
     return {
         "id": image_id,
         "state": "known",
         "label": facts["label"],
         "score": facts["score"],
         "decisions": [
-            {"policy": found.policy, "point": found.point, "score": found.score, "decision": DECIDED.get(found.decided)}
-            for found in decisions
+            {"policy": made.policy, "point": made.point, "score": made.score, "decision": DECIDED.get(made.decided)}
+            for made in decisions
         ],
     }
 
@@ -139,12 +136,19 @@ def job_now(job: JobRecord) -> JsonObject:
 # -- routes --
 
 
+class Room:
+    """How many requests with pictures are read at once."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
 class ApiHandler(RequestHandler):
     """Answers in JSON."""
 
-    def initialize(self, server: "Server", callers: Callers) -> None:
+    def initialize(self, server: "Server", callers: Callers, room: Room) -> None:
         """Set what all requests share."""
-        self.server, self.callers = server, callers
+        self.server, self.callers, self.room = server, callers, room
 
     def answer(self, status: HTTPStatus, content: Mapping[str, Any]) -> None:
         """Send an answer."""
@@ -201,30 +205,23 @@ class JobHandler(ApiHandler):
         await self.answer_with(find)
 
 
-class Room:
-    """How many requests with pictures are read at once."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-
 @stream_request_body
 class ImagesHandler(ApiHandler):
     """Takes pictures."""
 
     def initialize(self, server: "Server", callers: Callers, room: Room) -> None:
         """Set what all requests share."""
-        super().initialize(server, callers)
-        self._room, self._is_inside, self._parts, self._size = room, False, [], 0
+        super().initialize(server, callers, room)
+        self._is_inside, self._size = False, 0
+        self._parts: list[bytes] = []
 
     def prepare(self) -> None:
         """Read the body while there is room; what is too much is read on, and dropped."""
         connection: Any = self.request.connection
         connection.set_max_body_size(READ_ON)
         connection.set_body_timeout(BODY_SECONDS)
-        self._parts: list[bytes] = []
-        if self._room.n < MOST_AT_ONCE:
-            self._room.n += 1
+        if self.room.n < MOST_AT_ONCE:
+            self.room.n += 1
             self._is_inside = True
 
     def data_received(self, chunk: bytes) -> None:
@@ -246,7 +243,7 @@ class ImagesHandler(ApiHandler):
     def _leave(self) -> None:
         if self._is_inside:
             self._is_inside = False
-            self._room.n -= 1
+            self.room.n -= 1
             self._parts = []
 
     async def post(self) -> None:
@@ -277,10 +274,8 @@ class ImagesHandler(ApiHandler):
             )
         files = [picture.file for picture in pictures if picture.file is not None]
         if not files:
-            return HTTPStatus.UNPROCESSABLE_ENTITY, {
-                "error": pictures[0].error,
-                "images": [found.answer() for found in pictures],
-            }
+            said = f"Nothing is taken; the first: {pictures[0].error}"
+            return HTTPStatus.UNPROCESSABLE_ENTITY, {"error": said, "images": [found.answer() for found in pictures]}
         add_batch(space.folder, files)
         job = self.server.jobs.add("uploads", {}, caller)
         return HTTPStatus.ACCEPTED, {"job": job.number, "images": [found.answer() for found in pictures]}
@@ -316,9 +311,9 @@ def _paths_of(body: bytes) -> list[str]:
 
 def api_patterns(server: "Server", callers: Callers) -> list[Route]:
     """Return the routes of the API."""
-    shared = {"server": server, "callers": callers}
+    shared = {"server": server, "callers": callers, "room": Room()}
     return [
-        (IMAGES, ImagesHandler, {**shared, "room": Room()}),
+        (IMAGES, ImagesHandler, shared),
         (rf"{IMAGES}/{ID}", ImageHandler, shared),
         (rf"{API}jobs/([0-9]{{1,15}})", JobHandler, shared),
     ]

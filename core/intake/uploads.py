@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,27 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for parent in (folder.parent, folder.parent.parent):
             fsync_folder(parent)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far an image that was posted is: in a row, rejected for a reason, or else waiting."""
+
+    row: int | None = None
+    reason: str = ""
+
+
+def standing(workspace: Workspace, image_id: str) -> Standing | None:
+    """Return how far an image is; None if nobody posted it, or it was named by a path and is not in the workspace."""
+    images = workspace.catalog.images
+    row = images.rows_of_ids([image_id]).get(image_id)
+    if row is not None:  # committed, and perhaps not yet in memory
+        return Standing(row if row < workspace.n_images else None)
+    file = kept_file(workspace.folder, image_id)
+    reason = images.reason_of(str(file))
+    if reason is None and not file.is_file():
+        return None
+    return Standing(reason=reason or "")
 
 
 def file_below(root: Path, path: str) -> Path:
