@@ -13,6 +13,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+from tornado.httputil import HTTPFile, parse_body_arguments
+from tornado.web import RequestHandler, stream_request_body
+
 from core.arrays import JsonObject
 from core.catalog.jobs import JobRecord
 from core.errors import AppError, InputError, ReadOnlyError
@@ -22,10 +26,6 @@ from core.intake.uploads import add_batch, file_below, keep_picture, picture_rea
 from core.overview import describe
 from core.store.troubles import sentence_of
 from core.workspace import Workspace
-from pydantic import TypeAdapter, ValidationError
-from tornado.httputil import HTTPFile, parse_body_arguments
-from tornado.web import RequestHandler, stream_request_body
-
 from dashboard.callers import Callers
 from dashboard.routes import ID, Route
 
