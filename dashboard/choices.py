@@ -27,6 +27,7 @@ class Tab(StrEnum):
     SUGGESTIONS = "suggestions"
     CLUSTERS = "clusters"
     CHECK = "check"
+    REVIEW = "review"
 
 
 class Room(StrEnum):
@@ -37,7 +38,7 @@ class Room(StrEnum):
     MAP = "map"  # alone
 
 
-ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK)  # each asks for one picture after the other, and a class key answers
+ASKING_TABS = (Tab.SUGGESTIONS, Tab.CHECK, Tab.REVIEW)  # each asks for one picture after the other, and a class key answers
 
 
 class Order(StrEnum):
@@ -58,6 +59,7 @@ class What(StrEnum):
     LASSO = "by lasso"
     CLUSTER = "by cluster"
     CHECK = "read in Check"
+    REVIEW = "answered in Review"
     IMPORT = "imported"
     UNSURE = "left unsure"
     SPOT_CHECK = "spot checks"

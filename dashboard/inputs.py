@@ -48,7 +48,7 @@ class Key:
 KEYS: dict[Verb, Key] = {
     Verb.BACK: Key("Backspace", "go back to the picture before, to look at it or to change its label", "queues", "backspace"),
     Verb.SKIP: Key("S", "skip this picture", "queues", "s"),
-    Verb.UNSURE: Key("U", "unsure: give no class, and do not ask again", "Suggestions", "u"),
+    Verb.UNSURE: Key("U", "unsure: give no class, and do not ask again", "Suggestions, Review", "u"),
     Verb.SAVE: Key("N", "save these 25 readings", "Check, 25 at once", "n"),
     Verb.UNDO: Key("Z", "undo my last action; a queue shows its picture again", "Map page", "z"),
     Verb.REVEAL: Key(

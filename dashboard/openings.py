@@ -25,6 +25,7 @@ from core.evidence.threshold import Sample
 from core.labels.policies import policies
 from core.maths.precision_recall import PRCurve, pr_curve
 from core.score_columns.keep import score_columns
+from core.triage.review import Review
 from core.workspace import Workspace
 from dashboard.shared import Same, Shared
 
@@ -54,6 +55,7 @@ class OpeningView:
     advice: str = ""  # which scorer to open the set for first
     beside: tuple[str, ...] = ()  # how its scorer compares with others that were opened
     classes: ClassLabels | None = None  # the opening's check labels by class
+    since: str = ""  # how what came since differs from what is covered; "" if it does not
     problem: str = ""  # why the opening cannot be shown
 
 
@@ -78,6 +80,7 @@ class Openings:
         self._lock = threading.Lock()
         self._scores: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
         self._shared = Shared(workspace)
+        self.review = Review(workspace)
 
     def view(self, number: int | None = None, subject: Subject = Subject()) -> OpeningView:  # noqa: B008  immutable
         """Return an opening (None for the newest) of a subject with everything the page shows beside it.
@@ -140,7 +143,9 @@ class Openings:
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         compared = tuple(beside_words(opened, other) for other in beside(workspace, opened))
         classes = class_labels(workspace, opened)
-        return replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared, classes=classes)
+        since = self.review.drift_since(opened).sentence if workspace.n_images > opened.frame else ""
+        shown = replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared, classes=classes)
+        return replace(shown, since=since)
 
     def _export(self) -> tuple[tuple[Choice, ...], str]:
         try:

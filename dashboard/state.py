@@ -211,8 +211,9 @@ class SessionState(param.Parameterized):
 
     @property
     def ringed(self) -> int | None:
-        """Return the row of `looked_at` if the map may ring it: a check image is read without sight of what the model says."""
-        blind = self.shows(PageName.MAP, Tab.CHECK) and self.colour_by != ColourBy.LABEL
+        """Return the row of `looked_at` if the map may ring it: Check and Review ask without sight of what the model says."""
+        asked = self.tab in (Tab.CHECK, Tab.REVIEW)
+        blind = self.page == PageName.MAP and asked and self.colour_by != ColourBy.LABEL
         return None if blind else self.looked_at
 
     @property

@@ -51,3 +51,9 @@ def midnight(day: str, zone: str) -> str:
     """
     found = dt.datetime.fromisoformat(day).replace(tzinfo=dt.UTC).astimezone(_zone(zone) or dt.UTC)
     return f"{found:%H:%M}"
+
+
+def day_began(now: dt.datetime, zone: str) -> str:
+    """Return when the day of a moment began on the reader's clock, ISO 8601 UTC as times are stored."""
+    there = now.astimezone(_zone(zone) or dt.UTC)
+    return there.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC).isoformat(timespec="microseconds")

@@ -14,6 +14,7 @@ from core.catalog.labels import Labels, replace_classes
 from core.catalog.models import Models
 from core.catalog.people import People
 from core.catalog.records import ImageClass
+from core.catalog.reviews import Reviews
 from core.catalog.rows import replace
 from core.catalog.schema import METADATA, SETTINGS
 from core.catalog.score_columns import ScoreColumns
@@ -42,7 +43,7 @@ class Catalog:
         self.images, self.labels, self.models = Images(self.database), Labels(self.database), Models(self.database)
         self.evidence, self.people = Evidence(self.database), People(self.database)
         self.score_columns, self.settings = ScoreColumns(self.database), Settings(self.database)
-        self.views, self.jobs = Views(self.database), Jobs(self.database)
+        self.views, self.jobs, self.reviews = Views(self.database), Jobs(self.database), Reviews(self.database)
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)

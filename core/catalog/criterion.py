@@ -33,6 +33,9 @@ class Criterion(Tie):
     purpose: Annotated[str | None, Field(alias="for")] = None  # of the queue of check images
     way: Annotated[str | None, Field(alias="read")] = None  # how check images were shown: singly or as a grid
     adjudicates: tuple[str, str] | None = None  # classes of the two readings it decides between
+    point: str | None = None  # of an answer in Review: the point in force
+    since: str | None = None  # since when it was in force
+    drawn: str | None = None  # the side of the threshold whose random sample the image is of
     images: int | None = None  # of the action that gives a bulk label: all its images, without the wrong ones taken out
     wrong: list[int] | None = None  # of a spot check: rows that were not of the class
     flipped: str | None = None  # of wrong images: the class of the bulk label

@@ -359,6 +359,14 @@ class LabelBook:
                 known = self._evidence = (is_check, found)
         return known[1]
 
+    def named_before(self, seq: int) -> BoolArray:
+        """Tell which images an earlier action than this one named, whether it stands or not, (N,) bool."""
+        with self._lock:
+            found = np.zeros(len(self._images["codes"]), bool)
+            n = int(np.searchsorted(self._pairs["seq"].values, seq))  # they are kept in the order of the actions
+            found[self._pairs["row"].values[:n]] = True
+            return found
+
     def is_unsure(self) -> BoolArray:
         """Tell which images an analyst has seen and left open, (N,) bool, not to be written to."""
         found = self._unsure

@@ -139,6 +139,19 @@ class Labels:
         with self._database.reading() as connection:
             return list(connection.scalars(query))
 
+    def after(self, seq: int, *, most: int, kinds: Sequence[ActionKind], sources: Sequence[Source] = ()) -> list[Action]:
+        """Return the first actions after one, at most `most`, of some kinds and, if named, sources."""
+        query = sa.select(ACTIONS.c.seq).where(ACTIONS.c.seq > seq, ACTIONS.c.kind.in_(kinds))
+        query = query.where(ACTIONS.c.source.in_(sources)) if sources else query
+        with self._database.reading() as connection:
+            seqs = list(connection.scalars(query.order_by(ACTIONS.c.seq).limit(most)))
+        return self.actions(seqs) if seqs else []
+
+    def first_since(self, at: str) -> int | None:
+        """Return the seq of the first action that was taken later than a time, None if there is none."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(sa.func.min(ACTIONS.c.seq)).where(ACTIONS.c.at > at))
+
     def named(self) -> tuple[list[str], list[str]]:
         """Return the analysts and the classes that actions name, each sorted."""
         with self._database.reading() as connection:

@@ -96,6 +96,7 @@ class Source(Known):
     CLUSTER = "cluster"
     CHECK = "check"  # read in Check
     IMPORT = "import"
+    REVIEW = "review"  # what a point in force has sent to review, and the sample of what it leaves up
     UNSURE = "unsure"  # no class: left open, never trained on, not asked for again
     SPOT_CHECK = "look"  # gives no label; "look" is what existing catalogs hold
     UNKNOWN = "unknown"

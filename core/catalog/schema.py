@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
-VERSION = "0006"
+VERSION = "0007"
 IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
@@ -338,4 +338,15 @@ JOBS = sa.Table(
     sa.Column("rate", sa.Float),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("result", Record, nullable=False),
+)
+REVIEW_DRAWS = sa.Table(  # images drawn at random while a point is in force; `since` tells its times in force apart
+    "review_draws",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("point", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("side", sa.Text, nullable=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.UniqueConstraint("point", "since", "row"),
 )

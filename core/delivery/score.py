@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from core.errors import InputError
 from core.images.decode import Uint8Array
 from core.images.examine import prepare, read_square
 from core.intake.ingest import Found, list_source
+from core.maths.drift import DRIFT_LEVEL, FEWEST_TO_COMPARE, ks_test
 from core.maths.uncertainty import probability
 from core.store.files import atomic_path, need_file_place, write_json_atomic
 from core.wording import counted, target, verb
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("lassoscope.delivery")
 ROWS = 512  # images per part file; a kill loses a few seconds of work
-DRIFT_LEVEL = 0.01  # of the Kolmogorov-Smirnov test
-FEWEST_TO_COMPARE = 20  # scores; with fewer the test passes nearly everything
 PARQUET = (".parquet", ".pq")
 
 
@@ -279,12 +277,7 @@ def drift(rule: Rule, scores: FloatArray) -> tuple[float, float]:
     Returns:
         distance and p-value of the two-sample Kolmogorov-Smirnov test; NaN with fewer than `FEWEST_TO_COMPARE` scores.
     """
-    from scipy.stats import ks_2samp
-
-    if len(scores) < FEWEST_TO_COMPARE:
-        return math.nan, math.nan
-    found = ks_2samp(scores, np.array(rule.score_quantiles, np.float64))
-    return float(found.statistic), float(found.pvalue)
+    return ks_test(scores, np.array(rule.score_quantiles, np.float64))
 
 
 def promise_words(bundle: Bundle, rule: Rule) -> str:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import FloatArray, IntArray
 from core.embeddings.scores import score_with
 from core.evidence.subject import PROBE, Subject
 from core.maths.logistic import probe_from_bytes
@@ -34,24 +34,32 @@ def score_subject(workspace: Workspace, subject: Subject, encoder: str, probe: i
     return flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]
 
 
-def score_row(workspace: Workspace, subject: Subject, encoder: str, probe: int, row: int) -> float:
-    """Score one image by a subject's scorer; NaN if it is not embedded, or its column has no score of it.
+def score_rows(workspace: Workspace, subject: Subject, encoder: str, probe: int, rows: IntArray) -> FloatArray:
+    """Score some images by a subject's scorer, (K,); NaN where one is not embedded, or its column has no score of it.
 
     Raises:
         InputError: if this workspace has no such scorer.
     """
+    found = np.full(len(rows), math.nan)
     if subject.scorer != PROBE:
         scores = flagged_scores(workspace, score_column(workspace, subject.scorer))
-        return float(scores[row]) if row < len(scores) else math.nan
+        known = rows < len(scores)
+        found[known] = scores[rows[known]]
+        return found
     matrix = (workspace.current if encoder == workspace.encoder_name else workspace.embedded(encoder)).need_matrix()
-    if row >= matrix.rows:
-        return math.nan
-    found = probe_from_bytes(workspace.catalog.models.probe_weights(probe))
-    column = found.column_of(subject.policy)
+    kept = probe_from_bytes(workspace.catalog.models.probe_weights(probe))
+    column = kept.column_of(subject.policy)
     if column is None:
-        return math.nan
-    weights, bias = found.columns()
-    return float(matrix.take(np.array([row]))[0] @ weights[:, column] + bias[column])
+        return found
+    weights, bias = kept.columns()
+    known = rows < matrix.rows
+    found[known] = matrix.take(rows[known]) @ weights[:, column] + bias[column]
+    return found
+
+
+def score_row(workspace: Workspace, subject: Subject, encoder: str, probe: int, row: int) -> float:
+    """Score one image as `score_rows` does."""
+    return float(score_rows(workspace, subject, encoder, probe, np.array([row]))[0])
 
 
 def scores_hash(subject: Subject, scores: FloatArray) -> str:

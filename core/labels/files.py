@@ -18,7 +18,7 @@ from core.store.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-SOURCES = (Source.SINGLE, Source.LASSO, Source.CLUSTER, Source.CHECK, Source.IMPORT)  # of labels with a class
+SOURCES = (Source.SINGLE, Source.LASSO, Source.CLUSTER, Source.REVIEW, Source.CHECK, Source.IMPORT)  # of labels with a class
 SUFFIXES = (".csv", ".parquet", ".pq")
 COLUMNS = ("image", "path", "class", "analyst", "time", "source")
 _IMAGE, _CLASS = ("image", "id", "path"), ("class", "label")

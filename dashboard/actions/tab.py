@@ -15,6 +15,7 @@ from dashboard.actions.encoders import EncoderActions
 from dashboard.actions.evidence import EvidenceActions
 from dashboard.actions.filters import FilterActions
 from dashboard.actions.queues import QueueActions
+from dashboard.actions.review import ReviewActions
 from dashboard.actions.studies import StudyActions
 from dashboard.actions.wellbeing import WellbeingActions
 from dashboard.choices import Order
@@ -35,7 +36,16 @@ AS_TOLD = (
 )  # state, as it comes
 
 
-class Actions(QueueActions, EvidenceActions, ClusterActions, FilterActions, EncoderActions, StudyActions, WellbeingActions):
+class Actions(
+    QueueActions,
+    ReviewActions,
+    EvidenceActions,
+    ClusterActions,
+    FilterActions,
+    EncoderActions,
+    StudyActions,
+    WellbeingActions,
+):
     """All verbs of one tab, and how it follows what others do."""
 
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:

@@ -26,6 +26,7 @@ from dashboard.views.guide import Guide
 from dashboard.views.map import MapPane
 from dashboard.views.picture import PinnedPicture
 from dashboard.views.reading import QueuePane, SuggestionsPane
+from dashboard.views.review import ReviewPane
 from dashboard.views.selection import SelectionPane
 from dashboard.views.selection_bar import SelectionBar
 from dashboard.views.shown import Later
@@ -47,6 +48,7 @@ class Desk:
             Tab.SUGGESTIONS: partial(SuggestionsPane, **self._with_inputs),
             Tab.CLUSTERS: partial(ClustersPane, **self._both),
             Tab.CHECK: partial(CheckPane, **self._with_inputs),
+            Tab.REVIEW: partial(ReviewPane, **self._with_inputs),
         }
         self._panes = {tab: Later(state, builders[tab], wanted=partial(state.shows, PageName.MAP, tab)) for tab in Tab}
         self._tabs = pmui.Tabs(*((tab.capitalize(), self._panes[tab]) for tab in Tab), sizing_mode="stretch_both", margin=0)

@@ -36,6 +36,7 @@ WHAT: dict[What, Kinds] = {
     What.LASSO: ((ActionKind.LABEL,), (Source.LASSO,)),
     What.CLUSTER: ((ActionKind.LABEL,), (Source.CLUSTER,)),
     What.CHECK: ((ActionKind.LABEL,), (Source.CHECK,)),
+    What.REVIEW: ((ActionKind.LABEL,), (Source.REVIEW,)),
     What.IMPORT: ((ActionKind.LABEL,), (Source.IMPORT,)),
     What.UNSURE: ((ActionKind.LABEL,), (Source.UNSURE,)),
     What.SPOT_CHECK: ((ActionKind.SPOT_CHECK,), ()),

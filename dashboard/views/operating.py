@@ -1,5 +1,6 @@
 """The Operating point page: the path to a promise, the promise, what a threshold does; everything else is behind Details."""
 
+import html
 import math
 import time
 from dataclasses import replace
@@ -107,12 +108,14 @@ class OperatingPage(pn.viewable.Viewer):
         self._tabs = self._detail_tabs()
         self._details = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._promise = words(margin=(0, 8), sheets=["operating"])
+        self._since = words(margin=(0, 8), visible=False)
         self._steps = Steps(on_step=self._on_step, width=PATH_WIDTH, margin=(4, 8))
         self._layout = pn.Column(
             pn.Row(
                 self._promise, self._policies, self._scorers, self._points.download, self._printed, self._ask,
                 sizing_mode="stretch_width", margin=0,
             ),
+            self._since,
             pn.Row(self._steps, self._chart_column(), self._handle_column(), sizing_mode="stretch_width", margin=0),
             self._fold,
             self._details,
@@ -275,6 +278,8 @@ class OperatingPage(pn.viewable.Viewer):
         self._subject = view.status.subject  # of the opening, where a link names one
         self._policies.param.update(options=list(view.policies), value=view.status.policy.name, visible=len(view.policies) > 1)
         self._scorers.value = self._subject.scorer
+        told = explained(f'<p class="text error" role="alert">{html.escape(view.since)}</p>')
+        self._since.param.update(object=told, visible=bool(view.since))
         self._check.show(view)
         self._show_path(view.path)
         opened, sample = view.opened, view.sample

@@ -152,10 +152,14 @@ class QueuePane(pn.viewable.Viewer):
             class_name,
             source=source,
             criterion=self._why(asked),
-            done=self._top_up,
+            done=lambda: self._kept(asked),
             failed=lambda: self._not_saved(asked, class_name or "unsure"),
             unsaved=self._lost([asked]),
         )
+
+    def _kept(self, asked: Suggestion) -> None:
+        """Follow an answer that is on disk."""
+        self._top_up()
 
     def _change(self, asked: Suggestion, class_name: str) -> None:
         """Give another class to an image that was answered here."""
@@ -318,6 +322,8 @@ class QueuePane(pn.viewable.Viewer):
             )
         else:
             told = self._tell(asked)
+        if answer:
+            told += self._tell_after(asked)
         if asked.row in self._unsaved:
             told = f"Your answer '{self._unsaved[asked.row]}' was not saved: answer again.\n{told}"
         entry: Asked = {
@@ -349,6 +355,10 @@ class QueuePane(pn.viewable.Viewer):
     def _tell(self, asked: Suggestion) -> str:
         """Say what is known of one image that waits."""
         raise NotImplementedError
+
+    def _tell_after(self, asked: Suggestion) -> str:
+        """Say what is told of an image once it is answered."""
+        return ""
 
     def _say(self) -> str:
         """Say what holds for every image of the queue."""

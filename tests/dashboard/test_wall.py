@@ -38,6 +38,7 @@ ROUTES = {
     "/api/images$": "/api/images",
     "/api/images/([0-9a-f]{32})$": f"/api/images/{PICTURE}",
     "/api/jobs/([0-9]{1,15})$": "/api/jobs/1",
+    "/api/decisions$": "/api/decisions",
     "/liveness$": "/liveness",
     "/login$": "/login",
     "/logout$": "/logout",
@@ -176,7 +177,7 @@ def test_the_right_password_opens_every_route_that_the_page_needs_and_no_other(s
     assert "Secure" not in answer.headers["Set-Cookie"]
     assert "Secure" in site.log_in("bob", X_Forwarded_Proto="https").headers["Set-Cookie"]
     opened = {path for path in ROUTES.values() if path != "/logout" and site.ask(path, Cookie=cookie).status == 200}
-    needed = {"/", "/favicon.ico", "/liveness"}
+    needed = {"/", "/favicon.ico", "/liveness", "/api/decisions"}  # the last for programs
     assert opened == needed | {"/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js"}
     assert site.ask("/login", Cookie=cookie).headers["Location"] == "./"
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.evidence.check_sets import open_check_set
+from core.evidence.points import put_in_force, save_point
 from core.probe.live import refit
 from core.workspace import Workspace
 from tests.ui.driver import Server, copied, teach_and_read
@@ -17,7 +18,7 @@ AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 FINDINGS = """async only => (await axe.run({resultTypes: ["violations"], ...only})).violations
   .filter(found => ["serious", "critical"].includes(found.impact))
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`))"""
-TABS = ("Selection", "Suggestions", "Clusters", "Check")
+TABS = ("Selection", "Suggestions", "Clusters", "Check", "Review")
 PAGES = ("Operating point", "Training", "Experiment", "History")
 PASSWORD = "secret words"
 
@@ -32,7 +33,9 @@ def worked(prepared, tmp_path_factory):
     with Workspace(folder) as space:
         teach_and_read(space, taught=80, read=[("promise", 120), ("live", 25)])
         refit(space)
-        open_check_set(space, analyst="ann")
+        opened = open_check_set(space, analyst="ann")
+        save_point(space, "daily", opened.threshold or 0.0, opened, analyst="ann")
+        put_in_force(space, "daily", analyst="ann")
     server = Server(folder, LASSOSCOPE_PASSWORD=PASSWORD)
     yield server
     server.kill()

@@ -164,7 +164,7 @@ def test_every_control_of_every_page_has_a_name(open_page):
     drag(page, LEFT)
     expect(page.locator(".tile").first).to_be_visible(timeout=10_000)
     assert page.evaluate(NAMELESS) == []
-    for tab in ("Suggestions", "Clusters", "Check"):
+    for tab in ("Suggestions", "Clusters", "Check", "Review"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(1_500)
         assert page.evaluate(NAMELESS) == []

@@ -1,0 +1,73 @@
+"""Review in Chromium: flagged images by keys, two windows that agree, undo, and what is told after an answer."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from core.evidence import check_sets, points
+from core.labels.actions import history
+from core.probe.live import refit
+from core.workspace import Workspace
+from tests.ui.driver import Server, copied, load, takes_key, teach_and_read
+
+pytestmark = pytest.mark.ui
+
+
+@pytest.fixture
+def server(prepared, tmp_path):
+    folder = copied(prepared, tmp_path / "w")
+    with Workspace(folder) as space:
+        teach_and_read(space, taught=120, read=(("promise", 110),))
+        refit(space)
+        opened = check_sets.open_check_set(space, analyst="ann")
+        assert opened.threshold is not None
+        points.save_point(space, "daily", opened.threshold, opened, analyst="ann")
+        points.put_in_force(space, "daily", analyst="ann")
+    server = Server(folder)
+    yield server
+    server.kill()
+
+
+def answered(page, x, n):
+    return page.get_by_text(re.compile(rf"\({x} of {n} answered\)"))
+
+
+def test_flagged_images_are_answered_by_keys_and_two_windows_agree(browser, server):
+    pages = [browser.new_context(viewport={"width": 1280, "height": 720}).new_page() for _ in range(2)]
+    errors = []
+    for page in pages:
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        load(page, server.url)
+        page.get_by_role("tab", name="Review").click()
+    mine, other = pages
+    first, theirs = (takes_key(page) for page in pages)
+    assert first != theirs
+    expect(mine.get_by_text(re.compile(r"\d+ flagged images wait; \d+ came in today"))).to_be_visible(timeout=20_000)
+    assert "/blurred/" in mine.locator(".picture:visible img").get_attribute("src")
+    mine.keyboard.press("2")
+    second = takes_key(mine, but=first)
+    for page in pages:
+        expect(answered(page, 1, 1)).to_be_attached(timeout=20_000)
+    other.keyboard.press("1")
+    takes_key(other, but=theirs)
+    for page in pages:
+        expect(answered(page, 1, 2)).to_be_attached(timeout=20_000)
+    mine.keyboard.press("z")
+    assert takes_key(mine, but=second) == first
+    for page in pages:
+        expect(answered(page, 0, 1)).to_be_attached(timeout=20_000)
+    mine.keyboard.press("u")
+    takes_key(mine, but=first)
+    mine.keyboard.press("Backspace")
+    expect(mine.get_by_text(re.compile("Flagged by 'daily': score"))).to_be_visible(timeout=10_000)
+    with Workspace(server.folder, read_only=True) as space:
+        (unsure, _), (_, undone_stands), (label, _), *_ = [
+            pair for pair in history(space, 4) if pair[0].kind == "label" or pair[0].kind == "undo"
+        ]
+        assert (unsure.source, unsure.criterion.point) == ("unsure", "daily")
+        assert undone_stands is None
+        assert (label.source, label.class_name, label.criterion.point) == ("review", "neutral", "daily")
+    assert errors == []
+    for page in pages:
+        page.context.close()
