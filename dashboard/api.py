@@ -25,6 +25,7 @@ from core.images.visits import content_id
 from core.intake.uploads import add_batch, file_below, keep_picture, picture_reason, standing
 from core.overview import describe
 from core.store.troubles import sentence_of
+from core.triage.decisions import decisions_after
 from core.workspace import Workspace
 from dashboard.callers import Callers
 from dashboard.routes import ID, Route
@@ -39,6 +40,8 @@ READ_ON = 1024 * 1024 * 1024  # bytes that are read and dropped, so that whoever
 BODY_SECONDS = 600.0
 MOST_AT_ONCE = 4  # requests with pictures, each in memory
 MOST_PATHS = 10_000
+DIGITS = 15  # of a number in an address
+ASKED = (("since", 0, 0, 10**DIGITS - 1), ("limit", 500, 1, 5_000))  # of decisions: name, usual, smallest and largest value
 DECIDED = {REVIEW: "review", LEAVE: "leave"}
 PATHS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 
@@ -205,6 +208,33 @@ class JobHandler(ApiHandler):
         await self.answer_with(find)
 
 
+class DecisionsHandler(ApiHandler):
+    """Tells what people have decided in Review."""
+
+    async def get(self) -> None:
+        """Answer with the decisions after a place, and the place behind them."""
+
+        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+            since, most = (self._number(*asked) for asked in ASKED)
+            server = self.server
+            page = decisions_after(server.workspace, server.openings.review.answers, since, most=most)
+            decisions = [decision.record() for decision in page.decisions]
+            return HTTPStatus.OK, {"decisions": decisions, "next": page.through, "more": not page.is_last}
+
+        await self.answer_with(find)
+
+    def _number(self, name: str, usual: int, least: int, largest: int) -> int:
+        given = self.request.query_arguments.get(name, [str(usual).encode()])[-1]
+        if not (given.isdigit() and len(given) <= DIGITS and least <= int(given) <= largest):
+            shown = given[:40].decode(errors="replace")
+            said = (
+                f"The parameter '{name}' is a whole number from {least} to {largest:,}, got {shown!r}; "
+                "take 'next' of the answer before."
+            )
+            raise Refusal(HTTPStatus.BAD_REQUEST, said)
+        return int(given)
+
+
 @stream_request_body
 class ImagesHandler(ApiHandler):
     """Takes pictures."""
@@ -316,4 +346,5 @@ def api_patterns(server: "Server", callers: Callers) -> list[Route]:
         (IMAGES, ImagesHandler, shared),
         (rf"{IMAGES}/{ID}", ImageHandler, shared),
         (rf"{API}jobs/([0-9]{{1,15}})", JobHandler, shared),
+        (f"{API}decisions", DecisionsHandler, shared),
     ]

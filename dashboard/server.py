@@ -13,6 +13,7 @@ from core.jobs.runner import JobRunner
 from core.map.raster import warm
 from core.study.run import BrokenRun, Experiment, experiment_folders, read_study
 from core.training.runs import METRICS, SILENT_SECONDS, RunRecord, read_run, training_folders
+from core.triage.review import Review
 from core.workspace import Workspace
 from dashboard import charts
 from dashboard.changes import Changes
@@ -25,6 +26,7 @@ from dashboard.jobs import RefitWorker
 from dashboard.openings import Openings
 from dashboard.settings import Settings
 from dashboard.shared import Shared
+from dashboard.webhook import Webhook
 
 LOG = logging.getLogger("lassoscope")
 M_ARENA_MAX = -8  # of glibc's mallopt
@@ -81,6 +83,7 @@ class Server:
     jobs: JobRunner
     handover: Handover | None  # None where nothing can be written
     openings: Openings
+    webhook: Webhook | None  # None where no receiver is named, or nothing can be written
     training: Followed[RunRecord]
     studies: Followed[Experiment | BrokenRun]
     handout: Handout
@@ -100,6 +103,7 @@ def start(settings: Settings) -> Server:
     changes = Changes(shared, hub.publish, refits.request)
     jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done)
     changes.know(jobs.newest())
+    openings = Openings(workspace)
     charts.warm()
     server = Server(
         settings=settings,
@@ -116,7 +120,8 @@ def start(settings: Settings) -> Server:
         changes=changes,
         jobs=jobs,
         handover=Handover(workspace.folder, jobs) if workspace.writable else None,
-        openings=Openings(workspace),
+        openings=openings,
+        webhook=_webhook(settings, openings.review, hub),
         training=Followed(
             partial(hub.publish, Topic.TRAINING),
             name="training",
@@ -147,6 +152,15 @@ def start(settings: Settings) -> Server:
     return server
 
 
+def _webhook(settings: Settings, review: Review, hub: Hub) -> Webhook | None:
+    def say(sentence: str, is_error: bool) -> None:
+        hub.publish(Topic.MESSAGE if is_error else Topic.SAID, sentence)
+
+    if not settings.webhook or not review.workspace.writable:
+        return None
+    return Webhook(review.workspace, review.answers, settings.webhook, settings.webhook_secret, say)
+
+
 def _standardise(workspace: Workspace) -> None:
     """Work out what the first fit or spot check needs of the embeddings: it reads all of them."""
     if workspace.current.matrix is not None:
@@ -157,6 +171,8 @@ def stop(server: Server) -> None:
     """Stop the workers and close the workspace; everything acknowledged is already on disk."""
     server.hub.close()
     server.tidier.stop()
+    if server.webhook is not None:
+        server.webhook.stop()
     if server.handover is not None:
         server.handover.close()
     server.jobs.stop()

@@ -11,6 +11,7 @@ from core.errors import InputError
 
 PREFIX = "LASSOSCOPE_"
 MOST_PORT = 65_535
+FEWEST_SECRET = 16  # characters
 
 
 class Settings(BaseSettings):
@@ -28,16 +29,18 @@ class Settings(BaseSettings):
     analyst: str = ""
     jobs: int = Field(default=1, ge=1, le=64)
     intake: Path | None = None
+    webhook: str = ""
+    webhook_secret: str = ""
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> "Settings":
         """Read the environment; overrides that are not None take precedence.
 
         Raises:
-            InputError: if the port is none.
+            InputError: if the port is none, or the webhook cannot be used.
         """
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            found = cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             wrong = error.errors()[0]
             name = str(wrong["loc"][0]).upper()
@@ -48,6 +51,29 @@ class Settings(BaseSettings):
             raise InputError(
                 f"{name} is {wrong['input']!r}; it needs a whole number from 0 (any free one) to {MOST_PORT}, for example 5006."
             ) from None
+        found._check_webhook()
+        return found
+
+    def _check_webhook(self) -> None:
+        """Make sure that decisions can be posted.
+
+        Raises:
+            InputError: if the URL is none, or there is no secret to sign with.
+        """
+        if not self.webhook:
+            return
+        try:
+            to = urlsplit(self.webhook)
+            is_url = to.scheme in ("http", "https") and bool(to.hostname) and to.port != 0
+        except ValueError:  # of the port
+            is_url = False
+        if not is_url:
+            raise InputError(f"{PREFIX}WEBHOOK is {self.webhook!r}; it needs a URL such as https://console.example/decisions.")
+        if len(self.webhook_secret) < FEWEST_SECRET:
+            raise InputError(
+                f"{PREFIX}WEBHOOK needs {PREFIX}WEBHOOK_SECRET with at least {FEWEST_SECRET} characters, by which the receiver "
+                f"knows this server; got {len(self.webhook_secret)}."
+            )
 
     @classmethod
     def variables(cls) -> set[str]:

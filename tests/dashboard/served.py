@@ -11,6 +11,7 @@ import panel as pn
 from tornado.ioloop import IOLoop
 
 from dashboard import app
+from dashboard.openings import Openings
 from dashboard.settings import Settings
 
 PASSWORD = "long enough words"
@@ -45,7 +46,8 @@ class Site:
 def serving(space, monkeypatch, *, jobs=None, **settings):
     """Serve a workspace's routes on an event loop of their own; the page is a few words."""
     started, found = threading.Event(), {}
-    shared = SimpleNamespace(settings=Settings(port=0, **settings), workspace=space, jobs=jobs, users=[])
+    parts = {"settings": Settings(port=0, **settings), "workspace": space, "jobs": jobs, "openings": Openings(space)}
+    shared = SimpleNamespace(**parts, users=[])
 
     def page(server):
         server.users.append(pn.state.user)

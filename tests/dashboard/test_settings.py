@@ -51,3 +51,19 @@ def test_host_names_are_those_of_the_origins_and_the_address():
 def test_every_setting_is_documented():
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert Settings.variables() <= set(re.findall(r"`(\w+)`", page))
+
+
+@pytest.mark.parametrize("url", ["console", "ftp://a.example/x", "https://", "http://a.example:99999/"])
+def test_a_webhook_needs_a_url(environment, url):
+    environment("LASSOSCOPE_WEBHOOK", url)
+    environment("LASSOSCOPE_WEBHOOK_SECRET", "x" * 16)
+    with pytest.raises(InputError, match=r"LASSOSCOPE_WEBHOOK is '.*'; it needs a URL such as https://"):
+        Settings.from_environment()
+
+
+def test_a_webhook_needs_a_secret(environment):
+    environment("LASSOSCOPE_WEBHOOK", "https://console.example/decisions")
+    with pytest.raises(InputError, match="LASSOSCOPE_WEBHOOK needs LASSOSCOPE_WEBHOOK_SECRET with at least 16 characters"):
+        Settings.from_environment()
+    environment("LASSOSCOPE_WEBHOOK_SECRET", "x" * 16)
+    assert Settings.from_environment().webhook == "https://console.example/decisions"

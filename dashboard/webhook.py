@@ -1,0 +1,139 @@
+"""The webhook: decisions of Review are posted to a receiver, signed, one batch after the other, until it has taken each.
+
+The log of actions is the outbox, and the catalog keeps how far the receiver has taken it: a restart goes on from there. A
+thread of its own posts, so no label waits for a receiver.
+"""
+
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from core.triage.answers import Answers
+from core.triage.decisions import Page, decisions_after, keep_posted, posted_through
+from core.wording import counted
+from core.workspace import Workspace
+
+LOG = logging.getLogger("lassoscope.webhook")
+BATCH = 100  # decisions of a post
+LOOK_SECONDS = 0.5  # between two looks whether there is something new
+FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0  # of waiting after a failure; doubled each time
+KEEP_AFTER = 1_000  # actions without a decision, until it is noted that there is none among them
+PATIENCE = 10.0  # s for an answer
+Said = Callable[[str, bool], None]
+
+
+class RefusedError(Exception):
+    """The receiver has not taken a batch."""
+
+
+def signature(secret: str, at: int, body: bytes) -> str:
+    """Return the header that proves who sent a body, and when: HMAC-SHA256 over "TIME.BODY"."""
+    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+
+
+def post(url: str, secret: str, body: bytes) -> None:
+    """Post a batch; redirects are not followed, and no proxy is asked.
+
+    Raises:
+        RefusedError: with the reason, if the receiver does not answer with 200 to 299.
+    """
+    to, at = urlsplit(url), int(time.time())
+    kind = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
+    connection = kind(str(to.hostname), to.port, timeout=PATIENCE)
+    headers = {"Content-Type": "application/json", "Lassoscope-Signature": signature(secret, at, body)}
+    try:
+        connection.request("POST", f"{to.path or '/'}{f'?{to.query}' if to.query else ''}", body, headers)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise RefusedError(f"it cannot be reached ({error or type(error).__name__})") from None
+    finally:
+        connection.close()
+    if 300 <= status < 400:
+        raise RefusedError(f"it answers with {status}, and redirects are not followed: name the place itself")
+    if not 200 <= status < 300:
+        raise RefusedError(f"it answers with {status}")
+
+
+class Webhook:
+    """Posts decisions from a thread."""
+
+    def __init__(self, workspace: Workspace, answers: Answers, url: str, secret: str, said: Said) -> None:
+        """Start the thread; a receiver that is named for the first time hears of decisions from now on.
+
+        Args:
+            said: told what windows should say, and whether it is about a failure.
+        """
+        self._workspace, self._answers, self._url, self._secret, self._said = workspace, answers, url, secret, said
+        self._stopping = threading.Event()
+        self._through = self._kept = posted_through(workspace)
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; what is not taken yet is posted after the next start."""
+        self._stopping.set()
+        self._thread.join(PATIENCE + 1)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._pause()):
+            try:
+                self._deliver()
+            except RefusedError as refused:
+                self._on_failure(str(refused))
+            except Exception:  # the disk may be full; nothing is lost, as nothing is noted as taken
+                LOG.exception("decisions could not be posted yet")
+                self._failures += 1
+
+    def _pause(self) -> float:
+        if not self._failures:
+            return LOOK_SECONDS
+        most = min(FIRST_SECONDS * 2.0 ** min(self._failures - 1, 30), MOST_SECONDS)
+        return most * random.uniform(0.75, 1.0)  # so that many servers do not come at once
+
+    def _deliver(self) -> None:
+        """Post what is new, batch after batch."""
+        while self._workspace.book.version > self._through and not self._stopping.is_set():
+            page = decisions_after(self._workspace, self._answers, self._through, most=BATCH)
+            if page.decisions:
+                self._post(page)
+                self._on_success(page)
+            elif page.through == self._through:
+                return
+            self._through = page.through
+            if page.decisions or self._through - self._kept > KEEP_AFTER:
+                self._keep()
+
+    def _keep(self) -> None:
+        keep_posted(self._workspace, self._through)
+        self._kept = self._through
+
+    def _post(self, page: Page) -> None:
+        content = {"decisions": [decision.record() for decision in page.decisions], "next": page.through}
+        post(self._url, self._secret, json.dumps(content, allow_nan=False).encode())
+
+    def _on_success(self, page: Page) -> None:
+        if self._failures:
+            said = f"The webhook takes decisions again; {counted(len(page.decisions), 'decision')} posted so far."
+            LOG.warning("%s", said)
+            self._said(said, False)
+        self._failures = 0
+
+    def _on_failure(self, reason: str) -> None:
+        self._failures += 1
+        where = urlsplit(self._url).netloc
+        wait = min(FIRST_SECONDS * 2.0 ** min(self._failures - 1, 30), MOST_SECONDS)
+        said = (
+            f"The webhook at {where} did not take decisions: {reason}. They are kept, and posted again in {wait:.0f} s "
+            "or less; labels go on as usual."
+        )
+        LOG.warning("%s", said)
+        if self._failures == 1:
+            self._said(said, True)
