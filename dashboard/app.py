@@ -78,6 +78,7 @@ def open_tab(server: Server) -> Page:
                 **now,
                 **({} if state.grid is not None and state.grid.n == server.workspace.n_images else {"images": None}),
                 "jobs": server.changes.jobs,
+                "inboxes": list(server.inboxes.states),
             }
         )
         actions.meet_analyst()

@@ -31,6 +31,7 @@ class Topic(StrEnum):
     CLASSES = "classes"  # the class list is another
     IMAGES = "images"  # more of them, or what came with them
     JOBS = "jobs"  # with the jobs that are open and the newest others
+    INBOXES = "inboxes"  # with the watched folders
     CLUSTERS = "clusters"
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day

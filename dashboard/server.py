@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.devices import pick_device
+from core.jobs.inboxes import InboxWatcher
 from core.jobs.runner import JobRunner
 from core.map.raster import warm
 from core.study.run import BrokenRun, Experiment, experiment_folders, read_study
@@ -81,6 +82,7 @@ class Server:
     exposures: ExposureKeeper
     changes: Changes
     jobs: JobRunner
+    inboxes: InboxWatcher
     handover: Handover | None  # None where nothing can be written
     openings: Openings
     webhook: Webhook | None  # None where no receiver is named, or nothing can be written
@@ -119,6 +121,7 @@ def start(settings: Settings) -> Server:
         exposures=ExposureKeeper(workspace, hub.publish),
         changes=changes,
         jobs=jobs,
+        inboxes=InboxWatcher(workspace, jobs, lambda states: hub.publish(Topic.INBOXES, list(states))),
         handover=Handover(workspace.folder, jobs) if workspace.writable else None,
         openings=openings,
         webhook=_webhook(settings, openings.review, hub),
@@ -175,6 +178,7 @@ def stop(server: Server) -> None:
         server.webhook.stop()
     if server.handover is not None:
         server.handover.close()
+    server.inboxes.stop()
     server.jobs.stop()
     server.pool.shutdown(wait=True)
     for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool):

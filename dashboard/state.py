@@ -12,6 +12,7 @@ from core.evidence.decisions import NOT_SCORED, REVIEW
 from core.evidence.queues import Queue
 from core.filters.conditions import Conditions
 from core.images.decode import PrivacyView
+from core.jobs.inboxes import InboxState
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
@@ -87,6 +88,7 @@ class SessionState(param.Parameterized):
     clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
     images: int = param.Integer(default=0, doc="Increases when images were added, or something came with them.")
     layout: tuple[str, int] = param.Parameter(default=("", 0), doc="Encoder and version of the map that is shown.")
+    inboxes: list[InboxState] = param.List(default=[], item_type=InboxState, doc="Watched folders.")
     jobs: list[JobRecord] = param.List(default=[], item_type=JobRecord, doc="Jobs that are open and the newest others.")
     finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
     embedding: str = param.String(doc="Progress of embedding and map, in words; '' while nothing is running.")

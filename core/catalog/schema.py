@@ -35,6 +35,7 @@ SETTING_TYPES: dict[str, type | tuple[type, ...]] = {
     "salt": str,
     "guideline": str,
     "encoder": (str, type(None)),
+    "inboxes": list,
     IMAGES_VERSION: str,
 }
 

@@ -14,6 +14,8 @@ from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.overlay import SIDE, colours_part, places_part, shows_little
 from core.images.visits import ImageFiles, content_id, read_original
 
+GONE = "it is gone"
+CHANGED = "it changed while it was read; the next ingest reads it again"
 MAX_BYTES = 512 * 1024 * 1024  # larger than any picture of 250 megapixels that fits into memory
 
 
@@ -48,9 +50,14 @@ def read_file(path: str) -> FileRead:
     before = visited(path)
     try:
         content, found = read_sound(path)
+        # Else half of one picture and half of another could be taken for a third; or the path holds another file already.
+        if (after := visited(path)) != FileRead(path, len(content), found.st_mtime_ns):
+            return replace(before, reason=CHANGED) if after.mtime_ns else replace(after, reason=GONE)
         return _read(path, content, found)
     except InputError as error:
         return replace(before, reason=str(error))
+    except FileNotFoundError:
+        return FileRead(path, reason=GONE)  # without its state: it may come back as it was
     except (OSError, ValueError, MemoryError) as error:
         return replace(before, reason=unreadable(error))
 
@@ -69,7 +76,7 @@ def read_square(path: str, side: int) -> Uint8Array | str:
 def unreadable(error: Exception) -> str:
     """Return why the system cannot read a file."""
     if isinstance(error, FileNotFoundError):
-        return "it is gone"
+        return GONE
     if isinstance(error, PermissionError):
         return "you may not read it"
     if isinstance(error, MemoryError):

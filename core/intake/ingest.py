@@ -440,7 +440,7 @@ def list_folder(source: Path, *, workspace: Path | None = None) -> list[Found]:
             folders[:] = [name for name in folders if name not in OWN_FOLDERS]
             names = [name for name in names if not name.startswith(OWN_FILES)]
         links = [name for name in folders if (inside / name).is_symlink()]
-        found += [_inspect(inside / name, root) for name in (*names, *links)]
+        found += [inspect(inside / name, root) for name in (*names, *links)]
     return sorted(_unique(f for f in found if f is not None), key=lambda f: f.path)
 
 
@@ -458,7 +458,8 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _inspect(path: Path, root: Path) -> Found | None:
+def inspect(path: Path, root: Path) -> Found | None:
+    """Return a file below a folder, with a reason if it must not be opened; None for a link to a folder inside."""
     name = _printable(path)
     if name != str(path):
         return Found(name, "its name is not valid UTF-8; rename it")
@@ -554,7 +555,7 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
             return Found(_printable(path), "it is behind a link that leaves the manifest's folder")
     except (OSError, RuntimeError) as error:
         return Found(_printable(path), f"its path cannot be followed ({getattr(error, 'strerror', None) or 'a loop of links'})")
-    inspected = _inspect(path, root)
+    inspected = inspect(path, root)
     return Found(_printable(path), inspected.reason if inspected else "it is not a regular file", gold)
 
 

@@ -5,7 +5,7 @@ What they work with is imported when they begin: the page and the command line r
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,20 @@ class IngestArguments(Arguments):
 
 class UploadsArguments(Arguments):
     """All posted pictures that wait."""
+
+
+class InboxArguments(Arguments):
+    """Files of an inbox that have arrived whole."""
+
+    folder: str = Field(min_length=1)  # absolute
+    names: list[str]  # relative to it
+
+
+class InboxesArguments(Arguments):
+    """A folder that is watched from now on, or no longer."""
+
+    folder: str = Field(min_length=1)  # absolute
+    watched: bool
 
 
 class EmbedArguments(Arguments):
@@ -152,6 +166,30 @@ def _uploads(work: Work[UploadsArguments]) -> Outcome:
         on_commit=_growing(work),
     )
     return Outcome("No posted picture waits.") if result is None else _added(work, result)
+
+
+def _inbox(work: Work[InboxArguments]) -> Outcome:
+    from core.intake.inboxes import ingest_arrived, refusals
+
+    result = ingest_arrived(
+        work.workspace,
+        Path(work.arguments.folder),
+        work.arguments.names,
+        workers=work.n_processes,
+        nice=work.nice,
+        on_progress=work.telling("Reading pictures"),
+        on_commit=_growing(work),
+    )
+    if result is None:
+        return Outcome("The files have gone from the inbox before they were read; nothing was ingested.")
+    added = _added(work, result)
+    return replace(added, sentence=added.sentence + refusals(result.rejected))
+
+
+def _inboxes(work: Work[InboxesArguments]) -> Outcome:
+    from core.intake.inboxes import set_inbox
+
+    return Outcome(*set_inbox(work.workspace, Path(work.arguments.folder), watched=work.arguments.watched))
 
 
 def _embed(work: Work[EmbedArguments]) -> Outcome:
@@ -269,6 +307,8 @@ KINDS: dict[str, Kind] = {
         Kind("ingest", "Add images", Lane.IMAGES, IngestArguments, _ingest, unless=(JobState.QUEUED,)),
         # Pictures that are posted while one is at work may be too late for it: they get a job of their own.
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
+        Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
+        Kind("inboxes", "Set the inboxes", Lane.LABELS, InboxesArguments, _inboxes),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),

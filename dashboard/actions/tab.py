@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 AS_TOLD = (
     Topic.FITTING,
     Topic.JOBS,
+    Topic.INBOXES,
     Topic.LEARNING,
     Topic.RANDOM,
     Topic.TRAINING,

@@ -17,6 +17,10 @@ app = typer.Typer(
 )
 labels_app = typer.Typer(help="Import or export labels.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
+inbox_app = typer.Typer(
+    help="Folders whose images are added by themselves while the workspace is served.", no_args_is_help=True
+)
+app.add_typer(inbox_app, name="inbox")
 token_app = typer.Typer(help="Tokens of programs that use a served workspace.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 

@@ -6,11 +6,13 @@ import panel as pn
 import param
 
 from core.catalog.jobs import JobRecord, JobState
+from core.jobs.inboxes import InboxState
 from core.jobs.kinds import KINDS
+from core.store.files import shown
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.times import minute
-from dashboard.views.components.jobs_drawer import JobItem, JobsDrawer, Press
+from dashboard.views.components.jobs_drawer import InboxItem, JobItem, JobsDrawer, Press
 
 MINUTE, HOUR = 60, 3_600
 
@@ -51,6 +53,11 @@ def item(job: JobRecord, zone: str) -> JobItem:
     )
 
 
+def inbox_item(inbox: InboxState) -> InboxItem:
+    """Return a watched folder as the drawer shows it."""
+    return InboxItem(folder=shown(inbox.folder), said=inbox.sentence, needs_help=bool(inbox.problem) or not inbox.is_here)
+
+
 class JobsPane(pn.viewable.Viewer):
     """The button and its drawer."""
 
@@ -61,10 +68,15 @@ class JobsPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._drawer = JobsDrawer(on_press=self._on_press, align="center", margin=(0, 4))
         self.state.param.watch(self._draw, ["jobs", "zone"])
+        self.state.param.watch(self._draw_inboxes, "inboxes")
         self._draw()
+        self._draw_inboxes()
 
     def _draw(self, *_: Any) -> None:
         self._drawer.jobs = [item(job, self.state.zone) for job in self.state.jobs]
+
+    def _draw_inboxes(self, *_: Any) -> None:
+        self._drawer.inboxes = [inbox_item(inbox) for inbox in self.state.inboxes]
 
     def _on_press(self, press: Press) -> None:
         verb = self.actions.cancel_job if press.verb == "cancel" else self.actions.retry_job

@@ -3,11 +3,12 @@ const STATES = { queued: "waits", running: "at work", done: "done", failed: "fai
 
 export function render({ model, el }) {
   const button = make("button", "opener"), dialog = make("dialog"), head = make("header"), close = make("button", "", "Close");
-  const list = make("ol"), nothing = make("p", "", "Nothing has been done yet. What takes long is listed here: adding images, embedding, layout.");
+  const watched = make("section"), folders = make("ul"), list = make("ol"), nothing = make("p", "", "Nothing has been done yet. What takes long is listed here: adding images, embedding, layout.");
   button.setAttribute("aria-haspopup", "dialog");
   dialog.setAttribute("aria-label", "Jobs");
   head.append(make("h2", "", "Jobs"), close);
-  dialog.append(head, nothing, list);
+  watched.append(make("h3", "", "Inboxes"), folders);
+  dialog.append(head, watched, nothing, list);
   el.append(button, dialog);
   const known = new Map();  // number -> the parts of a card, which stay: a button that is being pressed does not move
   const card = number => {
@@ -54,10 +55,20 @@ export function render({ model, el }) {
     shown.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
     while (list.children.length > shown.length) list.lastChild.remove();
   };
+  const drawInboxes = () => {
+    watched.hidden = !model.inboxes.length;
+    folders.replaceChildren(...model.inboxes.map(inbox => {
+      const item = make("li", inbox.needs_help ? "failed" : "");
+      item.append(make("b", "state", inbox.folder), make("div", "message", inbox.said));
+      return item;
+    }));
+  };
   button.onclick = () => { if (!dialog.open) { dialog.showModal(); draw(); } };
   close.onclick = () => dialog.close();
   dialog.onclick = event => { if (event.target === dialog) dialog.close(); };  // beside it
   dialog.onkeydown = event => event.stopPropagation();
   model.on("jobs", draw);
+  model.on("inboxes", drawInboxes);
   draw();
+  drawInboxes();
 }

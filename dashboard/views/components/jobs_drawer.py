@@ -1,4 +1,4 @@
-"""The jobs of the server, as a button in the header and a drawer: how far each is, what came of it, cancel and retry."""
+"""The server's jobs and inboxes, as a button in the header and a drawer: how far each is, what came of it, cancel and retry."""
 
 from collections.abc import Callable
 from typing import ClassVar, Literal, TypedDict
@@ -27,6 +27,14 @@ class JobItem(TypedDict):
     can: Literal["cancel", "retry", ""]
 
 
+class InboxItem(TypedDict):
+    """One watched folder, as the drawer shows it."""
+
+    folder: str
+    said: str
+    needs_help: bool
+
+
 class Press(Message):
     """A press of a job's button."""
 
@@ -38,6 +46,7 @@ class JobsDrawer(pn.custom.JSComponent):
     """A button that says how much is being done and opens the drawer. Text is set as text, never as markup."""
 
     jobs: list[JobItem] = param.List(default=[], item_type=dict, doc="Newest first.")
+    inboxes: list[InboxItem] = param.List(default=[], item_type=dict, doc="Watched folders.")
     on_press: Callable[[Press], None] = param.Parameter(doc="Called with a press of a job's button.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_press": None}  # stays in Python
