@@ -15,12 +15,13 @@ unexport PYTHONDONTWRITEBYTECODE
 setup: $(STAMP)
 
 # uv comes first, in the lock's version, and installs the rest: 6 GB that pip unpacks one file after the other. It
-# compiles them on all cores, once: the first commands and tests would each wait for it.
+# compiles them on all cores, once: the first commands and tests would each wait for it. So would the first map for numba.
 $(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Lassoscope needs Python 3.11 or newer, this is %d.%d; run make PYTHON=python3.12" % v[:2])'
 	PYTHON=$(PYTHON) tools/environment.sh $(VENV)
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(LOCK) --build-constraints $(LOCK) \
 	  --editable '.[dev]'
+	$(BIN)/python -m core.map.kernels
 	touch $@
 
 run: setup

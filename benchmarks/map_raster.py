@@ -19,6 +19,7 @@ import pandas as pd
 
 from core.map.grid import GridIndex, combine
 from core.map.raster import Colouring, ColouringKind, Raster, warm
+from core.map.sums import datashader_ready
 from core.palette import UNLABELLED_COLOUR
 
 WIDTH, HEIGHT, N_CLASSES, ROUNDS = 900, 700, 24, 7
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 5_000_000])
     start = perf_counter()
     warm()
+    datashader_ready().result()
     print(f"warm-up of the kernels in this process: {perf_counter() - start:.1f} s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

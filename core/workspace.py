@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, lru_cache, partial
@@ -208,7 +208,8 @@ class Workspace(SeesGenerations):
     def reload_classes(self) -> None:
         """Read the class list and the declared policies from disk again."""
         with self.lock:
-            self.classes = add_lost_classes(self.book, self.catalog.labels.classes())
+            self.renames = self.catalog.labels.renames()
+            self.classes = add_lost_classes(self.book, self.catalog.labels.classes(), self.renames)
             self.policies = self.catalog.labels.policies()
             self.generations.change(lambda known: replace(known, read={}))
             self.gold_counts = cache(self.catalog.images.gold_counts)
@@ -279,6 +280,10 @@ class Workspace(SeesGenerations):
     def flagged_names(self) -> list[str]:
         """Return the names of the flagged classes."""
         return [c.name for c in self.classes if c.flagged]
+
+    def named_today(self, names: Iterable[str]) -> list[str]:
+        """Return classes by their names of today: each could be renamed or merged since."""
+        return list(dict.fromkeys(self.renames.get(name, name) for name in names))
 
     def image_id(self, row: int) -> str:
         """Return the id of a row."""
@@ -371,8 +376,8 @@ class Workspace(SeesGenerations):
 
         def codes(n_images: int) -> IntArray:
             found = np.full(n_images, UNLABELLED, np.int16)
-            for name, rows in self.catalog.images.gold_rows(column, self.class_names).items():
-                found[rows[rows < n_images]] = self.class_names.index(name)
+            for name, rows in self.catalog.images.gold_rows(column, [*self.class_names, *self.renames]).items():
+                found[rows[rows < n_images]] = self.class_names.index(self.renames.get(name, name))
             return found
 
         return self._read(f"gold {column}", codes)

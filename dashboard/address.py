@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from core.filters.conditions import MOST, Conditions, Reads, conditions_of, text_of
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
-from core.map.raster import View
+from core.map.grid import View
 from dashboard.choices import ColourBy, Order, PageName, Tab, What, When
 from dashboard.messages import Message
 

@@ -38,6 +38,7 @@ def open_tab(server: Server) -> Page:
     """Build the page of one tab and keep it up to date until it closes."""
     document = pn.state.curdoc
     server.workspace.generations.catch_up()
+    classes = list(server.workspace.classes)  # that the page is built from
     analyst = pn.state.user if server.settings.password else (server.settings.analyst or this_user())
     state = SessionState(
         workspace=server.workspace,
@@ -45,6 +46,7 @@ def open_tab(server: Server) -> Page:
         grid=server.shared.grid(),
         analyst=analyst or "analyst",
         device=server.device,
+        jobs=server.changes.jobs,
         signed_in=bool(server.settings.password),
     )
     actions = Actions(state, server, document)
@@ -76,6 +78,7 @@ def open_tab(server: Server) -> Page:
         actions.follow(
             {
                 **now,
+                **({} if server.workspace.classes == classes else {"classes": None}),
                 **({} if state.grid is not None and state.grid.n == server.workspace.n_images else {"images": None}),
                 "jobs": server.changes.jobs,
                 "inboxes": list(server.inboxes.states),
@@ -117,15 +120,18 @@ def listen(server: Server) -> Any:
     return panel_server
 
 
-def serve(settings: Settings, starting: Starting) -> None:
+def serve(settings: Settings, starting: Starting, *, begins: tuple[str, dict[str, object]] | None = None) -> None:
     """Serve until Ctrl-C or a termination signal.
 
     Args:
         starting: what listens on the port until the server can.
+        begins: kind and arguments of a job that the workspace begins with.
     """
     pn.extension(reconnect=False)  # `Connection` finds the way back
     server = start(settings)
     try:
+        if begins is not None and server.workspace.writable:
+            server.jobs.add(*begins, settings.analyst or this_user())
         starting.close()
         panel_server = listen(server)
         LOG.warning("serving %s at %s (Ctrl-C stops)", settings.workspace, settings.url())

@@ -103,7 +103,7 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | N
     The character of the key comes first, then its position on the keyboard: the digits of a French keyboard and the letters of
     a Cyrillic one are where a US keyboard has them.
     """
-    names = {c.key.lower(): c.name for c in classes}
+    names = {c.key.lower(): c.name for c in classes if not c.retired}
     said = press.key.lower()
     for key in (said, _by_place(press)):
         if key in names:
@@ -116,13 +116,16 @@ def meant(press: Press, classes: list[ImageClass]) -> tuple[Verb | None, str | N
 def key_rows(classes: Sequence[ImageClass]) -> list[KeyRow]:
     """Return the table of keys as it is shown: the keys of the classes, then the others."""
     where = "the selection, a queue's picture, the pinned or the enlarged picture"
-    rows = [KeyRow(key=c.key.upper(), does=f"label as {c.name}", where=where) for c in classes]
+    rows = [KeyRow(key=c.key.upper(), does=f"label as {c.name}", where=where) for c in classes if not c.retired]
     return rows + [KeyRow(key=entry.shown, does=entry.does, where=entry.where) for entry in KEYS.values()]
 
 
 def verbs_by_key(classes: Sequence[ImageClass]) -> dict[str, str]:
     """Return the verb of each key, so that the browser knows which presses a queue goes on after."""
-    return {**{key: str(verb) for key, verb in BY_KEY.items()}, **{c.key.lower(): str(Verb.LABEL) for c in classes}}
+    return {
+        **{key: str(verb) for key, verb in BY_KEY.items()},
+        **{c.key.lower(): str(Verb.LABEL) for c in classes if not c.retired},
+    }
 
 
 def _by_place(press: Press) -> str:

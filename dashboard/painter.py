@@ -8,8 +8,8 @@ from typing import TypedDict
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.map.grid import GridIndex
-from core.map.raster import Colouring, Dots, Picture, Raster, View
+from core.map.grid import GridIndex, View
+from core.map.raster import Colouring, Dots, Picture, Raster
 from dashboard.shared import Once, Same
 
 DOTS_UP_TO = 5_000  # points in view; a canvas paints that many real dots in 35 ms

@@ -1,6 +1,7 @@
 """The state of one browser tab: what it shows and what is chosen. Shared data is in the `Workspace`; nothing is global."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from core.jobs.inboxes import InboxState
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
-from core.map.grid import GridIndex, LassoMode
+from core.map.grid import GridIndex, LassoMode, View
 from core.map.outlines import Outline
-from core.map.raster import Colouring, View
+from core.map.raster import Colouring
 from core.maths.halves import Half
 from core.missing import missing_for_map
 from core.overview import describe
@@ -37,6 +38,15 @@ from dashboard.times import UTC
 
 NO_ROWS = np.array([], np.int64)
 PROGRESS_OF = {"clusters": "finding", "embed": "embedding", "project": "embedding"}  # by kind of job
+BEGINNINGS = ("begin", "demo")  # kinds of jobs that make the first map
+
+
+class Begin(StrEnum):
+    """How far a new workspace is."""
+
+    NOT = "not"  # it has a map, or work on one is for the desk
+    ASKS = "asks"  # there are no images
+    WORKS = "works"  # on the first map
 
 
 def layout_of(workspace: Workspace) -> tuple[str, int]:
@@ -90,6 +100,7 @@ class SessionState(param.Parameterized):
     layout: tuple[str, int] = param.Parameter(default=("", 0), doc="Encoder and version of the map that is shown.")
     inboxes: list[InboxState] = param.List(default=[], item_type=InboxState, doc="Watched folders.")
     jobs: list[JobRecord] = param.List(default=[], item_type=JobRecord, doc="Jobs that are open and the newest others.")
+    begin: Begin = param.Selector(default=Begin.NOT, objects=list(Begin), doc="How far a new workspace is.")
     finding: str = param.String(doc="Progress of finding clusters, in words; '' while it is not running.")
     embedding: str = param.String(doc="Progress of embedding and map, in words; '' while nothing is running.")
     picked: list[int] = param.List(default=[], item_type=int, doc="Rows picked inside the gallery.")
@@ -161,6 +172,7 @@ class SessionState(param.Parameterized):
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)
         self._find_place()
+        self._follow_jobs()
 
     @property
     def ids(self) -> np.ndarray:
@@ -384,6 +396,16 @@ class SessionState(param.Parameterized):
                 found[name] = progress_words(job) or "Waiting for another job to end…"
         studying = any(job.kind == "experiment" and job.state == JobState.RUNNING for job in self.jobs)
         self.param.update(studying=studying, **found)
+        self._find_begin()
+
+    @param.depends("images", "layout", watch=True)
+    def _find_begin(self) -> None:
+        """Find out whether the page has to ask for images, or to show how the first map is made."""
+        space, begins = self.workspace, any(job.is_open and job.kind in BEGINNINGS for job in self.jobs)
+        if space.has_map or not space.writable or not (begins or space.n_images == 0):
+            self.begin = Begin.NOT
+        else:
+            self.begin = Begin.WORKS if begins else Begin.ASKS
 
     def follow_images(self, grid: GridIndex) -> None:
         """Show the images that were added; selection, lasso and queues stay. None of them passes a filter until it is read."""

@@ -68,6 +68,7 @@ SMALL = {
     "growing": ["{worked_on}", "--images", "40", "--seconds", "12"],
     "newcomer": ["{generated}"],
     "map_raster": ["--sizes", "2000"],
+    "kernels": [],
     "placement": ["{generated}", "--map-seeds", "1", "--speed", "21000"],
     "open_labels": ["--images", "2000", "--actions", "400"],
     "suggestions": ["time", "{generated}"],

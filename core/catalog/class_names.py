@@ -40,8 +40,9 @@ def check_class_list(classes: Sequence[ImageClass]) -> None:
         InputError: naming the first invalid name or key.
     """
     names = [c.name for c in classes]
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        raise InputError(f"Classes need 2 to {MOST_CLASSES} names, got {len(classes)}; separate them by commas.")
+    n_in_use = sum(not c.retired for c in classes)
+    if not 2 <= n_in_use <= MOST_CLASSES:
+        raise InputError(f"Classes need 2 to {MOST_CLASSES} names, got {n_in_use}; separate them by commas.")
     for name in names:
         check_name(name)
     seen: dict[str, str] = {}
@@ -51,7 +52,7 @@ def check_class_list(classes: Sequence[ImageClass]) -> None:
                 f"Classes need different names, got '{other}' and '{name}', which differ only in case or spaces, if at all; "
                 "rename one of them."
             )
-    keys = [c.key for c in classes]
+    keys = [c.key for c in classes if not c.retired]
     if len(set(keys)) < len(keys) or not all(len(key) == 1 and key.isprintable() and not key.isspace() for key in keys):
         raise InputError(f"Each class needs its own key, one character, got {', '.join(map(repr, keys))}; change the keys.")
 

@@ -80,12 +80,15 @@ class BookState:
     n_actions: int
 
 
-def add_lost_classes(book: "LabelBook", classes: Sequence[ImageClass]) -> list[ImageClass]:
+def add_lost_classes(
+    book: "LabelBook", classes: Sequence[ImageClass], renames: Mapping[str, str] | None = None
+) -> list[ImageClass]:
     """Add the classes that images carry and the list does not have: it is damaged. They are not flagged, and get free keys.
 
-    The book takes the list that is returned.
+    The book takes the list that is returned, and the names that classes had before.
     """
     names = [c.name for c in classes]
+    book.set_class_names(names, renames)
     unknown = [name for name in book.known_names() if name not in names]
     book.set_class_names([*names, *unknown])
     carried = book.labels.by_class[len(names) :]
@@ -112,6 +115,7 @@ class LabelBook:
         self._pairs = {name: GrowingArray(np.zeros(0, np.int32)) for name in PAIR_COLUMNS}
         self._images = {name: np.full(n_images, fill, dtype) for name, (dtype, fill) in IMAGE_COLUMNS.items()}
         self._version, self._n_actions = 0, 0
+        self._renames: dict[str, str] = {}
         self._labelled_on: Counter[tuple[int, int]] = Counter()
         self._labels: Labels | None = None
         self._evidence: tuple[BoolArray, BoolArray] | None = None
@@ -236,13 +240,19 @@ class LabelBook:
             self._labels = self._evidence = self._unsure = None
 
     def known_names(self) -> list[str]:
-        """Return every class name that an action gave, in the order they came up."""
-        return list(self._texts["class_name"].texts)
+        """Return every class name that an action gave, by its name of today, in the order they came up."""
+        return list(dict.fromkeys(self._renames.get(name, name) for name in self._texts["class_name"].texts))
 
-    def set_class_names(self, class_names: Sequence[str]) -> None:
-        """Take another class list: codes are positions in it. A class that is not in it labels nothing."""
-        if list(class_names) != self._class_names:
+    def set_class_names(self, class_names: Sequence[str], renames: Mapping[str, str] | None = None) -> None:
+        """Take another class list: codes are positions in it. A class that is not in it labels nothing.
+
+        Args:
+            renames: names that classes had before -> their names in the list; None leaves them as they are.
+        """
+        wanted = self._renames if renames is None else dict(renames)
+        if list(class_names) != self._class_names or wanted != self._renames:
             with self._lock:
+                self._renames = wanted
                 self._take_class_names(class_names)
                 labelled = np.flatnonzero(self._images["head"] != NONE)
                 self._images["codes"][:] = UNLABELLED
@@ -259,7 +269,9 @@ class LabelBook:
         names = self._texts["class_name"].texts
         if len(names) >= len(self._codes):
             by_name = {name: code for code, name in enumerate(self._class_names)}
-            self._codes = np.array([*(by_name.get(name, UNLABELLED) for name in names), UNLABELLED], np.int16)  # last: NONE
+            self._codes = np.array(
+                [*(by_name.get(self._renames.get(name, name), UNLABELLED) for name in names), UNLABELLED], np.int16
+            )  # last: NONE
 
     # -- keeping --
 
@@ -418,9 +430,10 @@ class LabelBook:
         return self._texts["source"].texts[self._noted.values["source"][seq]]
 
     def class_of(self, seq: int) -> str | None:
-        """Return the class that an action gave, None where it gave none."""
+        """Return the class that an action gave, by its name of today; None where it gave none."""
         code = int(self._noted.values["class_name"][seq])
-        return None if code == NONE else self._texts["class_name"].texts[code]
+        name = None if code == NONE else self._texts["class_name"].texts[code]
+        return name if name is None else self._renames.get(name, name)
 
     def together(self, seq: int) -> list[int]:
         """Return the label actions that are undone and redone with this one: of one bulk label, or of one grid."""

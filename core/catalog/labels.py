@@ -1,7 +1,7 @@
 """Classes, policies and label actions. Actions are append-only: undo is an action too."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,8 +13,8 @@ from core.catalog.action_columns import ActionColumns
 from core.catalog.criterion import Criterion, Tie
 from core.catalog.database import Database
 from core.catalog.records import Action, ActionDraft, ActionKind, ImageClass, Policy, Source
-from core.catalog.rows import in_parts, insert, integers, now, plain, read_json
-from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES, POLICIES
+from core.catalog.rows import in_parts, insert, integers, now, plain, read_json, replace
+from core.catalog.schema import ACTION_IMAGES, ACTIONS, CLASSES, GONE_CLASSES, POLICIES, SETTINGS
 from core.store.troubles import sound
 
 
@@ -30,6 +30,7 @@ class ActionFilter:
 
 
 T = TypeVar("T", bound=Tie)
+RENAMES = "class_renames"  # the setting that holds them
 ACTION_COLUMNS = ("seq", "id", "kind", "class_name", "analyst", "at", "source", "criterion", "guideline", "target")
 
 
@@ -43,12 +44,34 @@ class Labels:
         """Return the classes in their order; a label code is a position in this list."""
         return self._classes(CLASSES)
 
-    def set_classes(self, classes: Sequence[ImageClass], *, gone: Sequence[ImageClass] | None = None) -> None:
-        """Replace the class list, and if given the list of classes that have left it, all or none."""
+    def set_classes(
+        self,
+        classes: Sequence[ImageClass],
+        *,
+        gone: Sequence[ImageClass] | None = None,
+        policies: Sequence[Policy] | None = None,
+        renames: Mapping[str, str] | None = None,
+    ) -> None:
+        """Replace the class list, and what else is given, all or none.
+
+        Args:
+            gone: the classes that have left it.
+            renames: names that classes had before -> the names of the classes that have their labels.
+        """
         with self._database.writing() as connection:
             replace_classes(connection, classes)
             if gone is not None:
                 replace_classes(connection, gone, GONE_CLASSES)
+            if policies is not None:
+                _replace_policies(connection, policies)
+            if renames is not None:
+                replace(connection, SETTINGS, [{"key": RENAMES, "value": dict(renames)}])
+
+    def renames(self) -> dict[str, str]:
+        """Return names that classes had before -> the names of the classes that have their labels."""
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.key == RENAMES)).scalar()
+        return {str(old): str(new) for old, new in found.items()} if isinstance(found, dict) else {}
 
     def gone_classes(self) -> list[ImageClass]:
         """Return the classes that have left the list, the newest last."""
@@ -68,10 +91,7 @@ class Labels:
     def set_policies(self, policies: Sequence[Policy]) -> None:
         """Replace the declared policies."""
         with self._database.writing() as connection:
-            connection.execute(sa.delete(POLICIES))
-            insert(
-                connection, POLICIES, [{"position": i, **vars(p), "classes": list(p.classes)} for i, p in enumerate(policies)]
-            )
+            _replace_policies(connection, policies)
 
     def append(self, drafts: Sequence[ActionDraft]) -> list[Action]:
         """Append actions and their images, all or none; when this returns, they are on disk."""
@@ -221,6 +241,11 @@ def _criterion(stored: object, model: type[T]) -> T:
     except ValidationError as error:
         wrong = {mistake["loc"][0] for mistake in error.errors()}
         return model.model_validate({key: value for key, value in record.items() if key not in wrong})
+
+
+def _replace_policies(connection: sa.Connection, policies: Sequence[Policy]) -> None:
+    connection.execute(sa.delete(POLICIES))
+    insert(connection, POLICIES, [{"position": i, **vars(p), "classes": list(p.classes)} for i, p in enumerate(policies)])
 
 
 def replace_classes(connection: sa.Connection, classes: Sequence[ImageClass], table: sa.Table = CLASSES) -> None:

@@ -57,8 +57,13 @@ class ImageClass:
 
     name: str
     colour: str  # "#rrggbb"
-    key: str  # one character
+    key: str  # one character; "" for a retired class, which keeps its labels and takes no more
     flagged: bool  # images of this class are what the operating point has to find
+
+    @property
+    def retired(self) -> bool:
+        """Tell whether it takes no new labels."""
+        return not self.key
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ def beside(workspace: Workspace, opened: Opening) -> list[Beside]:
     """
     newest: dict[str, Opening] = {}
     for other in openings(workspace):
-        same = (other.check_set, other.policy, other.flagged_names) == (opened.check_set, opened.policy, opened.flagged_names)
+        flagged_names = (set(workspace.named_today(each.flagged_names)) for each in (other, opened))
+        same = (other.check_set, other.policy) == (opened.check_set, opened.policy) and next(flagged_names) == next(
+            flagged_names
+        )
         if same and other.scorer != opened.scorer:
             newest.setdefault(other.scorer, other)
     found = []

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betainc, betaln
-from scipy.stats import beta
 
 from core.arrays import FloatArray
 
@@ -21,11 +20,15 @@ PLANNING_LEVEL = 0.1  # one-sided error of each end of the range around "label a
 
 def lower_limit(x: int, n: int, alpha: float) -> float:
     """Return the one-sided (1 - alpha) Clopper-Pearson lower limit of a share, from x of n."""
+    from scipy.stats import beta  # a second to import, of every start
+
     return 0.0 if x <= 0 else float(beta.ppf(alpha, x, n - x + 1))
 
 
 def upper_limit(x: int, n: int, alpha: float) -> float:
     """Return the one-sided (1 - alpha) Clopper-Pearson upper limit of a share, from x of n; 1 if n = 0."""
+    from scipy.stats import beta
+
     return 1.0 if x >= n else float(beta.ppf(1 - alpha, x + 1, n - x))
 
 

@@ -45,7 +45,9 @@ def class_labels(workspace: Workspace, opened: Opening) -> ClassLabels:
     kept = (codes != UNLABELLED) & (flagged == opened.flagged)
     names = tuple(workspace.class_names[code] for code in codes[kept])
     predicted = _predicted(workspace, opened, kept)
-    return ClassLabels(names, predicted, opened.scores[kept], frozenset(opened.flagged_names), int((~kept).sum()))
+    return ClassLabels(
+        names, predicted, opened.scores[kept], frozenset(workspace.named_today(opened.flagged_names)), int((~kept).sum())
+    )
 
 
 def _predicted(workspace: Workspace, opened: Opening, kept: BoolArray) -> tuple[str, ...]:
@@ -53,7 +55,9 @@ def _predicted(workspace: Workspace, opened: Opening, kept: BoolArray) -> tuple[
         return ("",) * int(kept.sum())
     probe = probe_from_bytes(workspace.catalog.models.probe_weights(opened.probe))
     then = workspace.catalog.models.probe_record(opened.probe).get("classes")
-    names = then or [workspace.class_names[code] for code in probe.class_codes]
+    names = [workspace.renames.get(name, name) for name in then or []] or [
+        workspace.class_names[code] for code in probe.class_codes
+    ]
     x = workspace.embedded(opened.encoder).need_matrix().take(opened.rows[kept])
     return tuple(names[place] for place in (x @ probe.weights + probe.bias).argmax(axis=1))
 

@@ -187,7 +187,11 @@ def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: F
 
 def flagged_then(workspace: Workspace, opened: Opening) -> list[int]:
     """Return the current codes of the classes that an opening's policy was about."""
-    return [code for code, name in enumerate(workspace.class_names) if name in opened.flagged_names]
+    return [
+        workspace.class_names.index(name)
+        for name in workspace.named_today(opened.flagged_names)
+        if name in workspace.class_names
+    ]
 
 
 def read_since(workspace: Workspace, opened: Opening) -> int:

@@ -82,7 +82,9 @@ def second_class(workspace: Workspace, row: int) -> str | None:
 
 
 def _second_classes(workspace: Workspace) -> dict[int, str]:
-    return {reading["row"]: reading["class_name"] for reading in workspace.catalog.evidence.second_readings()}
+    names = workspace.renames
+    found = {reading["row"]: reading["class_name"] for reading in workspace.catalog.evidence.second_readings()}
+    return {row: names.get(name, name) for row, name in found.items()}
 
 
 def _differs(workspace: Workspace, row: int, second: str) -> bool:
@@ -96,6 +98,6 @@ def second_outcome(workspace: Workspace, rows: IntArray) -> tuple[int, int]:
     disagreed = 0
     for row, second in again.items():
         pair = label_action(workspace, row).criterion.adjudicates
-        first = pair[0] if pair else workspace.class_names[int(workspace.labels.codes[row])]
+        first = workspace.renames.get(pair[0], pair[0]) if pair else workspace.class_names[int(workspace.labels.codes[row])]
         disagreed += first != second
     return len(again), disagreed

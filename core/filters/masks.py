@@ -116,12 +116,13 @@ def _mask(workspace: Workspace, condition: Condition, keep: Keep) -> BoolArray:
     n = workspace.n_images
     match condition:
         case ClassIs(names=names):
-            found = _is_class(workspace.labels.codes, names, workspace.class_names)
+            found = _is_class(workspace.labels.codes, workspace.named_today(names), workspace.class_names)
             if UNLABELLED_NAME in names:
                 found |= workspace.labels.codes == UNLABELLED
             return found | workspace.unsure if UNSURE_NAME in names else found
         case PredictedIs(names=names):
-            return _of_probe(workspace, "predicted", lambda codes: _is_class(codes, names, workspace.class_names))
+            today, known = workspace.named_today(names), workspace.class_names
+            return _of_probe(workspace, "predicted", lambda codes: _is_class(codes, today, known))
         case ScoreBetween(low=low, high=high):
             return _of_probe(workspace, "score", lambda score: _between(score, _logit(low), _logit(high)))
         case UncertaintyBetween(low=low, high=high):

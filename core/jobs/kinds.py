@@ -3,7 +3,6 @@
 What they work with is imported when they begin: the page and the command line read only their names and arguments.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
+from core.jobs.begin import BeginArguments, DemoArguments, begin, begin_demo, growing
 from core.jobs.work import Arguments, Change, Outcome, Work
 from core.wording import counted
 
 if TYPE_CHECKING:
     from core.intake.ingest import IngestResult
-
-GROW_SECONDS = 1.0  # between two times that windows hear of more images: each of them draws its map anew
 
 
 class Lane(StrEnum):
@@ -117,19 +115,6 @@ class Kind:
     unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
 
 
-def _growing(work: Work[Any]) -> Callable[[], None]:
-    """Return what takes committed images in now and then, and tells windows."""
-    space, grown_at = work.workspace, [time.monotonic()]
-
-    def grow() -> None:
-        if time.monotonic() - grown_at[0] >= GROW_SECONDS:
-            grown_at[0] = time.monotonic()
-            if space.grow():
-                work.changed(Change.IMAGES)
-
-    return grow
-
-
 def _added(work: Work[Any], result: "IngestResult") -> Outcome:
     """Tell windows of new images, and let them be embedded if images are embedded at all."""
     space = work.workspace
@@ -150,7 +135,7 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
         workers=work.arguments.workers or work.n_processes,
         nice=work.nice,
         on_progress=work.telling("Reading pictures"),
-        on_commit=_growing(work),
+        on_commit=growing(work),
     )
     return _added(work, result)
 
@@ -163,7 +148,7 @@ def _uploads(work: Work[UploadsArguments]) -> Outcome:
         workers=work.n_processes,
         nice=work.nice,
         on_progress=work.telling("Reading pictures"),
-        on_commit=_growing(work),
+        on_commit=growing(work),
     )
     return Outcome("No posted picture waits.") if result is None else _added(work, result)
 
@@ -178,7 +163,7 @@ def _inbox(work: Work[InboxArguments]) -> Outcome:
         workers=work.n_processes,
         nice=work.nice,
         on_progress=work.telling("Reading pictures"),
-        on_commit=_growing(work),
+        on_commit=growing(work),
     )
     if result is None:
         return Outcome("The files have gone from the inbox before they were read; nothing was ingested.")
@@ -309,6 +294,8 @@ KINDS: dict[str, Kind] = {
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
         Kind("inboxes", "Set the inboxes", Lane.LABELS, InboxesArguments, _inboxes),
+        Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),
+        Kind("demo", "Prepare the demo", Lane.IMAGES, DemoArguments, begin_demo),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),

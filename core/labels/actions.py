@@ -122,6 +122,7 @@ def label(
         raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {workspace.n_images - 1}.")
     if class_name is not None and class_name not in workspace.class_names:
         bring_back(workspace, class_name)
+    _check_in_use(workspace, class_name)
     if source == Source.UNSURE and class_name is not None:
         raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
     draft = ActionDraft(ActionKind.LABEL, analyst, source, rows, class_name, criterion, workspace.guideline)
@@ -130,6 +131,11 @@ def label(
         replaced = _replaced(workspace, draft.rows, class_name, analyst)
         action = commit(workspace, [draft])[0]
     return label_result(workspace, action, n_kept=len(rows) - len(draft.rows), replaced=replaced)
+
+
+def _check_in_use(workspace: Workspace, class_name: str | None) -> None:
+    if any(c.retired and c.name == class_name for c in workspace.classes):
+        raise InputError(f"The class '{class_name}' is retired: it keeps its labels and takes no more; give another class.")
 
 
 def read_anew(workspace: Workspace, row: int, class_name: str, *, analyst: str, criterion: Criterion) -> LabelResult:

@@ -261,16 +261,17 @@ def bulk_labels(workspace: Workspace, tokens: Collection[str]) -> list[BulkLabel
         if action.kind == ActionKind.SPOT_CHECK and action.criterion.wrong is not None:  # else its outcome cannot be read
             spot_checks.setdefault(action.criterion.bulk, []).append(action)
     return [
-        _folded(token, action, bool(workspace.book.stands(action.seq)), spot_checks.get(token, []))
+        _folded(workspace, token, action, spot_checks.get(token, []))
         for action in actions
         if (token := token_of(action)) is not None
     ]
 
 
-def _folded(token: str, action: Action, stands: bool, spot_checks: list[Action]) -> BulkLabel:
+def _folded(workspace: Workspace, token: str, action: Action, spot_checks: list[Action]) -> BulkLabel:
     nothing = np.array([], np.int64)
     spot_checked = np.unique(np.concatenate([nothing, *(each.rows for each in spot_checks)]))
     wrong = np.unique(np.concatenate([nothing, *(np.array(each.criterion.wrong, np.int64) for each in spot_checks)]))
     rows = np.union1d(action.rows, spot_checked)  # images that were wrong in the first spot check never got this class
-    purity = Purity(str(action.class_name), len(rows), len(spot_checked), len(spot_checked) - len(wrong))
+    purity = Purity(str(workspace.book.class_of(action.seq)), len(rows), len(spot_checked), len(spot_checked) - len(wrong))
+    stands = bool(workspace.book.stands(action.seq))
     return BulkLabel(token, action, stands, rows, spot_checked, wrong, purity)

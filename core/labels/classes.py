@@ -51,7 +51,7 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
 
 def classes_ended(classes: Sequence[ImageClass]) -> tuple[str, JsonObject]:
     """Return the sentence and the record that a change of the class list ends with."""
-    listed = ", ".join(f"{c.name}{' (flagged)' if c.flagged else ''} [{c.key}]" for c in classes)
+    listed = ", ".join(f"{c.name}{' (flagged)' if c.flagged else ''} [{c.key or 'retired'}]" for c in classes)
     return f"Classes: {listed}.", {"classes": [dict(vars(c)) for c in classes]}
 
 
@@ -74,14 +74,3 @@ def unknown_classes(workspace: Workspace) -> list[str]:
     """Return the classes of labels that are lost from the catalog's list; they count as not flagged."""
     kept = {c.name for c in workspace.catalog.labels.classes()}
     return [name for name in workspace.class_names if name not in kept]
-
-
-def set_guideline(workspace: Workspace, name: str) -> None:
-    """Set the version of the labelling guideline, which is saved with every label from now on.
-
-    Raises:
-        InputError: if the name is empty.
-    """
-    if not name.strip():
-        raise InputError("A guideline needs a name, for example v2.")
-    workspace.catalog.settings.set("guideline", name.strip())

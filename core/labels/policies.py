@@ -107,10 +107,11 @@ def _check_classes(workspace: Workspace, policy: Policy) -> None:
         raise InputError(f"The class '{harmless[0]}' is not flagged; mark it with a star in 'lassoscope classes --set' first.")
     for opening in workspace.catalog.evidence.openings():
         then = opening["record"].get("flagged_names")
-        if opening["policy"] == policy.name and isinstance(then, list) and set(then) != set(policy.classes):
+        named = set(workspace.named_today(then)) if isinstance(then, list) else set(policy.classes)
+        if opening["policy"] == policy.name and named != set(policy.classes):
             raise InputError(
-                f"Opening {opening['number']} is about the policy '{policy.name}' with the classes {', '.join(then)}; give a "
-                "policy of other classes another name."
+                f"Opening {opening['number']} is about the policy '{policy.name}' with the classes {', '.join(sorted(named))}; "
+                "give a policy of other classes another name."
             )
 
 
@@ -120,14 +121,16 @@ def uncovered(workspace: Workspace) -> list[str]:
     return [name for name in workspace.flagged_names if name not in covered] if workspace.policies else []
 
 
-def check_kept(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
+def check_kept(workspace: Workspace, classes: Sequence[ImageClass], policies: Sequence[Policy] | None = None) -> None:
     """Check that a new class list keeps every class of a policy, flagged.
 
+    Args:
+        policies: with the names that the classes get; None for the declared ones.
     Raises:
         InputError: naming the policy that needs one it does not keep.
     """
     flagged = {c.name for c in classes if c.flagged}
-    for policy in workspace.policies:
+    for policy in workspace.policies if policies is None else policies:
         if lost := [name for name in policy.classes if name not in flagged]:
             raise InputError(
                 f"The policy '{policy.name}' is about the flagged class '{lost[0]}'; keep it in the list with its star, or "

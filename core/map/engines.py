@@ -1,5 +1,6 @@
 """Lay neighbours out in the plane by UMAP: umap-learn on the CPU, cuML on a CUDA device. Both are imported when used."""
 
+import contextlib
 import io
 import logging
 import re
@@ -102,6 +103,7 @@ def umap_learn(unit: FloatArray, near: Neighbours, *, min_dist: float, seed: int
         warnings.simplefilter("ignore")  # "Tensorflow not installed" at import; it is not needed
         from umap import UMAP
 
+    _keep_kernels()
     rows, distances = near.with_self()
     model = UMAP(
         n_neighbors=rows.shape[1],
@@ -121,6 +123,23 @@ def umap_learn(unit: FloatArray, near: Neighbours, *, min_dist: float, seed: int
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of n_jobs, and that new images cannot be placed without a search index
         return np.asarray(model.fit_transform(unit), np.float32)
+
+
+def _keep_kernels() -> None:
+    """Have numba keep what it compiles of umap-learn: that takes longer than a small map, in every process that lays one out.
+
+    umap-learn itself keeps only some of its functions. numba compiles again where the file or the CPU is another.
+    """
+    from umap import layouts, umap_
+
+    used = (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    )
+    for module, name in used:
+        with contextlib.suppress(AttributeError, RuntimeError):  # another version of it; no folder to keep anything in
+            getattr(module, name).enable_caching()
 
 
 def cuml(

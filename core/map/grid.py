@@ -15,6 +15,8 @@ from numba import njit
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.errors import InputError, ShapeError
 
+View = tuple[float, float, float, float]
+"""(x0, x1, y0, y1) in map units."""
 POINTS_A_CELL = 8
 MAX_SIDE = 512  # cells per side; with more, building and traversing the grid costs more than it saves
 SPACE = 0.04  # of the points' extent, left free on each side
@@ -215,14 +217,14 @@ class GridIndex:
         return cls(len(xy), side, x0, y0, width, height, offsets, rows[order], xs[order], ys[order])
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> View:
         """Return (x0, x1, y0, y1) of all points; a unit square if there are none."""
         if not len(self.rows):
             return 0.0, 1.0, 0.0, 1.0
         return self.x0, float(self.xs.max()), self.y0, float(self.ys.max())
 
     @cached_property
-    def whole(self) -> tuple[float, float, float, float]:
+    def whole(self) -> View:
         """Return (x0, x1, y0, y1) of all points with some space around them, as a map shows them first."""
         x0, x1, y0, y1 = self.bounds
         x, y = (x1 - x0) * SPACE or 1.0, (y1 - y0) * SPACE or 1.0
@@ -265,12 +267,12 @@ class GridIndex:
         found, n = self._box((x0, x1, y0, y1), -1)
         return np.sort(found[:n])
 
-    def within(self, view: tuple[float, float, float, float], limit: int) -> IntArray | None:
+    def within(self, view: View, limit: int) -> IntArray | None:
         """Return the rows in view (x0, x1, y0, y1), or None if there are more than `limit`."""
         found, n = self._box(view, limit + 1)
         return None if n > limit else np.sort(found[:n])
 
-    def positions(self, view: tuple[float, float, float, float], keep: BoolArray | None) -> IntArray:
+    def positions(self, view: View, keep: BoolArray | None) -> IntArray:
         """Return the positions in `rows`, `xs`, `ys` of the points in view, and of a few around it, (K,) int32.
 
         Args:
@@ -280,12 +282,12 @@ class GridIndex:
         mask = np.zeros(0, bool) if keep is None else keep
         return _positions(self.offsets, self.rows, self._cells(view), self.side, mask)
 
-    def _box(self, view: tuple[float, float, float, float], limit: int) -> tuple[IntArray, int]:
+    def _box(self, view: View, limit: int) -> tuple[IntArray, int]:
         box = np.array([*sorted(view[:2]), *sorted(view[2:])], np.float64)
         found, n = _in_box(self.offsets, self.rows, self.xs, self.ys, box, self._cells(tuple(box)), self.side, limit)
         return found, n
 
-    def _cells(self, view: tuple[float, float, float, float]) -> IntArray:
+    def _cells(self, view: View) -> IntArray:
         """Return the block of cells around a view (x0, x1, y0, y1): first and last column, first and last row, (4,) int64."""
         columns = (np.array(view[:2]) - self.x0) / self.width
         rows = (np.array(view[2:]) - self.y0) / self.height

@@ -1,4 +1,4 @@
-"""Render the map: datashader aggregates the points, our kernel shades the pixels. Runs off the event loop.
+"""Render the map: `core.map.sums` adds up the points of each pixel, our kernel shades the pixels. Runs off the event loop.
 
 A pixel's colour is the count-weighted mean of its points' colours, of those with a colour of their own if it has any; its
 opacity follows the rank of its count. Dots grow where the map is sparse, and dots with a colour of their own grow over the
@@ -13,19 +13,17 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numba import njit
 
 from core.arrays import BoolArray, FloatArray, IntArray, NumberArray
 from core.errors import ShapeError
-from core.map.grid import GridIndex, LassoMode, combine
+from core.map.grid import GridIndex, LassoMode, View, combine
+from core.map.sums import Sum, sums
 from core.palette import CLASS_PALETTE, CONTINUOUS, UNLABELLED_COLOUR
 
 _MOST_COUNTED = 65_535  # points in a pixel; with more, opacity stays the same
 FRONT_OPACITY = 0.9  # of the few points with a colour of their own among many without
 _KEPT = 4  # colourings in the grid's order, 3 or 4 bytes a point each: windows differ in what they show
-View = tuple[float, float, float, float]
-"""(x0, x1, y0, y1) in map units."""
 
 
 class ColouringKind(StrEnum):
@@ -223,26 +221,19 @@ class Raster:
             counts (h, w) uint32, the colours (F, 3) float32 in [0, 1] of the F filled pixels, row by row, and which of them
             have points with a colour of their own, (F,) bool; None if all points have, or none.
         """
-        import datashader as ds  # takes 1.6 s, which commands without a map should not pay
-
-        points = pd.DataFrame(self._points(colouring, view, keep), copy=False)
-        canvas = ds.Canvas(width, height, x_range=view[:2], y_range=view[2:])
+        points = self._points(colouring, view, keep)
         is_categorical = colouring.kind == ColouringKind.CATEGORICAL
         # Sums of colours cost the same for any number of classes, where counts per class would need a layer per class.
-        wanted = {name: ds.sum(name) for name in "rgb"} if is_categorical else {"value": ds.mean("value")}
+        wanted = {name: (Sum.SUM, name) for name in "rgb"} if is_categorical else {"value": (Sum.MEAN, "value")}
         mixed = colouring.some_without
         if mixed:
-            wanted["own"] = ds.sum("own") if is_categorical else ds.count("value")
-        with np.errstate(invalid="ignore", divide="ignore"):  # datashader divides by the count of empty pixels
-            found = canvas.points(points, "x", "y", ds.summary(n=ds.count(), **wanted))
-        count = found["n"].data
-        filled = np.flatnonzero(count)
-        layers = {name: found[name].data.ravel()[filled] for name in wanted}
+            wanted["own"] = (Sum.SUM, "own") if is_categorical else (Sum.COUNT, "value")
+        count, layers = sums(points, view, width, height, wanted)
         n_own = layers["own"] if mixed else None
         own = None if n_own is None else np.asarray(n_own > 0)
         if not is_categorical:
-            return count, colouring.blend(layers["value"]), own
-        n = count.ravel()[filled] if n_own is None else np.maximum(n_own, 1)
+            return count, colouring.blend(layers["value"].astype(np.float64, copy=False)), own
+        n = count[count > 0] if n_own is None else np.maximum(n_own, 1)
         colours = (np.stack([layers[name] for name in "rgb"], axis=1) / (255.0 * n[:, None])).astype(np.float32)
         if own is not None:
             colours[~own] = colouring.table()[-1]
@@ -329,7 +320,7 @@ def _grow(rgba, radius):  # type: ignore[no-untyped-def]
 
 
 def warm() -> None:
-    """Compile datashader's and our kernels for the dtypes the server uses, so that the first user need not wait."""
+    """Load our kernels, compiled before or now, for the dtypes the server uses, so that the first user need not wait."""
     xy = np.random.default_rng(0).random((50, 2)).astype(np.float32)
     grid = GridIndex.build(xy)
     raster, view, keep = Raster(grid), (0.2, 0.8, 0.2, 0.8), np.ones(50, bool)

@@ -134,7 +134,8 @@ def learning(workspace: Workspace) -> LearningCurve | None:
     newest = {  # a probe with other flagged classes cannot be judged on these
         record["n_labels"]: version
         for version, record in whole
-        if "n_labels" in record and record.get("flagged", workspace.flagged_names) == workspace.flagged_names
+        if "n_labels" in record
+        and set(workspace.named_today(record.get("flagged", workspace.flagged_names))) == set(workspace.flagged_names)
     }
     counts = sorted(newest)
     x = embedded.matrix.take(rows)

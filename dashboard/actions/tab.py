@@ -10,6 +10,7 @@ from bokeh.document import Document
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.map.raster import Colouring
 from core.probe.curves import NamedCurve
+from dashboard.actions.classes import ClassActions
 from dashboard.actions.clusters import ClusterActions
 from dashboard.actions.encoders import EncoderActions
 from dashboard.actions.evidence import EvidenceActions
@@ -21,7 +22,7 @@ from dashboard.actions.wellbeing import WellbeingActions
 from dashboard.choices import Order
 from dashboard.documents import one_message
 from dashboard.hub import Topic, Topics
-from dashboard.state import SessionState
+from dashboard.state import Begin, SessionState
 
 if TYPE_CHECKING:
     from dashboard.server import Server
@@ -41,6 +42,7 @@ class Actions(
     QueueActions,
     ReviewActions,
     EvidenceActions,
+    ClassActions,
     ClusterActions,
     FilterActions,
     EncoderActions,
@@ -52,6 +54,7 @@ class Actions(
     def __init__(self, state: SessionState, server: "Server", document: Document) -> None:
         super().__init__(state, server, document)
         self.renew: Callable[[], None] = lambda: None  # loads the page again
+        self._is_old = False  # the page was built from other classes
         state.param.watch(self._draw_gold, "show_gold")
         state.param.watch(self._read_colouring, "colour_turn")
         state.param.watch(self._read_filters, "filter_turn")
@@ -65,12 +68,15 @@ class Actions(
             if Topic.IMAGES in topics:
                 state.follow_images(self._server.shared.grid())
             if Topic.CLASSES in topics:
-                self.renew()  # keys and buttons of the old classes must not stay
+                self._is_old = True
             if Topic.ENCODER in topics:
                 state.follow_encoder(self._server.shared.grid())
             others = {name: topics[name] for name in AS_TOLD if name in topics}
             others |= {name: getattr(state, name) + 1 for name in (Topic.CLUSTERS, Topic.OPENINGS) if name in topics}
             state.follow(labels=Topic.LABELS in topics, fit=Topic.FITTED in topics, **others)
+            if self._is_old and state.begin != Begin.ASKS:  # a form that asks for classes is not taken from under the hand
+                self._is_old = False
+                self.renew()  # keys and buttons of the old classes must not stay
             if (Topic.EXPOSURE, state.analyst) in topics:
                 self._follow_exposure(topics[Topic.EXPOSURE, state.analyst])
             for topic in topics:

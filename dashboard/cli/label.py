@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from core.errors import InputError
-from core.labels.classes import classes_ended, parse_classes, set_classes, set_guideline
+from core.labels.class_edits import set_guideline
+from core.labels.classes import classes_ended, parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
 from core.labels.policies import remove_policy, set_policy, uncovered
 from core.missing import missing_for_suggestions
@@ -82,7 +83,7 @@ def guideline(
     """Show which version of your labelling guideline is in force, or set another; promises state the version."""
     with Workspace(workspace, read_only=set_to is None) as space:
         if set_to is not None:
-            set_guideline(space, set_to)
+            set_guideline(space, set_to, analyst=this_user())
         found = space.guideline
     finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
 

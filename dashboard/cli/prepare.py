@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 
 import typer
 
+from core.catalog.creation import FolderState, state_of
 from core.catalog.originals import thumbnails_sentence
 from core.encoders.chosen import KnownEncoder, use_encoder
 from core.encoders.chosen import encoders as known_encoders
@@ -60,17 +61,16 @@ def demo(
 ) -> None:
     """Try Lassoscope on demo images: ingest, embed, project, then serve."""
     folder = workspace or Path("workspaces") / ("demo" if dataset == EMBEDDED else f"demo-{dataset}")
-    result = _prepare_demo(folder, dataset, device)
-    ready = f"The demo is ready in {folder}: {counted(result['images'], 'image')} on the map."
     if prepare_only:
-        finish(ready, result, as_json=json)
+        result = _prepare_demo(folder, dataset, device)
+        finish(f"The demo is ready in {folder}: {counted(result['images'], 'image')} on the map.", result, as_json=json)
         return
-    finish(ready, result, as_json=json)
-    _serve(Settings.from_environment(workspace=folder, port=port, address=address, device=device), not no_browser)
+    settings = Settings.from_environment(workspace=folder, port=port, address=address, device=device)
+    _serve(settings, not no_browser, demo=dataset)
 
 
 def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
-    from core.demo.datasets import DATASETS, fetch_dataset, write_demo_images
+    from core.demo.datasets import fetch_dataset, write_demo_images
     from core.encoders.embed import embed as embed_images
     from core.map.project import project as lay_out_map
 
@@ -82,10 +82,7 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
             manifest = write_demo_images(folder / "images", on_progress=on_progress)
         else:
             manifest = fetch_dataset(dataset, folder / "images", on_progress=on_progress)
-    flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
-    classes = parse_classes(f"neutral,{flagged}*,copyright")
-    # A fixed salt: the demo's halves are the same everywhere, so that its figures can be compared.
-    with Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo") as space:
+    with _create_demo(folder, dataset) as space:
         space.device = device
         with progress("ingest") as on_progress:
             take_in(space, manifest, on_progress=on_progress)
@@ -95,6 +92,17 @@ def _prepare_demo(folder: Path, dataset: str, device: str) -> Summary:
         with progress("project") as on_progress:
             lay_out_map(space, device=device, on_progress=on_progress)
         return summary(space)
+
+
+def _create_demo(folder: Path, dataset: str) -> Workspace:
+    from core.demo.datasets import DATASETS
+
+    if dataset != EMBEDDED and dataset not in DATASETS:
+        raise InputError(f"There is no demo data set '{dataset}'; choose from {', '.join(sorted({EMBEDDED, *DATASETS}))}.")
+    flagged = DATASETS[dataset].flagged if dataset in DATASETS else "footwear"
+    classes = parse_classes(f"neutral,{flagged}*,copyright")
+    # A fixed salt: the demo's halves are the same everywhere, so that its figures can be compared.
+    return Workspace.create(folder, name=f"demo {dataset}", classes=classes, salt="lassoscope-demo")
 
 
 def _is_ready(folder: Path) -> bool:
@@ -383,19 +391,27 @@ def serve(
     no_browser: NoBrowser = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Serve a workspace to browsers. Without --workspace, serve the demo, preparing it first if necessary."""
+    """Serve a workspace to browsers; a folder that is missing or empty begins as one. Without --workspace, serve the demo."""
     settings = Settings.from_environment(workspace=workspace, port=port, address=address, device=device)
-    if workspace is None:
-        _prepare_demo(settings.workspace, EMBEDDED, device)
-    _serve(settings, not no_browser)
+    _serve(settings, not no_browser, demo=EMBEDDED if workspace is None else "")
 
 
-def _serve(settings: Settings, open_browser: bool) -> None:
+def _serve(settings: Settings, open_browser: bool, *, demo: str = "") -> None:
+    """Serve, and let the page show how the demo named is made."""
+    folder = settings.workspace
+    is_new = state_of(folder) != FolderState.COMPLETE and (demo or not folder.is_dir() or not any(folder.iterdir()))
     with Starting(settings.address, settings.port) as starting:
         settings = settings.model_copy(update={"port": starting.port})
-        LOG.warning("starting; %s will be at %s in some seconds (Ctrl-C stops)", settings.workspace, settings.url())
+        LOG.warning("starting; %s will be at %s in some seconds (Ctrl-C stops)", folder, settings.url())
         if open_browser:
             webbrowser.open(settings.url())
+        begins: tuple[str, dict[str, object]] | None = None
+        if demo and not _is_ready(folder):
+            _create_demo(folder, demo).close()
+            begins = "demo", {"dataset": demo}
+        elif is_new:
+            Workspace.create(folder).close()
+            LOG.warning("%s is a new workspace; the page asks for images and classes", folder)
         from dashboard.app import serve as serve_page  # not sooner: it takes seconds, which the page above answers for
 
-        serve_page(settings, starting)
+        serve_page(settings, starting, begins=begins)

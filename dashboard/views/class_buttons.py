@@ -25,6 +25,7 @@ def answers_of(classes: Sequence[ImageClass], *more: tuple[str, str, str]) -> li
             "colour": c.colour,
         }
         for c in classes
+        if not c.retired
     ]
     return buttons + [
         {"verb": verb, "value": "", "label": label, "note": "", "title": title, "colour": ""} for verb, label, title in more

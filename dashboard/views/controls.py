@@ -12,6 +12,7 @@ from dashboard.choices import ColourBy
 from dashboard.state import SessionState
 from dashboard.theme import styled
 from dashboard.times import scale
+from dashboard.views.classes import ClassSettings
 from dashboard.views.components.class_list import ClassList, legend_of
 from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
@@ -90,6 +91,7 @@ class Controls(pn.viewable.Viewer):
             EncoderChoice(state=self.state, actions=self.actions),
             pn.Row(colour_by, hint("score", "uncertainty", "disagreement"), sizing_mode="stretch_width", margin=0),
             self._legend,
+            *([ClassSettings(state=self.state, actions=self.actions)] if self.state.workspace.writable else []),
             mode,
             pn.Row(copies, hint("near-duplicates"), margin=0),
             pn.FlexBox(undo, guide, align_items="center", margin=0),

@@ -11,8 +11,9 @@ import panel_material_ui as pmui
 from dashboard.actions import Actions
 from dashboard.choices import ASKING_TABS, PageName, Room, Tab
 from dashboard.inputs import Inputs
-from dashboard.state import SessionState
+from dashboard.state import Begin, SessionState
 from dashboard.theme import styled
+from dashboard.views.begin import BeginPane
 from dashboard.views.bulk import BulkPane, BulkResult
 from dashboard.views.check import CheckPane
 from dashboard.views.clusters import ClustersPane
@@ -87,6 +88,13 @@ class Desk:
                 **styled("dock", "window"),
             ),
             self._over,
+            lambda: Later(
+                self._state,
+                partial(BeginPane, **self._both),
+                wanted=lambda: self._state.begin != Begin.NOT,
+                on=["begin"],
+                **styled("in-cover"),
+            ),
             partial(self._card, partial(Guide, **self._both), lambda: self._state.guide, "guide", "hint"),
         )
 
@@ -110,12 +118,15 @@ class Desk:
         """Return what lies at the foot of the stage, in most visits one at a time."""
         state, card = self._state, self._card
         return pn.Column(
-            card(partial(FirstRun, **self._both), partial(wants_first_run, state.workspace), "grid", "floats"),
+            card(partial(FirstRun, **self._both), self._wants_first_run, "begin", "floats"),
             card(partial(ReminderCard, state=state), lambda: bool(state.reminder), "reminder", "floats"),
             card(partial(BulkResult, **self._both), lambda: state.bulk is not None, "bulk", "floats"),
             sizing_mode="stretch_width",
             **styled("over"),
         )
+
+    def _wants_first_run(self) -> bool:
+        return self._state.begin == Begin.NOT and wants_first_run(self._state.workspace)
 
     @property
     def _has_dock(self) -> bool:

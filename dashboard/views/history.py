@@ -1,6 +1,7 @@
 """The History page: who did what when and how, newest first; any label action can be undone or redone."""
 
 import datetime as dt
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from core.catalog.labels import ActionFilter
 from core.catalog.records import Action, ActionKind, Source
 from core.labels.actions import history, named, rows_of
 from core.labels.bulk import BulkLabel, bulk_labels, token_of
+from core.labels.class_edits import Change, changes
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.choices import PageName, What, When
@@ -24,10 +26,13 @@ from dashboard.views.components.history_list import Entry, HistoryList, Verb
 from dashboard.views.exposure import ExposureTable
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.terms import hint
+from dashboard.views.words import words
 
 CHOSEN = ("history_who", "history_what", "history_class", "history_when")  # of the state, as the fields are
 ANYBODY, ANY_CLASS = "anybody", "any class"
 PAGE = 100  # actions shown at first, and more at each press of "Show older"
+CHANGES = 50  # of the classes and the guideline that are listed
+CHANGED = "Changes of the classes, the guideline and the name"
 PICTURES = 4  # shown of an action, from all over its images
 Kinds = tuple[tuple[ActionKind, ...], tuple[Source, ...]]
 WHAT: dict[What, Kinds] = {
@@ -63,6 +68,7 @@ class _Shown:
     has_older: bool
     analysts: list[str]
     classes: list[str]
+    changes: list[Change]  # of the classes and the guideline, newest first
 
 
 class HistoryPage(pn.viewable.Viewer):
@@ -75,6 +81,7 @@ class HistoryPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._list = HistoryList(on_verb=self._on_verb, on_picture=self._on_picture, sizing_mode="stretch_both", margin=(0, 8))
         self._empty = pn.pane.Markdown("", visible=False)
+        self._changes = words(visible=False, margin=(0, 8))
         self._who, self._what, self._class, self._when = (
             pmui.Select(label=label, options=options, value=value, size="small", width=190, margin=(6, 8))
             for label, options, value in (
@@ -97,7 +104,15 @@ class HistoryPage(pn.viewable.Viewer):
         seen = ExposureTable(state=self.state, actions=self.actions)
         filters = pn.FlexBox(*self._chosen.values(), hint("spot check"), self._all, align_items="center", margin=0)
         self._layout = pn.Column(
-            seen, filters, self._empty, self._list, self._older, sizing_mode="stretch_both", margin=16, scroll="y-auto"
+            seen,
+            filters,
+            self._changes,
+            self._empty,
+            self._list,
+            self._older,
+            sizing_mode="stretch_both",
+            margin=16,
+            scroll="y-auto",
         )
         draw_when_shown(self.state, self._draw, ["labels_version", "zone"], page=PageName.HISTORY)
         draw_when_shown(self.state, self._follow_privacy, ["privacy_view", "reveal"], page=PageName.HISTORY)
@@ -130,8 +145,8 @@ class HistoryPage(pn.viewable.Viewer):
             | {"pictures": [space.image_id(row) for row in _some(rows.get(action.target or 0, action.rows))]}
             for action, stands in shown
         ]
-        names = self.state.shared.once("history names", space.labels.version, partial(named, space))
-        return _Shown(entries, tokens, len(actions) > n, *names)
+        analysts, classes = self.state.shared.once("history names", space.labels.version, partial(named, space))
+        return _Shown(entries, tokens, len(actions) > n, analysts, classes, changes(space)[:CHANGES])
 
     def _show(self, asked: int, found: _Shown) -> None:
         if asked != self._asked:  # a newer list is on its way
@@ -140,6 +155,11 @@ class HistoryPage(pn.viewable.Viewer):
         said = "" if found.entries else NOTHING_YET if self._filter() == ActionFilter() else NOTHING_FITS
         self._empty.param.update(object=said, visible=bool(said))
         self._offer(found.analysts, found.classes)
+        said = "".join(
+            f"<li>{minute(each['at'], self.state.zone)} · {html.escape(each['analyst'])} · {html.escape(each['said'])}</li>"
+            for each in found.changes
+        )
+        self._changes.param.update(object=f"<details><summary>{CHANGED}</summary><ul>{said}</ul></details>", visible=bool(said))
 
     def _on_failed(self) -> None:
         self._empty.param.update(object=FAILED, visible=True)

@@ -30,8 +30,7 @@ from bokeh.plotting import figure
 
 from core.arrays import FloatArray
 from core.errors import InputError
-from core.map.grid import LassoMode, combine
-from core.map.raster import View
+from core.map.grid import LassoMode, View, combine
 from core.palette import DARK, INK, LIGHT, WHITE
 from dashboard.choices import Room
 from dashboard.coalesce import Coalesce

@@ -5,7 +5,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from core.map.raster import Picture, View
+from core.map.grid import View
+from core.map.raster import Picture
 
 # Pictures come deflated: one is 1.5 MB, mostly empty, and 20 windows would wait for each other's bytes. The sources that hold
 # them unpacked are not synchronised, so that nothing is sent back.

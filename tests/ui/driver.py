@@ -38,8 +38,11 @@ RECORD_SELECTIONS = """() => {
 class Server:
     """`lassoscope serve` as a user starts it; unless it starts cold, the imports are done before."""
 
-    def __init__(self, folder: Path, *, cold: bool = False, waits: bool = True, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *, cold: bool = False, waits: bool = True, log: Path | None = None, **environment: str
+    ) -> None:
         self.folder, self.cold, self.environment = folder, cold, environment
+        self.log = log or folder / "server.log"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -51,9 +54,7 @@ class Server:
 
     def start(self, *, waits: bool = True) -> None:
         words = ["serve", "--no-browser", "-w", str(self.folder), "--port", str(self.port)]
-        self.process = forking("tests.ui.warm").Process(
-            target=_command, args=(words, self.folder / "server.log", self.environment, self.cold)
-        )
+        self.process = forking("tests.ui.warm").Process(target=_command, args=(words, self.log, self.environment, self.cold))
         self.process.start()
         if waits:
             self.wait(f"{self.url}/liveness")
@@ -71,7 +72,7 @@ class Server:
                 found = None
             if found == status:
                 return
-            assert self.process.is_alive(), (self.folder / "server.log").read_text()
+            assert self.process.is_alive(), self.log.read_text()
             time.sleep(0.05)
         self.kill()  # else the test process would wait for it at its end
         raise AssertionError("the server did not start")

@@ -8,7 +8,7 @@ import panel as pn
 import param
 from pydantic import Field
 
-from core.map.raster import View
+from core.map.grid import View
 from dashboard.address import CLUSTER, LONGEST, STEPS, TROUBLE, Address, address_of, query_of
 from dashboard.messages import Message
 from dashboard.state import NO_ROWS, SessionState

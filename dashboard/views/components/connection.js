@@ -121,7 +121,8 @@ export function render({ model, view }) {
   const first = !window.lassoscopeKeeper;
   const keeper = window.lassoscopeKeeper ??= new Keeper(view.model.document);
   keeper.model = model;
-  model.on("msg:custom", ({ data }) => { if (data?.renew) keeper.reload(); else keeper.answered(); });
+  model.on("msg:custom", () => keeper.answered());
+  model.on("renewals", () => keeper.reload());
   if (first) model.send_msg({ beat: true });  // the skeleton stays until the answer: an earlier click would be lost
   // Who closes the tab does not come back to it: its session need not wait, as it does for those whose line was cut.
   if (first) window.addEventListener("pagehide", event => { if (!event.persisted) keeper.model.send_msg({ closing: true }); });

@@ -3,6 +3,7 @@
 from functools import partial
 
 import panel as pn
+import param
 
 from dashboard.messages import Message
 from dashboard.views.components.source import source
@@ -30,12 +31,14 @@ class Connection(pn.custom.JSComponent):
     its session and is redrawn from it; if the session has ended, the page reloads at its address, which names the same view.
     """
 
+    renewals: int = param.Integer(default=0, doc="Increases when the page has to be loaded again.")
+
     _esm = source("connection.js")
     _stylesheets = [source("connection.css")]
 
     def renew(self) -> None:
         """Load the page again, at its address."""
-        self._send_msg({"renew": True})
+        self.renewals += 1  # no message: one that is sent while others are gathered is lost
 
     def _handle_msg(self, msg: object) -> None:
         signal = Signal.read(msg)

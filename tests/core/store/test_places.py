@@ -18,7 +18,8 @@ from core.encoders.embed import embed
 from core.errors import InputError, ReadOnlyError, WorkspaceError
 from core.intake.ingest import ingest
 from core.labels.actions import history, label, undo
-from core.labels.classes import set_classes, set_guideline
+from core.labels.class_edits import set_guideline
+from core.labels.classes import set_classes
 from core.labels.exchange import export_labels
 from core.map.project import project
 from core.probe.live import refit

@@ -1,0 +1,86 @@
+"""Classes, guideline and name of the workspace; and how a new workspace begins."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import InputError
+from core.jobs.work import Change
+from core.labels.class_edits import ClassEdit, edit_classes, set_guideline, set_name
+from dashboard.actions.runner import Runner
+from dashboard.settings import Settings
+
+
+def _check_allowed(source: str, settings: Settings) -> None:
+    """Check that the page may read a folder: who may log in may not read every file of the server.
+
+    Raises:
+        InputError: if it may not.
+    """
+    root = settings.intake
+    if root is None and settings.password:
+        raise InputError("With a login the page reads no folder of the server, unless LASSOSCOPE_INTAKE names the one it may.")
+    if root is not None and not Path(source).resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{source} is not in {root}, the folder that LASSOSCOPE_INTAKE allows; choose one in it.")
+
+
+class ClassActions(Runner):
+    """Edit the classes; begin a workspace."""
+
+    def begin_workspace(self, edits: Sequence[ClassEdit], folder: str, *, failed: Callable[[], None]) -> None:
+        """Keep the classes of a new workspace, then read the images of a folder, embed them and lay them out."""
+
+        def begin() -> None:
+            if not folder:
+                raise InputError("A folder of images is needed, for example /data/uploads; write where it is.")
+            source = os.path.abspath(os.path.expanduser(folder))
+            _check_allowed(source, self._server.settings)
+            if not os.path.exists(source):
+                raise InputError(f"There is no folder {source} on the computer that this server runs on; check the path.")
+            self._keep(self._of_today(edits))
+            self._server.jobs.add("begin", {"source": source}, self.state.analyst)
+
+        self.run(begin, lambda _: self.forget_error(), failed=failed)
+
+    def draft_classes(self, edits: Sequence[ClassEdit], *, done: Callable[[], None]) -> None:
+        """Keep the classes of a new workspace as a form has them now; it goes on while this is done."""
+        self.run(lambda: self._keep(self._of_today(edits)), lambda _: done())
+
+    def _of_today(self, edits: Sequence[ClassEdit]) -> list[ClassEdit]:
+        """Return edits of a form that may not know yet what was kept of it: nothing depends on the names before."""
+        known = self.workspace.class_names
+        return [e if e.was in known else replace(e, was=e.name if e.name in known else "") for e in edits]
+
+    def edit_classes(
+        self,
+        edits: Sequence[ClassEdit],
+        *,
+        guideline: str = "",
+        name: str = "",
+        done: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Change the class list, and the guideline and the workspace's name where they are given; every window follows."""
+
+        def change() -> str:
+            space, analyst, said = self.workspace, self.state.analyst, [self._keep(edits)]
+            if guideline and guideline != space.guideline:
+                said.append(set_guideline(space, guideline, analyst=analyst))
+            if name and name != space.name:
+                said.append(set_name(space, name, analyst=analyst))
+            if len(said) > 1 and not said[0]:
+                self._server.changes.on_change(Change.CLASSES)  # pages show the name, too
+            return " ".join(filter(None, said))
+
+        def show(sentence: str) -> None:
+            self.say(sentence)
+            done()
+
+        self.run(change, show, failed=failed)
+
+    def _keep(self, edits: Sequence[ClassEdit]) -> str:
+        said = edit_classes(self.workspace, edits, analyst=self.state.analyst)
+        if said:
+            self._server.changes.on_change(Change.CLASSES)
+        return said
