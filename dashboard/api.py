@@ -6,6 +6,7 @@ A picture counts as taken once the answer 202 is sent: by then its file, the not
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 from tornado.httputil import HTTPFile, parse_body_arguments
-from tornado.web import RequestHandler, stream_request_body
+from tornado.web import MissingArgumentError, RequestHandler, stream_request_body
 
 from core.arrays import JsonObject
 from core.catalog.jobs import JobRecord
 from core.errors import AppError, InputError, ReadOnlyError
 from core.evidence.decisions import LEAVE, REVIEW, decisions_about
 from core.images.visits import content_id
-from core.intake.uploads import add_batch, file_below, keep_picture, picture_reason, standing
+from core.intake.archives import keep_piece, whole_archive
+from core.intake.sources import job_of
+from core.intake.uploads import LARGEST, add_batch, file_below, keep_picture, picture_reason, standing
 from core.overview import describe
 from core.store.troubles import sentence_of
 from core.triage.decisions import decisions_after
@@ -34,16 +37,21 @@ if TYPE_CHECKING:
     from dashboard.server import Server
 
 LOG = logging.getLogger("lassoscope.api")
-API, IMAGES = "/api/", "/api/images"
-LARGEST = 64 * 1024 * 1024  # bytes of a request
+API, IMAGES, SOURCES, ARCHIVES = "/api/", "/api/images", "/api/sources", "/api/archives"
+POSTED = re.compile(rf"{IMAGES}|{SOURCES}|{ARCHIVES}/{ID}")
 READ_ON = 1024 * 1024 * 1024  # bytes that are read and dropped, so that whoever sends too much can read why it is refused
 BODY_SECONDS = 600.0
 MOST_AT_ONCE = 4  # requests with pictures, each in memory
 MOST_PATHS = 10_000
 DIGITS = 15  # of a number in an address
 ASKED = (("since", 0, 0, 10**DIGITS - 1), ("limit", 500, 1, 5_000))  # of decisions: name, usual, smallest and largest value
+NO_PATHS = "This server takes no paths; set LASSOSCOPE_INTAKE to the folder whose files may be named."
 DECIDED = {REVIEW: "review", LEAVE: "leave"}
 PATHS: TypeAdapter[list[str]] = TypeAdapter(list[str])
+SOURCE: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
+
+
+Answer = tuple[HTTPStatus, Mapping[str, Any]]
 
 
 class Refusal(Exception):  # noqa: N818  an answer, not a fault
@@ -81,7 +89,7 @@ def take_pictures(workspace: Workspace, files: Sequence[HTTPFile]) -> list[Pictu
         if reason := picture_reason(file["body"]):
             found.append(Picture(name, error=f"{name} is not taken: {reason}."))
             continue
-        image_id, kept = keep_picture(workspace.folder, file["body"])
+        image_id, kept = keep_picture(workspace.folder, file["body"], name)
         found.append(Picture(name, image_id, kept))
     return found
 
@@ -89,9 +97,7 @@ def take_pictures(workspace: Workspace, files: Sequence[HTTPFile]) -> list[Pictu
 def take_paths(root: Path | None, paths: Sequence[str]) -> list[Picture]:
     """Look at files that a request names; they stay where they are."""
     if root is None:
-        raise Refusal(
-            HTTPStatus.FORBIDDEN, "This server takes no paths; set LASSOSCOPE_INTAKE to the folder whose files may be named."
-        )
+        raise Refusal(HTTPStatus.FORBIDDEN, NO_PATHS)
     found = []
     for path in paths:
         try:
@@ -160,7 +166,7 @@ class ApiHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(content, allow_nan=False) + "\n")
 
-    async def answer_with(self, find: Callable[[], tuple[HTTPStatus, Mapping[str, Any]]]) -> None:
+    async def answer_with(self, find: Callable[[], Answer]) -> None:
         """Answer with what a function finds on a thread; its errors become sentences."""
         try:
             status, content = await asyncio.get_running_loop().run_in_executor(None, find)
@@ -184,7 +190,7 @@ class ImageHandler(ApiHandler):
     async def get(self, image_id: str) -> None:
         """Answer with state, label, score and decisions."""
 
-        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+        def find() -> Answer:
             found = image_now(self.server.workspace, image_id)
             if found is None:
                 raise Refusal(HTTPStatus.NOT_FOUND, f"There is no image {image_id}.")
@@ -199,7 +205,7 @@ class JobHandler(ApiHandler):
     async def get(self, number: str) -> None:
         """Answer with its record."""
 
-        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+        def find() -> Answer:
             try:
                 return HTTPStatus.OK, job_now(self.server.jobs.get(int(number)))
             except InputError as error:
@@ -236,8 +242,8 @@ class DecisionsHandler(ApiHandler):
 
 
 @stream_request_body
-class ImagesHandler(ApiHandler):
-    """Takes pictures."""
+class Receiver(ApiHandler):
+    """Reads the bodies of a few requests at a time, and answers with what `take` finds on a thread."""
 
     def initialize(self, server: "Server", callers: Callers, room: Room) -> None:
         """Set what all requests share."""
@@ -276,8 +282,8 @@ class ImagesHandler(ApiHandler):
             self.room.n -= 1
             self._parts = []
 
-    async def post(self) -> None:
-        """Answer 202 with ids and the number of the job, once all is on disk."""
+    async def post(self, *named: str) -> None:
+        """Answer once all is on disk."""
         if not self._is_inside:
             self.set_header("Retry-After", "1")
             self.answer(
@@ -288,16 +294,35 @@ class ImagesHandler(ApiHandler):
             said = f"A request of up to {LARGEST // 2**20} MB is needed; post fewer pictures at a time."
             self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": said})
             return
-        kind, caller = self.request.headers.get("Content-Type", ""), self.callers.name_of(self.request)
-        await self.answer_with(partial(self._take, kind, b"".join(self._parts), caller or ""))
+        await self.answer_with(partial(self._take, b"".join(self._parts), *named))
 
-    def _take(self, kind: str, body: bytes, caller: str) -> tuple[HTTPStatus, Mapping[str, Any]]:
-        space = self.server.workspace
-        space.need_writable()
+    def _take(self, body: bytes, *named: str) -> Answer:
+        self.server.workspace.need_writable()
+        return self.take(body, *named)
+
+    def take(self, body: bytes, *named: str) -> Answer:
+        """Take a body; called on a thread.
+
+        Args:
+            named: what the route's pattern found in the path.
+        """
+        raise NotImplementedError
+
+    def add_job(self, kind: str, arguments: JsonObject) -> int:
+        """Add a job in the name of who sends the request; return its number."""
+        return self.server.jobs.add(kind, arguments, self.callers.name_of(self.request) or "").number
+
+
+class ImagesHandler(Receiver):
+    """Takes pictures: 202 with ids and the number of the job."""
+
+    def take(self, body: bytes, *_named: str) -> Answer:
+        """Keep pictures, or look at files that are named."""
+        space, kind = self.server.workspace, self.request.headers.get("Content-Type", "")
         if kind.startswith("multipart/form-data"):
             pictures = take_pictures(space, _files_of(kind, body))
         elif kind.startswith("application/json"):
-            pictures = take_paths(self.server.settings.intake, _paths_of(body))
+            pictures = take_paths(self.server.settings.intake_root(), _paths_of(body))
         else:
             raise Refusal(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Post multipart/form-data with pictures, or application/json with paths."
@@ -307,8 +332,48 @@ class ImagesHandler(ApiHandler):
             said = f"Nothing is taken; the first: {pictures[0].error}"
             return HTTPStatus.UNPROCESSABLE_ENTITY, {"error": said, "images": [found.answer() for found in pictures]}
         add_batch(space.folder, files)
-        job = self.server.jobs.add("uploads", {}, caller)
-        return HTTPStatus.ACCEPTED, {"job": job.number, "images": [found.answer() for found in pictures]}
+        return HTTPStatus.ACCEPTED, {"job": self.add_job("uploads", {}), "images": [found.answer() for found in pictures]}
+
+
+class SourceHandler(Receiver):
+    """Takes a folder, a manifest, an archive or a picture on the server's disk: 202 with the number of the job."""
+
+    def take(self, body: bytes, *_named: str) -> Answer:
+        """Add the job that ingests it."""
+        try:
+            path = SOURCE.validate_json(body, strict=True)["path"]
+        except (ValidationError, KeyError):
+            raise Refusal(HTTPStatus.BAD_REQUEST, 'A path is needed, such as {"path": "/pictures/june"}.') from None
+        root = self.server.settings.intake_root()
+        if root is None:
+            raise Refusal(HTTPStatus.FORBIDDEN, NO_PATHS)
+        return HTTPStatus.ACCEPTED, {"job": self.add_job(*job_of(self.server.workspace.folder, root, path))}
+
+
+class ArchiveHandler(Receiver):
+    """Takes a ZIP archive in pieces: 200 with how much has come, and at last 202 with the number of the job."""
+
+    def take(self, body: bytes, *named: str) -> Answer:
+        """Keep a piece; a piece that came before, as its answer was lost, does no harm."""
+        folder, (key,) = self.server.workspace.folder, named
+        name = self.get_query_argument("name", "archive.zip")[:200] or "archive.zip"
+        try:
+            at, of = int(self.get_query_argument("at")), int(self.get_query_argument("of"))
+        except (MissingArgumentError, ValueError):
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "'at', the piece's first byte, and 'of', the archive's bytes, are needed."
+            ) from None
+        file = str(whole_archive(folder, key))
+        if (known := self._job_with(file)) is not None:
+            return HTTPStatus.ACCEPTED, {"job": known, "at": of}
+        there = keep_piece(folder, key, body, at=at, of=of)
+        if there < of:
+            return HTTPStatus.OK, {"at": there}
+        return HTTPStatus.ACCEPTED, {"job": self.add_job("archive", {"file": file, "name": name}), "at": of}
+
+    def _job_with(self, file: str) -> int | None:
+        jobs = (job for job in self.server.jobs.newest() if job.kind == "archive")
+        return next((job.number for job in jobs if job.arguments.get("file") == file), None)
 
 
 def _files_of(kind: str, body: bytes) -> list[HTTPFile]:
@@ -344,6 +409,8 @@ def api_patterns(server: "Server", callers: Callers) -> list[Route]:
     shared = {"server": server, "callers": callers, "room": Room()}
     return [
         (IMAGES, ImagesHandler, shared),
+        (SOURCES, SourceHandler, shared),
+        (rf"{ARCHIVES}/{ID}", ArchiveHandler, shared),
         (rf"{IMAGES}/{ID}", ImageHandler, shared),
         (rf"{API}jobs/([0-9]{{1,15}})", JobHandler, shared),
         (f"{API}decisions", DecisionsHandler, shared),

@@ -85,6 +85,15 @@ class Settings(BaseSettings):
         named = [origin.strip() for origin in self.origins.split(",") if origin.strip()]
         return named or [f"{host}:{self.port}" for host in ("localhost", "127.0.0.1")]
 
+    def intake_root(self) -> Path | None:
+        """Return the folder whose files may be named over HTTP; None if none may.
+
+        Without `LASSOSCOPE_INTAKE` it is the home folder where nobody else can come from: on this machine's own address,
+        without other origins and without a login, which is for others.
+        """
+        alone = self.address in ("127.0.0.1", "::1", "localhost") and not self.origins and not self.password
+        return self.intake or (Path.home() if alone else None)
+
     def url(self) -> str:
         """Return where a browser on this machine finds the page."""
         host = "localhost" if self.address in ("127.0.0.1", "0.0.0.0", "::") else self.address

@@ -16,9 +16,9 @@ from bokeh.server.tornado import BokehTornado
 from bokeh.util.token import check_token_signature, get_session_id
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.routing import Matcher, Rule
-from tornado.web import OutputTransform, RequestHandler
+from tornado.web import OutputTransform, RequestHandler, stream_request_body
 
-from dashboard.api import API, IMAGES
+from dashboard.api import API, POSTED, READ_ON
 from dashboard.callers import Callers
 from dashboard.login import Login, LoginHandler, LoginProvider, LogoutHandler
 from dashboard.routes import Route
@@ -90,9 +90,9 @@ class Wall(Matcher):
         return None
 
     def _refusal_of_api(self, request: HTTPServerRequest) -> Refused | None:
-        posts = request.path == IMAGES
+        posts = POSTED.fullmatch(request.path) is not None
         if request.method not in (("POST",) if posts else ("GET", "HEAD")):
-            return Refused(405, "Pictures are posted here." if posts else "This can only be read.")
+            return Refused(405, "This is only posted to." if posts else "This can only be read.")
         if not self._callers.shows_token(request):
             if (refused := self._from_elsewhere(request)) is not None:
                 return refused
@@ -129,15 +129,18 @@ class Wall(Matcher):
         return context is not None and self._login.owner(context.request.cookies) == self._login.user(request.cookies)
 
 
+@stream_request_body
 class RefusedHandler(RequestHandler):
-    """Answers with a status and a sentence, whatever the method."""
+    """Answers with a status and a sentence, whatever the method and the body, which is dropped as it comes."""
 
     def initialize(self, refused: Refused) -> None:
         """Set the reason."""
         self.refused = refused
 
     def prepare(self) -> None:
-        """Send the answer."""
+        """Send the answer; a program that sends much reads it only once it has sent all, within reason."""
+        connection: Any = self.request.connection
+        connection.set_max_body_size(READ_ON if self.request.path.startswith(API) else LARGEST_BODY)
         is_json = self.request.path.startswith(API)
         self.set_header("Content-Type", f"{'application/json' if is_json else 'text/plain'}; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
@@ -146,6 +149,9 @@ class RefusedHandler(RequestHandler):
             return
         self.set_status(self.refused.status)
         self.finish((json.dumps({"error": self.refused.words}) if is_json else self.refused.words) + "\n")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop a piece of the body."""
 
 
 class LivenessHandler(RequestHandler):

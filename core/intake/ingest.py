@@ -149,6 +149,7 @@ def ingest(
     workspace: Workspace,
     source: Path,
     *,
+    below: Path | None = None,
     workers: int | None = None,
     nice: int = 0,
     on_progress: Progress = ignore,
@@ -162,6 +163,7 @@ def ingest(
 
     Args:
         source: a manifest's relative paths are relative to its folder and must stay inside; absolute paths may be anywhere.
+        below: the only folder whose files a manifest may name; None for any.
         workers: decoding processes, one per core if None.
         nice: how much less of a busy core they get.
         on_progress: called with (files done, files).
@@ -171,6 +173,8 @@ def ingest(
     """
     workspace.need_writable()
     found = list_source(source, workspace=workspace.folder)
+    if below is not None:
+        found = replace(found, files=[_confined(file, below.resolve()) for file in found.files])
     result = ingest_files(workspace, found, workers=workers, nice=nice, on_progress=on_progress, on_commit=on_commit)
     workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     return replace(result, scores=tuple(_keep_scores(workspace, found, source)))
@@ -522,6 +526,13 @@ def _path_of(text: str, root: Path) -> Path:
     if "\\" in text and "\0" not in text and not _is_there(path):
         return Path(os.path.normpath(root / text.replace("\\", "/")))
     return path
+
+
+def _confined(file: Found, root: Path) -> Found:
+    """Return a file, with a reason not to open it if it is outside of `root`, links followed."""
+    if file.reason or Path(os.path.realpath(file.path)).is_relative_to(root):
+        return file
+    return replace(file, reason=f"it is not below {root}, the only folder whose files may be named")
 
 
 def _is_there(path: Path) -> bool:

@@ -1,9 +1,12 @@
 """Pictures that other programs post: on disk before anybody is told so, then ingested batch by batch."""
 
+import errno
 import json
 import logging
 import os
+import re
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +17,15 @@ from core.errors import InputError
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.visits import content_id
 from core.intake.ingest import Found, IngestResult, Source, ingest_files
-from core.store.files import atomic_path, fsync_folder, write_json_atomic
+from core.store.files import STEERING, atomic_path, fsync_folder, shown, write_json_atomic
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.intake")
 FOLDER, WAITING = "uploads", "waiting"
+LARGEST = 64 * 2**20  # bytes of a posted picture
+SPARE = 256 * 2**20  # bytes of the disk that no picture takes: labels must find room
+LONGEST_PART, MOST_PARTS = 120, 6  # bytes of a name's part, and parts of a name that are kept
+MOST_NAMED = 10  # refused files in a sentence
 
 
 def picture_reason(content: bytes) -> str:
@@ -29,28 +36,73 @@ def picture_reason(content: bytes) -> str:
     return "" if kind in PICTURES else reason_of(kind)
 
 
-def kept_file(folder: Path, image_id: str) -> Path:
-    """Return where a posted picture of the workspace in `folder` is kept: the same content is one file, whoever posts it."""
-    return folder / FOLDER / image_id[:2] / image_id
+def kept_file(folder: Path, image_id: str) -> Path | None:
+    """Return where a posted picture of the workspace in `folder` is kept, None if it is not: the same content is one file."""
+    inside = folder / FOLDER / image_id[:2] / image_id
+    return next((file for file in sorted(inside.rglob("*")) if file.is_file() and not file.name.startswith(".")), None)
 
 
-def keep_picture(folder: Path, content: bytes) -> tuple[str, Path]:
-    """Keep a posted picture; return its image's id and its file. Once this returns it survives a power cut."""
+def safe_name(name: str) -> Path:
+    """Return a posted name as a relative path that leaves no folder and that every disk takes."""
+    parts = [STEERING.sub("_", part).lstrip(".").strip() for part in re.split(r"[/\\]+", name)]
+    kept = [part.encode()[-LONGEST_PART:].decode(errors="ignore") for part in parts if part][-MOST_PARTS:]
+    return Path(*kept) if kept else Path("picture")
+
+
+def keep_picture(folder: Path, content: bytes, name: str) -> tuple[str, Path]:
+    """Keep a picture under the name it was posted with, or was first; return its image's id and its file.
+
+    Once this returns it survives a power cut.
+
+    Raises:
+        OSError: if the disk is full, or would be but for what labels need.
+    """
     image_id = content_id(content)
-    file = kept_file(folder, image_id)
-    if not file.is_file():
-        _make_folder(file.parent)
-        with atomic_path(file) as aside:
-            aside.write_bytes(content)
+    if (kept := kept_file(folder, image_id)) is not None:
+        return image_id, kept
+    need_room(folder, len(content))
+    file = folder / FOLDER / image_id[:2] / image_id / safe_name(name)
+    make_folder(file.parent)
+    with atomic_path(file) as aside:
+        aside.write_bytes(content)
     return image_id, file
 
 
-def _make_folder(folder: Path) -> None:
+def need_room(folder: Path, n_bytes: int) -> None:
+    """Check that the disk takes so many bytes and still has room for labels.
+
+    Raises:
+        OSError: if it does not.
+    """
+    if shutil.disk_usage(folder).free < n_bytes + SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def posted_name(folder: Path, path: str) -> str:
+    """Return the name under which a file was posted; that of a file which was named by its path is the path."""
+    try:
+        return str(Path(*Path(path).relative_to(folder / FOLDER).parts[2:]))
+    except ValueError:
+        return path
+
+
+def named(files: Sequence[tuple[str, str]]) -> str:
+    """Name the first of files that are refused, each with its reason."""
+    told = "; ".join(f"{shown(name)}: {reason}" for name, reason in files[:MOST_NAMED])
+    return told + (f"; and {len(files) - MOST_NAMED:,} more" if len(files) > MOST_NAMED else "")
+
+
+def rejections(folder: Path, rejected: Sequence[tuple[str, str]]) -> str:
+    """Name rejected files as they were posted, for the end of a job's sentence; "" if there are none."""
+    return f" Rejected: {named([(posted_name(folder, path), why) for path, why in rejected])}." if rejected else ""
+
+
+def make_folder(folder: Path) -> None:
     """Make a folder that survives a power cut."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        for parent in (folder.parent, folder.parent.parent):
-            fsync_folder(parent)
+    new = [part for part in (folder, *folder.parents) if not part.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in new:
+        fsync_folder(part.parent)
 
 
 @dataclass(frozen=True)
@@ -68,32 +120,37 @@ def standing(workspace: Workspace, image_id: str) -> Standing | None:
     if row is not None:  # committed, and perhaps not yet in memory
         return Standing(row if row < workspace.n_images else None)
     file = kept_file(workspace.folder, image_id)
-    reason = images.reason_of(str(file))
-    if reason is None and not file.is_file():
-        return None
-    return Standing(reason=reason or "")
+    return None if file is None else Standing(reason=images.reason_of(str(file)) or "")
 
 
-def file_below(root: Path, path: str) -> Path:
-    """Return the file that a posted path names, links followed.
+def below(root: Path, path: str) -> Path:
+    """Return what a posted path names, links followed.
 
     Raises:
-        InputError: if it is not a regular file below `root`.
+        InputError: if it is not below `root`, or nothing is there.
     """
     if "\0" in path or not os.path.isabs(path):
-        raise InputError(f"{path!r} is not an absolute path; give the whole path of a file below {root}.")
+        raise InputError(f"{path!r} is not an absolute path; give the whole path of something below {root}.")
     found = Path(os.path.realpath(path))
     if not found.is_relative_to(os.path.realpath(root)):
         raise InputError(f"{path} is not below {root}, the only folder whose files may be named.")
+    if not found.exists():
+        raise InputError(f"There is no {path}; check the path.")
+    return found
+
+
+def file_below(root: Path, path: str) -> Path:
+    """Return the file that a posted path names, as `below` does; it must be a regular file."""
+    found = below(root, path)
     if not found.is_file():
-        raise InputError(f"There is no file {path}; check the path.")
+        raise InputError(f"{path} is not a regular file; give the path of a picture.")
     return found
 
 
 def add_batch(folder: Path, paths: Sequence[Path]) -> Path:
     """Note files that are to be ingested; once this returns the note survives a power cut."""
     file = folder / FOLDER / WAITING / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
-    _make_folder(file.parent)
+    make_folder(file.parent)
     write_json_atomic(file, [str(path) for path in paths])
     return file
 

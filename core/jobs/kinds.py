@@ -35,10 +35,18 @@ class IngestArguments(Arguments):
 
     source: str = Field(min_length=1)  # absolute
     workers: int | None = Field(default=None, ge=1, le=256)  # decoding processes; None for as many as a job may have
+    below: str = ""  # the only folder whose files a manifest may name; "" for any
 
 
 class UploadsArguments(Arguments):
     """All posted pictures that wait."""
+
+
+class ArchiveArguments(Arguments):
+    """A ZIP archive."""
+
+    file: str = Field(min_length=1)  # absolute
+    name: str = Field(min_length=1, max_length=500)  # as the person knows it
 
 
 class InboxArguments(Arguments):
@@ -132,6 +140,7 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
     result = ingest(
         work.workspace,
         Path(work.arguments.source),
+        below=Path(work.arguments.below) if work.arguments.below else None,
         workers=work.arguments.workers or work.n_processes,
         nice=work.nice,
         on_progress=work.telling("Reading pictures"),
@@ -140,8 +149,8 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
     return _added(work, result)
 
 
-def _uploads(work: Work[UploadsArguments]) -> Outcome:
-    from core.intake.uploads import ingest_batches
+def _uploads(work: Work[Any], said: str = "") -> Outcome:
+    from core.intake.uploads import ingest_batches, rejections
 
     result = ingest_batches(
         work.workspace,
@@ -150,11 +159,35 @@ def _uploads(work: Work[UploadsArguments]) -> Outcome:
         on_progress=work.telling("Reading pictures"),
         on_commit=growing(work),
     )
-    return Outcome("No posted picture waits.") if result is None else _added(work, result)
+    if result is None:
+        return Outcome(said or "No posted picture waits.")
+    outcome = _added(work, result)
+    told = f"{said} {outcome.sentence}{rejections(work.workspace.folder, result.rejected)}".strip()
+    return replace(outcome, sentence=told)
+
+
+def _archive(work: Work[ArchiveArguments]) -> Outcome:
+    from core.errors import InputError
+    from core.intake.archives import is_ours, unpack
+
+    file, folder, said = Path(work.arguments.file), work.workspace.folder, ""
+    ours = is_ours(folder, file)
+    if not ours or file.exists():  # else it was unpacked before the server was killed
+        work.tell("Unpacking")
+        try:
+            said = unpack(folder, file, work.arguments.name, on_progress=work.telling("Unpacking")).sentence
+        except InputError:
+            if ours:  # it would fail again
+                file.unlink(missing_ok=True)
+            raise
+    if ours:
+        file.unlink(missing_ok=True)
+    return _uploads(work, said)
 
 
 def _inbox(work: Work[InboxArguments]) -> Outcome:
-    from core.intake.inboxes import ingest_arrived, refusals
+    from core.intake.inboxes import ingest_arrived
+    from core.intake.uploads import rejections
 
     result = ingest_arrived(
         work.workspace,
@@ -168,7 +201,7 @@ def _inbox(work: Work[InboxArguments]) -> Outcome:
     if result is None:
         return Outcome("The files have gone from the inbox before they were read; nothing was ingested.")
     added = _added(work, result)
-    return replace(added, sentence=added.sentence + refusals(result.rejected))
+    return replace(added, sentence=added.sentence + rejections(work.workspace.folder, result.rejected))
 
 
 def _inboxes(work: Work[InboxesArguments]) -> Outcome:
@@ -292,6 +325,7 @@ KINDS: dict[str, Kind] = {
         Kind("ingest", "Add images", Lane.IMAGES, IngestArguments, _ingest, unless=(JobState.QUEUED,)),
         # Pictures that are posted while one is at work may be too late for it: they get a job of their own.
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
+        Kind("archive", "Add a ZIP archive", Lane.IMAGES, ArchiveArguments, _archive),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
         Kind("inboxes", "Set the inboxes", Lane.LABELS, InboxesArguments, _inboxes),
         Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),

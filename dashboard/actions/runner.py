@@ -74,6 +74,11 @@ class Runner:
             said = said or "That failed unexpectedly; nothing was lost. The server's log has the details."
             self.say(f"{unsaved.words} {said}".strip(), error=True, rows=unsaved.rows)
 
+    @property
+    def intake_root(self) -> str:
+        """The folder on the server whose files may be named; "" if none may."""
+        return str(self._server.settings.intake_root() or "")
+
     def fetch(self, read: Callable[[], T], show: Callable[[T], None], *, failed: Callable[[], None] = lambda: None) -> None:
         """Load in a thread what a view is about to show, then show it."""
         self.run(read, show, on=self._server.draw_pool, failed=failed)

@@ -15,6 +15,7 @@ from dashboard.skeleton import template
 from dashboard.state import SessionState
 from dashboard.theme import css, page_theme, styled, tokens
 from dashboard.times import known
+from dashboard.views.components.add_images import AddImages
 from dashboard.views.components.address import AddressBar
 from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
@@ -80,7 +81,7 @@ class Page:
         self.template = pmui.Page(
             title="Lassoscope",
             template=template(),
-            header=[Header(state=state), JobsPane(**both), self._key_table],
+            header=[Header(state=state), *self._intake(), JobsPane(**both), self._key_table],
             main=[main],
             theme_toggle=True,
             theme_config=page_theme(),
@@ -102,6 +103,11 @@ class Page:
         memory = ThemeMemory(dark=state.dark)
         state.param.watch(lambda event: setattr(memory, "dark", event.new), "dark")
         return memory
+
+    def _intake(self) -> list[AddImages]:
+        if not self.state.workspace.writable:
+            return []
+        return [AddImages(root=self.actions.intake_root, align="center", margin=(0, 4))]
 
     def renew(self) -> None:
         """Load the page again at its address: what it was built from, such as the classes, is another."""

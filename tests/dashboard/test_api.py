@@ -4,12 +4,14 @@ import io
 import json
 import re
 import threading
+import zipfile
 
 import pytest
 
 from core.catalog.jobs import JobState
 from core.images.visits import content_id
 from core.intake import uploads
+from core.intake.archives import unpack, whole_archive
 from core.jobs.runner import JobRunner
 from core.store.tokens import Tokens
 from core.workspace import Workspace
@@ -162,6 +164,108 @@ def test_paths_are_taken_below_the_named_folder_only(space, runner, token, monke
         assert (answer.status, "LASSOSCOPE_INTAKE" in told(answer)["error"]) == (403, True)
 
 
+def test_a_rejected_picture_is_named_as_it_was_posted(site, token, runner):
+    status, found = post(site, token, **{"cats/broken.png": picture(5)[:60], "cats/a.png": picture(6)})
+    assert status == 202
+    wait_for(lambda: not runner.get(found["job"]).is_open)
+    assert " Rejected: cats/broken.png: " in runner.get(found["job"]).message
+
+
+# -- folders, manifests and archives --
+
+
+def name_source(site, token, path):
+    answer = site.ask("/api/sources", "POST", json.dumps({"path": str(path)}), Content_Type="application/json", **token)
+    return answer.status, told(answer)
+
+
+def test_a_folder_a_manifest_an_archive_and_a_picture_on_the_server_are_ingested(space, runner, token, monkeypatch, tmp_path):
+    root, outside = tmp_path / "in", tmp_path / "secret.png"
+    (root / "june").mkdir(parents=True)
+    outside.write_bytes(picture(30))
+    for i in range(4):
+        (root / f"{i}.png").write_bytes(picture(31 + i))
+    (root / "june" / "a.png").write_bytes(picture(40))
+    (root / "m.csv").write_text(f"path,label\n0.png,neutral\n{outside},neutral\n")
+    (root / "a.zip").write_bytes(zipped({"x/1.png": picture(41), "note.txt": b"hello"}))
+    with serving(space, monkeypatch, jobs=runner, password=PASSWORD, intake=root) as site:
+        for path, said in {
+            root / "june": "1 image ingested, 0 files rejected",
+            root / "m.csv": "1 image ingested, 1 file rejected",
+            root / "a.zip": "1 picture unpacked. 1 other file in it is not a picture (1 .txt). 1 image ingested",
+            root / "3.png": "1 image ingested",
+        }.items():
+            status, found = name_source(site, token, path)
+            assert status == 202, found
+            wait_for(lambda number=found["job"]: not runner.get(number).is_open)
+            assert runner.get(found["job"]).message.startswith(said)
+        assert (root / "a.zip").exists()  # it is not ours
+        for path in (outside, tmp_path, f"{root}/../secret.png", root / "none", "a.png", "\0"):
+            assert name_source(site, token, path)[0] == 400
+        for body in (b"", b"[]", b'{"path": 1}', b"{}"):
+            answer = site.ask("/api/sources", "POST", body, Content_Type="application/json", **token)
+            assert (answer.status, "path is needed" in told(answer)["error"]) == (400, True)
+    assert content_id(picture(30)) not in space.ids.astype(str)
+    with serving(space, monkeypatch, jobs=runner, password=PASSWORD) as site:
+        assert name_source(site, token, root)[0] == 403
+    assert space.n_images == 4
+
+
+def zipped(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def send_piece(site, token, whole, at, to, key="a" * 32):
+    answer = site.ask(f"/api/archives/{key}?at={at}&of={len(whole)}&name=photos.zip", "POST", whole[at:to], **token)
+    return answer.status, told(answer)
+
+
+def test_an_archive_comes_in_pieces_and_its_last_piece_twice_is_one_job(site, token, space, runner):
+    whole = zipped({f"{i}.png": picture(50 + i) for i in range(3)} | {"../out.png": picture(60)})
+    half = len(whole) // 2
+    assert send_piece(site, token, whole, 0, half) == (200, {"at": half})
+    assert send_piece(site, token, whole, half + 9, len(whole)) == (200, {"at": half})
+    status, found = send_piece(site, token, whole, half, len(whole))
+    assert (status, found["at"]) == (202, len(whole))
+    assert send_piece(site, token, whole, half, len(whole)) == (202, found)
+    wait_for(lambda: not runner.get(found["job"]).is_open)
+    assert runner.get(found["job"]).message == (
+        "3 pictures unpacked. Refused: ../out.png: its path leaves the archive. "
+        "3 images ingested, 0 files rejected, 0 known before."
+    )
+    assert send_piece(site, token, whole, half, len(whole)) == (202, found)  # also after its end
+    assert not list((space.folder / uploads.FOLDER / "archives").iterdir())
+    assert [job.kind for job in runner.newest()] == ["archive"]
+
+
+def test_an_archive_that_is_none_fails_in_a_sentence_and_leaves_nothing(site, token, space, runner):
+    status, found = send_piece(site, token, b"PK hello", 0, 8)
+    assert status == 202
+    wait_for(lambda: not runner.get(found["job"]).is_open)
+    assert runner.get(found["job"]).state == JobState.FAILED
+    assert runner.get(found["job"]).message.startswith("photos.zip is not unpacked: it is damaged")
+    assert not list((space.folder / uploads.FOLDER / "archives").iterdir())
+    answer = site.ask(f"/api/archives/{'a' * 31}b", "POST", b"x", **token)
+    assert (answer.status, "'at'" in told(answer)["error"]) == (400, True)
+
+
+def test_an_unpacked_archive_is_ingested_after_a_kill(space, monkeypatch):
+    file = whole_archive(space.folder, "b" * 32)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(zipped({"1.png": picture(70)}))
+    unpack(space.folder, file, "a.zip")
+    file.unlink()  # and here the server was killed
+    space.catalog.jobs.add("archive", {"file": str(file), "name": "a.zip"}, "ann")
+    runner = JobRunner(space)
+    wait_for(lambda: runner.get(1).state == JobState.DONE)
+    runner.stop()
+    assert space.ids.tolist() == [content_id(picture(70))]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [
@@ -214,6 +318,13 @@ def test_a_token_or_a_login_is_needed_and_a_removed_token_opens_nothing(site, to
     assert site.ask("/", **token).status == 302  # a token is no login
     Tokens(space.folder).remove("console")
     assert site.ask(path, **token).status == 401
+
+
+def test_a_stranger_is_told_so_after_a_large_body_which_is_not_kept(site, space):
+    for path in ("/api/images", "/api/sources", f"/api/archives/{'0' * 32}"):
+        answer = site.ask(path, "POST", bytes(3_000_000))
+        assert (answer.status, "token is needed" in told(answer)["error"]) == (401, True)
+    assert not (space.folder / uploads.FOLDER).exists()
 
 
 def test_another_sites_page_cannot_post_with_its_visitors_login(site, runner):

@@ -48,6 +48,13 @@ def test_host_names_are_those_of_the_origins_and_the_address():
     assert named == {"label.example", "b.example", "fd00::1", "10.0.0.7"}
 
 
+def test_folders_on_the_server_are_open_to_the_one_person_on_this_machine_or_else_one_that_is_named(tmp_path):
+    assert Settings().intake_root() == Path.home()
+    for other in ({"address": "0.0.0.0"}, {"password": "long enough words"}, {"origins": "label.example"}):
+        assert Settings(**other).intake_root() is None
+        assert Settings(**other, intake=tmp_path).intake_root() == tmp_path
+
+
 def test_every_setting_is_documented():
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert Settings.variables() <= set(re.findall(r"`(\w+)`", page))

@@ -112,6 +112,7 @@ class Keeper {
     const since = now() - Number(sessionStorage.getItem(RELOADED) ?? 0);
     if (since < BETWEEN_RELOADS) await sleep(BETWEEN_RELOADS - since);
     while (!(await this.serverAnswers())) await sleep(5000);
+    while (window.lassoscopeSender?.busy) await sleep(TICK);  // pictures that are sent go on
     sessionStorage.setItem(RELOADED, String(now()));
     location.reload();
   }
