@@ -361,7 +361,7 @@ class ArchiveHandler(Receiver):
             at, of = int(self.get_query_argument("at")), int(self.get_query_argument("of"))
         except (MissingArgumentError, ValueError):
             raise Refusal(
-                HTTPStatus.BAD_REQUEST, "'at', the piece's first byte, and 'of', the archive's bytes, are needed."
+                HTTPStatus.BAD_REQUEST, "The piece's first byte ('at') and the archive's bytes ('of') are needed."
             ) from None
         file = str(whole_archive(folder, key))
         if (known := self._job_with(file)) is not None:
