@@ -25,7 +25,7 @@ from core.evidence.decisions import LEAVE, REVIEW, decisions_about
 from core.images.visits import content_id
 from core.intake.archives import keep_piece, whole_archive
 from core.intake.sources import job_of
-from core.intake.uploads import LARGEST, add_batch, file_below, keep_picture, picture_reason, standing
+from core.intake.uploads import LARGEST, add_batch, file_below, keep_manifest, keep_picture, picture_reason, standing
 from core.overview import describe
 from core.store.troubles import sentence_of
 from core.triage.decisions import decisions_after
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from dashboard.server import Server
 
 LOG = logging.getLogger("lassoscope.api")
-API, IMAGES, SOURCES, ARCHIVES = "/api/", "/api/images", "/api/sources", "/api/archives"
-POSTED = re.compile(rf"{IMAGES}|{SOURCES}|{ARCHIVES}/{ID}")
+API, IMAGES, SOURCES, MANIFESTS, ARCHIVES = "/api/", "/api/images", "/api/sources", "/api/manifests", "/api/archives"
+POSTED = re.compile(rf"{IMAGES}|{SOURCES}|{MANIFESTS}|{ARCHIVES}/{ID}")
 READ_ON = 1024 * 1024 * 1024  # bytes that are read and dropped, so that whoever sends too much can read why it is refused
 BODY_SECONDS = 600.0
 MOST_AT_ONCE = 4  # requests with pictures, each in memory
@@ -48,7 +48,7 @@ ASKED = (("since", 0, 0, 10**DIGITS - 1), ("limit", 500, 1, 5_000))  # of decisi
 NO_PATHS = "This server takes no paths; set LASSOSCOPE_INTAKE to the folder whose files may be named."
 DECIDED = {REVIEW: "review", LEAVE: "leave"}
 PATHS: TypeAdapter[list[str]] = TypeAdapter(list[str])
-SOURCE: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
+NAMED: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 
 Answer = tuple[HTTPStatus, Mapping[str, Any]]
@@ -320,7 +320,7 @@ class ImagesHandler(Receiver):
         """Keep pictures, or look at files that are named."""
         space, kind = self.server.workspace, self.request.headers.get("Content-Type", "")
         if kind.startswith("multipart/form-data"):
-            pictures = take_pictures(space, _files_of(kind, body))
+            pictures = take_pictures(space, _form_of(kind, body)[0])
         elif kind.startswith("application/json"):
             pictures = take_paths(self.server.settings.intake_root(), _paths_of(body))
         else:
@@ -341,13 +341,30 @@ class SourceHandler(Receiver):
     def take(self, body: bytes, *_named: str) -> Answer:
         """Add the job that ingests it."""
         try:
-            path = SOURCE.validate_json(body, strict=True)["path"]
+            path = NAMED.validate_json(body, strict=True)["path"]
         except (ValidationError, KeyError):
             raise Refusal(HTTPStatus.BAD_REQUEST, 'A path is needed, such as {"path": "/pictures/june"}.') from None
         root = self.server.settings.intake_root()
         if root is None:
             raise Refusal(HTTPStatus.FORBIDDEN, NO_PATHS)
         return HTTPStatus.ACCEPTED, {"job": self.add_job(*job_of(self.server.workspace.folder, root, path))}
+
+
+class ManifestHandler(Receiver):
+    """Takes a manifest of pictures that were posted, by names that come with it: 202 with the number of the job."""
+
+    def take(self, body: bytes, *_named: str) -> Answer:
+        """Keep it and add the job that ingests it."""
+        files, fields = _form_of(self.request.headers.get("Content-Type", ""), body)
+        try:
+            ids = NAMED.validate_json(fields.get("names", [b"{}"])[-1], strict=True)
+        except ValidationError:
+            raise Refusal(HTTPStatus.BAD_REQUEST, 'The field "names" needs JSON such as {"a.jpg": "ID"}.') from None
+        folder, root = self.server.workspace.folder, self.server.settings.intake_root()
+        file = keep_manifest(folder, files[0]["body"], files[0]["filename"], ids)
+        return HTTPStatus.ACCEPTED, {
+            "job": self.add_job("ingest", {"source": str(file), "below": str(root.resolve()) if root else ""})
+        }
 
 
 class ArchiveHandler(Receiver):
@@ -376,10 +393,12 @@ class ArchiveHandler(Receiver):
         return next((job.number for job in jobs if job.arguments.get("file") == file), None)
 
 
-def _files_of(kind: str, body: bytes) -> list[HTTPFile]:
+def _form_of(kind: str, body: bytes) -> tuple[list[HTTPFile], dict[str, list[bytes]]]:
+    """Return the files and the other fields of a form."""
     files: dict[str, list[HTTPFile]] = {}
+    fields: dict[str, list[bytes]] = {}
     try:
-        parse_body_arguments(kind, body, {}, files)
+        parse_body_arguments(kind, body, fields, files)
     except Exception:  # of several kinds
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "The body is not multipart/form-data; send it as its Content-Type says."
@@ -389,7 +408,7 @@ def _files_of(kind: str, body: bytes) -> list[HTTPFile]:
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "There is no picture in this request; post each as a file of multipart/form-data."
         )
-    return found
+    return found, fields
 
 
 def _paths_of(body: bytes) -> list[str]:
@@ -410,6 +429,7 @@ def api_patterns(server: "Server", callers: Callers) -> list[Route]:
     return [
         (IMAGES, ImagesHandler, shared),
         (SOURCES, SourceHandler, shared),
+        (MANIFESTS, ManifestHandler, shared),
         (rf"{ARCHIVES}/{ID}", ArchiveHandler, shared),
         (rf"{IMAGES}/{ID}", ImageHandler, shared),
         (rf"{API}jobs/([0-9]{{1,15}})", JobHandler, shared),

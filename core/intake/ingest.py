@@ -149,7 +149,8 @@ def ingest(
     workspace: Workspace,
     source: Path,
     *,
-    below: Path | None = None,
+    below: Sequence[Path] = (),
+    posted: Mapping[str, str] | None = None,
     workers: int | None = None,
     nice: int = 0,
     on_progress: Progress = ignore,
@@ -163,7 +164,8 @@ def ingest(
 
     Args:
         source: a manifest's relative paths are relative to its folder and must stay inside; absolute paths may be anywhere.
-        below: the only folder whose files a manifest may name; None for any.
+        below: the only folders whose files a manifest may name, if there are any.
+        posted: for a manifest that was posted: where the files are that were posted with it, by their names in it.
         workers: decoding processes, one per core if None.
         nice: how much less of a busy core they get.
         on_progress: called with (files done, files).
@@ -172,11 +174,13 @@ def ingest(
         InputError: if the source is missing, empty or not a readable manifest, or a score is invalid.
     """
     workspace.need_writable()
-    found = list_source(source, workspace=workspace.folder)
-    if below is not None:
-        found = replace(found, files=[_confined(file, below.resolve()) for file in found.files])
+    found = list_source(source, workspace=workspace.folder, posted=posted)
+    if below:
+        roots = [root.resolve() for root in below]
+        found = replace(found, files=[_confined(file, roots) for file in found.files])
     result = ingest_files(workspace, found, workers=workers, nice=nice, on_progress=on_progress, on_commit=on_commit)
-    workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
+    if posted is None:
+        workspace.catalog.images.add_source(str((source if source.is_dir() else source.parent).resolve()))
     return replace(result, scores=tuple(_keep_scores(workspace, found, source)))
 
 
@@ -414,13 +418,13 @@ def _is_known(file: Found, known: Mapping[str, tuple[int, int]]) -> bool:
 # -- finding files --
 
 
-def list_source(source: Path, *, workspace: Path | None = None) -> Source:
+def list_source(source: Path, *, workspace: Path | None = None, posted: Mapping[str, str] | None = None) -> Source:
     """List the files of a folder tree or of a manifest.
 
     Raises:
         InputError: if there are none, or the source is neither.
     """
-    found = Source(list_folder(source, workspace=workspace)) if source.is_dir() else list_manifest(source)
+    found = Source(list_folder(source, workspace=workspace)) if source.is_dir() else list_manifest(source, posted or {})
     if not found.files:
         raise InputError(f"{source} contains no files; give a folder of images, or a manifest with a column 'path'.")
     return found
@@ -481,8 +485,11 @@ def inspect(path: Path, root: Path) -> Found | None:
     return Found(name) if stat.S_ISREG(mode) else Found(name, "it is not a regular file")
 
 
-def list_manifest(file: Path) -> Source:
+def list_manifest(file: Path, posted: Mapping[str, str] | None = None) -> Source:
     """List the files named by a CSV, JSON lines or Parquet manifest; other columns are scores (`score:NAME`) or gold.
+
+    Args:
+        posted: where files are that came with it, by the names it gives them.
 
     Raises:
         InputError: if it is unreadable, has no column of paths, or has invalid scores.
@@ -500,7 +507,9 @@ def list_manifest(file: Path) -> Source:
     lines = []
     for line in table.to_dict("records"):
         gold = {name: str(line[column]) for column, name in golds.items() if line[column]}
-        named = _inspect_named(str(line[paths]), root, gold)
+        text = str(line[paths])
+        kept = (posted or {}).get(os.path.normpath(text.replace("\\", "/")))
+        named = Found(kept, gold=gold, named=True) if kept else _inspect_named(text, root, gold)
         before = found.get(named.path)
         found[named.path] = named if before is None else _both(before, named)
         lines.append(named.path)
@@ -528,11 +537,12 @@ def _path_of(text: str, root: Path) -> Path:
     return path
 
 
-def _confined(file: Found, root: Path) -> Found:
-    """Return a file, with a reason not to open it if it is outside of `root`, links followed."""
-    if file.reason or Path(os.path.realpath(file.path)).is_relative_to(root):
+def _confined(file: Found, roots: Sequence[Path]) -> Found:
+    """Return a file, with a reason not to open it if it is outside of all `roots`, links followed."""
+    found = Path(os.path.realpath(file.path))
+    if file.reason or any(found.is_relative_to(root) for root in roots):
         return file
-    return replace(file, reason=f"it is not below {root}, the only folder whose files may be named")
+    return replace(file, reason="it is outside of the folder whose files may be named here")
 
 
 def _is_there(path: Path) -> bool:

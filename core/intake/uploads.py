@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 from core.errors import InputError
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.visits import content_id
-from core.intake.ingest import Found, IngestResult, Source, ingest_files
+from core.intake.ingest import Found, IngestResult, Source, ingest_files, list_manifest
 from core.store.files import STEERING, atomic_path, fsync_folder, shown, write_json_atomic
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.intake")
 FOLDER, WAITING = "uploads", "waiting"
+MANIFESTS, NAMES = "manifests", ".names.json"
+ID = "[0-9a-f]{32}"  # of an image
 LARGEST = 64 * 2**20  # bytes of a posted picture
 SPARE = 256 * 2**20  # bytes of the disk that no picture takes: labels must find room
 LONGEST_PART, MOST_PARTS = 120, 6  # bytes of a name's part, and parts of a name that are kept
@@ -66,6 +68,38 @@ def keep_picture(folder: Path, content: bytes, name: str) -> tuple[str, Path]:
     with atomic_path(file) as aside:
         aside.write_bytes(content)
     return image_id, file
+
+
+def keep_manifest(folder: Path, content: bytes, name: str, ids: Mapping[str, str]) -> Path:
+    """Keep a posted manifest, and which of the posted pictures it means by which name; return its file.
+
+    Args:
+        ids: of the pictures, by their paths beside the manifest.
+    Raises:
+        InputError: if it is no manifest.
+    """
+    named = json.dumps(dict(ids), sort_keys=True)
+    file = folder / FOLDER / MANIFESTS / content_id(content + named.encode()) / safe_name(name).name
+    make_folder(file.parent)
+    with atomic_path(file.with_name(NAMES)) as aside:
+        aside.write_text(named, encoding="utf-8")
+    with atomic_path(file) as aside:
+        aside.write_bytes(content)
+    try:
+        list_manifest(file)
+    except InputError as error:
+        shutil.rmtree(file.parent)
+        raise InputError(str(error).replace(str(file), name)) from None
+    return file
+
+
+def posted_with(folder: Path, manifest: Path) -> dict[str, str] | None:
+    """Return where the pictures are that were posted with a manifest, by their names in it; None if it was not posted."""
+    if manifest.parent.parent != folder / FOLDER / MANIFESTS:
+        return None
+    ids = json.loads(manifest.with_name(NAMES).read_text(encoding="utf-8"))
+    kept = {name: kept_file(folder, image_id) for name, image_id in ids.items() if re.fullmatch(ID, image_id)}
+    return {os.path.normpath(name): str(file) for name, file in kept.items() if file is not None}
 
 
 def need_room(folder: Path, n_bytes: int) -> None:

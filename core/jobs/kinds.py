@@ -135,12 +135,17 @@ def _added(work: Work[Any], result: "IngestResult") -> Outcome:
 
 def _ingest(work: Work[IngestArguments]) -> Outcome:
     from core.intake.ingest import ingest
+    from core.intake.uploads import FOLDER, posted_with
 
     work.tell("Listing files")
+    folder, source = work.workspace.folder, Path(work.arguments.source)
+    posted = posted_with(folder, source)
+    below = [] if posted is None else [folder / FOLDER]
     result = ingest(
         work.workspace,
-        Path(work.arguments.source),
-        below=Path(work.arguments.below) if work.arguments.below else None,
+        source,
+        below=[*below, Path(work.arguments.below)] if work.arguments.below else below,
+        posted=posted,
         workers=work.arguments.workers or work.n_processes,
         nice=work.nice,
         on_progress=work.telling("Reading pictures"),

@@ -219,6 +219,30 @@ def zipped(members):
     return file.getvalue()
 
 
+def post_manifest(site, token, text, **names):
+    headers, body = form(**{"june/m.csv": text.encode()})
+    field = b'--edge\r\nContent-Disposition: form-data; name="names"\r\n\r\n' + json.dumps(names).encode() + b"\r\n"
+    answer = site.ask("/api/manifests", "POST", field + body, **headers, **token)
+    return answer.status, told(answer)
+
+
+def test_a_posted_manifest_means_the_posted_pictures_and_others_only_below_the_root(site, token, space, runner, tmp_path):
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(picture(80))
+    _, found = post(site, token, **{"june/cats/1.png": picture(81), "june/2.png": picture(82)})
+    ids = [image["id"] for image in found["images"]]
+    text = f"path,label\ncats\\1.png,neutral\n./2.png,explicit\n{outside},neutral\n9.png,neutral\n"
+    status, found = post_manifest(site, token, text, **{"cats/1.png": ids[0], "2.png": ids[1], "9.png": "../../x"})
+    assert status == 202, found
+    wait_for(lambda: not runner.get(found["job"]).is_open)
+    assert space.ids.astype(str).tolist() == ids
+    gold = space.gold("label")
+    assert [space.class_names[code] for code in gold] == ["neutral", "explicit"]
+    assert "outside of the folder" in space.catalog.images.reason_of(str(outside))
+    status, found = post_manifest(site, token, "a,b\n1,2\n")
+    assert (status, found["error"].startswith("june/m.csv has the columns a, b;")) == (400, True)
+
+
 def send_piece(site, token, whole, at, to, key="a" * 32):
     answer = site.ask(f"/api/archives/{key}?at={at}&of={len(whole)}&name=photos.zip", "POST", whole[at:to], **token)
     return answer.status, told(answer)

@@ -1,5 +1,6 @@
 const LARGEST = 64 * 2 ** 20, PIECE = 4 * 2 ** 20, MOST_FILES = 32;  // bytes of a picture, bytes and files of a request
 const FIRST_WAIT = 1000, LONGEST_WAIT = 15000, PATIENCE = 120000, MOST_NAMED = 100;  // ms, refused files that are listed
+const TABLE = /\.(csv|tsv|jsonl|ndjson|parquet|pq)$/i;  // by its name a manifest
 const size = bytes => bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 2 ** 20).toLocaleString("en", { maximumFractionDigits: bytes < 2 ** 24 ? 1 : 0 })} MB`;
 const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 const sleep = (ms, signal) => new Promise(done => {
@@ -13,6 +14,8 @@ class Sender {
     this.listeners = new Set();  // called after every change
     this.places = new Set();     // the components on the page, which open themselves for a drop
     this.waiting = [];           // { file, name }
+    this.manifests = [];         // those that wait for the pictures they name
+    this.ids = new Map();        // of what was taken on this page, by name: a manifest may come later
     this.busy = false;
     this.forget();
     addEventListener("beforeunload", event => { if (this.busy) event.preventDefault(); });
@@ -39,7 +42,7 @@ class Sender {
   }
 
   forget() {
-    Object.assign(this, { files: 0, done: 0, bytes: 0, sent: 0, taken: 0, refused: [], jobs: new Set(), trouble: "", said: "", listing: 0 });
+    Object.assign(this, { files: 0, done: 0, bytes: 0, sent: 0, refused: [], jobs: new Set(), trouble: "", said: "", listing: 0 });
     this.stopping = new AbortController();
   }
 
@@ -64,6 +67,7 @@ class Sender {
     const { signal } = this.stopping;
     for (const entry of entries) await this.walk(entry, signal);
     this.listing -= 1;
+    this.run();
     this.tell();
   }
 
@@ -96,7 +100,7 @@ class Sender {
   async run() {
     if (this.busy) return;
     this.busy = true;
-    while (this.waiting.length && !this.stopping.signal.aborted) await this.next();
+    while ((this.waiting.length || (this.manifests.length && !this.listing)) && !this.stopping.signal.aborted) await this.next();
     this.busy = false;
     this.trouble = "";
     this.tell();
@@ -104,15 +108,22 @@ class Sender {
 
   stop() {
     this.stopping.abort();
-    this.files -= this.waiting.length;
-    for (const { file } of this.waiting.splice(0)) this.bytes -= file.size;
+    this.files -= this.waiting.length + this.manifests.length;
+    for (const { file } of [...this.waiting.splice(0), ...this.manifests.splice(0)]) this.bytes -= file.size;
     this.said = "Stopped; what was sent before stays.";
     this.tell();
   }
 
   async next() {
+    if (!this.waiting.length) {
+      await this.sendManifest(this.manifests.shift());
+      this.done += 1;
+      this.tell();
+      return;
+    }
     const { file, name } = this.waiting[0];
-    if (await this.isArchive(file)) {
+    if (TABLE.test(file.name)) this.manifests.push(this.waiting.shift());
+    else if (await this.isArchive(file)) {
       this.waiting.shift();
       await this.sendArchive(file, name);
       this.done += 1;
@@ -139,7 +150,7 @@ class Sender {
     let bytes = 0;
     while (this.waiting.length && names.length < MOST_FILES && (!bytes || bytes + this.waiting[0].file.size <= PIECE)) {
       const { file, name } = this.waiting[0];
-      if (names.length && await this.isArchive(file)) break;
+      if (names.length && (TABLE.test(file.name) || await this.isArchive(file))) break;
       this.waiting.shift();
       this.done += 1;
       const content = file.size > LARGEST ? null : await this.read(file);
@@ -160,10 +171,24 @@ class Sender {
       return;
     }
     this.sent += bytes;
-    if (answer.images) this.taken += answer.images.filter(image => image.id).length;
+    for (const image of answer.images ?? []) if (image.id) this.ids.set(image.name, image.id);
     for (const image of answer.images ?? []) if (image.error) this.refused.push(image.error);
     if (!answer.images) this.refused.push(...names.map(name => `${name} is not taken. ${answer.error ?? ""}`));
     if (answer.job) this.jobs.add(answer.job);
+  }
+
+  // A table with a column of paths: those of pictures that were sent are told from beside it, others must be on the server.
+  async sendManifest({ file, name }) {
+    const content = file.size > LARGEST ? null : await this.read(file), form = new FormData();
+    const beside = name.slice(0, name.lastIndexOf("/") + 1);
+    const names = [...this.ids].map(([other, id]) => [other.startsWith(beside) ? other.slice(beside.length) : other, id]);
+    form.append("file", new Blob([content ?? ""]), name);
+    form.append("names", JSON.stringify(Object.fromEntries(names)));
+    const answer = content && await this.post("api/manifests", form);
+    if (content && !answer) return;  // stopped
+    this.sent += file.size;
+    if (answer?.job) this.jobs.add(answer.job);
+    else this.refused.push(`${name} is not taken. ${answer?.error ?? "It is too large, or cannot be read by the browser."}`);
   }
 
   async sendArchive(file, name) {
@@ -228,7 +253,7 @@ export function render({ model, el }) {
   const sender = window.lassoscopeSender ??= new Sender();
   const drop = make("div", "drop"), body = make("div", "body");
   const files = picker("Choose files", false), folder = picker("Choose a folder", true);
-  const lead = make("p", "lead", "Drop pictures, folders or ZIP archives here.");
+  const lead = make("p", "lead", "Drop pictures, folders, ZIP archives or a manifest here.");
   const buttons = make("div", "buttons");
   buttons.append(files.button, folder.button, files.input, folder.input);
   drop.append(lead, buttons);
