@@ -152,7 +152,6 @@ class Sender {
       const { file, name } = this.waiting[0];
       if (names.length && (TABLE.test(file.name) || await this.isArchive(file))) break;
       this.waiting.shift();
-      this.done += 1;
       const content = file.size > LARGEST ? null : await this.read(file);
       if (content) {
         form.append("file", new Blob([content]), name);
@@ -161,15 +160,14 @@ class Sender {
         continue;
       }
       this.sent += file.size;
+      this.done += 1;
       if (file.size > LARGEST) this.refuse(`${name} is not taken: it is ${size(file.size)} large, and pictures of up to ${size(LARGEST)} are accepted.`);
       else this.refuse(`${name} cannot be read by the browser: it has changed or is gone; add it again.`);
     }
     if (!names.length) return;
     const answer = await this.post("api/images", form);
-    if (!answer) {
-      this.done -= names.length;
-      return;
-    }
+    if (!answer) return;  // stopped
+    this.done += names.length;
     this.sent += bytes;
     for (const image of answer.images ?? []) if (image.id) this.ids.set(image.name, image.id);
     for (const image of answer.images ?? []) if (image.error) this.refused.push(image.error);
