@@ -164,7 +164,7 @@ def below(root: Path, path: str) -> Path:
         InputError: if it is not below `root`, or nothing is there.
     """
     if "\0" in path or not os.path.isabs(path):
-        raise InputError(f"{path!r} is not an absolute path; give the whole path of something below {root}.")
+        raise InputError(f"The path {path!r} is not absolute; give the whole path of something below {root}.")
     found = Path(os.path.realpath(path))
     if not found.is_relative_to(os.path.realpath(root)):
         raise InputError(f"{path} is not below {root}, the only folder whose files may be named.")
