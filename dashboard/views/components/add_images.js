@@ -282,8 +282,9 @@ export function render({ model, el }) {
   let open = () => {}, name = () => {};
   if (model.inline) el.append(body);
   else {
-    const opener = make("button", "opener", "Add images"), dialog = make("dialog"), head = make("header"), close = make("button", "", "Close");
+    const opener = make("button", "opener"), dialog = make("dialog"), head = make("header"), close = make("button", "", "Close");
     opener.setAttribute("aria-haspopup", "dialog");
+    opener.setAttribute("aria-label", "Add images");
     opener.title = "Add pictures, folders or ZIP archives";
     dialog.setAttribute("aria-label", "Add images");
     head.append(make("h2", "", "Add images"), close);
@@ -296,7 +297,8 @@ export function render({ model, el }) {
     dialog.onkeydown = event => event.stopPropagation();
     name = () => {
       const share = sender.bytes ? Math.floor(100 * sender.sent / sender.bytes) : 0;
-      opener.textContent = sender.busy ? `Sending · ${share}%` : "Add images";
+      if (sender.busy) opener.textContent = `Sending · ${share}%`;
+      else opener.replaceChildren("Add", make("span", "wide", " images"));  // a narrow window has room for one word
     };
   }
 
