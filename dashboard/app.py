@@ -99,7 +99,7 @@ def listen(server: Server) -> Any:
     if settings.port == 0:  # known beforehand, for a browser may only come from that port
         settings = settings.model_copy(update={"port": _free_port(settings.address)})
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
-    callers = Callers(Tokens(server.workspace.folder), login, settings.analyst or this_user())
+    callers = Callers(Tokens(server.workspace.folder), login, settings.analyst or this_user(), settings.allowed_origins())
     routes = [*patterns(server.workspace), *api_patterns(server, callers), *doors(login)]
     panel_server = pn.serve(
         {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it

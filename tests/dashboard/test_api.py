@@ -360,6 +360,13 @@ def test_another_sites_page_cannot_post_with_its_visitors_login(site, runner):
     assert post(site, {**cookie, "Origin": f"http://127.0.0.1:{site.port}"}, **{"a.png": picture(1)})[0] == 202
 
 
+def test_behind_a_proxy_the_page_may_post_from_where_browsers_open_it(space, runner, monkeypatch):
+    with serving(space, monkeypatch, jobs=runner, password=PASSWORD, origins="label.example") as site:
+        cookie = {"Cookie": cookies_of(site.log_in("ann"))}
+        for origin, status in (("https://label.example", 202), ("https://label.example.evil", 403)):
+            assert post(site, {**cookie, "Origin": origin}, **{"a.png": picture(1)})[0] == status
+
+
 def test_without_a_login_this_machine_may_ask_and_a_wrong_token_still_may_not(space, runner, token, monkeypatch):
     path = f"/api/images/{'0' * 32}"
     with serving(space, monkeypatch, jobs=runner) as site:
