@@ -210,7 +210,6 @@ class Sender {
   }
 
   async source(path) {
-    this.begin();
     this.said = "";
     const answer = await this.post("api/sources", JSON.stringify({ path }), "application/json", false);
     if (answer?.job) {
@@ -223,7 +222,7 @@ class Sender {
 
   // The answer to a request. It is sent again while the line or the server fails; null once the person stops it.
   async post(address, body, type = "", again = true) {
-    const { signal } = this.stopping;
+    const { signal } = again ? this.stopping : new AbortController();
     for (let wait = FIRST_WAIT; !signal.aborted; wait = Math.min(2 * wait, LONGEST_WAIT)) {
       try {
         const options = { method: "POST", body, headers: type ? { "Content-Type": type } : {}, signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) };
