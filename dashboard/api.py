@@ -220,7 +220,7 @@ class DecisionsHandler(ApiHandler):
     async def get(self) -> None:
         """Answer with the decisions after a place, and the place behind them."""
 
-        def find() -> tuple[HTTPStatus, Mapping[str, Any]]:
+        def find() -> Answer:
             since, most = (self._number(*asked) for asked in ASKED)
             server = self.server
             page = decisions_after(server.workspace, server.openings.review.answers, since, most=most)
