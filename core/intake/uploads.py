@@ -44,6 +44,12 @@ def kept_file(folder: Path, image_id: str) -> Path | None:
     return next((file for file in sorted(inside.rglob("*")) if file.is_file() and not file.name.startswith(".")), None)
 
 
+def forget_picture(folder: Path, image_id: str) -> None:
+    """Remove a posted picture, under whatever names it is kept; nothing happens if it is not."""
+    if re.fullmatch(ID, image_id):
+        shutil.rmtree(folder / FOLDER / image_id[:2] / image_id, ignore_errors=True)
+
+
 def safe_name(name: str) -> Path:
     """Return a posted name as a relative path that leaves no folder and that every disk takes."""
     parts = [STEERING.sub("_", part).lstrip(".").strip() for part in re.split(r"[/\\]+", name)]

@@ -78,6 +78,8 @@ def test_a_posted_name_stays_inside_and_fits_every_disk(folder, name):
     assert file.resolve().is_relative_to(folder / uploads.FOLDER / image_id[:2] / image_id)
     assert uploads.kept_file(folder, image_id) == file
     assert file.name.isprintable()
+    uploads.forget_picture(folder, image_id)
+    assert uploads.kept_file(folder, image_id) is None
 
 
 def test_links_and_devices_are_refused(folder, tmp_path):
