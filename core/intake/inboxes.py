@@ -8,7 +8,6 @@ from typing import Any
 from core.arrays import JsonObject
 from core.errors import InputError
 from core.intake.ingest import OWN_FOLDERS, IngestResult, Source, ingest_files, inspect
-from core.store.files import shown
 from core.workspace import Workspace
 
 KEY = "inboxes"  # the setting: absolute paths
@@ -91,11 +90,3 @@ def ingest_arrived(workspace: Workspace, folder: Path, names: Sequence[str], **o
     result = ingest_files(workspace, Source(files), **options)
     workspace.catalog.images.add_source(str(folder))
     return result
-
-
-def refusals(rejected: Sequence[tuple[str, str]], most: int = 3) -> str:
-    """Name the first of the rejected files with their reasons; "" if there are none."""
-    if not rejected:
-        return ""
-    named = "; ".join(f"{shown(os.path.basename(path))} ({shown(reason)})" for path, reason in rejected[:most])
-    return f" Rejected: {named}{f' and {len(rejected) - most:,} more' if len(rejected) > most else ''}."

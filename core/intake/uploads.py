@@ -119,16 +119,16 @@ def need_room(folder: Path, n_bytes: int) -> None:
 
 
 def posted_name(folder: Path, path: str) -> str:
-    """Return the name under which a file was posted; that of a file which was named by its path is the path."""
+    """Return the name under which a file was posted, with its folders; without them for a file that was not posted."""
     try:
         return str(Path(*Path(path).relative_to(folder / FOLDER).parts[2:]))
     except ValueError:
-        return path
+        return os.path.basename(path)
 
 
 def named(files: Sequence[tuple[str, str]]) -> str:
     """Name the first of files that are refused, each with its reason."""
-    told = "; ".join(f"{shown(name)}: {reason}" for name, reason in files[:MOST_NAMED])
+    told = "; ".join(f"{shown(name)} ({shown(reason)})" for name, reason in files[:MOST_NAMED])
     return told + (f"; and {len(files) - MOST_NAMED:,} more" if len(files) > MOST_NAMED else "")
 
 

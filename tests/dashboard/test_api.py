@@ -168,7 +168,7 @@ def test_a_rejected_picture_is_named_as_it_was_posted(site, token, runner):
     status, found = post(site, token, **{"cats/broken.png": picture(5)[:60], "cats/a.png": picture(6)})
     assert status == 202
     wait_for(lambda: not runner.get(found["job"]).is_open)
-    assert " Rejected: cats/broken.png: " in runner.get(found["job"]).message
+    assert " Rejected: cats/broken.png (" in runner.get(found["job"]).message
 
 
 # -- folders, manifests and archives --
@@ -258,7 +258,7 @@ def test_an_archive_comes_in_pieces_and_its_last_piece_twice_is_one_job(site, to
     assert send_piece(site, token, whole, half, len(whole)) == (202, found)
     wait_for(lambda: not runner.get(found["job"]).is_open)
     assert runner.get(found["job"]).message == (
-        "3 pictures unpacked. Refused: ../out.png: its path leaves the archive. "
+        "3 pictures unpacked. Refused: ../out.png (its path leaves the archive). "
         "3 images ingested, 0 files rejected, 0 known before."
     )
     assert send_piece(site, token, whole, half, len(whole)) == (202, found)  # also after its end
