@@ -138,9 +138,14 @@ class RefusedHandler(RequestHandler):
         self.refused = refused
 
     def prepare(self) -> None:
-        """Send the answer; a program that sends much reads it only once it has sent all, within reason."""
+        """Send the answer; a program that sends a large body reads it only once it has sent all, within reason."""
         connection: Any = self.request.connection
-        connection.set_max_body_size(READ_ON if self.request.path.startswith(API) else LARGEST_BODY)
+        is_api = self.request.path.startswith(API)
+        connection.set_max_body_size(READ_ON if is_api else LARGEST_BODY)
+        if not is_api:
+            self._send()
+
+    def _send(self) -> None:
         is_json = self.request.path.startswith(API)
         self.set_header("Content-Type", f"{'application/json' if is_json else 'text/plain'}; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
@@ -149,6 +154,8 @@ class RefusedHandler(RequestHandler):
             return
         self.set_status(self.refused.status)
         self.finish((json.dumps({"error": self.refused.words}) if is_json else self.refused.words) + "\n")
+
+    get = head = post = put = delete = patch = options = _send  # once the body has come
 
     def data_received(self, chunk: bytes) -> None:
         """Drop a piece of the body."""
