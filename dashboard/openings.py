@@ -143,9 +143,9 @@ class Openings:
         naive, drift = self._naive(opened, scores), openings.drift_of_owed(workspace, opened)
         compared = tuple(beside_words(opened, other) for other in beside(workspace, opened))
         classes = class_labels(workspace, opened)
-        since = self.review.drift_since(opened).sentence if workspace.n_images > opened.frame else ""
+        came = self.review.drift_since(opened) if workspace.n_images > opened.frame else None
         shown = replace(view, scores=scores, sample=sample, naive=naive, drift=drift, beside=compared, classes=classes)
-        return replace(shown, since=since)
+        return replace(shown, since="" if came is None else came.sentence)
 
     def _export(self) -> tuple[tuple[Choice, ...], str]:
         try:

@@ -145,20 +145,15 @@ class Review:
 
     def drift(self, policy: str) -> Drift | None:
         """Compare what came since the opening with what its promise covers; None where no point can be judged."""
+        return self.drift_since(self.of(policy).opened) if self.at_work() else None
+
+    def drift_since(self, opened: Opening) -> Drift | None:
+        """Compare what came since an opening with what its promise covers; None if its scores are lost."""
+        space = self.workspace
         try:
-            work = self.of(policy)
-            return self.drift_since(work.opened)
+            scores = self._scores.of(opened)
         except AppError:
             return None
-
-    def drift_since(self, opened: Opening) -> Drift:
-        """Compare what came since an opening with what its promise covers.
-
-        Raises:
-            AppError: if its scores are lost.
-        """
-        space = self.workspace
-        scores = self._scores.of(opened)
         key = (opened.number, int((~np.isnan(scores)).sum()))
         found = self._drift.get(key)
         if found is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
@@ -185,8 +186,9 @@ class ReviewPane(QueuePane):
         return Criterion(point=work.point.name, since=work.since, drawn=known.drawn or None)
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
-        unsure = self.state.workspace.unsure
-        return [asked for asked in super()._still_open(waiting) if not unsure[asked.row]]
+        """Drop the images that somebody else has decided on in the meantime, or marked as unsure."""
+        decided = self.state.workspace.book.givers_of(np.array(self._rows(waiting), np.int64)) > 0
+        return [asked for asked, is_decided in zip(waiting, decided.tolist(), strict=True) if not is_decided]
 
     # -- words --
 

@@ -35,9 +35,11 @@ def answered(page, x, n):
 def test_flagged_images_are_answered_by_keys_and_two_windows_agree(browser, server):
     pages = [browser.new_context(viewport={"width": 1280, "height": 720}).new_page() for _ in range(2)]
     errors = []
-    for page in pages:
+    for page, name in zip(pages, ("ann", "bob"), strict=True):
         page.on("pageerror", lambda error: errors.append(str(error)))
         load(page, server.url)
+        page.get_by_placeholder("analyst").fill(name)
+        page.get_by_placeholder("analyst").press("Enter")
         page.get_by_role("tab", name="Review").click()
     mine, other = pages
     first, theirs = (takes_key(page) for page in pages)
