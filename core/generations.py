@@ -30,7 +30,7 @@ class Generation:
     """What is known of N images; all arrays have that length. `core.workspace.Workspace` says what they are."""
 
     columns: ImageColumns
-    is_check: BoolArray
+    is_check: BoolArray  # without removed images
     check_order: FloatArray
     groups: IntArray
     live_part: BoolArray
@@ -42,11 +42,19 @@ class Generation:
     @classmethod
     def of(cls, columns: ImageColumns, check_set: CheckSet, current: Embedded, fitted: Fitted | None) -> "Generation":
         """Put together what is known of the images of `columns`; embeddings and scores may be of fewer."""
-        live_part = columns.is_check & in_live_part(columns.check_order[columns.groups])
-        sealed = _sealed(columns.is_check, live_part, columns.check_order, check_set.after)
-        halves = columns.is_check, columns.check_order, columns.groups
-        n = len(columns.ids)
-        return cls(columns, *halves, live_part, sealed, current.grown(n), None if fitted is None else fitted.grown(n))
+        is_check = columns.is_check & ~columns.removed
+        live_part = is_check & in_live_part(columns.check_order[columns.groups])  # also after a group's first image has gone
+        sealed = _sealed(is_check, live_part, columns.check_order, check_set.after)
+        halves = is_check, columns.check_order, columns.groups_now
+        n, gone = len(columns.ids), columns.removed_rows
+        known = None if fitted is None else fitted.grown(n).without(gone)
+        return cls(columns, *halves, live_part, sealed, current.grown(n).without(gone), known)
+
+    def removing(self, rows: IntArray, check_set: CheckSet) -> "Generation":
+        """Return it without some images, whose rows stay."""
+        removed = self.columns.removed.copy()
+        removed[rows[rows < len(removed)]] = True
+        return Generation.of(replace(self.columns, removed=removed), check_set, self.current, self.fitted)
 
     @property
     def n_images(self) -> int:
@@ -58,9 +66,9 @@ class Generation:
         return _sealed(self.is_check, self.live_part, self.check_order, place)
 
     def having(self, name: str, value: Any) -> "Generation":
-        """Return it with another value; embeddings and scores of fewer images are extended."""
+        """Return it with another value; embeddings and scores are extended to all images, and say nothing of removed ones."""
         if name in ("current", "fitted") and value is not None:
-            value = value.grown(self.n_images)
+            value = value.grown(self.n_images).without(self.columns.removed_rows)
         return replace(self, **{name: value})
 
 
@@ -150,6 +158,21 @@ class SeesGenerations:
     def n_images(self) -> int:
         """Count the images."""
         return self.generations.seen.n_images
+
+    @property
+    def removed(self) -> BoolArray:
+        """Return which images were removed, (N,) bool, not to be written to; their rows stay, blank."""
+        return self.columns.removed
+
+    @property
+    def n_here(self) -> int:
+        """Count the images that were not removed."""
+        return self.n_images - len(self.columns.removed_rows)
+
+    @property
+    def is_teach(self) -> BoolArray:
+        """Return which images are in the teach half, (N,) bool."""
+        return ~(self.is_check | self.removed)
 
     @property
     def n_copies(self) -> int:

@@ -15,7 +15,7 @@ def missing_for_map(workspace: Workspace) -> str:
     """Return what is missing before all images are on the map; "" if nothing is."""
     if lost := workspace.current.lost_parts or workspace.current.lost_map:
         return f"No whole map: {lost[0].lower()}{lost[1:]}"
-    if not workspace.n_images:
+    if not workspace.n_here:
         return "No map yet: there are no images; run 'lassoscope ingest SOURCE', then embed and project."
     page = workspace.writable
     if workspace.matrix is None:
@@ -24,7 +24,7 @@ def missing_for_map(workspace: Workspace) -> str:
     if not workspace.has_map:
         how = "lay it out on the page, or " if page else ""
         return f"No map yet of the embeddings by '{workspace.encoder_name}'; {how}run 'lassoscope project'."
-    n_waiting = workspace.n_images - int(np.isfinite(workspace.xy[:, 0]).sum())
+    n_waiting = workspace.n_here - int(np.isfinite(workspace.xy[:, 0]).sum())
     if n_waiting:
         n = counted(n_waiting, "new image")
         return f"{n} {verb(n_waiting)} not on the map yet; run 'lassoscope embed'."
@@ -59,9 +59,9 @@ def missing_for_score(workspace: Workspace, flagged_codes: Sequence[int] | None 
 
 def missing_for_teaching(workspace: Workspace) -> str:
     """Return why the model cannot learn from any image; "" if it can."""
-    if not workspace.n_images:
+    if not workspace.n_here:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
-    if workspace.is_check.all():
+    if not workspace.is_teach.any():
         return (
             f"{_all_images(workspace, Half.CHECK)}, from which the model never learns, so there is nothing to label for it; "
             "ingest more images, not copies of these: about half of them will be in the teach half."
@@ -74,10 +74,10 @@ def missing_for_suggestions(workspace: Workspace) -> str:
     if missing := missing_for_teaching(workspace):
         return missing
     rows = workspace.matrix.rows if workspace.matrix else 0
-    free = (workspace.labels.codes == UNLABELLED) & ~workspace.is_check & ~workspace.unsure
+    free = (workspace.labels.codes == UNLABELLED) & workspace.is_teach & ~workspace.unsure
     if free[:rows].any():
         return ""
-    n_teach = counted(int((~workspace.is_check).sum()), "image")
+    n_teach = counted(int(workspace.is_teach.sum()), "image")
     if free.any():
         return "The images that are still without a label have no embeddings; run 'lassoscope embed'."
     return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is marked as unsure."
@@ -89,7 +89,7 @@ def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
     Args:
         live: ask about images for live curves instead of those sealed for the promise.
     """
-    if not workspace.n_images:
+    if not workspace.n_here:
         return "There are no images; run 'lassoscope ingest SOURCE' first."
     if not workspace.is_check.any():
         return (
@@ -103,10 +103,10 @@ def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
 
 
 def _all_images(workspace: Workspace, half: Half) -> str:
-    if workspace.n_images == 1:
+    if workspace.n_here == 1:
         return f"The only image is in the {half} half"
     kept = " (near-duplicates stay together)" if workspace.n_copies else ""
-    return f"All {workspace.n_images:,} images are in the {half} half{kept}"
+    return f"All {workspace.n_here:,} images are in the {half} half{kept}"
 
 
 def missing_side(workspace: Workspace) -> str:

@@ -80,7 +80,7 @@ def file_of(workspace: Workspace, row: int) -> str:
 def label_counts(workspace: Workspace) -> LabelCounts:
     """Count the labelled images; cheap enough to do after every label action."""
     labels = workspace.labels
-    teach = int(((labels.codes != UNLABELLED) & ~workspace.is_check).sum())
+    teach = int(((labels.codes != UNLABELLED) & workspace.is_teach).sum())
     return {
         "labels": dict(zip(workspace.class_names, labels.by_class, strict=True)),
         "labelled": labels.n_labelled,
@@ -94,10 +94,10 @@ def summary(workspace: Workspace) -> Summary:
     return {
         "workspace": workspace.name,
         "folder": str(workspace.folder),
-        "images": workspace.n_images,
+        "images": workspace.n_here,
         "files": workspace.catalog.images.count_files(),
         "rejected": workspace.catalog.images.count_rejected(),
-        "embedded": workspace.matrix.rows if workspace.matrix else 0,
+        "embedded": int((~workspace.removed[: workspace.matrix.rows]).sum()) if workspace.matrix else 0,
         "encoder": workspace.encoder_name,
         "projected": int(np.isfinite(workspace.xy[:, 0]).sum()),
         "trustworthiness": workspace.projection["record"].get("trustworthiness") if workspace.projection else None,

@@ -18,7 +18,7 @@ from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
 from core.catalog.label_book import UNLABELLED, add_lost_classes
 from core.catalog.originals import Originals
-from core.catalog.records import Action, ActionDraft, ImageClass
+from core.catalog.records import Action, ActionDraft, ImageClass, Removal
 from core.catalog.salvage import finish_repair, salvage_catalog
 from core.catalog.snapshots import Snapshots
 from core.embeddings.embedded import Embedded
@@ -181,6 +181,7 @@ class Workspace(SeesGenerations):
             self.name: str = self.catalog.settings.get("name", self.folder.name)
             columns, self.check_set = self._snapshots.image_columns(), self._kept_check_set()
             self.book = self._snapshots.label_book(len(columns.ids))
+            self.book.leave_out(columns.removed_rows)
             encoder = self.catalog.settings.get("encoder")
             current = Embedded.open(self.catalog, self.folder, encoder, n_images=len(columns.ids), device=self.device)
             known = getattr(self, "generations", None)
@@ -204,6 +205,17 @@ class Workspace(SeesGenerations):
             self.generations.replace(Generation.of(columns, self.check_set, before.current, before.fitted))
             self.gold_counts = cache(self.catalog.images.gold_counts)
             return len(columns.ids) - before.n_images
+
+    def take_out(self, drafts: Sequence[Removal]) -> None:
+        """Remove images: from the catalog, then from what is in memory. `core.intake.remove` erases what files have of them."""
+        with self.lock:
+            self.catalog.removals.remove(drafts)
+            rows = np.array([draft.row for draft in drafts], np.int64)
+            self.book.leave_out(rows)
+            self.grouper = Grouper()
+            self._treated.cache_clear()
+            self.generations.change(lambda known: known.removing(rows, self.check_set))
+            self.gold_counts = cache(self.catalog.images.gold_counts)
 
     def reload_classes(self) -> None:
         """Read the class list and the declared policies from disk again."""
@@ -251,7 +263,7 @@ class Workspace(SeesGenerations):
         known = self.generations.newest
         current = Embedded.open(self.catalog, self.folder, name, n_images=known.n_images, device=self.device)
         same = name == known.current.encoder
-        self.generations.replace(replace(known, current=current, fitted=known.fitted if same else None))
+        self.generations.replace(replace(known.having("current", current), fitted=known.fitted if same else None))
 
     def keep_fitted(self, fitted: Fitted, embedded: Embedded) -> None:
         """Make a probe the newest, unless another encoder than that of its embeddings has been chosen since."""
@@ -295,7 +307,8 @@ class Workspace(SeesGenerations):
 
     def embedded(self, encoder: str | None) -> Embedded:
         """Open an encoder's embeddings and map, beside the current ones; None opens nothing."""
-        return Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
+        found = Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
+        return found.without(self.columns.removed_rows)
 
     def evidence(self) -> BoolArray:
         """Return which images carry a check-half label that counts as evidence, (N,) bool."""
@@ -325,7 +338,7 @@ class Workspace(SeesGenerations):
 
     def originals(self, rows: IntArray | None = None) -> Originals:
         """Return images (`rows`, or all) as their own files hold them, or where those are gone or changed, their thumbnails."""
-        return Originals(self.catalog, self.thumbnails, np.arange(self.n_images) if rows is None else rows)
+        return Originals(self.catalog, self.thumbnails, np.flatnonzero(~self.removed) if rows is None else rows)
 
     def picture(self, image_id: str, view: str, *, max_side: int = PICTURE_SIDE) -> bytes:
         """Return an image as WebP, with at most `max_side` px a side; its thumbnail if the file is gone or changed.

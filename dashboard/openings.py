@@ -48,6 +48,7 @@ class OpeningView:
     in_force: InForce  # for this policy
     ahead: Ahead | None  # the look after the shown opening; None if there can be none
     path: Path  # to a promise
+    covered: openings.Coverage | None  # which images the opening covers
     n_since: int  # sealed labels read or changed since it
     export: tuple[Choice, ...]  # what a bundle would be of, by policy; empty = nothing to export
     no_export: str  # why there is nothing to export; "" if there is
@@ -78,7 +79,7 @@ class Openings:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._scores: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
+        self._scores: OrderedDict[tuple[int, int], tuple[FloatArray, FloatArray]] = OrderedDict()  # by row, and ascending
         self._shared = Shared(workspace)
         self.review = Review(workspace)
 
@@ -127,6 +128,7 @@ class Openings:
             in_force=points.in_force(workspace, subject.policy if opened is None else opened.policy),
             ahead=None if opened is None else status.after(opened),
             path=path_of(workspace, status, exported_at=exported_at),
+            covered=None if opened is None else openings.coverage(workspace, opened),
             n_since=0 if opened is None else openings.read_since(workspace, opened),
             export=export,
             no_export=no_export,
@@ -154,13 +156,14 @@ class Openings:
             return (), str(error)
 
     def _frozen(self, opened: Opening) -> tuple[FloatArray, FloatArray]:
+        key = opened.number, len(self._workspace.columns.removed_rows)
         with self._lock:
-            if opened.number not in self._scores:
+            if key not in self._scores:
                 scores = openings.frozen_scores(self._workspace, opened)
-                self._scores[opened.number] = scores, np.sort(scores)
+                self._scores[key] = scores, np.sort(scores[~np.isnan(scores)])
                 while len(self._scores) > KEPT:
                     self._scores.popitem(last=False)
-            return self._scores[opened.number]
+            return self._scores[key]
 
     def _naive(self, opened: Opening, scores: FloatArray) -> PRCurve | None:
         if opened.scorer != PROBE:  # it has not learned from these labels

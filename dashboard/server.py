@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.devices import pick_device
+from core.intake.remove import is_unfinished
 from core.jobs.inboxes import InboxWatcher
 from core.jobs.runner import JobRunner
 from core.map.raster import warm
@@ -104,6 +105,8 @@ def start(settings: Settings) -> Server:
     refits = RefitWorker(workspace, shared, hub.publish, hub.hasten)
     changes = Changes(shared, hub.publish, refits.request)
     jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done)
+    if workspace.writable and is_unfinished(workspace):
+        jobs.add("remove", {}, "")  # goes on with what a command that was killed has left
     changes.know(jobs.newest())
     openings = Openings(workspace)
     charts.warm()

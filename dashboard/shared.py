@@ -182,6 +182,8 @@ class Shared(Once):
     def legend_counts(self, colouring: Colouring, kept: BoolArray | None) -> dict[int, int]:
         """Return how many images that pass the filters have each code, -1 included; empty if continuous."""
         known = colouring.counts()
+        if -1 in known:  # removed images have no colour, and are not counted
+            known = known | {-1: known[-1] - len(self._workspace.columns.removed_rows)}
         if kept is None or not known or len(kept) != len(colouring):
             return known
 

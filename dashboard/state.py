@@ -408,13 +408,28 @@ class SessionState(param.Parameterized):
             self.begin = Begin.WORKS if begins else Begin.ASKS
 
     def follow_images(self, grid: GridIndex) -> None:
-        """Show the images that were added; selection, lasso and queues stay. None of them passes a filter until it is read."""
+        """Show which images there are now; selection, lasso and queues stay. A new one passes no filter until it is read."""
         kept, n = self.kept, self.workspace.n_images
         if kept is not None and len(kept) < n:
             kept = np.concatenate([kept, np.zeros(n - len(kept), bool)])
         colouring = self.shared.newest_colouring(self.colour_by, self.grain)
         self.param.update(**self._map(grid), kept=kept, colouring=colouring, places=None, images=self.images + 1)
         self._read_colouring()
+        if len(self.workspace.columns.removed_rows):
+            self._let_go(self.workspace.removed)
+
+    def _let_go(self, removed: np.ndarray) -> None:
+        """Select, pick, pin and look at none of the images that were removed."""
+        picked = [row for row in self.picked if not removed[row]]
+        if removed[self.whole].any():
+            self.whole = self.whole[~removed[self.whole]]
+            self._leave_out()
+        if picked != self.picked:  # another selection has cleared them
+            self.picked = picked
+        for name in ("pinned", "looked_at", "pointed_at"):
+            row = getattr(self, name)
+            if row is not None and removed[row]:
+                setattr(self, name, None)
 
     def _map(self, grid: GridIndex) -> dict[str, object]:
         """Return what changes with the map: a lasso and a view belong to one layout."""

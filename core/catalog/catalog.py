@@ -14,6 +14,7 @@ from core.catalog.labels import Labels, replace_classes
 from core.catalog.models import Models
 from core.catalog.people import People
 from core.catalog.records import ImageClass
+from core.catalog.removals import Removals
 from core.catalog.reviews import Reviews
 from core.catalog.rows import replace
 from core.catalog.schema import METADATA, SETTINGS
@@ -44,6 +45,7 @@ class Catalog:
         self.evidence, self.people = Evidence(self.database), People(self.database)
         self.score_columns, self.settings = ScoreColumns(self.database), Settings(self.database)
         self.views, self.jobs, self.reviews = Views(self.database), Jobs(self.database), Reviews(self.database)
+        self.removals = Removals(self.database)
         if not read_only:
             with self.database.writing() as connection, sound(where):
                 upgrade(connection, where)
@@ -74,6 +76,12 @@ class Catalog:
         with self.database.writing() as connection:
             replace(connection, SETTINGS, values)
             replace_classes(connection, classes)
+
+    def compact(self) -> None:
+        """Rewrite the file, so that nothing that was deleted is left in it; who writes meanwhile waits."""
+        if self._file is not None:
+            with translated(self.database.where):
+                self._file.compact()
 
     def close(self) -> None:
         """Close all connections; SQLite merges its write-ahead log into the file."""

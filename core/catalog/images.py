@@ -21,6 +21,7 @@ from core.catalog.schema import (
     IMAGES_VERSION,
     PATHS,
     REJECTED,
+    REMOVED,
     SETTINGS,
     SOURCES,
     TEXT_FIGURES,
@@ -30,6 +31,8 @@ from core.errors import WorkspaceError
 from core.images.visits import ImageFiles, Visit
 from core.maths.halves import check_order, in_check_half
 from core.store.troubles import sound
+
+_IS_HERE = IMAGES.c.row.not_in(sa.select(REMOVED.c.row))
 
 
 class ImageRow(TypedDict):
@@ -66,7 +69,7 @@ class Images:
     def renew_version(self) -> str:
         """Give the columns another version, and return it."""
         with self._database.writing() as connection:
-            return _renew_version(connection)
+            return renew_version(connection)
 
     def count_rejected(self) -> int:
         """Count the rejected files."""
@@ -144,7 +147,7 @@ class Images:
             ]
             insert(connection, IMAGES, rows)
             _note_addition(connection, start, len(rows), at or now())
-            _renew_version(connection)
+            renew_version(connection)
             moving = [
                 {"row": start + i, "frames": image.frames, "shown": image.frames_shown, "all_seen": image.all_frames_seen}
                 for i, image in enumerate(images)
@@ -175,8 +178,10 @@ class Images:
             several = sa.select(IMAGES.c.group).group_by(IMAGES.c.group).having(sa.func.count() > 1)
             query = sa.select(IMAGES.c.group, IMAGES.c.row).where(IMAGES.c.group.in_(several)).order_by(IMAGES.c.row)
             grouped: Sequence[Any] = connection.execute(query).fetchall()
+            gone = list(connection.scalars(sa.select(REMOVED.c.row)))
             if not blocks:
-                return ImageColumns(np.array([], "S32"), np.array([], bool), np.array([]), np.array([], np.int64))
+                nothing = np.array([], bool)
+                return ImageColumns(np.array([], "S32"), nothing, np.array([]), np.array([], np.int64), nothing)
             ids, check, order, rows = (np.concatenate(column) for column in zip(*blocks, strict=True))
             if (rows[0], rows[-1]) != (0, len(rows) - 1):
                 raise ValueError("images are missing")
@@ -184,7 +189,7 @@ class Images:
             first: dict[str, int] = {}
             for name, row in grouped:
                 groups[row] = first.setdefault(name, row)
-            return ImageColumns(ids, check, order, groups)
+            return ImageColumns(ids, check, order, groups, np.isin(np.arange(len(ids)), gone))
 
     def columns_from(self, first: int) -> ImageColumns:
         """Return the in-memory columns of the images from a row on, in row order.
@@ -205,7 +210,8 @@ class Images:
                 mine = IMAGES.c.group.in_(names[start : start + 500])
                 of_group |= dict(plain(connection, oldest.where(mine).group_by(IMAGES.c.group)))
             firsts = np.array([of_group[name] for name in groups], np.int64)
-            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), firsts)
+            gone = np.isin(np.array(rows, np.int64), list(connection.scalars(sa.select(REMOVED.c.row))))
+            return ImageColumns(np.array(ids, "S32"), np.array(check, bool), np.array(order, np.float64), firsts, gone)
 
     def additions(self) -> list[tuple[int, str]]:
         """Return (first row, ISO 8601 UTC) of each ingest, oldest first; earlier images have no time."""
@@ -284,13 +290,13 @@ class Images:
         """
         with self._database.writing() as connection:
             firsts = sorted(set(joined.values()))
-            ids = dict(_by_rows(connection, IMAGES.c.id, firsts))
+            ids = dict(_by_rows(connection, IMAGES.c.group, firsts))  # of an older image, if that was removed
             for row, first in joined.items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.row == row).values(group=ids[first]))
             for first, is_check in halves.items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
             replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
-            _renew_version(connection)
+            renew_version(connection)
 
     def record(self, row: int) -> ImageRow:
         """Return all columns of one image.
@@ -332,7 +338,7 @@ class Images:
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
         """Return image id -> row, for known ids."""
         with self._database.reading() as connection:
-            return dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row), IMAGES.c.id, ids))
+            return dict(in_parts(connection, sa.select(IMAGES.c.id, IMAGES.c.row).where(_IS_HERE), IMAGES.c.id, ids))
 
     def paths(self, start: int, stop: int) -> list[str]:
         """Return the path of each image in rows [start, stop)."""
@@ -346,14 +352,14 @@ class Images:
             return list(connection.scalars(sa.select(IMAGES.c.group).order_by(IMAGES.c.row)))
 
     def row_of_id(self, image_id: str) -> int | None:
-        """Return the row of an image id, or None."""
+        """Return the row of an image id; None if there is no such image, or it was removed."""
         with self._database.reading() as connection:
-            return connection.scalar(sa.select(IMAGES.c.row).where(IMAGES.c.id == image_id))
+            return connection.scalar(sa.select(IMAGES.c.row).where(IMAGES.c.id == image_id, _IS_HERE))
 
     def rows_by_name(self) -> dict[str, int]:
         """Map every id and every known file path to its row."""
         with self._database.reading() as connection:
-            rows: dict[str, int] = dict(plain(connection, sa.select(IMAGES.c.id, IMAGES.c.row)))
+            rows: dict[str, int] = dict(plain(connection, sa.select(IMAGES.c.id, IMAGES.c.row).where(_IS_HERE)))
             for path, image_id in plain(connection, sa.select(PATHS.c.path, PATHS.c.image_id)):
                 rows[path] = rows[image_id]
         return rows
@@ -441,7 +447,8 @@ def _note_addition(connection: sa.Connection, start: int, n: int, at: str) -> No
         replace(connection, ADDITIONS, [{"first_row": start, "at": at}])
 
 
-def _renew_version(connection: sa.Connection) -> str:
+def renew_version(connection: sa.Connection) -> str:
+    """Give the columns of images that are kept in memory another version, and return it."""
     version = secrets.token_hex(8)
     replace(connection, SETTINGS, [{"key": IMAGES_VERSION, "value": version}])
     return version

@@ -114,6 +114,7 @@ class LabelBook:
         self._noted = GrowingArray(np.zeros(0, NOTED))  # by seq
         self._pairs = {name: GrowingArray(np.zeros(0, np.int32)) for name in PAIR_COLUMNS}
         self._images = {name: np.full(n_images, fill, dtype) for name, (dtype, fill) in IMAGE_COLUMNS.items()}
+        self._left_out = np.zeros(n_images, bool)
         self._version, self._n_actions = 0, 0
         self._renames: dict[str, str] = {}
         self._labelled_on: Counter[tuple[int, int]] = Counter()
@@ -202,7 +203,7 @@ class LabelBook:
 
     def _carry(self, rows: IntArray) -> None:
         """Write what these images carry now, (K,) unique rows."""
-        seqs = self._standing(rows)
+        seqs = np.where(self._left_out[rows], 0, self._standing(rows))
         said, images = self._noted.values[seqs], self._images
         codes = np.where(seqs > 0, self._codes[said["class_name"]], UNLABELLED)
         unsure = (seqs > 0) & (said["source"] == self._texts["source"].code(Source.UNSURE))
@@ -237,7 +238,15 @@ class LabelBook:
                 column = self._images[name]
                 if n_images > len(column):
                     self._images[name] = np.concatenate([column, np.full(n_images - len(column), fill, dtype)])
+            self._left_out = np.concatenate([self._left_out, np.zeros(max(n_images - len(self._left_out), 0), bool)])
             self._labels = self._evidence = self._unsure = None
+
+    def leave_out(self, rows: IntArray) -> None:
+        """Let images carry nothing from now on, whatever actions say of them: they were removed. The actions stay."""
+        with self._lock:
+            self._left_out[rows] = True
+            if len(labelled := rows[self._images["head"][rows] != NONE]):
+                self._carry(labelled)
 
     def known_names(self) -> list[str]:
         """Return every class name that an action gave, by its name of today, in the order they came up."""

@@ -47,6 +47,7 @@ class ProjectionRecord(TypedDict, total=False):
     engine: str  # as in `core.map.layout.Projection`; older ones have none
     trustworthiness: float | None  # in [0, 1]; None with too few images
     neighbours: str  # file, relative to the workspace
+    moved: float  # images on average from the map before, as a share of its radius; none if it was laid out from nothing
     base: int  # version of the layout that images were placed on; none if all were laid out
     laid_out: int  # images of that layout; those from there on were placed
 

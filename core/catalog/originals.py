@@ -108,11 +108,11 @@ class Originals:
 
 def count_files(catalog: Catalog, n_images: int) -> dict[FileState, int]:
     """Count images by the state of their files; files with another modification time are read."""
-    counts = dict.fromkeys(FileState, 0)
+    counts, gone = dict.fromkeys(FileState, 0), catalog.removals.all_ids()
     with ThreadPoolExecutor(8, thread_name_prefix="stat") as pool:  # on network drives the time goes into waiting
         for start in range(0, n_images, ROWS):
             images = catalog.images.files_of(range(start, min(start + ROWS, n_images)))
-            for state in pool.map(state_of, images):
+            for state in pool.map(state_of, [image for image in images if image.id not in gone]):
                 counts[state] += 1
     return counts
 

@@ -1,7 +1,7 @@
 """Records that pass between the catalog and its callers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import Self
@@ -49,6 +49,19 @@ class Rejected:
     reason: str
     n_bytes: int
     mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is kept of an image that was removed, beside its id: who removed it, and the label it had."""
+
+    row: int
+    at: str  # ISO 8601, UTC
+    analyst: str
+    reason: str  # "" if none was given
+    class_name: str | None  # None if it had no label
+    rank: int  # of its label as evidence (`core.catalog.label_book.EVIDENCE_RANKS`)
+    erased: bool  # nothing of its picture is in any file of the workspace any more
 
 
 @dataclass(frozen=True)
@@ -147,31 +160,48 @@ class ImageColumns:
     is_check: BoolArray  # (N,)
     check_order: FloatArray  # (N,) in [0, 1)
     groups: IntArray  # (N,) int64: row of the first image of its near-duplicate group, its own if it has no near-duplicate
+    removed: BoolArray  # (N,); the group of a removed image keeps its half and its place in the check order
 
     def extended(self, more: "ImageColumns") -> "ImageColumns":
         """Return them with those of the images after them."""
         mine, theirs = (vars(columns) for columns in (self, more))
-        names = ("ids", "is_check", "check_order", "groups")
-        return ImageColumns(**{name: np.concatenate([mine[name], theirs[name]]) for name in names})
+        return ImageColumns(**{f.name: np.concatenate([mine[f.name], theirs[f.name]]) for f in fields(ImageColumns)})
 
     def first(self, n: int) -> "ImageColumns":
         """Return those of the first n images."""
-        return (
-            self if n == len(self.ids) else ImageColumns(self.ids[:n], self.is_check[:n], self.check_order[:n], self.groups[:n])
-        )
+        if n == len(self.ids):
+            return self
+        return ImageColumns(**{f.name: getattr(self, f.name)[:n] for f in fields(ImageColumns)})
+
+    @cached_property
+    def removed_rows(self) -> IntArray:
+        """Rows of the removed images, (K,) int64, ascending."""
+        return np.flatnonzero(self.removed)
+
+    @cached_property
+    def groups_now(self) -> IntArray:
+        """Row of the oldest image of each one's group that was not removed, (N,) int64; a removed image has its own."""
+        if not len(self.removed_rows):
+            return self.groups
+        found = self.groups.copy()
+        found[self.removed_rows] = self.removed_rows
+        orphans = np.flatnonzero(~self.removed & self.removed[self.groups])
+        leaders, oldest = np.unique(self.groups[orphans], return_index=True)
+        found[orphans] = orphans[oldest[np.searchsorted(leaders, self.groups[orphans])]]
+        return found
 
     @cached_property
     def check_rows(self) -> IntArray:
         """Rows of the check half in the permanent order, (C,) int32, sorted once: two million take most of a second."""
-        check = np.flatnonzero(self.is_check)
+        check = np.flatnonzero(self.is_check & ~self.removed)
         return check[np.argsort(self.check_order[check], kind="stable")].astype(np.int32)
 
     @cached_property
     def copies(self) -> IntArray:
         """Rows of the images that are near-duplicates of an older one, (K,) int64, ascending."""
-        return np.flatnonzero(self.groups != np.arange(len(self.groups)))
+        return np.flatnonzero(self.groups_now != np.arange(len(self.groups)))
 
     @cached_property
     def with_copies(self) -> IntArray:
         """Rows of all images whose near-duplicate group has other images, (K,) int64, ascending."""
-        return np.union1d(self.copies, self.groups[self.copies])
+        return np.union1d(self.copies, self.groups_now[self.copies])

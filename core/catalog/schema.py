@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.errors import WHAT_TO_DO, DamageError
 
-VERSION = "0007"
+VERSION = "0008"
 IMAGES_VERSION = "images_version"  # the setting that changes with the columns of images that are kept in memory
 METADATA = sa.MetaData()
 
@@ -312,6 +312,17 @@ ADDITIONS = sa.Table(  # rows are given in the order of ingest, so a time holds 
     METADATA,
     sa.Column("first_row", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Text, nullable=False),
+)
+REMOVED = sa.Table(
+    "removed",
+    METADATA,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("class_name", sa.Text),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("erased", sa.Boolean, nullable=False),
 )
 NAMED_VIEWS = sa.Table(
     "named_views",

@@ -21,8 +21,14 @@ from core.store.files import atomic_path
 
 LOG = logging.getLogger("lassoscope.snapshots")
 WORTH_KEEPING = 20_000  # images, or actions since the last snapshot; fewer are read from the catalog in a moment
-FORMAT = 1  # another number for another layout of the files
-IMAGE_ARRAYS = {"ids": np.dtype("S32"), "is_check": np.dtype(bool), "check_order": np.dtype("f8"), "groups": np.dtype("i8")}
+FORMAT = 2  # another number for another layout of the files
+IMAGE_ARRAYS = {
+    "ids": np.dtype("S32"),
+    "is_check": np.dtype(bool),
+    "check_order": np.dtype("f8"),
+    "groups": np.dtype("i8"),
+    "removed": np.dtype(bool),
+}
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 

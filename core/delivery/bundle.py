@@ -259,7 +259,8 @@ def _rule(workspace: Workspace, chosen: Choice) -> Rule:
         about |= {"policy": policy.name, "finds": list(policy.classes)}
     if opened is None:
         scores = score_probe(workspace, chosen.encoder, chosen.probe, policy.name)
-        return Rule(**about, threshold=chosen.threshold, score_quantiles=_quantiles(scores))
+        here = scores[~workspace.removed[: len(scores)]]
+        return Rule(**about, threshold=chosen.threshold, score_quantiles=_quantiles(here))
     scores = openings.frozen_scores(workspace, opened)
     sample = openings.sample_of(workspace, opened, scores)
     threshold = float(say_threshold(chosen.threshold, sample))  # reviews the same images, and survives rounding
@@ -273,7 +274,7 @@ def _rule(workspace: Workspace, chosen: Choice) -> Rule:
 
 
 def _quantiles(scores: FloatArray) -> list[float]:
-    return [float(value) for value in np.quantile(scores, np.linspace(0, 1, QUANTILES)).round(5)]
+    return [float(value) for value in np.quantile(scores[~np.isnan(scores)], np.linspace(0, 1, QUANTILES)).round(5)]
 
 
 def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, threshold: float) -> PromisePart:
@@ -286,7 +287,7 @@ def _promise_part(workspace: Workspace, opened: Opening, sample: Sample, thresho
         n_flagged=opened.n_flagged,
         covers_this_threshold=opened.threshold is not None and threshold <= opened.threshold,
         sentences=promise(opened, openings.promised_figures(opened, sample), sample, ahead=stands.after(opened)),
-        conditions=footer(opened, stands, n_images=workspace.n_images, tie=sample.largest_tie, drift=drift),
+        conditions=footer(opened, stands, covered=openings.coverage(workspace, opened), tie=sample.largest_tie, drift=drift),
         check_labels=[CheckLabel(id=key, flagged=flag, score=score) for key, flag, score in labels],
     )
 

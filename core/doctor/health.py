@@ -13,6 +13,7 @@ from core.doctor.repair import are_clusters_lost
 from core.embeddings.embedded import lost_parts, spoilt_parts
 from core.encoders.chosen import other_encoder
 from core.errors import DamageError
+from core.intake.remove import is_unfinished
 from core.labels.classes import unknown_classes
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -46,7 +47,7 @@ def summary(workspace: Workspace) -> Mapping[str, object]:
     try:
         return overview.summary(workspace)
     except DamageError:
-        return {"workspace": workspace.name, "folder": str(workspace.folder), "images": workspace.n_images}
+        return {"workspace": workspace.name, "folder": str(workspace.folder), "images": workspace.n_here}
 
 
 def _catalog_problems(workspace: Workspace) -> list[str]:
@@ -64,7 +65,7 @@ def _catalog_problems(workspace: Workspace) -> list[str]:
 def _thumbnail_problems(workspace: Workspace) -> list[str]:
     if workspace.thumbnails.damage:
         return [workspace.thumbnails.damage]
-    missing = workspace.n_images - workspace.thumbnails.count()
+    missing = workspace.n_here - workspace.thumbnails.count()
     return (
         [f"{counted(missing, 'thumbnail')} {verb(missing)} missing; {REPAIR}, which rebuilds them from the files."]
         if missing > 0
@@ -73,7 +74,8 @@ def _thumbnail_problems(workspace: Workspace) -> list[str]:
 
 
 def _file_problems(workspace: Workspace) -> list[str]:
-    return file_problems(workspace.catalog, workspace.n_images)
+    unfinished = "Removed images are not erased from all files yet; run 'lassoscope remove' to go on."
+    return [*([unfinished] if is_unfinished(workspace) else ()), *file_problems(workspace.catalog, workspace.n_images)]
 
 
 def _encoder_problems(workspace: Workspace) -> list[str]:

@@ -93,6 +93,7 @@ def find_copies(
 
 def _copies_of(workspace: Workspace, start: int, stop: int, near: "_Near", on_progress: Progress) -> tuple[IntArray, int]:
     pairs = near.pairs(np.arange(start, stop))
+    pairs = pairs[~workspace.removed[pairs].any(axis=1)]
     pairs = pairs[workspace.groups[pairs[:, 0]] != workspace.groups[pairs[:, 1]]]
     return _copies_among(workspace, pairs, near, on_progress)
 
@@ -124,9 +125,14 @@ class _Near:
         self._embedded = workspace.current
         self._known: IntArray | None = None if neighbours_file is None else np.load(neighbours_file, mmap_mode="r")
         self._unit = workspace.current.compute(unit_embeddings) if neighbours_file is None else None
+        self._removed = workspace.removed
 
     def of(self, rows: IntArray, k: int) -> IntArray:
         """Return the nearest rows of some rows, nearest first, self excluded, (len(rows), <= k); -1 for none."""
+        found = self._found(rows, k)
+        return np.where(self._removed[found], -1, found)  # of -1, which is the last, nothing else comes
+
+    def _found(self, rows: IntArray, k: int) -> IntArray:
         if self._unit is None:
             assert self._known is not None  # noqa: S101  one of both is there
             return np.asarray(self._known[rows, :k], np.int64)
@@ -267,7 +273,7 @@ def _halves(workspace: Workspace, joined: dict[int, int]) -> dict[int, bool]:
     An image is no honest evidence if the model has learned from its near-duplicate, so such a group goes to the teach half as
     a whole; other groups follow their oldest image.
     """
-    learned = (workspace.labels.codes != UNLABELLED) & ~workspace.is_check
+    learned = (workspace.labels.codes != UNLABELLED) & workspace.is_teach
     groups = workspace.groups.copy()
     groups[list(joined)] = list(joined.values())
     taught = np.isin(groups, groups[learned])

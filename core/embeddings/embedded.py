@@ -67,6 +67,18 @@ class Embedded:
             return self
         xy = np.full((n_images, 2), np.nan, np.float32)
         xy[:n] = self.xy
+        return self._with(xy)
+
+    def without(self, rows: IntArray) -> "Embedded":
+        """Return the same with these images, which were removed, not on the map."""
+        if np.isnan(self.xy[rows]).all():
+            return self
+        xy = self.xy.copy()
+        xy[rows] = np.nan
+        return self._with(xy)
+
+    def _with(self, xy: FloatArray) -> "Embedded":
+        """Return the same with other positions; what was computed of the embeddings stays known."""
         more = replace(self, xy=xy)
         for name in COMPUTED & vars(self).keys():
             vars(more)[name] = vars(self)[name]

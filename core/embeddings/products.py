@@ -79,12 +79,21 @@ def linear_scores(embeddings: DeviceMatrix, weights: torch.Tensor, bias: torch.T
 
 
 def mean_and_std(embeddings: DeviceMatrix) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each dimension's mean and standard deviation (ddof 0), (D,) float64 each on the device, in one pass."""
+    """Return each dimension's mean and standard deviation (ddof 0), (D,) float64 each on the device, in one pass.
+
+    Rows of zeros, which are blank, do not count.
+    """
     shift = to_device(embeddings.matrix.head(), embeddings.device).float().mean(dim=0)
 
     def sums(_start: int, block: torch.Tensor) -> torch.Tensor:
+        maybe = (block[:, 0] == 0).nonzero()[:, 0]
+        n_blank = int((~block[maybe].any(dim=1)).sum()) if len(maybe) else 0
         x = block.float().sub_(shift)  # mean near zero, against cancellation in the squares
-        return torch.stack([x.sum(dim=0), x.square_().sum(dim=0)]).double()
+        found = torch.stack([x.sum(dim=0), x.square_().sum(dim=0)]).double()
+        if n_blank:
+            found += n_blank * torch.stack([shift, -shift.square()]).double()
+        return torch.cat([found, found.new_full((1, found.shape[1]), len(block) - n_blank)])
 
-    total, squares = torch.stack(embeddings.each(sums)).sum(dim=0) / embeddings.rows
+    total, squares, n = torch.stack(embeddings.each(sums)).sum(dim=0)
+    total, squares = total / n.clamp(min=1), squares / n.clamp(min=1)
     return total + shift.double(), (squares - total.square()).clamp(min=0).sqrt()

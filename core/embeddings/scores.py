@@ -69,6 +69,18 @@ class Scored:
         score, uncertainty = longer(self.score, torch.nan), longer(self.uncertainty, torch.nan)
         return Scored(score, uncertainty, longer(self.predicted, UNLABELLED), self.histogram)
 
+    def without(self, rows: IntArray) -> "Scored":
+        """Return the same without a word on these images, which were removed."""
+        import torch
+
+        from core.devices import to_device
+
+        places = to_device(rows, self.score.device)
+        score, uncertainty = (x.index_fill(0, places, torch.nan) for x in (self.score, self.uncertainty))
+        theirs = self.score[places]
+        counted = torch.histc(theirs[~theirs.isnan()].sigmoid(), HISTOGRAM_BINS, 0, 1)
+        return Scored(score, uncertainty, self.predicted.index_fill(0, places, UNLABELLED), self.histogram - counted)
+
     @property
     def likely_flagged(self) -> int:
         """Count the images that are flagged with a probability of 50% or more."""
@@ -92,6 +104,13 @@ class Fitted:
         if len(self.score) == n_images:
             return self
         return Fitted.of(self.version, self.labels_version, self.probe, self.on_device.grown(n_images))
+
+    def without(self, rows: IntArray) -> "Fitted":
+        """Return the same without a word on these images, which were removed."""
+        said = rows[~np.isnan(self.uncertainty[rows])]
+        if not len(said):
+            return self
+        return Fitted.of(self.version, self.labels_version, self.probe, self.on_device.without(said))
 
     @classmethod
     def of(cls, version: int, labels_version: int, probe: Probe, scored: Scored) -> "Fitted":

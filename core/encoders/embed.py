@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import Progress, ignore
+from core.arrays import BoolArray, Progress, ignore
 from core.catalog.catalog import Catalog
 from core.catalog.creation import catalog_file
 from core.catalog.models import EncoderRecord
@@ -74,7 +74,7 @@ def embed(
         EncoderError: if the encoder is unknown or unusable, or the current one's weights are gone.
     """
     workspace.need_writable()
-    if not workspace.n_images:
+    if not workspace.n_here:
         raise WorkspaceError("There are no images to embed; run 'lassoscope ingest SOURCE' first.")
     begun = other_encoder(workspace) or workspace.encoder_name  # a first embedding that was interrupted has chosen no encoder
     current = next((known for known in encoders(workspace) if known["name"] == begun), None)
@@ -94,8 +94,8 @@ def embed(
     for position, start, stop, is_new in todo:
         report = _shifted(on_progress, done, total)
         if pool is None:
-            originals = workspace.originals(np.arange(start, stop))
-            file, n_small = _write_part(folder, position, originals, loaded, report)
+            rows, gone = np.arange(start, stop), workspace.removed[start:stop]
+            file, n_small = _write_part(folder, position, workspace.originals(rows[~gone]), gone, loaded, report)
         else:
             asked = workspace.folder, loaded.name, device, position, start, stop
             told = partial(_as_progress, report)
@@ -112,16 +112,24 @@ def embed(
         "encoder": loaded.name,
         "embedded": done,
         "from_thumbnails": small,
-        "images": workspace.n_images,
+        "images": workspace.n_here,
         "near_duplicates": workspace.n_copies,
         **loaded.describe(),
     }
 
 
-def _write_part(folder: Path, position: int, originals: Originals, loaded: Encoder, on_progress: Progress) -> tuple[Path, int]:
-    """Embed images into a part file; return it, and how many were read from their thumbnails."""
-    blocks = embed_originals(originals, loaded, on_progress=on_progress)
-    return write_part(folder, position, np.concatenate(list(blocks))), originals.n_thumbnails
+def _write_part(
+    folder: Path, position: int, originals: Originals, gone: BoolArray, loaded: Encoder, on_progress: Progress
+) -> tuple[Path, int]:
+    """Embed images into a part file; return it, and how many were read from their thumbnails.
+
+    Args:
+        originals: the images of the part but those that were removed.
+        gone: (n,) bool, which images of the part were removed; their rows stay blank.
+    """
+    x = np.zeros((len(gone), loaded.dim), np.float32)
+    x[~gone] = np.concatenate([x[:0], *embed_originals(originals, loaded, on_progress=on_progress)])
+    return write_part(folder, position, x), originals.n_thumbnails
 
 
 def embed_part(folder: Path, encoder: str, device: str, position: int, start: int, stop: int, tell: Tell) -> tuple[Path, int]:
@@ -134,8 +142,10 @@ def embed_part(folder: Path, encoder: str, device: str, position: int, start: in
         closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog,
         closing(ThumbnailStore(folder / "thumbnails.sqlite", read_only=True)) as thumbnails,
     ):
-        originals = Originals(catalog, thumbnails, np.arange(start, stop))
-        return _write_part(folder / "embeddings" / encoder, position, originals, loaded, partial(tell, "Embedding"))
+        rows = np.arange(start, stop)
+        gone = np.isin(rows, [removal.row for removal in catalog.removals.all()])
+        originals = Originals(catalog, thumbnails, rows[~gone])
+        return _write_part(folder / "embeddings" / encoder, position, originals, gone, loaded, partial(tell, "Embedding"))
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ import numpy as np
 from core.arrays import BoolArray, IntArray
 from core.catalog.check_set import CheckSet
 from core.catalog.evidence import OpeningRow
-from core.catalog.records import Policy
+from core.catalog.records import Policy, Removal
 from core.catalog.rows import now
 from core.errors import InputError
 from core.evidence.bounds import MIN_FLAGGED, certify, look_alpha
@@ -27,6 +27,7 @@ from core.evidence.plan import Ahead
 from core.evidence.second_reading import second_outcome
 from core.evidence.subject import PROBE, Family, Look, Subject, standing
 from core.labels.policies import check_terms, codes_of, policies, policy_named, set_policy
+from core.maths.halves import in_live_part
 from core.missing import missing_for_check, missing_for_score
 from core.score_columns.keep import score_column
 from core.wording import counted, target, verb
@@ -96,6 +97,7 @@ class _Batch:
     n_owed: int
     n_ahead: int
     n_total: int
+    n_removed: int  # flagged readings of this set whose images were removed since
 
 
 def _batch(workspace: Workspace, policy: Policy) -> _Batch:
@@ -107,7 +109,20 @@ def _batch(workspace: Workspace, policy: Policy) -> _Batch:
     n = last if read[:last].all() else int(np.argmin(read))
     rows = candidates[:n]
     flagged = np.isin(workspace.labels.codes[rows], codes_of(workspace, policy))
-    return _Batch(rows, flagged, int((~read[:last]).sum()), int(read[n:].sum()), len(candidates))
+    n_removed = sum(kept.class_name in policy.classes for kept in _removed_readings(workspace))
+    return _Batch(rows, flagged, int((~read[:last]).sum()), int(read[n:].sum()), len(candidates), n_removed)
+
+
+def _removed_readings(workspace: Workspace) -> list[Removal]:
+    """Return the readings of the current set whose images were removed since."""
+    columns = workspace.columns
+    if not len(columns.removed_rows):
+        return []
+    kept = [removal for removal in workspace.catalog.removals.readings() if columns.is_check[removal.row]]
+    rows = np.array([removal.row for removal in kept], np.int64)
+    orders = columns.check_order[rows]
+    mine = ~in_live_part(columns.check_order[columns.groups[rows]]) & (orders > workspace.check_set.after)
+    return [removal for removal, is_mine in zip(kept, mine.tolist(), strict=True) if is_mine]
 
 
 def _model_key(workspace: Workspace, probe: int, subject: Subject, recall: float) -> str:
@@ -186,6 +201,12 @@ def _missing(workspace: Workspace, batch: _Batch, policy: Policy, subject: Subje
     if workspace.fitted is None or workspace.fitted.probe.column_of(policy.name) is None:
         return (
             missing_for_score(workspace, codes_of(workspace, policy)) or "There is no model to check yet; run 'lassoscope fit'."
+        )
+    if batch.n_removed:
+        names = " or ".join(f"'{name}'" for name in policy.classes)
+        return (
+            f"{counted(batch.n_removed, 'image')} read as {names} for this set {verb(batch.n_removed, 'was', 'were')} removed "
+            "since, so what is left of it is no random sample any more; start a new check set."
         )
     planned = min(terms.size, batch.n_total)
     if batch.n_owed and n < planned:
@@ -314,13 +335,13 @@ def begin_set(workspace: Workspace, *, analyst: str) -> CheckSet:
     """Start another check set from images no set has used; from then on, live curves may use the old set's labels.
 
     Raises:
-        InputError: if the current set was never opened, or no image is left.
+        InputError: if the current set was never opened and none of its readings was removed, or no image is left.
     """
-    terms = workspace.check_set
-    if not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.openings()):
+    terms, gone = workspace.check_set, [removal.row for removal in _removed_readings(workspace)]
+    if not gone and not any(r["check_set"] == terms.number for r in workspace.catalog.evidence.openings()):
         raise InputError("The current check set was never opened; open it before you start another.")
     seen = [r.rows for r in openings(workspace) if r.check_set == terms.number]  # including readings undone since
-    used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), *seen])
+    used = np.concatenate([np.flatnonzero(workspace.evidence() & workspace.sealed), np.array(gone, np.int64), *seen])
     after = float(workspace.check_order[used].max(initial=terms.after))
     if not (workspace.sealed & (workspace.check_order > after)).any():
         raise InputError("All sealed check images are used up; ingest more images before you start another check set.")

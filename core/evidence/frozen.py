@@ -8,7 +8,7 @@ from core.arrays import FloatArray, IntArray
 from core.embeddings.scores import score_with
 from core.evidence.subject import PROBE, Subject
 from core.maths.logistic import probe_from_bytes
-from core.score_columns.keep import flagged_scores, hash_of, score_column
+from core.score_columns.keep import flagged_scores, hash_of, score_column, scores_as_kept
 from core.wording import counted, verb
 from core.workspace import Workspace
 
@@ -24,14 +24,14 @@ def score_subject(workspace: Workspace, subject: Subject, encoder: str, probe: i
     Args:
         encoder, probe: of the opening.
     Returns:
-        higher = more likely of the policy's classes; NaN where a score column has no score.
+        higher = more likely of the policy's classes; NaN where a score column has no score. Of a removed image, any.
     Raises:
         InputError: if this workspace has no such scorer.
     """
     if subject.scorer == PROBE:
         return score_probe(workspace, encoder, probe, subject.policy)
     n_embedded = workspace.embedded(encoder).need_matrix().rows
-    return flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]
+    return scores_as_kept(workspace, score_column(workspace, subject.scorer))[:n_embedded]
 
 
 def score_rows(workspace: Workspace, subject: Subject, encoder: str, probe: int, rows: IntArray) -> FloatArray:
@@ -72,7 +72,8 @@ def missing_for_subject(workspace: Workspace, subject: Subject) -> str:
     if subject.scorer == PROBE:
         return ""
     n_embedded = workspace.matrix.rows if workspace.matrix else 0
-    n = int(np.isnan(flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]).sum())
+    scores = flagged_scores(workspace, score_column(workspace, subject.scorer))[:n_embedded]
+    n = int((np.isnan(scores) & ~workspace.removed[:n_embedded]).sum())
     if not n:
         return ""
     return (

@@ -1,9 +1,10 @@
 """Openings of check sets as they were recorded, and what each shows. Each verb takes the workspace."""
 
 import logging
+import math
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Strict
@@ -136,7 +137,7 @@ def mark(workspace: Workspace) -> tuple[int, ...]:
 
 
 def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
-    """Score the images an opening covers with its frozen model: (frame,) float32 logits.
+    """Score the images an opening covers with its frozen model: (frame,) float32 logits, NaN for images removed since.
 
     Its check images keep the scores they were certified with: another version of a library may score in other last digits, and
     the image that sets the threshold must not fall below it.
@@ -151,6 +152,7 @@ def frozen_scores(workspace: Workspace, opened: Opening) -> FloatArray:
             "see its figures, or open the check set for the new scores."
         )
     scores[opened.rows] = opened.scores
+    scores[workspace.removed[: opened.frame]] = np.nan
     return scores
 
 
@@ -160,10 +162,32 @@ def frozen_score(workspace: Workspace, opened: Opening, row: int) -> float:
     Raises:
         InputError: if this workspace has no such scorer.
     """
+    if workspace.removed[row : row + 1].any():
+        return math.nan
     place = np.flatnonzero(opened.rows == row)
     if len(place):  # as in `frozen_scores`
         return float(opened.scores[place[0]])
     return score_row(workspace, opened.subject, opened.encoder, opened.probe, row)
+
+
+class Coverage(NamedTuple):
+    """Which images a promise is about, and what has become of them."""
+
+    frame: int  # images there were then
+    added: int  # since then
+    removed: int  # of those of the frame, since then
+    readings_removed: int  # of its check labels
+
+
+def coverage(workspace: Workspace, opened: Opening) -> Coverage:
+    """Return which images an opening covers; reads the catalog where images were removed."""
+    frame, removed = opened.frame, workspace.removed
+    since: IntArray = np.zeros(0, np.int64)
+    if len(workspace.columns.removed_rows):
+        since = workspace.catalog.removals.rows_since(opened.at)
+    n_since, n_before = int((since < frame).sum()), int(removed[:frame].sum()) - int((since < frame).sum())
+    added = int((~removed[frame:]).sum())
+    return Coverage(frame - n_before, added, n_since, int(np.isin(opened.rows, since).sum()))
 
 
 def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: FloatArray | None = None) -> Sample:
@@ -171,9 +195,9 @@ def sample_of(workspace: Workspace, opened: Opening, scores: FloatArray, pool: F
 
     Args:
         scores: (frame,) logits by its frozen model (`frozen_scores`).
-        pool: the same in ascending order, if they were sorted before.
+        pool: the same without NaN in ascending order, if they were sorted before.
     """
-    uniform = Sample.uniform(opened.scores, opened.flagged, scores if pool is None else pool)
+    uniform = Sample.uniform(opened.scores, opened.flagged, scores[~np.isnan(scores)] if pool is None else pool)
     draws = [d for d in focus_draws(workspace, opened.check_set) if d.n_frame <= opened.frame]
     asked = focus_rows(draws)
     extra = np.setdiff1d(asked[workspace.evidence()[asked]], opened.rows)

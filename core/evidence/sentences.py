@@ -7,7 +7,7 @@ import numpy as np
 
 from core.evidence.bounds import ALPHA, best_recall, look_alpha, misses_allowed, misses_to_plan, upper_limit
 from core.evidence.check_sets import CheckStatus
-from core.evidence.openings import Opening
+from core.evidence.openings import Coverage, Opening
 from core.evidence.plan import Ahead, Plan, Prospect, plan, plan_words
 from core.evidence.subject import PROBE, Family
 from core.evidence.threshold import FEWEST_ABOVE, MORE_LABELS, PointFigures, Sample, what_more_buys
@@ -298,9 +298,12 @@ def what_more_would_buy(opened: Opening, sample: Sample, *, ahead: Ahead | None)
     )
 
 
-def footer(opened: Opening, status: CheckStatus, *, n_images: int, tie: tuple[float, int], drift: float | None) -> list[str]:
+def footer(
+    opened: Opening, status: CheckStatus, *, covered: Coverage | None, tie: tuple[float, int], drift: float | None
+) -> list[str]:
     """Say which look it was, which images it covers, and how good the labels are."""
-    words = [_which_look(opened), _coverage(opened, status, n_images), _readers(opened)]
+    about = "" if covered is None else coverage_words(covered, status)
+    words = [_which_look(opened), about, _readers(opened)]
     if drift is not None:
         words.append(
             f"Images added since the previous opening are more or less often {kind(opened.flagged_names)} than earlier ones "
@@ -330,11 +333,21 @@ def _which_look(opened: Opening) -> str:
     return words
 
 
-def _coverage(opened: Opening, status: CheckStatus, n_images: int) -> str:
-    words = f"It covers the {counted(opened.frame, 'image')} there {verb(opened.frame, 'was', 'were')} then."
-    added = n_images - opened.frame
-    if added:
-        words += f" Images added since: {added:,}, not yet covered ({status.n_owed:,} owed a label)."
+def coverage_words(covered: Coverage, status: CheckStatus) -> str:
+    """Say which images a promise is about: those there were then, not later ones, and how many of them have gone."""
+    words = f"It covers the {counted(covered.frame, 'image')} there {verb(covered.frame, 'was', 'were')} then."
+    if covered.added:
+        words += (
+            f" Images added since: {covered.added:,}, not covered until the promise is renewed by another look "
+            f"({status.n_owed:,} owed a label)."
+        )
+    if covered.removed:
+        n = covered.readings_removed
+        labels = f", {n:,} of them with check labels that it counts" if n else ""
+        words += (
+            f" Images removed since: {covered.removed:,}{labels}. The promise is about the images as they were then; for those "
+            "that are left, renew it."
+        )
     return words
 
 

@@ -98,7 +98,7 @@ def all_of(
         masks: of each condition.
         beside_model: as in `leaves_sealed_out`.
     """
-    found = np.ones(workspace.n_images, bool)
+    found = ~workspace.removed
     for one in masks:
         found &= one
     if leaves_sealed_out(conditions, beside_model=beside_model):
@@ -128,7 +128,7 @@ def _mask(workspace: Workspace, condition: Condition, keep: Keep) -> BoolArray:
         case UncertaintyBetween(low=low, high=high):
             return _of_probe(workspace, "uncertainty", lambda values: _between(values, low, high))
         case HalfIs(half=half):
-            return workspace.is_check == (half == Half.CHECK)
+            return workspace.is_check if half == Half.CHECK else workspace.is_teach
         case InCluster(names=names):
             return _in_clusters(workspace, names)
         case LabelledBy(names=names):

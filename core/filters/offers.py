@@ -41,8 +41,9 @@ class Offer(TypedDict):
 def filter_offers(workspace: Workspace) -> list[Offer]:
     """Return the filters in the order of the menu."""
     by_class, codes = workspace.labels.by_class, workspace.labels.codes
+    n_removed = len(workspace.columns.removed_rows)
     classes = _choices(zip(workspace.class_names, by_class, strict=True))
-    rest = ((UNLABELLED_NAME, int((codes < 0).sum())), (UNSURE_NAME, int(workspace.unsure.sum())))
+    rest = ((UNLABELLED_NAME, int((codes < 0).sum()) - n_removed), (UNSURE_NAME, int(workspace.unsure.sum())))
     n_check = int(workspace.is_check.sum())
     n_copies = len(workspace.columns.with_copies)
     analysts = workspace.book.analysts()
@@ -56,7 +57,7 @@ def filter_offers(workspace: Workspace) -> list[Offer]:
         ),
         _offer("score", "Score", "range", hint=f"The model's probability of flagged, in %. {SEALED}", low=0, high=100),
         _offer("uncertainty", "Uncertainty", "range", hint=f"From 0, certain, to 1. {SEALED}", low=0, high=1),
-        _offer("half", "Half", "choice", _choices([(Half.TEACH, workspace.n_images - n_check), (Half.CHECK, n_check)])),
+        _offer("half", "Half", "choice", _choices([(Half.TEACH, workspace.n_here - n_check), (Half.CHECK, n_check)])),
         _offer(
             "cluster", "Cluster", "choices", clusters := _clusters(workspace), hint="" if clusters else "None were found yet."
         ),
@@ -68,7 +69,7 @@ def filter_offers(workspace: Workspace) -> list[Offer]:
             "copies",
             "Near-duplicates",
             "choice",
-            [_choice(Copies.SOME, n_copies, "has some"), _choice(Copies.NONE, workspace.n_images - n_copies, "has none")],
+            [_choice(Copies.SOME, n_copies, "has some"), _choice(Copies.NONE, workspace.n_here - n_copies, "has none")],
         ),
         _offer("size", "Image size", "range", hint="The longer side, in px.", low=0),
         *_columns(workspace),

@@ -58,10 +58,11 @@ class Grouper:
 
         Args:
             blocks: returns (id, hash, hash of its group's first image; None for that itself) of the images from a row on. One
-                that is out of the first one's reach was found by its embedding, and leads to its group, too.
+                that is out of the first one's reach was found by its embedding, and leads to its group, too, as does one whose
+                first was removed: a removed image has the hash "", and leads nowhere.
         """
         for block in blocks(self._n_rows):
-            leading = [(image_id, hash_) for image_id, hash_, first in block if first is None or _is_far(hash_, first)]
+            leading = [(image_id, hash_) for image_id, hash_, first in block if hash_ and (not first or _is_far(hash_, first))]
             self._lead([image_id for image_id, _ in leading], [hash_ for _, hash_ in leading])
             self._n_rows, self._n_settled = self._n_rows + len(block), self._n
 

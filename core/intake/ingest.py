@@ -250,6 +250,11 @@ def _is_other(reason: str) -> bool:
     return reason.endswith("not a picture") or reason.startswith(kinds)
 
 
+def was_removed(at: str) -> str:
+    """Return why the file of an image that was removed at a time (ISO 8601) is not taken."""
+    return f"this image was removed from the workspace on {at[:10]} and is not taken again"
+
+
 class _Taking:
     """Commits batches of read files to the catalog, in the order of the source."""
 
@@ -269,8 +274,9 @@ class _Taking:
         known_ids = self._catalog.images.known_ids(golden)
         copies = _Copies(self._catalog, self._thumbnails, self._judges, self._grouper)
         ids = {read.id for read in reads if read is not None and read.id}
-        seen = set(self._catalog.images.rows_of_ids(sorted(ids)))
-        copies.start([read for read in reads if read is not None and read.id and read.id not in seen])
+        seen, gone = set(self._catalog.images.rows_of_ids(sorted(ids))), self._catalog.removals.ids(sorted(ids))
+        known = seen | gone.keys()
+        copies.start([read for read in reads if read is not None and read.id and read.id not in known])
         found_again = []
         for file, read in zip(batch, reads, strict=True):
             if read is None:
@@ -278,6 +284,8 @@ class _Taking:
                 gold += self._golden(known_ids.get(file.path, ""), file)
             elif read.reason:
                 rejected.append(Rejected(file.path, read.reason, read.n_bytes, read.mtime_ns))
+            elif read.id in gone:
+                rejected.append(Rejected(file.path, was_removed(gone[read.id]), read.n_bytes, read.mtime_ns))
             else:
                 paths.append(PathRecord(file.path, read.id, read.n_bytes, read.mtime_ns))
                 gold += self._golden(read.id, file)

@@ -17,9 +17,9 @@ def restore_thumbnails(workspace: Workspace) -> tuple[int, int]:
     Returns:
         how many were rebuilt, and how many could not be because no file holds their image any more.
     """
-    if workspace.thumbnails.count() >= workspace.n_images:
+    if workspace.thumbnails.count() >= workspace.n_here:
         return 0, 0
-    missing = {name.decode() for name in workspace.ids} - workspace.thumbnails.ids()
+    missing = {name.decode() for name in workspace.ids[~workspace.removed]} - workspace.thumbnails.ids()
     files: dict[str, list[str]] = {}
     for record in workspace.catalog.images.files():
         if record.image_id in missing:

@@ -16,7 +16,7 @@ from typing import Any
 from core.errors import InputError
 from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.visits import content_id
-from core.intake.ingest import Found, IngestResult, Source, ingest_files, list_manifest
+from core.intake.ingest import Found, IngestResult, Source, ingest_files, list_manifest, was_removed
 from core.store.files import STEERING, atomic_path, fsync_folder, shown, write_json_atomic
 from core.workspace import Workspace
 
@@ -159,6 +159,8 @@ def standing(workspace: Workspace, image_id: str) -> Standing | None:
     row = images.rows_of_ids([image_id]).get(image_id)
     if row is not None:  # committed, and perhaps not yet in memory
         return Standing(row if row < workspace.n_images else None)
+    if gone := workspace.catalog.removals.ids([image_id]):
+        return Standing(reason=was_removed(gone[image_id]))
     file = kept_file(workspace.folder, image_id)
     return None if file is None else Standing(reason=images.reason_of(str(file)) or "")
 
@@ -213,6 +215,10 @@ def ingest_batches(workspace: Workspace, **options: Any) -> IngestResult | None:
         except (ValueError, TypeError):
             LOG.exception("%s cannot be read; its pictures have to be posted again", batch)
     result = ingest_files(workspace, Source([*named.values()]), **options)
+    own = workspace.folder / FOLDER
+    ids = [Path(path).relative_to(own).parts[1] for path in named if Path(path).is_relative_to(own)]
+    for image_id in workspace.catalog.removals.ids(ids):  # posted again after it was removed: nothing of it stays
+        forget_picture(workspace.folder, image_id)
     for batch in batches:
         batch.unlink(missing_ok=True)
     return result

@@ -19,6 +19,8 @@ from core.wording import counted
 if TYPE_CHECKING:
     from core.intake.ingest import IngestResult
 
+MOST_NAMED = 20_000  # images in a job's arguments; more come in a file
+
 
 class Lane(StrEnum):
     """What jobs change: those of one lane run one after the other, in the order in which they were added."""
@@ -75,6 +77,19 @@ class ProjectArguments(Arguments):
     """How the map is laid out."""
 
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    keep: bool = False  # start from the map there is
+
+
+class RemoveArguments(Arguments):
+    """Which images go, as `core.intake.remove.Wanted` takes it; of nothing, removals that did not come to their end."""
+
+    images: list[str] = Field(default=[], max_length=MOST_NAMED)  # ids, or paths
+    file: str = ""  # absolute: an id or a path a line
+    below: str = ""  # absolute
+    gone: bool = False
+    near_duplicates: bool = False
+    reason: str = Field(default="", max_length=500)
+    by: str = Field(default="", max_length=200)  # who removes them
 
 
 class PlaceArguments(Arguments):
@@ -130,7 +145,7 @@ def _added(work: Work[Any], result: "IngestResult") -> Outcome:
     follows: tuple[tuple[str, dict[str, Any]], ...] = ()
     if space.encoder_name is not None and space.matrix is not None and space.matrix.rows < space.n_images:
         follows = (("embed", {}),)
-    return Outcome(result.sentence, result.record(space.n_images), follows)
+    return Outcome(result.sentence, result.record(space.n_here), follows)
 
 
 def _ingest(work: Work[IngestArguments]) -> Outcome:
@@ -248,6 +263,7 @@ def _project(work: Work[ProjectArguments]) -> Outcome:
         result = project(
             work.workspace,
             seed=work.arguments.seed,
+            keep=work.arguments.keep,
             device=work.workspace.device,
             pool=pool,
             on_progress=work.telling("Laying out the map"),
@@ -265,6 +281,24 @@ def _place(work: Work[PlaceArguments]) -> Outcome:
         result = place(work.workspace, pool=pool, on_progress=work.telling("Placing on the map"))
     work.changed(Change.MAP)
     return Outcome(place_sentence(result), dict(result))
+
+
+def _remove(work: Work[RemoveArguments]) -> Outcome:
+    from core.intake.remove import Wanted, names_in, remove
+
+    asked = work.arguments
+    work.tell("Removing images")
+    names = [*asked.images, *(names_in(Path(asked.file)) if asked.file else ())]
+    wanted = Wanted(names, asked.below, asked.gone, asked.near_duplicates)
+
+    def out() -> None:
+        for change in (Change.IMAGES, Change.CLUSTERS, Change.LABELS):
+            work.changed(change)
+
+    erasing = work.telling("Erasing files")
+    result = remove(work.workspace, wanted, analyst=asked.by, reason=asked.reason, on_out=out, on_progress=erasing)
+    work.changed(Change.MAP)  # embeddings are read from other files now
+    return Outcome(result.sentence, result.record)
 
 
 def _clusters(work: Work[ClustersArguments]) -> Outcome:
@@ -338,6 +372,7 @@ KINDS: dict[str, Kind] = {
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
         Kind("project", "Lay out the map", Lane.IMAGES, ProjectArguments, _project),
         Kind("place", "Place images on the map", Lane.IMAGES, PlaceArguments, _place),
+        Kind("remove", "Remove images", Lane.IMAGES, RemoveArguments, _remove),
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),

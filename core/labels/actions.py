@@ -120,6 +120,8 @@ def label(
         raise InputError("Nothing is selected; lasso or pick images first.")
     if rows[0] < 0 or rows[-1] >= workspace.n_images:
         raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {workspace.n_images - 1}.")
+    if workspace.removed[rows].any():
+        raise InputError("Some of these images were removed meanwhile; nothing was labelled. Select again.")
     if class_name is not None and class_name not in workspace.class_names:
         bring_back(workspace, class_name)
     _check_in_use(workspace, class_name)
@@ -240,12 +242,12 @@ def evidence_ranks(workspace: Workspace, rows: IntArray) -> IntArray:
 
 
 def open_to_bulk(workspace: Workspace, rows: IntArray) -> IntArray:
-    """Leave out the check images that keep what was read of them against labels of other tools.
+    """Leave out the check images that keep what was read of them against labels of other tools, and removed images.
 
     Raises:
         InputError: if none is left.
     """
-    return _open_rows(workspace, ActionDraft(ActionKind.LABEL, "", Source.LASSO, rows))
+    return _open_rows(workspace, ActionDraft(ActionKind.LABEL, "", Source.LASSO, rows[~workspace.removed[rows]]))
 
 
 def _open_rows(workspace: Workspace, draft: ActionDraft) -> IntArray:

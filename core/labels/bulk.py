@@ -138,7 +138,7 @@ def further_spot_check(workspace: Workspace, token: str, *, rng: np.random.Gener
     """
     bulk = _standing(workspace, token)
     _check_classes(workspace, bulk.purity.class_name)
-    shown = draw_sample(bulk.rows, bulk.spot_checked, rng)
+    shown = draw_sample(bulk.rows[~workspace.removed[bulk.rows]], bulk.spot_checked, rng)
     if not len(shown):
         raise InputError(f"All {len(bulk.rows):,} images of this label were spot-checked; none is left.")
     return SpotCheck(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)

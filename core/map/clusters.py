@@ -1,6 +1,7 @@
 """Clusters of a workspace's map: find, store and summarise them. Each verb takes the workspace."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,8 +138,15 @@ def clustering(workspace: Workspace, grain: str, *, any_map: bool = False) -> Cl
         return Clustering(grain, nothing, (), stored.next_numbers[grain]) if any_map else None
     codes = np.full(workspace.n_images, NOISE, np.int32)
     codes[: known.shape[1]] = known[list(GRAINS).index(grain)]
-    pictures = tuple(np.array(rows, np.int64) for rows in (stored.pictures or {}).get(grain, ()))
+    codes[workspace.columns.removed_rows] = NOISE
+    pictures = tuple(_here(workspace, rows) for rows in (stored.pictures or {}).get(grain, ()))
     return Clustering(grain, codes, tuple(stored.names[grain]), stored.next_numbers[grain], pictures)
+
+
+def _here(workspace: Workspace, rows: Sequence[int]) -> IntArray:
+    """Return those of some rows that were not removed."""
+    found = np.array(rows, np.int64)
+    return found[~workspace.removed[found]]
 
 
 def cluster_of(workspace: Workspace, rows: IntArray, *, grain: str = "medium") -> tuple[str, IntArray]:
@@ -193,6 +201,7 @@ def summaries(workspace: Workspace, found: Clustering) -> list[ClusterSummary]:
     return [
         _summary(workspace, name, members[start:stop], pictures, twins)
         for name, start, stop, pictures in zip(found.names, starts, starts[1:], found.pictures, strict=False)
+        if start < stop  # else all of it was removed
     ]
 
 

@@ -120,7 +120,12 @@ def by_disagreement(workspace: Workspace) -> Colouring:
 
 def by_half(workspace: Workspace) -> Colouring:
     """Colour images by the half they are in."""
-    return by_code(workspace.is_check.astype(np.int16), ("teach", "check"), (BLUE, ORANGE), rest="in neither")
+    return by_code(
+        np.where(workspace.removed, -1, workspace.is_check).astype(np.int16),
+        ("teach", "check"),
+        (BLUE, ORANGE),
+        rest="in neither",
+    )
 
 
 def by_copies(workspace: Workspace) -> Colouring:

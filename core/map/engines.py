@@ -15,6 +15,7 @@ from core.arrays import FloatArray, IntArray, Progress, ignore
 
 LOG = logging.getLogger("lassoscope.map")
 FARTHEST = 2.0  # the greatest cosine distance: at it, a neighbour has no weight
+SETTLING = 0.1  # the first steps' size where a map is only settled; from nothing umap-learn takes 1
 UNUSABLE = (ImportError, OSError, MemoryError, RuntimeError)  # not installed, not loadable, out of memory, CUDA's own errors
 
 
@@ -44,6 +45,7 @@ def arrange(
     *,
     min_dist: float,
     seed: int,
+    start: FloatArray | None = None,
     device: torch.device | str = "cpu",
     on_epoch: Progress = ignore,
 ) -> tuple[FloatArray, str]:
@@ -56,6 +58,8 @@ def arrange(
         near: their neighbours, at least 4 each.
         min_dist: how tight clusters may pack, in map units.
         seed: the same seed, input, engine and device give the same map.
+        start: (N, 2) positions of another map, which is then only settled: its islands stay where they are. None for the
+            principal components.
         device: cpu, cuda or cuda:N.
         on_epoch: called with (epoch, epochs).
     Returns:
@@ -64,12 +68,14 @@ def arrange(
     device = torch.device(device)
     if device.type == "cuda":
         try:
-            return cuml(unit, near, min_dist=min_dist, seed=seed, device=device, on_epoch=on_epoch), "cuml"
+            return cuml(unit, near, min_dist=min_dist, seed=seed, start=start, device=device, on_epoch=on_epoch), "cuml"
         except _ProgressError as error:
             raise error.cause from None
         except UNUSABLE as error:
             why = str(error).partition("\n")[0]
             LOG.warning("umap-learn makes the map on the CPU, because cuML cannot (%s: %s)", type(error).__name__, why)
+    if start is not None:
+        return settle(unit, near, start, min_dist=min_dist, seed=seed, on_epoch=on_epoch), "umap-learn"
     return umap_learn(unit, near, min_dist=min_dist, seed=seed, on_epoch=on_epoch), "umap-learn"
 
 
@@ -99,13 +105,57 @@ def umap_learn(unit: FloatArray, near: Neighbours, *, min_dist: float, seed: int
 
     Source: McInnes, Healy & Melville 2018.
     """
+    model = _model(near, min_dist=min_dist, seed=seed, on_epoch=on_epoch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of n_jobs, and that new images cannot be placed without a search index
+        return np.asarray(model.fit_transform(unit), np.float32)
+
+
+def settle(
+    unit: FloatArray, near: Neighbours, start: FloatArray, *, min_dist: float, seed: int, on_epoch: Progress = ignore
+) -> FloatArray:
+    """Move images from where they are to where UMAP's forces are at rest. Arguments and positions as in `arrange`.
+
+    umap-learn stretches a start to a square of its own. Here it stays as it is, and the steps are smaller than from nothing.
+    """
+    model = _model(near, min_dist=min_dist, seed=seed, on_epoch=on_epoch, transform_mode="graph")
+    from umap.layouts import optimize_layout_euclidean
+    from umap.umap_ import make_epochs_per_sample
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = model.fit(unit).graph_.tocoo()
+    epochs = default_epochs(len(unit))
+    graph.data[graph.data < graph.data.max() / epochs] = 0
+    graph.eliminate_zeros()
+    xy = np.array(start, np.float32, order="C")
+    moved = optimize_layout_euclidean(
+        xy,
+        xy,
+        graph.row,
+        graph.col,
+        epochs,
+        len(xy),
+        make_epochs_per_sample(graph.data, epochs),
+        model._a,
+        model._b,
+        np.random.RandomState(seed).randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3).astype(np.int64),
+        initial_alpha=SETTLING,
+        tqdm_kwds=model.tqdm_kwds,
+        move_other=True,
+    )
+    return np.asarray(moved, np.float32)
+
+
+def _model(near: Neighbours, *, min_dist: float, seed: int, on_epoch: Progress, **more: object) -> Any:
+    """Return umap-learn's model of neighbours, before it is fitted."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "Tensorflow not installed" at import; it is not needed
         from umap import UMAP
 
     _keep_kernels()
     rows, distances = near.with_self()
-    model = UMAP(
+    return UMAP(
         n_neighbors=rows.shape[1],
         min_dist=min_dist,
         metric="cosine",
@@ -119,10 +169,8 @@ def umap_learn(unit: FloatArray, near: Neighbours, *, min_dist: float, seed: int
             "bar_format": "{n_fmt}/{total_fmt}",
             "mininterval": 0.5,
         },
+        **more,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of n_jobs, and that new images cannot be placed without a search index
-        return np.asarray(model.fit_transform(unit), np.float32)
 
 
 def _keep_kernels() -> None:
@@ -143,7 +191,14 @@ def _keep_kernels() -> None:
 
 
 def cuml(
-    unit: FloatArray, near: Neighbours, *, min_dist: float, seed: int, device: torch.device, on_epoch: Progress = ignore
+    unit: FloatArray,
+    near: Neighbours,
+    *,
+    min_dist: float,
+    seed: int,
+    device: torch.device,
+    start: FloatArray | None = None,
+    on_epoch: Progress = ignore,
 ) -> FloatArray:
     """Lay images out with cuML from umap-learn's initialisation and epochs. Arguments and positions as in `arrange`.
 
@@ -176,7 +231,8 @@ def cuml(
         "min_dist": min_dist,
         "metric": "cosine",
         "n_epochs": epochs,
-        "init": start(unit, seed=seed),
+        "init": principal(unit, seed=seed) if start is None else np.ascontiguousarray(start, np.float32),
+        **({} if start is None else {"learning_rate": SETTLING}),
         "random_state": seed,
         "precomputed_knn": (rows, distances),
         "force_serial_epochs": True,  # parallel updates of an image add up to outliers when the start is informed
@@ -199,7 +255,7 @@ def default_epochs(n: int) -> int:
     return 500 if n <= 10_000 else 200
 
 
-def start(unit: FloatArray, *, seed: int) -> FloatArray:
+def principal(unit: FloatArray, *, seed: int) -> FloatArray:
     """Return umap-learn's initialisation "pca" for an engine without it.
 
     Returns:

@@ -34,6 +34,7 @@ def lay_out(
     n_neighbours: int = N_NEIGHBOURS,
     min_dist: float = 0.05,
     seed: int = 0,
+    start: FloatArray | None = None,
     neighbours: Neighbours | None = None,
     device: torch.device | str = "cpu",
     on_epoch: Progress = ignore,
@@ -45,6 +46,7 @@ def lay_out(
         n_neighbours: neighbours per image, self excluded.
         min_dist: how tight clusters may pack, in map units.
         seed: the same seed, input, engine and device give the same map.
+        start: (N, 2) finite positions of another map to start from; None for the principal components.
         neighbours: (N, min(n_neighbours, N - 1)) neighbours by cosine distance, found here if None.
         device: where UMAP runs, see `core.map.engines.arrange`.
         on_epoch: called with (epoch, epochs) of the layout.
@@ -64,7 +66,7 @@ def lay_out(
         return Projection(circle, np.full((len(x), 0), -1, np.int32), math.nan, "circle")
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     near = neighbours or find_neighbours(unit, k, seed=seed)
-    xy, engine = arrange(unit, near, min_dist=min_dist, seed=seed, device=device, on_epoch=on_epoch)
+    xy, engine = arrange(unit, near, min_dist=min_dist, seed=seed, start=start, device=device, on_epoch=on_epoch)
     return Projection(xy, near.rows.astype(np.int32), trust(unit, xy, seed=seed), engine)
 
 

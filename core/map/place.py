@@ -47,11 +47,17 @@ def place_sentence(result: PlaceResult) -> str:
     return said
 
 
+def placed_share(workspace: Workspace) -> float:
+    """Return the share of the images on the map that were placed rather than laid out, in [0, 1]; 0 without a map."""
+    row = workspace.projection
+    return 0.0 if row is None else (row["n_rows"] - int(row["record"].get("laid_out", row["n_rows"]))) / max(row["n_rows"], 1)
+
+
 def unplaced(workspace: Workspace) -> IntArray:
     """Return the embedded images that are not on the map, (K,) int64 rows, ascending."""
     matrix = workspace.matrix
-    known = np.isfinite(workspace.xy[: 0 if matrix is None else matrix.rows, 0])
-    return np.flatnonzero(~known)
+    known = np.isfinite(workspace.xy[:, 0]) | workspace.removed
+    return np.flatnonzero(~known[: 0 if matrix is None else matrix.rows])
 
 
 def place(workspace: Workspace, *, pool: Workers | None = None, on_progress: Progress = ignore) -> PlaceResult:
@@ -155,7 +161,7 @@ def places(new: torch.Tensor, take: Take, xy: FloatArray, neighbour_rows: IntArr
     Args:
         new: (n, D) float32 embeddings of the new images, not standardised, n >= 1.
         take: returns the (m, D) float32 embeddings of rows of the map, on the same device.
-        xy: (M, 2) positions of the images on the map, finite.
+        xy: (M, 2) positions of the images on the map; NaN for those that were removed, whose embeddings are 0.
         neighbour_rows: (M, K) nearest of each of them, see `search`.
         k: how many neighbours to use, if there are so many.
     Returns:
@@ -163,7 +169,20 @@ def places(new: torch.Tensor, take: Take, xy: FloatArray, neighbour_rows: IntArr
     Source: McInnes, Healy & Melville 2018 (the weights, and the mean as a start for new points).
     """
     rows, cosines = search(unit_rows(new), take, neighbour_rows, k=k)
-    return on_one_island(xy[rows.numpy()], memberships((1 - cosines).clamp_min(0)).numpy())
+    spots, weights = xy[rows.numpy()], memberships((1 - cosines).clamp_min(0)).numpy()
+    return on_one_island(*_without_removed(spots, weights))
+
+
+def _without_removed(spots: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Let neighbours without a place, which were removed, count nothing, (n, k, 2) and (n, k)."""
+    is_here = np.isfinite(spots[..., 0])
+    if is_here.all():
+        return spots, weights
+    first = is_here.argmax(axis=1)  # of the nearest that has a place; its place stands in
+    stand_in = np.nan_to_num(spots[np.arange(len(spots)), first])[:, None]
+    weights = np.where(is_here, weights, 0)
+    weights[~is_here.any(axis=1), 0] = 1
+    return np.where(is_here[..., None], spots, stand_in), weights / weights.sum(axis=1, keepdims=True)
 
 
 def memberships(distances: torch.Tensor) -> torch.Tensor:

@@ -63,7 +63,7 @@ class Notices:
 
 def measure_text(workspace: Workspace, *, pool: Workers | None = None, on_progress: Progress = ignore) -> None:
     """Measure text on dark for images ingested by a version that did not measure it. Resumable."""
-    missing = np.flatnonzero(np.isnan(workspace.text))
+    missing = np.flatnonzero(np.isnan(workspace.text) & ~workspace.removed)
     for start in range(0, len(missing), BATCH):
         rows = missing[start : start + BATCH]
         thumbnails = [workspace.thumbnail(workspace.image_id(int(row)), "clear") for row in rows]
@@ -229,7 +229,8 @@ def notices(workspace: Workspace) -> Notices | None:
     record = workspace.catalog.models.notices()
     if record is None or not record.keys() >= NoticeRecord.__required_keys__ or record["of"] != _clusters_file(workspace):
         return None
-    parts = [np.array(record["singles"], np.int64)]
+    singles = np.array(record["singles"], np.int64)
+    parts = [singles[~workspace.removed[singles]]]
     for grain, found in _clusterings(workspace).items():
         for name in record["clusters"].get(grain, []):
             mine = np.asarray(found.rows(name), np.int64)

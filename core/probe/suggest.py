@@ -73,7 +73,7 @@ def suggest(
     column = flagged_scores(workspace, columns[strategy]) if strategy in columns else None
     if chosen.needs == Need.SCORE and score is None and (missing := missing_for_score(workspace)):
         raise InputError(f"Strategy '{strategy}' needs scores. {missing}")
-    free = (codes == UNLABELLED) & ~workspace.is_check & ~workspace.unsure
+    free = (codes == UNLABELLED) & workspace.is_teach & ~workspace.unsure
     free[list(without)] = False
     if among is not None:
         free &= among
@@ -115,4 +115,6 @@ def more_like(workspace: Workspace, rows: IntArray, n: int, *, among: BoolArray 
     known = rows[rows < embedded.need_matrix().rows]
     if not len(known):
         raise InputError("There is no image to compare with; click one on the map, or lasso some.")
+    if len(workspace.columns.removed_rows):
+        among = ~workspace.removed if among is None else among & ~workspace.removed
     return embedded.compute(lambda mine: nearest(mine, known, n, among=among))

@@ -53,8 +53,15 @@ def score_column(workspace: Workspace, name: str) -> ScoreColumn:
 def flagged_scores(workspace: Workspace, column: ScoreColumn) -> FloatArray:
     """Return a column's scores, higher = more likely flagged: (N,) float64, NaN where an image has none.
 
-    Scores declared "higher = safer" come with the opposite sign.
+    Scores declared "higher = safer" come with the opposite sign. Removed images have none.
     """
+    values = scores_as_kept(workspace, column)
+    values[workspace.columns.removed_rows] = np.nan
+    return values
+
+
+def scores_as_kept(workspace: Workspace, column: ScoreColumn) -> FloatArray:
+    """Return `flagged_scores` with those of removed images, which what a promise was hashed of has, too."""
     values = _kept(workspace, column.name)
     return -values if column.higher_is_safer else values
 

@@ -15,7 +15,8 @@ from core.errors import ReadOnlyError
 
 WAIT_SECONDS = 10.0  # for another process's commit
 # FULL: an acknowledged label survives a power cut, not only a kill.
-WRITING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+# secure_delete: what is deleted is overwritten.
+WRITING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 # SQLite's names for errors when reading from disk.
 READING = ("SQLITE_IOERR", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
 
@@ -60,6 +61,28 @@ class SqliteFile:
             sqlite3.Error: if the file is missing (for reading) or not a database.
         """
         return self._read() if self.read_only else self._write()
+
+    def compact(self) -> None:
+        """Rewrite the file, so that nothing that was deleted is left in it: pages that were split may hold copies.
+
+        Raises:
+            sqlite3.Error: if it cannot be written, or somebody has read in it for `WAIT_SECONDS`.
+        """
+        with contextlib.closing(self._write()) as connection:
+            connection.isolation_level = None
+            connection.execute("VACUUM")
+        self.empty_log()
+
+    def empty_log(self) -> None:
+        """Merge the write-ahead log into the file and cut it to nothing: it holds what was written before it was deleted.
+
+        Raises:
+            sqlite3.Error: if somebody has read in it for `WAIT_SECONDS`.
+        """
+        with contextlib.closing(self._write()) as connection:
+            is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError(f"the log of {self.path.name} is being read; try again")
 
     def close(self) -> None:
         """Remove the temporary copy, if there is one; close all connections before."""

@@ -3,9 +3,10 @@
 They can be rebuilt from the images, so a missing or damaged file is treated as an empty store.
 """
 
+import mmap
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from core.store.salvage import salvage_thumbnails
 from core.store.sqlite import SqliteFile, read_only_sentence
 from core.store.troubles import translated
 
+MARK = b"RIFF"  # every WebP begins with it
+PIECE = 60  # bytes after it by which a thumbnail is known again: its length and the beginning of its picture
 PAGE_BYTES = 32_768  # 7% file overhead for 4 KB blobs where 8 KB pages cost 37%
 
 
@@ -70,6 +73,42 @@ class ThumbnailStore:
             connection = self._connection()
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", items)
+
+    def erase(self, ids: Sequence[str]) -> None:
+        """Remove thumbnails so that no byte of them is left in the file or its log.
+
+        Raises:
+            DamageError: if the file is damaged.
+            ReadOnlyError: if it was opened read-only or cannot be written.
+        """
+        if self._read_only:
+            raise ReadOnlyError(read_only_sentence(self.path.parent))
+        if self.damage:
+            raise DamageError(self.damage)
+        with translated(str(self.path)):
+            connection = self._connection()
+            gone = set()
+            for image_id in ids:
+                for (webp,) in connection.execute("SELECT webp FROM thumbnails WHERE id = ?", (image_id,)):
+                    gone.add(webp[: len(MARK) + PIECE])
+            with connection:
+                connection.executemany("DELETE FROM thumbnails WHERE id = ?", ((image_id,) for image_id in ids))
+            self._file.empty_log()
+            if self._is_in_file(gone):  # a page that was split keeps a copy
+                self._file.compact()
+
+    def _is_in_file(self, beginnings: set[bytes]) -> bool:
+        """Tell whether the file holds one of these beginnings of thumbnails."""
+        if not beginnings:
+            return False
+        length = len(next(iter(beginnings)))
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            place = content.find(MARK)
+            while place >= 0:
+                if content[place : place + length] in beginnings:
+                    return True
+                place = content.find(MARK, place + 1)
+        return False
 
     def get(self, image_id: str) -> bytes | None:
         """Return an image's thumbnail as WebP, None if there is none or it cannot be read."""

@@ -76,13 +76,13 @@ def train_on_workspace(
     from core.training.loop import train
     from core.training.presets import settings_of
 
-    if workspace.n_images < 2:
-        raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_images}; ingest some first.")
+    if workspace.n_here < 2:
+        raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_here}; ingest some first.")
     need_file_place(out)
     state = out.with_suffix(".state")
     if state.exists() and not resume and first_process():
         raise InputError(f"{state} holds an earlier run; add --resume to continue it, name another --out, or delete it.")
-    config = replace(config, batch_size=min(config.batch_size, workspace.n_images))
+    config = replace(config, batch_size=min(config.batch_size, workspace.n_here))
     originals = workspace.originals()
     images = pixels_of(originals, config.architecture.input_size)
     last: list[StepMetrics] = []
@@ -104,7 +104,7 @@ def train_on_workspace(
             state=state,
             resume=resume,
             about={
-                "data": f"{workspace.n_images} images of the workspace '{workspace.name}'",
+                "data": f"{workspace.n_here} images of the workspace '{workspace.name}'",
                 "licence": "the images' own",
             },
             device=device,

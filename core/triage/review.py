@@ -116,7 +116,7 @@ class Review:
         """
         space, work = self.workspace, self.of(policy)
         n_embedded = space.matrix.rows if space.matrix is not None else 0
-        key = (work.policy, work.point.name, work.since, today, space.labels.version, space.n_images, n_embedded)
+        key = (work.policy, work.point.name, work.since, today, space.labels.version, space.n_images, space.n_here, n_embedded)
         known, found = self._figures
         if found is None or known != key or work.opened.scorer != PROBE:  # all windows ask after every label
             found = self._count(work, today)
@@ -135,7 +135,7 @@ class Review:
         return Figures(
             waiting=len(waiting(pool, Order.NEWEST)),
             today=int(flagged[self._first_row_since(today) :].sum()),
-            not_scored=int(np.isnan(pool.scores).sum()),
+            not_scored=int(np.isnan(pool.scores).sum()) - len(space.columns.removed_rows),
             answered=Share.of(answered, **marks),
             precision=Share.of(drawn[Side.FLAGGED], **marks),
             elusion=Share.of(drawn[Side.LEFT], **marks),
@@ -171,7 +171,7 @@ class Review:
         return Pool(
             scores=self._scores.of(work.opened),
             threshold=work.point.threshold,
-            open=(space.labels.codes == UNLABELLED) & ~space.unsure,
+            open=(space.labels.codes == UNLABELLED) & ~space.unsure & ~space.removed,
             frame=frame,
             lots=numbers,
             draws=[draw for draw in space.catalog.reviews.draws(work.point.name, work.since) if draw.row < space.n_images],

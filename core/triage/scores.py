@@ -25,7 +25,7 @@ class FrozenScores:
     def of(self, opened: Opening) -> FloatArray:
         """Return the score of every image, (N,) float32 of the probe or float64 of a column, not to be written to.
 
-        It is NaN where there is none yet.
+        It is NaN where there is none yet, and for removed images.
 
         Raises:
             AppError: if its model or embeddings are lost, or its column's scores are others now.
@@ -38,10 +38,13 @@ class FrozenScores:
             if len(known) < n:
                 known = self._extended(opened, known)
             self._known = dict([*self._known.items(), (opened.number, known)][-KEPT:])
-        if len(known) == n:
+        gone = self._workspace.columns.removed_rows
+        if len(known) == n and not len(gone):
             return known
         known = known[:n]
-        return np.concatenate([known, np.full(n - len(known), np.nan, known.dtype)])
+        found = np.concatenate([known, np.full(n - len(known), np.nan, known.dtype)])
+        found[gone] = np.nan
+        return found
 
     def _extended(self, opened: Opening, known: FloatArray) -> FloatArray:
         """Score the images after those that are known, until the first that the probe cannot score yet."""

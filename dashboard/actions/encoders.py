@@ -51,6 +51,10 @@ class EncoderActions(Runner):
         """Embed all images, with the current encoder for None, and lay out the map; windows follow the progress."""
         self.add_job("embed", {"encoder": encoder, "lay_out": True}, failed=failed)
 
+    def lay_out_anew(self, *, failed: Callable[[], None] = lambda: None) -> None:
+        """Lay the map out anew from where its images are now, so that islands keep their place."""
+        self.add_job("project", {"keep": True}, failed=failed)
+
     def compare_encoders(self, done: Callable[[list[Comparison]], None], *, failed: Callable[[], None]) -> None:
         """Judge every encoder's probe on the same labels."""
         verb = partial(compare_encoders, self.workspace)

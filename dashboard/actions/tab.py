@@ -16,6 +16,7 @@ from dashboard.actions.encoders import EncoderActions
 from dashboard.actions.evidence import EvidenceActions
 from dashboard.actions.filters import FilterActions
 from dashboard.actions.queues import QueueActions
+from dashboard.actions.removal import RemovalActions
 from dashboard.actions.review import ReviewActions
 from dashboard.actions.studies import StudyActions
 from dashboard.actions.wellbeing import WellbeingActions
@@ -46,6 +47,7 @@ class Actions(
     ClusterActions,
     FilterActions,
     EncoderActions,
+    RemovalActions,
     StudyActions,
     WellbeingActions,
 ):

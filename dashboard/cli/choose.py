@@ -29,8 +29,8 @@ def choose_encoder(space: Workspace, *, device: str, asks: bool) -> str:
         no_hub = f"{PUBLIC} is not offered: {error}"
     choices = [offer for offer in offers if not offer.trouble]
     for number, offer in enumerate(choices, start=1):
-        _say(f"  {number}  {offer.sentence(space.n_images)}")
-    for sentence in [*(offer.sentence(space.n_images) for offer in offers if offer.trouble), no_hub]:
+        _say(f"  {number}  {offer.sentence(space.n_here)}")
+    for sentence in [*(offer.sentence(space.n_here) for offer in offers if offer.trouble), no_hub]:
         if sentence:
             _say(f"  -  {sentence}")
     if len(choices) == 1:

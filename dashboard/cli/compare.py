@@ -48,7 +48,7 @@ def compare(
         goal = space.check_set.recall if recall is None else recall
         refit(space, save=False)
         found = compare_scorers(space, recall=goal)
-        total = counted(space.n_images, "image")
+        total = counted(space.n_here, "image")
         n_live, n_sealed = int(space.watched().sum()), int((space.evidence() & space.sealed).sum())
     told = [
         f"'{c.name}' ({DIRECTIONS[c.higher_is_safer]}): {c.n_scored:,} of {total} scored, from {c.file}." for c in columns

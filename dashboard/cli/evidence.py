@@ -91,7 +91,7 @@ def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOpt
         said = missing_for_score(space)
         likely = None if said else fitted.on_device.likely_flagged
         if likely is not None:
-            said = f"It finds {counted(likely, 'image')} of {space.n_images:,} more likely flagged than not."
+            said = f"It finds {counted(likely, 'image')} of {space.n_here:,} more likely flagged than not."
         names = [space.class_names[code] for code in fitted.probe.class_codes]
         result = {
             "probe": fitted.version,
@@ -296,7 +296,7 @@ def _opening_record(space: Workspace, opened: "Opening", status: "CheckStatus") 
     sample = openings.sample_of(space, opened, openings.frozen_scores(space, opened))
     figures = openings.promised_figures(opened, sample)
     drift = openings.drift_of_owed(space, opened)
-    below = footer(opened, status, n_images=space.n_images, tie=sample.largest_tie, drift=drift)
+    below = footer(opened, status, covered=openings.coverage(space, opened), tie=sample.largest_tie, drift=drift)
     others = beside(space, opened)
     words = promise_words(opened, figures, sample, ahead=status.after(opened))
     outcome = [] if figures is None else [thousand_words(figures)]

@@ -127,7 +127,7 @@ def ingest(
         with Workspace.create(workspace) as space:
             with progress("ingest") as on_progress:
                 result = take_in(space, source, workers=workers, on_progress=on_progress)
-            return Ended(result.sentence, result.record(space.n_images))
+            return Ended(result.sentence, result.record(space.n_here))
 
     ended = here_or_there(workspace, "ingest", {"source": os.path.abspath(source), "workers": workers}, here)
     lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in ended.record["rejections"]]
@@ -176,7 +176,7 @@ def train(
     if epochs is not None:
         overrides["epochs"] = epochs
     with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
-        run = preset_with(preset, overrides, n_images=space.n_images)
+        run = preset_with(preset, overrides, n_images=space.n_here)
         file = out or workspace / "models" / "msn.safetensors"
         result = train_on_workspace(
             space,
@@ -242,6 +242,9 @@ def embed(
 def project(
     workspace: WorkspaceOption,
     seed: Annotated[int, typer.Option(**SEED, help="The same seed gives the same map on the same device.")] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Start from the map there is, so that islands keep their place.")
+    ] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -251,10 +254,10 @@ def project(
 
     def here() -> Ended:
         with Workspace(workspace, device=device) as space, bars("project", "near-duplicates") as (on_progress, on_copies):
-            result = lay_out_map(space, seed=seed, device=device, on_progress=on_progress, on_copies=on_copies)
+            result = lay_out_map(space, seed=seed, keep=keep, device=device, on_progress=on_progress, on_copies=on_copies)
         return Ended(project_sentence(result), dict(result))
 
-    ended = here_or_there(workspace, "project", {"seed": seed}, here)
+    ended = here_or_there(workspace, "project", {"seed": seed, "keep": keep}, here)
     finish(ended.sentence, ended.record, as_json=json)
 
 

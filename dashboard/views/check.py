@@ -290,6 +290,8 @@ class CheckPane(QueuePane):
         return Criterion(order="hash", purpose=self.state.read_for, way=self._way.value)
 
     def _still_open(self, waiting: list[Suggestion], *, shown: int = 1) -> list[Suggestion]:
+        removed = self.state.workspace.removed
+        waiting = [s for s in waiting if not removed[s.row]]
         if self.state.read_for not in FIRST:
             return waiting
         read = self.state.workspace.evidence()

@@ -7,6 +7,8 @@ import panel_material_ui as pmui
 import param
 
 from core.map.grid import LassoMode
+from core.map.place import OFFER, placed_share
+from core.wording import percent
 from dashboard.actions import Actions
 from dashboard.choices import ColourBy
 from dashboard.state import SessionState
@@ -18,6 +20,7 @@ from dashboard.views.encoders import EncoderChoice
 from dashboard.views.exposure import ExposureLine
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.terms import hint
+from dashboard.views.words import words
 
 COLOURS = {  # where the name is not enough
     ColourBy.ADDED: "time added",
@@ -87,6 +90,17 @@ class Controls(pn.viewable.Viewer):
             color="default",
             on_click=lambda _: self.actions.show_guide(True),
         )
+        self._anew = pmui.Button(
+            label="Lay out anew",
+            description="Lay out anew from where the images are now: islands keep their place",
+            variant="outlined",
+            size="small",
+            color="default",
+            margin=(2, 10),
+            on_click=lambda _: self._lay_out_anew(),
+        )
+        self._placed = words(margin=(2, 8, 0, 10))
+        self._offer = pn.Column(self._placed, self._anew, sizing_mode="stretch_width", margin=0, visible=False)
         self._layout = pn.Column(
             EncoderChoice(state=self.state, actions=self.actions),
             pn.Row(colour_by, hint("score", "uncertainty", "disagreement"), sizing_mode="stretch_width", margin=0),
@@ -95,6 +109,7 @@ class Controls(pn.viewable.Viewer):
             mode,
             pn.Row(copies, hint("near-duplicates"), margin=0),
             pn.FlexBox(undo, guide, align_items="center", margin=0),
+            self._offer,
             ExposureLine(state=self.state),
             sizing_mode="stretch_both",
             scroll="y-auto",
@@ -102,9 +117,21 @@ class Controls(pn.viewable.Viewer):
             **styled("below-label"),
         )
         draw_when_shown(self.state, self._draw, ["colouring", "hidden", "kept", "zone"])
+        draw_when_shown(self.state, self._draw_offer, ["grid", "images", "embedding"])
 
     def _on_hidden(self, event: Any) -> None:
         self.state.hidden = frozenset(event.new)
+
+    def _lay_out_anew(self) -> None:
+        self._anew.disabled = True  # a second press would be another job
+        self.actions.lay_out_anew(failed=lambda: setattr(self._anew, "disabled", False))
+
+    def _draw_offer(self) -> None:
+        """Offer another layout where many images were placed on the one there is."""
+        share = placed_share(self.state.workspace)
+        self._offer.visible = share > OFFER and self.state.workspace.writable
+        self._placed.object = f"<small>{percent(share)} of the map was placed rather than laid out.</small>"
+        self._anew.disabled = bool(self.state.embedding)
 
     def _draw(self) -> None:
         space, colour_by = self.state.workspace, self.state.colour_by

@@ -54,7 +54,7 @@ class FiltersPane(pn.viewable.Viewer):
         elif wish.room is not None:
             state.give_room(wish.room)
         elif wish.select:
-            rows = np.arange(state.workspace.n_images) if state.kept is None else np.flatnonzero(state.kept)
+            rows = np.flatnonzero(~state.workspace.removed) if state.kept is None else np.flatnonzero(state.kept)
             state.select(rows)
         elif wish.save is not None:
             actions.save_view(wish.save, self._show_views)
@@ -79,7 +79,7 @@ class FiltersPane(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         state = self.state
-        n, is_read = state.workspace.n_images, state.filters_read == state.filter_turn
+        n, is_read = state.workspace.n_here, state.filters_read == state.filter_turn
         n_kept = n if state.kept is None else int(np.count_nonzero(state.kept))
         said = "filtering …" if not is_read else f"{n_kept:,} of {counted(n, 'image')}" if state.filters else "all images"
         self._bar.param.update(

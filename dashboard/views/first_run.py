@@ -25,7 +25,7 @@ INTERRUPTED = "Embedding by {encoder} was interrupted; it continues where it sto
 
 def wants_first_run(workspace: Workspace) -> bool:
     """Tell whether a workspace has images, no map, and room for one."""
-    return workspace.writable and bool(workspace.n_images) and not workspace.has_map
+    return workspace.writable and bool(workspace.n_here) and not workspace.has_map
 
 
 class FirstRun(pn.viewable.Viewer):
@@ -77,7 +77,7 @@ class FirstRun(pn.viewable.Viewer):
         chosen = self._choice.value
         self._offers = offers
         usable = self._usable()
-        n_images = self.state.workspace.n_images
+        n_images = self.state.workspace.n_here
         told = "".join(f"<li>{html.escape(offer.sentence(n_images))}</li>" for offer in offers)
         self._words.object = f"<b>Choose an encoder</b><br>{FIRST}<ul>{told}</ul>"
         self._choice.param.update(options=usable, value=chosen if chosen in usable else usable[0], visible=len(usable) > 1)

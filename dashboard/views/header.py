@@ -82,7 +82,7 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()
-        about = f"{workspace.name} · {counted(workspace.n_images, 'image')} · {counts['labelled']:,} labelled"
+        about = f"{workspace.name} · {counted(workspace.n_here, 'image')} · {counts['labelled']:,} labelled"
         taught, checked = f"{counts['labelled_teach']:,} teach", f"{counts['labelled_check']:,} check"
         self._counts.object = (
             f'{html.escape(about)} <span class="whole">({term("teach half", taught)}, {term("check half", checked)})</span>'

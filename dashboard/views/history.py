@@ -18,6 +18,7 @@ from core.labels.actions import history, named, rows_of
 from core.labels.bulk import BulkLabel, bulk_labels, token_of
 from core.labels.class_edits import Change, changes
 from core.wording import counted
+from core.workspace import Workspace
 from dashboard.actions import Actions
 from dashboard.choices import PageName, What, When
 from dashboard.state import SessionState
@@ -142,7 +143,7 @@ class HistoryPage(pn.viewable.Viewer):
         bulk = {label.action.seq: label for label in bulk_labels(self.state.workspace, tokens.values())}
         entries = [
             entry(action, stands, bulk.get(action.seq), self.state.zone)
-            | {"pictures": [space.image_id(row) for row in _some(rows.get(action.target or 0, action.rows))]}
+            | {"pictures": [space.image_id(row) for row in _some(_here(space, rows.get(action.target or 0, action.rows)))]}
             for action, stands in shown
         ]
         analysts, classes = self.state.shared.once("history names", space.labels.version, partial(named, space))
@@ -216,6 +217,11 @@ class HistoryPage(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _here(space: Workspace, rows: np.ndarray) -> np.ndarray:
+    """Return those of some rows whose images were not removed."""
+    return rows[~space.removed[rows]]
 
 
 def _some(rows: np.ndarray) -> list[int]:

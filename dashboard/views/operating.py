@@ -302,8 +302,7 @@ class OperatingPage(pn.viewable.Viewer):
         newest = next(found for found in view.history if found.subject == opened.subject)
         more = what_more_would_buy(opened, sample, ahead=view.ahead)
         self._shown.object = small([shown_curve(opened, view.n_since, newest=newest), self._next_look(view), more])
-        n = self.state.workspace.n_images
-        below = footer(opened, view.status, n_images=n, tie=sample.largest_tie, drift=view.drift)
+        below = footer(opened, view.status, covered=view.covered, tie=sample.largest_tie, drift=view.drift)
         self._check.conclude([*view.beside, *below, average_precision(sample.average_precision)])
         self._draw_charts(view, opened.threshold, sample)
         self._points.show(view)

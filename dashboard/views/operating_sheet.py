@@ -51,7 +51,7 @@ def sheet(workspace: Workspace, view: OpeningView, threshold: float | None, *, a
         _curve(sample, promised, shown),
         "<h2>How the evidence was made</h2>",
         _table(_evidence(view, opened)),
-        paragraphs(footer(opened, view.status, n_images=workspace.n_images, tie=sample.largest_tie, drift=view.drift)),
+        paragraphs(footer(opened, view.status, covered=view.covered, tie=sample.largest_tie, drift=view.drift)),
     ]
     return "".join(parts)
 

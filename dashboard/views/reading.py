@@ -71,7 +71,7 @@ class QueuePane(pn.viewable.Viewer):
         self.state.param.watch(self._bring_back, "undone")
         self.state.param.watch(self._on_place, ["page", "tab"])
         self.inputs.add(self.tab, self, follow=self._follow, undo=self.undo)
-        on = ["privacy_view", "reveal", "labels_version"]
+        on = ["privacy_view", "reveal", "labels_version", "images"]
         draw_when_shown(self.state, self.draw, on, tab=self.tab)
 
     def _head(self) -> list[Any]:
@@ -294,7 +294,8 @@ class QueuePane(pn.viewable.Viewer):
 
     def draw(self) -> None:
         """Show the current image and its neighbours."""
-        before = self.current
+        before, removed = self.current, self.state.workspace.removed
+        self._forget([asked for asked in self._answered if removed[asked.row]])
         self._waiting = self._still_open(self._waiting)
         if before is not None and before != self.current:
             self._say_who_was_faster(before)
@@ -348,9 +349,9 @@ class QueuePane(pn.viewable.Viewer):
             self.actions.say(f"{who} has just labelled the image that was here as '{name}'. This is the next one.")
 
     def _still_open(self, waiting: list[Suggestion]) -> list[Suggestion]:
-        """Drop the images that somebody else has labelled in the meantime."""
-        codes = self.state.workspace.labels.codes
-        return [s for s in waiting if codes[s.row] < 0]
+        """Drop the images that somebody else has labelled in the meantime, or removed."""
+        codes, removed = self.state.workspace.labels.codes, self.state.workspace.removed
+        return [s for s in waiting if codes[s.row] < 0 and not removed[s.row]]
 
     def _tell(self, asked: Suggestion) -> str:
         """Say what is known of one image that waits."""
@@ -437,6 +438,6 @@ class SuggestionsPane(QueuePane):
     def _rest(self) -> str:
         how = "Suggestions are the images that teach the model most: first 10 diverse ones, then uncertain ones."
         missing, kept, space = missing_for_suggestions(self.state.workspace), self.state.kept, self.state.workspace
-        if not missing and kept is not None and not (kept & (space.labels.codes < 0) & ~space.is_check).any():
+        if not missing and kept is not None and not (kept & (space.labels.codes < 0) & space.is_teach).any():
             return "No unlabelled image of the teach half passes the filters; remove one of them above."
         return missing or how

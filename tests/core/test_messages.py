@@ -42,7 +42,7 @@ def with_classes(space, text):
 @pytest.mark.parametrize("matrix", [None, object()])
 def test_the_page_is_named_for_a_first_map_only_where_it_can_make_one(matrix):
     current = SimpleNamespace(lost_parts="", lost_map="")
-    about = partial(SimpleNamespace, current=current, n_images=3, matrix=matrix, has_map=False, encoder_name="net")
+    about = partial(SimpleNamespace, current=current, n_here=3, matrix=matrix, has_map=False, encoder_name="net")
     assert "on the page, or run" in missing_for_map(about(writable=True))
     read_only = missing_for_map(about(writable=False))
     assert "page" not in read_only

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from core.filters.conditions import ClassIs
+from core.jobs.work import Change
 from core.labels.actions import label
 from dashboard.app import start, stop
 from dashboard.choices import ColourBy
 from dashboard.hub import Topic
 from dashboard.settings import Settings
 from dashboard.state import layout_of
+from dashboard.views.controls import Controls
 from dashboard.views.header import Header
 from tests.dashboard.loop import EventLoop, Tab
 from tests.reading import InProcess
@@ -128,3 +130,55 @@ def test_the_jobs_are_in_every_window_with_who_asked_for_them(server, tabs, more
         [first] = [job for job in tab.state.jobs if job.kind == "ingest"]
         assert (first.analyst, first.kind) == ("bob", "ingest")
         assert first.message.startswith("20 images ingested")
+
+
+def test_windows_let_go_of_removed_images_and_keep_all_others(server, tabs):
+    space = server.workspace
+    gone = np.array([2, 5, 7])
+    left, other = tabs
+    left.do(lambda: left.state.select(np.arange(12), polygon=[[0, 0], [1, 0], [1, 1]]))
+    left.do(lambda: left.state.param.update(picked=[2, 3], pinned=5, looked_at=7))
+    other.do(lambda: setattr(other.state, "filters", (ClassIs(names=("neutral",)),)))
+    for tab in tabs:
+        tab.settle()
+    layout, n_labelled = layout_of(space), space.labels.n_labelled
+    job = server.jobs.add("remove", {"images": [space.image_id(int(row)) for row in gone], "by": "bob"}, "bob")
+    wait_for(lambda: not server.jobs.get(job.number).is_open)
+    assert server.jobs.get(job.number).state == "done", server.jobs.get(job.number)
+    for tab in tabs:
+        tab.settle()
+    here = np.setdiff1d(np.arange(12), gone)
+    wait_for(lambda: np.array_equal(left.state.selected, here))
+    wait_for(lambda: left.state.picked == [3])
+    assert (left.state.pinned, left.state.looked_at) == (None, None)
+    assert left.state.last_polygon == [[0, 0], [1, 0], [1, 1]]
+    assert layout_of(space) == layout
+    wait_for(lambda: not np.isin(gone, np.flatnonzero(other.state.kept)).any())
+    for tab in tabs:
+        assert np.isnan(tab.state.grid.xy[gone]).all()
+        wait_for(lambda tab=tab: tab.state.labels_version == space.labels.version)
+        legend = tab.state.shared.legend_counts(tab.state.colouring, None)
+        assert sum(legend.values()) == N - 3
+    assert space.labels.n_labelled == n_labelled - 3
+    wait_for(lambda: np.isnan(space.fitted.score[gone]).all())
+    header = left.do(lambda: Header(state=left.state))
+    assert f"{N - 3} images" in str(header._counts.object)
+
+
+def test_another_layout_is_offered_from_a_tenth_on_and_goes_the_way_of_a_job(server, tabs, monkeypatch):
+    space = server.workspace
+    controls = tabs[0].do(lambda: Controls(state=tabs[0].state, actions=tabs[0].page.actions))
+    assert not controls._offer.visible
+    row = space.projection
+    record = {**row["record"], "base": row["version"], "laid_out": 40}
+    space.catalog.models.add_projection("made", N, row["file"], record)
+    space.reopen_encoder()
+    server.changes.on_change(Change.MAP)
+    wait_for(lambda: controls._offer.visible)
+    assert "17% of the map was placed rather than laid out." in controls._placed.object
+    asked = []
+    monkeypatch.setattr(server.jobs, "add", lambda *words: asked.append(words))
+    tabs[0].do(controls._lay_out_anew)
+    wait_for(lambda: asked)
+    assert asked[0][:2] == ("project", {"keep": True})
+    assert controls._anew.disabled

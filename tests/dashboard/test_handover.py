@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.catalog.jobs import JobState
+from core.catalog.records import Removal
 from core.errors import BusyError, InputError, WorkspaceError
 from core.workspace import Workspace
 from dashboard import handover
@@ -20,6 +21,7 @@ from dashboard.handover import FILE, Handover, hand_over, place_of
 from dashboard.settings import Settings
 from tests.reading import InProcess
 from tests.shared import photo
+from tests.waiting import wait_for
 
 N = 48
 BUSY = BusyError("Another process has it open.")
@@ -207,3 +209,34 @@ def test_a_server_that_starts_again_is_found_and_one_that_is_gone_is_said(tmp_pa
     listening.append(Handover(tmp_path, Asks(jobs[0])))
     with pytest.raises(WorkspaceError, match="no longer answers; start it with 'lassoscope serve', and job 4 goes on"):
         hand_over(tmp_path, "embed", {}, "ann", on_stage=lambda *_: listening[0].close(), busy=BUSY)
+
+
+def test_images_are_removed_beside_a_server_and_a_command_asks_first(server, tmp_path):
+    folder, space = server.settings.workspace, server.workspace
+    n, rows = space.n_here, np.flatnonzero(~space.removed)[:2]
+    names = [space.image_id(int(row)) for row in rows]
+    said = run("remove", *names, "-w", folder, code=1).output
+    assert "2 images will be removed for good; there is no undo. Run the command with --yes to do it." in " ".join(said.split())
+    assert space.n_here == n
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    told = json.loads(run("remove", "--file", tmp_path / "names.txt", "--reason", "r1", "--yes", "-w", folder, "--json").stdout)
+    assert told["removed"] == 2
+    assert space.n_here == n - 2
+    assert [removal.reason for removal in space.catalog.removals.all()] == ["r1", "r1"]
+    assert len(space.catalog.removals.to_erase()) == 0
+    again = " ".join(run("remove", names[0], "--yes", "-w", folder, code=1).output.split())
+    assert "There is no image to remove" in again
+
+
+def test_a_server_goes_on_with_what_a_killed_command_has_left(small):
+    with Workspace(small) as space:
+        gone = Removal(3, "2026-01-01T00:00:00.000000+00:00", "ann", "", None, 0, erased=False)
+        space.take_out([gone])
+        image_id = space.image_id(3)
+        assert space.thumbnails.get(image_id)
+    server = start(Settings(workspace=small, analyst="ann"))
+    try:
+        wait_for(lambda: not len(server.workspace.catalog.removals.to_erase()))
+        assert server.workspace.thumbnails.get(image_id) is None
+    finally:
+        stop(server)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from core.workspace import Workspace
 from tests.shared import photo
@@ -42,6 +42,24 @@ def ends_well(command: "subprocess.Popen[str]") -> str:
     return said
 
 
+def remove_some(mine: Page, other: Page, n: int) -> None:
+    """Remove what a lasso selects: Cancel does nothing, and every window lets go of what was removed."""
+    mine.keyboard.press("Escape")
+    drag(mine, LEFT)
+    expect(facts(mine)).not_to_have_attribute("data-selected", "0")
+    n_selected = int(facts(mine).get_attribute("data-selected") or 0)
+    dialog = mine.get_by_role("dialog").filter(has_text=f"Remove {n_selected} images for good?")
+    for answer in ("Cancel", "Remove"):
+        mine.get_by_role("button", name="Remove…").click()
+        expect(dialog).to_contain_text("There is no undo.")
+        dialog.get_by_role("button", name=answer, exact=True).click()
+        expect(dialog).to_have_count(0)
+        expect(other.get_by_text(f"{n} images" if answer == "Cancel" else f"{n - n_selected} images")).to_be_visible(
+            timeout=30_000
+        )
+    expect(facts(mine)).to_have_attribute("data-selected", "0")
+
+
 def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_on(browser, server, tmp_path):
     pages = [browser.new_context(viewport={"width": 1280, "height": 720}).new_page() for _ in range(2)]
     for page in pages:
@@ -74,6 +92,7 @@ def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_o
         assert len(set(space.ids.tolist())) == space.n_images == N_IMAGES + NEW + LATER
         again = space.catalog.jobs.get(4)
     assert (again.kind, again.state) == ("ingest", "done")
+    remove_some(mine, other, N_IMAGES + NEW + LATER)
     for page in pages:
         page.context.close()
     shutil.rmtree(tmp_path / "later")

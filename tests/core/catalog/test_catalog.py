@@ -10,7 +10,7 @@ from core.catalog import rows
 from core.catalog.catalog import Catalog
 from core.catalog.criterion import NO_CRITERION, Criterion
 from core.catalog.label_book import LabelBook
-from core.catalog.records import ActionDraft, ActionKind, ImageRecord, PathRecord, Rejected, Source
+from core.catalog.records import ActionDraft, ActionKind, ImageRecord, PathRecord, Rejected, Removal, Source
 from core.catalog.schema import ACTIONS, SETTINGS
 from core.catalog.score_columns import NewColumn
 from core.errors import WorkspaceError
@@ -53,7 +53,7 @@ def test_gold_values_are_counted_and_found_by_value(catalog):
 
 
 def test_columns_are_the_same_in_blocks_of_any_size(catalog, monkeypatch):
-    assert [len(column) for column in vars(catalog.images.columns()).values()] == [0, 0, 0, 0]
+    assert [len(column) for column in vars(catalog.images.columns()).values()] == [0, 0, 0, 0, 0]
     catalog.images.add_batch([image("a"), image("b", "a"), image("c"), image("d"), image("e")], [], [])
     whole = catalog.images.columns()
     for size in (1, 2, 5):
@@ -292,3 +292,28 @@ def test_named_views_are_stored_alike_in_every_database(catalog):
     assert catalog.views.rename("b", "c")
     catalog.views.remove("a")
     assert [view.name for view in catalog.views.all()] == ["c"]
+
+
+def test_a_removed_image_keeps_its_id_group_and_order_and_nothing_else(catalog):
+    catalog.images.add_batch([image("a"), image("b", "a"), image("c")], [path("a", "a"), path("b", "b"), path("c", "c")], [])
+    catalog.images.set_words(0, "words")
+    before = catalog.images.columns()
+    assert catalog.removals.rows_below("/x") == ([0, 1, 2], 0)
+    catalog.removals.remove([Removal(0, "2026-01-01", "ann", "why", "neutral", 2, erased=False)])
+    after, record = catalog.images.columns(), catalog.images.record(0)
+    assert after.removed.tolist() == [True, False, False]
+    for name in ("ids", "is_check", "check_order", "groups"):
+        assert getattr(after, name).tolist() == getattr(before, name).tolist()
+    assert after.groups_now.tolist() == [0, 1, 2]
+    assert (record["path"], record["hash"], record["n_bytes"]) == ("", "", 0)
+    assert catalog.images.words() == {}
+    assert catalog.images.row_of_id(before.ids[0].decode()) is None
+    assert catalog.images.count_files() == 2
+    assert catalog.removals.ids([before.ids[0].decode(), before.ids[1].decode()]) == {before.ids[0].decode(): "2026-01-01"}
+    assert catalog.removals.to_erase().tolist() == [0]
+    assert [r.row for r in catalog.removals.readings()] == [0]
+    catalog.removals.set_erased(np.array([0]))
+    assert catalog.removals.to_erase().tolist() == []
+    assert catalog.removals.rows_since("2025-12-31").tolist() == [0]
+    assert catalog.removals.rows_since("2026-01-01").tolist() == []
+    assert catalog.removals.rows_below("/x") == ([1, 2], 0)

@@ -112,7 +112,7 @@ def test_a_new_set_starts_the_counter_again_from_unused_images(space):
     second = check_sets.open_check_set(space, analyst="ann")
     assert (second.check_set, second.look) == (2, 1)
     assert not set(first.rows) & set(second.rows)
-    words = footer(second, check_sets.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None)
+    words = footer(second, check_sets.status(space), covered=openings.coverage(space, second), tie=(0.0, 1), drift=None)
     assert "second check set" in words[0]
 
 
@@ -152,8 +152,9 @@ def test_images_added_later_are_owed_and_not_covered(space):
     refit(space)
     stands = check_sets.status(space)
     assert stands.n_owed > 0
-    words = " ".join(footer(opened, stands, n_images=space.n_images, tie=(0.0, 1), drift=None))
-    assert f"Images added since: 400, not yet covered ({stands.n_owed} owed a label)" in words
+    words = " ".join(footer(opened, stands, covered=openings.coverage(space, opened), tie=(0.0, 1), drift=None))
+    renewed = f"not covered until the promise is renewed by another look ({stands.n_owed} owed a label)"
+    assert f"It covers the 1,200 images there were then. Images added since: 400, {renewed}." in words
     read(space, stands.n_owed)
     assert check_sets.status(space).n_owed == 0
     again = check_sets.open_check_set(space, analyst="ann")
@@ -190,7 +191,9 @@ def test_second_reader_is_another_person_and_disagreements_are_decided(space):
     assert len(second_reading.disagreements(space)) == 0
     opened = check_sets.open_check_set(space, analyst="ann")
     assert (opened.reread, opened.disagreed) == (len(waiting), 1)
-    words = " ".join(footer(opened, check_sets.status(space), n_images=space.n_images, tie=(0.0, 1), drift=None))
+    words = " ".join(
+        footer(opened, check_sets.status(space), covered=openings.coverage(space, opened), tie=(0.0, 1), drift=None)
+    )
     assert f"disagreed on 1 of {len(waiting)}" in words
 
 

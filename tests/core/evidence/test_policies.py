@@ -53,7 +53,9 @@ def test_each_policy_is_judged_on_its_own_classes_with_half_the_error(space):
         scores = space.current.need_matrix().take(opened.rows) @ weights + bias  # a policy of one class has that class's column
         np.testing.assert_allclose(opened.scores, scores, atol=1e-3)
         assert opened.threshold == certify(opened.scores[mine], recall, 0.02).threshold
-        words = footer(opened, check_sets.status(space, subject), n_images=space.n_images, tie=(0.0, 1), drift=None)
+        words = footer(
+            opened, check_sets.status(space, subject), covered=openings.coverage(space, opened), tie=(0.0, 1), drift=None
+        )
         assert f"for the policy '{subject.policy}', with 98% confidence" in words[0]
         assert "50% of the set's 5% chance of error" in words[0]
     assert check_sets.open_check_set(space, WEAPONS, analyst="bob").number == 2  # the same model and batch: free

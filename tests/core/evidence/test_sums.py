@@ -15,7 +15,7 @@ from core.delivery.score import drift_words
 from core.evidence.bounds import MoreLabels, certify, flagged_needed, labels_needed, look_alpha, misses_allowed, passes
 from core.evidence.check_sets import CheckStatus
 from core.evidence.costs import Prices, cheapest, cheapest_threshold, cost_per_1000
-from core.evidence.openings import Opening
+from core.evidence.openings import Coverage, Opening
 from core.evidence.plan import Ahead
 from core.evidence.sentences import (
     at_handle,
@@ -203,7 +203,7 @@ def test_no_sentence_has_nan_and_no_plan_asks_for_more_than_is_left(found):
         *promise(opened, promised, sample, ahead=ahead_of(opened, left)),
         *closed(status, ["explicit"]),
         what_more_would_buy(opened, sample, ahead=ahead_of(opened, left)),
-        *footer(opened, status, n_images=opened.frame, tie=sample.largest_tie, drift=None),
+        *footer(opened, status, covered=Coverage(opened.frame, 0, 0, 0), tie=sample.largest_tie, drift=None),
         shown_curve(opened, 0),
     ]
     for threshold in thresholds(sample):

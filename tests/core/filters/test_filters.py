@@ -297,6 +297,8 @@ def test_masks_of_a_million_images_take_less_than_a_tenth_of_a_second(space, mon
     rng = np.random.default_rng(0)
     big = type("Big", (), {})()
     big.n_images, big.is_check, big.sealed = n, rng.random(n) < 0.5, rng.random(n) < 0.4
+    big.removed = np.zeros(n, bool)
+    big.is_teach = ~big.is_check
     big.class_names = ["neutral", "explicit"]
     big.labels = type("L", (), {"codes": rng.integers(-1, 2, n).astype(np.int16)})()
     big.fitted = type(

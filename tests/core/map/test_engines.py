@@ -13,7 +13,7 @@ from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix, write_part
 from core.errors import ShapeError
 from core.map import project
-from core.map.engines import FARTHEST, Neighbours, start
+from core.map.engines import FARTHEST, Neighbours, principal
 from core.map.layout import find_neighbours, lay_out
 
 CUDA = torch.device("cuda:1")
@@ -196,14 +196,14 @@ def test_missing_neighbours_have_no_weight_in_umap_learns_graph():
 
 def test_the_start_is_two_principal_components_scaled_and_apart():
     x = blobs()
-    xy = start(x, seed=0)
+    xy = principal(x, seed=0)
     left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     for axis in range(2):
         assert abs(np.corrcoef(xy[:, axis], left[:, axis] * singular[axis])[0, 1]) > 0.9999
     assert xy.min(axis=0) == pytest.approx([0, 0])
     assert xy.max(axis=0) == pytest.approx([10, 10])
-    assert len(np.unique(start(np.ones((50, 4), np.float32), seed=0), axis=0)) == 50
-    assert (start(x, seed=0) == xy).all()
+    assert len(np.unique(principal(np.ones((50, 4), np.float32), seed=0), axis=0)) == 50
+    assert (principal(x, seed=0) == xy).all()
 
 
 def test_neighbours_found_elsewhere_give_the_same_map_and_those_of_other_images_are_refused():
@@ -229,15 +229,16 @@ def test_a_gpu_without_memory_leaves_the_neighbours_to_the_cpu_and_says_so(monke
 
     matrix = Matrix([write_part(tmp_path, 0, blobs())])
     embedded = Embedded("e", matrix, None, np.zeros((matrix.rows, 2), np.float32), device="cpu")
-    found = project._near_on_gpu(embedded)
+    rows = np.arange(matrix.rows)
+    found = project._near_on_gpu(embedded, rows)
     assert (found.rows == find_neighbours(unit(matrix.take(np.arange(matrix.rows))), 15, seed=0).rows).mean() > 0.99
     monkeypatch.setattr(project, "exact_neighbours", full)
-    assert project._near_on_gpu(embedded) is None
+    assert project._near_on_gpu(embedded, rows) is None
     assert [record.getMessage() for record in caplog.records] == [
         "the map's neighbours are found on the CPU, because the GPU has too little memory"
     ]
     monkeypatch.setattr(project, "EXACT_ON_GPU", 50)
-    assert project._near_on_gpu(embedded) is None
+    assert project._near_on_gpu(embedded, rows) is None
 
 
 @pytest.mark.gpu
