@@ -31,6 +31,7 @@ from core.workspace import Workspace
 
 EPOCHS, NEGATIVE = 30, 5  # of the optimiser, as umap-learn's transform has them
 AGREE = 10
+OURS = "the same on one island (ours)"
 
 
 def stepped(rows: IntArray, weights: FloatArray, xy_old: FloatArray, start: FloatArray, *, seed: int) -> FloatArray:
@@ -142,7 +143,7 @@ def ways(x: FloatArray, old: IntArray, new: IntArray, base: Projection, *, seed:
 
     return {
         "weighted mean of neighbours": average,
-        "the same on one island (ours)": ours,
+        OURS: ours,
         "ours, neighbours found by a walk": walked,
         "ours and 30 epochs, old ones fixed": lambda: stepped(rows, weights, xy, ours(), seed=seed),
         "weighted mean and 30 epochs": lambda: stepped(rows, weights, xy, average(), seed=seed),
@@ -151,43 +152,41 @@ def ways(x: FloatArray, old: IntArray, new: IntArray, base: Projection, *, seed:
 
 
 def table(x: FloatArray, gold: IntArray, *, seeds: int) -> None:
-    """Print the figures of each way, means over splits and maps."""
+    """Print the figures of each way and each split as they come, then their means; and those of a layout from the places."""
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    figures: dict[str, list[tuple[float, float, float]]] = {}
-    anew: dict[str, list[tuple[float, float, float]]] = {}
+    figures: dict[str, list[tuple[float, ...]]] = {}
+
+    def note(name: str, *found: float) -> None:
+        figures.setdefault(name, []).append(found)
+        print(f"  {name}: {', '.join(f'{value:.4f}' for value in found)}", flush=True)
+
     for seed in range(seeds):
-        new = np.sort(np.random.default_rng(seed).choice(len(x), len(x) // 10, replace=False))
-        old = np.setdiff1d(np.arange(len(x)), new)
-        full = lay_out(x, seed=seed).xy
+        rng = np.random.default_rng(seed)
+        new = np.sort(rng.choice(len(x), len(x) // 10, replace=False))
+        old, some = np.setdiff1d(np.arange(len(x)), new), np.sort(rng.choice(len(x), min(len(x), 1_000), replace=False))
         base = lay_out(x[old], seed=seed)
-        figures.setdefault("all laid out together", []).append((trust_of(unit, full, new), agreement(full, new, gold), 0.0))
+        placed = np.empty((len(x), 2), np.float32)
+        placed[old] = base.xy
         for name, way in ways(x, old, new, base, seed=seed).items():
-            began, xy = perf_counter(), np.empty_like(full)
-            xy[old], xy[new] = base.xy, way()
-            took = perf_counter() - began
-            figures.setdefault(name, []).append((trust_of(unit, xy, new), agreement(xy, new, gold), took))
-            if name.endswith("(ours)"):
+            began, xy = process_time(), placed.copy()
+            xy[new] = way()
+            note(name, trust_of(unit, xy, new), agreement(xy, new, gold), process_time() - began)
+            if name == OURS:
                 before = xy
-        everything = np.arange(len(x))
-        began = perf_counter()
-        settled = laid_over(lay_out(x, seed=seed, start=before).xy, before)
-        took = perf_counter() - began
-        for name, xy in (
-            ("placed (before)", before),
-            ("laid out anew from there", settled),
-            ("laid out from nothing", laid_over(full, before)),
-        ):
-            moved = displacement(xy, before)
-            quality = trust_of(unit, xy, everything), agreement(xy, everything, gold)
-            anew.setdefault(name, []).append((*quality, moved))
-        print(f"settling took {took:.1f} s")
-    print("| way | trustworthiness | agreement | seconds |\n| --- | --- | --- | --- |")
-    for name, found in anew.items():
-        trust, agree, moved = (mean(values) for values in zip(*found, strict=True))
-        print(f"| {name} | {trust:.4f} | {agree:.4f} | moved {100 * moved:.1f}% |")
+        began = process_time()
+        settled = lay_out(x, seed=seed, start=before).xy
+        spent = process_time() - began
+        began = process_time()
+        full = lay_out(x, seed=seed).xy
+        note("all laid out together", trust_of(unit, full, new), agreement(full, new, gold), process_time() - began)
+        maps = {"placed, as it was": (before, 0.0), "laid out anew from there": (settled, spent), "from nothing": (full, 0.0)}
+        for name, (xy, took) in maps.items():
+            there = laid_over(xy, before)
+            note(name, trust_of(unit, there, some), agreement(there, some, gold), took, displacement(there, before))
+    print("| way | trustworthiness | agreement | seconds of CPU | mean displacement |\n| --- | --- | --- | --- | --- |")
     for name, found in figures.items():
-        trust, agree, took = (mean(values) for values in zip(*found, strict=True))
-        print(f"| {name} | {trust:.4f} | {agree:.4f} | {took:.1f} |")
+        trust, agree, took, *moved = (mean(values) for values in zip(*found, strict=True))
+        print(f"| {name} | {trust:.4f} | {agree:.4f} | {took:.1f} | {f'{moved[0]:.1%}' if moved else ''} |")
 
 
 def speed(n: int, *, n_new: int = 10_000, dim: int = 384, groups: int = 400, directions: int = 20) -> None:
@@ -252,6 +251,7 @@ def main() -> None:
     parser.add_argument("workspace", nargs="?", type=Path)
     parser.add_argument("--gold", default="label")
     parser.add_argument("--map-seeds", type=int, default=2)
+    parser.add_argument("--images", type=int, default=0, help="so many, drawn at random; 0 for all")
     parser.add_argument("--speed", type=int, default=0)
     chosen = parser.parse_args()
     if chosen.speed:
@@ -259,7 +259,10 @@ def main() -> None:
     if chosen.workspace:
         with Workspace(chosen.workspace, read_only=True) as space:
             matrix = space.current.need_matrix()
-            table(matrix.take(np.arange(matrix.rows)), space.gold(chosen.gold)[: matrix.rows], seeds=chosen.map_seeds)
+            rows = np.arange(matrix.rows)
+            if chosen.images:
+                rows = np.sort(np.random.default_rng(0).choice(rows, chosen.images, replace=False))
+            table(matrix.take(rows), space.gold(chosen.gold)[rows], seeds=chosen.map_seeds)
 
 
 if __name__ == "__main__":
