@@ -260,7 +260,7 @@ class _Taking:
 
     def __init__(self, workspace: Workspace, judges: Workers) -> None:
         self._catalog, self._thumbnails, self._judges = workspace.catalog, workspace.thumbnails, judges
-        self._grouper = workspace.grouper
+        self._grouper, self._folder = workspace.grouper, workspace.folder
         self._at = now()  # one time for all that this run adds
         self._gold: dict[tuple[str, str], str] = {}  # (image, column) -> the first value of this run
         self._contradicted: set[str] = set()
@@ -269,6 +269,8 @@ class _Taking:
 
     def take(self, batch: Sequence[Found], reads: Sequence[FileRead | None]) -> None:
         """Commit one batch; None among the reads stands for a known file that has not changed."""
+        from core.intake.uploads import forget_picture  # which takes in files by this module
+
         images, paths, rejected, pictures, gold = [], [], [], [], []
         golden = [file.path for file, read in zip(batch, reads, strict=True) if read is None and file.gold]
         known_ids = self._catalog.images.known_ids(golden)
@@ -285,6 +287,7 @@ class _Taking:
             elif read.reason:
                 rejected.append(Rejected(file.path, read.reason, read.n_bytes, read.mtime_ns))
             elif read.id in gone:
+                forget_picture(self._folder, read.id)  # if it was posted again
                 rejected.append(Rejected(file.path, was_removed(gone[read.id]), read.n_bytes, read.mtime_ns))
             else:
                 paths.append(PathRecord(file.path, read.id, read.n_bytes, read.mtime_ns))

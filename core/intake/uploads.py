@@ -215,10 +215,6 @@ def ingest_batches(workspace: Workspace, **options: Any) -> IngestResult | None:
         except (ValueError, TypeError):
             LOG.exception("%s cannot be read; its pictures have to be posted again", batch)
     result = ingest_files(workspace, Source([*named.values()]), **options)
-    own = workspace.folder / FOLDER
-    ids = [Path(path).relative_to(own).parts[1] for path in named if Path(path).is_relative_to(own)]
-    for image_id in workspace.catalog.removals.ids(ids):  # posted again after it was removed: nothing of it stays
-        forget_picture(workspace.folder, image_id)
     for batch in batches:
         batch.unlink(missing_ok=True)
     return result
