@@ -30,6 +30,7 @@ class Lane(StrEnum):
     TRAINING = "training"
     STUDY = "study"
     EXPORT = "export"
+    INBOXES = "inboxes"  # which folders are watched
 
 
 class IngestArguments(Arguments):
@@ -136,6 +137,7 @@ class Kind:
     arguments: type[Arguments]
     run: Callable[[Work[Any]], Outcome]
     unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
+    quick: bool = False  # takes a moment: it waits for no job of another lane
 
 
 def _added(work: Work[Any], result: "IngestResult") -> Outcome:
@@ -366,7 +368,7 @@ KINDS: dict[str, Kind] = {
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("archive", "Add a ZIP archive", Lane.IMAGES, ArchiveArguments, _archive),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
-        Kind("inboxes", "Set the inboxes", Lane.LABELS, InboxesArguments, _inboxes),
+        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, quick=True),
         Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),
         Kind("demo", "Prepare the demo", Lane.IMAGES, DemoArguments, begin_demo),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
@@ -376,6 +378,6 @@ KINDS: dict[str, Kind] = {
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
-        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes),
+        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, quick=True),
     )
 }

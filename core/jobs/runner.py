@@ -57,7 +57,7 @@ class JobRunner:
         """Queue what was running when the last process ended, and begin.
 
         Args:
-            n: jobs at once, and processes of each.
+            n: long jobs at once, and processes of each.
             on_job: called with each job whenever it is another; on any thread.
             on_change: called with what a job has changed of the workspace.
             on_done: called with kind and outcome before a job's record says that it is done.
@@ -74,7 +74,8 @@ class JobRunner:
         self._threads: list[threading.Thread] = []
         if workspace.writable:
             self._recover()
-            self._threads = [threading.Thread(target=self._run, name=f"job {i}", daemon=True) for i in range(n)]
+            for i in range(n + 1):  # the last one is for quick jobs
+                self._threads.append(threading.Thread(target=self._run, args=(i == n,), name=f"job {i}", daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -160,8 +161,8 @@ class JobRunner:
             self._jobs.move(job.number, JobState.FAILED, message=said)
             LOG.error("job %d (%s) was running when the server ended %d times", job.number, job.kind, job.starts)
 
-    def _run(self) -> None:
-        while (taken := self._next()) is not None:
+    def _run(self, quick: bool) -> None:
+        while (taken := self._next(quick)) is not None:
             job, work = taken
             try:
                 self._do(job, work)
@@ -174,12 +175,12 @@ class JobRunner:
                     self._cancelled.discard(job.number)
                     self._changed.notify_all()
 
-    def _next(self) -> tuple[JobRecord, Work[Any]] | None:
+    def _next(self, quick: bool) -> tuple[JobRecord, Work[Any]] | None:
         """Wait for a job whose lane is free, and begin it; None once the server ends."""
         with self._changed:
             while not self._stopping:
                 try:
-                    taken = self._begin()
+                    taken = self._begin(quick)
                 except Exception:  # the disk may be full; it is tried again
                     LOG.exception("no job could be begun")
                     self._changed.wait(PAUSE_SECONDS)
@@ -189,14 +190,17 @@ class JobRunner:
                 self._changed.wait()
         return None
 
-    def _begin(self) -> tuple[JobRecord, Work[Any]] | None:
-        """Begin the oldest job whose lane is free; None if there is none."""
+    def _begin(self, quick: bool) -> tuple[JobRecord, Work[Any]] | None:
+        """Begin the oldest quick or long job whose lane is free; None if there is none."""
         busy = {kind.lane for kind, _ in self._at_work.values()}
         for job in self._jobs.in_states([JobState.QUEUED]):
             kind = KINDS.get(job.kind)
             if kind is None:  # of a newer program
                 continue
             if kind.lane in busy:
+                continue
+            if kind.quick != quick:
+                busy.add(kind.lane)  # a later job of this lane must not overtake it
                 continue
             try:
                 arguments = checked(job.kind, job.arguments)
@@ -206,7 +210,7 @@ class JobRunner:
                 continue
             if (begun := self._jobs.move(job.number, JobState.RUNNING)) is not None:
                 return begun, self._work(begun, kind, arguments)
-            busy.add(kind.lane)  # a later job of this lane must not overtake it
+            busy.add(kind.lane)
         return None
 
     def _work(self, job: JobRecord, kind: Kind, arguments: Arguments) -> Work[Any]:

@@ -59,7 +59,7 @@ export function render({ model, el }) {
     watched.hidden = !model.inboxes.length;
     folders.replaceChildren(...model.inboxes.map(inbox => {
       const item = make("li", inbox.needs_help ? "failed" : "");
-      item.append(make("b", "state", inbox.folder), make("div", "message", inbox.said));
+      item.append(make("b", "folder", inbox.folder), make("div", "message", inbox.said));
       return item;
     }));
   };

@@ -101,6 +101,26 @@ def test_two_at_once_are_never_of_one_lane(hand, start_runner):
     wait_for(lambda: all(state(runner, job) == JobState.DONE for job in jobs))
 
 
+def test_a_quick_job_waits_for_no_other_lane_and_overtakes_nothing_in_its_own(hand, start_runner, monkeypatch):
+    done = []
+    quick = Kind(
+        "quick", "quick", Lane.TRAINING, Doing, lambda work: Outcome(done.append(work.arguments.what) or ""), quick=True
+    )
+    monkeypatch.setitem(kinds.KINDS, "quick", quick)
+    runner = start_runner()
+    runner.add("one", {"what": "a"}, "ann")
+    wait_for(lambda: hand.began == ["a"])
+    first = runner.add("quick", {"what": "b"}, "ann")
+    wait_for(lambda: state(runner, first) == JobState.DONE)
+    assert hand.began == ["a"]
+    waits, behind = runner.add("long", {"what": "c"}, "ann"), runner.add("quick", {"what": "d"}, "ann")
+    time.sleep(0.2)
+    assert (state(runner, waits), state(runner, behind)) == (JobState.QUEUED, JobState.QUEUED)
+    hand.go_on.set()
+    wait_for(lambda: state(runner, behind) == JobState.DONE)
+    assert (done, state(runner, waits)) == (["b", "d"], JobState.DONE)
+
+
 def test_a_job_that_waits_or_works_can_be_cancelled_and_tried_again(hand, start_runner):
     runner = start_runner()
     works, waits = runner.add("one", {"what": "a"}, "ann"), runner.add("two", {"what": "b"}, "ann")
