@@ -64,7 +64,7 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
     expect(page.locator('.strip img[src^="thumb/blurred/"]').first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Images read")).to_be_hidden(timeout=120_000)
     expect(page.get_by_text(f"{N} images on the map, ")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[x]")
+    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[x]", timeout=30_000)
 
     other = open_page(server.url)
     expect(facts(other)).not_to_have_attribute("data-frame", "0", timeout=30_000)
@@ -74,7 +74,7 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
     dialog.locator("label", has_text="Guideline in force").locator("input").fill("v2")
     dialog.get_by_role("button", name="Save").click()
     for window in (page, other):
-        expect(window.get_by_role("button", name="Label as arms (flagged)")).to_be_visible(timeout=30_000)
+        expect(window.get_by_role("button", name="Label as arms (flagged)")).to_be_visible(timeout=60_000)
     other.get_by_role("button", name="History").click()
     other.get_by_text("Changes of the classes, the guideline and the name").click()
     expect(other.get_by_text("'weapon' renamed to 'arms'")).to_be_visible(timeout=10_000)

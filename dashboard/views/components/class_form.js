@@ -26,7 +26,14 @@ export function render({ model, el }) {
       changed();
     };
     name.className = "name";
-    name.onchange = () => { line.name = name.value.trim(); draw(); changed(); };
+    name.onchange = () => {  // nothing is drawn anew: the field that is clicked next stays
+      line.name = name.value.trim();
+      key.setAttribute("aria-label", `Key of ${line.name}`);
+      colour.title = `Colour of ${line.name}: press for another`;
+      colour.setAttribute("aria-label", colour.title);
+      node.querySelector(".drop")?.setAttribute("aria-label", `Remove ${line.name}`);
+      changed();
+    };
     key.className = "key";
     key.onchange = () => { line.key = key.value.trim().toLowerCase(); changed(); };
     const flagged = make("label", "flagged"), box = make("input");

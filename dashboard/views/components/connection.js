@@ -104,13 +104,13 @@ class Keeper {
   }
 
   // The session is gone, with its server or because it was away too long: a new page at the same address, which names the place.
-  async reload() {
+  async reload(between = BETWEEN_RELOADS) {
     clearTimeout(this.joining);
     this.joining = null;
     if (this.seeking) return;
     this.seeking = true;
     const since = now() - Number(sessionStorage.getItem(RELOADED) ?? 0);
-    if (since < BETWEEN_RELOADS) await sleep(BETWEEN_RELOADS - since);
+    if (since < between) await sleep(between - since);
     while (!(await this.serverAnswers())) await sleep(5000);
     while (window.lassoscopeSender?.busy) await sleep(TICK);  // pictures that are sent go on
     sessionStorage.setItem(RELOADED, String(now()));
@@ -123,7 +123,7 @@ export function render({ model, view }) {
   const keeper = window.lassoscopeKeeper ??= new Keeper(view.model.document);
   keeper.model = model;
   model.on("msg:custom", () => keeper.answered());
-  model.on("renewals", () => keeper.reload());
+  model.on("renewals", () => keeper.reload(0));  // the server asks for it: no loop can come of it
   if (first) model.send_msg({ beat: true });  // the skeleton stays until the answer: an earlier click would be lost
   // Who closes the tab does not come back to it: its session need not wait, as it does for those whose line was cut.
   if (first) window.addEventListener("pagehide", event => { if (!event.persisted) keeper.model.send_msg({ closing: true }); });
