@@ -11,6 +11,7 @@ from dashboard.changes import progress_words
 from dashboard.state import Begin, SessionState
 from dashboard.theme import styled
 from dashboard.views.classes import lines_of
+from dashboard.views.components.add_images import AddImages
 from dashboard.views.components.begin_board import BeginBoard, Far
 from dashboard.views.components.class_form import ClassForm, Edited
 from dashboard.views.jobs import pace_words
@@ -29,6 +30,7 @@ class BeginPane(pn.viewable.Viewer):
         super().__init__(**params)
         self._title = words(margin=(0, 0, 8, 0))
         self._form = ClassForm(begins=True, classes=lines_of(self.state), on_edit=self._on_edit, sizing_mode="stretch_width")
+        self._intake = AddImages(inline=True, width=600, margin=(16, 0))  # the form has a folder of the server
         self._board = BeginBoard(sizing_mode="stretch_width")
         self._layout = pn.Column(
             sizing_mode="stretch_both",
@@ -48,7 +50,7 @@ class BeginPane(pn.viewable.Viewer):
         self._title.object = (
             '<p class="lead">This workspace is new: say what you label, and where the images are.</p>' if asks else ""
         )
-        shown = [self._title, self._form] if asks else [self._board]
+        shown = [self._title, self._form, self._intake] if asks else [self._board]
         if self._layout.objects != shown:
             self._layout.objects = shown
         if asks:
