@@ -168,13 +168,14 @@ class Review:
         space = self.workspace
         seed = self._seed(work)
         frame, numbers = self._drawn_from(work, seed)
+        kept = space.catalog.reviews.draws(work.point.name, work.since)
         return Pool(
             scores=self._scores.of(work.opened),
             threshold=work.point.threshold,
             open=(space.labels.codes == UNLABELLED) & ~space.unsure & ~space.removed,
             frame=frame,
             lots=numbers,
-            draws=[draw for draw in space.catalog.reviews.draws(work.point.name, work.since) if draw.row < space.n_images],
+            draws=[draw for draw in kept if draw.row < space.n_images and not space.removed[draw.row]],
             n_answers=len(self.answers.standing(work.point.name, work.since)),
             seed=seed,
         )

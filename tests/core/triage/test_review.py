@@ -9,6 +9,7 @@ from core.catalog.criterion import Criterion
 from core.catalog.label_book import UNLABELLED
 from core.errors import InputError
 from core.evidence import check_sets, points
+from core.intake.remove import Wanted, remove
 from core.labels.actions import label, undo
 from core.triage.queue import Order, Side
 from core.triage.review import Review
@@ -164,3 +165,16 @@ def test_drift_is_seldom_told_of_images_that_are_alike():
         seen += drift_of(x[:, 0].astype(float), 600, Held(x), rng).drifted
     assert told <= 6
     assert seen >= 60
+
+
+def test_a_removed_image_neither_waits_nor_counts(space):
+    review = Review(space)
+    asked = review.ask("", 30, order=Order.NEWEST)
+    answer(space, review, asked[:20])
+    before, gone = figures(review), np.array([one.row for one in asked])
+    assert before.precision.n > 0
+    remove(space, Wanted(names=[space.image_id(row) for row in gone]), analyst="ann")
+    now = figures(review)
+    assert now.waiting < before.waiting
+    assert (now.answered.n, now.precision.n, now.elusion.n, now.not_scored) == (0, 0, 0, 0)
+    assert not {one.row for one in review.ask("", 30, order=Order.NEWEST)} & set(gone.tolist())
