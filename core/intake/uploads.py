@@ -175,9 +175,11 @@ def below(root: Path, path: str) -> Path:
         raise InputError(f"The path {path!r} is not absolute; give the whole path of something below {root}.")
     found = Path(os.path.realpath(path))
     if not found.is_relative_to(os.path.realpath(root)):
-        raise InputError(f"{path} is not below {root}, the only folder whose files may be named.")
+        raise InputError(
+            f"{path} is not below {root}, the only folder whose files may be named; LASSOSCOPE_INTAKE names another."
+        )
     if not found.exists():
-        raise InputError(f"There is no {path}; check the path.")
+        raise InputError(f"There is no {path} on the computer that this server runs on; check the path.")
     return found
 
 

@@ -3,26 +3,17 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from core.errors import InputError
+from core.intake.uploads import below
 from core.jobs.work import Change
 from core.labels.class_edits import ClassEdit, edit_classes, set_guideline, set_name
 from dashboard.actions.runner import Runner
-from dashboard.settings import Settings
 
-
-def _check_allowed(source: str, settings: Settings) -> None:
-    """Check that the page may read a folder: who may log in may not read every file of the server.
-
-    Raises:
-        InputError: if it may not.
-    """
-    root = settings.intake
-    if root is None and settings.password:
-        raise InputError("With a login the page reads no folder of the server, unless LASSOSCOPE_INTAKE names the one it may.")
-    if root is not None and not Path(source).resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{source} is not in {root}, the folder that LASSOSCOPE_INTAKE allows; choose one in it.")
+NO_FOLDERS = (
+    "This server reads no folder of the computer that it runs on: others can reach it, and LASSOSCOPE_INTAKE names none. "
+    "Drop the pictures on the page instead."
+)
 
 
 class ClassActions(Runner):
@@ -34,12 +25,12 @@ class ClassActions(Runner):
         def begin() -> None:
             if not folder:
                 raise InputError("A folder of images is needed, for example /data/uploads; write where it is.")
-            source = os.path.abspath(os.path.expanduser(folder))
-            _check_allowed(source, self._server.settings)
-            if not os.path.exists(source):
-                raise InputError(f"There is no folder {source} on the computer that this server runs on; check the path.")
+            root = self._server.settings.intake_root()
+            if root is None:
+                raise InputError(NO_FOLDERS)
+            source = below(root, os.path.abspath(os.path.expanduser(folder)))
             self._keep(self._of_today(edits))
-            self._server.jobs.add("begin", {"source": source}, self.state.analyst)
+            self._server.jobs.add("begin", {"source": str(source)}, self.state.analyst)
 
         self.run(begin, lambda _: self.forget_error(), failed=failed)
 

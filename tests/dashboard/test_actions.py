@@ -466,6 +466,19 @@ def test_a_study_that_cannot_be_begins_with_a_sentence(tab, monkeypatch):
     assert not tab.state.studying
 
 
+def test_the_page_reads_folders_of_the_server_by_the_rule_of_the_api(tab, server, tmp_path, monkeypatch):
+    def said(folder, **options):
+        monkeypatch.setitem(vars(server), "settings", Settings(workspace=server.workspace.folder, **options))
+        act(tab, lambda actions: actions.begin_workspace([], str(folder), failed=lambda: None))
+        return tab.state.message
+
+    assert "reads no folder of the computer" in said(tmp_path, address="0.0.0.0")
+    assert "reads no folder of the computer" in said(tmp_path, password="a long password")
+    assert "is not below" in said("/etc", intake=tmp_path)
+    assert "There is no" in said(tmp_path / "nowhere", intake=tmp_path)
+    assert [job.kind for job in server.jobs.newest()] == []
+
+
 def test_hidden_images_leave_the_selection_until_they_are_shown_again(tab):
     state = tab.state
     rows = np.arange(90)

@@ -17,7 +17,9 @@ def server(tmp_path):
     (tmp_path / "pictures").mkdir()
     for i in range(N):
         photo(i).save(tmp_path / "pictures" / f"p{i}.png")
-    server = Server(tmp_path / "w", log=tmp_path / "server.log", LASSOSCOPE_ENCODER="pixels-pca")
+    server = Server(
+        tmp_path / "w", log=tmp_path / "server.log", LASSOSCOPE_ENCODER="pixels-pca", LASSOSCOPE_INTAKE=str(tmp_path)
+    )
     yield server
     server.kill()
 
@@ -54,7 +56,7 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
     names(form).nth(3).fill("Neutral")
     form.locator(".folder").fill(str(tmp_path / "nowhere"))
     form.get_by_role("button", name="Begin").click()
-    expect(page.get_by_text(re.compile("There is no folder .*nowhere"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile("There is no .*nowhere"))).to_be_visible(timeout=10_000)
     form.locator(".folder").fill(str(tmp_path / "pictures"))
     form.get_by_role("button", name="Begin").click()
     expect(page.get_by_text("Classes need different names")).to_be_visible(timeout=10_000)  # and all that was typed stays
