@@ -150,7 +150,7 @@ def test_windows_let_go_of_removed_images_and_keep_all_others(server, tabs):
     here = np.setdiff1d(np.arange(12), gone)
     wait_for(lambda: np.array_equal(left.state.selected, here))
     wait_for(lambda: left.state.picked == [3])
-    assert (left.state.pinned, left.state.looked_at) == (None, None)
+    wait_for(lambda: (left.state.pinned, left.state.looked_at) == (None, None))  # the window does one after the other
     assert left.state.last_polygon == [[0, 0], [1, 0], [1, 1]]
     assert layout_of(space) == layout
     wait_for(lambda: not np.isin(gone, np.flatnonzero(other.state.kept)).any())
