@@ -179,6 +179,7 @@ class Workspace(SeesGenerations):
         """Read everything that is kept in memory from disk again."""
         with self.lock:
             self.name: str = self.catalog.settings.get("name", self.folder.name)
+            self.guideline: str = self.catalog.settings.get("guideline", "v1")  # its version in force
             columns, self.check_set = self._snapshots.image_columns(), self._kept_check_set()
             self.book = self._snapshots.label_book(len(columns.ids))
             self.book.leave_out(columns.removed_rows)
@@ -378,11 +379,6 @@ class Workspace(SeesGenerations):
     def teach_rows(self, codes: IntArray, matrix: Matrix) -> IntArray:
         """Return the rows with labels and embeddings that teach the model, ascending."""
         return np.flatnonzero(((codes != UNLABELLED) & ~self.is_check)[: matrix.rows])
-
-    @property
-    def guideline(self) -> str:
-        """Return the version of the labelling guideline in force."""
-        return str(self.catalog.settings.get("guideline", "v1"))
 
     def gold(self, column: str) -> IntArray:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""

@@ -175,6 +175,7 @@ def set_guideline(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     if not wanted:
         raise InputError("A guideline needs a name, for example v2.")
     workspace.catalog.settings.set("guideline", wanted)
+    workspace.guideline = wanted
     said = f"The guideline in force is {wanted}."
     note_change(workspace, said, analyst)
     return said

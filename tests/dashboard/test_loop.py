@@ -99,7 +99,7 @@ def test_a_whole_visit_only_draws_on_the_event_loop(loop, server):
         spot_check_more(tab)
         tab.close()
     assert space.labels.n_labelled > n_before + 3_000
-    assert watch.found == []
+    assert watch.found == [], "\n".join(watch.found)
 
 
 def test_escape_closes_an_error_first_and_then_what_lies_under_it(loop, server):
@@ -218,7 +218,7 @@ def test_the_watch_finds_what_does_not_belong_on_the_event_loop_and_spares_other
         thread = threading.Thread(target=offend)
         thread.start()
         thread.join()
-        assert watch.found == []
+        assert watch.found == [], "\n".join(watch.found)
         loop.pool.submit(offend).result()
     engine.dispose()
     assert len(watch.found) == 1

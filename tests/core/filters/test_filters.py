@@ -300,6 +300,7 @@ def test_masks_of_a_million_images_take_less_than_a_tenth_of_a_second(space, mon
     big.removed = np.zeros(n, bool)
     big.is_teach = ~big.is_check
     big.class_names = ["neutral", "explicit"]
+    big.named_today = list
     big.labels = type("L", (), {"codes": rng.integers(-1, 2, n).astype(np.int16)})()
     big.fitted = type(
         "F", (), {"score": rng.normal(size=n).astype(np.float32), "predicted": rng.integers(-1, 2, n).astype(np.int16)}
