@@ -142,7 +142,9 @@ class RefusedHandler(RequestHandler):
         connection: Any = self.request.connection
         is_api = self.request.path.startswith(API)
         connection.set_max_body_size(READ_ON if is_api else LARGEST_BODY)
-        if not is_api:
+        headers = self.request.headers
+        if not is_api and (headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers):
+            self.set_header("Connection", "close")  # as tornado does where a body was not read to its end
             self._send()
 
     def _send(self) -> None:
