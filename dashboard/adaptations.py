@@ -8,6 +8,7 @@ import panel.io.document
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
+from bokeh.server.views.ws import WSHandler
 from panel.io.document import with_lock
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Reactive, Syncable
@@ -25,7 +26,22 @@ def adapt_panel() -> None:
         _spare_the_design()
         _send_only_the_text()
         _read_what_is_set()
+        _close_what_has_ended()
         work_out_once()
+
+
+def _close_what_has_ended() -> None:
+    """Let a socket close whose session ended a moment before, as a page that is loaded again does it; Bokeh logs an error."""
+    close = WSHandler.on_close
+
+    @wraps(close)
+    def on_close(self: WSHandler) -> None:
+        if self.connection is not None and self.connection._session is None:
+            self.application.client_lost(self.connection)
+        else:
+            close(self)
+
+    WSHandler.on_close = on_close
 
 
 def _lock_what_follows() -> None:

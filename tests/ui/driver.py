@@ -240,9 +240,9 @@ def without_copies(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
-def load(page: Page, url: str) -> None:
+def load(page: Page, url: str, n_images: int = N_IMAGES) -> None:
     page.goto(url)
-    expect(page.get_by_text(f"{N_IMAGES} images")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(f"{n_images} images")).to_be_visible(timeout=30_000)
     expect(page.locator("[data-frame]").first).not_to_have_attribute("data-frame", "0", timeout=30_000)
     page.wait_for_timeout(800)
     page.evaluate(RECORD_SELECTIONS)

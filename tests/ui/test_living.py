@@ -92,6 +92,8 @@ def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_o
         assert len(set(space.ids.tolist())) == space.n_images == N_IMAGES + NEW + LATER
         again = space.catalog.jobs.get(4)
     assert (again.kind, again.state) == ("ingest", "done")
+    for page in pages:  # what a lasso sends is recorded of a page that was loaded, not of one that went on
+        load(page, server.url, N_IMAGES + NEW + LATER)
     remove_some(mine, other, N_IMAGES + NEW + LATER)
     for page in pages:
         page.context.close()
