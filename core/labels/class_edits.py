@@ -171,14 +171,8 @@ def set_guideline(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     Raises:
         InputError: if the name is empty.
     """
-    wanted = name.strip()
-    if not wanted:
-        raise InputError("A guideline needs a name, for example v2.")
-    workspace.catalog.settings.set("guideline", wanted)
-    workspace.guideline = wanted
-    said = f"The guideline in force is {wanted}."
-    note_change(workspace, said, analyst)
-    return said
+    workspace.guideline = _keep_word(workspace, "guideline", name, "A guideline needs a name, for example v2.")
+    return _noted(workspace, f"The guideline in force is {workspace.guideline}.", analyst)
 
 
 def set_name(workspace: Workspace, name: str, *, analyst: str = "") -> str:
@@ -187,11 +181,18 @@ def set_name(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     Raises:
         InputError: if the name is empty.
     """
-    wanted = name.strip()
-    if not wanted:
-        raise InputError("A workspace needs a name, for example the collection's.")
-    workspace.catalog.settings.set("name", wanted)
-    workspace.name = wanted
-    said = f"The workspace is called {wanted}."
+    workspace.name = _keep_word(workspace, "name", name, "A workspace needs a name, for example the collection's.")
+    return _noted(workspace, f"The workspace is called {workspace.name}.", analyst)
+
+
+def _keep_word(workspace: Workspace, setting: str, word: str, without: str) -> str:
+    """Keep a setting of one word or more, and return it as kept; `without` is the sentence where there is none."""
+    if not (wanted := word.strip()):
+        raise InputError(without)
+    workspace.catalog.settings.set(setting, wanted)
+    return wanted
+
+
+def _noted(workspace: Workspace, said: str, analyst: str) -> str:
     note_change(workspace, said, analyst)
     return said

@@ -58,6 +58,13 @@ class ThumbnailStore:
             self._local.connection = connection
         return self._local.connection
 
+    def _need_writable(self) -> None:
+        """Check that pictures can be written: raises what `put_many` and `erase` say."""
+        if self._read_only:
+            raise ReadOnlyError(read_only_sentence(self.path.parent))
+        if self.damage:
+            raise DamageError(self.damage)
+
     def put_many(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Store thumbnails, all or none, replacing existing ones.
 
@@ -65,10 +72,7 @@ class ThumbnailStore:
             DamageError: if the file is damaged.
             ReadOnlyError: if it was opened read-only or cannot be written.
         """
-        if self._read_only:
-            raise ReadOnlyError(read_only_sentence(self.path.parent))
-        if self.damage:
-            raise DamageError(self.damage)
+        self._need_writable()
         with translated(str(self.path)):
             connection = self._connection()
             with connection:
@@ -81,10 +85,7 @@ class ThumbnailStore:
             DamageError: if the file is damaged.
             ReadOnlyError: if it was opened read-only or cannot be written.
         """
-        if self._read_only:
-            raise ReadOnlyError(read_only_sentence(self.path.parent))
-        if self.damage:
-            raise DamageError(self.damage)
+        self._need_writable()
         with translated(str(self.path)):
             connection = self._connection()
             gone = set()
