@@ -33,6 +33,20 @@ RECORD_SELECTIONS = """() => {
     return send.call(this, event);
   };
 }"""
+# Where the map is, px of the window, once it is shown and has kept its place for a while: a page that was hidden is laid out
+# anew, and bars move. A busy machine paints seldom, so frames count beside the time.
+PLACE_OF_MAP = f"""() => new Promise((resolve, reject) => {{
+  const find = {CANVAS}, start = performance.now();
+  let before = "", frames = 0, since = 0;
+  const look = now => {{
+    const box = find(), place = JSON.stringify(box);
+    if (now - start > 30_000) return reject(new Error("the map did not come to rest in 30 s: " + place));
+    if (!box || place !== before) [before, frames, since] = [place, 0, now];
+    else if (++frames >= 5 && now - since >= 200) return resolve(box);
+    requestAnimationFrame(look);
+  }};
+  requestAnimationFrame(look);
+}})"""
 
 
 class Server:
@@ -158,14 +172,19 @@ def facts(page: Page):
     return page.locator("[data-frame]").first
 
 
+def on_map(page: Page, shape: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return points of the map, given in shares of its width and height, in px of the window."""
+    box = page.evaluate(PLACE_OF_MAP)
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shape]
+
+
 def drag(page: Page, shape: list[tuple[float, float]], *keys: str, waits: int = 0) -> dict:
     """Drag over the map through points in shares of its width and height; return the geometry that Chromium sent.
 
     `waits` is how long the button is down before the mouse moves, ms.
     """
     page.evaluate(RECORD_SELECTIONS)  # of a page that has loaded itself again, too
-    canvas, before = page.evaluate(CANVAS), page.evaluate("window.sent.length")
-    points = [(canvas["x"] + fx * canvas["width"], canvas["y"] + fy * canvas["height"]) for fx, fy in shape]
+    points, before = on_map(page, shape), page.evaluate("window.sent.length")
     for key in keys:
         page.keyboard.down(key)
     page.mouse.move(*points[0])

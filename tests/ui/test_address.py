@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.driver import CANVAS, facts
+from tests.ui.driver import facts, on_map
 
 pytestmark = pytest.mark.ui
 
@@ -30,8 +30,7 @@ def test_reload_back_forward_and_a_link_show_the_same_view(open_page, server):
     expect(page.get_by_role("tab", name="Clusters")).to_have_attribute("aria-selected", "true", timeout=10_000)
 
     view = facts(page).get_attribute("data-view")
-    canvas = page.evaluate(CANVAS)
-    page.mouse.move(canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
+    page.mouse.move(*on_map(page, [(0.5, 0.5)])[0])
     page.mouse.wheel(0, -240)
     expect(facts(page)).not_to_have_attribute("data-view", view, timeout=10_000)
     expect(page).to_have_url(re.compile("zoom="), timeout=10_000)

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from core.workspace import Workspace
 from tests.ui.driver import (
-    CANVAS,
     LEFT,
     MIDDLE,
     RIGHT,
@@ -17,6 +16,7 @@ from tests.ui.driver import (
     facts,
     inside,
     label_many,
+    on_map,
     without_copies,
 )
 
@@ -71,10 +71,9 @@ def test_a_hidden_class_is_neither_drawn_nor_selected(open_page, xy):
 
 def test_hover_shows_a_blurred_picture_and_the_reveal_key_a_clear_one(open_page):
     page = open_page()
-    canvas = page.evaluate(CANVAS)
     tip = page.locator(".tip")
-    for step in range(1, 60):  # somewhere on the diagonal lies an image
-        page.mouse.move(canvas["x"] + canvas["width"] * step / 66, canvas["y"] + canvas["height"] * step / 60)
+    for place in on_map(page, [(step / 66, step / 60) for step in range(1, 60)]):  # somewhere on the diagonal lies an image
+        page.mouse.move(*place)
         page.wait_for_timeout(90)
         if tip.is_visible():
             break
@@ -93,8 +92,7 @@ def test_hover_shows_a_blurred_picture_and_the_reveal_key_a_clear_one(open_page)
 def test_zoom_is_kept_when_recoloured_and_a_lasso_may_follow_at_once(open_page):
     page = open_page()
     before = facts(page).get_attribute("data-view")
-    canvas = page.evaluate(CANVAS)
-    page.mouse.move(canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
+    page.mouse.move(*on_map(page, [(0.5, 0.5)])[0])
     page.mouse.wheel(0, -120)
     expect(facts(page)).not_to_have_attribute("data-view", before, timeout=5_000)
     page.wait_for_timeout(500)

@@ -6,8 +6,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import TimeoutError, expect
 
-from benchmarks.handle import CANVAS
-from tests.ui.driver import box_of, facts, load, takes_key
+from tests.ui.driver import box_of, facts, load, on_map, takes_key
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 LEAST = 32  # px, the height of what a finger presses
@@ -119,10 +118,7 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     page.on("pageerror", lambda error: errors.append(str(error)))
     load(page, server.url)
     finger, wrong = Finger(page), {}
-    canvas = page.evaluate(CANVAS)
-    finger.drag(
-        *((canvas["x"] + x * canvas["width"], canvas["y"] + y * canvas["height"]) for x, y in box_of(0.08, 0.02, 0.5, 0.98))
-    )
+    finger.drag(*on_map(page, box_of(0.08, 0.02, 0.5, 0.98)))
     expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
     tiles, picked = page.locator(".tile"), page.locator('.tile[aria-checked="true"]')
     expect(tiles.nth(4)).to_be_visible(timeout=10_000)
