@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,9 @@ def score(bundle, source, out):
 
 @pytest.fixture
 def quickly(monkeypatch):
-    """Exports without the ONNX model, which takes seconds."""
+    """Exports without the ONNX model, which takes seconds, of an encoder that is read once."""
     monkeypatch.setattr("core.delivery.bundle._write_onnx", lambda *_: 0.0)
+    monkeypatch.setattr("core.delivery.bundle.load_encoder", cache(load_encoder))
 
 
 def test_an_export_that_is_stopped_at_any_stage_leaves_nothing_and_an_older_one_stays(promised, tmp_path, quickly):
