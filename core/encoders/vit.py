@@ -1,4 +1,4 @@
-"""The small ViT that embeds pictures, and its weights as safetensors with metadata. Does not import lightly."""
+"""The architecture of a ViT, and its weights as safetensors with metadata. Imports neither lightly nor timm."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from core.devices import constants
+from core.encoders.network import Backbone
 from core.errors import EncoderError
 from core.store.files import atomic_path
 
@@ -42,16 +42,10 @@ class Architecture:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
 
-    def build(self) -> VisionTransformer:
+    def build(self) -> Backbone:
         """Return the ViT with random weights; its output is the class token after the last norm, (B, dim)."""
-        return VisionTransformer(
-            img_size=self.input_size,
-            patch_size=self.patch_size,
-            embed_dim=self.dim,
-            depth=self.depth,
-            num_heads=self.heads,
-            num_classes=0,
-            dynamic_img_size=True,  # focal views are smaller than the input size
+        return Backbone(
+            input_size=self.input_size, patch_size=self.patch_size, dim=self.dim, depth=self.depth, heads=self.heads
         )
 
     def to_json(self) -> str:
@@ -140,9 +134,7 @@ def _whole_size(path: Path) -> int:
         return 0
 
 
-def load_backbone(
-    tensors: Mapping[str, Tensor], architecture: Architecture, *, name: str = "The weights file"
-) -> VisionTransformer:
+def load_backbone(tensors: Mapping[str, Tensor], architecture: Architecture, *, name: str = "The weights file") -> Backbone:
     """Build the ViT with the given weights, in float32.
 
     Args:

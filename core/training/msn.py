@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from core.devices import bf16_pays
+from core.encoders.untrained import trainable
 from core.encoders.vit import Architecture, load_backbone, normalise
 from core.errors import EncoderError, InputError
 from core.training.views import Chance, Jitter, random_view
@@ -172,7 +173,7 @@ class Msn(nn.Module):
         super().__init__()
         shape = config.architecture
         self.config = config
-        self.target_backbone = MaskedVisionTransformerTIMM(vit=shape.build())
+        self.target_backbone = MaskedVisionTransformerTIMM(vit=trainable(shape))
         self.target_head = share_batch_norms(MSNProjectionHead(shape.dim, config.head_hidden, config.head_out))
         self.anchor_backbone = copy.deepcopy(self.target_backbone)
         self.anchor_head = copy.deepcopy(self.target_head)

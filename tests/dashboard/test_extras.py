@@ -36,6 +36,10 @@ import importlib, pathlib, sys, warnings
 import core.delivery.choice
 assert not {"timm", "torchvision"} & {*sys.modules}, "the Operating point page would wait for them"
 import core.delivery.bundle, core.delivery.score
+import numpy as np
+from core.encoders.encoder import load_encoder
+load_encoder("msn-demo", device="cpu").encode(np.zeros((1, 3, 32, 32), np.uint8))
+assert not {"timm", "torchvision", "torch._dynamo", "sympy"} & {*sys.modules}, "embedding would wait for them, for seconds"
 from dashboard.cli import app
 for command in ["curves"], ["encoders", "--compare"]:
     app([*command, "--workspace", sys.argv[1]], standalone_mode=False)

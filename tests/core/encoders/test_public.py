@@ -7,7 +7,8 @@ import torch
 from core.encoders.encoder import load_encoder
 from core.encoders.hub import fetch_hub
 from core.encoders.public import architecture_of, read_checkpoint, resized, timm_names
-from core.encoders.vit import load_backbone, normalise
+from core.encoders.untrained import trainable
+from core.encoders.vit import Architecture, load_backbone, normalise
 from core.errors import EncoderError
 
 TOLERANCE = 1e-5
@@ -61,6 +62,16 @@ def tensors_of(formats, which):
 
         return load_file(folder / "model.safetensors")
     return read_checkpoint(folder / which)
+
+
+def test_the_network_that_embeds_equals_timms_that_is_trained():
+    shape = Architecture(input_size=48, patch_size=16, dim=64, depth=2, heads=4)
+    trained = trainable(shape).eval()
+    images = torch.rand(3, 3, 48, 48)
+    with torch.inference_mode():
+        for parameter in trained.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+        torch.testing.assert_close(load_backbone(trained.state_dict(), shape)(images), trained(images))
 
 
 @pytest.mark.parametrize("size", [224, 96])
