@@ -25,6 +25,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("test_loop.py", "test_study.py", "test_kills.py")
+MEMORY, ROOM = "/dev/shm", 8 << 30  # bytes, of which a run takes one or two: what passed tests leave is removed at once
 
 
 def pytest_collection_modifyitems(items):
@@ -32,6 +33,35 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
     gc.collect()
     gc.freeze()  # what is imported stays: each collection of garbage would walk all of it
+
+
+def pytest_configure(config):
+    """Keep the folders of tests in memory where there is room: each commit to a catalog would wait for the disk."""
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once():
+    """Let all catalogs share a dialect and what was compiled for it: each of thousands would compile all its statements."""
+    import sqlalchemy as sa
+
+    create, cache = sa.create_engine, {}
+    first = create("sqlite://")
+    first.connect().close()  # which completes the dialect
+
+    def create_engine(*arguments, **options):
+        engine = create(*arguments, **options)
+        if "creator" in options:
+            engine.dialect = first.dialect
+            engine.update_execution_options(compiled_cache=cache)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sa, "create_engine", create_engine)
+        yield
+    first.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -43,11 +43,13 @@ def upgrade(connection: sa.Connection, where: str) -> None:
     Raises:
         WorkspaceError: if they are newer than this program.
     """
-    if not is_older(connection, where):
-        METADATA.create_all(connection)  # a damaged catalog may lack a table
+    is_behind, found = is_older(connection, where), set(sa.inspect(connection).get_table_names())
+    if not is_behind:
+        if METADATA.tables.keys() - found:
+            METADATA.create_all(connection)  # a damaged catalog may lack a table
         return
-    if not sa.inspect(connection).get_table_names():
-        METADATA.create_all(connection)
+    if not found:
+        METADATA.create_all(connection, checkfirst=False)
         connection.execute(sa.insert(VERSIONS).values(version_num=VERSION))
         return
     from alembic import command
