@@ -17,7 +17,7 @@ from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
 from core.catalog.label_book import UNLABELLED, add_lost_classes
-from core.catalog.originals import Originals
+from core.catalog.originals import Looks, Originals
 from core.catalog.records import Action, ActionDraft, ImageClass, Removal
 from core.catalog.salvage import finish_repair, salvage_catalog
 from core.catalog.snapshots import Snapshots
@@ -28,7 +28,6 @@ from core.errors import WHAT_TO_DO, DamageError, InputError, ReadOnlyError, Work
 from core.generations import Generation, Generations, SeesGenerations
 from core.images.decode import decode, treat, webp
 from core.images.hashing import Grouper
-from core.images.visits import read_original
 from core.store.lock import locked
 from core.store.sqlite import read_only_sentence
 from core.store.thumbnails import ThumbnailStore
@@ -78,7 +77,7 @@ class Workspace(SeesGenerations):
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self.lock, self.grouper = threading.RLock(), Grouper()
-        self._treated = lru_cache(maxsize=4_096)(self._treat)
+        self._treated, self.looks = lru_cache(maxsize=4_096)(self._treat), Looks()
         with ExitStack() as undone:
             undone.callback(self._let_go)
             if not read_only:
@@ -215,6 +214,7 @@ class Workspace(SeesGenerations):
             self.book.leave_out(rows)
             self.grouper = Grouper()
             self._treated.cache_clear()
+            self.looks.forget()
             self.generations.change(lambda known: known.removing(rows, self.check_set))
             self.gold_counts = cache(self.catalog.images.gold_counts)
 
@@ -350,7 +350,7 @@ class Workspace(SeesGenerations):
         row = self.row_of(image_id)
         if row is None:
             raise InputError(f"There is no image {image_id} in this workspace.")
-        content = read_original(self.catalog.images.files_of([row])[0])
+        content = self.looks.see(self.catalog.images.files_of([row])[0]).content
         try:
             image = decode(content, max_side=max_side) if content is not None else None
         except InputError:  # it was taken once, by other rules

@@ -100,7 +100,7 @@ def listen(server: Server) -> Any:
         settings = settings.model_copy(update={"port": _free_port(settings.address)})
     login = Login(settings.password, settings.cookie_secret) if settings.password else None
     callers = Callers(Tokens(server.workspace.folder), login, settings.analyst or this_user(), settings.allowed_origins())
-    routes = [*patterns(server.workspace), *api_patterns(server, callers), *doors(login)]
+    routes = [*patterns(server.workspace, server.look_pool), *api_patterns(server, callers), *doors(login)]
     panel_server = pn.serve(
         {"/": lambda: build_page(server)},  # not a partial: Panel would show it instead of calling it
         port=settings.port,

@@ -31,6 +31,7 @@ from dashboard.shared import Shared
 from dashboard.webhook import Webhook
 
 LOG = logging.getLogger("lassoscope")
+LOOKS = 6  # large pictures that are read at once
 M_ARENA_MAX = -8  # of glibc's mallopt
 TIDY_SECONDS = 5.0
 
@@ -79,6 +80,7 @@ class Server:
     slow_pool: ThreadPoolExecutor  # one thread: work that takes seconds
     opening_pool: ThreadPoolExecutor  # one thread: what the Operating point page shows; it waits for no other slow work
     draw_pool: ThreadPoolExecutor
+    look_pool: ThreadPoolExecutor  # large pictures, which may have to be fetched
     shared: Shared
     exposures: ExposureKeeper
     changes: Changes
@@ -120,6 +122,7 @@ def start(settings: Settings) -> Server:
         slow_pool=ThreadPoolExecutor(1, thread_name_prefix="slow"),
         opening_pool=ThreadPoolExecutor(1, thread_name_prefix="opening"),
         draw_pool=ThreadPoolExecutor(2, thread_name_prefix="draw"),
+        look_pool=ThreadPoolExecutor(LOOKS, thread_name_prefix="look"),
         shared=shared,
         exposures=ExposureKeeper(workspace, hub.publish),
         changes=changes,
@@ -184,7 +187,7 @@ def stop(server: Server) -> None:
     server.inboxes.stop()
     server.jobs.stop()
     server.pool.shutdown(wait=True)
-    for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool):
+    for pool in (server.asks, server.slow_pool, server.opening_pool, server.draw_pool, server.look_pool):
         pool.shutdown(wait=True, cancel_futures=True)
     server.refits.stop()
     server.training.stop()

@@ -199,6 +199,10 @@ class SessionState(param.Parameterized):
             lines.append("check half: never learned from")
         return lines
 
+    def original_note(self, row: int) -> str:
+        """Return why a large view shows an image's thumbnail, "" if it does not; may fetch the original, for some seconds."""
+        return self.workspace.looks.note(self.workspace.catalog.images.files_of([row])[0])
+
     # -- what a key acts on --
 
     @param.depends("page", "tab", "pinned", "turn", "asked", "spot_check", "room", watch=True)

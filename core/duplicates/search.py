@@ -22,6 +22,7 @@ from core.images.decode import decode
 from core.images.examine import seen_of
 from core.images.overlay import SOME_CROP, Edges, colours_part, places_part, shows_little
 from core.maths.neighbours import neighbours, unit_rows
+from core.remote.troubles import RemoteError
 from core.workers import Tell, Workers
 from core.workspace import Workspace
 
@@ -214,8 +215,11 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
 
 
 def _full_size(workspace: Workspace, pair: Sequence[int]) -> tuple[Image.Image, Image.Image] | None:
-    """Return two images in full size; None if a file is gone, changed or broken."""
-    first, second = (seen_of(image) for image in workspace.catalog.images.files_of(pair))
+    """Return two images in full size; None if a file is gone, changed or broken, or cannot be fetched now."""
+    try:
+        first, second = (seen_of(image) for image in workspace.catalog.images.files_of(pair))
+    except RemoteError:
+        return None
     return None if first is None or second is None else (first, second)
 
 

@@ -53,13 +53,36 @@ def read_file(path: str) -> FileRead:
         # Else half of one picture and half of another could be taken for a third; or the path holds another file already.
         if (after := visited(path)) != FileRead(path, len(content), found.st_mtime_ns):
             return replace(before, reason=CHANGED) if after.mtime_ns else replace(after, reason=GONE)
-        return _read(path, content, found)
+        return _read(path, content, found.st_mtime_ns)
     except InputError as error:
         return replace(before, reason=str(error))
     except FileNotFoundError:
         return FileRead(path, reason=GONE)  # without its state: it may come back as it was
     except (OSError, ValueError, MemoryError) as error:
         return replace(before, reason=unreadable(error))
+
+
+def read_fetched(path: str, content: bytes, mtime_ns: int) -> FileRead:
+    """Decode a file that was fetched, by the rules of `read_file`, its address in place of a path."""
+    try:
+        check_head(content[:HEAD])
+        return _read(path, content, mtime_ns)
+    except InputError as error:
+        return FileRead(path, len(content), mtime_ns, str(error))
+    except (OSError, ValueError, MemoryError) as error:
+        return FileRead(path, len(content), mtime_ns, unreadable(error))
+
+
+def check_head(head: bytes) -> None:
+    """Check that a file is a picture, by its first `HEAD` bytes.
+
+    Raises:
+        InputError: if it is none, or empty.
+    """
+    if not head:
+        raise InputError("it is empty (0 bytes)")
+    if (kind := kind_of(head)) not in PICTURES:
+        raise InputError(reason_of(kind))
 
 
 def read_square(path: str, side: int) -> Uint8Array | str:
@@ -106,24 +129,20 @@ def read_sound(path: str) -> tuple[bytes, os.stat_result]:
         raise InputError("it is not a regular file")
     with open(path, "rb") as file:
         found = os.fstat(file.fileno())
-        if not found.st_size:
-            raise InputError("it is empty (0 bytes)")
         head = file.read(HEAD)
-        kind = kind_of(head)
-        if kind not in PICTURES:
-            raise InputError(reason_of(kind))
+        check_head(head)
         if found.st_size > MAX_BYTES:
             raise InputError(f"it has {found.st_size / 2**20:,.0f} MB, more than {MAX_BYTES / 2**20:.0f}")
         return head + file.read(MAX_BYTES), found
 
 
-def _read(path: str, content: bytes, found: os.stat_result) -> FileRead:
+def _read(path: str, content: bytes, mtime_ns: int) -> FileRead:
     seen: DecodedPicture = decode_details(content)
     thumbnail = thumbnail_webp(seen.image)
     return FileRead(
         path,
-        found.st_size,
-        found.st_mtime_ns,
+        len(content),
+        mtime_ns,
         id=content_id(content),
         width=seen.width,
         height=seen.height,
@@ -142,6 +161,8 @@ def are_copies(a: tuple[ImageFiles, bytes], b: tuple[ImageFiles, bytes]) -> bool
 
     Args:
         a, b: an image and its thumbnail; if a file is gone the thumbnails decide, and plain pictures do not match.
+    Raises:
+        RemoteError: if a file's store cannot be asked now.
     """
     small = [decode(thumbnail) for _, thumbnail in (a, b)]
     if colours_part(small[0], small[1]):
@@ -153,7 +174,11 @@ def are_copies(a: tuple[ImageFiles, bytes], b: tuple[ImageFiles, bytes]) -> bool
 
 
 def seen_of(image: ImageFiles) -> Image.Image | None:
-    """Return an image large enough for a close comparison, None if its file is gone, changed or broken."""
+    """Return an image large enough for a close comparison, None if its file is gone, changed or broken.
+
+    Raises:
+        RemoteError: if its store cannot be asked now.
+    """
     content = read_original(image)
     try:
         return None if content is None else decode(content, max_side=SIDE)

@@ -23,7 +23,10 @@ from core.images.examine import FileRead, are_copies, prepare, read_file, visite
 from core.images.hashing import Grouper
 from core.images.kinds import beside, count_kinds
 from core.images.visits import FileState, ImageFiles, Visit, own_state
+from core.intake.fetching import Fetching
 from core.intake.thumbnails import restore_thumbnails
+from core.remote.addresses import is_remote
+from core.remote.troubles import RemoteError
 from core.score_columns.files import FileColumn, is_score_column, read_columns
 from core.score_columns.keep import keep_columns
 from core.store.tables import find_column, read_table
@@ -59,6 +62,7 @@ class Found:
     gold: Mapping[str, str] = field(default_factory=dict)  # by column, the manifest's first value for the file
     contradicted: frozenset[str] = frozenset()  # columns in which the manifest has different values for the file
     named: bool = False  # by a manifest, so that any problem with it is listed
+    state: tuple[int, int] | None = None  # bytes and modification time in ns, of a file that has to be fetched
 
 
 @dataclass(frozen=True)
@@ -225,15 +229,17 @@ def _take(
     catalog, files = workspace.catalog, found.files
     workspace.grouper.catch_up(catalog.images.leaders)
     try:
-        with pool() as readers, pool() as judges:
+        with pool() as readers, pool() as judges, Fetching(readers) as fetching:
             taken = _Taking(workspace, judges)
             done = 0
             on_progress(done, len(files))
-            for batch, reads in _read_batches(files, catalog, readers, ahead=2):
+            for batch, reads, failed in _read_batches(files, catalog, fetching, ahead=2):
                 taken.take(batch, reads)
                 done += len(batch)
                 on_commit()
                 on_progress(done, len(files))
+                if failed is not None:  # what was read before is kept
+                    raise failed
     finally:
         workspace.grouper.settle()
     mine = {file.path: file.named for file in files}
@@ -326,7 +332,7 @@ class _Taking:
         asked = {image_id: path for image_id, path in reversed(found_again) if image_id not in new}
         rows = self._catalog.images.rows_of_ids(list(asked))
         images = self._catalog.images.files_of(list(rows.values()))
-        return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and own_state(i) != FileState.HERE}
+        return {i.id: asked[i.id] for i in images if i.own != asked[i.id] and _has_left(i, asked[i.id])}
 
     def result(self, rejected: list[tuple[str, str]], passed_over: dict[str, int], left_out: Sequence[str]) -> IngestResult:
         """Return the result of all batches."""
@@ -343,6 +349,11 @@ class _Taking:
             tuple(left_out),
             self._uncompared,
         )
+
+
+def _has_left(image: ImageFiles, path: str) -> bool:
+    """Tell whether an image's own file is gone, or worse than one that was found; no store is asked."""
+    return not is_remote(path) if is_remote(image.own) else own_state(image) != FileState.HERE
 
 
 class _Copies:
@@ -374,7 +385,7 @@ class _Copies:
         def is_copy(leader: str) -> bool:
             try:
                 return self._ask(read, leader).result()
-            except (TookTooLongError, CrashedError):
+            except (TookTooLongError, CrashedError, RemoteError):
                 self.n_uncompared += 1
                 return False
 
@@ -419,6 +430,8 @@ def _is_known(file: Found, known: Mapping[str, tuple[int, int]]) -> bool:
         return False
     if file.reason:
         return True
+    if file.state is not None:
+        return known[file.path] == file.state
     try:
         found = os.stat(file.path)
     except (OSError, ValueError):
@@ -595,12 +608,15 @@ def _named(text: str, path: Path, root: Path, gold: Mapping[str, str]) -> Found:
 
 
 def _read_batches(
-    files: Sequence[Found], catalog: Catalog, readers: Workers, *, ahead: int
-) -> Iterator[tuple[Sequence[Found], list[FileRead | None]]]:
-    """Yield batches in order with their reads, None for known files, decoding ahead of the caller."""
+    files: Sequence[Found], catalog: Catalog, fetching: Fetching, *, ahead: int
+) -> Iterator[tuple[Sequence[Found], list[FileRead | None], RemoteError | None]]:
+    """Yield batches in order with their reads, None for known files, decoding ahead of the caller.
+
+    A batch ends early, with the reason, where nothing can be fetched any more.
+    """
     waiting: deque[list[tuple[Found, Future[Any] | FileRead | None]]] = deque()
     for batch in _batches(files, catalog):
-        waiting.append([(file, None if skip else _submit(file, readers)) for file, skip in batch])
+        waiting.append([(file, None if skip else _submit(file, fetching)) for file, skip in batch])
         if len(waiting) > ahead:
             yield _settle(waiting.popleft())
     while waiting:
@@ -625,14 +641,24 @@ def _batches(files: Sequence[Found], catalog: Catalog) -> Iterator[list[tuple[Fo
         yield batch
 
 
-def _submit(file: Found, readers: Workers) -> Future[Any] | FileRead:
-    return FileRead(file.path, reason=file.reason) if file.reason else readers.submit(read_file, file.path)
+def _submit(file: Found, fetching: Fetching) -> Future[Any] | FileRead:
+    if file.reason:
+        return FileRead(file.path, reason=file.reason)
+    if file.state is not None:
+        return fetching.submit(file.path, *file.state)
+    return fetching.readers.submit(read_file, file.path)
 
 
 def _settle(
     work: list[tuple[Found, Future[Any] | FileRead | None]],
-) -> tuple[Sequence[Found], list[FileRead | None]]:
-    return [file for file, _ in work], [_result(file, read) for file, read in work]
+) -> tuple[Sequence[Found], list[FileRead | None], RemoteError | None]:
+    reads: list[FileRead | None] = []
+    for file, read in work:
+        try:
+            reads.append(_result(file, read))
+        except RemoteError as error:
+            return [file for file, _ in work[: len(reads)]], reads, error
+    return [file for file, _ in work], reads, None
 
 
 def _result(file: Found, read: Future[Any] | FileRead | None) -> FileRead | None:
@@ -642,4 +668,5 @@ def _result(file: Found, read: Future[Any] | FileRead | None) -> FileRead | None
         answer: FileRead = read.result()
         return answer
     except (TookTooLongError, CrashedError) as error:
-        return replace(visited(file.path), reason=f"decoding it {error}")
+        seen = visited(file.path) if file.state is None else FileRead(file.path, *file.state)
+        return replace(seen, reason=f"decoding it {error}")

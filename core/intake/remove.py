@@ -22,6 +22,7 @@ from core.catalog.rows import now
 from core.errors import InputError, WorkspaceError
 from core.images.visits import FileState, state_of
 from core.intake.uploads import forget_picture
+from core.remote.addresses import is_remote
 from core.store.files import atomic_path
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -126,8 +127,8 @@ def _named(workspace: Workspace, names: Sequence[str]) -> tuple[set[int], list[s
 
 
 def full_name(name: str, beside: Path) -> str:
-    """Return an id as it is, and a path as the catalog has it: a relative one is relative to a folder."""
-    return name if ID.fullmatch(name) else os.path.abspath(beside / name)
+    """Return an id and an address as they are, and a path as the catalog has it: a relative one is relative to a folder."""
+    return name if ID.fullmatch(name) or is_remote(name) else os.path.abspath(beside / name)
 
 
 def names_in(file: Path) -> list[str]:

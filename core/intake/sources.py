@@ -6,6 +6,9 @@ from core.arrays import JsonObject
 from core.errors import InputError
 from core.images.kinds import HEAD, PICTURES, FileKind, kind_of
 from core.intake.uploads import add_batch, below
+from core.remote.addresses import is_remote, shown_address
+
+HOW = "'lassoscope ingest ADDRESS', by whoever owns the workspace"
 
 
 def job_of(folder: Path, root: Path, path: str) -> tuple[str, JsonObject]:
@@ -17,6 +20,8 @@ def job_of(folder: Path, root: Path, path: str) -> tuple[str, JsonObject]:
     Raises:
         InputError: if it is not below `root`, or neither a folder nor a file.
     """
+    if is_remote(path.strip()):
+        raise InputError(f"{shown_address(path.strip())} is an address elsewhere, which only the command line fetches: {HOW}.")
     source = below(root, path.strip())
     if source.is_dir():
         return "ingest", {"source": str(source), "below": str(root.resolve())}

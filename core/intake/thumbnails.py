@@ -5,7 +5,11 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from core.images.examine import read_file
+from core.images.examine import read_fetched, read_file
+from core.remote.addresses import is_remote
+from core.remote.fetch import LARGEST
+from core.remote.fetch import read_file as fetch
+from core.remote.troubles import RemoteError
 from core.workspace import Workspace
 
 BATCH = 256  # thumbnails between two commits
@@ -33,6 +37,15 @@ def restore_thumbnails(workspace: Workspace) -> tuple[int, int]:
     return made, len(missing) - made
 
 
+def _of_address(image_id: str, address: str) -> bytes | None:
+    try:
+        content = fetch(address, LARGEST + 1)
+    except RemoteError:
+        return None
+    read = read_fetched(address, content, 0)
+    return read.thumbnail if read.id == image_id else None
+
+
 def _batches(items: list[tuple[str, list[str]]]) -> Iterator[list[tuple[str, list[str]]]]:
     yield from (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
@@ -41,6 +54,10 @@ def _thumbnail(wanted: tuple[str, list[str]]) -> tuple[str, bytes] | None:
     """Return (id, thumbnail) from the first file that still holds the image, None if none does."""
     image_id, paths = wanted
     for path in paths:
+        if is_remote(path):
+            if (fetched := _of_address(image_id, path)) is not None:
+                return image_id, fetched
+            continue
         try:
             with open(path, "rb") as file:
                 same = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest() == image_id

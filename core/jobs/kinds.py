@@ -14,6 +14,7 @@ from pydantic import Field
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
 from core.jobs.begin import BeginArguments, DemoArguments, begin, begin_demo, growing
 from core.jobs.work import Arguments, Change, Outcome, Work
+from core.remote.addresses import is_remote
 from core.wording import counted
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Lane(StrEnum):
 
 
 class IngestArguments(Arguments):
-    """A folder, or a manifest."""
+    """A folder, a manifest, or an address elsewhere, which only a command names."""
 
     source: str = Field(min_length=1)  # absolute
     workers: int | None = Field(default=None, ge=1, le=256)  # decoding processes; None for as many as a job may have
@@ -155,6 +156,8 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
     from core.intake.uploads import FOLDER, posted_with
 
     work.tell("Listing files")
+    if is_remote(work.arguments.source):
+        return _ingest_remote(work)
     folder, source = work.workspace.folder, Path(work.arguments.source)
     posted = posted_with(folder, source)
     below = [] if posted is None else [folder / FOLDER]
@@ -169,6 +172,20 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
         on_commit=growing(work),
     )
     return _added(work, result)
+
+
+def _ingest_remote(work: Work[IngestArguments]) -> Outcome:
+    from core.intake.remote import ingest_remote
+
+    said, result = ingest_remote(
+        work.workspace,
+        work.arguments.source,
+        workers=work.arguments.workers or work.n_processes,
+        nice=work.nice,
+        on_stage=work.telling,
+        on_commit=growing(work),
+    )
+    return replace(_added(work, result), sentence=said)
 
 
 def _uploads(work: Work[Any], said: str = "") -> Outcome:

@@ -24,6 +24,7 @@ from core.labels.files import (
     write_label_lines,
 )
 from core.overview import Summary
+from core.remote.addresses import is_remote
 from core.score_columns.keep import keep_columns
 from core.wording import counted, verb
 from core.workspace import Workspace
@@ -102,7 +103,7 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str, beside: Pat
 def _finder(workspace: Workspace, beside: Path) -> Callable[[str], int | None]:
     """Return what finds the row of an image by its id or path; a relative path begins there or at an ingested folder."""
     names = workspace.catalog.images.rows_by_name()
-    roots = [beside, *map(Path, workspace.catalog.images.sources())]
+    roots = [str(beside), *workspace.catalog.images.sources()]
     known = dict(names)
     for root in roots:  # a path below one is found as it is written; resolving takes 100 µs a line
         start = os.path.join(root, "")
@@ -113,7 +114,7 @@ def _finder(workspace: Workspace, beside: Path) -> Callable[[str], int | None]:
     def row_of(name: str) -> int | None:
         if name in known:
             return known[name]
-        resolved = (str((root / name).resolve()) for root in roots)
+        resolved = (str((Path(root) / name).resolve()) for root in roots if not is_remote(root))
         return next((names[path] for path in resolved if path in names), None)
 
     return row_of

@@ -83,6 +83,10 @@ class Runner:
         """Load in a thread what a view is about to show, then show it."""
         self.run(read, show, on=self._server.draw_pool, failed=failed)
 
+    def look(self, read: Callable[[], T], show: Callable[[T], None]) -> None:
+        """Find out what may take seconds about a picture on the screen, then show it."""
+        self.run(read, show, on=self._server.look_pool)
+
     def make_download(self, read: Callable[[], str], send: Callable[[str], None], *, failed: Callable[[], None]) -> None:
         """Make a file for the browser in the thread of work that takes seconds, then send it."""
         self.run(read, send, on=self._server.slow_pool, failed=failed)

@@ -3,6 +3,7 @@
 import logging
 import os
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -17,6 +18,7 @@ from core.intake.ingest import ingest as take_in
 from core.labels.classes import parse_classes
 from core.overview import Summary, file_of, summary
 from core.probe.live import refit
+from core.remote.addresses import checked_address, is_remote
 from core.store.files import shown
 from core.wording import counted, percent, verb
 from core.workspace import Workspace
@@ -34,8 +36,9 @@ from dashboard.cli.options import (
     NoBrowser,
     PortOption,
     WorkspaceOption,
+    path_of,
 )
-from dashboard.console import bars, finish, is_at_terminal, progress, sentences
+from dashboard.console import bars, finish, is_at_terminal, progress, sentences, stage_bars
 from dashboard.extras import needs
 from dashboard.settings import Settings
 from dashboard.starting import Starting
@@ -116,20 +119,33 @@ def _is_ready(folder: Path) -> bool:
 @app.command()
 @sentences
 def ingest(
-    source: Annotated[Path, typer.Argument(**PATH, help="Folder tree, or CSV/Parquet manifest with a column 'path'.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder tree, CSV/Parquet manifest with a column 'path', or an address: s3://…, gs://… or az://… (each with "
+            "the extra of that name), or https://… of a ZIP archive or a picture."
+        ),
+    ],
     workspace: WorkspaceOption,
     workers: Annotated[int | None, typer.Option(**WORKERS, help="Decoding processes.  [default: one per core]")] = None,
     json: JsonOption = False,
 ) -> None:
     """Ingest images. Files that cannot be used are listed with the reason, and all others are ingested."""
+    named = checked_address(source) if is_remote(source) else os.path.abspath(path_of(source))
 
     def here() -> Ended:
         with Workspace.create(workspace) as space:
+            if is_remote(named):
+                from core.intake.remote import ingest_remote
+
+                with stage_bars() as report:
+                    said, result = ingest_remote(space, named, workers=workers, on_stage=lambda name: partial(report, name))
+                return Ended(said, result.record(space.n_here))
             with progress("ingest") as on_progress:
-                result = take_in(space, source, workers=workers, on_progress=on_progress)
+                result = take_in(space, Path(source), workers=workers, on_progress=on_progress)
             return Ended(result.sentence, result.record(space.n_here))
 
-    ended = here_or_there(workspace, "ingest", {"source": os.path.abspath(source), "workers": workers}, here)
+    ended = here_or_there(workspace, "ingest", {"source": named, "workers": workers}, here)
     lines = [f"  rejected {shown(r['path'])}: {shown(r['reason'])}" for r in ended.record["rejections"]]
     finish("\n".join([*lines, ended.sentence]), ended.record, as_json=json)
 

@@ -11,11 +11,12 @@ from core.errors import InputError
 from core.intake.remove import Wanted, find, full_name, is_unfinished, names_in, nothing_to_remove
 from core.intake.remove import remove as take_out
 from core.jobs.kinds import MOST_NAMED
+from core.remote.addresses import is_remote
 from core.wording import counted
 from core.workspace import Workspace
 from dashboard.cli.joined import Ended, here_or_there
 from dashboard.cli.main import app
-from dashboard.cli.options import PATH, AnalystOption, JsonOption, WorkspaceOption
+from dashboard.cli.options import PATH, AnalystOption, JsonOption, WorkspaceOption, path_of
 from dashboard.console import finish, is_at_terminal, progress, sentences, this_user
 
 
@@ -25,7 +26,9 @@ def remove(
     workspace: WorkspaceOption,
     images: Annotated[list[str] | None, typer.Argument(help="Images by id, or by the path of a file.")] = None,
     file: Annotated[Path | None, typer.Option(**PATH, help="Text file with an id or a path a line.")] = None,
-    source: Annotated[Path | None, typer.Option(**PATH, help="Folder: images whose files are all in it.")] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Folder, or address of one: images whose files are all in it.")
+    ] = None,
     gone: Annotated[bool, typer.Option("--gone", help="Images none of whose files is there any more.")] = False,
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="And the near-duplicates of all these.")] = False,
     reason: Annotated[str, typer.Option(help="Kept with the removal, for example the number of a request.")] = "",
@@ -39,7 +42,7 @@ def remove(
         raise InputError(
             f"{counted(MOST_NAMED, 'image')} at most can be named, got {len(names):,}; write them into a file, for --file."
         )
-    below = "" if source is None else os.path.realpath(source)
+    below = "" if source is None else source.rstrip("/") if is_remote(source) else os.path.realpath(path_of(source))
     from_file = [] if file is None else names_in(file)
     wanted = Wanted([*names, *from_file], below, gone, near_duplicates)
     with Workspace(workspace, read_only=True) as space:

@@ -54,6 +54,7 @@ class PinnedPicture(pn.viewable.Viewer):
         super().__init__(**params)
         self._card = PictureCard(sizing_mode="stretch_width", **styled("pinned", sheet="picture"))
         self._words = words(margin=(4, 8))
+        self._noted = -1, ""  # row, and why its thumbnail is shown
         self._buttons = class_buttons(self.state.workspace.classes, self.inputs.click)
         close = pmui.Button(label="Unpin", variant="text", size="small", color="default", on_click=self._close)
         more = pmui.Button(
@@ -103,10 +104,20 @@ class PinnedPicture(pn.viewable.Viewer):
             reveal=self.state.reveal,
         )
         self.actions.fetch(partial(self.state.describe, row), partial(self._say, row))
+        if row != self._noted[0]:
+            self._noted = row, ""
+            self.actions.look(partial(self.state.original_note, row), partial(self._note, row))
+
+    def _note(self, row: int, note: str) -> None:
+        if note and row == self.state.pinned:
+            self._noted = row, note
+            self.actions.fetch(partial(self.state.describe, row), partial(self._say, row))
 
     def _say(self, row: int, lines: list[str]) -> None:
         if row != self.state.pinned:  # by now it is another
             return
+        if row == self._noted[0] and self._noted[1]:
+            lines = [*lines, self._noted[1]]
         self._card.description = f"{lines[0]}, {self.state.privacy_view}"
         self._words.object = (
             " · ".join(html.escape(line) for line in lines) + "<br><small>Hold R, or a finger on it, to see it clear.</small>"

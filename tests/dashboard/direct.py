@@ -13,7 +13,7 @@ class Direct(Actions):
     def __init__(self, state, openings):
         self.state, self.workspace = state, state.workspace
         hub, refits = SimpleNamespace(publish=lambda *_, **__: None), SimpleNamespace(request=lambda *_: None)
-        pools = {"slow_pool": None, "opening_pool": None, "draw_pool": None}
+        pools = {"slow_pool": None, "opening_pool": None, "draw_pool": None, "look_pool": None}
         self._server = SimpleNamespace(openings=openings, shared=state.shared, hub=hub, refits=refits, **pools)
 
     def run(self, verb, done, *, on=None, failed=lambda: None):

@@ -22,6 +22,7 @@ def optional_modules():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     declared = [*extras["dashboard"], *extras["ocr"]]
     packages = {re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-") for requirement in declared}
+    packages |= {"s3fs", "gcsfs", "adlfs"}  # fsspec itself comes with torch
     of = packages_distributions()
     return {module for module, found in of.items() if packages & {name.lower().replace("_", "-") for name in found}}
 
@@ -51,10 +52,21 @@ print("modules", *sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code, tmp_path / "w"], cwd=ROOT, capture_output=True, text=True, check=True)
     base, all_of_core = (set(line.split()) for line in run.stdout.splitlines() if line.startswith("modules "))
-    assert {"panel", "bokeh", "umap", "holoviews", "datashader", "lightly", "rapidocr"} <= optional_modules
+    assert {
+        "panel",
+        "bokeh",
+        "umap",
+        "holoviews",
+        "datashader",
+        "lightly",
+        "rapidocr",
+        "s3fs",
+        "gcsfs",
+        "adlfs",
+    } <= optional_modules
     assert {"core.probe.live_curves", "core.probe.compare"} <= base
     assert not optional_modules & base
-    assert not {"panel", "bokeh", "holoviews", "param"} & all_of_core
+    assert not {"panel", "bokeh", "holoviews", "param", "s3fs", "gcsfs", "adlfs"} & all_of_core
 
 
 @pytest.mark.parametrize(
