@@ -72,6 +72,11 @@ def describe(workspace: Workspace, row: int) -> ImageFacts:
     }
 
 
+def original_note(workspace: Workspace, row: int) -> str:
+    """Return why a large view shows an image's thumbnail, "" if it does not; may fetch the original, for some seconds."""
+    return workspace.looks.note(workspace.catalog.images.files_of([row])[0])
+
+
 def file_of(workspace: Workspace, row: int) -> str:
     """Return the path of an image's file; "" if it has none any more."""
     return workspace.catalog.images.record(row)["path"]

@@ -22,7 +22,7 @@ from core.map.outlines import Outline
 from core.map.raster import Colouring
 from core.maths.halves import Half
 from core.missing import missing_for_map
-from core.overview import describe
+from core.overview import describe, original_note
 from core.probe.curves import NamedCurve
 from core.probe.learning_curve import LearningCurve
 from core.study.run import BrokenRun, Experiment
@@ -201,7 +201,7 @@ class SessionState(param.Parameterized):
 
     def original_note(self, row: int) -> str:
         """Return why a large view shows an image's thumbnail, "" if it does not; may fetch the original, for some seconds."""
-        return self.workspace.looks.note(self.workspace.catalog.images.files_of([row])[0])
+        return original_note(self.workspace, row)
 
     # -- what a key acts on --
 
