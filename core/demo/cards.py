@@ -108,7 +108,7 @@ def make_card_bytes(seed: int, number: int) -> tuple[bytes, str]:
     rng = random.Random(f"card-file/v1/{seed}/{number}")
     image, buffer = render_card(seed, number), io.BytesIO()
     if rng.random() < 0.2:
-        image.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG")
+        image.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "PNG")
         return buffer.getvalue(), ".png"
     image.save(buffer, "JPEG", quality=rng.randint(62, 95))
     return buffer.getvalue(), ".jpg"

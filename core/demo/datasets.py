@@ -7,11 +7,13 @@ import csv
 import gzip
 import hashlib
 import io
+import os
 import random
 import socket
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +122,7 @@ def fashion_tiles(assets: Path = DEMO_ASSETS) -> tuple[np.ndarray[Any, np.dtype[
 def write_demo_images(folder: Path, *, n_images: int | None = None, seed: int = 0, on_progress: Progress = ignore) -> Path:
     """Write the shipped demo: Fashion-MNIST images and about 5% notices, in random order.
 
-    Complete files are not written again, so that an interrupted call resumes.
+    A folder with its manifest is complete: only lost files are written again.
 
     Args:
         folder: written to `folder/uploads` and `folder/manifest.csv`.
@@ -180,26 +182,26 @@ def _write_folder(
     _claim(folder, files, seed)
     uploads = folder / "uploads"
     uploads.mkdir(parents=True, exist_ok=True)
-    there = {p.stem: p.name for p in uploads.iterdir() if not p.name.startswith(".") and p.stat().st_size}
-    lines: list[tuple[str, str, str]] = []
-    for number, file in enumerate(files):
+    manifest = folder / "manifest.csv"  # written last: without it the files of a call that was stopped may be cut off
+    there = {p.stem: p.name for p in uploads.iterdir() if p.stat().st_size} if manifest.exists() else {}
+
+    def written(number: int, file: DemoFile) -> tuple[str, str, str]:
         stem = f"{number:06d}"
-        if stem not in there:
+        if (name := there.get(stem)) is None:
             content, suffix = make_card_bytes(seed, file.source) if file.label == NOTICE else picture(file.source)
-            _write_whole(uploads / f"{stem}{suffix}", content)
-            there[stem] = f"{stem}{suffix}"
-        lines.append((f"uploads/{there[stem]}", file.label, file.item))
-        on_progress(number + 1, len(files))
-    with atomic_path(folder / "manifest.csv") as aside, aside.open("w", newline="", encoding="utf-8") as manifest:
-        csv.writer(manifest, lineterminator="\n").writerows([("path", "label", "item"), *lines])
-    return folder / "manifest.csv"
+            name = f"{stem}{suffix}"
+            (uploads / name).write_bytes(content)
+        return f"uploads/{name}", file.label, file.item
 
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write and rename without `atomic_path`'s flush to disk: 8,000 of those take a minute, and these can be redone."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(content)
-    aside.replace(path)
+    lines: list[tuple[str, str, str]] = []
+    # Drawing, encoding and the disk leave the interpreter to the other threads.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for line in pool.map(written, range(len(files)), files):
+            lines.append(line)
+            on_progress(len(lines), len(files))
+    with atomic_path(manifest) as aside, aside.open("w", newline="", encoding="utf-8") as file_of_all:
+        csv.writer(file_of_all, lineterminator="\n").writerows([("path", "label", "item"), *lines])
+    return manifest
 
 
 # -- data sets that torchvision fetches --
@@ -212,7 +214,7 @@ def fetch_dataset(
 
     Args:
         name: a key of `DATASETS`.
-        folder: download and demo folder; a second call continues from the files in it.
+        folder: download and demo folder; a second call after an interruption writes the files anew.
         n_images: of the data set, None for its usual number.
         seed: of the choice, the notices and the order.
         on_progress: told (written, total).

@@ -6,6 +6,7 @@ Hashes do not survive a crop. Here one picture is overlaid on the other with eve
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -27,11 +28,18 @@ COARSE_SIDE = 32
 
 def detail(webp: bytes) -> FloatArray:
     """Return a thumbnail's grey levels and their detail, (2, SIDE, SIDE) float32."""
-    from scipy.ndimage import gaussian_filter
-
     with Image.open(io.BytesIO(webp)) as opened:
         grey = np.asarray(opened.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS), np.float32)
-    return np.stack([grey, grey - gaussian_filter(grey, BLUR)])
+    blur = _blur()
+    return np.stack([grey, grey - blur @ grey @ blur.T])
+
+
+@lru_cache(maxsize=1)
+def _blur() -> FloatArray:
+    """Return the Gaussian of `BLUR` along one axis as a matrix, (SIDE, SIDE): a tenth of the filter's time."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return np.asarray(gaussian_filter1d(np.eye(SIDE), BLUR, axis=0), np.float32)
 
 
 def copy_likeness(a: FloatArray, b: FloatArray) -> float:
@@ -111,16 +119,23 @@ def _around(edge: tuple[float, float]) -> tuple[tuple[float, float], ...]:
 def _search(
     whole: FloatArray, part: FloatArray, rows: tuple[tuple[float, float], ...], columns: tuple[tuple[float, float], ...]
 ) -> tuple[float, tuple[float, float], tuple[float, float]]:
-    """Try all crops of the whole's rows and columns; return the best correlation with the part, and the crops."""
+    """Try all crops of the whole's rows and columns; return the best correlation with the part, and the crops.
+
+    A crop is the product R W C of the whole W with a matrix for its rows and one for its columns. Its sums with the part and
+    with itself are products of small matrices with C and C C', so that no crop is made: a third of the time.
+    """
+    if len(rows) > len(columns):
+        found_best, of_columns, of_rows = _search(whole.T, part.T, columns, rows)
+        return found_best, of_rows, of_columns
     side = len(whole)
-    tall = _samplers(rows, side) @ whole  # (R, S, S)
-    wide = _samplers(columns, side)  # (C, S, S)
-    cropped = np.einsum("rij,ckj->rcik", tall, wide, optimize=True)
-    # correlation = (sum ab - n mean(a) mean(b)) / (|a - mean| |b - mean|), b of unit length without its mean
-    unit = _unit(part)
-    flat = cropped.reshape(len(rows), len(columns), -1)
-    length = np.sqrt(np.maximum((flat**2).sum(axis=2) - flat.sum(axis=2) ** 2 / flat.shape[2], 1e-6))
-    found = (flat @ unit.ravel()) / length
+    by_rows, by_columns = _crops(rows, side), _crops(columns, side)
+    tall = (by_rows.stacked @ whole).reshape(len(rows), side, side)
+    turned = tall.transpose(0, 2, 1)
+    # correlation = sum ab / |a - mean(a)|, b of unit length without its mean
+    products = (turned.reshape(-1, side) @ _unit(part)).reshape(len(rows), -1) @ by_columns.turned.T
+    squares = (turned @ tall).reshape(len(rows), -1) @ by_columns.squared.T
+    sums = (by_rows.sums @ whole) @ by_columns.sums.T
+    found = products / np.sqrt(np.maximum(squares - sums**2 / side**2, 1e-6))
     row, column = divmod(int(found.argmax()), len(columns))
     return float(found[row, column]), rows[row], columns[column]
 
@@ -130,13 +145,24 @@ def _unit(x: FloatArray) -> FloatArray:
     return centred / max(float(np.sqrt((centred**2).sum())), 1e-6)
 
 
+@dataclass(frozen=True)
+class _Crops:
+    """K matrices that crop a share off each end of an axis of `side` px and stretch the rest linearly."""
+
+    stacked: FloatArray  # (K * side, side)
+    sums: FloatArray  # (K, side) over the pixels of the result
+    turned: FloatArray  # (K, side * side), each transposed
+    squared: FloatArray  # (K, side * side), each transposed times itself
+
+
 @lru_cache(maxsize=512)
-def _samplers(edges: tuple[tuple[float, float], ...], side: int) -> FloatArray:
-    """Return (K, side, side) matrices that crop a share off each end of an axis and stretch the rest linearly."""
+def _crops(edges: tuple[tuple[float, float], ...], side: int) -> _Crops:
     found = np.zeros((len(edges), side, side), np.float32)
     for matrix, (low, high) in zip(found, edges, strict=True):
         places = np.clip((low + (np.arange(side) + 0.5) / side * (1 - low - high)) * side - 0.5, 0, side - 1)
         left = np.minimum(places.astype(int), side - 2)
         matrix[np.arange(side), left] += 1 - (places - left)
         matrix[np.arange(side), left + 1] += places - left
-    return found
+    turned = np.ascontiguousarray(found.transpose(0, 2, 1))
+    flat = len(edges), -1
+    return _Crops(found.reshape(-1, side), found.sum(axis=1), turned.reshape(flat), (turned @ found).reshape(flat))

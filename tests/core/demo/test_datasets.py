@@ -85,7 +85,6 @@ def test_writing_again_keeps_whole_files_and_replaces_lost_and_empty_ones(tmp_pa
     names = [line["path"] for line in read(manifest)]
     (tmp_path / names[3]).unlink()
     (tmp_path / names[5]).write_bytes(b"")
-    manifest.unlink()
     kept = (tmp_path / names[7]).stat().st_mtime_ns
     write_demo_images(tmp_path, n_images=40)
     assert contents(tmp_path) == first
