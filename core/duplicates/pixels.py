@@ -23,7 +23,9 @@ CLEAR = 0.985  # correlation that needs no comparison with other neighbours: dif
 GAP = 0.6  # 1 - correlation of a near-duplicate is less than this share of 1 - correlation of the next other picture
 WORTH_FINE_SEARCH = 0.75  # coarse correlation below which the fine search is skipped
 ALIKE = 0.45  # correlation of 16 x 16 px below which the search is skipped; thin words under a crop go down to .53
-COARSE_SIDE = 32
+
+Edge = tuple[float, float]
+"""Shares cut off at both ends of an axis."""
 
 
 def detail(webp: bytes) -> FloatArray:
@@ -42,15 +44,19 @@ def _blur() -> FloatArray:
     return np.asarray(gaussian_filter1d(np.eye(SIDE), BLUR, axis=0), np.float32)
 
 
-def copy_likeness(a: FloatArray, b: FloatArray) -> float:
-    """Return how similar two pictures are under re-encoding, resizing and small crops.
+def copy_likenesses(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return how similar pairs of pictures are under re-encoding, resizing and small crops.
 
     Args:
-        a, b: as `detail` returns them.
+        a, b: (P, 2, SIDE, SIDE) float32, each picture as `detail` returns it.
     Returns:
-        correlation of detail in [-1, 1]; pass values from `SAME` on to `stands_out`; -1 if they are coarsely different.
+        (P,) float64: the correlation of detail in [-1, 1]; pass values from `SAME` on to `stands_out`; -1 if they are
+        coarsely different.
     """
-    return likeness(a[1], b[1]) if alike(a[0], b[0]) >= ALIKE else -1.0
+    found = np.full(len(a), -1.0)
+    likely = np.flatnonzero(_alike(a[:, 0], b[:, 0]) >= ALIKE)
+    found[likely] = [overlay.likeness for overlay in lay_over(a[likely, 1], b[likely, 1])]
+    return found
 
 
 def stands_out(found: float, others: Sequence[float], *, alone: bool) -> bool:
@@ -74,75 +80,82 @@ def stands_out(found: float, others: Sequence[float], *, alone: bool) -> bool:
     return alone
 
 
-def alike(a: FloatArray, b: FloatArray) -> float:
-    """Correlate two grey pictures coarsely, to skip the search for clearly different ones."""
-    small = [x.reshape(16, SIDE // 16, 16, SIDE // 16).mean(axis=(1, 3)) for x in (a, b)]
-    return float((_unit(small[0]) * _unit(small[1])).sum())
+def _alike(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Correlate grey pictures coarsely, (P, SIDE, SIDE) each, to skip the search for clearly different ones."""
+    shrink = np.kron(np.eye(16, dtype=np.float32), np.ones((1, SIDE // 16), np.float32))
+    small = [_unit(shrink @ x @ shrink.T) for x in (a, b)]
+    return np.asarray((small[0] * small[1]).sum(axis=(1, 2)))
 
 
-def likeness(a: FloatArray, b: FloatArray) -> float:
-    """Return the best correlation of two pictures' detail over crops of either, in [-1, 1].
+@dataclass(frozen=True)
+class Overlay:
+    """How a crop of one picture lies over another."""
+
+    likeness: float  # correlation of detail in [-1, 1]
+    cropped: tuple[float, float, float, float]  # shares cut off at top, bottom, left and right
+    of_second: bool  # whether they are cut off the second picture
+
+
+def lay_over(a: FloatArray, b: FloatArray) -> list[Overlay]:
+    """Find for each pair of pictures the crop of one that is most similar to the other.
 
     Args:
-        a, b: (SIDE, SIDE) float32, the second part of what `detail` returns.
-    """
-    return laid_over(a, b)[0]
-
-
-def laid_over(a: FloatArray, b: FloatArray) -> tuple[float, tuple[float, float, float, float], bool]:
-    """Find the crop of one picture that is most similar to the other.
-
-    Args:
-        a, b: (SIDE, SIDE) float32, the second part of what `detail` returns.
-    Returns:
-        the correlation in [-1, 1]; the shares cut off at top, bottom, left and right; whether they are cut off `b`.
+        a, b: (P, SIDE, SIDE) float32, the second part of what `detail` returns.
     """
     steps = np.arange(0, LARGEST_CROP + 1e-9, COARSE)
     edges = tuple((round(float(low), 4), round(float(high), 4)) for low in steps for high in steps)
-    half = [x.reshape(COARSE_SIDE, 2, COARSE_SIDE, 2).mean(axis=(1, 3)) for x in (a, b)]
+    half = [(x[:, ::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, ::2] + x[:, 1::2, 1::2]) / 4 for x in (a, b)]
     there, back = _search(half[0], half[1], edges, edges), _search(half[1], half[0], edges, edges)
-    of_b = there[0] < back[0]
-    (best, rows, columns), whole, part = (back, b, a) if of_b else (there, a, b)
-    found = best if best < WORTH_FINE_SEARCH else -1.0
-    for _ in range(2 * (best >= WORTH_FINE_SEARCH)):  # rows, then columns, twice: within .0004 of trying all 625 pairs
-        _, rows, _ = _search(whole, part, _around(rows), (columns,))
-        found, _, columns = _search(whole, part, (rows,), _around(columns))
-    return found, (*rows, *columns), of_b
+    found = []
+    for place, (first, second) in enumerate(zip(there, back, strict=True)):
+        of_second = first[0] < second[0]
+        whole, part = (b, a) if of_second else (a, b)
+        best, rows, columns = second if of_second else first
+        if best >= WORTH_FINE_SEARCH:
+            for _ in range(2):  # rows, then columns, twice: within .0004 of trying all 625 pairs
+                ((_, rows, _),) = _search(whole[place, None], part[place, None], _around(rows), (columns,))
+                ((best, _, columns),) = _search(whole[place, None], part[place, None], (rows,), _around(columns))
+        found.append(Overlay(best, (*rows, *columns), of_second))
+    return found
 
 
-def _around(edge: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+def _around(edge: Edge) -> tuple[Edge, ...]:
     offsets = (0.0, -COARSE / 2, -FINE / 2, FINE / 2, COARSE / 2)
     lows, highs = ([round(max(share + offset, 0.0), 4) for offset in offsets] for share in edge)
     return tuple((low, high) for low in lows for high in highs)
 
 
 def _search(
-    whole: FloatArray, part: FloatArray, rows: tuple[tuple[float, float], ...], columns: tuple[tuple[float, float], ...]
-) -> tuple[float, tuple[float, float], tuple[float, float]]:
-    """Try all crops of the whole's rows and columns; return the best correlation with the part, and the crops.
+    wholes: FloatArray, parts: FloatArray, rows: tuple[Edge, ...], columns: tuple[Edge, ...]
+) -> list[tuple[float, Edge, Edge]]:
+    """Try all crops of the wholes' rows and columns; return for each pair the best correlation with the part, and the crops.
 
     A crop is the product R W C of the whole W with a matrix for its rows and one for its columns. Its sums with the part and
     with itself are products of small matrices with C and C C', so that no crop is made: a third of the time.
     """
     if len(rows) > len(columns):
-        found_best, of_columns, of_rows = _search(whole.T, part.T, columns, rows)
-        return found_best, of_rows, of_columns
-    side = len(whole)
+        found_best = _search(wholes.transpose(0, 2, 1), parts.transpose(0, 2, 1), columns, rows)
+        return [(best, of_rows, of_columns) for best, of_columns, of_rows in found_best]
+    n, side = wholes.shape[:2]
     by_rows, by_columns = _crops(rows, side), _crops(columns, side)
-    tall = (by_rows.stacked @ whole).reshape(len(rows), side, side)
-    turned = tall.transpose(0, 2, 1)
+    tall = (by_rows.stacked @ wholes).reshape(n, len(rows), side, side)
+    turned = tall.transpose(0, 1, 3, 2)
     # correlation = sum ab / |a - mean(a)|, b of unit length without its mean
-    products = (turned.reshape(-1, side) @ _unit(part)).reshape(len(rows), -1) @ by_columns.turned.T
-    squares = (turned @ tall).reshape(len(rows), -1) @ by_columns.squared.T
-    sums = (by_rows.sums @ whole) @ by_columns.sums.T
-    found = products / np.sqrt(np.maximum(squares - sums**2 / side**2, 1e-6))
-    row, column = divmod(int(found.argmax()), len(columns))
-    return float(found[row, column]), rows[row], columns[column]
+    products = (turned @ _unit(parts)[:, None]).reshape(n, len(rows), side * side) @ by_columns.turned.T
+    squares = (turned @ tall).reshape(n, len(rows), side * side) @ by_columns.squared.T
+    sums = (by_rows.sums @ wholes) @ by_columns.sums.T
+    likenesses = (products / np.sqrt(np.maximum(squares - sums**2 / side**2, 1e-6))).reshape(n, len(rows) * len(columns))
+    best = likenesses.argmax(axis=1)
+    return [
+        (float(of[place]), rows[place // len(columns)], columns[place % len(columns)])
+        for of, place in zip(likenesses, best.tolist(), strict=True)
+    ]
 
 
 def _unit(x: FloatArray) -> FloatArray:
-    centred = x - x.mean()
-    return centred / max(float(np.sqrt((centred**2).sum())), 1e-6)
+    """Bring pictures, (P, S, S), to a mean of 0 and a length of 1."""
+    centred = x - x.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6))
 
 
 @dataclass(frozen=True)
@@ -156,7 +169,7 @@ class _Crops:
 
 
 @lru_cache(maxsize=512)
-def _crops(edges: tuple[tuple[float, float], ...], side: int) -> _Crops:
+def _crops(edges: tuple[Edge, ...], side: int) -> _Crops:
     found = np.zeros((len(edges), side, side), np.float32)
     for matrix, (low, high) in zip(found, edges, strict=True):
         places = np.clip((low + (np.arange(side) + 0.5) / side * (1 - low - high)) * side - 0.5, 0, side - 1)

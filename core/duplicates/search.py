@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from core.arrays import FloatArray, IntArray, Progress, ignore
 from core.catalog.label_book import UNLABELLED
 from core.devices import to_device, to_host
-from core.duplicates.pixels import SAME, copy_likeness, detail, laid_over, stands_out
+from core.duplicates.pixels import SAME, copy_likenesses, detail, lay_over, stands_out
 from core.embeddings.embedded import Embedded
 from core.embeddings.neighbours import unit_embeddings
 from core.errors import InputError
@@ -33,7 +33,7 @@ NEIGHBOURS = 2  # in 240 of 240 trials a copy was its original's nearest (msn-ti
 CLOSE = 0.5  # minimum cosine of standardised embeddings of a pair to compare: crops of 28 px go down to .55
 DETAILS = 20_000  # pictures cached in memory, 32 KB each
 STEP = 65_536  # new images between two commits: a killed search continues from the last
-CHUNK = 512  # pairs between two progress reports
+CHUNK = 16  # pairs compared at once: their products stay in the cache
 MOST_NUMBERS = 2e8  # of embeddings held as float32, 0.8 GB
 MOST_PRODUCTS = 4e8  # new images times all images, compared in seconds; with more, the search waits for the map's neighbours
 
@@ -177,23 +177,30 @@ def _copies_among(workspace: Workspace, pairs: IntArray, near: _Near, on_progres
     def of(row: int) -> FloatArray:
         return detail(workspace.thumbnail(workspace.image_id(row), "clear"))
 
-    def likeness(pair: Sequence[int]) -> float:
-        return copy_likeness(of(int(pair[0])), of(int(pair[1])))
+    def compared(some: IntArray) -> FloatArray:
+        first, second = (np.stack([of(row) for row in side.tolist()]) for side in some.T)
+        return copy_likenesses(first, second)
 
-    found: list[float] = []
     # numpy releases the interpreter's lock in the products. They are small: with BLAS's own threads, which wait for each
-    # other, a pair takes 6 to 9 ms of a core instead of 0.7.
+    # other, a pair takes many times longer.
     with ThreadPoolExecutor(2) as pool, threadpool_limits(1, user_api="blas"):
-        for part in _chunks(pairs, CHUNK):
-            found += pool.map(likeness, part)
-            on_progress(len(found), len(pairs))
-        close = np.flatnonzero(np.array(found) >= SAME)
+
+        def compare(some: IntArray, told: Progress = ignore) -> FloatArray:
+            parts = [some[start : start + CHUNK] for start in range(0, len(some), CHUNK)]
+            likenesses: list[float] = []
+            for part in pool.map(compared, parts):
+                likenesses += part.tolist()
+                told(len(likenesses), len(some))
+            return np.array(likenesses)
+
+        found = compare(pairs, on_progress)
+        close = np.flatnonzero(found >= SAME)
         rows = np.unique(pairs[close])
         beside = dict(zip(rows.tolist(), near.of(rows, AROUND).tolist() if len(rows) else [], strict=True))
-        likenesses = dict(zip(map(tuple, pairs.tolist()), found, strict=True))
+        likenesses = dict(zip(map(tuple, pairs.tolist()), found.tolist(), strict=True))
         wanted = {(min(a, b), max(a, b)) for a, around in beside.items() for b in around if b >= 0}
         asked = sorted(wanted - likenesses.keys())
-        likenesses |= zip(asked, pool.map(likeness, asked), strict=True)
+        likenesses |= zip(asked, compare(np.array(asked, np.int64).reshape(-1, 2)).tolist(), strict=True)
 
     def copies(place: int) -> bool:
         a, b = pairs[place].tolist()
@@ -234,7 +241,8 @@ def _are_one(
     Without their full size the thumbnails decide, and plain pictures, of which those prove nothing, do not match.
     """
     thumbnails = [decode(workspace.thumbnail(workspace.image_id(row), "clear")) for row in pair]
-    _, cropped, of_second = laid_over(of(pair[0])[1], of(pair[1])[1])
+    (overlay,) = lay_over(*(of(row)[1][None] for row in pair))
+    cropped, of_second = overlay.cropped, overlay.of_second
     little = any(map(shows_little, thumbnails))
     if whole is None:
         first, second = (thumbnails[1], thumbnails[0]) if of_second else (thumbnails[0], thumbnails[1])

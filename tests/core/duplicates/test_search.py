@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.demo.cards import render_card
-from core.duplicates.pixels import CLEAR, SAME, copy_likeness, detail, stands_out
+from core.duplicates.pixels import CLEAR, SAME, copy_likenesses, detail, stands_out
 from core.duplicates.search import copies_of, find_copies, group_sizes, one_of_each
 from core.encoders.embed import embed
 from core.errors import InputError
@@ -35,23 +35,27 @@ def of(image):
     return detail(thumbnail_webp(image))
 
 
+def likeness(a, b):
+    return float(copy_likenesses(a[None], b[None])[0])
+
+
 @pytest.mark.parametrize("number", range(6))
 def test_a_copy_is_far_liker_than_another_notice(number):
     card, other = render_card(5, number), of(render_card(5, number + 6))
     original = of(card)
     copies = [re_encoded(card), cropped(card), cropped(card, 0.03, 0, 0, 0), card.resize((card.width // 2, card.height // 2))]
-    found = [copy_likeness(original, of(re_encoded(copy))) for copy in copies]
+    found = [likeness(original, of(re_encoded(copy))) for copy in copies]
     assert min(found) >= SAME
     assert found[0] >= CLEAR
-    assert copy_likeness(original, other) < SAME
-    assert copy_likeness(of(copies[1]), original) == pytest.approx(
-        found[1], abs=0.03
-    )  # which of the two was cropped is not known
+    assert likeness(original, other) < SAME
+    assert likeness(of(copies[1]), original) == pytest.approx(found[1], abs=0.03)  # which one was cropped is not known
+    both = copy_likenesses(np.stack([original, other]), np.stack([of(re_encoded(copies[1])), original]))
+    assert both.tolist() == pytest.approx([found[1], likeness(other, original)], abs=1e-6)
 
 
 def test_plain_pictures_are_no_copies_of_each_other():
     plain = [of(Image.new("RGB", (90, 60), colour)) for colour in ("black", "white", "red")]
-    assert max(copy_likeness(plain[0], plain[1]), copy_likeness(plain[1], plain[2])) < SAME
+    assert max(likeness(plain[0], plain[1]), likeness(plain[1], plain[2])) < SAME
 
 
 def test_a_copy_stands_out_and_one_of_a_family_does_not():
