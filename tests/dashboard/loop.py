@@ -122,9 +122,9 @@ class Watch:
             self.note(f"{event}: {arguments[0]}")
 
     def tracer(self) -> Callable[..., Any]:
-        """Return a trace function that times the outermost calls into core, in the thread's CPU seconds: others' work adds none.
+        """Return a trace function that times the outermost calls into core in the thread's CPU seconds.
 
-        It is called for Python's calls only, which costs half of what `sys.setprofile` does.
+        A busy machine does not stretch them. It is called for Python's calls only: half the cost of `sys.setprofile`.
         """
         outer: FrameType | None = None
         since = 0.0
