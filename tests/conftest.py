@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of torch in each would wait for each other
@@ -47,7 +47,7 @@ def _statements_compiled_once():
     """Let all catalogs share a dialect and what was compiled for it: each of thousands would compile all its statements."""
     import sqlalchemy as sa
 
-    create, cache = sa.create_engine, {}
+    create, compiled = sa.create_engine, {}
     first = create("sqlite://")
     first.connect().close()  # which completes the dialect
 
@@ -55,13 +55,23 @@ def _statements_compiled_once():
         engine = create(*arguments, **options)
         if "creator" in options:
             engine.dialect = first.dialect
-            engine.update_execution_options(compiled_cache=cache)
+            engine.update_execution_options(compiled_cache=compiled)
         return engine
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sa, "create_engine", create_engine)
         yield
     first.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_built_once():
+    """Let tests that type a command share the tree of commands: Typer would build all of it for each, 50 ms."""
+    import typer.testing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
