@@ -1,6 +1,7 @@
 """Runs verbs off the event loop, and turns errors into messages."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bokeh.document import Document
 
+from core.errors import AppError, InputError
+from core.intake.uploads import below
 from core.store.troubles import sentence_of
 from dashboard.documents import one_message
 from dashboard.hub import Topic
@@ -107,6 +110,30 @@ class Runner:
         """Queue a job in this analyst's name; every window sees how far it is."""
         add = partial(self._server.jobs.add, kind, arguments or {}, self.state.analyst)
         self.run(add, lambda _: None, failed=failed)
+
+    def set_inbox(self, folder: str, told: Callable[[str], None], *, watched: bool) -> None:
+        """Queue the job that watches a folder below `intake_root`, or watches it no longer; say what comes of it.
+
+        Args:
+            folder: as a person wrote it, or one that is watched.
+            told: called with a sentence: that it is being done, or why not.
+        """
+
+        def ask() -> str:
+            root = self._server.settings.intake_root()
+            if root is None:
+                return "This server watches no folders that the page names; set LASSOSCOPE_INTAKE to the folder they are below."
+            try:
+                found = str(below(root, folder)) if watched else folder
+                if watched and not os.path.isdir(found):
+                    raise InputError(f"{folder} is not a folder; give the path of one.")
+                job = self._server.jobs.add("inboxes", {"folder": found, "watched": watched}, self.state.analyst)
+            except AppError as error:
+                return str(error)
+            return f"Job {job.number} begins to watch {folder}." if watched else f"Job {job.number} stops watching {folder}."
+
+        failed = partial(told, "That failed unexpectedly; the server's log has the details.")
+        self.run(ask, told, on=self._server.draw_pool, failed=failed)
 
     def cancel_job(self, number: int) -> None:
         """Cancel a job that waits or is at work."""

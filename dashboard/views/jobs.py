@@ -1,5 +1,8 @@
 """The Jobs drawer of the header: what the server does and has done, in every window."""
 
+import os
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -12,7 +15,7 @@ from core.store.files import shown
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.times import minute
-from dashboard.views.components.jobs_drawer import InboxItem, JobItem, JobsDrawer, Press
+from dashboard.views.components.jobs_drawer import InboxItem, JobItem, JobsDrawer, Press, Watch
 
 MINUTE, HOUR = 60, 3_600
 
@@ -53,9 +56,15 @@ def item(job: JobRecord, zone: str) -> JobItem:
     )
 
 
-def inbox_item(inbox: InboxState) -> InboxItem:
-    """Return a watched folder as the drawer shows it."""
-    return InboxItem(folder=shown(inbox.folder), said=inbox.sentence, needs_help=bool(inbox.problem) or not inbox.is_here)
+def inbox_item(inbox: InboxState, root: str = "") -> InboxItem:
+    """Return a watched folder as the drawer shows it.
+
+    Args:
+        root: the folder below which the page may change what is watched; "" for none.
+    """
+    needs_help = bool(inbox.problem) or not inbox.is_here
+    can_stop = bool(root) and Path(inbox.folder).is_relative_to(os.path.realpath(root))
+    return InboxItem(folder=shown(inbox.folder), said=inbox.sentence, needs_help=needs_help, can_stop=can_stop)
 
 
 class JobsPane(pn.viewable.Viewer):
@@ -66,7 +75,10 @@ class JobsPane(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._drawer = JobsDrawer(on_press=self._on_press, align="center", margin=(0, 4))
+        self._root = self.actions.intake_root
+        self._drawer = JobsDrawer(
+            on_press=self._on_press, on_watch=self._on_watch, root=self._root, align="center", margin=(0, 4)
+        )
         self.state.param.watch(self._draw, ["jobs", "zone"])
         self.state.param.watch(self._draw_inboxes, "inboxes")
         self._draw()
@@ -76,11 +88,28 @@ class JobsPane(pn.viewable.Viewer):
         self._drawer.jobs = [item(job, self.state.zone) for job in self.state.jobs]
 
     def _draw_inboxes(self, *_: Any) -> None:
-        self._drawer.inboxes = [inbox_item(inbox) for inbox in self.state.inboxes]
+        self._drawer.inboxes = [inbox_item(inbox, self._root) for inbox in self.state.inboxes]
 
     def _on_press(self, press: Press) -> None:
         verb = self.actions.cancel_job if press.verb == "cancel" else self.actions.retry_job
         self.actions.soon(lambda: verb(press.number))
+
+    def _on_watch(self, asked: Watch) -> None:
+        """Watch a folder that was named, or stop watching one of those shown."""
+        if asked.verb == "watch":
+            self.actions.soon(lambda: self._set_inbox(asked.folder, watched=True))
+            return
+        known = [inbox.folder for inbox in self.state.inboxes if inbox_item(inbox, self._root)["can_stop"]]
+        for folder in known:
+            if shown(folder) == asked.folder:
+                self.actions.soon(partial(self._set_inbox, folder, watched=False))
+
+    def _set_inbox(self, folder: str, *, watched: bool) -> None:
+        self._drawer.told = ""
+        self.actions.set_inbox(folder, self._tell, watched=watched)
+
+    def _tell(self, sentence: str) -> None:
+        self._drawer.told = sentence
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._drawer

@@ -53,7 +53,7 @@ def test_fifty_files_dropped_come_to_an_open_window_with_the_state_of_their_fold
     wait_for(lambda: [state.sentence for state in tab.state.inboxes] == ["Watched: images that arrive are added."])
     pane = tab.do(lambda: JobsPane(state=tab.state, actions=tab.page.actions))
     assert pane._drawer.inboxes == [
-        {"folder": str(folder), "said": "Watched: images that arrive are added.", "needs_help": False}
+        {"folder": str(folder), "said": "Watched: images that arrive are added.", "needs_help": False, "can_stop": False}
     ]
     titles = {job["title"] for job in pane._drawer.jobs}
     assert {"Set the inboxes", "Add images from the inbox"} <= titles
@@ -63,6 +63,64 @@ def test_fifty_files_dropped_come_to_an_open_window_with_the_state_of_their_fold
     wait_for(lambda: tab.state.inboxes == [])
     tab.close()
     loop.close()
+
+
+def test_the_page_changes_inboxes_below_the_folder_whose_files_may_be_named(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(inboxes, "IDLE_SECONDS", 0.1)
+    for name in ("in/new", "in/other", "outside"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "in" / "a.txt").write_text("x")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "outside")
+    run("inbox", "add", tmp_path / "outside", "-w", small)
+    server, loop = start(Settings(workspace=small, analyst="ann", intake=tmp_path / "in")), EventLoop()
+    try:
+        tab = Tab(loop, server)
+        tab.do(lambda: server.hub.subscribe(tab.document, tab.page.actions.follow))
+        pane = tab.do(lambda: JobsPane(state=tab.state, actions=tab.page.actions))
+
+        def press(verb, folder):
+            tab.do(lambda: pane._drawer.param.update(told=""))
+            pane._drawer._handle_msg({"verb": verb, "folder": str(folder)})
+            wait_for(lambda: pane._drawer.told)
+            return pane._drawer.told
+
+        assert pane._drawer.root == str(tmp_path / "in")
+        for folder in (tmp_path / "outside", tmp_path / "in" / ".." / "outside", tmp_path / "in" / "link", "/"):
+            assert "is not below" in press("watch", folder)
+        assert "is not a folder" in press("watch", tmp_path / "in" / "a.txt")
+        assert "is not absolute" in press("watch", "new")
+        assert "There is no" in press("watch", tmp_path / "in" / "none")
+        assert "begins to watch" in press("watch", tmp_path / "in" / "new")
+        wait_for(lambda: len(pane._drawer.inboxes) == 2)
+        assert {item["folder"]: item["can_stop"] for item in pane._drawer.inboxes} == {
+            str(tmp_path / "outside"): False,
+            str(tmp_path / "in" / "new"): True,
+        }
+        pane._drawer._handle_msg({"verb": "unwatch", "folder": str(tmp_path / "outside")})  # a command has set it
+        pane._drawer._handle_msg({"verb": "unwatch", "folder": 7})
+        assert "stops watching" in press("unwatch", tmp_path / "in" / "new")
+        wait_for(lambda: [item["folder"] for item in pane._drawer.inboxes] == [str(tmp_path / "outside")])
+        by = {(job.kind, job.analyst) for job in server.jobs.newest()}
+        assert ("inboxes", tab.state.analyst) in by
+        tab.close()
+    finally:
+        loop.close()
+        stop(server)
+
+
+def test_a_server_that_reads_no_folders_watches_none_for_the_page(small, tmp_path):
+    server, loop = start(Settings(workspace=small, analyst="ann", password="secret words")), EventLoop()
+    try:
+        tab = Tab(loop, server)
+        pane = tab.do(lambda: JobsPane(state=tab.state, actions=tab.page.actions))
+        assert pane._drawer.root == ""
+        pane._drawer._handle_msg({"verb": "watch", "folder": str(tmp_path)})
+        wait_for(lambda: "set LASSOSCOPE_INTAKE" in pane._drawer.told)
+        assert server.jobs.newest() == []
+        tab.close()
+    finally:
+        loop.close()
+        stop(server)
 
 
 def test_inboxes_are_set_without_a_server_too(small, tmp_path):

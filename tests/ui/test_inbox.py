@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from core.workspace import Workspace
 from tests.shared import photo
 from tests.ui.driver import LEFT, N_IMAGES, Server, copied, drag, facts, load
-from tests.ui.test_living import begin, ends_well
 
 pytestmark = pytest.mark.ui
 NEW, LATER = 50, 150
@@ -16,7 +15,7 @@ NEW, LATER = 50, 150
 
 @pytest.fixture
 def server(prepared, tmp_path):
-    server = Server(copied(prepared, tmp_path / "w"))
+    server = Server(copied(prepared, tmp_path / "w"), LASSOSCOPE_INTAKE=str(tmp_path))
     yield server
     server.kill()
 
@@ -29,12 +28,21 @@ def test_files_in_an_inbox_come_to_the_unmoved_map_and_a_killed_server_loses_non
     drag(page, LEFT)
     expect(facts(page)).not_to_have_attribute("data-selected", "0")
     before = [facts(page).get_attribute(f"data-{name}") for name in ("selected", "idsum", "view")]
-    assert "is an inbox now" in ends_well(begin(server, "inbox", "add", inbox))
+    page.get_by_role("button", name=re.compile("^Jobs")).click()
+    drawer = page.get_by_role("dialog", name="Jobs")
+    drawer.get_by_text("Watch a folder…").click()
+    drawer.get_by_label("Folder on the server").fill("/etc")
+    drawer.get_by_role("button", name="Watch", exact=True).click()
+    expect(drawer.get_by_text("/etc is not below")).to_be_visible()
+    drawer.get_by_label("Folder on the server").fill(str(inbox))
+    drawer.get_by_label("Folder on the server").press("Enter")
+    expect(drawer.get_by_text("Watched: images that arrive are added.")).to_be_visible()
+    expect(drawer.get_by_label("Folder on the server")).to_have_value("")
+    drawer.get_by_role("button", name="Close").click()
     for i in range(NEW):
         photo(9_000 + i).save(inbox / f"p{i:03d}.png")
     expect(page.get_by_text(f"{N_IMAGES + NEW} images")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name=re.compile("^Jobs")).click()
-    drawer = page.get_by_role("dialog", name="Jobs")
     expect(drawer.get_by_role("heading", name="Inboxes")).to_be_visible()
     expect(drawer.get_by_text("Watched: images that arrive are added.")).to_be_visible()
     expect(drawer.get_by_text(re.compile("placed on the map; nothing else moved")).first).to_be_visible(timeout=120_000)
@@ -52,5 +60,9 @@ def test_files_in_an_inbox_come_to_the_unmoved_map_and_a_killed_server_loses_non
     with Workspace(server.folder, read_only=True) as space:
         assert len(set(space.ids.tolist())) == space.n_images == n
         assert space.catalog.images.rejected() == []
+    assert len(list(inbox.iterdir())) == NEW + LATER + 1
+    page.get_by_role("button", name=re.compile("^Jobs")).click()
+    page.get_by_role("button", name=f"Stop watching {inbox}").click()
+    expect(page.get_by_role("dialog", name="Jobs").get_by_text("Watched:")).to_have_count(0)
     assert len(list(inbox.iterdir())) == NEW + LATER + 1
     page.context.close()

@@ -7,7 +7,17 @@ export function render({ model, el }) {
   button.setAttribute("aria-haspopup", "dialog");
   dialog.setAttribute("aria-label", "Jobs");
   head.append(make("h2", "", "Jobs"), close);
-  watched.append(make("h3", "", "Inboxes"), folders);
+  const fold = document.createElement("details"), form = make("form"), label = make("label", "", "Folder on the server"), path = make("input");
+  const watch = make("button", "", "Watch"), about = make("p", "small"), told = make("p", "told");
+  path.id = "inbox";
+  label.htmlFor = "inbox";
+  path.spellcheck = false;
+  path.autocomplete = "off";
+  watch.type = "submit";
+  told.setAttribute("role", "status");
+  form.append(label, path, watch, about, told);
+  fold.append(make("summary", "", "Watch a folder…"), form);
+  watched.append(make("h3", "", "Inboxes"), folders, fold);
   dialog.append(head, watched, nothing, list);
   el.append(button, dialog);
   const known = new Map();  // number -> the parts of a card, which stay: a button that is being pressed does not move
@@ -56,19 +66,42 @@ export function render({ model, el }) {
     while (list.children.length > shown.length) list.lastChild.remove();
   };
   const drawInboxes = () => {
-    watched.hidden = !model.inboxes.length;
+    watched.hidden = !model.inboxes.length && !model.root;
+    fold.hidden = !model.root;
+    if (model.inboxes.some(inbox => inbox.folder === path.value.trim().replace(/\/+$/, ""))) path.value = "";
+    path.placeholder = model.root;
+    about.textContent = `Images that arrive in it are added by themselves. It must be below ${model.root}; nothing in it is moved or deleted.`;
     folders.replaceChildren(...model.inboxes.map(inbox => {
       const item = make("li", inbox.needs_help ? "failed" : "");
-      item.append(make("b", "folder", inbox.folder), make("div", "message", inbox.said));
+      const top = make("div", "top"), stop = make("button", "", "Stop watching");
+      stop.hidden = !inbox.can_stop;
+      stop.setAttribute("aria-label", `Stop watching ${inbox.folder}; its files and the images from it stay`);
+      stop.title = "Its files and the images from it stay";
+      stop.onclick = () => { stop.disabled = true; model.send_msg({ verb: "unwatch", folder: inbox.folder }); };
+      top.append(make("b", "folder", inbox.folder), stop);
+      item.append(top, make("div", "message", inbox.said));
       return item;
     }));
   };
+  form.onsubmit = event => {
+    event.preventDefault();
+    const folder = path.value.trim();
+    if (!folder || watch.disabled) return;
+    watch.disabled = true;
+    model.send_msg({ verb: "watch", folder });
+  };
+  model.on("told", () => {
+    told.textContent = model.told;
+    if (!model.told) return;  // it is being found out
+    watch.disabled = false;
+    for (const stop of folders.querySelectorAll("button")) stop.disabled = false;
+  });
   button.onclick = () => { if (!dialog.open) { dialog.showModal(); draw(); } };
   close.onclick = () => dialog.close();
   dialog.onclick = event => { if (event.target === dialog) dialog.close(); };  // beside it
   dialog.onkeydown = event => event.stopPropagation();
   model.on("jobs", draw);
-  model.on("inboxes", drawInboxes);
+  for (const name of ["inboxes", "root"]) model.on(name, drawInboxes);
   draw();
   drawInboxes();
 }

@@ -1,4 +1,4 @@
-"""The server's jobs and inboxes, as a button in the header and a drawer: how far each is, what came of it, cancel and retry."""
+"""The server's jobs and inboxes, as a button in the header and a drawer: how far each is, cancel, retry, and which folders."""
 
 from collections.abc import Callable
 from typing import ClassVar, Literal, TypedDict
@@ -33,6 +33,7 @@ class InboxItem(TypedDict):
     folder: str
     said: str
     needs_help: bool
+    can_stop: bool  # the page may change it
 
 
 class Press(Message):
@@ -42,19 +43,34 @@ class Press(Message):
     number: int = Field(ge=1)
 
 
+class Watch(Message):
+    """A folder to watch, or to watch no longer."""
+
+    verb: Literal["watch", "unwatch"]
+    folder: str = Field(min_length=1, max_length=4_096)  # as a person wrote it, or as the drawer shows it
+
+
 class JobsDrawer(pn.custom.JSComponent):
     """A button that says how much is being done and opens the drawer. Text is set as text, never as markup."""
 
     jobs: list[JobItem] = param.List(default=[], item_type=dict, doc="Newest first.")
     inboxes: list[InboxItem] = param.List(default=[], item_type=dict, doc="Watched folders.")
+    root: str = param.String(doc="The folder on the server below which folders may be watched; '' if none may.")
+    told: str = param.String(doc="What came of the folder that was named last.")
     on_press: Callable[[Press], None] = param.Parameter(doc="Called with a press of a job's button.")
+    on_watch: Callable[[Watch], None] = param.Parameter(doc="Called with a folder to watch, or to watch no longer.")
 
-    _rename: ClassVar[dict[str, str | None]] = {"on_press": None}  # stays in Python
+    _rename: ClassVar[dict[str, str | None]] = {"on_press": None, "on_watch": None}  # stay in Python
 
     _esm = source("parts.js", "jobs_drawer.js")
     _stylesheets = [source("jobs_drawer.css")]
 
     def _handle_msg(self, msg: object) -> None:
+        if isinstance(msg, dict) and msg.get("verb") in ("watch", "unwatch"):
+            watch = Watch.read(msg)
+            if watch is not None and self.on_watch is not None:
+                self.on_watch(watch)
+            return
         press = Press.read(msg)
         if press is not None and self.on_press is not None:
             self.on_press(press)
