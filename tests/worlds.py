@@ -1,5 +1,10 @@
 """A made-up workspace with known classes, and what a person does in it: teach, read. For tests of numbers and of pages."""
 
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +23,26 @@ DIM = 8
 
 def made(folder: Path, *, n=1_200, seed=0, share=0.4, apart=1.6) -> Workspace:
     """Make a workspace of n images whose embeddings overlap by class; gold knows the classes."""
-    rng = np.random.default_rng(seed)
-    space = Workspace.create(folder, classes=CLASSES, salt=f"salt {seed}")
-    grow(space, n, rng, share=share, apart=apart)
-    return space
+    return _copied(folder, _two_classes(folder.name, n, seed, share, apart))
+
+
+def _copied(folder: Path, first: Path) -> Workspace:
+    shutil.copytree(first, folder, dirs_exist_ok=True)
+    return Workspace(folder)
+
+
+@cache
+def _two_classes(name: str, n: int, seed: int, share: float, apart: float) -> Path:
+    """Make the folder that `made` copies: of hundreds of tests, a process makes each only once."""
+    with Workspace.create(_firsts() / name, classes=CLASSES, salt=f"salt {seed}") as space:
+        grow(space, n, np.random.default_rng(seed), share=share, apart=apart)
+    return space.folder
+
+
+def _firsts() -> Path:
+    folder = tempfile.mkdtemp(prefix="lassoscope-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def grow(space, n, rng, *, share=0.4, apart=1.6):
@@ -56,13 +77,18 @@ THREE = (*CLASSES, ImageClass("weapons", "#009e73", "3", flagged=True))
 
 def three_classes(folder: Path, *, n=1_200, seed=0, shares=(0.25, 0.2), apart=2.0) -> Workspace:
     """Make a workspace in which "explicit" and "weapons" are flagged, in directions of their own; gold knows the classes."""
+    return _copied(folder, _three_classes(folder.name, n, seed, shares, apart))
+
+
+@cache
+def _three_classes(name: str, n: int, seed: int, shares: tuple[float, float], apart: float) -> Path:
     rng = np.random.default_rng(seed)
-    space = Workspace.create(folder, classes=THREE, salt=f"salt {seed}")
     codes = rng.choice(3, n, p=[1 - sum(shares), *shares])
     x = rng.normal(size=(n, DIM))
     x[np.arange(n), codes] += apart * (codes > 0)
-    _add(space, x, [THREE[code].name for code in codes], _ids(n, rng))
-    return space
+    with Workspace.create(_firsts() / name, classes=THREE, salt=f"salt {seed}") as space:
+        _add(space, x, [THREE[code].name for code in codes], _ids(n, rng))
+    return space.folder
 
 
 def teach(space, n, rng):

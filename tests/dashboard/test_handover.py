@@ -131,7 +131,7 @@ def test_a_job_that_somebody_cancels_ends_its_command(server, tmp_path):
 
 
 def request(port, method, path, token=None, body=None):
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     connection.request(method, path, body, headers)
     answer = connection.getresponse()

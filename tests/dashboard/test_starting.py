@@ -24,7 +24,7 @@ def test_the_command_line_begins_without_the_libraries_that_take_seconds():
 
 
 def asked(port, method, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()

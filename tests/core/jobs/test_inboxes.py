@@ -25,10 +25,18 @@ TIMES = {
     "LOOK_SECONDS": 0.02,
     "IDLE_SECONDS": 0.05,
     "GATHER_SECONDS": 0.1,
-    "WALK_SECONDS": 0.2,
+    "WALK_SECONDS": 0.1,
     "RETRY_SECONDS": 0.1,
     "LONGEST_RETRY": 0.5,
 }
+
+
+@pytest.fixture
+def walked(monkeypatch):
+    """The folders that the watchers have walked through, one entry for each walk."""
+    walked, end = [], inboxes._Inbox._end_walk
+    monkeypatch.setattr(inboxes._Inbox, "_end_walk", lambda inbox, walk: (end(inbox, walk), walked.append(walk.folder)))
+    return walked
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +64,8 @@ def box(tmp_path, space):
 class Watch:
     """A server's jobs and its watch of the inboxes."""
 
-    def __init__(self, space):
-        self.space, self.told = space, []
+    def __init__(self, space, walked):
+        self.space, self.told, self.walked = space, [], walked
         self.jobs = JobRunner(space)
         self.watcher = InboxWatcher(space, self.jobs, self.told.append)
 
@@ -76,10 +84,11 @@ class Watch:
         wait_for(lambda: self.space.n_images == n)
 
     def rests(self):
-        """Wait until nothing is under way, for the time of several walks."""
+        """Wait until nothing is under way, and then see that three walks through every inbox find nothing to do."""
         wait_for(lambda: "images that arrive are added" in self.said and not any(job.is_open for job in self.all()))
         before = [(job.number, job.starts) for job in self.all()]
-        time.sleep(1.0)
+        n = len(self.walked)
+        wait_for(lambda: all(self.walked[n:].count(folder) >= 4 for folder in inboxes.inboxes(self.space)))  # one had begun
         assert [(job.number, job.starts) for job in self.all()] == before
 
     def stop(self):
@@ -88,11 +97,11 @@ class Watch:
 
 
 @pytest.fixture
-def start(space):
+def start(space, walked):
     started = []
 
     def start():
-        started.append(Watch(space))
+        started.append(Watch(space, walked))
         return started[-1]
 
     yield start

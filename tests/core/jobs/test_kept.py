@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import time
 
 import pytest
 
 from core.jobs.kept import KeptProcesses
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -42,11 +42,7 @@ def test_a_process_ends_when_nobody_wants_it_and_with_its_keeper():
     kept = KeptProcesses(idle=0.2)
     with kept.lent() as pool:
         pid = pid_of(pool)
-    for _ in range(100):
-        if not alive(pid):
-            break
-        time.sleep(0.1)
-    assert not alive(pid)
+    wait_for(lambda: not alive(pid))
     kept = KeptProcesses()
     with kept.lent() as pool:
         pid = pid_of(pool)

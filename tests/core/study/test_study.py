@@ -144,10 +144,12 @@ def prepared(demo_400, tmp_path_factory):
     return shutil.copytree(demo_400, tmp_path_factory.mktemp("study") / "w")
 
 
-@pytest.fixture(autouse=True)
-def quick_starts(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def quick_starts():
     """Fork the study's processes from one that has torch."""
-    monkeypatch.setattr("core.study.run.get_context", lambda _: forking())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.study.run.get_context", lambda _: forking())
+        yield
 
 
 CONFIG = ExperimentConfig("label", ("footwear",), strategies=("diverse", "uncertain", "random"), budgets=(10, 30), seeds=2)

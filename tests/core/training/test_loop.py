@@ -346,7 +346,7 @@ def launched(out: Path) -> None:
     (out / "run.py").write_text(code)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, out / "run.py"]
-    subprocess.run(command, env=environment, cwd=out, check=True, capture_output=True, timeout=170)
+    subprocess.run(command, env=environment, cwd=out, check=True, capture_output=True, timeout=600)
 
 
 def forked(out: Path) -> None:
