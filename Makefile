@@ -37,7 +37,8 @@ $(AXE): tests/ui/axe/package-lock.json
 
 # A browser that never answers fails its test after ten minutes instead of holding the run for ever.
 test-ui: setup $(AXE)
-	$(BIN)/python -m pytest -m ui --numprocesses 2 --dist loadfile -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
+	$(BIN)/python -m pytest tests/ui -m ui --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	  -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 test-wheel:
 	tools/test_wheel.sh

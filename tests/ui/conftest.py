@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from core.demo.datasets import write_demo_images
 from core.encoders.embed import embed
@@ -25,9 +25,26 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-sync",
     "--disable-quic",
+    # The last of these switches counts, so this names what Playwright's own does, too. Each new window would load Chromium's
+    # pages for its address bar, which nobody sees here: a quarter of the processor's time that one of our pages takes.
+    "--disable-features="
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
+    "LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,"
+    "OptimizationHints,NetworkTimeServiceQuerying,AimEnabled,PreconnectToSearch,"
+    "PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
 ]
 
+expect.set_options(timeout=30_000)  # of a machine that does much besides; a wait ends as soon as what is waited for is there
 OF_A_LOST_SERVER = ("WebSocket", "websocket", "Failed to load resource", "not connected so cannot send")
+
+# The files that take longest come first, or at the end one process would work on them and the other wait for it. The second
+# and third do without the workspace that the first one builds meanwhile.
+ORDER = ("story", "begin", "first_run", "inputs", "connection", "review", "looks", "living", "inbox", "touch", "map", "handle")
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {Path(__file__).with_name(f"test_{name}.py"): rank for rank, name in enumerate(ORDER)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="module")

@@ -203,9 +203,9 @@ def choose(page: Page, shape: list[tuple[float, float]]) -> dict:
     """Drag, and wait until the page shows another selection, as a person does before the next key; return the geometry."""
     before = facts(page).get_attribute("data-idsum")
     geometry = drag(page, shape)
-    expect(facts(page)).not_to_have_attribute("data-idsum", before, timeout=20_000)
+    expect(facts(page)).not_to_have_attribute("data-idsum", before)
     n = int(facts(page).get_attribute("data-selected"))
-    expect(page.get_by_text(f"{n:,} selected")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{n:,} selected")).to_be_visible()
     return geometry
 
 
@@ -233,23 +233,23 @@ def inside(xy: np.ndarray, geometry: dict) -> set[int]:
 
 
 def expect_selected(page: Page, rows: set[int]) -> None:
-    expect(facts(page)).to_have_attribute("data-selected", str(len(rows)), timeout=10_000)
-    expect(facts(page)).to_have_attribute("data-idsum", str(sum(rows)), timeout=10_000)
+    expect(facts(page)).to_have_attribute("data-selected", str(len(rows)))
+    expect(facts(page)).to_have_attribute("data-idsum", str(sum(rows)))
 
 
 def label_many(page: Page, key: str) -> None:
     """Label the selection by its key: more than 20 images ask for a spot check first, and the same key says all is right."""
     page.keyboard.press(key)
-    expect(page.get_by_text("Spot check before")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Spot check before")).to_be_visible()
     page.wait_for_timeout(800)  # a double press is no answer
     page.keyboard.press(key)
-    expect(page.get_by_text("Spot check before")).not_to_be_visible(timeout=5_000)
+    expect(page.get_by_text("Spot check before")).not_to_be_visible()
 
 
 def takes_key(page: Page, *, but: str = "") -> str:
     """Wait until the large picture of the queue takes a key, and is another one than `but`; return its id."""
     picture = page.locator(f'.picture[aria-busy="false"]:visible img:not([src$="/{but}"])')
-    expect(picture).to_be_visible(timeout=20_000)
+    expect(picture).to_be_visible()
     return picture.get_attribute("src").rsplit("/", 1)[1]
 
 
@@ -261,9 +261,9 @@ def without_copies(page: Page) -> None:
 
 def load(page: Page, url: str, n_images: int = N_IMAGES) -> None:
     page.goto(url)
-    expect(page.get_by_text(f"{n_images} images")).to_be_visible(timeout=30_000)
-    expect(page.locator("[data-frame]").first).not_to_have_attribute("data-frame", "0", timeout=30_000)
-    page.wait_for_timeout(800)
+    expect(page.get_by_text(f"{n_images} images")).to_be_visible()
+    expect(page.locator("[data-frame]").first).not_to_have_attribute("data-frame", "0")
+    page.evaluate(PLACE_OF_MAP)
     page.evaluate(RECORD_SELECTIONS)
 
 

@@ -48,7 +48,7 @@ def names(form):
 
 def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(server, open_page, tmp_path):
     page = open_page(server.url)
-    expect(page.get_by_text("This workspace is new")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("This workspace is new")).to_be_visible()
     form = page.get_by_role("form", name="New workspace")
     names(form).nth(1).fill("weapon")
     form.locator(".line .key").nth(1).fill("x")
@@ -56,20 +56,20 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
     names(form).nth(3).fill("Neutral")
     form.locator(".folder").fill(str(tmp_path / "nowhere"))
     form.get_by_role("button", name="Begin").click()
-    expect(page.get_by_text(re.compile("There is no .*nowhere"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(re.compile("There is no .*nowhere"))).to_be_visible()
     form.locator(".folder").fill(str(tmp_path / "pictures"))
     form.get_by_role("button", name="Begin").click()
-    expect(page.get_by_text("Classes need different names")).to_be_visible(timeout=10_000)  # and all that was typed stays
+    expect(page.get_by_text("Classes need different names")).to_be_visible()  # and all that was typed stays
     form.get_by_role("button", name="Remove Neutral", exact=True).click()
     form.get_by_role("button", name="Begin").click()
     expect(page.get_by_text(f"{N} of {N}").first).to_be_visible(timeout=60_000)
     expect(page.locator('.strip img[src^="thumb/blurred/"]').first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Images read")).to_be_hidden(timeout=120_000)
-    expect(page.get_by_text(f"{N} images on the map, ")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[x]", timeout=30_000)
+    expect(page.get_by_text(f"{N} images on the map, ")).to_be_visible()
+    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[x]")
 
     other = open_page(server.url)
-    expect(facts(other)).not_to_have_attribute("data-frame", "0", timeout=30_000)
+    expect(facts(other)).not_to_have_attribute("data-frame", "0")
     page.get_by_role("button", name="Edit classes…").click()
     dialog = page.get_by_role("dialog", name="Classes and guideline")
     names(dialog).nth(1).fill("arms")
@@ -79,5 +79,5 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
         expect(window.get_by_role("button", name="Label as arms (flagged)")).to_be_visible(timeout=60_000)
     other.get_by_role("button", name="History").click()
     other.get_by_text("Changes of the classes, the guideline and the name").click()
-    expect(other.get_by_text("'weapon' renamed to 'arms'")).to_be_visible(timeout=10_000)
+    expect(other.get_by_text("'weapon' renamed to 'arms'")).to_be_visible()
     expect(other.get_by_text("The guideline in force is v2.")).to_be_visible()

@@ -36,7 +36,7 @@ def test_views_and_seconds_are_counted_by_what_was_on_the_screen(open_page, serv
     before = seen(server, name)
     drag(page, LEFT)
     tiles = page.locator(".tile")
-    expect(tiles.nth(5)).to_be_visible(timeout=10_000)
+    expect(tiles.nth(5)).to_be_visible()
     page.wait_for_timeout(4_000)
     now = seen(server, name)
     on_screen = now.views["blurred"] - before.views.get("blurred", 0)
@@ -61,10 +61,10 @@ def test_views_and_seconds_are_counted_by_what_was_on_the_screen(open_page, serv
             assert sharpness(blurred) < 0.05 * sharpness(space.thumbnail(source.split("/")[2], "clear"))
 
     page.reload()
-    expect(page.get_by_text(re.compile(rf"^Today: {clear.views['clear']} of 200 clear views"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(rf"^Today: {clear.views['clear']} of 200 clear views"))).to_be_visible()
     page.get_by_role("button", name="History").click()
     row = page.get_by_role("row").filter(has_text=name).filter(has_text=f"{clear.views['clear']} in")
-    expect(row.first).to_be_visible(timeout=10_000)
+    expect(row.first).to_be_visible()
 
 
 def test_a_budget_is_mentioned_gently_and_another_analyst_starts_at_nothing(open_page, server):
@@ -72,21 +72,21 @@ def test_a_budget_is_mentioned_gently_and_another_analyst_starts_at_nothing(open
     analyst = page.get_by_placeholder("analyst")
     analyst.fill("bea")
     analyst.press("Enter")
-    expect(page.get_by_text("Today: 0 of 200 clear views")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Today: 0 of 200 clear views")).to_be_visible()
     page.get_by_role("button", name="History").click()
     budget = page.get_by_label("Clear views a day").first
     budget.fill("1")
     budget.press("Enter")
     page.get_by_role("button", name="Map").click()
-    expect(page.get_by_text("Today: 0 of 1 clear views")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Today: 0 of 1 clear views")).to_be_visible()
     drag(page, LEFT)
     tiles = page.locator(".tile")
-    expect(tiles.nth(1)).to_be_visible(timeout=10_000)
+    expect(tiles.nth(1)).to_be_visible()
     tiles.nth(1).hover()
     page.keyboard.down("r")
     page.wait_for_timeout(2_600)
     page.keyboard.up("r")
-    expect(page.get_by_text("which is your budget of 1")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("which is your budget of 1")).to_be_visible()
     page.get_by_role("button", name="Close", exact=True).click()
     expect(page.get_by_text("which is your budget of 1")).not_to_be_visible()
     with Workspace(server.folder, read_only=True) as space:

@@ -26,8 +26,8 @@ def page(prepared, browser, tmp_path):
         check_sets.open_check_set(space, analyst="ann")
     with served(browser, folder, width=1440, height=1000) as page:
         page.get_by_role("button", name="Operating point").click()
-        page.get_by_role("button", name="Details").click(timeout=20_000)
-        expect(page.get_by_text("At scores ≥").first).to_be_visible(timeout=20_000)
+        page.get_by_role("button", name="Details").click()
+        expect(page.get_by_text("At scores ≥").first).to_be_visible()
         page.get_by_role("textbox", name="Threshold").first.scroll_into_view_if_needed()
         page.wait_for_timeout(1_000)
         yield page
@@ -58,7 +58,7 @@ def expect_all_at(page, score, *, within=0.06):
     until = time.monotonic() + 15
     while said(page) != wanted and time.monotonic() < until:
         page.wait_for_timeout(200)
-    page.wait_for_timeout(2_000)
+    page.wait_for_timeout(1_200)
     assert said(page) == wanted
 
 

@@ -10,7 +10,7 @@ from tests.shared import photo
 from tests.ui.driver import LEFT, N_IMAGES, Server, copied, drag, facts, load
 
 pytestmark = pytest.mark.ui
-NEW, LATER = 50, 150
+NEW, LATER = 30, 100
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.shared import photo
 from tests.ui.driver import LEFT, N_IMAGES, Server, copied, drag, facts, load
 
 pytestmark = pytest.mark.ui
-NEW, LATER = 40, 300
+NEW, LATER = 40, 120
 
 
 @pytest.fixture
@@ -54,9 +54,7 @@ def remove_some(mine: Page, other: Page, n: int) -> None:
         expect(dialog).to_contain_text("There is no undo.")
         dialog.get_by_role("button", name=answer, exact=True).click()
         expect(dialog).to_have_count(0)
-        expect(other.get_by_text(f"{n} images" if answer == "Cancel" else f"{n - n_selected} images")).to_be_visible(
-            timeout=30_000
-        )
+        expect(other.get_by_text(f"{n} images" if answer == "Cancel" else f"{n - n_selected} images")).to_be_visible()
     expect(facts(mine)).to_have_attribute("data-selected", "0")
 
 
@@ -71,7 +69,7 @@ def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_o
     said = ends_well(begin(server, "ingest", photos(tmp_path / "new", NEW, 5_000)))
     assert f"{NEW} images ingested" in said
     for page in pages:
-        expect(page.get_by_text(f"{N_IMAGES + NEW} images")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text(f"{N_IMAGES + NEW} images")).to_be_visible()
     mine.get_by_role("button", name=re.compile("^Jobs")).click()
     drawer = mine.get_by_role("dialog", name="Jobs")
     for title in ("Add images", "Embed images", "Place images on the map"):

@@ -15,7 +15,8 @@ from tests.ui.driver import Server, copied, teach_and_read
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-FINDINGS = """async only => (await axe.run({resultTypes: ["violations"], ...only})).violations
+# Without a second load of all style sheets and sounds, half of the time: only a rule about sounds needs it, and there are none.
+FINDINGS = """async only => (await axe.run({resultTypes: ["violations"], preload: false, ...only})).violations
   .filter(found => ["serious", "critical"].includes(found.impact))
   .flatMap(found => found.nodes.map(node => `${found.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`))"""
 TABS = ("Selection", "Suggestions", "Clusters", "Check", "Review")
@@ -72,13 +73,13 @@ def test_no_page_has_a_serious_fault_for_people_with_a_disability_and_the_theme_
     found += faults(page, "dark login")
     log_in(page)
     for shown, other in (("dark", "light"), ("light", "dark")):
-        expect(page.locator("html")).to_have_attribute("data-theme", shown, timeout=10_000)
+        expect(page.locator("html")).to_have_attribute("data-theme", shown)
         expect(page.locator(f".mui-{shown}").first).to_be_attached()
         for name in PAGES:
             page.get_by_role("button", name=name, exact=True).click()
             if name == "Operating point":
                 details = page.get_by_role("button", name="Details")
-                expect(details).to_be_visible(timeout=20_000)
+                expect(details).to_be_visible()
                 if details.get_attribute("aria-expanded") != "true":
                     details.click()
             page.wait_for_timeout(1_000)
@@ -90,7 +91,7 @@ def test_no_page_has_a_serious_fault_for_people_with_a_disability_and_the_theme_
             found += faults(page, f"{shown} {name}")
         if shown == "dark":
             page.get_by_role("button", name="Toggle theme").click()
-            expect(page.locator("html")).to_have_attribute("data-theme", other, timeout=10_000)
+            expect(page.locator("html")).to_have_attribute("data-theme", other)
             page.reload()  # the server builds the page in the theme that was chosen last
             expect(page.locator("html[data-connection=ok]")).to_be_attached(timeout=60_000)
     assert found == []
@@ -99,7 +100,7 @@ def test_no_page_has_a_serious_fault_for_people_with_a_disability_and_the_theme_
 def test_a_term_explains_itself_to_the_pointer_the_keys_and_a_reader(page):
     log_in(page)
     term, note = page.get_by_role("button", name="average precision: ").first, page.locator(".term-note")
-    expect(term).to_be_visible(timeout=20_000)
+    expect(term).to_be_visible()
     term.hover()
     expect(note).to_be_visible()
     expect(note).to_contain_text("1 is perfect")

@@ -32,18 +32,16 @@ def page(prepared, browser, tmp_path):
 def test_each_policy_is_opened_and_one_bundle_holds_both(page, tmp_path):
     chosen = {name: page.get_by_role("button", name=name, exact=True).first for name in ("footwear", "garments")}
     dialog = page.get_by_role("dialog")
-    page.get_by_role("button", name="Open the check set").click(timeout=20_000)
+    page.get_by_role("button", name="Open the check set").click()
     expect(dialog.get_by_text("Open the check set for the policy 'footwear'?")).to_be_visible()
     expect(dialog.get_by_text("It spends 40% of the 5% chance of error")).to_be_visible()
     dialog.get_by_role("button", name="Open: look 1").click()
-    expect(page.locator(".promise:visible", has_text="at least 70% of footwear images are caught")).to_be_visible(
-        timeout=20_000
-    )
+    expect(page.locator(".promise:visible", has_text="at least 70% of footwear images are caught")).to_be_visible()
     chosen["garments"].click()
     expect(page.get_by_text("The check set is closed.")).to_be_visible()
     page.get_by_role("button", name="Open the check set").click()
     dialog.get_by_role("button", name="Open: look 1").click()
-    expect(page.locator(".promise:visible", has_text="at least 50% of neutral images are caught")).to_be_visible(timeout=20_000)
+    expect(page.locator(".promise:visible", has_text="at least 50% of neutral images are caught")).to_be_visible()
     page.get_by_role("button", name="Choose the threshold").click()
     dialog.get_by_label("Name of this point").fill("some")
     dialog.get_by_role("button", name="Save").click()

@@ -24,6 +24,12 @@ def map_width(page: Page) -> float:
     return box["width"]
 
 
+def tile_width(page: Page) -> float:
+    box = page.locator(".tile").first.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 def pull(page: Page, by: int) -> None:
     bar = page.get_by_role("separator", name=WORK).bounding_box()
     assert bar is not None
@@ -34,20 +40,27 @@ def pull(page: Page, by: int) -> None:
     page.mouse.up()
 
 
-def test_the_room_of_the_pictures_is_dragged_remembered_and_given_back(open_page, prepared):
+def test_room_and_size_of_the_pictures_are_chosen_remembered_and_given_back(open_page, prepared):
     page = open_page()
+    drag(page, LEFT)
+    expect(page.locator(".tile").first).to_be_visible()
+    small = tile_width(page)
+    page.get_by_role("slider", name="Size of the pictures").first.fill("200")
+    assert tile_width(page) > small + 40
     before, half = map_width(page), room(page)
     assert half == pytest.approx(before, abs=8)  # side by side
     pull(page, -100)
     assert room(page) == pytest.approx(half + 100, abs=2)
     wide = room(page)
     load(page, page.url)
-    expect(page.get_by_role("separator", name=WORK)).to_have_attribute("aria-valuenow", str(wide), timeout=30_000)
+    expect(page.get_by_role("separator", name=WORK)).to_have_attribute("aria-valuenow", str(wide))
     with Workspace(prepared, read_only=True) as space:
         xy = space.xy
     page.wait_for_timeout(2_000)  # the map is drawn again for its new size
     assert map_width(page) == pytest.approx(before - 100, abs=4)
     expect_selected(page, inside(xy, drag(page, LEFT)))
+    expect(page.locator(".tile").first).to_be_visible()
+    assert tile_width(page) > small + 40
     pull(page, 2_000)
     assert room(page) == 240  # no less
     page.get_by_role("separator", name=WORK).press("ArrowLeft")
@@ -74,28 +87,24 @@ def test_f_gives_the_stage_to_the_pictures_then_to_the_map_then_to_both(open_pag
         xy = space.xy
     expect_selected(page, inside(xy, drag(page, LEFT)))
     page.keyboard.press("2")  # what is asked is on the screen: both are shown again
-    expect(page.get_by_text("Spot check before")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Spot check before")).to_be_visible()
     expect(page.locator(".bk-Row.desk")).not_to_have_class(re.compile("in-map"))
 
 
-def test_a_key_pressed_over_the_map_alone_does_not_answer_for_a_hidden_queue(open_page, prepared):
-    page = open_page()
-    page.get_by_role("tab", name="Suggestions").click()
-    expect(page.get_by_text("1 of 10")).to_be_visible(timeout=20_000)
-    expect_room(page, "map")
-    page.keyboard.press("1")
-    expect(page.get_by_text("Nothing is selected")).to_be_visible(timeout=10_000)
-    with Workspace(prepared, read_only=True) as space:
-        assert space.labels.n_labelled == 0
-
-
-def test_words_are_light_in_the_dark_theme(open_page):
+def test_words_are_light_in_the_dark_and_a_key_over_the_map_alone_does_not_answer_for_a_hidden_queue(open_page, prepared):
     page = open_page()
     said = page.get_by_text("Drag a lasso around")
     assert shade(said) < 100
     page.get_by_role("button", name="Toggle theme").click()
     page.wait_for_timeout(1_500)
     assert shade(said) > 200
+    page.get_by_role("tab", name="Suggestions").click()
+    expect(page.get_by_text("1 of 10")).to_be_visible()
+    expect_room(page, "map")
+    page.keyboard.press("1")
+    expect(page.get_by_text("Nothing is selected")).to_be_visible()
+    with Workspace(prepared, read_only=True) as space:
+        assert space.labels.n_labelled == 0
 
 
 def shade(words: Locator) -> float:
@@ -106,25 +115,4 @@ def shade(words: Locator) -> float:
 
 def expect_room(page: Page, room: str) -> None:
     page.keyboard.press("f")
-    expect(page.locator(".bk-Row.desk")).to_have_class(re.compile(f"in-{room}"), timeout=10_000)
-
-
-def test_the_size_of_the_pictures_is_chosen_and_remembered(open_page):
-    page = open_page()
-    drag(page, LEFT)
-    tile = page.get_by_role("checkbox").first
-    expect(tile).to_be_visible(timeout=30_000)
-    slider = page.get_by_role("slider", name="Size of the pictures").first
-
-    def width() -> float:
-        box = page.locator(".tile").first.bounding_box()
-        assert box is not None
-        return box["width"]
-
-    before = width()
-    slider.fill("200")
-    assert width() > before + 40
-    load(page, page.url)
-    drag(page, LEFT)
-    expect(page.locator(".tile").first).to_be_visible(timeout=30_000)
-    assert width() > before + 40
+    expect(page.locator(".bk-Row.desk")).to_have_class(re.compile(f"in-{room}"))

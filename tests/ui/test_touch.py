@@ -119,9 +119,9 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     load(page, server.url)
     finger, wrong = Finger(page), {}
     finger.drag(*on_map(page, box_of(0.08, 0.02, 0.5, 0.98)))
-    expect(facts(page)).not_to_have_attribute("data-selected", "0", timeout=10_000)
+    expect(facts(page)).not_to_have_attribute("data-selected", "0")
     tiles, picked = page.locator(".tile"), page.locator('.tile[aria-checked="true"]')
-    expect(tiles.nth(4)).to_be_visible(timeout=10_000)
+    expect(tiles.nth(4)).to_be_visible()
     page.wait_for_timeout(700)
     wrong["Selection"] = page.evaluate(WRONG, LEAST)
     tap_till(tiles.nth(1), picked, 1)
@@ -132,15 +132,15 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
     expect(picked).to_have_count(1)
     pick_several(page, finger, tiles, picked)
     finger.press(middle(tiles.nth(0)))
-    expect(page.locator('.tile[data-view="clear"]')).to_have_count(1, timeout=5_000)
+    expect(page.locator('.tile[data-view="clear"]')).to_have_count(1)
     finger.leave()
-    expect(page.locator('.tile[data-view="clear"]')).to_have_count(0, timeout=5_000)
+    expect(page.locator('.tile[data-view="clear"]')).to_have_count(0)
     expect(picked).to_have_count(1)
     place = middle(tiles.nth(0))
     page.touchscreen.tap(*place)
     page.touchscreen.tap(*place)
     box = page.get_by_role("dialog", name="The picture, enlarged")
-    expect(box).to_be_visible(timeout=5_000)
+    expect(box).to_be_visible()
     wrong["enlarged"] = page.evaluate(WRONG, LEAST)
     tap(box.get_by_role("button", name="Close [Esc]"))
     bar = page.get_by_role("separator", name="Room for the pictures beside the map")
@@ -160,9 +160,9 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
         wrong[tab] = page.evaluate(WRONG, LEAST)
     large = page.locator(".picture:visible")
     finger.press(middle(large))
-    expect(large.locator("img")).to_have_attribute("data-view", "clear", timeout=5_000)
+    expect(large.locator("img")).to_have_attribute("data-view", "clear")
     finger.leave()
-    expect(large.locator("img")).to_have_attribute("data-view", "blurred", timeout=5_000)
+    expect(large.locator("img")).to_have_attribute("data-view", "blurred")
     for name, words in (
         ("Operating point", "Teach the model"),
         ("Training", "No training yet"),
@@ -170,7 +170,7 @@ def test_a_tablet_reaches_everything_and_a_finger_lassoes_picks_enlarges_reveals
         ("History", "Pictures seen"),
     ):
         tap(page.get_by_role("button", name=name, exact=True))
-        expect(page.get_by_text(words).filter(visible=True).first).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(words).filter(visible=True).first).to_be_visible()
         page.wait_for_timeout(700)
         wrong[name] = page.evaluate(WRONG, LEAST)
     context.close()

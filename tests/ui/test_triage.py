@@ -54,7 +54,7 @@ def expect_told(pages, server, n_answers):
     n_right = (codes == space.class_names.index("footwear")).sum()
     said = f"({n_right} of {len(codes)} answered)" if len(codes) else "no flagged image is answered yet"
     for page in pages:
-        expect(page.get_by_text(said)).to_be_attached(timeout=20_000)
+        expect(page.get_by_text(said)).to_be_attached()
 
 
 def test_flagged_images_are_answered_by_keys_and_two_windows_agree(browser, server):
@@ -69,7 +69,7 @@ def test_flagged_images_are_answered_by_keys_and_two_windows_agree(browser, serv
     mine, other = pages
     first, theirs = (takes_key(page) for page in pages)
     assert first != theirs
-    expect(mine.get_by_text(re.compile(r"\d+ flagged images wait; \d+ came in today"))).to_be_visible(timeout=20_000)
+    expect(mine.get_by_text(re.compile(r"\d+ flagged images wait; \d+ came in today"))).to_be_visible()
     assert "/blurred/" in mine.locator(".picture:visible img").get_attribute("src")
     mine.keyboard.press("2")
     second = takes_key(mine, but=first)
@@ -86,7 +86,7 @@ def test_flagged_images_are_answered_by_keys_and_two_windows_agree(browser, serv
     with Workspace(server.folder, read_only=True) as space:
         row = space.catalog.images.rows_of_ids([first])[first]
         why = "Flagged by 'daily': score" if flagged(space)[row] else "A sample, drawn at random: 'daily' leaves it up"
-        expect(mine.get_by_text(why)).to_be_visible(timeout=20_000)
+        expect(mine.get_by_text(why)).to_be_visible()
         (unsure, _), (_, undone_stands), (label, _), *_ = [
             pair for pair in history(space, 4) if pair[0].kind == "label" or pair[0].kind == "undo"
         ]
