@@ -25,7 +25,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("test_loop.py", "test_study.py", "test_kills.py")
-MEMORY, ROOM = "/dev/shm", 8 << 30  # bytes, of which a run takes one or two: what passed tests leave is removed at once
+MEMORY, ROOM = "/dev/shm", 8 << 30  # bytes, of which a run takes one at most: what passed tests leave is removed at once
 
 
 def pytest_collection_modifyitems(items):
