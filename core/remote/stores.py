@@ -14,7 +14,11 @@ from core.remote.troubles import RemoteError, Trouble, sentence_of
 TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")  # names that stores give it
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 30
 # Each package has its own words for time limits; credentials are left to its own chain.
-OF_BOTO = {"connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS, "retries": {"max_attempts": 1}}
+OF_BOTO = {
+    "connect_timeout": CONNECT_SECONDS,
+    "read_timeout": ANSWER_SECONDS,
+    "retries": {"max_attempts": 0},
+}  # `fetch` tries again
 OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": OF_BOTO},
     "gs": {},
