@@ -20,7 +20,8 @@ from core.workers import CrashedError, StartError
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.jobs")
-MOST_STARTS = 3  # of a job that never ends: it may be what ends the server
+MOST_STARTS = 3  # of a job that never ends: it may be what ends its process, or the server
+REST_SECONDS, LONGEST_REST = 10.0, 120.0  # before a job goes on that was running at so many ends of the server; it doubles
 PAUSE_SECONDS = 5.0  # after a job could not be begun
 NOTE_SECONDS = 2.0  # between two times that the catalog is told how far a job is
 SHOWN = 50  # jobs in a list: those that are open, and the newest
@@ -70,6 +71,7 @@ class JobRunner:
         self._at_work: dict[int, tuple[Kind, Work[Any]]] = {}
         self._stages: dict[int, Stage] = {}
         self._cancelled: set[int] = set()
+        self._rests: dict[int, float] = {}  # job -> when it may begin, by the monotonic clock
         self._stopping = False
         self._threads: list[threading.Thread] = []
         if workspace.writable:
@@ -152,14 +154,19 @@ class JobRunner:
     # -- the threads --
 
     def _recover(self) -> None:
-        """Queue the jobs that were at work when the process before this one ended."""
-        for job in self._jobs.in_states([JobState.RUNNING]):
-            if job.starts < MOST_STARTS:
-                self._jobs.move(job.number, JobState.QUEUED)
-                continue
-            said = f"The server ended {job.starts} times during this job, so it does not go on by itself; see the server's log."
-            self._jobs.move(job.number, JobState.FAILED, message=said)
-            LOG.error("job %d (%s) was running when the server ended %d times", job.number, job.kind, job.starts)
+        """Queue the jobs that were at work when the process before this one ended.
+
+        One that was running at several ends may be what ended it, so that people get time to look and to cancel it.
+        """
+        for job in self._jobs.in_states([JobState.QUEUED, JobState.RUNNING]):
+            said = ""
+            if job.starts >= MOST_STARTS:
+                rest = min(REST_SECONDS * 2 ** (job.starts - MOST_STARTS), LONGEST_REST)
+                self._rests[job.number] = time.monotonic() + rest
+                said = f"The server ended {job.starts} times during this job; it goes on {rest:.0f} seconds after the start."
+                LOG.error("job %d (%s) was running when the server ended %d times", job.number, job.kind, job.starts)
+            if job.state == JobState.RUNNING:
+                self._jobs.move(job.number, JobState.QUEUED, message=said)
 
     def _run(self, quick: bool) -> None:
         while (taken := self._next(quick)) is not None:
@@ -187,8 +194,14 @@ class JobRunner:
                     continue
                 if taken is not None:
                     return taken
-                self._changed.wait()
+                self._changed.wait(self._rest())
         return None
+
+    def _rest(self) -> float | None:
+        """Return the seconds until the next job that rests may begin; None if none rests."""
+        now = time.monotonic()
+        self._rests = {number: until for number, until in self._rests.items() if until > now}
+        return min(self._rests.values()) - now if self._rests else None
 
     def _begin(self, quick: bool) -> tuple[JobRecord, Work[Any]] | None:
         """Begin the oldest quick or long job whose lane is free; None if there is none."""
@@ -197,7 +210,7 @@ class JobRunner:
             kind = KINDS.get(job.kind)
             if kind is None:  # of a newer program
                 continue
-            if kind.lane in busy:
+            if kind.lane in busy or self._rests.get(job.number, 0.0) > time.monotonic():  # others may overtake one that rests
                 continue
             if kind.quick != quick:
                 busy.add(kind.lane)  # a later job of this lane must not overtake it

@@ -242,19 +242,33 @@ def test_a_server_that_ends_leaves_its_job_queued_and_the_next_one_does_it(hand,
     assert job.number == 1
 
 
-def test_a_job_that_was_running_at_three_deaths_of_the_server_is_not_begun_again(hand, space, start_runner):
-    space.catalog.jobs.add("one", {"what": "a"}, "ann")
-    for starts in range(1, MOST_STARTS + 1):
-        assert space.catalog.jobs.move(1, JobState.RUNNING).starts == starts  # and then the process is gone
-        runner = JobRunner.__new__(JobRunner)
-        runner._jobs = space.catalog.jobs
-        runner._recover()
-        assert space.catalog.jobs.get(1).state == (JobState.QUEUED if starts < MOST_STARTS else JobState.FAILED)
-    runner = start_runner()
-    assert "does not go on by itself" in runner.get(1).message
+def test_a_job_that_was_running_at_three_ends_of_the_server_rests_and_then_goes_on(hand, space, start_runner, monkeypatch):
     hand.go_on.set()
-    runner.retry(1)
+    space.catalog.jobs.add("one", {"what": "a"}, "ann")
+    for starts in range(1, MOST_STARTS + 3):
+        if starts > 1:
+            space.catalog.jobs.move(1, JobState.QUEUED)
+        assert space.catalog.jobs.move(1, JobState.RUNNING).starts == starts  # and then the process is gone
+    runner = start_runner()
+    assert runner.get(1).message == "The server ended 5 times during this job; it goes on 40 seconds after the start."
+    other = runner.add("one", {"what": "b"}, "ann")  # it is not held up
+    wait_for(lambda: state(runner, other) == JobState.DONE)
+    assert state(runner, runner.get(1)) == JobState.QUEUED
+    runner.stop()
+    monkeypatch.setattr("core.jobs.runner.REST_SECONDS", 0.05)
+    runner = start_runner()  # also after a start in which it did not begin
+    assert hand.began == ["b"]
     wait_for(lambda: runner.get(1).state == JobState.DONE)
+    assert hand.began == ["b", "a"]
+
+
+def test_a_job_that_rests_can_be_cancelled(hand, space, start_runner):
+    space.catalog.jobs.add("one", {"what": "a"}, "ann")
+    for _ in range(MOST_STARTS):
+        space.catalog.jobs.move(1, JobState.RUNNING)
+        space.catalog.jobs.move(1, JobState.QUEUED)
+    runner = start_runner()
+    assert runner.cancel(1).state == JobState.CANCELLED
 
 
 # -- images --
