@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import random
+import re
 import threading
 import time
 from contextlib import suppress
@@ -21,7 +22,7 @@ from core.images.visits import content_id
 from core.labels.actions import history
 from core.probe.live import refit
 from core.workspace import Workspace
-from tests.ui.driver import Server, copied, load, teach_and_read
+from tests.ui.driver import Server, copied, teach_and_read
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ SHOWN = '.picture[aria-busy="false"]:visible img'
 
 
 @pytest.fixture
-def folder(prepared, tmp_path):
+def server(prepared, tmp_path):
     folder = copied(prepared, tmp_path / "w")
     with Workspace(folder) as space:
         teach_and_read(space, taught=120, read=(("promise", 110),))
@@ -38,7 +39,9 @@ def folder(prepared, tmp_path):
         opened = check_sets.open_check_set(space, analyst="ann")
         points.save_point(space, "daily", opened.threshold or 0.0, opened, analyst="ann")
         points.put_in_force(space, "daily", analyst="ann")
-    return folder
+    server = Server(folder)
+    yield server
+    server.kill()
 
 
 class Uploads(threading.Thread):
@@ -79,25 +82,30 @@ class Uploads(threading.Thread):
         return ids
 
 
-def triage(page, until, answered):
-    """Answer the pictures of Review by keys; keep each whose successor was shown, which acknowledges its answer."""
-    shown = ""
+def triage(page, until):
+    """Answer the pictures of Review by keys; return how many labels the page said there are, and how many keys were pressed.
+
+    The next picture comes before an answer is on disk; the count of labels does not.
+    """
+    presses, said, shown = 0, 0, ""
     while time.monotonic() < until:
         picture = page.locator(f'{SHOWN}:not([src$="/{shown}"])')
-        with suppress(Error):
+        with suppress(Error):  # no other picture in this time
             picture.wait_for(timeout=500)
-            now = picture.get_attribute("src", timeout=500).rsplit("/", 1)[1]
-            if shown:
-                answered.append(shown)
-            shown = now
+            shown = picture.get_attribute("src", timeout=500).rsplit("/", 1)[1]
             page.keyboard.press("1")
+            presses += 1
+        told = page.get_by_text(re.compile(r"[\d,]+ labelled \(")).first.inner_text()
+        said = int(re.search(r"([\d,]+) labelled", told)[1].replace(",", ""))
+    return said, presses
 
 
-def test_thirty_kills_during_intake_and_triage_lose_double_and_hang_nothing(browser, folder):
-    chance = random.Random(0)
+def test_thirty_kills_during_intake_and_triage_lose_double_and_hang_nothing(browser, server):
+    chance, folder = random.Random(0), server.folder
     with Workspace(folder, read_only=True) as space:
         n_before, actions_before = space.n_images, len(history(space))
-    server, posted, answered = Server(folder), [], []
+        labels_before = int((space.labels.codes >= 0).sum())
+    posted, said, pressed = [], [labels_before], 0
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     for _ in range(KILLS):
         page.goto(server.url)
@@ -107,8 +115,10 @@ def test_thirty_kills_during_intake_and_triage_lose_double_and_hang_nothing(brow
         expect(page.locator(SHOWN)).to_be_visible(timeout=60_000)
         uploads = Uploads(server.port, chance)
         uploads.start()
-        triage(page, time.monotonic() + chance.uniform(0.2, MOST_SECONDS), answered)
+        labels, presses = triage(page, time.monotonic() + chance.uniform(0.5, MOST_SECONDS))
         server.kill()
+        said.append(labels)
+        pressed += presses
         uploads.join(timeout=60)
         assert not uploads.is_alive()
         posted += uploads.acknowledged
@@ -130,8 +140,10 @@ def test_thirty_kills_during_intake_and_triage_lose_double_and_hang_nothing(brow
         assert set(posted) <= set(ids[n_before:])
         assert space.matrix.rows == space.n_images
         assert space.projection["n_rows"] == space.n_images
-        labelled = [ids[int(row)] for action, stands in history(space) if stands for row in action.rows]
-        after = labelled[: len(history(space)) - actions_before]
-        assert set(answered) <= set(after)
-        assert len(set(answered)) == len(answered) >= KILLS
         assert len(posted) >= KILLS
+        after = [action for action, _ in history(space)][: len(history(space)) - actions_before]
+        rows = [int(row) for action in after for row in action.rows]
+        assert len(rows) == len(set(rows))
+        assert KILLS <= len(after) <= pressed
+        assert said == sorted(said)
+        assert said[-1] <= int((space.labels.codes >= 0).sum()) == labels_before + len(rows)
