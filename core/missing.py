@@ -15,9 +15,10 @@ def missing_for_map(workspace: Workspace) -> str:
     """Return what is missing before all images are on the map; "" if nothing is."""
     if lost := workspace.current.lost_parts or workspace.current.lost_map:
         return f"No whole map: {lost[0].lower()}{lost[1:]}"
-    if not workspace.n_here:
-        return "No map yet: there are no images; run 'lassoscope ingest SOURCE', then embed and project."
     page = workspace.writable
+    if not workspace.n_here:
+        how = "add some on the page, or " if page else ""
+        return f"No map yet: there are no images; {how}run 'lassoscope ingest SOURCE', then embed and project."
     if workspace.matrix is None:
         how = "choose an encoder on the page, or " if page else ""
         return f"No map yet: the images have no embeddings; {how}run 'lassoscope embed', then project."

@@ -45,7 +45,7 @@ class Begin(StrEnum):
     """How far a new workspace is."""
 
     NOT = "not"  # it has a map, or work on one is for the desk
-    ASKS = "asks"  # there are no images
+    ASKS = "asks"  # for classes and images; nothing is embedded
     WORKS = "works"  # on the first map
 
 
@@ -406,7 +406,8 @@ class SessionState(param.Parameterized):
     def _find_begin(self) -> None:
         """Find out whether the page has to ask for images, or to show how the first map is made."""
         space, begins = self.workspace, any(job.is_open and job.kind in BEGINNINGS for job in self.jobs)
-        if space.has_map or not space.writable or not (begins or space.n_images == 0):
+        asks = space.n_images == 0 or (self.begin == Begin.ASKS and space.matrix is None)  # images may be dropped on the form
+        if space.has_map or not space.writable or not (begins or asks):
             self.begin = Begin.NOT
         else:
             self.begin = Begin.WORKS if begins else Begin.ASKS

@@ -20,17 +20,23 @@ class ClassActions(Runner):
     """Edit the classes; begin a workspace."""
 
     def begin_workspace(self, edits: Sequence[ClassEdit], folder: str, *, failed: Callable[[], None]) -> None:
-        """Keep the classes of a new workspace, then read the images of a folder, embed them and lay them out."""
+        """Keep the classes of a new workspace, then read the images of a folder, embed them and lay them out.
+
+        Args:
+            folder: "" for the images that were added until now, or still arrive.
+        """
 
         def begin() -> None:
-            if not folder:
-                raise InputError("A folder of images is needed, for example /data/uploads; write where it is.")
-            root = self._server.settings.intake_root()
-            if root is None:
+            source, root = "", self._server.settings.intake_root()
+            arrive = any(job.is_open for job in self._server.jobs.newest())
+            if not folder and not arrive and not self.workspace.n_images:
+                raise InputError("Images are needed: drop some here, or write where they are, for example /data/uploads.")
+            if folder and root is None:
                 raise InputError(NO_FOLDERS)
-            source = below(root, os.path.abspath(os.path.expanduser(folder)))
+            if folder and root is not None:
+                source = str(below(root, os.path.abspath(os.path.expanduser(folder))))
             self._keep(self._of_today(edits))
-            self._server.jobs.add("begin", {"source": str(source)}, self.state.analyst)
+            self._server.jobs.add("begin", {"source": source}, self.state.analyst)
 
         self.run(begin, lambda _: self.forget_error(), failed=failed)
 

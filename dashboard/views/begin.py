@@ -6,6 +6,7 @@ from typing import Any
 import panel as pn
 import param
 
+from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.changes import progress_words
 from dashboard.state import Begin, SessionState
@@ -47,9 +48,7 @@ class BeginPane(pn.viewable.Viewer):
         if begin == Begin.NOT:
             return
         asks = begin == Begin.ASKS
-        self._title.object = (
-            '<p class="lead">This workspace is new: say what you label, and where the images are.</p>' if asks else ""
-        )
+        self._title.object = f'<p class="lead">{_lead(space.n_images)}</p>' if asks else ""
         shown = [self._title, self._form, self._intake] if asks else [self._board]
         if self._layout.objects != shown:
             self._layout.objects = shown
@@ -88,3 +87,9 @@ class BeginPane(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _lead(n_images: int) -> str:
+    if not n_images:
+        return "This workspace is new: say what you label, and where the images are."
+    return f"{counted(n_images, 'image')} added. Say what you label, then press Begin: they are embedded and laid out as a map."

@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.evidence import check_sets, queues, second_reading
 from core.labels.actions import history
 from core.labels.bulk import SpotCheckResult, bulk_label, label_bulk
+from core.labels.class_edits import ClassEdit
 from core.map.clusters import clustering
 from core.notices.find import Notices
 from core.wellbeing.exposure import Limits
@@ -477,6 +478,19 @@ def test_the_page_reads_folders_of_the_server_by_the_rule_of_the_api(tab, server
     assert "is not below" in said("/etc", intake=tmp_path)
     assert "There is no" in said(tmp_path / "nowhere", intake=tmp_path)
     assert [job.kind for job in server.jobs.newest()] == []
+
+
+def test_a_workspace_begins_with_the_images_that_are_there(tab, server, space, monkeypatch):
+    monkeypatch.setitem(vars(server), "settings", Settings(workspace=space.folder, password="a long password"))
+    edits = [ClassEdit(c.name, c.name, c.colour, c.key, c.flagged) for c in space.classes]
+    kept = []
+    monkeypatch.setattr(server.jobs, "add", lambda *job: kept.append(job))
+    act(tab, lambda actions: actions.begin_workspace(edits, "", failed=lambda: None))
+    assert kept == [("begin", {"source": ""}, tab.state.analyst)]
+    monkeypatch.setattr(type(space), "n_images", 0)
+    act(tab, lambda actions: actions.begin_workspace(edits, "", failed=lambda: None))
+    assert tab.state.message.startswith("Images are needed: drop some here")
+    assert len(kept) == 1
 
 
 def test_hidden_images_leave_the_selection_until_they_are_shown_again(tab):

@@ -88,7 +88,7 @@ export function render({ model, el }) {
     folder.placeholder = "/path/to/images";
     form.prepend(make("h3", "", "Classes"), make("p", "", "What images are labelled as. Flagged classes are what you look for. All of it can be changed later."));
     line.append(folder, go);
-    form.append(make("h3", "", "Images"), make("p", "", "A folder on the computer that this server runs on, with all folders in it. The files stay where they are."), line);
+    form.append(make("h3", "", "Images"), make("p", "", "A folder on the computer that this server runs on, with all folders in it; the files stay where they are. Leave it empty for images that you drop below."), line);
     extra = () => ({ folder: folder.value.trim() });
     go.onclick = () => tell("begin");
     folder.onkeydown = event => { if (event.key === "Enter") { event.preventDefault(); go.click(); } };
