@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -47,7 +48,8 @@ def serving(space, monkeypatch, *, jobs=None, **settings):
     """Serve a workspace's routes on an event loop of their own; the page is a few words."""
     started, found = threading.Event(), {}
     parts = {"settings": Settings(port=0, **settings), "workspace": space, "jobs": jobs, "openings": Openings(space)}
-    shared = SimpleNamespace(**parts, users=[])
+    looks = ThreadPoolExecutor(1)
+    shared = SimpleNamespace(**parts, look_pool=looks, users=[])
 
     def page(server):
         server.users.append(pn.state.user)
@@ -56,8 +58,13 @@ def serving(space, monkeypatch, *, jobs=None, **settings):
     def run():
         asyncio.set_event_loop(asyncio.new_event_loop())
         found["loop"] = IOLoop.current()
-        found["server"] = app.listen(shared)
-        found["server"].start()
+        try:
+            found["server"] = app.listen(shared)
+            found["server"].start()
+        except BaseException as error:  # else the test would wait for ever
+            found["error"] = error
+            started.set()
+            raise
         found["loop"].add_callback(started.set)
         found["loop"].start()
         found["server"].stop()
@@ -68,9 +75,12 @@ def serving(space, monkeypatch, *, jobs=None, **settings):
     thread = threading.Thread(target=run)
     thread.start()
     started.wait()
+    if "error" in found:
+        raise found["error"]
     yield Site(found["server"], found["loop"], shared.users)
     found["loop"].add_callback(found["loop"].stop)
     thread.join()
+    looks.shutdown()
     pn.config.cookie_secret = secret
 
 
