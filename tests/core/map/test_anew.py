@@ -9,6 +9,7 @@ from core.map.layout import lay_out
 from core.map.place import OFFER, placed_share
 from core.map.project import project, project_sentence
 from core.maths.procrustes import displacement, laid_over
+from core.wording import percent
 from core.workspace import Workspace
 
 N, LAID_OUT = 400, 320
@@ -43,7 +44,7 @@ def test_islands_keep_their_place_and_the_map_is_as_good_as_from_nothing(grown):
         assert mine < 0.3
         assert kept["moved"] == pytest.approx(displacement(xy[:LAID_OUT], before[:LAID_OUT]), abs=0.1)
         assert kept["trustworthiness"] > there["trustworthiness"] - 0.02
-        assert f"on average an image moved by {kept['moved']:.0%} of the map's radius" in project_sentence(kept)
+        assert f"on average an image moved by {percent(kept['moved'])} of the map's radius" in project_sentence(kept)
         assert "moved" not in project_sentence(there)
         assert kept["projection"] == kept_version == 3  # after the map that the 80 were placed on
 
