@@ -1,9 +1,10 @@
 """Changes of one window's document: they reach the browser together, and in the order in which they were made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import panel as pn
 from bokeh.core.serialization import Ref, Serializer
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent, RootRemovedEvent
@@ -31,6 +32,18 @@ def one_message(document: Document | None) -> Iterator[None]:
             document.unhold()
         else:
             _unhold_together(document, session)
+
+
+def when_drawn(document: Document, change: Callable[[], None]) -> None:
+    """Make a change now; while the browser draws what it has fetched of the document, once that is done.
+
+    Panel loses a change that comes in between: it takes it to be in what the browser fetches.
+    """
+    session = getattr(document.session_context, "session", None)
+    if session is None or not session._subscribed_connections:
+        change()  # it will be in what is fetched
+    else:
+        pn.state.onload(change)
 
 
 def locked_session(document: Document) -> ServerSession | None:

@@ -29,6 +29,7 @@ LOG = logging.getLogger("lassoscope.handover")
 FILE = "server.json"
 HERE = "127.0.0.1"
 LARGEST = 1_000_000  # bytes of a request
+DROPPED = 100 * LARGEST  # bytes of a longer one that are read before it is refused
 LARGEST_ANSWER = 256_000_000  # bytes; a job names every file that it refused
 ANSWER_SECONDS = 30.0
 ASK_SECONDS = 0.3  # between two looks at a job
@@ -94,15 +95,15 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Add a job: /jobs with kind, arguments and analyst."""
+        body = self._body()
         if not self._is_known() or self.path != "/jobs":
             self._answer(lambda: None)
             return
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LARGEST:
+        if body is None:
             self._send(HTTPStatus.BAD_REQUEST, {"error": f"A job of up to {LARGEST:,} bytes is needed."})
             return
         try:
-            asked = json.loads(self.rfile.read(int(length)))
+            asked = json.loads(body)
             kind, arguments, analyst = asked["kind"], dict(asked["arguments"]), asked["analyst"]
             if not (isinstance(kind, str) and isinstance(analyst, str)):
                 raise TypeError
@@ -110,6 +111,16 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, {"error": "A job needs a kind, arguments and an analyst."})
             return
         self._answer(lambda: self.server.jobs.add(kind, arguments, analyst))
+
+    def _body(self) -> bytes | None:
+        """Read what was sent; None if it is too long, and dropped: one who still sends would not hear the answer."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) <= LARGEST:
+            return self.rfile.read(int(length))
+        left = min(int(length), DROPPED) if length.isdecimal() else 0
+        while left > 0 and (piece := self.rfile.read(min(left, LARGEST))):
+            left -= len(piece)
+        return None
 
     def _is_known(self) -> bool:
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -12,7 +12,7 @@ from bokeh.document import Document
 from core.errors import AppError, InputError
 from core.intake.uploads import below
 from core.store.troubles import sentence_of
-from dashboard.documents import one_message
+from dashboard.documents import one_message, when_drawn
 from dashboard.hub import Topic
 from dashboard.state import SessionState
 
@@ -102,7 +102,7 @@ class Runner:
             with one_message(self._document):
                 draw()
 
-        self._document.add_next_tick_callback(all_at_once)
+        self._document.add_next_tick_callback(partial(when_drawn, self._document, all_at_once))
 
     def add_job(
         self, kind: str, arguments: Mapping[str, object] | None = None, *, failed: Callable[[], None] = lambda: None

@@ -17,7 +17,7 @@ from panel.io.resources import Resources
 from panel.io.state import set_curdoc
 
 from dashboard.adaptations import adapt_panel
-from dashboard.documents import one_message
+from dashboard.documents import one_message, when_drawn
 from dashboard.views.shown import Steps
 
 
@@ -266,3 +266,26 @@ def test_without_a_browser_all_panes_are_there_at_once():
     steps.put(room, lambda: pn.pane.Str("a"), lambda: pn.pane.Str("b"))
     steps.start()
     assert [pane.object for pane in room] == ["a", "b"]
+
+
+def test_a_change_waits_while_the_browser_draws_what_it_has_fetched(window):
+    document, (old,) = window.document, window.room.children
+
+    def change(text):
+        with set_curdoc(document):
+            do(window, lambda: when_drawn(document, lambda: setattr(old, "text", text)))
+
+    change("early")
+    assert old.text == "old"  # Panel would keep it from the browser
+    do(window, lambda: pn.state._on_load(document))
+    assert old.text == "early"
+    change("now")
+    assert old.text == "now"
+    assert [event["new"] for sent in window.connection.sent for event in sent] == ["early", "now"]
+
+
+def test_a_change_before_the_browser_has_fetched_anything_is_made_at_once(window):
+    window.session.unsubscribe(window.connection)
+    (old,) = window.room.children
+    do(window, lambda: when_drawn(window.document, lambda: setattr(old, "text", "new")))
+    assert old.text == "new"
