@@ -1,6 +1,8 @@
 """Generate a workspace of N images without files: clustered embeddings, a map, shared thumbnails.
 
-python -m benchmarks.generate FOLDER --images 5000000
+python -m benchmarks.generate FOLDER --images 5000000 [--encoder msn-small-64]
+
+With an encoder the made-up embeddings pass for its own, so that images can be added.
 
 Images do not go through `Images.add_batch`: it commits each batch of an ingest by itself, and with millions of random ids every
 commit rewrites most of the index. Everything else is written by the product's own functions.
@@ -19,6 +21,7 @@ from PIL import Image
 from core.arrays import FloatArray, IntArray
 from core.catalog.creation import catalog_file
 from core.embeddings.matrix import write_part
+from core.encoders.encoder import load_encoder
 from core.maths.halves import check_order, in_check_half
 from core.store.files import atomic_path
 from core.workspace import Workspace
@@ -39,8 +42,17 @@ ADD_THUMBNAILS = """
     SELECT id, webp FROM images JOIN temp.shared ON number = row % (SELECT count(*) FROM temp.shared) ORDER BY id"""
 
 
-def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0) -> None:
-    """Write the workspace; a random cluster determines each image's gold label, embedding and place on the map."""
+def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0, encoder: str | None = None) -> None:
+    """Write the workspace; a random cluster determines each image's gold label, embedding and place on the map.
+
+    Args:
+        dim: of the embeddings, unless an encoder is named.
+        encoder: as `embed` takes it; whose embeddings the made-up ones pass for.
+    """
+    name, record = "generated", {"architecture": "none"}
+    if encoder is not None:
+        loaded = load_encoder(encoder)
+        name, dim, record = loaded.name, loaded.dim, {**loaded.describe(), "source": encoder}
     rng = np.random.default_rng(seed)
     cluster = rng.integers(N_CLUSTERS, size=n_images)
     pictures = [_picture(rng) for _ in range(N_PICTURES)]
@@ -54,9 +66,10 @@ def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0) -> N
         connection.execute(ADD_THUMBNAILS)
     with Workspace(folder) as space:
         space.catalog.images.renew_version()
-        _embed(space, cluster, dim, rng)
-        _project(space, cluster, rng)
-        space.catalog.settings.set("encoder", "generated")
+        space.catalog.models.add_encoder(name, dim, record)
+        _embed(space, cluster, name, dim, rng)
+        _project(space, cluster, name, rng)
+        space.catalog.settings.set("encoder", name)
     with Workspace(folder):  # keeps a snapshot of the columns, as the first opening after an ingest does
         pass
 
@@ -97,28 +110,27 @@ def _add_images(connection: sqlite3.Connection, start: int, cluster: IntArray, r
     connection.executemany(ADD_GOLD, zip(rows, ["label"] * n, gold, strict=True))
 
 
-def _embed(space: Workspace, cluster: IntArray, dim: int, rng: np.random.Generator) -> None:
+def _embed(space: Workspace, cluster: IntArray, encoder: str, dim: int, rng: np.random.Generator) -> None:
     from core.encoders.embed import PART_ROWS  # imports timm, which tests of this module need not wait for
 
     centres = rng.standard_normal((N_CLUSTERS, dim), np.float32)
-    space.catalog.models.add_encoder("generated", dim, {"architecture": "none"})
     for position, start in enumerate(range(0, len(cluster), PART_ROWS)):
         mine = cluster[start : start + PART_ROWS]
         x = rng.standard_normal((len(mine), dim), np.float32)
         x += centres[mine]
-        file = write_part(space.folder / "embeddings/generated", position, x)
+        file = write_part(space.folder / "embeddings" / encoder, position, x)
         relative = str(file.relative_to(space.folder))
-        space.catalog.models.add_part("generated", position, start, start + len(mine), relative)
+        space.catalog.models.add_part(encoder, position, start, start + len(mine), relative)
 
 
-def _project(space: Workspace, cluster: IntArray, rng: np.random.Generator) -> None:
+def _project(space: Workspace, cluster: IntArray, encoder: str, rng: np.random.Generator) -> None:
     places = rng.uniform(-20, 20, size=(N_CLUSTERS, 2)).astype(np.float32)
     xy: FloatArray = rng.standard_normal((len(cluster), 2), np.float32)
     xy *= np.float32(0.6)
     xy += places[cluster]
     with atomic_path(space.folder / "projection/generated.npy") as aside, aside.open("wb") as file:
         np.save(file, xy)
-    space.catalog.models.add_projection("generated", len(cluster), "projection/generated.npy", {"trustworthiness": None})
+    space.catalog.models.add_projection(encoder, len(cluster), "projection/generated.npy", {"trustworthiness": None})
 
 
 def _picture(rng: np.random.Generator) -> bytes:
@@ -132,5 +144,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--encoder")
     options = parser.parse_args()
-    generate(options.folder, n_images=options.images)
+    generate(options.folder, n_images=options.images, encoder=options.encoder)

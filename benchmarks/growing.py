@@ -1,10 +1,12 @@
 """How fast a label reaches the curves while images are added: read, embedded and placed on the map, beside an idle server.
 
-python -m benchmarks.growing FOLDER [--images 10000] [--seconds 60]
+python -m benchmarks.growing FOLDER [--images 10000] [--seconds 60] [--made 1000000]
 
-FOLDER is a workspace with a map and no labels yet, as `lassoscope demo --prepare-only -w FOLDER` makes it; the run works on a
-copy of it. One window in Chromium answers suggestions, first on a server that does nothing else, then from the start of
-`lassoscope ingest` on pictures made up for this until all of them are on the map. Prints a Markdown table.
+FOLDER is a workspace with a map and no labels yet, as `lassoscope demo --prepare-only -w FOLDER` makes it; if it is not there,
+it is made up, of the size that `--made` says. The run works on a copy of it. One window in Chromium answers suggestions, first
+on a server that does nothing else, then from the start of `lassoscope ingest` on pictures made up for this until all of them
+are on the map. Beside that stands the time of `lassoscope embed` for the same pictures in a workspace of their own. Prints a
+Markdown table.
 """
 
 import argparse
@@ -23,11 +25,13 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
+from benchmarks.generate import generate
 from benchmarks.serving import cpu_and_memory, serve
 from benchmarks.windows import Screen, chromium, keys_of, spread, wait_for_all, warm_up, work
 from core.catalog.catalog import Catalog
 from core.catalog.creation import catalog_file
 from core.catalog.jobs import JobState
+from core.encoders.encoder import DEFAULT_ENCODER
 from core.workspace import Workspace
 
 SIDE = 96  # px of the pictures
@@ -56,8 +60,19 @@ def ended(folder: Path) -> bool:
     return any(job.kind == "place" for job in jobs) and not any(job.is_open for job in jobs)
 
 
-async def measure(folder: Path, pictures: Path, url: str, pid: int, names: dict[str, str], seconds: float) -> list[str]:
-    """Return the rows of the table."""
+def embed_alone(folder: Path, pictures: Path) -> float:
+    """Return how many seconds `lassoscope embed` takes for pictures that are all a new workspace has; they are read before."""
+    command = [sys.executable, "-m", "dashboard"]
+    subprocess.run([*command, "ingest", str(pictures), "-w", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    began = time.perf_counter()
+    subprocess.run([*command, "embed", "-w", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+async def measure(
+    folder: Path, pictures: Path, url: str, pid: int, names: dict[str, str], seconds: float, alone: float
+) -> list[str]:
+    """Return the rows of the table; `alone` is what `embed_alone` returned."""
     warm, rng = await warm_up(url), random.Random(0)
     async with chromium(url) as page:
         screen = Screen(page)
@@ -83,7 +98,9 @@ async def measure(folder: Path, pictures: Path, url: str, pid: int, names: dict[
         f"| key to curves on an idle server, p50 / p95 ({len(idle)} keys) | {spread(idle)} |",
         f"| the same while images are added ({len(busy)} keys) | {spread(busy)} |",
         f"| ratio of the medians (goal 1.5) | {ratio} |",
-        f"| until all are on the map | {took:.0f} s |",
+        f"| until all are on the map | {took:.1f} s |",
+        f"| `lassoscope embed` of the same pictures alone, without a server | {alone:.1f} s |",
+        f"| ratio (goal 1.15) | {took / alone:.2f} |",
         f"| growth of the server's memory | {after - before:.0f} MB |",
         f"| load of the machine at the end | {os.getloadavg()[0]:.1f} |",
     ]
@@ -95,15 +112,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60, help="of the idle part")
+    parser.add_argument("--made", type=int, default=1_000_000, metavar="N", help="images of a FOLDER that is not there")
     options = parser.parse_args()
+    if not options.folder.exists():
+        generate(options.folder, n_images=options.made, encoder=DEFAULT_ENCODER)
     with Workspace(options.folder, read_only=True) as space:
         names = {known.key: known.name for known in space.classes}
     with tempfile.TemporaryDirectory() as temporary:
         folder, pictures = Path(temporary) / "workspace", Path(temporary) / "pictures"
         draw_pictures(pictures, options.images)
+        alone = embed_alone(Path(temporary) / "alone", pictures)
         server, url = serve(Path(shutil.copytree(options.folder, folder)))
         try:
-            rows = asyncio.run(measure(folder, pictures, url, server.pid, names, options.seconds))
+            rows = asyncio.run(measure(folder, pictures, url, server.pid, names, options.seconds, alone))
         finally:
             server.terminate()
             server.wait()

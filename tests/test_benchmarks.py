@@ -69,6 +69,7 @@ SMALL = {
     "newcomer": ["{generated}"],
     "map_raster": ["--sizes", "2000"],
     "kernels": [],
+    "fresh_demo": ["--runs", "1"],
     "placement": ["{generated}", "--map-seeds", "1", "--speed", "21000"],
     "open_labels": ["--images", "2000", "--actions", "400"],
     "suggestions": ["time", "{generated}"],

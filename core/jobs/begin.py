@@ -150,6 +150,7 @@ def _lay_out(work: "Work[A]", pool: Workers) -> str:
     work.tell("Laying out the map")
     result = project(
         work.workspace,
+        keep=True,  # from the first map on, people look at it
         device=work.workspace.device,
         pool=pool,
         on_progress=work.telling("Laying out the map"),
