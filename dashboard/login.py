@@ -28,7 +28,7 @@ LOGIN_DAYS = 1
 USER_COOKIE = "user"  # Panel reads the analyst's name from it
 KNOWN_COOKIE = "known"  # a browser that has logged in before, see `Tries`
 KNOWN_DAYS = 30
-THEME_COOKIE = "lassoscope-theme"  # "light" or "dark", written by `ThemeMemory`
+THEME_COOKIE = "lassoscope-theme"  # "light" or "dark", written by `Memory`
 LONGEST_NAME = 64
 NAME_SIGNS = set(" .,-_+@'’()")
 

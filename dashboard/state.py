@@ -168,7 +168,8 @@ class SessionState(param.Parameterized):
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
         self.param.colour_by.objects = self.shared.colours()
         self.layout = layout_of(self.workspace)
-        missing = missing_for_map(self.workspace) if self.workspace.has_map else ""  # without a map the stage says it
+        awaited = not self.workspace.has_map or any(job.is_open for job in self.jobs)  # without a map the stage says it
+        missing = "" if awaited else missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)
         self._find_place()

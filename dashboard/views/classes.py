@@ -30,15 +30,17 @@ class ClassSettings(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._form = ClassForm(on_edit=self._on_edit, margin=(4, 8, 12, 8))
-        self.state.param.watch(self._draw, ["labels_version"])
-        self._draw()
 
-    def _draw(self, *_: Any) -> None:
+    def _open(self) -> None:
+        """Show what is known now. Not before it is asked for: each label changes the counts."""
         space = self.state.workspace
         self._form.param.update(classes=lines_of(self.state), workspace_name=space.name, guideline=space.guideline)
+        self._form.opens += 1
 
     def _on_edit(self, edited: Edited) -> None:
-        if edited.verb == "save":
+        if edited.verb == "open":
+            self.actions.soon(self._open)
+        elif edited.verb == "save":
             self.actions.soon(partial(self._save, edited))
 
     def _save(self, edited: Edited) -> None:

@@ -37,8 +37,8 @@ class FirstRun(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._offers: list[Offer] = []
-        self._begun = self.state.encoder or other_encoder(self.state.workspace) or ""  # nothing is left to choose
-        self._words = words(margin=0)
+        self._begun, self._measures = "", False
+        self._words = words(FIRST, margin=0)
         self._choice = pmui.RadioBoxGroup(label="Encoder", options=[], size="small", visible=False, margin=(0, 8))
         self._ask = pmui.Button(
             label="Look for public weights",
@@ -61,21 +61,27 @@ class FirstRun(pn.viewable.Viewer):
             margin=(4, 8),
             **styled("card"),
         )
-        self.state.param.watch(self._follow, ["embedding", "grid"])
-        if self.state.encoder:  # embedded, and stopped before the map was laid out
-            self._words.object = html.escape(CONTINUE.format(encoder=self.state.encoder))
-            self._ask.visible, self._start.label = False, "Lay out the map"
-        elif self._begun and not self.state.embedding:
-            self._words.object = html.escape(INTERRUPTED.format(encoder=self._begun))
-            self._ask.visible, self._start.label = False, "Continue and lay out the map"
-        elif not self.state.embedding:
+        self.state.param.watch(self._follow, ["embedding", "encoder", "grid"])
+        self._follow()
+
+    def _find_begun(self) -> None:
+        """Offer to go on with an encoder that has begun: nothing is left to choose. Else measure what there is, once."""
+        self._begun = self.state.encoder or other_encoder(self.state.workspace) or ""
+        if self._begun:
+            embedded = bool(self.state.encoder)  # and stopped before the map was laid out
+            self._words.object = html.escape((CONTINUE if embedded else INTERRUPTED).format(encoder=self._begun))
+            self._start.label = "Lay out the map" if embedded else "Continue and lay out the map"
+            self._ask.visible = self._choice.visible = False
+        elif not self._measures:
+            self._measures = True
             self._words.object = f"{FIRST}<br>{MEASURING}"
             self.actions.load_offers(self._show, failed=self._unmeasured)
-        self._follow()
 
     def _show(self, offers: list["Offer"]) -> None:
         chosen = self._choice.value
         self._offers = offers
+        if self._begun:  # meanwhile, from another window or by a command
+            return
         usable = self._usable()
         n_images = self.state.workspace.n_here
         told = "".join(f"<li>{html.escape(offer.sentence(n_images))}</li>" for offer in offers)
@@ -104,7 +110,7 @@ class FirstRun(pn.viewable.Viewer):
     def _go(self) -> None:
         self._start.disabled = True
         # A browser may send any value; only what was offered is loaded.
-        chosen = next((name for name in self._usable() if name == self._choice.value), None)
+        chosen = None if self._begun else next((name for name in self._usable() if name == self._choice.value), None)
         self.actions.start_embedding(chosen, failed=self._follow)
 
     def _usable(self) -> list[str]:
@@ -112,6 +118,8 @@ class FirstRun(pn.viewable.Viewer):
 
     def _follow(self, *_: Any) -> None:
         running, done = self.state.embedding, self.state.workspace.has_map
+        if not running and not done:
+            self._find_begun()
         self._layout.visible = not done
         self._progress.object = html.escape(running)
         self._ask.disabled = self._choice.disabled = bool(running)

@@ -22,7 +22,7 @@ class Header(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         sheets = [css("header"), css("term")]
-        # The counts give way where the window is narrow; everything else keeps its width.
+        # Two lines, cut off where the window is narrow: all else keeps its width, and the header its height.
         self._counts = pn.pane.HTML(
             "",
             css_classes=["line", "gives-way"],
@@ -82,10 +82,12 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         workspace, counts = self.state.workspace, self.state.shared.counts()
-        about = f"{workspace.name} · {counted(workspace.n_here, 'image')} · {counts['labelled']:,} labelled"
+        name, images = html.escape(workspace.name), counted(workspace.n_here, "image")
         taught, checked = f"{counts['labelled_teach']:,} teach", f"{counts['labelled_check']:,} check"
+        halves = f"{term('teach half', taught)}, {term('check half', checked)}"
         self._counts.object = (
-            f'{html.escape(about)} <span class="whole">({term("teach half", taught)}, {term("check half", checked)})</span>'
+            f'<div class="fits" title="{name}">{images} · {name}</div>'
+            f'<div class="fits">{counts["labelled"]:,} labelled ({halves})</div>'
         )
         probe = f"probe {self.state.probe_version}" if self.state.probe_version else "no probe yet"
         shown = term("probe", probe)

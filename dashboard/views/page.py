@@ -21,8 +21,8 @@ from dashboard.views.components.connection import Connection
 from dashboard.views.components.exposure_watch import ExposureWatch
 from dashboard.views.components.key_table import KeyTable
 from dashboard.views.components.keys import Keys
+from dashboard.views.components.memory import Memory
 from dashboard.views.components.terms import Terms
-from dashboard.views.components.theme_memory import ThemeMemory
 from dashboard.views.components.time_zone import TimeZone
 from dashboard.views.desk import Desk
 from dashboard.views.experiment import ExperimentPage
@@ -73,7 +73,7 @@ class Page:
             partial(Toast, state=state),
             watch,
             Terms,
-            partial(self._theme_memory, state),
+            self._memory,
             partial(TimeZone, on_zone=lambda zone: actions.soon(lambda: setattr(state, "zone", known(zone)))),
             lambda: self.address,
             lambda: self._connection,
@@ -98,10 +98,16 @@ class Page:
         self.template.param.watch(lambda event: setattr(state, "dark", event.new), "dark_theme")
         state.param.watch(self._on_page, "page")
 
-    @staticmethod
-    def _theme_memory(state: SessionState) -> ThemeMemory:
-        memory = ThemeMemory(dark=state.dark)
+    def _memory(self) -> Memory:
+        state, soon = self.state, self.actions.soon
+        memory = Memory(
+            dark=state.dark,
+            names=not state.signed_in,
+            analyst=state.analyst,
+            on_name=lambda name: soon(lambda: setattr(state, "analyst", name)),
+        )
         state.param.watch(lambda event: setattr(memory, "dark", event.new), "dark")
+        state.param.watch(lambda event: setattr(memory, "analyst", event.new), "analyst")
         return memory
 
     def _intake(self) -> list[AddImages]:

@@ -112,7 +112,7 @@ class SelectionPane(pn.viewable.Viewer):
             scroll="y-auto",
         )
         self.state.param.watch(self._on_selected, ["selected"])
-        self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal"])
+        self.state.param.watch(self._follow, ["picked", "privacy_view", "reveal", "images", "embedding"])
         self.state.param.watch(lambda event: setattr(self._gallery, "pointed", event.new), "pointed_at")
         on = [
             "selected",

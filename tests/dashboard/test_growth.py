@@ -11,6 +11,7 @@ from dashboard.choices import ColourBy
 from dashboard.hub import Topic
 from dashboard.settings import Settings
 from dashboard.state import layout_of
+from dashboard.views.classes import ClassSettings
 from dashboard.views.controls import Controls
 from dashboard.views.header import Header
 from tests.dashboard.loop import EventLoop, Tab
@@ -121,6 +122,22 @@ def test_a_new_image_can_be_labelled_in_the_window_and_the_probe_learns_on(serve
     server.refits.request()
     wait_for(lambda: space.fitted is not None and len(space.fitted.score) == N + 20)
     assert space.labels.codes[new] == space.class_names.index("explicit")
+
+
+def test_a_label_draws_no_form_of_classes_which_counts_when_it_opens(server, tabs):
+    tab, space = tabs[0], server.workspace
+    settings = tab.do(lambda: ClassSettings(state=tab.state, actions=tab.page.actions))
+    drawn = []
+    settings._form.param.watch(lambda *events: drawn.extend(events), list(settings._form.param))
+    label(space, np.array([0]), "copyright", analyst="ann")
+    server.hub.publish(Topic.LABELS)
+    wait_for(lambda: tab.state.labels_version == space.labels.version)
+    assert drawn == []
+    tab.do(lambda: settings._form._handle_msg({"verb": "open"}))
+    wait_for(lambda: settings._form.opens)
+    counts = {line["name"]: line["count"] for line in settings._form.classes}
+    assert counts == dict(zip(space.class_names, np.bincount(space.labels.codes + 1, minlength=4)[1:].tolist(), strict=True))
+    assert counts["copyright"] == 1
 
 
 def test_the_jobs_are_in_every_window_with_who_asked_for_them(server, tabs, more):

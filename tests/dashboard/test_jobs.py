@@ -25,6 +25,7 @@ from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.first_run import FirstRun
 from dashboard.views.jobs import item, pace_words, time_words
+from dashboard.views.selection import SelectionPane
 from tests.dashboard.direct import Direct
 from tests.reading import take_in
 from tests.shared import photo
@@ -153,6 +154,51 @@ def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_e
     assert not card._start.disabled
     card._go()
     assert started == [None]  # `embed` finds the encoder that has begun
+
+
+def test_what_the_page_says_of_the_missing_map_follows_what_other_windows_and_commands_do(fresh):
+    state = SessionState(workspace=fresh, shared=Shared(fresh))
+    state.embedding = "Embedding…"  # asked for elsewhere, and cancelled below
+    actions = Direct(state, None)
+    card, pane = FirstRun(state=state, actions=actions), SelectionPane(state=state, actions=actions)
+    assert card._start.disabled
+    state.embedding = ""
+    assert not card._start.disabled
+    assert "Choose an encoder" in card._words.object
+    assert "the images have no embeddings" in pane._words.object
+    embed(fresh, "random", device="cpu")
+    state.follow_encoder(state.shared.grid())
+    assert "the map is still to be laid out" in card._words.object
+    assert (card._start.label, card._ask.visible, card._choice.visible) == ("Lay out the map", False, False)
+    assert "No map yet of the embeddings by" in pane._words.object
+    lay_out(fresh)
+    state.follow_encoder(state.shared.grid())
+    assert not card._layout.visible
+    assert "Nothing selected" in pane._words.object
+
+
+def test_a_page_that_opens_while_new_images_are_placed_reports_no_fault(fresh):
+    embed(fresh, "random", device="cpu")
+    lay_out(fresh)
+    xy = np.array(fresh.xy)
+    xy[-2:] = np.nan
+    np.save(fresh.folder / "projection" / "map.npy", xy)
+    fresh.reopen_encoder()
+    assert "2 new images are not on the map yet" in SessionState(workspace=fresh, shared=Shared(fresh)).message
+    job = JobRecord(1, "place", {}, "ann", JobState.RUNNING, 1, "2026-11-28T12:00:00+00:00")
+    assert SessionState(workspace=fresh, shared=Shared(fresh), jobs=[job]).message == ""
+
+
+def test_the_first_images_end_the_words_that_there_are_none(tmp_path):
+    (tmp_path / "images").mkdir()
+    photo(0).save(tmp_path / "images" / "p.png")
+    with Workspace.create(tmp_path / "w", salt="first") as space:
+        state = SessionState(workspace=space, shared=Shared(space))
+        pane = SelectionPane(state=state, actions=Direct(state, None))
+        assert "there are no images" in pane._words.object
+        take_in(space, tmp_path / "images")
+        state.follow_images(state.shared.grid())
+        assert "the images have no embeddings" in pane._words.object
 
 
 def test_the_shipped_encoder_is_offered_where_none_could_be_measured(monkeypatch, fresh):

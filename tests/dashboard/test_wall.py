@@ -16,6 +16,7 @@ from core.workspace import Workspace
 from dashboard import app
 from dashboard.shared import Shared
 from dashboard.state import SessionState
+from dashboard.views.components.memory import Memory
 from dashboard.views.header import Header
 from dashboard.wall import HEADERS
 from tests.dashboard.served import PASSWORD, cookies_of, serving
@@ -333,6 +334,10 @@ def test_with_a_login_nothing_that_a_browser_sends_changes_the_analyst(space):
         state.analyst = "bob"
     assert not list(header.select(pmui.TextInput))
     assert any("ann" in str(pane.object) for pane in header.select(pn.pane.HTML))
+    said = []
+    for names in (False, True):
+        Memory(names=names, on_name=lambda name, names=names: said.append((names, name)))._handle_msg({"analyst": "bob"})
+    assert said == [(True, "bob")]
 
 
 def test_without_a_login_the_analyst_writes_a_name(space):

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.handle import CANVAS
 from core.evidence import queues
@@ -235,6 +235,19 @@ def inside(xy: np.ndarray, geometry: dict) -> set[int]:
 def expect_selected(page: Page, rows: set[int]) -> None:
     expect(facts(page)).to_have_attribute("data-selected", str(len(rows)))
     expect(facts(page)).to_have_attribute("data-idsum", str(sum(rows)))
+
+
+def drop(page: Page, *files: Path) -> None:
+    """Drop files as a file manager does."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 500, "y": 400, "data": data})
+
+
+def names_of_classes(form: Locator) -> Locator:
+    """Return the fields of a form of classes that name them."""
+    return form.locator(".line .name")
 
 
 def label_many(page: Page, key: str) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from core.workspace import Workspace
 from tests.shared import photo
-from tests.ui.driver import N_IMAGES, Server, copied, load
+from tests.ui.driver import N_IMAGES, Server, copied, drop, load
 
 pytestmark = pytest.mark.ui
 
@@ -40,14 +40,6 @@ def server(prepared, there):
     server = Server(copied(prepared, there / "w"), LASSOSCOPE_INTAKE=str(there / "in"))
     yield server
     server.kill()
-
-
-def drop(page, *files):
-    """Drop files as a file manager does."""
-    session = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 500, "y": 400, "data": data})
 
 
 def test_pictures_are_dropped_sent_again_after_a_fault_and_named_if_they_are_refused(browser, server, there):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.shared import photo
-from tests.ui.driver import Server, facts
+from tests.ui.driver import Server, facts, names_of_classes
 
 pytestmark = pytest.mark.ui
 N = 60
@@ -42,18 +42,14 @@ def open_page(browser):
     assert errors == []
 
 
-def names(form):
-    return form.locator(".line .name")
-
-
 def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(server, open_page, tmp_path):
     page = open_page(server.url)
     expect(page.get_by_text("This workspace is new")).to_be_visible()
     form = page.get_by_role("form", name="New workspace")
-    names(form).nth(1).fill("weapon")
+    names_of_classes(form).nth(1).fill("weapon")
     form.locator(".line .key").nth(1).fill("x")
     form.get_by_role("button", name="Add a class").click()
-    names(form).nth(3).fill("Neutral")
+    names_of_classes(form).nth(3).fill("Neutral")
     form.locator(".folder").fill(str(tmp_path / "nowhere"))
     form.get_by_role("button", name="Begin").click()
     expect(page.get_by_text(re.compile("There is no .*nowhere"))).to_be_visible()
@@ -70,13 +66,16 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
 
     other = open_page(server.url)
     expect(facts(other)).not_to_have_attribute("data-frame", "0")
+    other.get_by_placeholder("analyst").fill("ben")
+    other.get_by_placeholder("analyst").press("Enter")
     page.get_by_role("button", name="Edit classes…").click()
     dialog = page.get_by_role("dialog", name="Classes and guideline")
-    names(dialog).nth(1).fill("arms")
+    names_of_classes(dialog).nth(1).fill("arms")
     dialog.locator("label", has_text="Guideline in force").locator("input").fill("v2")
     dialog.get_by_role("button", name="Save").click()
     for window in (page, other):
         expect(window.get_by_role("button", name="Label as arms (flagged)")).to_be_visible(timeout=60_000)
+    expect(other.get_by_placeholder("analyst")).to_have_value("ben")  # although the page has loaded itself again
     other.get_by_role("button", name="History").click()
     other.get_by_text("Changes of the classes, the guideline and the name").click()
     expect(other.get_by_text("'weapon' renamed to 'arms'")).to_be_visible()

@@ -42,6 +42,10 @@ def ends_well(command: "subprocess.Popen[str]") -> str:
     return said
 
 
+def height_of_header(page: Page) -> float:
+    return page.get_by_role("banner").first.bounding_box()["height"]
+
+
 def remove_some(mine: Page, other: Page, n: int) -> None:
     """Remove what a lasso selects: Cancel does nothing, and every window lets go of what was removed."""
     mine.keyboard.press("Escape")
@@ -63,6 +67,7 @@ def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_o
     for page in pages:
         load(page, server.url)
     mine, other = pages
+    height = height_of_header(other)
     drag(mine, LEFT)
     expect(facts(mine)).not_to_have_attribute("data-selected", "0")
     before = [facts(mine).get_attribute(f"data-{name}") for name in ("selected", "idsum", "view")]
@@ -81,6 +86,7 @@ def test_images_come_to_every_window_and_move_nothing_and_a_killed_server_goes_o
 
     command = begin(server, "ingest", photos(tmp_path / "later", LATER, 7_000))
     expect(other.get_by_role("button", name=re.compile(r"^Jobs \(1\)"))).to_be_visible(timeout=60_000)
+    assert height_of_header(other) == height
     server.kill()
     server.start()
     ends_well(command)

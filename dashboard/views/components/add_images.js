@@ -327,6 +327,7 @@ export function render({ model, el }) {
 
   const draw = () => {
     name();
+    there.hidden = model.inline;  // a form beside it asks for a folder
     path.hidden = add.hidden = !model.root;
     path.placeholder = model.root;
     told.textContent = model.root ? `A folder, a manifest, a ZIP archive or a picture below ${model.root}.`

@@ -108,7 +108,8 @@ export function render({ model, el }) {
       make("p", "", "A new name keeps the labels. A merged class gives its labels to another; a retired one keeps them and takes no more. Every window follows, and History says who did it."),
       form, more, foot);
     extra = () => ({ name: name.value.trim(), guideline: guideline.value.trim() });
-    opener.onclick = () => {
+    opener.onclick = () => model.send_msg({ verb: "open" });
+    const open = () => {
       if (dialog.open) return;
       take();
       [name.value, guideline.value] = [model.workspace_name, model.guideline];
@@ -116,6 +117,7 @@ export function render({ model, el }) {
     };
     cancel.onclick = () => dialog.close();
     save.onclick = () => tell("save");
+    model.on("opens", () => queueMicrotask(open));  // after all that came in the same message
     model.on("saved", () => dialog.close());
     model.on("busy", () => { save.disabled = model.busy; });
     el.append(opener, dialog);

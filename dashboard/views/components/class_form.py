@@ -43,19 +43,22 @@ class EditedClass(Message):
 class Edited(Message):
     """What the form was left with, and why it is told."""
 
-    verb: Literal["change", "begin", "save"]
-    classes: list[EditedClass] = Field(max_length=64)
+    verb: Literal["change", "begin", "open", "save"]
+    classes: list[EditedClass] = Field(default=[], max_length=64)
     folder: str = Field(default="", max_length=4_096)
     name: str = Field(default="", max_length=200)
     guideline: str = Field(default="", max_length=200)
 
 
 class ClassForm(pn.custom.JSComponent):
-    """Lines that can be edited. In a new workspace each change is told at once; in another one a button opens a dialog."""
+    """Lines that can be edited. In a new workspace each change is told at once; in another one a button asks
+    for what is known now, which opens a dialog.
+    """
 
     classes: list[ClassLine] = param.List(default=[], item_type=dict, doc="In their order.")
     palette: list[str] = param.List(default=list(CLASS_PALETTE), item_type=str, constant=True, doc="Colours, in their order.")
     begins: bool = param.Boolean(default=False, doc="The workspace is new: ask for a folder of images, too.")
+    opens: int = param.Integer(default=0, doc="Increases when what was asked for is here: the dialog opens.")
     saved: int = param.Integer(default=0, doc="Increases when what was told is kept: the dialog closes.")
     busy: bool = param.Boolean(default=False, doc="What was told is being done.")
     workspace_name: str = param.String(doc="The name of the workspace.")
