@@ -91,5 +91,7 @@ class Changes:
                 self._publish(Topic.CLASSES, None)
                 self._publish(Topic.LABELS, None)
                 self._refit_soon()
+            elif change == Change.EVIDENCE:
+                self._publish(Topic.OPENINGS, None)
         except Exception:  # the job goes on; windows see it at their next message
             LOG.exception("windows could not be told of %s", change)

@@ -17,19 +17,12 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 from core.arrays import Progress as OnProgress
-from core.errors import BusyError
 from core.store.files import STEERING, plain, shown
 from core.store.troubles import sentence_of
 from dashboard.extras import sentence_of_missing
 
 P = ParamSpec("P")
 FAILED = 1
-IN_PAGE = {  # what the page of the server that has the workspace open can do instead, by the command's function
-    "fit": "open its page, which refits after every label",
-    "clusters": "find the clusters on its page, in the tab Clusters",
-    "encoders": "choose the encoder on its page",
-    "promise": "open the check set on its page, under Operating point",
-}
 LOG = logging.getLogger("lassoscope")
 ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -128,8 +121,6 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             said = sentence_of(error) or sentence_of_missing(error)
             if said is None:
                 raise
-            if isinstance(error, BusyError) and command.__name__ in IN_PAGE:
-                said = f"{said.removesuffix('.')}, or {IN_PAGE[command.__name__]}."
             LOG.debug("expected error", exc_info=True)
             ERRORS.print(f"lassoscope: {shown(said)}", markup=False)
             raise typer.Exit(FAILED) from None

@@ -76,6 +76,7 @@ def export_bundle(
     point: str | None = None,
     threshold: float | None = None,
     opened: Opening | None = None,
+    on_progress: Progress = ignore,
 ) -> Manifest:
     """Write a bundle, whole or not at all; an older one stays until the new one is in place.
 
@@ -85,6 +86,7 @@ def export_bundle(
             declared, this goes for each of them, and a name or a threshold stands for its own policy.
         threshold: an unnamed threshold instead of a point: for the model of `opened`, or for the newest without a promise.
         opened: the opening that an unnamed threshold was chosen from.
+        on_progress: called before each stage.
     Returns:
         the content of bundle.json.
     Raises:
@@ -94,7 +96,7 @@ def export_bundle(
     folder = folder.resolve()
     _check_target(folder)
     with folder_aside(folder) as aside:
-        return write(workspace, aside, chosen)
+        return write(workspace, aside, chosen, on_progress=on_progress)
 
 
 def need_go(stop: Callable[[], bool]) -> None:

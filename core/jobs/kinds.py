@@ -13,6 +13,21 @@ from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
 from core.jobs.begin import BeginArguments, DemoArguments, begin, begin_demo, growing
+from core.jobs.model import ExportArguments, TrainArguments, export, train
+from core.jobs.quick import (
+    ColumnsArguments,
+    EncoderArguments,
+    FitArguments,
+    GuidelineArguments,
+    PoliciesArguments,
+    PromiseArguments,
+    fit,
+    set_columns,
+    set_encoder,
+    set_guideline,
+    set_policies,
+    set_promise,
+)
 from core.jobs.work import Arguments, Change, Outcome, Work
 from core.remote.addresses import is_remote
 from core.wording import counted
@@ -32,6 +47,14 @@ class Lane(StrEnum):
     STUDY = "study"
     EXPORT = "export"
     INBOXES = "inboxes"  # which folders are watched
+
+
+class Pace(StrEnum):
+    """How long a job takes, by which it waits for others: each pace has threads of its own."""
+
+    QUICK = "quick"  # a moment
+    USUAL = "usual"  # minutes; as many at once as the setting `jobs` says
+    LONG = "long"  # hours, during which uploads go on; one at once
 
 
 class IngestArguments(Arguments):
@@ -138,7 +161,7 @@ class Kind:
     arguments: type[Arguments]
     run: Callable[[Work[Any]], Outcome]
     unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
-    quick: bool = False  # takes a moment: it waits for no job of another lane
+    pace: Pace = Pace.USUAL
 
 
 def _added(work: Work[Any], result: "IngestResult") -> Outcome:
@@ -385,7 +408,7 @@ KINDS: dict[str, Kind] = {
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("archive", "Add a ZIP archive", Lane.IMAGES, ArchiveArguments, _archive),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
-        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, quick=True),
+        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, pace=Pace.QUICK),
         Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),
         Kind("demo", "Prepare the demo", Lane.IMAGES, DemoArguments, begin_demo),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
@@ -395,6 +418,15 @@ KINDS: dict[str, Kind] = {
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
-        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, quick=True),
+        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, pace=Pace.QUICK),
+        Kind("policies", "Set the policies", Lane.LABELS, PoliciesArguments, set_policies, pace=Pace.QUICK),
+        Kind("guideline", "Set the guideline", Lane.LABELS, GuidelineArguments, set_guideline, pace=Pace.QUICK),
+        Kind("encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, pace=Pace.QUICK),
+        Kind("columns", "Change score columns", Lane.LABELS, ColumnsArguments, set_columns, pace=Pace.QUICK),
+        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, pace=Pace.QUICK),
+        # Labels that are given while one is fitted are too late for it.
+        Kind("fit", "Fit the probe", Lane.LABELS, FitArguments, fit, unless=(JobState.QUEUED,), pace=Pace.QUICK),
+        Kind("train", "Train an encoder", Lane.TRAINING, TrainArguments, train, pace=Pace.LONG),
+        Kind("export", "Export a bundle", Lane.EXPORT, ExportArguments, export),
     )
 }

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.catalog.jobs import JobRecord, JobState
 from core.errors import InputError
 from core.jobs.kept import KeptProcesses
-from core.jobs.kinds import KINDS, Kind
+from core.jobs.kinds import KINDS, Kind, Pace
 from core.jobs.work import Arguments, Change, Outcome, Stage, Work
 from core.store.troubles import sentence_of
 from core.workers import CrashedError, StartError
@@ -58,7 +58,7 @@ class JobRunner:
         """Queue what was running when the last process ended, and begin.
 
         Args:
-            n: long jobs at once, and processes of each.
+            n: jobs of the usual pace at once, and processes of each job.
             on_job: called with each job whenever it is another; on any thread.
             on_change: called with what a job has changed of the workspace.
             on_done: called with kind and outcome before a job's record says that it is done.
@@ -76,8 +76,8 @@ class JobRunner:
         self._threads: list[threading.Thread] = []
         if workspace.writable:
             self._recover()
-            for i in range(n + 1):  # the last one is for quick jobs
-                self._threads.append(threading.Thread(target=self._run, args=(i == n,), name=f"job {i}", daemon=True))
+            for i, pace in enumerate([*[Pace.USUAL] * n, Pace.QUICK, Pace.LONG]):
+                self._threads.append(threading.Thread(target=self._run, args=(pace,), name=f"job {i}", daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -168,8 +168,8 @@ class JobRunner:
             if job.state == JobState.RUNNING:
                 self._jobs.move(job.number, JobState.QUEUED, message=said)
 
-    def _run(self, quick: bool) -> None:
-        while (taken := self._next(quick)) is not None:
+    def _run(self, pace: Pace) -> None:
+        while (taken := self._next(pace)) is not None:
             job, work = taken
             try:
                 self._do(job, work)
@@ -182,12 +182,12 @@ class JobRunner:
                     self._cancelled.discard(job.number)
                     self._changed.notify_all()
 
-    def _next(self, quick: bool) -> tuple[JobRecord, Work[Any]] | None:
+    def _next(self, pace: Pace) -> tuple[JobRecord, Work[Any]] | None:
         """Wait for a job whose lane is free, and begin it; None once the server ends."""
         with self._changed:
             while not self._stopping:
                 try:
-                    taken = self._begin(quick)
+                    taken = self._begin(pace)
                 except Exception:  # the disk may be full; it is tried again
                     LOG.exception("no job could be begun")
                     self._changed.wait(PAUSE_SECONDS)
@@ -203,8 +203,8 @@ class JobRunner:
         self._rests = {number: until for number, until in self._rests.items() if until > now}
         return min(self._rests.values()) - now if self._rests else None
 
-    def _begin(self, quick: bool) -> tuple[JobRecord, Work[Any]] | None:
-        """Begin the oldest quick or long job whose lane is free; None if there is none."""
+    def _begin(self, pace: Pace) -> tuple[JobRecord, Work[Any]] | None:
+        """Begin the oldest job of a pace whose lane is free; None if there is none."""
         busy = {kind.lane for kind, _ in self._at_work.values()}
         for job in self._jobs.in_states([JobState.QUEUED]):
             kind = KINDS.get(job.kind)
@@ -212,7 +212,7 @@ class JobRunner:
                 continue
             if kind.lane in busy or self._rests.get(job.number, 0.0) > time.monotonic():  # others may overtake one that rests
                 continue
-            if kind.quick != quick:
+            if kind.pace != pace:
                 busy.add(kind.lane)  # a later job of this lane must not overtake it
                 continue
             try:

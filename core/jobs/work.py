@@ -28,6 +28,7 @@ class Change(StrEnum):
     CLUSTERS = "clusters"
     LABELS = "labels"
     CLASSES = "classes"
+    EVIDENCE = "evidence"  # check sets, their terms and openings, and policies
 
 
 class Arguments(BaseModel):

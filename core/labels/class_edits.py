@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from core.arrays import JsonObject
 from core.catalog.class_names import check_class_list
 from core.catalog.records import ImageClass, Policy
 from core.catalog.rows import now
@@ -173,6 +174,11 @@ def set_guideline(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     """
     workspace.guideline = _keep_word(workspace, "guideline", name, "A guideline needs a name, for example v2.")
     return _noted(workspace, f"The guideline in force is {workspace.guideline}.", analyst)
+
+
+def guideline_ended(workspace: Workspace) -> tuple[str, JsonObject]:
+    """Return the sentence and the record that a change of the guideline ends with."""
+    return f"Guideline in force: {workspace.guideline}.", {"guideline": workspace.guideline}
 
 
 def set_name(workspace: Workspace, name: str, *, analyst: str = "") -> str:

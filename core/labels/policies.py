@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from core.arrays import JsonObject
 from core.catalog.check_set import LEAST, MOST
 from core.catalog.class_names import check_name, folded, hint
 from core.catalog.records import ImageClass, Policy
 from core.errors import InputError
+from core.wording import target
 from core.workspace import Workspace
 
 MOST_POLICIES = 9  # they share the check set's error
@@ -119,6 +121,17 @@ def uncovered(workspace: Workspace) -> list[str]:
     """Return the flagged classes that no declared policy is about; [] while none is declared."""
     covered = {name for policy in workspace.policies for name in policy.classes}
     return [name for name in workspace.flagged_names if name not in covered] if workspace.policies else []
+
+
+def policies_ended(workspace: Workspace) -> tuple[str, JsonObject]:
+    """Return the sentence and the record that a change of the policies ends with."""
+    found, left = workspace.policies, uncovered(workspace)
+    flagged = ", ".join(workspace.flagged_names) or "none"
+    listed = "; ".join(f"{p.name} ({', '.join(p.classes)}) at {target(p.recall)} recall" for p in found)
+    said = f"Policies: {listed}." if found else f"No policies; the flagged classes ({flagged}) have one operating point."
+    if left:
+        said += f" In no policy, so not searched for: {', '.join(left)}."
+    return said, {"policies": [dict(vars(p)) for p in found], "in_no_policy": left}
 
 
 def check_kept(workspace: Workspace, classes: Sequence[ImageClass], policies: Sequence[Policy] | None = None) -> None:

@@ -3,10 +3,12 @@
 import logging
 from functools import partial
 
+from core.arrays import JsonObject
 from core.embeddings.scores import Fitted, fit_and_score, inputs_key, score_images
 from core.errors import DamageError
 from core.maths.logistic import Probe, probe_from_bytes
-from core.missing import missing_for_probe
+from core.missing import missing_for_probe, missing_for_score
+from core.wording import counted
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.probe")
@@ -57,6 +59,25 @@ def _refit(workspace: Workspace, *, save: bool) -> Fitted | None:
     fitted = Fitted.of(version, labels.version, probe, scored)
     workspace.keep_fitted(fitted, embedded)
     return fitted
+
+
+def fit_ended(workspace: Workspace, fitted: Fitted) -> tuple[str, JsonObject]:
+    """Return the sentence and the record that fitting a probe ends with."""
+    said = missing_for_score(workspace)
+    likely = None if said else fitted.on_device.likely_flagged
+    if likely is not None:
+        said = f"It finds {counted(likely, 'image')} of {workspace.n_here:,} more likely flagged than not."
+    names = [workspace.class_names[code] for code in fitted.probe.class_codes]
+    record = {
+        "probe": fitted.version,
+        "labels": fitted.probe.n_labels,
+        "classes": names,
+        "flagged": workspace.flagged_names,
+        "scored": len(fitted.score),
+        "likely_flagged": likely,
+    }
+    fit = f"Probe {fitted.version} fitted on {fitted.probe.n_labels:,} teach-half labels of {', '.join(names)}."
+    return f"{fit} {said}".strip(), record
 
 
 def _kept_probe(workspace: Workspace, encoder: str, inputs: str) -> tuple[int, Probe | None]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.arrays import Progress, ignore
+from core.arrays import IntArray, Progress, ignore
 from core.catalog.label_book import UNLABELLED
+from core.catalog.originals import thumbnails_sentence
 from core.errors import InputError, WorkspaceError
 from core.maths.precision_recall import knn_accuracy
 from core.store.files import need_file_place
 from core.training.runs import RunLog, RunState
+from core.wording import counted
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +43,13 @@ class TrainingResult:
     n_thumbnails: int  # images read from their thumbnails, because their files are gone or changed
     out: Path
 
+    @property
+    def sentence(self) -> str:
+        """Return what training ends with."""
+        small = thumbnails_sentence(self.n_thumbnails, self.n_images)
+        steps, images = counted(self.steps, "step"), counted(self.n_images, "image")
+        return f"Trained {steps} on {images}; weights in {self.out}. {small}".strip()
+
     def record(self) -> dict[str, object]:
         """Return the result as one flat JSON object."""
         figures = {} if self.newest is None else vars(self.newest) | {"collapsed": self.newest.collapsed}
@@ -54,18 +63,21 @@ def train_on_workspace(
     *,
     out: Path,
     resume: bool = False,
+    n_images: int | None = None,
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
     checkpoint_epochs: int = 100,
     on_progress: Progress = ignore,
 ) -> TrainingResult:
-    """Train an MSN backbone on all images of a workspace.
+    """Train an MSN backbone on the images of a workspace.
 
     Args:
         config: the run; its batch is limited to the number of images.
         out: the weights file; the state for `resume` is stored beside it.
-        resume: resume from that state.
+        resume: resume from that state, if there is one.
+        n_images: how many to train on: the first ones, so that a run resumes after others were added; None for all. Where some
+            of them were removed since, later ones take their place, or others again.
         devices, nodes: processes on each machine, and machines (`core.training.loop.train`).
         checkpoint_epochs: epochs between two versions of the weights file.
         on_progress: called with (steps done, steps).
@@ -79,11 +91,14 @@ def train_on_workspace(
     if workspace.n_here < 2:
         raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_here}; ingest some first.")
     need_file_place(out)
-    state = out.with_suffix(".state")
-    if state.exists() and not resume and first_process():
-        raise InputError(f"{state} holds an earlier run; add --resume to continue it, name another --out, or delete it.")
-    config = replace(config, batch_size=min(config.batch_size, workspace.n_here))
-    originals = workspace.originals()
+    state = state_beside(out)
+    if not resume and first_process():
+        need_new(out)
+    rows = np.flatnonzero(~workspace.removed)
+    if n_images is not None:
+        rows = np.resize(rows[:n_images], n_images)
+    config = replace(config, batch_size=min(config.batch_size, len(rows)))
+    originals = workspace.originals(rows)
     images = pixels_of(originals, config.architecture.input_size)
     last: list[StepMetrics] = []
     log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
@@ -104,7 +119,7 @@ def train_on_workspace(
             state=state,
             resume=resume,
             about={
-                "data": f"{workspace.n_here} images of the workspace '{workspace.name}'",
+                "data": f"{len(rows)} images of the workspace '{workspace.name}'",
                 "licence": "the images' own",
             },
             device=device,
@@ -112,10 +127,36 @@ def train_on_workspace(
             nodes=nodes,
             checkpoint_epochs=checkpoint_epochs,
             on_step=on_step,
-            watch=_watch(workspace, images),
+            watch=_watch(workspace.labels.codes[rows], images),
         )
     newest = last[0] if last else None
     return TrainingResult(newest, result.steps, result.finished, len(images), originals.n_thumbnails, out)
+
+
+def state_beside(out: Path) -> Path:
+    """Return the file from which a run that writes the weights `out` can be resumed."""
+    return out.with_suffix(".state")
+
+
+def need_new(out: Path) -> None:
+    """Make sure that no earlier run would be overwritten.
+
+    Raises:
+        InputError: if its state is there.
+    """
+    if (state := state_beside(out)).exists():
+        raise InputError(f"{state} holds an earlier run; add --resume to continue it, name another --out, or delete it.")
+
+
+def images_of_state(out: Path) -> int | None:
+    """Return how many images the run takes whose state is beside `out`; None if there is none, or it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(state_beside(out), framework="numpy") as kept:
+            return int((kept.metadata() or {})["images"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
 
 
 def first_process() -> bool:
@@ -157,17 +198,21 @@ def sample_views(images: "Tensor", config: "MsnConfig") -> list[list[np.ndarray[
     return [[column[i] for column in columns] for i in range(len(batch))]
 
 
-def _watch(workspace: Workspace, images: "Pixels") -> "Callable[[Msn], float] | None":
-    """Return a function that measures kNN accuracy on the labelled images; None if fewer than two classes are labelled."""
+def _watch(labels: IntArray, images: "Pixels") -> "Callable[[Msn], float] | None":
+    """Return a function that measures kNN accuracy on the labelled images; None if fewer than two classes are labelled.
+
+    Args:
+        labels: (n,) codes of the images.
+    """
     import torch
 
     from core.encoders.vit import normalise
 
-    rows = np.flatnonzero(workspace.labels.codes != UNLABELLED)[:MOST_WATCHED]
-    codes = workspace.labels.codes[rows]
+    watched = np.flatnonzero(labels != UNLABELLED)[:MOST_WATCHED]
+    codes = labels[watched]
     if len(np.unique(codes)) < 2:
         return None
-    batch = images.take(rows)
+    batch = images.take(watched)
 
     @torch.inference_mode()
     def measure(model: "Msn") -> float:

@@ -109,6 +109,15 @@ def run_folders(folder: Path, *, most: int = 20) -> list[Path]:
     return sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True)[:most]
 
 
+def end_killed(folder: Path, out: Path) -> None:
+    """Write of the runs below `folder` that wrote the weights `out` and were killed that they were stopped; none is at work."""
+    for run in run_folders(folder):
+        with suppress(OSError, ValueError):
+            about = json.loads((run / "run.json").read_bytes())
+            if isinstance(about, dict) and (about.get("state"), about.get("out")) == (RunState.RUNNING, str(out)):
+                write_json_atomic(run / "run.json", about | {"state": RunState.STOPPED})
+
+
 def training_folders(workspace: Workspace) -> list[Path]:
     """Return the folders of the newest runs on a workspace's images, newest first."""
     return run_folders(workspace.folder / "training")

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import InputError
+from core.jobs.quick import ColumnsArguments, columns_changed
 from core.probe.live import refit
-from core.probe.stacked import keep_stacked
 from core.score_columns.files import PREFIX
-from core.score_columns.keep import DIRECTIONS, remove_column, score_columns
+from core.score_columns.keep import DIRECTIONS, score_columns
 from core.wording import counted, verb
 from core.workspace import Workspace
+from dashboard.cli.joined import changed
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, JsonOption, WorkspaceOption
 from dashboard.console import finish, sentences
@@ -39,11 +40,10 @@ def compare(
 
     if recall is not None and not 0 < recall <= 1:
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
-    with Workspace(workspace, read_only=not (stack or remove)) as space:
-        if remove:
-            remove_column(space, remove.removeprefix(PREFIX))
-        if stack:
-            keep_stacked(space, stack.removeprefix(PREFIX))
+    if stack or remove:
+        asked = ColumnsArguments(remove=remove.removeprefix(PREFIX), stack=stack.removeprefix(PREFIX))
+        changed(workspace, "columns", columns_changed, asked)
+    with Workspace(workspace, read_only=True) as space:
         columns = score_columns(space)
         goal = space.check_set.recall if recall is None else recall
         refit(space, save=False)

@@ -1,22 +1,22 @@
 """Commands that deliver a model, and check machine and workspace: export, score, doctor."""
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.errors import InputError
-from core.probe.live import refit
 from core.store.files import shown
-from core.wording import counted, target
+from core.wording import counted
 from core.workspace import Workspace
+from dashboard.cli.joined import Ended, there_or_here
 from dashboard.cli.main import app
 from dashboard.cli.options import NUMBER, PATH, WORKERS, DeviceOption, JsonOption, MaybeWorkspace, WorkspaceOption
-from dashboard.console import finish, progress, sentences
+from dashboard.console import finish, progress, sentences, stage_bars
 from dashboard.extras import needs
 
 if TYPE_CHECKING:
-    from core.delivery.manifest import Rule
     from core.delivery.score import RuleResult
 
 
@@ -33,33 +33,16 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write model, threshold and promise as one folder: safetensors, JSON, ONNX, scikit-learn arrays and a model card."""
-    from core.delivery.bundle import export_bundle
+    from core.jobs.model import ExportArguments, exported_from
 
-    with Workspace(workspace, read_only=True) as space:
-        if threshold is not None:
-            refit(space, save=False)
-        manifest = export_bundle(space, folder, point=point, threshold=threshold)
-    told = [f"{rule.policy}: {_rule_words(rule)}" if len(manifest.rules) > 1 else _rule_words(rule) for rule in manifest.rules]
-    sentence = f"Bundle {manifest.version} written to {folder}: {'; '.join(told)}."
-    finish(sentence, {"folder": str(folder), **_slim(manifest.to_json())}, as_json=json)
+    asked = ExportArguments(folder=os.path.abspath(folder), point=point, threshold=threshold)
 
+    def here() -> Ended:
+        with stage_bars() as on_stage:
+            return Ended(*exported_from(workspace, asked, on_stage))
 
-def _slim(record: "dict[str, Any]") -> "dict[str, Any]":
-    """Return a manifest without the quantiles of its scores, which only a program reads."""
-    without = {key: value for key, value in record.items() if key != "score_quantiles"}
-    return without | {"rules": [_slim(rule) for rule in record["rules"]]} if "rules" in record else without
-
-
-def _rule_words(rule: "Rule") -> str:
-    """Say what a threshold is, what it does, and whether a promise covers it."""
-    from core.delivery.model_card import exactly
-
-    held, words = rule.promise, "without a promise"
-    if held is not None and held.covers_this_threshold:
-        words = f"with the promise of {target(held.recall)} recall"
-    elif held is not None:
-        words = f"which the promise of opening {held.number} does not cover"
-    return f"{rule.chosen}; review images that score ≥ {exactly(rule.threshold)}, {words}"
+    ended = there_or_here(workspace, "export", asked.model_dump(mode="json"), here)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import AppError, InputError, WorkspaceError
+from core.errors import AppError, InputError
+from core.jobs.quick import FitArguments, PromiseArguments, newest_opening, probe_fitted, promise_changed
 from core.labels.gold import gold_columns, has_gold
 from core.labels.policies import policies, policy_named
-from core.missing import missing_for_probe, missing_for_score
 from core.probe.live import refit
 from core.probe.offered import WITHOUT_COLUMN
 from core.study.options import BUDGETS, FEATURES
-from core.wording import counted
 from core.workspace import Workspace
+from dashboard.cli.joined import changed
 from dashboard.cli.main import app
 from dashboard.cli.options import MOST_DIGITS, NUMBER, WORKERS, AnalystOption, DeviceOption, JsonOption, WorkspaceOption
 from dashboard.console import finish, progress, sentences, this_user
@@ -84,26 +84,8 @@ def _number(text: str) -> int:
 @sentences
 def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
     """Fit the probe on the teach half's labels and store it as a version."""
-    with Workspace(workspace, device=device) as space:
-        fitted = refit(space)
-        if fitted is None:
-            raise WorkspaceError(missing_for_probe(space))
-        said = missing_for_score(space)
-        likely = None if said else fitted.on_device.likely_flagged
-        if likely is not None:
-            said = f"It finds {counted(likely, 'image')} of {space.n_here:,} more likely flagged than not."
-        names = [space.class_names[code] for code in fitted.probe.class_codes]
-        result = {
-            "probe": fitted.version,
-            "labels": fitted.probe.n_labels,
-            "classes": names,
-            "flagged": space.flagged_names,
-            "scored": len(fitted.score),
-            "likely_flagged": likely,
-        }
-    sentence = f"Probe {fitted.version} fitted on {result['labels']:,} teach-half labels of {', '.join(names)}."
-    sentence = f"{sentence} {said}".strip()
-    finish(sentence, result, as_json=json)
+    ended = changed(workspace, "fit", probe_fitted, FitArguments(), device=device)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -210,23 +192,30 @@ def promise(
     json: JsonOption = False,
 ) -> None:
     """State what recall can be promised, what opening the check set costs, and the result of the newest opening."""
-    from core.evidence import check_sets
     from core.evidence.subject import PROBE, Subject
     from core.score_columns.files import PREFIX
 
-    who, judged = analyst or this_user(), scorer.removeprefix(PREFIX) or PROBE
-    asked = (recall, confidence, size) != (None, None, None)
-    with Workspace(workspace, read_only=not (asked or reveal or new_set)) as space:
+    judged = scorer.removeprefix(PREFIX) or PROBE
+    with Workspace(workspace, read_only=True) as space:
         names = [policy_named(space, policy).name] if policy else [p.name for p in policies(space)]
         if (recall is not None or reveal) and len(names) > 1:
             raise InputError(f"There are several policies, so name one with --policy: {', '.join(names)}.")
-        if new_set:
-            check_sets.begin_set(space, analyst=who)
-        if asked:
-            check_sets.change_terms(space, recall=recall, confidence=confidence, size=size, policy=names[0])
-        refit(space, save=reveal)
-        if reveal:
-            check_sets.open_check_set(space, Subject(names[0], judged), analyst=who)
+        asked = PromiseArguments(
+            new_set=new_set,
+            known_set=space.check_set.number,
+            recall=recall,
+            confidence=confidence,
+            size=size,
+            reveal=reveal,
+            known_opening=newest_opening(space, names[0], judged),
+            policy=names[0],
+            scorer=judged,
+            by=analyst or this_user(),
+        )
+    if new_set or reveal or (recall, confidence, size) != (None, None, None):
+        changed(workspace, "promise", promise_changed, asked)
+    with Workspace(workspace, read_only=True) as space:
+        refit(space, save=False)
         told = [_standing(space, Subject(name, judged)) for name in names]
     if len(told) == 1:
         finish(*told[0], as_json=json)

@@ -7,18 +7,19 @@ from typing import Annotated
 import typer
 
 from core.errors import InputError
-from core.labels.class_edits import set_guideline
+from core.jobs.quick import GuidelineArguments, PoliciesArguments, guideline_changed, policies_changed
+from core.labels.class_edits import guideline_ended
 from core.labels.classes import classes_ended, parse_classes, set_classes
 from core.labels.exchange import export_labels, import_labels
-from core.labels.policies import remove_policy, set_policy, uncovered
+from core.labels.policies import policies_ended
 from core.missing import missing_for_suggestions
 from core.overview import file_of, summary
 from core.probe.live import refit
 from core.probe.offered import FIRST_ROUND, OFFERED
 from core.store.files import shown
-from core.wording import counted, target
+from core.wording import counted
 from core.workspace import Workspace
-from dashboard.cli.joined import Ended, here_or_there
+from dashboard.cli.joined import Ended, changed, here_or_there
 from dashboard.cli.main import app, labels_app
 from dashboard.cli.options import NUMBER, PATH, SEED, AnalystOption, JsonOption, WorkspaceOption
 from dashboard.console import finish, sentences, this_user, warn
@@ -58,19 +59,14 @@ def policies(
     """Show the policies, or change them: flagged classes with an operating point of their own. Without any, all are one."""
     if (classes or recall is not None) and not set_to:
         raise InputError("--classes and --recall need the name of a policy; give it with --set.")
-    with Workspace(workspace, read_only=not (set_to or remove)) as space:
-        if set_to:
-            names = [name.strip() for name in classes.split(",") if name.strip()]
-            set_policy(space, set_to, classes=names or None, recall=recall)
-        if remove:
-            remove_policy(space, remove)
-        found, left = space.policies, uncovered(space)
-        flagged = ", ".join(space.flagged_names) or "none"
-    listed = "; ".join(f"{p.name} ({', '.join(p.classes)}) at {target(p.recall)} recall" for p in found)
-    said = f"Policies: {listed}." if found else f"No policies; the flagged classes ({flagged}) have one operating point."
-    if left:
-        said += f" In no policy, so not searched for: {', '.join(left)}."
-    finish(said, {"policies": [vars(p) for p in found], "in_no_policy": left}, as_json=json)
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    asked = PoliciesArguments(name=set_to, classes=names, recall=recall, remove=remove)
+    if set_to or remove:
+        ended = changed(workspace, "policies", policies_changed, asked)
+    else:
+        with Workspace(workspace, read_only=True) as space:
+            ended = Ended(*policies_ended(space))
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -81,11 +77,12 @@ def guideline(
     json: JsonOption = False,
 ) -> None:
     """Show which version of your labelling guideline is in force, or set another; promises state the version."""
-    with Workspace(workspace, read_only=set_to is None) as space:
-        if set_to is not None:
-            set_guideline(space, set_to, analyst=this_user())
-        found = space.guideline
-    finish(f"Guideline in force: {found}.", {"guideline": found}, as_json=json)
+    if set_to is not None:
+        ended = changed(workspace, "guideline", guideline_changed, GuidelineArguments(name=set_to, by=this_user()))
+    else:
+        with Workspace(workspace, read_only=True) as space:
+            ended = Ended(*guideline_ended(space))
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @labels_app.command("import")

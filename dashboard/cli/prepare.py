@@ -10,11 +10,11 @@ from typing import Annotated, TypedDict
 import typer
 
 from core.catalog.creation import FolderState, state_of
-from core.catalog.originals import thumbnails_sentence
-from core.encoders.chosen import KnownEncoder, use_encoder
+from core.encoders.chosen import KnownEncoder
 from core.encoders.chosen import encoders as known_encoders
 from core.errors import InputError, WorkspaceError
 from core.intake.ingest import ingest as take_in
+from core.jobs.quick import EncoderArguments, encoder_changed
 from core.labels.classes import parse_classes
 from core.overview import Summary, file_of, summary
 from core.probe.live import refit
@@ -22,7 +22,7 @@ from core.remote.addresses import checked_address, is_remote
 from core.store.files import shown
 from core.wording import counted, percent, verb
 from core.workspace import Workspace
-from dashboard.cli.joined import Ended, here_or_there
+from dashboard.cli.joined import Ended, changed, here_or_there, there_or_here
 from dashboard.cli.main import app
 from dashboard.cli.options import (
     EPOCHS,
@@ -180,8 +180,8 @@ def train(
 ) -> None:
     """Train an encoder (MSN) on the workspace's images; 'lassoscope embed --encoder FILE' then uses the weights."""
     from core.training.presets import preset as preset_with
-    from core.training.presets import read_settings
-    from core.training.run import train_on_workspace
+    from core.training.presets import read_settings, settings_of
+    from core.training.run import first_process, images_of_state, need_new, train_on_workspace
 
     overrides: dict[str, object] = read_settings(config) if config else {}
     for setting in set_to or []:
@@ -191,23 +191,36 @@ def train(
         overrides[name.strip()] = value.split(",") if "," in value else value.strip()
     if epochs is not None:
         overrides["epochs"] = epochs
-    with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
-        run = preset_with(preset, overrides, n_images=space.n_here)
-        file = out or workspace / "models" / "msn.safetensors"
-        result = train_on_workspace(
-            space,
-            run,
-            out=file,
-            resume=resume,
-            device=device,
-            devices=devices,
-            nodes=nodes,
-            checkpoint_epochs=checkpoint_epochs,
-            on_progress=on_progress,
-        )
-    small = thumbnails_sentence(result.n_thumbnails, result.n_images)
-    sentence = f"Trained {counted(result.steps, 'step')} on {counted(result.n_images, 'image')}; weights in {file}. {small}"
-    finish(sentence.strip(), result.record(), as_json=json)
+    file = Path(os.path.abspath(out or workspace / "models" / "msn.safetensors"))
+    with Workspace(workspace, read_only=True) as space:
+        begun_with = images_of_state(file) if resume else None
+        n_images = space.n_here if begun_with is None else begun_with
+    run = preset_with(preset, overrides, n_images=n_images)
+    if not resume and first_process():
+        need_new(file)
+
+    def here() -> Ended:
+        with Workspace(workspace, read_only=True) as space, progress("train") as on_progress:
+            result = train_on_workspace(
+                space,
+                run,
+                out=file,
+                resume=resume,
+                n_images=n_images,
+                device=device,
+                devices=devices,
+                nodes=nodes,
+                checkpoint_epochs=checkpoint_epochs,
+                on_progress=on_progress,
+            )
+        return Ended(result.sentence, result.record())
+
+    if devices * nodes > 1:  # Lightning starts this command again for each process
+        ended = here()
+    else:
+        asked = {"settings": settings_of(run), "images": n_images, "out": str(file), "device": device}
+        ended = there_or_here(workspace, "train", asked | {"checkpoint_epochs": checkpoint_epochs}, here)
+    finish(ended.sentence, ended.record, as_json=json)
 
 
 @app.command()
@@ -359,9 +372,9 @@ def encoders(
     from core.probe.compare import compare_encoders
     from core.probe.curves import describe_curve
 
-    with Workspace(workspace, read_only=use is None) as space:
-        if use is not None:
-            use_encoder(space, use)
+    if use is not None:
+        changed(workspace, "encoder", encoder_changed, EncoderArguments(name=use))
+    with Workspace(workspace, read_only=True) as space:
         found = [_listed(encoder) for encoder in known_encoders(space)]
         judged = {c.encoder: c for c in compare_encoders(space)} if compare else {}
     lines = []

@@ -48,10 +48,10 @@ EMPTY = (
     "<p><b>What it costs:</b> minutes to hours on a graphics card, many times that on a processor alone; the time left is told "
     "here. Labels, map and scores stay as they are: the new encoder is used once you have embedded with it and chosen it, and "
     "<i>Compare</i> tells by your own labels whether it is better.</p>"
-    "<p><b>How:</b> type this in a terminal on this machine, beside the server, which goes on:<br>"
+    "<p><b>How:</b> type this in a terminal on this machine; this server does it, and all else goes on:<br>"
     "<code>lassoscope train --workspace {folder}</code><br>"
     "The run appears here within seconds, with its progress, the time left, sample views (blurred like every picture) and a "
-    "warning if it goes wrong. <span class='line'>Ctrl-C</span> stops it, <code>--resume</code> continues it.</p>"
+    "warning if it goes wrong. <b>Jobs</b>, in the header, cancels it and tries it again: it goes on where it was.</p>"
 )
 
 
@@ -176,5 +176,5 @@ def say(record: RunRecord) -> str:
         seconds = (record.steps - done) * batch / rate
         parts.append(f"about {math.ceil(seconds / 60):,} min left" if seconds > 90 else f"about {seconds:.0f} s left")
     if record.state == RunState.STOPPED:
-        parts.append("continue with <code>lassoscope train … --resume</code>")
+        parts.append("continue under Jobs, or with <code>lassoscope train … --resume</code>")
     return " · ".join(parts)

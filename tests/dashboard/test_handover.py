@@ -103,7 +103,7 @@ def test_a_job_that_somebody_cancels_ends_its_command(server, tmp_path):
             go_on.set()
             server.jobs.cancel(server.jobs.newest()[0].number)
 
-    server.jobs._jobs.add("train", {}, "ann")  # of a kind that this program does not know: it waits
+    server.jobs._jobs.add("fly", {}, "ann")  # of a kind that this program does not know: it waits
     job = server.jobs.newest()[0]
     assert job.state == JobState.QUEUED
     asked = []
@@ -121,10 +121,10 @@ def test_a_job_that_somebody_cancels_ends_its_command(server, tmp_path):
     listening = Handover(place, Asks())
     try:
         with pytest.raises(WorkspaceError, match="cancelled"):
-            hand_over(place, "train", {}, "ann", on_stage=on_stage, busy=BUSY)
+            hand_over(place, "fly", {}, "ann", on_stage=on_stage, busy=BUSY)
     finally:
         listening.close()
-    assert asked == [("train", "ann")]
+    assert asked == [("fly", "ann")]
 
 
 # -- who may ask --

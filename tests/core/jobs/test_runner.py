@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from core.catalog.jobs import JobState
 from core.errors import InputError, ReadOnlyError
 from core.jobs import kinds
-from core.jobs.kinds import Kind, Lane
+from core.jobs.kinds import Kind, Lane, Pace
 from core.jobs.runner import MOST_STARTS, JobRunner
 from core.jobs.work import Arguments, Change, Outcome
 from core.workspace import Workspace
@@ -104,7 +104,7 @@ def test_two_at_once_are_never_of_one_lane(hand, start_runner):
 def test_a_quick_job_waits_for_no_other_lane_and_overtakes_nothing_in_its_own(hand, start_runner, monkeypatch):
     done = []
     quick = Kind(
-        "quick", "quick", Lane.TRAINING, Doing, lambda work: Outcome(done.append(work.arguments.what) or ""), quick=True
+        "quick", "quick", Lane.TRAINING, Doing, lambda work: Outcome(done.append(work.arguments.what) or ""), pace=Pace.QUICK
     )
     monkeypatch.setitem(kinds.KINDS, "quick", quick)
     runner = start_runner()
@@ -349,3 +349,15 @@ def test_kill_9_in_the_midst_of_intake_loses_and_doubles_nothing(space, pictures
         assert read.catalog.images.count_files() == 40
     with Workspace(folder) as again:  # for the fixture, which closes it
         assert again.n_images == 40
+
+
+def test_a_job_of_hours_keeps_no_other_waiting(hand, start_runner, monkeypatch):
+    monkeypatch.setitem(kinds.KINDS, "long", Kind("long", "long", Lane.TRAINING, Doing, hand.run, pace=Pace.LONG))
+    runner = start_runner()
+    hours = [runner.add("long", {"what": name}, "ann") for name in ("a", "b")]
+    wait_for(lambda: hand.began == ["a"])
+    runner.add("one", {"what": "c"}, "ann")
+    wait_for(lambda: hand.began == ["a", "c"])
+    assert state(runner, hours[1]) == JobState.QUEUED
+    hand.go_on.set()
+    wait_for(lambda: state(runner, hours[1]) == JobState.DONE)

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from core.catalog.records import Removal
 from core.encoders.vit import Architecture
+from core.errors import InputError
 from core.images.decode import decode
 from core.maths.precision_recall import knn_accuracy
 from core.training.loop import MsnConfig, StepMetrics, train
-from core.training.run import sample_views
-from core.training.runs import FIGURES, RunLog, RunState, read_run, run_folders, treated_views
+from core.training.run import images_of_state, need_new, sample_views, train_on_workspace
+from core.training.runs import FIGURES, RunLog, RunState, end_killed, read_run, run_folders, treated_views
+from core.workspace import Workspace
 
 LINE = {
     "step": 20, "steps": 100, "loss": 4.5, "learning_rate": 1e-3, "ema": 0.99, "prototypes_used": 30, "spread": 0.9,
@@ -168,3 +171,42 @@ def test_a_run_made_to_collapse_is_flagged_and_a_healthy_one_is_not(tmp_path):
         train(images, MsnConfig(shape, **common, **extra), out=tmp_path / "w", device="cpu", on_step=seen.append)
         ends.append(seen[-1].collapsed)
     assert ends == [False, True]
+
+
+def test_a_run_resumes_with_its_images_after_others_came_and_some_were_removed(small, tmp_path):
+    out, asked = tmp_path / "mine.safetensors", []
+
+    def go_on(n_images):
+        shape = Architecture(input_size=16, patch_size=8, dim=16, depth=1, heads=2)
+        config = MsnConfig(architecture=shape, focal_size=8, epochs=2, batch_size=16, prototypes=4, head_hidden=8, head_out=4)
+        with Workspace(small, read_only=True) as space:
+            seen = lambda rows: asked.append(rows) or type(space).originals(space, rows)  # noqa: E731
+            space.originals = seen
+            return train_on_workspace(space, config, out=out, resume=True, n_images=n_images, device="cpu")
+
+    assert images_of_state(out) is None
+    assert go_on(40).n_images == images_of_state(out) == 40  # 8 came later
+    with Workspace(small) as space:
+        space.take_out(
+            [Removal(row, "2026-01-01T00:00:00.000000+00:00", "ann", "", None, 0, erased=False) for row in range(10)]
+        )
+    assert go_on(40).finished
+    first, second = asked
+    assert first.tolist() == list(range(40))
+    assert second.tolist() == [*range(10, 48), 10, 11]
+    out.with_suffix(".state").write_bytes(b"torn")
+    assert images_of_state(out) is None
+    with pytest.raises(InputError, match="holds an earlier run; add --resume"):
+        need_new(out)
+
+
+def test_runs_that_were_killed_are_said_to_be_stopped_and_no_others(tmp_path):
+    mine, other = tmp_path / "mine.safetensors", tmp_path / "other.safetensors"
+    for out in (mine, other):
+        RunLog(tmp_path / "training", {}, out=out)
+    RunLog(tmp_path / "training", {}, out=mine).end(RunState.FINISHED)
+    (tmp_path / "training" / "0").mkdir()
+    (tmp_path / "training" / "0" / "run.json").write_text("[")
+    end_killed(tmp_path / "training", mine)
+    states = [record.state for record in read_runs(tmp_path / "training")]
+    assert states == [RunState.FINISHED, RunState.RUNNING, RunState.STOPPED, RunState.BROKEN]

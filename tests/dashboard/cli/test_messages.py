@@ -1,4 +1,4 @@
-"""The commands pass on what is missing, once and in one line, and send to the page only for what the page can do."""
+"""The commands pass on what is missing, once and in one line, and say who has the workspace open."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from core.labels.classes import parse_classes, set_classes
 from core.probe.live import refit
 from core.workspace import Workspace
 from dashboard.cli import app
-from dashboard.console import IN_PAGE
 from tests.worlds import CLASSES, made, teach, with_gold
 
 
@@ -45,16 +44,15 @@ def test_gold_values_that_match_no_class_are_named(space):
     assert "without 5 images" in say("curves", "-w", space.folder, "--gold", "some")
 
 
-def test_only_what_the_page_can_do_is_sent_to_the_page(space):
-    folder = space.folder  # open for writing, as a server has it
+def test_a_workspace_that_another_command_has_open_is_waited_for(space):
+    folder = space.folder
     commands = {
         "ingest": ["ingest", folder], "embed": ["embed"], "project": ["project"], "classes": ["classes", "--set", "a,b*"],
         "guideline": ["guideline", "--set", "v2"], "labels": ["labels", "import", folder / "l.csv"], "fit": ["fit"],
         "clusters": ["clusters", "--again"], "encoders": ["encoders", "--use", "made"], "promise": ["promise", "--reveal"],
+        "policies": ["policies", "--set", "explicit"], "compare": ["compare", "--remove", "vendor"],
     }  # fmt: skip
     for name, words in commands.items():
         said = say(*words, "-w", folder)
         assert "open for writing; wait until it is done, or stop it" in said, name
-        assert ("its page" in said) == (name in IN_PAGE), name
-    assert set(IN_PAGE) <= set(commands)
     assert CLASSES[0].name == Workspace(folder, read_only=True).class_names[0]
