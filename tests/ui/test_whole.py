@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from core.demo.datasets import write_demo_images
+from core.duplicates.search import copies_of
 from core.evidence import openings, points
 from core.evidence.frozen import score_subject
 from core.workspace import Workspace
@@ -107,13 +108,21 @@ def images(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         return space.ids.copy(), np.array(space.xy), keys
 
 
-def answer(page: Page, keys: dict[str, str], n: int) -> None:
-    """Answer so many pictures of the open queue by their keys."""
+def answer(page: Page, keys: dict[str, str], n: int) -> set[str]:
+    """Answer so many pictures of the open queue by their keys; return their ids."""
     shown, answered = "", set()
     while len(answered) < n:
         shown = takes_key(page, but=shown)
         page.keyboard.press(keys[shown])
         answered.add(shown)
+    return answered
+
+
+def with_copies(folder: Path, ids: set[str]) -> int:
+    """Return how many images these are with their near-duplicates, which are labelled with them."""
+    with Workspace(folder, read_only=True) as space:
+        rows = space.catalog.images.rows_of_ids(sorted(ids)).values()
+        return len(copies_of(space, np.array(sorted(rows))))
 
 
 def begin(page: Page, there: Path) -> None:
@@ -137,15 +146,16 @@ def begin(page: Page, there: Path) -> None:
     expect(page.get_by_placeholder("analyst")).to_have_value("ann")
 
 
-def teach_and_promise(page: Page, keys: dict[str, str]) -> None:
+def teach_and_promise(page: Page, keys: dict[str, str], folder: Path) -> None:
     """Answer suggestions and check images, open the check set, and put its point in force."""
     page.get_by_role("tab", name="Suggestions").click()
-    answer(page, keys, TAUGHT)
-    expect(page.get_by_text(f"{TAUGHT} labelled ({TAUGHT} teach, 0 check)")).to_be_visible()
+    n_taught = with_copies(folder, answer(page, keys, TAUGHT))
+    expect(page.get_by_text(f"{n_taught} labelled ({n_taught} teach, 0 check)")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^average precision"))).to_be_visible()
     page.get_by_role("tab", name="Check").click()
-    answer(page, keys, READ)
-    expect(page.get_by_text(re.compile(rf"^{READ} of \d+ check images read"))).to_be_visible()
+    n_read = with_copies(folder, answer(page, keys, READ))
+    expect(page.get_by_text(f"{n_taught + n_read} labelled ({n_taught} teach, {n_read} check)")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ of \d+ check images read"))).to_be_visible()
     page.get_by_role("button", name="Operating point").click()
     page.get_by_role("button", name="Details").click()
     page.get_by_role("tab", name="Evidence").click()
@@ -187,7 +197,7 @@ def test_an_empty_folder_becomes_a_workspace_at_work_without_a_terminal(windows,
     mine = windows(server.url, "ann")
     begin(mine, there)
     _, _, keys = images(server.folder)
-    teach_and_promise(mine, keys)
+    teach_and_promise(mine, keys, server.folder)
     other = windows(server.url, "ben")
     expect(facts(other)).not_to_have_attribute("data-frame", "0")
     mine.get_by_role("tab", name="Selection").click()
