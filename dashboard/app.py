@@ -82,6 +82,7 @@ def open_tab(server: Server) -> Page:
                 **({} if state.grid is not None and state.grid.n == server.workspace.n_images else {"images": None}),
                 "jobs": server.changes.jobs,
                 "inboxes": list(server.inboxes.states),
+                "webhook": None if server.webhook is None else server.webhook.trouble,
             }
         )
         actions.meet_analyst()

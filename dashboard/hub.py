@@ -32,6 +32,7 @@ class Topic(StrEnum):
     IMAGES = "images"  # more of them, or what came with them
     JOBS = "jobs"  # with the jobs that are open and the newest others
     INBOXES = "inboxes"  # with the watched folders
+    WEBHOOK = "webhook"  # with why the receiver of decisions takes none; None while it does
     CLUSTERS = "clusters"
     OPENINGS = "openings"  # and all else about check sets and operating points
     EXPOSURE = "exposure"  # (EXPOSURE, analyst), with their day

@@ -167,7 +167,8 @@ def _webhook(settings: Settings, review: Review, hub: Hub) -> Webhook | None:
 
     if not settings.webhook or not review.workspace.writable:
         return None
-    return Webhook(review.workspace, review.answers, settings.webhook, settings.webhook_secret, say)
+    told = partial(hub.publish, Topic.WEBHOOK)
+    return Webhook(review.workspace, review.answers, settings.webhook, settings.webhook_secret, say, told)
 
 
 def _standardise(workspace: Workspace) -> None:

@@ -35,6 +35,7 @@ from dashboard.changes import progress_words
 from dashboard.choices import ASKING_TABS, GOLD_COLUMN, ColourBy, Order, PageName, Room, Tab, What, When
 from dashboard.shared import Shared
 from dashboard.times import UTC
+from dashboard.webhook import Trouble
 
 NO_ROWS = np.array([], np.int64)
 PROGRESS_OF = {"clusters": "finding", "embed": "embedding", "project": "embedding"}  # by kind of job
@@ -98,6 +99,7 @@ class SessionState(param.Parameterized):
     clusters: int = param.Integer(default=0, doc="Increases when clusters were found again.")
     images: int = param.Integer(default=0, doc="Increases when images were added, or something came with them.")
     layout: tuple[str, int] = param.Parameter(default=("", 0), doc="Encoder and version of the map that is shown.")
+    webhook: Trouble | None = param.Parameter(doc="Why the receiver of decisions takes none; None while it does.")
     inboxes: list[InboxState] = param.List(default=[], item_type=InboxState, doc="Watched folders.")
     jobs: list[JobRecord] = param.List(default=[], item_type=JobRecord, doc="Jobs that are open and the newest others.")
     begin: Begin = param.Selector(default=Begin.NOT, objects=list(Begin), doc="How far a new workspace is.")

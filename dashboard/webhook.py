@@ -13,10 +13,12 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from core.catalog.rows import after_seconds, now
 from core.triage.answers import Answers
-from core.triage.decisions import Page, decisions_after, keep_posted, posted_through
+from core.triage.decisions import Page, count_after, decisions_after, keep_posted, posted_through
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -26,7 +28,22 @@ LOOK_SECONDS = 0.5  # between two looks whether there is something new
 FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0  # of waiting after a failure; doubled each time
 KEEP_AFTER = 1_000  # actions without a decision, until it is noted that there is none among them
 PATIENCE = 10.0  # s for an answer
+MOST_COUNTED = 10_000  # decisions that wait
 Said = Callable[[str, bool], None]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the receiver has taken nothing, since when, and how it goes on."""
+
+    receiver: str  # host and port
+    since: str  # ISO 8601, UTC
+    reason: str  # of the newest failure
+    again: str  # ISO 8601, UTC: when it is tried next
+    waiting: int  # decisions, at most `MOST_COUNTED`
+
+
+Told = Callable[[Trouble | None], None]
 
 
 class RefusedError(Exception):
@@ -64,16 +81,27 @@ def post(url: str, secret: str, body: bytes) -> None:
 class Webhook:
     """Posts decisions from a thread."""
 
-    def __init__(self, workspace: Workspace, answers: Answers, url: str, secret: str, said: Said) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        answers: Answers,
+        url: str,
+        secret: str,
+        said: Said,
+        on_trouble: Told = lambda _: None,
+    ) -> None:
         """Start the thread; a receiver that is named for the first time hears of decisions from now on.
 
         Args:
             said: told what windows should say, and whether it is about a failure.
+            on_trouble: told of every failure, and with None that it is over.
         """
         self._workspace, self._answers, self._url, self._secret, self._said = workspace, answers, url, secret, said
         self._stopping = threading.Event()
         self._through = self._kept = posted_through(workspace)
         self._failures = 0
+        self.trouble: Trouble | None = None  # while deliveries fail
+        self._on_trouble = on_trouble
         self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
         self._thread.start()
 
@@ -83,14 +111,43 @@ class Webhook:
         self._thread.join(PATIENCE + 1)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._pause()):
+        pause = LOOK_SECONDS
+        while not self._stopping.wait(pause):
+            reason = ""
             try:
                 self._deliver()
             except RefusedError as refused:
-                self._on_failure(str(refused))
+                reason = str(refused)
+                self._on_failure(reason)
             except Exception:  # the disk may be full; nothing is lost, as nothing is noted as taken
                 LOG.exception("decisions could not be posted yet")
                 self._failures += 1
+                reason = "this server cannot read or note what is posted; its log has the details"
+            pause = self._pause()
+            self._tell(reason, pause)
+
+    def _tell(self, reason: str, pause: float) -> None:
+        """Tell of a failure, or that the receiver takes decisions again."""
+        if reason:
+            self.trouble = Trouble(
+                receiver=urlsplit(self._url).netloc.rpartition("@")[2],
+                since=now() if self.trouble is None else self.trouble.since,
+                reason=reason,
+                again=after_seconds(pause),
+                waiting=self._waiting(),
+            )
+        elif not self._failures and self.trouble is not None:
+            self.trouble = None
+        else:
+            return
+        self._on_trouble(self.trouble)
+
+    def _waiting(self) -> int:
+        try:
+            return count_after(self._workspace, self._answers, self._through, most=MOST_COUNTED)
+        except Exception:  # the catalog may not be readable now
+            LOG.exception("the decisions that wait could not be counted")
+            return 0 if self.trouble is None else self.trouble.waiting
 
     def _pause(self) -> float:
         if not self._failures:

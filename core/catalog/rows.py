@@ -19,6 +19,11 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
 
 
+def after_seconds(seconds: float) -> str:
+    """Return the time some seconds from now, as `now` writes it."""
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
 def plain(connection: sa.Connection, query: sa.Select[Any]) -> list[Any]:
     """Return rows as the driver's tuples: with hundreds of thousands, SQLAlchemy's row objects take most of the time."""
     cursor = connection.execute(query).cursor

@@ -32,6 +32,7 @@ AS_TOLD = (
     Topic.FITTING,
     Topic.JOBS,
     Topic.INBOXES,
+    Topic.WEBHOOK,
     Topic.LEARNING,
     Topic.RANDOM,
     Topic.TRAINING,

@@ -12,10 +12,12 @@ from core.catalog.jobs import JobRecord, JobState
 from core.jobs.inboxes import InboxState
 from core.jobs.kinds import KINDS
 from core.store.files import shown
+from core.wording import counted, verb
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.times import minute
 from dashboard.views.components.jobs_drawer import InboxItem, JobItem, JobsDrawer, Press, Watch
+from dashboard.webhook import MOST_COUNTED, Trouble
 
 MINUTE, HOUR = 60, 3_600
 
@@ -67,6 +69,16 @@ def inbox_item(inbox: InboxState, root: str = "") -> InboxItem:
     return InboxItem(folder=shown(inbox.folder), said=inbox.sentence, needs_help=needs_help, can_stop=can_stop)
 
 
+def webhook_words(trouble: Trouble | None, zone: str) -> str:
+    """Say in one line why decisions do not reach their receiver, since when, and how it goes on; "" while they do."""
+    if trouble is None:
+        return ""
+    n = trouble.waiting
+    wait = f"{counted(n, 'decision')}{' or more' if n == MOST_COUNTED else ''} {verb(n, 'waits', 'wait')}"
+    since, again = (minute(at, zone, seconds=True) for at in (trouble.since, trouble.again))
+    return f"The webhook at {shown(trouble.receiver)} fails since {since}: {trouble.reason}. {wait}; next try at {again}."
+
+
 class JobsPane(pn.viewable.Viewer):
     """The button and its drawer."""
 
@@ -81,14 +93,19 @@ class JobsPane(pn.viewable.Viewer):
         )
         self.state.param.watch(self._draw, ["jobs", "zone"])
         self.state.param.watch(self._draw_inboxes, "inboxes")
+        self.state.param.watch(self._draw_webhook, ["webhook", "zone"])
         self._draw()
         self._draw_inboxes()
+        self._draw_webhook()
 
     def _draw(self, *_: Any) -> None:
         self._drawer.jobs = [item(job, self.state.zone) for job in self.state.jobs]
 
     def _draw_inboxes(self, *_: Any) -> None:
         self._drawer.inboxes = [inbox_item(inbox, self._root) for inbox in self.state.inboxes]
+
+    def _draw_webhook(self, *_: Any) -> None:
+        self._drawer.webhook = webhook_words(self.state.webhook, self.state.zone)
 
     def _on_press(self, press: Press) -> None:
         verb = self.actions.cancel_job if press.verb == "cancel" else self.actions.retry_job

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,11 @@ from core.triage.answers import Answers
 from core.triage.decisions import POSTED
 from core.workspace import Workspace
 from dashboard import webhook
+from dashboard.app import start, stop
+from dashboard.settings import Settings
+from dashboard.views.jobs import JobsPane, webhook_words
 from dashboard.webhook import Webhook
+from tests.dashboard.loop import EventLoop, Tab
 from tests.dashboard.served import PASSWORD, serving
 from tests.dashboard.test_api import told
 from tests.waiting import wait_for
@@ -137,6 +142,56 @@ def test_waits_double_up_to_the_longest(monkeypatch):
         waits.append(hook._pause())
     assert all(0.75 * 2**i <= wait <= 2**i for i, wait in enumerate(waits[:8]))
     assert all(0.75 * 300 <= wait <= 300 for wait in waits[9:])
+
+
+def test_windows_are_told_since_when_why_and_how_much_waits_until_it_is_over(space, receiver):
+    told, receiver.status = [], 500
+    hook = Webhook(space, Answers(space), receiver.url, SECRET, lambda *_: None, told.append)
+    try:
+        assert hook.trouble is None
+        answer(space, *range(7))
+        wait_for(lambda: told and told[-1].waiting == 7)
+        receiver.status = 503
+        wait_for(lambda: told[-1].reason == "it answers with 503")
+        first, last = told[0], told[-1]
+        assert first.reason == "it answers with 500"
+        assert (first.since, last.waiting, last.receiver) == (last.since, 7, f"127.0.0.1:{receiver.http.server_port}")
+        assert last.since <= first.again <= last.again
+        assert webhook_words(
+            replace(last, since="2026-11-29T08:00:00.1+00:00", again="2026-11-29T09:00:07.1+00:00"), "UTC"
+        ) == (
+            f"The webhook at {last.receiver} fails since 2026-11-29 08:00:00 UTC: it answers with 503. "
+            "7 decisions wait; next try at 2026-11-29 09:00:07 UTC."
+        )
+        receiver.status = 200
+        wait_for(lambda: told[-1] is None)
+        assert hook.trouble is None
+        assert webhook_words(None, "UTC") == ""
+        assert told.count(None) == 1
+    finally:
+        hook.stop()
+
+
+def test_windows_show_the_line_under_jobs_until_it_is_over(small, receiver, monkeypatch):
+    monkeypatch.setattr(webhook, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(webhook, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(webhook, "MOST_SECONDS", 0.2)
+    receiver.status = 500
+    server = start(Settings(workspace=small, analyst="ann", webhook=receiver.url, webhook_secret=SECRET))
+    loop = EventLoop()
+    tab = Tab(loop, server)
+    try:
+        pane = tab.do(lambda: JobsPane(state=tab.state, actions=tab.page.actions))
+        tab.do(lambda: server.hub.subscribe(tab.document, tab.page.actions.follow))
+        assert pane._drawer.webhook == ""
+        answer(server.workspace, 3)
+        wait_for(lambda: "it answers with 500. 1 decision waits; next try at" in pane._drawer.webhook)
+        receiver.status = 200
+        wait_for(lambda: pane._drawer.webhook == "")
+    finally:
+        tab.close()
+        loop.close()
+        stop(server)
 
 
 def test_a_restart_goes_on_where_the_receiver_has_come(space, receiver):

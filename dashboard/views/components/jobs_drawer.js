@@ -3,7 +3,7 @@ const STATES = { queued: "waits", running: "at work", done: "done", failed: "fai
 
 export function render({ model, el }) {
   const button = make("button", "opener"), dialog = make("dialog"), head = make("header"), close = make("button", "", "Close");
-  const watched = make("section"), folders = make("ul"), list = make("ol"), nothing = make("p", "", "Nothing has been done yet. What takes long is listed here: adding images, embedding, layout.");
+  const webhook = make("p", "failing"), watched = make("section"), folders = make("ul"), list = make("ol"), nothing = make("p", "", "Nothing has been done yet. What takes long is listed here: adding images, embedding, layout.");
   button.setAttribute("aria-haspopup", "dialog");
   dialog.setAttribute("aria-label", "Jobs");
   head.append(make("h2", "", "Jobs"), close);
@@ -18,7 +18,8 @@ export function render({ model, el }) {
   form.append(label, path, watch, about, told);
   fold.append(make("summary", "", "Watch a folder…"), form);
   watched.append(make("h3", "", "Inboxes"), folders, fold);
-  dialog.append(head, watched, nothing, list);
+  webhook.setAttribute("role", "status");
+  dialog.append(head, webhook, watched, nothing, list);
   el.append(button, dialog);
   const known = new Map();  // number -> the parts of a card, which stay: a button that is being pressed does not move
   const card = number => {
@@ -54,6 +55,7 @@ export function render({ model, el }) {
     const share = first?.total ? ` · ${Math.floor(100 * first.done / first.total)}%` : "";
     button.textContent = at_work.length ? `Jobs (${at_work.length})${share}` : "Jobs";
     button.title = first ? `${first.title}: ${first.stage}` : "Show what the server does";
+    if (model.webhook) [button.textContent, button.title] = [`${button.textContent} !`, model.webhook];
     button.classList.toggle("busy", at_work.length > 0);
     if (!dialog.open) return;
     nothing.hidden = model.jobs.length > 0;
@@ -64,6 +66,11 @@ export function render({ model, el }) {
     });
     shown.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
     while (list.children.length > shown.length) list.lastChild.remove();
+  };
+  const drawWebhook = () => {
+    webhook.textContent = model.webhook;
+    webhook.hidden = !model.webhook;
+    draw();
   };
   const drawInboxes = () => {
     watched.hidden = !model.inboxes.length && !model.root;
@@ -102,6 +109,7 @@ export function render({ model, el }) {
   dialog.onkeydown = event => event.stopPropagation();
   model.on("jobs", draw);
   for (const name of ["inboxes", "root"]) model.on(name, drawInboxes);
-  draw();
+  model.on("webhook", drawWebhook);
+  drawWebhook();
   drawInboxes();
 }

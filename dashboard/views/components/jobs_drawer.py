@@ -55,6 +55,7 @@ class JobsDrawer(pn.custom.JSComponent):
 
     jobs: list[JobItem] = param.List(default=[], item_type=dict, doc="Newest first.")
     inboxes: list[InboxItem] = param.List(default=[], item_type=dict, doc="Watched folders.")
+    webhook: str = param.String(doc="Why decisions do not reach their receiver; '' while they do.")
     root: str = param.String(doc="The folder on the server below which folders may be watched; '' if none may.")
     told: str = param.String(doc="What came of the folder that was named last.")
     on_press: Callable[[Press], None] = param.Parameter(doc="Called with a press of a job's button.")
