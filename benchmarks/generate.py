@@ -16,13 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from core.arrays import FloatArray, IntArray
 from core.catalog.creation import catalog_file
+from core.catalog.models import ProjectionRecord
 from core.embeddings.matrix import write_part
 from core.encoders.encoder import load_encoder
+from core.map.layout import N_NEIGHBOURS, exact_neighbours
 from core.maths.halves import check_order, in_check_half
+from core.maths.neighbours import unit_rows
 from core.store.files import atomic_path
 from core.workspace import Workspace
 
@@ -68,7 +72,7 @@ def generate(folder: Path, *, n_images: int, dim: int = 384, seed: int = 0, enco
         space.catalog.images.renew_version()
         space.catalog.models.add_encoder(name, dim, record)
         _embed(space, cluster, name, dim, rng)
-        _project(space, cluster, name, rng)
+        _project(space, cluster, name, rng, with_neighbours=encoder is not None)
         space.catalog.settings.set("encoder", name)
     with Workspace(folder):  # keeps a snapshot of the columns, as the first opening after an ingest does
         pass
@@ -123,14 +127,35 @@ def _embed(space: Workspace, cluster: IntArray, encoder: str, dim: int, rng: np.
         space.catalog.models.add_part(encoder, position, start, start + len(mine), relative)
 
 
-def _project(space: Workspace, cluster: IntArray, encoder: str, rng: np.random.Generator) -> None:
+def _project(space: Workspace, cluster: IntArray, encoder: str, rng: np.random.Generator, *, with_neighbours: bool) -> None:
     places = rng.uniform(-20, 20, size=(N_CLUSTERS, 2)).astype(np.float32)
     xy: FloatArray = rng.standard_normal((len(cluster), 2), np.float32)
     xy *= np.float32(0.6)
     xy += places[cluster]
-    with atomic_path(space.folder / "projection/generated.npy") as aside, aside.open("wb") as file:
-        np.save(file, xy)
-    space.catalog.models.add_projection(encoder, len(cluster), "projection/generated.npy", {"trustworthiness": None})
+    record: ProjectionRecord = {"trustworthiness": None}
+    _save(space, "projection/generated.npy", xy)
+    if with_neighbours:
+        record["neighbours"] = "projection/generated-neighbours.npy"
+        space.choose_encoder(encoder)
+        _save(space, record["neighbours"], _neighbours(space, cluster))
+    space.catalog.models.add_projection(encoder, len(cluster), "projection/generated.npy", record)
+
+
+def _neighbours(space: Workspace, cluster: IntArray) -> IntArray:
+    """Return each image's nearest ones, which are of its cluster, (N, N_NEIGHBOURS); -1 where a cluster has too few."""
+    found = np.full((len(cluster), N_NEIGHBOURS), -1, np.int32)
+    for number in range(N_CLUSTERS):
+        rows = np.flatnonzero(cluster == number)
+        if len(rows) > 1:
+            unit = unit_rows(torch.from_numpy(space.current.need_matrix().take(rows)))
+            near = exact_neighbours(unit, min(N_NEIGHBOURS, len(rows) - 1)).rows
+            found[rows, : near.shape[1]] = rows[near]
+    return found
+
+
+def _save(space: Workspace, name: str, array: FloatArray | IntArray) -> None:
+    with atomic_path(space.folder / name) as aside, aside.open("wb") as file:
+        np.save(file, array)
 
 
 def _picture(rng: np.random.Generator) -> bytes:
