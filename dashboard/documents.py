@@ -1,7 +1,9 @@
 """Changes of one window's document: they reach the browser together, and in the order in which they were made."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -13,6 +15,7 @@ from bokeh.protocol.message import Message
 from bokeh.protocol.messages.patch_doc import patch_doc
 from bokeh.server.session import ServerSession
 
+LOG = logging.getLogger("lassoscope.page")
 _SHADOWED = "_document_patched"  # of a session whose changes are being gathered
 
 
@@ -40,10 +43,18 @@ def when_drawn(document: Document, change: Callable[[], None]) -> None:
     Panel loses a change that comes in between: it takes it to be in what the browser fetches.
     """
     session = getattr(document.session_context, "session", None)
-    if session is None or not session._subscribed_connections:
-        change()  # it will be in what is fetched
+    if pn.state.loaded or session is None or not session._subscribed_connections:
+        change()  # before the browser has fetched anything, it will be in that
     else:
-        pn.state.onload(change)
+        pn.state.onload(partial(_logged, change))
+
+
+def _logged(change: Callable[[], None]) -> None:
+    """Make a change; one that fails must not keep others from being made: Panel would never take the page to be drawn."""
+    try:
+        change()
+    except Exception:
+        LOG.exception("a change of a page that was being drawn failed")
 
 
 def locked_session(document: Document) -> ServerSession | None:

@@ -23,7 +23,7 @@ _CUTS = np.linspace(0, _BITS, MAX_DISTANCE + 2).astype(int).tolist()  # 21 piece
 _PIECES = list(pairwise(_CUTS))
 _POWERS = np.concatenate([2 ** np.arange(stop - start)[::-1] for start, stop in _PIECES])  # of each bit in its piece
 COMPARED = 65_536  # hashes at a time: 2 MB stay in the cache
-REMEMBERED = 4_096  # hashes whose leaders in reach are known: more than a batch has
+REMEMBERED = 4_096  # hashes whose nearest leaders are known: more than a batch has
 INDEX_PAYS = 30_000_000  # hashes compared, after which an index of a million would have been faster
 
 
@@ -53,7 +53,7 @@ class Grouper:
         self._hashes = np.zeros((1_024, _BITS // 64), np.uint64)
         self._index: _Index | None = None
         self._n_compared = 0  # hashes compared outside of the index
-        self._asked: dict[str, tuple[int, IntArray]] = {}  # by hash: how many leaders were compared, places of those in reach
+        self._asked: dict[str, tuple[int, IntArray]] = {}  # by hash: how many leaders were compared, places of the nearest
 
     def catch_up(self, blocks: Callable[[int], Iterable[Sequence[tuple[str, str, str | None]]]]) -> None:
         """Take the images that a catalog has got since the last time.
@@ -84,23 +84,22 @@ class Grouper:
 
     def near(self, hash_: str) -> list[str]:
         """Return the leaders whose groups a new image may belong to, nearest first, at most `NEAREST`."""
-        code = _from_hex(hash_)
-        places = self._within_reach(hash_, code)
-        nearest = np.argsort(self._distances(places, code), kind="stable")[:NEAREST]
-        return [self._ids[place].decode() for place in places[nearest]]
+        return [self._ids[place].decode() for place in self._nearest(hash_)]
 
-    def _within_reach(self, hash_: str, code: IntArray) -> IntArray:
-        """Return the places of the leaders in reach of a hash. It is asked for twice: before its batch is read, and after."""
+    def _nearest(self, hash_: str) -> IntArray:
+        """Return the places of these leaders. It is asked for twice: before a batch is compared, and after."""
+        code = _from_hex(hash_)
         start, places = self._asked.pop(hash_) if hash_ in self._asked else self._indexed(code)
         found = [places]
         for first in range(start, self._n, COMPARED):
             some = slice(first, min(first + COMPARED, self._n))
             found.append(np.flatnonzero(self._distances(some, code) <= MAX_DISTANCE) + first)
         places = np.concatenate(found)
+        nearest = places[np.argsort(self._distances(places, code), kind="stable")[:NEAREST]]
         if len(self._asked) >= REMEMBERED:
             self._asked.clear()
-        self._asked[hash_] = self._n, places
-        return places
+        self._asked[hash_] = self._n, nearest  # no others: thousands of pages of one layout are in reach of each other
+        return nearest
 
     def _indexed(self, code: IntArray) -> tuple[int, IntArray]:
         """Return how many leaders the index has, 0 without one, and the places of those in reach."""

@@ -284,6 +284,16 @@ def test_a_change_waits_while_the_browser_draws_what_it_has_fetched(window):
     assert [event["new"] for sent in window.connection.sent for event in sent] == ["early", "now"]
 
 
+def test_a_change_that_fails_while_the_page_is_drawn_keeps_no_other_from_being_made(window, caplog):
+    (old,) = window.room.children
+    with set_curdoc(window.document):
+        do(window, lambda: when_drawn(window.document, lambda: old.no_such_thing.fail()))
+        do(window, lambda: when_drawn(window.document, lambda: setattr(old, "text", "new")))
+    do(window, lambda: pn.state._on_load(window.document))
+    assert old.text == "new"
+    assert "no_such_thing" in caplog.text
+
+
 def test_a_change_before_the_browser_has_fetched_anything_is_made_at_once(window):
     window.session.unsubscribe(window.connection)
     (old,) = window.room.children
