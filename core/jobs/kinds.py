@@ -1,4 +1,4 @@
-"""The kinds of jobs. Each is a set difference, what is wanted without what there is, so that running it again goes on.
+"""The kinds of jobs. Running one again goes on: most do what is wanted without what there is, and a change finds itself made.
 
 What they work with is imported when they begin: the page and the command line read only their names and arguments.
 """
@@ -55,6 +55,7 @@ class Pace(StrEnum):
     QUICK = "quick"  # a moment
     USUAL = "usual"  # minutes; as many at once as the setting `jobs` says
     LONG = "long"  # hours, during which uploads go on; one at once
+    READING = "reading"  # minutes, and it changes nothing of the workspace, so that it need not wait for others; one at once
 
 
 class IngestArguments(Arguments):
@@ -408,7 +409,7 @@ KINDS: dict[str, Kind] = {
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("archive", "Add a ZIP archive", Lane.IMAGES, ArchiveArguments, _archive),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
-        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, pace=Pace.QUICK),
+        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, unless=(), pace=Pace.QUICK),
         Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),
         Kind("demo", "Prepare the demo", Lane.IMAGES, DemoArguments, begin_demo),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
@@ -417,16 +418,18 @@ KINDS: dict[str, Kind] = {
         Kind("remove", "Remove images", Lane.IMAGES, RemoveArguments, _remove),
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
-        Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels),
-        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, pace=Pace.QUICK),
-        Kind("policies", "Set the policies", Lane.LABELS, PoliciesArguments, set_policies, pace=Pace.QUICK),
-        Kind("guideline", "Set the guideline", Lane.LABELS, GuidelineArguments, set_guideline, pace=Pace.QUICK),
-        Kind("encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, pace=Pace.QUICK),
-        Kind("columns", "Change score columns", Lane.LABELS, ColumnsArguments, set_columns, pace=Pace.QUICK),
-        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, pace=Pace.QUICK),
+        # Between an equal change and this one another may wait, which this one is to undo: each gets a job of its own.
+        Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels, unless=()),
+        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, unless=(), pace=Pace.QUICK),
+        Kind("policies", "Set the policies", Lane.LABELS, PoliciesArguments, set_policies, unless=(), pace=Pace.QUICK),
+        Kind("guideline", "Set the guideline", Lane.LABELS, GuidelineArguments, set_guideline, unless=(), pace=Pace.QUICK),
+        Kind("encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, unless=(), pace=Pace.QUICK),
+        Kind("columns", "Change score columns", Lane.LABELS, ColumnsArguments, set_columns, unless=(), pace=Pace.QUICK),
+        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, unless=(), pace=Pace.QUICK),
         # Labels that are given while one is fitted are too late for it.
         Kind("fit", "Fit the probe", Lane.LABELS, FitArguments, fit, unless=(JobState.QUEUED,), pace=Pace.QUICK),
         Kind("train", "Train an encoder", Lane.TRAINING, TrainArguments, train, pace=Pace.LONG),
-        Kind("export", "Export a bundle", Lane.EXPORT, ExportArguments, export),
+        # What is taught while one is written is too late for it.
+        Kind("export", "Export a bundle", Lane.EXPORT, ExportArguments, export, unless=(JobState.QUEUED,), pace=Pace.READING),
     )
 }

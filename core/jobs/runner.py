@@ -76,7 +76,7 @@ class JobRunner:
         self._threads: list[threading.Thread] = []
         if workspace.writable:
             self._recover()
-            for i, pace in enumerate([*[Pace.USUAL] * n, Pace.QUICK, Pace.LONG]):
+            for i, pace in enumerate([*[Pace.USUAL] * (n - 1), *Pace]):
                 self._threads.append(threading.Thread(target=self._run, args=(pace,), name=f"job {i}", daemon=True))
         for thread in self._threads:
             thread.start()
@@ -213,7 +213,8 @@ class JobRunner:
             if kind.lane in busy or self._rests.get(job.number, 0.0) > time.monotonic():  # others may overtake one that rests
                 continue
             if kind.pace != pace:
-                busy.add(kind.lane)  # a later job of this lane must not overtake it
+                if pace != Pace.QUICK:  # what takes a moment waits only for what is at work; others overtake nothing in their lane
+                    busy.add(kind.lane)
                 continue
             try:
                 arguments = checked(job.kind, job.arguments)

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_two_at_once_are_never_of_one_lane(hand, start_runner):
     wait_for(lambda: all(state(runner, job) == JobState.DONE for job in jobs))
 
 
-def test_a_quick_job_waits_for_no_other_lane_and_overtakes_nothing_in_its_own(hand, start_runner, monkeypatch):
+def test_a_quick_job_waits_for_what_is_at_work_in_its_lane_and_for_nothing_that_waits(hand, start_runner, monkeypatch):
     done = []
     quick = Kind(
         "quick", "quick", Lane.TRAINING, Doing, lambda work: Outcome(done.append(work.arguments.what) or ""), pace=Pace.QUICK
@@ -112,13 +113,81 @@ def test_a_quick_job_waits_for_no_other_lane_and_overtakes_nothing_in_its_own(ha
     wait_for(lambda: hand.began == ["a"])
     first = runner.add("quick", {"what": "b"}, "ann")
     wait_for(lambda: state(runner, first) == JobState.DONE)
-    assert hand.began == ["a"]
-    waits, behind = runner.add("long", {"what": "c"}, "ann"), runner.add("quick", {"what": "d"}, "ann")
+    waits = runner.add("long", {"what": "c"}, "ann")  # behind the one of another lane
+    past = runner.add("quick", {"what": "d"}, "ann")
+    wait_for(lambda: state(runner, past) == JobState.DONE)
+    assert (hand.began, state(runner, waits)) == (["a"], JobState.QUEUED)
+    runner.cancel(1)
+    wait_for(lambda: hand.began == ["a", "c"])
+    behind = runner.add("quick", {"what": "e"}, "ann")
     time.sleep(0.2)
-    assert (state(runner, waits), state(runner, behind)) == (JobState.QUEUED, JobState.QUEUED)
+    assert state(runner, behind) == JobState.QUEUED
     hand.go_on.set()
     wait_for(lambda: state(runner, behind) == JobState.DONE)
-    assert (done, state(runner, waits)) == (["b", "d"], JobState.DONE)
+    assert done == ["b", "d", "e"]
+
+
+def test_an_export_waits_neither_for_an_embedding_nor_for_training(hand, start_runner, monkeypatch):
+    done = []
+    monkeypatch.setitem(
+        kinds.KINDS, "export", replace(kinds.KINDS["export"], run=lambda work: Outcome(done.append(work.arguments.folder) or ""))
+    )
+    monkeypatch.setitem(kinds.KINDS, "long", replace(kinds.KINDS["long"], pace=Pace.LONG))
+    runner = start_runner()
+    for kind in ("one", "long"):
+        runner.add(kind, {"what": kind}, "ann")
+    wait_for(lambda: sorted(hand.began) == ["long", "one"])
+    job = runner.add("export", {"folder": "/b"}, "ann")
+    wait_for(lambda: state(runner, job) == JobState.DONE)
+    assert done == ["/b"]
+
+
+def test_an_export_asked_for_again_while_one_is_written_is_another(hand, start_runner, monkeypatch):
+    def run(work):
+        hand.began.append(work.arguments.folder)
+        hand.go_on.wait(20)
+        return Outcome("")
+
+    monkeypatch.setitem(kinds.KINDS, "export", replace(kinds.KINDS["export"], run=run))
+    runner = start_runner()
+    first = runner.add("export", {"folder": "/b"}, "ann")
+    wait_for(lambda: hand.began == ["/b"])
+    second = runner.add("export", {"folder": "/b"}, "ann")
+    assert second.number != first.number
+    assert runner.add("export", {"folder": "/b"}, "ann").number == second.number  # it has not begun
+    hand.go_on.set()
+    wait_for(lambda: state(runner, second) == JobState.DONE)
+    assert hand.began == ["/b", "/b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("guideline", {"name": "{}", "by": "ann"}),
+        ("classes", {"classes": "{}"}),
+        ("encoder", {"name": "{}"}),
+        ("policies", {"name": "{}"}),
+        ("labels", {"file": "/{}", "analyst": "ann", "beside": "/"}),
+        ("promise", {"policy": "{}", "scorer": "probe", "by": "ann"}),
+        ("columns", {"stack": "{}"}),
+    ],
+)
+def test_a_setting_that_is_changed_and_changed_back_ends_as_it_was_asked_last(start_runner, monkeypatch, kind, names):
+    set_to, go_on = [], threading.Event()
+    field = next(name for name, value in names.items() if "{}" in value)
+
+    def run(work):
+        go_on.wait(20)
+        set_to.append(getattr(work.arguments, field)[-2:])
+        return Outcome("")
+
+    monkeypatch.setitem(kinds.KINDS, kind, replace(kinds.KINDS[kind], run=run))
+    runner = start_runner()
+    for value in ("v2", "v3", "v2"):
+        runner.add(kind, {name: text.format(value) for name, text in names.items()}, "ann")
+    go_on.set()
+    wait_for(lambda: not any(job.is_open for job in runner.newest()))
+    assert set_to == ["v2", "v3", "v2"]
 
 
 def test_a_job_that_waits_or_works_can_be_cancelled_and_tried_again(hand, start_runner):
