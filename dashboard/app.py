@@ -45,6 +45,7 @@ def open_tab(server: Server) -> Page:
         shared=server.shared,
         grid=server.shared.grid(),
         analyst=analyst or "analyst",
+        analyst_is_set=bool(server.settings.analyst),
         device=server.device,
         jobs=server.changes.jobs,
         signed_in=bool(server.settings.password),

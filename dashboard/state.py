@@ -62,6 +62,7 @@ class SessionState(param.Parameterized):
     workspace: Workspace = param.ClassSelector(class_=Workspace, doc="The shared data.")
     shared: Shared = param.ClassSelector(class_=Shared, doc="Results shown in all tabs, computed once.")
     analyst: str = param.String(default="analyst", doc="Analyst saved with labels given in this tab.")
+    analyst_is_set: bool = param.Boolean(default=False, constant=True, doc="The settings of the server name the analyst.")
     signed_in: bool = param.Boolean(
         default=False, constant=True, doc="The analyst is the one who logged in and cannot be changed."
     )

@@ -1,5 +1,6 @@
 """The page of one tab: header, desk and the further pages, and where a press of a key goes."""
 
+import hashlib
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -104,6 +105,8 @@ class Page:
             dark=state.dark,
             names=not state.signed_in,
             analyst=state.analyst,
+            is_set=state.analyst_is_set,
+            workspace=hashlib.sha256(str(state.workspace.folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16],
             on_name=lambda name: soon(lambda: setattr(state, "analyst", name)),
         )
         state.param.watch(lambda event: setattr(memory, "dark", event.new), "dark")

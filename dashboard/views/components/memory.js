@@ -1,5 +1,3 @@
-const NAME = "lassoscope-analyst";
-
 export function render({ model }) {
   const keep = () => {
     const theme = model.dark ? "dark" : "light", secure = location.protocol === "https:" ? "; secure" : "";
@@ -9,8 +7,16 @@ export function render({ model }) {
   document.documentElement.dataset.theme = model.dark ? "dark" : "light";
   model.on("dark", keep);
   if (!model.names) return;
-  const stores = [sessionStorage, localStorage];  // of this tab, and for the tabs that are opened next
-  const name = stores.map(store => store.getItem(NAME)).find(Boolean);
-  if (name && name !== model.analyst) model.send_msg({ analyst: name });
-  model.on("analyst", () => { for (const store of stores) store.setItem(NAME, model.analyst); });
+  const place = `lassoscope-analyst/${model.workspace}`;
+  const attempt = store => { try { return store(); } catch { return null; } };  // a browser may refuse to keep data of a site
+  const ofTab = attempt(() => sessionStorage.getItem(place));
+  const ofBrowser = model.is_set ? null : attempt(() => localStorage.getItem(place));  // of a name typed in any tab
+  let name = ofTab || ofBrowser || model.analyst;
+  attempt(() => sessionStorage.setItem(place, name));  // what another tab types later is not this tab's name
+  if (name !== model.analyst) model.send_msg({ analyst: name });
+  model.on("analyst", () => {
+    if (model.analyst === name) return;  // the server's answer to the message
+    name = model.analyst;
+    for (const store of ["sessionStorage", "localStorage"]) attempt(() => window[store].setItem(place, name));
+  });
 }

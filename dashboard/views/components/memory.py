@@ -23,6 +23,10 @@ class Memory(pn.custom.JSComponent):
     dark: bool = param.Boolean(default=False, doc="The page is shown dark.")
     names: bool = param.Boolean(default=False, doc="The analyst's name is typed in the page, not that of a login.")
     analyst: str = param.String(doc="The name saved with labels.")
+    is_set: bool = param.Boolean(
+        default=False, doc="The settings name the analyst: only this tab's own name comes before theirs."
+    )
+    workspace: str = param.String(doc="Whose names these are: other workspaces may be served at this address.")
     on_name: Callable[[str], None] = param.Parameter(doc="Called with a name that was typed in this tab, or else this browser.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_name": None}  # stays in Python
