@@ -75,8 +75,15 @@ class Changes:
         try:
             if change == Change.IMAGES:
                 shared.take_images()
+                shared.colours()
                 shared.grid()
                 self._publish(Topic.IMAGES, None)
+            elif change == Change.COLUMNS:
+                shared.take_columns()
+                shared.colours()
+                shared.colour_columns()
+                self._publish(Topic.IMAGES, None)
+                self._refit_soon()  # and so the curves of columns
             elif change == Change.MAP:
                 for work_out in (shared.grid, shared.encoders, shared.refresh_curves):
                     work_out()

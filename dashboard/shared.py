@@ -69,11 +69,21 @@ class Shared(Once):
         self._workspace = workspace
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
         self._newest_colourings: dict[tuple[str, str], Colouring] = {}
+        self._newest_colours: list[str] = []
         self._taken = 0  # how often images came, or something with them
+        self._columns = 0  # how often score columns were changed
 
     def take_images(self) -> None:
         """Forget what was read of the images there were: more have come, or something with them."""
         self._taken += 1
+
+    def take_columns(self) -> None:
+        """Forget what was read of the score columns there were: some have come, have other scores, or are removed."""
+        self._columns += 1
+
+    def _keep(self, kind: str, key: Hashable, work: Callable[[], T]) -> T:
+        """Keep what may be of score columns until they are changed."""
+        return self.once(kind, (key, self._columns), work)
 
     @property
     def _images(self) -> Hashable:
@@ -141,7 +151,7 @@ class Shared(Once):
     def curves(self, gold_column: str | None, *, paired: bool = False) -> list[NamedCurve]:
         """Return the precision-recall curves of the newest probe."""
         space = self._workspace
-        key = (Same(space.fitted), space.labels.version, Same(space.sealed))
+        key = (Same(space.fitted), space.labels.version, Same(space.sealed), self._columns)
         found = self.once("curves", (*key, paired), lambda: curves(space, paired=paired))
         if gold_column is not None:
             exact = self.once("exact curve", (*key, gold_column), lambda: gold_curve(space, gold_column))
@@ -153,7 +163,7 @@ class Shared(Once):
         """Return which images fulfil a condition, (N,) bool; reads files and the catalog."""
         space = self._workspace
         of = tuple(part if isinstance(part, str | int | tuple) else Same(part) for part in made_of(space, condition))
-        return self.once(f"mask {condition.kind}", (condition, of), lambda: mask(space, condition, keep=self.once))
+        return self._keep(f"mask {condition.kind}", (condition, of), lambda: mask(space, condition, keep=self._keep))
 
     def kept(self, conditions: Conditions, colour_by: str) -> BoolArray | None:
         """Return which images pass all filters, (N,) bool, None for all; reads files and the catalog."""
@@ -194,8 +204,8 @@ class Shared(Once):
         return self.once("legend counts", (Same(colouring), Same(kept)), count)
 
     def score_columns(self) -> dict[str, ScoreColumn]:
-        """Return the score columns by what the page calls them; they come with images."""
-        return self.once(
+        """Return the score columns by what the page calls them; they come with images and with labels."""
+        return self._keep(
             "score columns", self._taken, lambda: {header_of(c.name): c for c, _ in readable_columns(self._workspace)}
         )
 
@@ -205,9 +215,15 @@ class Shared(Once):
             self.colouring(name)
 
     def colours(self) -> list[str]:
-        """Return what the map can be coloured by."""
+        """Return what the map can be coloured by; reads the catalog."""
         gold = [GOLD_PREFIX + name for name in self.gold_columns()]
-        return [*ColourBy, *(name for name in (*self.score_columns(), *gold) if len(name) <= LONGEST_COLOUR)]
+        columns = (name for name in (*self.score_columns(), *gold) if len(name) <= LONGEST_COLOUR)
+        self._newest_colours = [*ColourBy, *columns]
+        return self._newest_colours
+
+    def newest_colours(self) -> list[str]:
+        """Return what `colours` has found last."""
+        return self._newest_colours
 
     def is_quick(self, colour_by: str) -> bool:
         """Tell whether the event loop may ask for a colouring: nothing has to be read or worked out for it."""
@@ -240,7 +256,7 @@ class Shared(Once):
         labels, fitted, classes, n = space.labels, space.fitted, tuple(space.classes), space.n_images
         images = self._images
         if colour_by in (columns := self.score_columns()):
-            return self.once(kind, images, lambda: colourings.by_column(flagged_scores(space, columns[colour_by])))
+            return self._keep(kind, images, lambda: colourings.by_column(flagged_scores(space, columns[colour_by])))
         if colour_by.startswith(GOLD_PREFIX):
             column = colour_by.removeprefix(GOLD_PREFIX)
             return self.once(kind, (images, Same(space.sealed)), lambda: colourings.by_gold(space, column))
@@ -267,7 +283,7 @@ class Shared(Once):
             case ColourBy.COPIES:
                 return self.once(kind, (Same(space.groups), n), lambda: colourings.by_copies(space))
             case ColourBy.SIZE:
-                return self.once(kind, n, lambda: colourings.by_column(longer_sides(space, keep=self.once)))
+                return self.once(kind, n, lambda: colourings.by_column(longer_sides(space, keep=self._keep)))
 
 
 def _predicted(fitted: Fitted | None, n_images: int) -> IntArray:

@@ -421,11 +421,20 @@ class SessionState(param.Parameterized):
         kept, n = self.kept, self.workspace.n_images
         if kept is not None and len(kept) < n:
             kept = np.concatenate([kept, np.zeros(n - len(kept), bool)])
+        self._follow_colours()
         colouring = self.shared.newest_colouring(self.colour_by, self.grain)
         self.param.update(**self._map(grid), kept=kept, colouring=colouring, places=None, images=self.images + 1)
         self._read_colouring()
         if len(self.workspace.columns.removed_rows):
             self._let_go(self.workspace.removed)
+
+    def _follow_colours(self) -> None:
+        """Offer the columns that there are now."""
+        colours, offered = self.param.colour_by, self.shared.newest_colours()
+        if offered and self.colour_by not in offered:  # a score column that is removed
+            self.colour_by = colours.default
+        if offered and offered != colours.objects:
+            colours.objects = offered
 
     def _let_go(self, removed: np.ndarray) -> None:
         """Select, pick, pin and look at none of the images that were removed."""

@@ -367,6 +367,8 @@ def _labels(work: Work[LabelsArguments]) -> Outcome:
     asked = work.arguments
     work.tell("Reading the file")
     result = import_labels(work.workspace, Path(asked.file), analyst=asked.analyst, beside=Path(asked.beside))
+    if result.scores:
+        work.changed(Change.COLUMNS)
     work.changed(Change.LABELS)
     return Outcome(*result.ended(summary(work.workspace)))
 

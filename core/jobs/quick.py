@@ -165,6 +165,6 @@ def _job(change: Callable[[Workspace, A], Outcome], *changes: Change) -> Callabl
 set_policies = _job(policies_changed, Change.CLASSES, Change.EVIDENCE)
 set_guideline = _job(guideline_changed, Change.CLASSES)
 set_encoder = _job(encoder_changed, Change.MAP)
-set_columns = _job(columns_changed, Change.LABELS)
+set_columns = _job(columns_changed, Change.COLUMNS)
 set_promise = _job(promise_changed, Change.LABELS, Change.EVIDENCE)
 fit = _job(probe_fitted, Change.LABELS)

@@ -26,6 +26,7 @@ class Change(StrEnum):
     IMAGES = "images"  # more of them, or what came with them
     MAP = "map"  # embeddings or the map
     CLUSTERS = "clusters"
+    COLUMNS = "columns"  # score columns
     LABELS = "labels"
     CLASSES = "classes"
     EVIDENCE = "evidence"  # check sets, their terms and openings, and policies

@@ -53,10 +53,11 @@ class Controls(pn.viewable.Viewer):
             self.state.param.colour_by,
             label="Colour by",
             description="",
-            options={COLOURS.get(name, name): name for name in self.state.param.colour_by.objects},
+            options=self._colours(),
             size="small",
             sizing_mode="stretch_width",
         )
+        self.state.param.watch(lambda _: setattr(colour_by, "options", self._colours()), "images")
         mode = pmui.Select.from_param(
             self.state.param.lasso_mode,
             label="A lasso makes",
@@ -118,6 +119,9 @@ class Controls(pn.viewable.Viewer):
         )
         draw_when_shown(self.state, self._draw, ["colouring", "hidden", "kept", "zone"])
         draw_when_shown(self.state, self._draw_offer, ["grid", "images", "embedding"])
+
+    def _colours(self) -> dict[str, str]:
+        return {COLOURS.get(name, name): name for name in self.state.param.colour_by.objects}
 
     def _on_hidden(self, event: Any) -> None:
         self.state.hidden = frozenset(event.new)

@@ -94,9 +94,9 @@ class OperatingPage(pn.viewable.Viewer):
             label="Policy", options=names, value=names[0], size="small", visible=len(names) > 1, margin=(4, 12)
         )
         self._policies.param.watch(lambda event: self._on_subject(policy=event.new), "value")
-        columns = [column.name for column in self.state.shared.score_columns().values()]
+        scorers = self._scorers_now()
         self._scorers = pmui.RadioButtonGroup(
-            label="Scores by", options=[PROBE, *columns], value=PROBE, size="small", visible=bool(columns), margin=(4, 12)
+            label="Scores by", options=scorers, value=PROBE, size="small", visible=len(scorers) > 1, margin=(4, 12)
         )
         self._scorers.param.watch(lambda event: self._on_subject(scorer=event.new), "value")
         both = {"actions": self.actions, "ask": self._ask}
@@ -124,6 +124,7 @@ class OperatingPage(pn.viewable.Viewer):
             margin=8,
         )  # fmt: skip
         self.state.param.watch(self._on_state, ["page", "labels_version", "openings", "probe_version", "opening", "zone"])
+        self.state.param.watch(self._offer_scorers, "images")
         self.state.param.watch(self._draw_pictures, ["privacy_view", "reveal"])
         self._on_state()
 
@@ -256,6 +257,16 @@ class OperatingPage(pn.viewable.Viewer):
         self.actions.load_opening(
             self.state.opening, self._subject, lambda view: self._show(view) if turn == self._turn else None
         )
+
+    def _scorers_now(self) -> list[str]:
+        return [PROBE, *(column.name for column in self.state.shared.score_columns().values())]
+
+    def _offer_scorers(self, *_: Any) -> None:
+        """Offer the score columns that there are now; a column that is removed gives way to the probe."""
+        scorers = self._scorers_now()
+        if self._subject.scorer not in scorers:
+            self._turn_to(replace(self._subject, scorer=PROBE))
+        self._scorers.param.update(options=scorers, value=self._subject.scorer, visible=len(scorers) > 1)
 
     def _on_subject(self, **chosen: str | None) -> None:
         subject = replace(self._subject, **{name: value for name, value in chosen.items() if value is not None})

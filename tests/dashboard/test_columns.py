@@ -5,23 +5,29 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import panel_material_ui as pmui
 import pytest
 
 from core.evidence.subject import Subject
+from core.filters.conditions import ColumnBetween
 from core.probe.live import refit
 from core.probe.scorers import compare_scorers
 from core.wording import ranged
 from core.workspace import Workspace
+from dashboard.app import start, stop
 from dashboard.choices import ColourBy
 from dashboard.openings import Openings
+from dashboard.settings import Settings
 from dashboard.shared import Shared
 from dashboard.state import SessionState
-from dashboard.views.controls import COLUMN_ENDS
+from dashboard.views.controls import COLUMN_ENDS, Controls
 from dashboard.views.curves import CurvesPane
 from dashboard.views.number_field import written
 from dashboard.views.operating import OperatingPage
 from dashboard.views.selection import SelectionPane
 from tests.dashboard.direct import Direct, unmarked
+from tests.dashboard.loop import EventLoop, Tab
+from tests.waiting import wait_for
 from tests.worlds import made, read, with_columns
 
 
@@ -192,3 +198,43 @@ def test_a_label_waits_for_no_comparison_of_columns(space, monkeypatch):
     found = shared.newest_curves("label")
     assert [c.note for c in found if c.key == "column"].count("beside") == 3  # the fourth is warned of
     assert found[-1].key == "gold"
+
+
+def test_windows_follow_columns_that_are_changed_beside_them(tmp_path):
+    with with_columns(tmp_path / "w") as found:
+        refit(found)
+    server, loop = start(Settings(workspace=tmp_path / "w", analyst="ann", device="cpu")), EventLoop()
+    tab, space = Tab(loop, server), server.workspace
+    state, actions = tab.state, tab.page.actions
+    try:
+        tab.do(lambda: server.hub.subscribe(tab.document, actions.follow))
+        page = tab.do(lambda: OperatingPage(state=state, actions=actions))
+        controls = tab.do(lambda: Controls(state=state, actions=actions).__panel__())
+        (colours,) = (select for select in controls.select(pmui.Select) if select.label == "Colour by")
+        tab.do(lambda: setattr(state, "colour_by", "score:good"))
+        tab.do(lambda: page._on_subject(scorer="good"))
+        wait_for(lambda: any(curve.title.startswith("'good'") for curve in state.curves))
+
+        server.jobs.add("columns", {"remove": "good", "stack": "safe"}, "bob")
+        names = ["half", "probe + safe", "safe", "wrong"]
+        wait_for(lambda: page._scorers.options == ["probe", *names])
+        assert page._scorers.value == "probe"
+        assert state.colour_by == state.param.colour_by.default == colours.value
+        assert [name for name in colours.options.values() if name.startswith("score:")] == [f"score:{name}" for name in names]
+        assert "near-duplicates" in colours.options  # colours are in words, still
+        wait_for(lambda: any(curve.title.startswith("'probe + safe'") for curve in state.curves))
+        assert not any(curve.title.startswith("'good'") for curve in state.curves)
+
+        tab.do(lambda: setattr(state, "colour_by", "score:half"))
+        tab.do(lambda: setattr(state, "filters", (ColumnBetween(column="score:half", low=0.2, high=0.3),)))
+        lines = [f"{space.image_id(row)},{0.25 + row % 2 / 2}" for row in range(space.n_images)]
+        (tmp_path / "s.csv").write_text("\n".join(["image,score:half", *lines]) + "\n")
+        tab.settle()
+        assert not state.kept.any()
+        server.jobs.add("labels", {"file": str(tmp_path / "s.csv"), "analyst": "bob", "beside": str(tmp_path)}, "bob")
+        wait_for(lambda: (state.colouring.low, state.colouring.high) == pytest.approx((0.25, 0.75)))
+        wait_for(lambda: state.kept.sum() > 100)
+    finally:
+        tab.close()
+        loop.close()
+        stop(server)
