@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from core.catalog.rows import after_seconds, now
 from core.triage.answers import Answers
-from core.triage.decisions import Page, count_after, decisions_after, keep_posted, posted_through
+from core.triage.decisions import Page, decisions_after, keep_posted, posted_through
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -29,6 +29,7 @@ FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0  # of waiting after a failure; doubled 
 KEEP_AFTER = 1_000  # actions without a decision, until it is noted that there is none among them
 PATIENCE = 10.0  # s for an answer
 MOST_COUNTED = 10_000  # decisions that wait
+COUNT_SECONDS = 1.0  # of counting them after a failure; the next one counts on
 Said = Callable[[str, bool], None]
 
 
@@ -40,7 +41,8 @@ class Trouble:
     since: str  # ISO 8601, UTC
     reason: str  # of the newest failure
     again: str  # ISO 8601, UTC: when it is tried next
-    waiting: int  # decisions, at most `MOST_COUNTED`
+    waiting: int  # decisions, as far as they are counted
+    more_wait: bool = False  # perhaps: they are not all counted
 
 
 Told = Callable[[Trouble | None], None]
@@ -99,6 +101,7 @@ class Webhook:
         self._workspace, self._answers, self._url, self._secret, self._said = workspace, answers, url, secret, said
         self._stopping = threading.Event()
         self._through = self._kept = posted_through(workspace)
+        self._counted = (self._through, self._through, 0)  # where counting began, how far it is, decisions on the way
         self._failures = 0
         self.trouble: Trouble | None = None  # while deliveries fail
         self._on_trouble = on_trouble
@@ -116,6 +119,9 @@ class Webhook:
             reason = ""
             try:
                 self._deliver()
+                if self._failures:  # nothing is left to post; the place of what was taken may not be kept yet
+                    self._keep()
+                    self._end_trouble()
             except RefusedError as refused:
                 reason = str(refused)
                 self._on_failure(reason)
@@ -124,30 +130,45 @@ class Webhook:
                 self._failures += 1
                 reason = "this server cannot read or note what is posted; its log has the details"
             pause = self._pause()
-            self._tell(reason, pause)
+            if reason and not self._stopping.is_set():
+                self._tell(reason, pause)
 
     def _tell(self, reason: str, pause: float) -> None:
-        """Tell of a failure, or that the receiver takes decisions again."""
-        if reason:
-            self.trouble = Trouble(
-                receiver=urlsplit(self._url).netloc.rpartition("@")[2],
-                since=now() if self.trouble is None else self.trouble.since,
-                reason=reason,
-                again=after_seconds(pause),
-                waiting=self._waiting(),
-            )
-        elif not self._failures and self.trouble is not None:
-            self.trouble = None
-        else:
-            return
-        self._on_trouble(self.trouble)
-
-    def _waiting(self) -> int:
+        """Tell of a failure."""
         try:
-            return count_after(self._workspace, self._answers, self._through, most=MOST_COUNTED)
+            more_wait = self._count()
         except Exception:  # the catalog may not be readable now
             LOG.exception("the decisions that wait could not be counted")
-            return 0 if self.trouble is None else self.trouble.waiting
+            more_wait = True
+        self.trouble = Trouble(
+            receiver=urlsplit(self._url).netloc.rpartition("@")[2],
+            since=now() if self.trouble is None else self.trouble.since,
+            reason=reason,
+            again=after_seconds(pause),
+            waiting=min(self._counted[2], MOST_COUNTED),
+            more_wait=more_wait,
+        )
+        self._on_trouble(self.trouble)
+
+    def _end_trouble(self) -> None:
+        self._failures = 0
+        if self.trouble is not None:
+            self.trouble = None
+            self._on_trouble(None)
+
+    def _count(self) -> bool:
+        """Count on what waits, for a moment; tell whether there may be more."""
+        if self._counted[0] != self._through:
+            self._counted = (self._through, self._through, 0)
+        start, place, n = self._counted
+        end = time.monotonic() + COUNT_SECONDS
+        while place < self._workspace.book.version and n < MOST_COUNTED:
+            if self._stopping.is_set() or time.monotonic() > end:
+                return True
+            page = decisions_after(self._workspace, self._answers, place, most=BATCH)
+            place, n = page.through, n + len(page.decisions)
+            self._counted = (start, place, n)
+        return n >= MOST_COUNTED
 
     def _pause(self) -> float:
         if not self._failures:
@@ -181,7 +202,7 @@ class Webhook:
             said = f"The webhook takes decisions again; {counted(len(page.decisions), 'decision')} posted so far."
             LOG.warning("%s", said)
             self._said(said, False)
-        self._failures = 0
+        self._end_trouble()
 
     def _on_failure(self, reason: str) -> None:
         self._failures += 1

@@ -81,15 +81,6 @@ def decisions_after(workspace: Workspace, answers: Answers, place: int, *, most:
     return Page(found, place, True)
 
 
-def count_after(workspace: Workspace, answers: Answers, place: int, *, most: int) -> int:
-    """Return how many decisions there are after a place in the log, up to `most`."""
-    n, is_last = 0, False
-    while not is_last and n < most:
-        page = decisions_after(workspace, answers, place, most=most - n)
-        n, place, is_last = n + len(page.decisions), page.through, page.is_last
-    return min(n, most)
-
-
 def _targets(workspace: Workspace, actions: Sequence[Action]) -> dict[int, Action]:
     wanted = sorted({action.target for action in actions if action.target is not None})
     return {action.seq: action for action in workspace.catalog.labels.actions(wanted)} if wanted else {}

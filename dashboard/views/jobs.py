@@ -17,7 +17,7 @@ from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.times import minute
 from dashboard.views.components.jobs_drawer import InboxItem, JobItem, JobsDrawer, Press, Watch
-from dashboard.webhook import MOST_COUNTED, Trouble
+from dashboard.webhook import Trouble
 
 MINUTE, HOUR = 60, 3_600
 
@@ -74,7 +74,7 @@ def webhook_words(trouble: Trouble | None, zone: str) -> str:
     if trouble is None:
         return ""
     n = trouble.waiting
-    wait = f"{counted(n, 'decision')}{' or more' if n == MOST_COUNTED else ''} {verb(n, 'waits', 'wait')}"
+    wait = f"{counted(n, 'decision')}{' or more' if trouble.more_wait else ''} {verb(n, 'waits', 'wait')}"
     since, again = (minute(at, zone, seconds=True) for at in (trouble.since, trouble.again))
     return f"The webhook at {shown(trouble.receiver)} fails since {since}: {trouble.reason}. {wait}; next try at {again}."
 

@@ -16,7 +16,7 @@ from core.catalog.criterion import Criterion
 from core.labels.actions import label
 from core.store.tokens import Tokens
 from core.triage.answers import Answers
-from core.triage.decisions import POSTED
+from core.triage.decisions import POSTED, keep_posted
 from core.workspace import Workspace
 from dashboard import webhook
 from dashboard.app import start, stop
@@ -170,6 +170,61 @@ def test_windows_are_told_since_when_why_and_how_much_waits_until_it_is_over(spa
         assert told.count(None) == 1
     finally:
         hook.stop()
+
+
+def test_the_line_ends_once_the_place_is_kept_and_a_new_failure_has_a_time_of_its_own(space, receiver, monkeypatch):
+    told, full = [], []
+
+    def keep(*of):
+        if full:
+            raise OSError("no space left on device")
+        keep_posted(*of)
+
+    monkeypatch.setattr(webhook, "keep_posted", keep)
+    receiver.status = 500
+    hook = Webhook(space, Answers(space), receiver.url, SECRET, lambda *_: None, told.append)
+    try:
+        ids = answer(space, 0, 1)
+        wait_for(lambda: told and told[-1].reason == "it answers with 500")
+        first = told[-1].since
+        full.append(True)
+        receiver.status = 200
+        wait_for(lambda: told[-1] is not None and "cannot read or note" in told[-1].reason)
+        assert told[-1].since > first
+        assert (told[-1].waiting, told[-1].more_wait) == (0, False)
+        full.clear()
+        wait_for(lambda: told[-1] is None and hook.trouble is None)
+        assert receiver.taken() == ids  # once
+        assert space.catalog.settings.get(POSTED) == 2
+    finally:
+        hook.stop()
+
+
+def test_what_waits_is_counted_on_for_a_moment_after_each_failure_and_no_end_waits_for_it(space, monkeypatch):
+    monkeypatch.setattr(webhook, "COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(webhook, "BATCH", 2)
+    hook = Webhook(space, Answers(space), "http://127.0.0.1:1/", SECRET, lambda *_: None)
+    hook.stop()
+    answer(space, *range(5))
+    hook._tell("it is gone", 1.0)
+    assert (hook.trouble.waiting, hook.trouble.more_wait) == (0, True)
+    hook._stopping.clear()
+    asked, page_of = [], webhook.decisions_after
+
+    def decisions_after(*of, **most):
+        if len(asked) == 1:
+            hook._stopping.set()
+        asked.append(of[2])
+        return page_of(*of, **most)
+
+    monkeypatch.setattr(webhook, "decisions_after", decisions_after)
+    monkeypatch.setattr(webhook, "COUNT_SECONDS", 60.0)
+    for more, waiting in ((True, 4), (False, 5)):
+        hook._tell("it is gone", 1.0)
+        assert (hook.trouble.waiting, hook.trouble.more_wait) == (waiting, more)
+        hook._stopping.clear()
+    assert "5 decisions wait;" in webhook_words(hook.trouble, "UTC")
+    assert "5 decisions or more wait;" in webhook_words(replace(hook.trouble, more_wait=True), "UTC")
 
 
 def test_windows_show_the_line_under_jobs_until_it_is_over(small, receiver, monkeypatch):
