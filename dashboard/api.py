@@ -47,6 +47,7 @@ DIGITS = 15  # of a number in an address
 ASKED = (("since", 0, 0, 10**DIGITS - 1), ("limit", 500, 1, 5_000))  # of decisions: name, usual, smallest and largest value
 NO_PATHS = "This server takes no paths; set LASSOSCOPE_INTAKE to the folder whose files may be named."
 DECIDED = {REVIEW: "review", LEAVE: "leave"}
+TELLS_PATHS = ("train", "export")
 PATHS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 NAMED: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
@@ -137,9 +138,10 @@ def image_now(workspace: Workspace, image_id: str) -> JsonObject | None:
 
 
 def job_now(job: JobRecord) -> JsonObject:
-    """Return how far a job is; its arguments, which may name files, stay here."""
+    """Return how far a job is; what may name the owner's files stays here: arguments, and what train and export say."""
     shown = ("number", "kind", "analyst", "stage", "done", "total", "rate", "created_at", "started_at", "ended_at", "message")
-    return {**{name: getattr(job, name) for name in shown}, "state": str(job.state), "remaining": job.remaining}
+    told = {name: getattr(job, name) for name in shown} | ({"message": ""} if job.kind in TELLS_PATHS else {})
+    return {**told, "state": str(job.state), "remaining": job.remaining}
 
 
 # -- routes --

@@ -163,6 +163,7 @@ class Kind:
     run: Callable[[Work[Any]], Outcome]
     unless: tuple[JobState, ...] = WAITING_OR_AT_WORK  # while an equal job is in one of these states, it counts as this one
     pace: Pace = Pace.USUAL
+    again: bool = True  # windows may try it again; else it is for whoever has the command line to ask
 
 
 def _added(work: Work[Any], result: "IngestResult") -> Outcome:
@@ -411,7 +412,7 @@ KINDS: dict[str, Kind] = {
         Kind("uploads", "Add posted images", Lane.IMAGES, UploadsArguments, _uploads, unless=(JobState.QUEUED,)),
         Kind("archive", "Add a ZIP archive", Lane.IMAGES, ArchiveArguments, _archive),
         Kind("inbox", "Add images from the inbox", Lane.IMAGES, InboxArguments, _inbox),
-        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, unless=(), pace=Pace.QUICK),
+        Kind("inboxes", "Set the inboxes", Lane.INBOXES, InboxesArguments, _inboxes, unless=(), pace=Pace.QUICK, again=False),
         Kind("begin", "Begin the workspace", Lane.IMAGES, BeginArguments, begin),
         Kind("demo", "Prepare the demo", Lane.IMAGES, DemoArguments, begin_demo),
         Kind("embed", "Embed images", Lane.IMAGES, EmbedArguments, _embed),
@@ -421,17 +422,55 @@ KINDS: dict[str, Kind] = {
         Kind("clusters", "Find clusters", Lane.IMAGES, ClustersArguments, _clusters),
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         # Between an equal change and this one another may wait, which this one is to undo: each gets a job of its own.
-        Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels, unless=()),
-        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, unless=(), pace=Pace.QUICK),
-        Kind("policies", "Set the policies", Lane.LABELS, PoliciesArguments, set_policies, unless=(), pace=Pace.QUICK),
-        Kind("guideline", "Set the guideline", Lane.LABELS, GuidelineArguments, set_guideline, unless=(), pace=Pace.QUICK),
-        Kind("encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, unless=(), pace=Pace.QUICK),
-        Kind("columns", "Change score columns", Lane.LABELS, ColumnsArguments, set_columns, unless=(), pace=Pace.QUICK),
-        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, unless=(), pace=Pace.QUICK),
+        Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels, unless=(), again=False),
+        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, unless=(), pace=Pace.QUICK, again=False),
+        Kind(
+            "policies",
+            "Set the policies",
+            Lane.LABELS,
+            PoliciesArguments,
+            set_policies,
+            unless=(),
+            pace=Pace.QUICK,
+            again=False,
+        ),
+        Kind(
+            "guideline",
+            "Set the guideline",
+            Lane.LABELS,
+            GuidelineArguments,
+            set_guideline,
+            unless=(),
+            pace=Pace.QUICK,
+            again=False,
+        ),
+        Kind(
+            "encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, unless=(), pace=Pace.QUICK, again=False
+        ),
+        Kind(
+            "columns",
+            "Change score columns",
+            Lane.LABELS,
+            ColumnsArguments,
+            set_columns,
+            unless=(),
+            pace=Pace.QUICK,
+            again=False,
+        ),
+        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, unless=(), pace=Pace.QUICK, again=False),
         # Labels that are given while one is fitted are too late for it.
-        Kind("fit", "Fit the probe", Lane.LABELS, FitArguments, fit, unless=(JobState.QUEUED,), pace=Pace.QUICK),
+        Kind("fit", "Fit the probe", Lane.LABELS, FitArguments, fit, unless=(JobState.QUEUED,), pace=Pace.QUICK, again=False),
         Kind("train", "Train an encoder", Lane.TRAINING, TrainArguments, train, pace=Pace.LONG),
         # What is taught while one is written is too late for it.
-        Kind("export", "Export a bundle", Lane.EXPORT, ExportArguments, export, unless=(JobState.QUEUED,), pace=Pace.READING),
+        Kind(
+            "export",
+            "Export a bundle",
+            Lane.EXPORT,
+            ExportArguments,
+            export,
+            unless=(JobState.QUEUED,),
+            pace=Pace.READING,
+            again=False,
+        ),
     )
 }

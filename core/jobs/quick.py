@@ -21,6 +21,7 @@ class PoliciesArguments(Arguments):
     classes: list[str] = Field(default=[])  # of none, those that it has; of a new policy the class of its name
     recall: float | None = None
     remove: str = ""
+    known: bool = False  # the one to remove was there when it was asked; if it has gone since, it was removed for this
 
 
 class GuidelineArguments(Arguments):
@@ -40,6 +41,7 @@ class ColumnsArguments(Arguments):
     """A score column to remove, then one to stack with the probe."""
 
     remove: str = ""
+    known: bool = False  # the one to remove was there when it was asked; if it has gone since, it was removed for this
     stack: str = ""
 
 
@@ -71,7 +73,7 @@ def policies_changed(workspace: Workspace, asked: PoliciesArguments) -> Outcome:
 
     if asked.name:
         set_policy(workspace, asked.name, classes=asked.classes or None, recall=asked.recall)
-    if asked.remove:
+    if asked.remove and (not asked.known or asked.remove in [policy.name for policy in workspace.policies]):
         remove_policy(workspace, asked.remove)
     return Outcome(*policies_ended(workspace))
 
@@ -96,11 +98,12 @@ def encoder_changed(workspace: Workspace, asked: EncoderArguments) -> Outcome:
 def columns_changed(workspace: Workspace, asked: ColumnsArguments) -> Outcome:
     """Remove and stack score columns."""
     from core.probe.stacked import keep_stacked
-    from core.score_columns.keep import remove_column
+    from core.score_columns.keep import remove_column, score_columns
 
     said = []
     if asked.remove:
-        remove_column(workspace, asked.remove)
+        if not asked.known or asked.remove in [column.name for column in score_columns(workspace)]:
+            remove_column(workspace, asked.remove)
         said.append(f"The score column '{asked.remove}' is removed.")
     if asked.stack:
         said.append(f"The score column '{keep_stacked(workspace, asked.stack).name}' is kept.")

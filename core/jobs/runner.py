@@ -118,10 +118,12 @@ class JobRunner:
         """Queue a job again that failed or was cancelled.
 
         Raises:
-            InputError: if there is no such job, or it did neither.
+            InputError: if there is no such job, it did neither, or it is of a kind that only commands ask for.
         """
         job = self._jobs.get(number)
         checked(job.kind, job.arguments)
+        if not KINDS[job.kind].again:
+            raise InputError(f"Job {number} ({KINDS[job.kind].title}) is not tried again from here; give its command again.")
         moved = self._jobs.move(number, JobState.QUEUED) if not job.is_open else None
         if moved is None:
             raise InputError(f"Job {number} is {job.state}; only jobs that failed or were cancelled can be tried again.")
@@ -213,7 +215,9 @@ class JobRunner:
             if kind.lane in busy or self._rests.get(job.number, 0.0) > time.monotonic():  # others may overtake one that rests
                 continue
             if kind.pace != pace:
-                if pace != Pace.QUICK:  # what takes a moment waits only for what is at work; others overtake nothing in their lane
+                if (
+                    pace != Pace.QUICK
+                ):  # what takes a moment waits only for what is at work; others overtake nothing in their lane
                     busy.add(kind.lane)
                 continue
             try:

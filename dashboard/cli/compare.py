@@ -41,7 +41,10 @@ def compare(
     if recall is not None and not 0 < recall <= 1:
         raise InputError(f"A recall must be above 0 and at most 1, got {recall:g}; 0.9 means 90%.")
     if stack or remove:
-        asked = ColumnsArguments(remove=remove.removeprefix(PREFIX), stack=stack.removeprefix(PREFIX))
+        gone = remove.removeprefix(PREFIX)
+        with Workspace(workspace, read_only=True) as space:
+            known = gone in [column.name for column in score_columns(space)]
+        asked = ColumnsArguments(remove=gone, known=known, stack=stack.removeprefix(PREFIX))
         changed(workspace, "columns", columns_changed, asked)
     with Workspace(workspace, read_only=True) as space:
         columns = score_columns(space)

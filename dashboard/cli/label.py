@@ -60,12 +60,11 @@ def policies(
     if (classes or recall is not None) and not set_to:
         raise InputError("--classes and --recall need the name of a policy; give it with --set.")
     names = [name.strip() for name in classes.split(",") if name.strip()]
-    asked = PoliciesArguments(name=set_to, classes=names, recall=recall, remove=remove)
+    with Workspace(workspace, read_only=True) as space:
+        ended, known = Ended(*policies_ended(space)), remove in [policy.name for policy in space.policies]
     if set_to or remove:
+        asked = PoliciesArguments(name=set_to, classes=names, recall=recall, remove=remove, known=known)
         ended = changed(workspace, "policies", policies_changed, asked)
-    else:
-        with Workspace(workspace, read_only=True) as space:
-            ended = Ended(*policies_ended(space))
     finish(ended.sentence, ended.record, as_json=json)
 
 

@@ -42,7 +42,7 @@ def pace_words(job: JobRecord) -> str:
 def item(job: JobRecord, zone: str) -> JobItem:
     """Return a job as the drawer shows it to a reader in a time zone."""
     known = KINDS.get(job.kind)
-    can_retry = known is not None and job.state in (JobState.FAILED, JobState.CANCELLED)
+    can_retry = known is not None and known.again and job.state in (JobState.FAILED, JobState.CANCELLED)
     return JobItem(
         number=job.number,
         title=job.kind if known is None else known.title,

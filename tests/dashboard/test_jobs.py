@@ -135,6 +135,8 @@ def test_the_drawer_says_how_fast_a_job_is_when_it_last_changed_and_what_can_be_
     states = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED, JobState.DONE)
     assert [item(replace(at_work, state=state), "UTC")["can"] for state in states] == ["cancel", "retry", "retry", ""]
     assert item(replace(at_work, kind="fly", state=JobState.FAILED), "UTC")["can"] == ""  # of a newer program
+    assert item(replace(at_work, kind="export", state=JobState.FAILED), "UTC")["can"] == ""  # a command asks for it
+    assert item(replace(at_work, kind="train", state=JobState.FAILED), "UTC")["can"] == "retry"
 
 
 def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_encoder(monkeypatch, fresh):

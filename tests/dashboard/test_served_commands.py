@@ -8,9 +8,21 @@ import pytest
 
 from core.catalog.jobs import JobState
 from core.delivery.bundle import load_bundle
-from core.jobs.quick import PromiseArguments, newest_opening, promise_changed
+from core.errors import InputError
+from core.jobs.quick import (
+    ColumnsArguments,
+    PoliciesArguments,
+    PromiseArguments,
+    columns_changed,
+    newest_opening,
+    policies_changed,
+    promise_changed,
+)
+from core.labels.policies import set_policy
+from core.score_columns.keep import score_columns
 from core.training.runs import RunState, read_run, run_folders
 from core.workspace import Workspace
+from dashboard.api import job_now
 from dashboard.app import start, stop
 from dashboard.handover import FILE
 from dashboard.hub import Topic
@@ -61,6 +73,9 @@ def test_an_export_is_a_job_and_ends_as_without_a_server(served, alone, tmp_path
     assert kind_and_end(served) == ("export", JobState.DONE)
     assert f"written to {tmp_path / 'there'}: the promise of opening 1" in " ".join(said.split())
     assert served.jobs.newest()[0].message == said.strip()
+    told = job_now(served.jobs.newest()[0])  # programs hear of no folder of the owner
+    assert str(tmp_path) not in json.dumps(told)
+    assert (told["kind"], told["state"]) == ("export", "done")
     told = json.loads(run("export", "there", "-w", served.workspace.folder, "--json").stdout)  # replaces the older bundle
     here = json.loads(run("export", "here", "-w", alone, "--json").stdout)
     same = ("classes", "encoder", "probe", "threshold", "promise", "preprocessing", "workspace")
@@ -231,3 +246,24 @@ def test_a_promise_that_is_done_again_after_a_kill_opens_and_begins_nothing_twic
         assert space.check_set.number == 2
         assert "has started" not in promise_changed(space, asked).sentence
         assert space.check_set.number == 2
+
+
+def test_a_removal_that_is_done_again_after_a_kill_skips_what_is_gone(promised, tmp_path):
+    folder = shutil.copytree(promised / "w", tmp_path / "w", ignore=shutil.ignore_patterns("workspace.lock"))
+    with Workspace(folder) as space:
+        lines = [f"{space.image_id(row)},{(row % 7) / 7},{(row % 5) / 5}" for row in range(space.n_images)]
+    (tmp_path / "s.csv").write_text("\n".join(["image,score:x,score:y", *lines]) + "\n")
+    run("labels", "import", tmp_path / "s.csv", "-w", folder)
+    with Workspace(folder) as space:
+        asked = ColumnsArguments(remove="x", known=True, stack="y")
+        assert columns_changed(space, asked) == columns_changed(space, asked)
+        assert {column.name for column in score_columns(space)} == {"y", "probe + y"}
+        with pytest.raises(InputError, match="'x'"):
+            columns_changed(space, ColumnsArguments(remove="x"))
+        for name in ("shoes", "hats"):
+            set_policy(space, name, classes=["footwear"])
+        change = PoliciesArguments(remove="hats", known=True)
+        assert policies_changed(space, change) == policies_changed(space, change)
+        assert [policy.name for policy in space.policies] == ["shoes"]
+        with pytest.raises(InputError, match="There is no policy 'hats'"):
+            policies_changed(space, PoliciesArguments(remove="hats"))

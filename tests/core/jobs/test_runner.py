@@ -24,6 +24,14 @@ from tests.shared import photo
 from tests.waiting import wait_for
 
 FORKING = forking()
+ASKED = {
+    "export": {"folder": "/b"},
+    "promise": {"scorer": "probe", "by": "ann", "reveal": True},
+    "guideline": {"name": "v2", "by": "ann"},
+    "encoder": {"name": "e"},
+    "labels": {"file": "/l.csv", "analyst": "ann", "beside": "/"},
+    "inboxes": {"folder": "/i", "watched": True},
+}
 
 
 class Doing(Arguments):
@@ -130,7 +138,9 @@ def test_a_quick_job_waits_for_what_is_at_work_in_its_lane_and_for_nothing_that_
 def test_an_export_waits_neither_for_an_embedding_nor_for_training(hand, start_runner, monkeypatch):
     done = []
     monkeypatch.setitem(
-        kinds.KINDS, "export", replace(kinds.KINDS["export"], run=lambda work: Outcome(done.append(work.arguments.folder) or ""))
+        kinds.KINDS,
+        "export",
+        replace(kinds.KINDS["export"], run=lambda work: Outcome(done.append(work.arguments.folder) or "")),
     )
     monkeypatch.setitem(kinds.KINDS, "long", replace(kinds.KINDS["long"], pace=Pace.LONG))
     runner = start_runner()
@@ -206,6 +216,18 @@ def test_a_job_that_waits_or_works_can_be_cancelled_and_tried_again(hand, start_
     with pytest.raises(InputError, match="only jobs that failed or were cancelled"):
         runner.retry(works.number)
     assert state(runner, waits) == JobState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "kind", ["export", "promise", "fit", "policies", "guideline", "encoder", "columns", "labels", "inboxes"]
+)
+def test_what_only_commands_ask_for_is_not_tried_again(space, start_runner, kind):
+    space.catalog.jobs.add(kind, ASKED.get(kind, {}), "ann")
+    space.catalog.jobs.move(1, JobState.FAILED, message="no")
+    runner = start_runner()
+    with pytest.raises(InputError, match=r"is not tried again from here; give its command again\."):
+        runner.retry(1)
+    assert runner.get(1).state == JobState.FAILED
 
 
 def test_the_second_press_starts_nothing(hand, start_runner):
