@@ -14,6 +14,7 @@ from core.evidence.queues import Queue
 from core.filters.conditions import Conditions
 from core.images.decode import PrivacyView
 from core.jobs.inboxes import InboxState
+from core.jobs.kinds import KINDS, Lane
 from core.labels.bulk import BulkLabel, SpotCheck
 from core.map.colourings import GRAIN
 from core.map.density import GRAINS
@@ -40,6 +41,12 @@ from dashboard.webhook import Trouble
 NO_ROWS = np.array([], np.int64)
 PROGRESS_OF = {"clusters": "finding", "embed": "embedding", "project": "embedding"}  # by kind of job
 BEGINNINGS = ("begin", "demo")  # kinds of jobs that make the first map
+
+
+def is_of_images(job: JobRecord) -> bool:
+    """Tell whether a job may place images on the map."""
+    kind = KINDS.get(job.kind)
+    return kind is not None and kind.lane == Lane.IMAGES
 
 
 class Begin(StrEnum):
@@ -171,7 +178,7 @@ class SessionState(param.Parameterized):
         self._rooms = {tab: Room.WORK if tab in ASKING_TABS else Room.BOTH for tab in Tab}
         self.param.colour_by.objects = self.shared.colours()
         self.layout = layout_of(self.workspace)
-        awaited = not self.workspace.has_map or any(job.is_open for job in self.jobs)  # without a map the stage says it
+        awaited = not self.workspace.has_map or any(job.is_open and is_of_images(job) for job in self.jobs)  # the stage says it
         missing = "" if awaited else missing_for_map(self.workspace)
         self.param.update(message=missing, message_is_error=bool(missing), encoder=self.workspace.encoder_name or "")
         self.follow(labels=True, fit=True)

@@ -1,6 +1,7 @@
 """The first run of a workspace without a map: choose an encoder by what it costs here, then embed and lay out the map."""
 
 import html
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -65,8 +66,17 @@ class FirstRun(pn.viewable.Viewer):
         self._follow()
 
     def _find_begun(self) -> None:
+        """Find out in a thread whether embedding has begun with an encoder that is not in use."""
+        if self.state.encoder:
+            self._offer(self.state.encoder)
+        else:
+            self.actions.fetch(partial(other_encoder, self.state.workspace), self._offer, failed=lambda: self._offer(None))
+
+    def _offer(self, begun: str | None) -> None:
         """Offer to go on with an encoder that has begun: nothing is left to choose. Else measure what there is, once."""
-        self._begun = self.state.encoder or other_encoder(self.state.workspace) or ""
+        if self.state.embedding or self.state.workspace.has_map:  # meanwhile
+            return
+        self._begun = self.state.encoder or begun or self._begun
         if self._begun:
             embedded = bool(self.state.encoder)  # and stopped before the map was laid out
             self._words.object = html.escape((CONTINUE if embedded else INTERRUPTED).format(encoder=self._begun))
@@ -76,6 +86,7 @@ class FirstRun(pn.viewable.Viewer):
             self._measures = True
             self._words.object = f"{FIRST}<br>{MEASURING}"
             self.actions.load_offers(self._show, failed=self._unmeasured)
+        self._allow()
 
     def _show(self, offers: list["Offer"]) -> None:
         chosen = self._choice.value
@@ -122,6 +133,11 @@ class FirstRun(pn.viewable.Viewer):
             self._find_begun()
         self._layout.visible = not done
         self._progress.object = html.escape(running)
+        self._allow()
+
+    def _allow(self) -> None:
+        """Let buttons be pressed that have something to do."""
+        running = self.state.embedding
         self._ask.disabled = self._choice.disabled = bool(running)
         self._start.disabled = bool(running) or not (self._offers or self._begun)
 

@@ -158,6 +158,19 @@ def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_e
     assert started == [None]  # `embed` finds the encoder that has begun
 
 
+def test_whether_an_encoder_has_begun_is_read_in_a_thread(monkeypatch, fresh):
+    asked, state = [], SessionState(workspace=fresh, shared=Shared(fresh))
+    actions = Direct(state, None)
+    actions.fetch = lambda read, show, **_: asked.append((read, show))
+    monkeypatch.setattr(fresh.catalog.models, "encoders", lambda: pytest.fail("read on the event loop"))
+    card = FirstRun(state=state, actions=actions)
+    assert card._start.disabled
+    monkeypatch.undo()
+    for read, show in asked:
+        show(read())
+    assert not card._start.disabled
+
+
 def test_what_the_page_says_of_the_missing_map_follows_what_other_windows_and_commands_do(fresh):
     state = SessionState(workspace=fresh, shared=Shared(fresh))
     state.embedding = "Embedding…"  # asked for elsewhere, and cancelled below
@@ -189,6 +202,8 @@ def test_a_page_that_opens_while_new_images_are_placed_reports_no_fault(fresh):
     assert "2 new images are not on the map yet" in SessionState(workspace=fresh, shared=Shared(fresh)).message
     job = JobRecord(1, "place", {}, "ann", JobState.RUNNING, 1, "2026-11-28T12:00:00+00:00")
     assert SessionState(workspace=fresh, shared=Shared(fresh), jobs=[job]).message == ""
+    others = [replace(job, kind=kind) for kind in ("train", "labels", "export", "experiment", "gone")]  # place no image
+    assert "2 new images are not on the map yet" in SessionState(workspace=fresh, shared=Shared(fresh), jobs=others).message
 
 
 def test_the_first_images_end_the_words_that_there_are_none(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.workspace import Workspace
+from dashboard.skeleton import skeleton
 from tests.ui.driver import (
     LEFT,
     MIDDLE,
@@ -147,6 +148,11 @@ def test_a_page_that_is_opened_while_the_server_starts_goes_on_by_itself(browser
         page.goto(f"{server.url}/?page=history")
         expect(page.get_by_role("heading", name="Lassoscope is starting")).to_be_visible()
         expect(page.get_by_role("button", name="History", pressed=True)).to_be_visible(timeout=90_000)
+        height = page.get_by_role("banner").first.bounding_box()["height"]
+        first = page.context.new_page()
+        first.set_content(skeleton())
+        bar = first.get_by_role("status").get_by_text("Lassoscope", exact=True)
+        assert bar.bounding_box()["height"] == pytest.approx(height, abs=0.5)  # nothing moves when the page is there
         assert (prepared / "server.log").read_text().rpartition("lassoscope WARNING starting")[2].count("serving") == 1
     finally:
         page.context.close()
