@@ -23,6 +23,7 @@ from dashboard.extras import sentence_of_missing
 
 P = ParamSpec("P")
 FAILED = 1
+INTERRUPTED = 130  # by Ctrl-C
 LOG = logging.getLogger("lassoscope")
 ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -116,7 +117,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
             ERRORS.print("Stopped; finished work is kept, and the same command continues from there (train: with --resume).")
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             said = sentence_of(error) or sentence_of_missing(error)
             if said is None:

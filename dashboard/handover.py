@@ -168,6 +168,10 @@ class Place:
     token: str
 
 
+class UnreachedError(HTTPException):
+    """The server does not listen there."""
+
+
 OnStage = Callable[[str, int, int], None]
 
 
@@ -195,7 +199,7 @@ def hand_over(
 
     Args:
         on_stage: called with (stage, done, total).
-        busy: raised if no server answers: another command has the workspace open.
+        busy: raised if no server listens, so that nothing was sent: another command has the workspace open.
     Raises:
         InputError: if the job is refused.
         WorkspaceError: if it fails, is cancelled, or its server is gone.
@@ -205,8 +209,13 @@ def hand_over(
         raise busy
     try:
         job = _ask(place, "POST", "/jobs", {"kind": kind, "arguments": dict(arguments), "analyst": analyst})
-    except (OSError, HTTPException):
+    except UnreachedError:
         raise busy from None
+    except (OSError, HTTPException):
+        raise WorkspaceError(
+            f"The server of {workspace} did not say whether it has taken this job; look under Jobs on its page, or start it "
+            "with 'lassoscope serve' if it has ended, before you run this again."
+        ) from None
     number = int(job["number"])
     while job["state"] in (JobState.QUEUED, JobState.RUNNING):
         on_stage(str(job["stage"]) or f"waiting for the server (job {number})", int(job["done"]), int(job["total"]))
@@ -235,6 +244,10 @@ def _look(workspace: Path, number: int) -> JsonObject:
 def _ask(place: Place, method: str, path: str, content: JsonObject | None = None) -> JsonObject:
     connection = HTTPConnection(HERE, place.port, timeout=ANSWER_SECONDS)
     try:
+        connection.connect()
+    except OSError as error:
+        raise UnreachedError(str(error)) from None
+    try:
         body = None if content is None else json.dumps(content)
         connection.request(method, path, body, {"Authorization": f"Bearer {place.token}", "Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -247,7 +260,7 @@ def _ask(place: Place, method: str, path: str, content: JsonObject | None = None
             return dict(found)
         said = str(found["error"])
     except (ValueError, KeyError, TypeError):
-        raise HTTPException("not our server") from None
+        raise UnreachedError("not our server") from None
     if answer.status == HTTPStatus.FORBIDDEN:
-        raise HTTPException(said)  # another program has the port now
+        raise UnreachedError(said)  # another program has the port now
     raise InputError(said)

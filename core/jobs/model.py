@@ -1,11 +1,13 @@
 """Jobs that compute in a process of their own: training an encoder, and exporting a bundle. Commands call what they run."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from core.arrays import JsonObject
+from core.errors import BusyError
 from core.jobs.work import Arguments, Outcome, Work
 from core.workers import Tell
 from core.workspace import Workspace
@@ -17,6 +19,7 @@ class TrainArguments(Arguments):
     settings: dict[str, Any]  # all of them, by the names that `core.training.presets.preset` takes
     images: int = Field(ge=0)
     out: str = Field(min_length=1)  # absolute
+    resume: bool = False  # go on with a run that was begun before this job
     device: str = "auto"  # the server's, then
     checkpoint_epochs: int = Field(default=100, ge=1)
 
@@ -30,23 +33,26 @@ class ExportArguments(Arguments):
 
 
 def train(work: Work[TrainArguments]) -> Outcome:
-    """Train, or go on with the run whose state is beside the weights."""
+    """Train, or go on with the run that this job has begun."""
+    from core.training.run import only_writer
     from core.training.runs import end_killed
 
-    asked, runs = work.arguments, work.workspace.folder / "training"
+    asked, out = work.arguments, Path(work.arguments.out)
     if asked.device == "auto":
         asked = asked.model_copy(update={"device": work.workspace.device})
     work.tell("Reading pictures")
-    end_killed(runs, Path(asked.out))  # by the end of the server
     try:
         with work.processes() as pool:
-            trained = pool.submit_telling(trained_in, work.workspace.folder, asked, on_told=work.tell)
+            trained = pool.submit_telling(trained_in, work.workspace.folder, asked, work.number, on_told=work.tell)
             return Outcome(*trained.result())
     finally:
-        end_killed(runs, Path(asked.out))
+        with suppress(BusyError, OSError):  # another process trains them, or they have no place
+            if out.parent.is_dir():
+                with only_writer(out):
+                    end_killed(work.workspace.folder / "training", out)
 
 
-def trained_in(folder: Path, asked: TrainArguments, tell: Tell) -> tuple[str, JsonObject]:
+def trained_in(folder: Path, asked: TrainArguments, job: int, tell: Tell) -> tuple[str, JsonObject]:
     """Train on the images of the workspace in a folder; return the sentence and the record that `train` ends with."""
     from core.training.presets import preset
     from core.training.run import train_on_workspace
@@ -56,10 +62,11 @@ def trained_in(folder: Path, asked: TrainArguments, tell: Tell) -> tuple[str, Js
             space,
             preset("tiny-64", asked.settings),
             out=Path(asked.out),
-            resume=True,
+            resume=asked.resume,
             n_images=asked.images,
             device=asked.device,
             checkpoint_epochs=asked.checkpoint_epochs,
+            job=job,
             on_progress=lambda done, total: tell("Training", done, total),
         )
     return result.sentence, result.record()

@@ -46,7 +46,9 @@ class ColumnsArguments(Arguments):
 
 
 class FitArguments(Arguments):
-    """Nothing is chosen."""
+    """Where it computes."""
+
+    device: str = "auto"
 
 
 class PromiseArguments(Arguments):
@@ -140,12 +142,23 @@ def newest_opening(workspace: Workspace, policy: str, scorer: str) -> int:
     return max((row["number"] for row in rows if (row["policy"], row["scorer"]) == (policy, scorer)), default=0)
 
 
-def probe_fitted(workspace: Workspace, _asked: FitArguments) -> Outcome:
-    """Fit the probe, and keep it as a version."""
-    from core.errors import WorkspaceError
+def probe_fitted(workspace: Workspace, asked: FitArguments) -> Outcome:
+    """Fit the probe on the device that the workspace is open on, and keep it as a version.
+
+    Raises:
+        InputError: if another device is wanted.
+        WorkspaceError: if labels are missing.
+    """
+    from core.devices import AUTO, pick_device
+    from core.errors import InputError, WorkspaceError
     from core.missing import missing_for_probe
     from core.probe.live import fit_ended, refit
 
+    if asked.device != AUTO and (wanted := pick_device(asked.device)) != (here := pick_device(workspace.device)):
+        raise InputError(
+            f"The server computes on {here}, and so does a fit beside it, got --device {wanted}; leave it out, or start the "
+            f"server with --device {wanted}."
+        )
     fitted = refit(workspace)
     if fitted is None:
         raise WorkspaceError(missing_for_probe(workspace))

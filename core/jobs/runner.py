@@ -243,7 +243,13 @@ class JobRunner:
             self._on_job(self._live(job))
 
         work: Work[Any] = Work(
-            self._workspace, arguments, n_processes=self._n, kept=self._kept, on_stage=on_stage, on_change=self._on_change
+            self._workspace,
+            arguments,
+            number=job.number,
+            n_processes=self._n,
+            kept=self._kept,
+            on_stage=on_stage,
+            on_change=self._on_change,
         )
         self._at_work[job.number] = kind, work
         return work

@@ -69,11 +69,12 @@ class Work(Generic[A]):
         arguments: A,
         *,
         kept: KeptProcesses,
+        number: int = 0,
         n_processes: int = 1,
         on_stage: Callable[[Stage], None] = lambda _: None,
         on_change: Callable[[Change], None] = lambda _: None,
     ) -> None:
-        self.workspace, self.arguments, self.n_processes = workspace, arguments, n_processes
+        self.workspace, self.arguments, self.number, self.n_processes = workspace, arguments, number, n_processes
         self.nice = NICE
         self._kept, self._on_stage, self._on_change = kept, on_stage, on_change
         self._stopping = threading.Event()

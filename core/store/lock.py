@@ -1,5 +1,7 @@
-"""The lock of a workspace: its holder is the only process that writes."""
+"""Locks, whose holder is the only process that writes: of a workspace, and of a single file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,3 +28,24 @@ def locked(folder: Path) -> FileLock:
     except PermissionError:
         raise ReadOnlyError(read_only_sentence(folder)) from None
     return lock
+
+
+@contextmanager
+def alone(file: Path, *, busy: str, seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock `file`, which any folder may have; it ends with the process.
+
+    Args:
+        busy: what the error says.
+        seconds: how long to wait for it.
+    Raises:
+        BusyError: if another process holds it.
+    """
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise BusyError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from core.catalog.originals import thumbnails_sentence
 from core.errors import InputError, WorkspaceError
 from core.maths.precision_recall import knn_accuracy
 from core.store.files import need_file_place
-from core.training.runs import RunLog, RunState
+from core.store.lock import alone
+from core.training.runs import RunLog, RunState, end_killed, has_begun
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_WATCHED = 2_000  # labelled images whose neighbours are compared
 SHOWN_VIEWS = 6  # images whose views are shown
+ENDING_SECONDS = 3.0  # that a killed process may take to end
 MOST_IN_MEMORY = 8 * 2**30  # bytes of decoded images: 700,000 of 64 px, 57,000 of 224 px
 
 
@@ -68,6 +70,7 @@ def train_on_workspace(
     devices: int = 1,
     nodes: int = 1,
     checkpoint_epochs: int = 100,
+    job: int | None = None,
     on_progress: Progress = ignore,
 ) -> TrainingResult:
     """Train an MSN backbone on the images of a workspace.
@@ -80,8 +83,10 @@ def train_on_workspace(
             of them were removed since, later ones take their place, or others again.
         devices, nodes: processes on each machine, and machines (`core.training.loop.train`).
         checkpoint_epochs: epochs between two versions of the weights file.
+        job: number of the server's job that trains, if one does; the run that it has begun before is resumed anyway.
         on_progress: called with (steps done, steps).
     Raises:
+        BusyError: if another process trains these weights.
         WorkspaceError: if there are fewer than 2 images.
         InputError: if the state of an earlier run would be overwritten.
     """
@@ -92,50 +97,67 @@ def train_on_workspace(
         raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_here}; ingest some first.")
     need_file_place(out)
     state = state_beside(out)
-    if not resume and first_process():
-        need_new(out)
-    rows = np.flatnonzero(~workspace.removed)
-    if n_images is not None:
-        rows = np.resize(rows[:n_images], n_images)
-    config = replace(config, batch_size=min(config.batch_size, len(rows)))
-    originals = workspace.originals(rows)
-    images = pixels_of(originals, config.architecture.input_size)
-    last: list[StepMetrics] = []
-    log = RunLog(workspace.folder / "training", settings_of(config), out=out) if first_process() else None
-    if log is not None:
-        log.show_views(sample_views(images.take(np.arange(min(SHOWN_VIEWS, len(images)))), config))
-
-    def on_step(metrics: "StepMetrics") -> None:
-        last[:] = [metrics]
-        on_progress(metrics.step, metrics.steps)
+    runs, is_first = workspace.folder / "training", first_process()
+    with only_writer(out) if is_first else nullcontext():
+        if is_first:
+            end_killed(runs, out)
+        resume = resume or (job is not None and has_begun(runs, job, out))
+        if is_first and not resume:
+            need_new(out)
+        rows = np.flatnonzero(~workspace.removed)
+        if n_images is not None:
+            rows = np.resize(rows[:n_images], n_images)
+        config = replace(config, batch_size=min(config.batch_size, len(rows)))
+        originals = workspace.originals(rows)
+        images = pixels_of(originals, config.architecture.input_size)
+        last: list[StepMetrics] = []
+        log = RunLog(runs, settings_of(config), out=out, job=job) if is_first else None
         if log is not None:
-            log.add(vars(metrics) | {"collapsed": metrics.collapsed})
+            log.show_views(sample_views(images.take(np.arange(min(SHOWN_VIEWS, len(images)))), config))
 
-    with _ended(log):
-        result = train(
-            images,
-            config,
-            out=out,
-            state=state,
-            resume=resume,
-            about={
-                "data": f"{len(rows)} images of the workspace '{workspace.name}'",
-                "licence": "the images' own",
-            },
-            device=device,
-            devices=devices,
-            nodes=nodes,
-            checkpoint_epochs=checkpoint_epochs,
-            on_step=on_step,
-            watch=_watch(workspace.labels.codes[rows], images),
-        )
-    newest = last[0] if last else None
-    return TrainingResult(newest, result.steps, result.finished, len(images), originals.n_thumbnails, out)
+        def on_step(metrics: "StepMetrics") -> None:
+            last[:] = [metrics]
+            on_progress(metrics.step, metrics.steps)
+            if log is not None:
+                log.add(vars(metrics) | {"collapsed": metrics.collapsed})
+
+        with _ended(log):
+            result = train(
+                images,
+                config,
+                out=out,
+                state=state,
+                resume=resume,
+                about={
+                    "data": f"{len(rows)} images of the workspace '{workspace.name}'",
+                    "licence": "the images' own",
+                },
+                device=device,
+                devices=devices,
+                nodes=nodes,
+                checkpoint_epochs=checkpoint_epochs,
+                on_step=on_step,
+                watch=_watch(workspace.labels.codes[rows], images),
+            )
+        newest = last[0] if last else None
+        return TrainingResult(newest, result.steps, result.finished, len(images), originals.n_thumbnails, out)
 
 
 def state_beside(out: Path) -> Path:
     """Return the file from which a run that writes the weights `out` can be resumed."""
     return out.with_suffix(".state")
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Keep all others from writing the weights `out`, or their state.
+
+    Raises:
+        BusyError: if another process does; one that was killed a moment ago is waited for.
+    """
+    busy = f"Another process trains {out}; wait until it is done, stop it, or name another --out."
+    with alone(out.with_suffix(".lock"), busy=busy, seconds=ENDING_SECONDS):
+        yield
 
 
 def need_new(out: Path) -> None:

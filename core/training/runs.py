@@ -24,6 +24,7 @@ from core.store.files import atomic_path, write_json_atomic
 from core.workspace import Workspace
 
 METRICS = "metrics.csv"
+MOST_READ = 1_000  # runs in which one is looked for
 SILENT_SECONDS = 120.0  # a run that has written nothing for so long is not running
 FIGURES = ("loss", "learning_rate", "ema", "prototypes_used", "spread", "images_per_second", "knn")
 
@@ -56,14 +57,23 @@ class RunRecord:
 class RunLog:
     """The writing side; one per run, in the training process."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], *, out: Path) -> None:
-        """Start a run's folder below `folder`."""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], *, out: Path, job: int | None = None) -> None:
+        """Start a run's folder below `folder`.
+
+        Args:
+            job: number of the job that it belongs to.
+        """
         from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
         started = dt.datetime.now(dt.UTC)
         self.folder = folder / f"{started:%Y%m%d-%H%M%S-%f}"
         self.folder.mkdir(parents=True)
-        self._about = {"started": started.isoformat(timespec="seconds"), "settings": dict(settings), "out": str(out)}
+        self._about = {
+            "started": started.isoformat(timespec="seconds"),
+            "settings": dict(settings),
+            "out": str(out),
+            "job": job,
+        }
         self._table = CSVLogger(folder, name="", version=self.folder.name, flush_logs_every_n_steps=1)
         self._board = TensorBoardLogger(folder, name="", version=self.folder.name)
         _ = self._table.experiment  # makes its writer now, while the folder is empty: later it would warn
@@ -111,11 +121,24 @@ def run_folders(folder: Path, *, most: int = 20) -> list[Path]:
 
 def end_killed(folder: Path, out: Path) -> None:
     """Write of the runs below `folder` that wrote the weights `out` and were killed that they were stopped; none is at work."""
-    for run in run_folders(folder):
+    for run, about in _written(folder):
+        if (about.get("state"), about.get("out")) == (RunState.RUNNING, str(out)):
+            with suppress(OSError):
+                write_json_atomic(run / "run.json", about | {"state": RunState.STOPPED})
+
+
+def has_begun(folder: Path, job: int, out: Path) -> bool:
+    """Tell whether a job has begun a run below `folder` that writes the weights `out`."""
+    return any((about.get("job"), about.get("out")) == (job, str(out)) for _, about in _written(folder))
+
+
+def _written(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folders of the newest runs, and what each says of itself."""
+    for run in run_folders(folder, most=MOST_READ):
         with suppress(OSError, ValueError):
             about = json.loads((run / "run.json").read_bytes())
-            if isinstance(about, dict) and (about.get("state"), about.get("out")) == (RunState.RUNNING, str(out)):
-                write_json_atomic(run / "run.json", about | {"state": RunState.STOPPED})
+            if isinstance(about, dict):
+                yield run, about
 
 
 def training_folders(workspace: Workspace) -> list[Path]:

@@ -84,7 +84,7 @@ def _number(text: str) -> int:
 @sentences
 def fit(workspace: WorkspaceOption, device: DeviceOption = "auto", json: JsonOption = False) -> None:
     """Fit the probe on the teach half's labels and store it as a version."""
-    ended = changed(workspace, "fit", probe_fitted, FitArguments(), device=device)
+    ended = changed(workspace, "fit", probe_fitted, FitArguments(device=device), device=device)
     finish(ended.sentence, ended.record, as_json=json)
 
 

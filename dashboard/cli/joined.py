@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import typer
+
 from core.arrays import JsonObject
 from core.errors import BusyError, WorkspaceError
 from core.jobs.work import Arguments, Outcome
 from core.workspace import Workspace
-from dashboard.console import ERRORS, stage_bars, this_user
+from dashboard.console import ERRORS, INTERRUPTED, stage_bars, this_user
 
 A = TypeVar("A", bound=Arguments)
 
@@ -95,4 +97,4 @@ def _goes_on() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         ERRORS.print("The server goes on with this job; its page can cancel it, under Jobs.", markup=False)
-        raise
+        raise typer.Exit(INTERRUPTED) from None

@@ -218,7 +218,7 @@ def train(
     if devices * nodes > 1:  # Lightning starts this command again for each process
         ended = here()
     else:
-        asked = {"settings": settings_of(run), "images": n_images, "out": str(file), "device": device}
+        asked = {"settings": settings_of(run), "images": n_images, "out": str(file), "resume": resume, "device": device}
         ended = there_or_here(workspace, "train", asked | {"checkpoint_epochs": checkpoint_epochs}, here)
     finish(ended.sentence, ended.record, as_json=json)
 

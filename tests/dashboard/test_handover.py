@@ -2,12 +2,14 @@
 
 import json
 import os
+import socket
 import stat
 import threading
 from http.client import HTTPConnection
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from core.catalog.jobs import JobState
@@ -17,6 +19,8 @@ from core.workspace import Workspace
 from dashboard import handover
 from dashboard.app import start, stop
 from dashboard.cli import app
+from dashboard.cli.joined import Ended, there_or_here
+from dashboard.console import sentences
 from dashboard.handover import FILE, Handover, hand_over, place_of
 from dashboard.settings import Settings
 from tests.reading import InProcess
@@ -209,6 +213,45 @@ def test_a_server_that_starts_again_is_found_and_one_that_is_gone_is_said(tmp_pa
     listening.append(Handover(tmp_path, Asks(jobs[0])))
     with pytest.raises(WorkspaceError, match="no longer answers; start it with 'lassoscope serve', and job 4 goes on"):
         hand_over(tmp_path, "embed", {}, "ann", on_stage=lambda *_: listening[0].close(), busy=BUSY)
+
+
+def test_a_job_whose_answer_is_lost_is_not_done_a_second_time(tmp_path):
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def lose():
+            taken, _ = listening.accept()
+            with taken:
+                heard.append(taken.recv(100_000))
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        (tmp_path / FILE).write_text(json.dumps({"port": listening.getsockname()[1], "token": "x"}))
+        with pytest.raises(WorkspaceError, match="did not say whether it has taken this job; look under Jobs"):
+            there_or_here(tmp_path, "export", {"folder": "/b"}, lambda: pytest.fail("it was done here, too"))
+        thread.join()
+    assert heard[0].startswith(b"POST /jobs")
+    assert there_or_here(tmp_path, "export", {}, lambda: Ended("done here", {})).sentence == "done here"  # nobody listens
+
+
+def test_ctrl_c_ends_a_command_and_says_only_that_the_job_goes_on(tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    class Asks:
+        def add(self, *_):
+            return handover.JobRecord(4, "export", {}, "ann", JobState.QUEUED, 0, "")
+
+    monkeypatch.setattr("dashboard.handover._look", stop)
+    listening = Handover(tmp_path, Asks())
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            sentences(there_or_here)(tmp_path, "export", {"folder": "/b"}, lambda: pytest.fail("it was done here, too"))
+    finally:
+        listening.close()
+    said = " ".join(capsys.readouterr().err.split())
+    assert (ended.value.exit_code, said.count("The server goes on with this job")) == (130, 1)
+    assert "Stopped" not in said
 
 
 def test_images_are_removed_beside_a_server_and_a_command_asks_first(server, tmp_path):

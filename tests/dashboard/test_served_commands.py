@@ -131,6 +131,12 @@ def test_training_is_a_job_that_ends_as_without_a_server_and_its_weights_embed(s
     told = json.loads(run("train", *words, "--resume", "-w", folder, "--json").stdout)
     assert (told["finished"], told["steps"], told["images"]) == (True, 4, 400)
     assert told["out"] == str(tmp_path / "mine.safetensors")
+    again = served.jobs.add("train", {**served.jobs.newest()[0].arguments, "resume": False}, "ann").number
+    for _ in range(2):  # also when it is tried again: the run is not this job's
+        wait_for(lambda: not served.jobs.get(again).is_open)
+        assert "holds an earlier run; add --resume" in served.jobs.get(again).message
+        served.jobs.retry(again)
+    wait_for(lambda: not served.jobs.get(again).is_open)
     assert "There is no preset" in run("train", "--preset", "none", "-w", folder, code=1).output
 
 
@@ -202,6 +208,9 @@ def test_the_encoder_is_chosen_and_the_probe_fitted_beside_the_server(served, al
     there, here = (json.loads(run("fit", "-w", w, "--json").stdout) for w in (folder, alone))
     assert there | {"probe": 0} == here | {"probe": 0}
     assert there["probe"] == served.workspace.fitted.version > 0
+    assert "The server computes on cpu, and so does a fit beside it" in refusal("fit", "--device", "meta", "-w", folder)
+    assert refusal("fit", "--device", "cuda:77", "-w", folder) == refusal("fit", "--device", "cuda:77", "-w", alone)
+    run("fit", "--device", "cpu", "-w", folder)
     assert kind_and_end(served) == ("fit", JobState.DONE)
 
 

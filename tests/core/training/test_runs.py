@@ -13,11 +13,11 @@ import torch
 
 from core.catalog.records import Removal
 from core.encoders.vit import Architecture
-from core.errors import InputError
+from core.errors import BusyError, InputError
 from core.images.decode import decode
 from core.maths.precision_recall import knn_accuracy
 from core.training.loop import MsnConfig, StepMetrics, train
-from core.training.run import images_of_state, need_new, sample_views, train_on_workspace
+from core.training.run import images_of_state, need_new, only_writer, sample_views, train_on_workspace
 from core.training.runs import FIGURES, RunLog, RunState, end_killed, read_run, run_folders, treated_views
 from core.workspace import Workspace
 
@@ -210,3 +210,33 @@ def test_runs_that_were_killed_are_said_to_be_stopped_and_no_others(tmp_path):
     end_killed(tmp_path / "training", mine)
     states = [record.state for record in read_runs(tmp_path / "training")]
     assert states == [RunState.FINISHED, RunState.RUNNING, RunState.STOPPED, RunState.BROKEN]
+
+
+def tiny():
+    shape = Architecture(input_size=16, patch_size=8, dim=16, depth=1, heads=2)
+    return MsnConfig(architecture=shape, focal_size=8, epochs=1, batch_size=16, prototypes=4, head_hidden=8, head_out=4)
+
+
+def test_two_runs_never_write_the_same_weights_at_once(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.training.run.ENDING_SECONDS", 0.05)
+    out = tmp_path / "mine.safetensors"
+    with Workspace(small, read_only=True) as space:
+        with only_writer(out):
+            RunLog(small / "training", {}, out=out)
+            with pytest.raises(BusyError, match=r"Another process trains .*mine\.safetensors; wait until it is done"):
+                train_on_workspace(space, tiny(), out=out, resume=True, device="cpu")
+            assert [record.state for record in read_runs(small / "training")] == [RunState.RUNNING]  # still the other's
+        assert not out.exists()
+        assert train_on_workspace(space, tiny(), out=out, device="cpu").finished  # the other one was killed
+    assert [record.state for record in read_runs(small / "training")] == [RunState.FINISHED, RunState.STOPPED]
+
+
+def test_a_job_goes_on_with_its_own_run_and_overwrites_no_other(small, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    with Workspace(small, read_only=True) as space:
+        for _ in range(2):
+            assert train_on_workspace(space, tiny(), out=out, device="cpu", job=7).finished
+        for job in (8, None):
+            with pytest.raises(InputError, match="holds an earlier run; add --resume"):
+                train_on_workspace(space, tiny(), out=out, device="cpu", job=job)
+        assert train_on_workspace(space, tiny(), out=out, device="cpu", job=8, resume=True).finished
