@@ -27,8 +27,8 @@ def progress_words(job: JobRecord) -> str:
 class Changes:
     """Keeps the newest record of every job that is shown, and tells all windows."""
 
-    def __init__(self, shared: Shared, publish: Publish, refit_soon: Callable[[], None]) -> None:
-        self._shared, self._publish, self._refit_soon = shared, publish, refit_soon
+    def __init__(self, shared: Shared, publish: Publish, refit_soon: Callable[[], None], tidy_soon: Callable[[], None]) -> None:
+        self._shared, self._publish, self._refit_soon, self._tidy_soon = shared, publish, refit_soon, tidy_soon
         self._lock = threading.Lock()
         self._jobs: dict[int, JobRecord] = {}
 
@@ -54,6 +54,8 @@ class Changes:
                     del self._jobs[number]
         self._publish(Topic.JOBS, self.jobs)
         ended = before is not None and before.is_open
+        if ended and not job.is_open:
+            self._tidy_soon()  # an ingest into a million images frees hundreds of MB
         if ended and job.state == JobState.DONE:
             self._publish(Topic.SAID, job.message)
         elif ended and job.state == JobState.FAILED:

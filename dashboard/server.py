@@ -37,30 +37,37 @@ TIDY_SECONDS = 5.0
 
 
 class Tidier:
-    """Runs garbage collection some time after tabs have closed, since their models form cycles."""
+    """Gives memory back some time after it was freed: by tabs that have closed, whose models form cycles, and by jobs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._collects = False
 
-    def request(self) -> None:
-        """Request a collection; several requests before it runs lead to one."""
+    def request(self, *, collects: bool = True) -> None:
+        """Request it; several requests before it is done lead to one.
+
+        Args:
+            collects: look for cycles, too: that holds all Python code up, tenths of a second where there is much of it.
+        """
         with self._lock:
+            self._collects |= collects
             if self._timer is None:
                 self._timer = threading.Timer(TIDY_SECONDS, self._tidy)
                 self._timer.daemon = True
                 self._timer.start()
 
     def stop(self) -> None:
-        """Cancel the requested collection."""
+        """Cancel what was requested."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
 
     def _tidy(self) -> None:
         with self._lock:
-            self._timer = None
-        gc.collect()
+            self._timer, collects, self._collects = None, self._collects, False
+        if collects:
+            gc.collect()
         try:
             ctypes.CDLL(None).malloc_trim(0)  # otherwise glibc keeps freed memory
         except (AttributeError, OSError, TypeError):
@@ -105,7 +112,8 @@ def start(settings: Settings) -> Server:
     device = str(pick_device(settings.device))
     hub, shared = Hub(), Shared(workspace)
     refits = RefitWorker(workspace, shared, hub.publish, hub.hasten)
-    changes = Changes(shared, hub.publish, refits.request)
+    tidier = Tidier()
+    changes = Changes(shared, hub.publish, refits.request, partial(tidier.request, collects=False))
     jobs = JobRunner(workspace, n=settings.jobs, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done)
     if workspace.writable and is_unfinished(workspace):
         jobs.add("remove", {}, "")  # goes on with what a command that was killed has left
@@ -147,7 +155,7 @@ def start(settings: Settings) -> Server:
             read=read_study,
         ),
         handout=Handout(),
-        tidier=Tidier(),
+        tidier=tidier,
         device=device,
     )
     known = (shared.encoders, shared.gold_columns, shared.colour_columns)

@@ -70,9 +70,9 @@ def begin(publish):
     """Do jobs of a workspace, and tell windows, as a server does."""
     runners = []
 
-    def begin(space, refits):
+    def begin(space, refits, tidied=None):
         shared = Shared(space)
-        changes = Changes(shared, publish, lambda: refits.append(1))
+        changes = Changes(shared, publish, lambda: refits.append(1), lambda: (tidied if tidied is not None else []).append(1))
         runners.append(JobRunner(space, on_job=changes.on_job, on_change=changes.on_change, on_done=changes.on_done))
         return runners[-1], shared
 
@@ -87,8 +87,8 @@ def ended(runner, number):
 
 def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh, begin, told):
     monkeypatch.setattr("core.map.project.project", lay_out)
-    refits = []
-    runner, shared = begin(fresh, refits)
+    refits, tidied = [], []
+    runner, shared = begin(fresh, refits, tidied)
     assert shared.encoders() == []
     runner.add("embed", {"encoder": "pixels-pca", "lay_out": True}, "ann")
     wait_for(lambda: len(runner.newest()) == 2 and ended(runner, 2))
@@ -99,6 +99,7 @@ def test_the_first_embedding_ends_with_a_map_in_every_window(monkeypatch, fresh,
     assert ("said", f"12 images embedded with {fresh.encoder_name}.") in told
     wait_for(lambda: ("said", "12 images on the map, too few images to measure it.") in told)  # after the record has it
     assert refits == [1, 1]
+    assert tidied == [1, 1]  # what a job has freed is given back
     assert fresh.has_map
     assert [encoder["mapped"] for encoder in shared.encoders()] == [12]
 
