@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.generate import generate
-from benchmarks.serving import cpu_and_memory, serve
+from benchmarks.serving import own_and_mapped, serve
 from benchmarks.windows import Screen, chromium, keys_of, spread, wait_for_all, warm_up, work
 from core.catalog.catalog import Catalog
 from core.catalog.creation import catalog_file
@@ -85,12 +85,12 @@ async def measure(
     async with chromium(url) as page:
         screen = Screen(page)
         await screen.suggestions()
-        _, before = cpu_and_memory(pid)
+        before = own_and_mapped(pid)
         began, adding = time.perf_counter(), start_adding(folder, pictures[0])
         while adding.poll() is None or not ended(folder, 1):
             await asyncio.sleep(LOOK)
         took = time.perf_counter() - began
-        _, after = cpu_and_memory(pid)
+        after = own_and_mapped(pid)
         await work(screen, rng, seconds)
         await wait_for_all([screen])
         idle = [key.curves for key in keys_of(screen, names)]
@@ -107,7 +107,8 @@ async def measure(
         f"| until all are on the map, while nobody labels | {took:.1f} s |",
         f"| `lassoscope embed` of the same pictures alone, without a server | {alone:.1f} s |",
         f"| ratio (goal 1.15) | {took / alone:.2f} |",
-        f"| growth of the server's memory | {after - before:.0f} MB |",
+        f"| growth of the server's own memory | {after[0] - before[0]:.0f} MB |",
+        f"| growth of the files that it has mapped | {after[1] - before[1]:.0f} MB |",
         f"| key to curves on an idle server, p50 / p95 ({len(idle)} keys) | {spread(idle)} |",
         f"| the same while images are added ({len(busy)} keys) | {spread(busy)} |",
         f"| ratio of the medians (goal 1.5) | {ratio} |",

@@ -37,3 +37,13 @@ def cpu_and_memory(pid: int) -> tuple[float, float]:
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     resident = re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]
     return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK"), int(resident) / 1024
+
+
+def own_and_mapped(pid: int) -> tuple[float, float]:
+    """Return the resident MB of a process that are its own, and those that are files which it has mapped.
+
+    Mapped files need no memory that others could have; one that is mapped anew counts twice until the older mapping is let go.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    own, mapped = (int(re.findall(rf"{name}:\s+(\d+)", status)[0]) / 1024 for name in ("RssAnon", "RssFile"))
+    return own, mapped

@@ -49,6 +49,18 @@ PLACE_OF_MAP = f"""() => new Promise((resolve, reject) => {{
 }})"""
 
 
+# Where an image lies, px of the window, by its place on the map: of the figure that is shown largest.
+PLACE_OF_IMAGE = """([x, y]) => {
+  const area = view => view.canvas_view.el.clientWidth * view.canvas_view.el.clientHeight, views = [];
+  for (const document of window.Bokeh.documents) for (const model of document._all_models.values()) {
+    const view = model.type === 'Figure' && window.Bokeh.index.find_one(model);
+    if (view) views.push(view);
+  }
+  const [map] = views.sort((a, b) => area(b) - area(a)), box = map.canvas_view.el.getBoundingClientRect();
+  return [box.x + map.frame.x_scale.compute(x), box.y + map.frame.y_scale.compute(y)];
+}"""
+
+
 class Server:
     """`lassoscope serve` as a user starts it; unless it starts cold, the imports are done before."""
 
