@@ -403,6 +403,11 @@ def _experiment(work: Work[ExperimentArguments]) -> Outcome:
     return Outcome(said, {"name": reached.name, "folder": str(reached.folder)})
 
 
+def _setting(name: str, title: str, arguments: type[Arguments], run: Callable[[Work[Any]], Outcome]) -> Kind:
+    """Return a kind of command that changes a setting in a moment, each time it is given."""
+    return Kind(name, title, Lane.LABELS, arguments, run, unless=(), pace=Pace.QUICK, again=False)
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -423,41 +428,12 @@ KINDS: dict[str, Kind] = {
         Kind("experiment", "Label-efficiency study", Lane.STUDY, ExperimentArguments, _experiment),
         # Between an equal change and this one another may wait, which this one is to undo: each gets a job of its own.
         Kind("labels", "Import labels", Lane.LABELS, LabelsArguments, _labels, unless=(), again=False),
-        Kind("classes", "Set the classes", Lane.LABELS, ClassesArguments, _classes, unless=(), pace=Pace.QUICK, again=False),
-        Kind(
-            "policies",
-            "Set the policies",
-            Lane.LABELS,
-            PoliciesArguments,
-            set_policies,
-            unless=(),
-            pace=Pace.QUICK,
-            again=False,
-        ),
-        Kind(
-            "guideline",
-            "Set the guideline",
-            Lane.LABELS,
-            GuidelineArguments,
-            set_guideline,
-            unless=(),
-            pace=Pace.QUICK,
-            again=False,
-        ),
-        Kind(
-            "encoder", "Choose the encoder", Lane.LABELS, EncoderArguments, set_encoder, unless=(), pace=Pace.QUICK, again=False
-        ),
-        Kind(
-            "columns",
-            "Change score columns",
-            Lane.LABELS,
-            ColumnsArguments,
-            set_columns,
-            unless=(),
-            pace=Pace.QUICK,
-            again=False,
-        ),
-        Kind("promise", "Check set", Lane.LABELS, PromiseArguments, set_promise, unless=(), pace=Pace.QUICK, again=False),
+        _setting("classes", "Set the classes", ClassesArguments, _classes),
+        _setting("policies", "Set the policies", PoliciesArguments, set_policies),
+        _setting("guideline", "Set the guideline", GuidelineArguments, set_guideline),
+        _setting("encoder", "Choose the encoder", EncoderArguments, set_encoder),
+        _setting("columns", "Change score columns", ColumnsArguments, set_columns),
+        _setting("promise", "Check set", PromiseArguments, set_promise),
         # Labels that are given while one is fitted are too late for it.
         Kind("fit", "Fit the probe", Lane.LABELS, FitArguments, fit, unless=(JobState.QUEUED,), pace=Pace.QUICK, again=False),
         Kind("train", "Train an encoder", Lane.TRAINING, TrainArguments, train, pace=Pace.LONG),

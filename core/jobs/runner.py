@@ -215,9 +215,7 @@ class JobRunner:
             if kind.lane in busy or self._rests.get(job.number, 0.0) > time.monotonic():  # others may overtake one that rests
                 continue
             if kind.pace != pace:
-                if (
-                    pace != Pace.QUICK
-                ):  # what takes a moment waits only for what is at work; others overtake nothing in their lane
+                if pace != Pace.QUICK:  # which waits only for what is at work; others overtake nothing in their lane
                     busy.add(kind.lane)
                 continue
             try:
