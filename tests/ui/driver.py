@@ -331,3 +331,14 @@ def served(browser: Browser, folder: Path, *, width: int = 1280, height: int = 7
     page.context.close()
     server.kill()
     assert errors == []
+
+
+def promise_terms(page: Page, recall: str) -> None:
+    """Go to the evidence of the Operating point page, and type a recall that what is read is enough to promise."""
+    page.get_by_role("button", name="Operating point").click()
+    page.get_by_role("button", name="Details").click()
+    page.get_by_role("tab", name="Evidence").click()
+    target = page.get_by_label("Recall", exact=True).first
+    target.fill(recall)
+    target.press("Enter")
+    expect(page.get_by_text(f"That is enough to promise {float(recall):.0%} recall")).to_be_visible()

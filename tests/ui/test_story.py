@@ -27,6 +27,7 @@ from tests.ui.driver import (
     inside,
     label_many,
     load,
+    promise_terms,
     takes_key,
     teach_and_read,
     without_copies,
@@ -283,13 +284,7 @@ def test_check_labels_are_opened_a_second_look_raises_the_bar_and_a_reload_keeps
     expect(page.get_by_text(re.compile(r"^103 of \d+ check images read, 103 of them sealed"))).to_be_visible(timeout=60_000)
     page.get_by_label("By known answers").first.click()
     expect(page.get_by_text("103 are read and sealed for the promise")).to_be_visible()  # the live curve stays silent
-    page.get_by_role("button", name="Operating point").click()
-    page.get_by_role("button", name="Details").click()
-    page.get_by_role("tab", name="Evidence").click()
-    target = page.get_by_label("Recall", exact=True).first
-    target.fill("0.8")
-    target.press("Enter")
-    expect(page.get_by_text("That is enough to promise 80% recall")).to_be_visible()
+    promise_terms(page, "0.8")
     page.get_by_role("button", name="Open the check set").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("It spends 80% of the 5% chance of error")).to_be_visible()

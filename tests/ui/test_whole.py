@@ -21,7 +21,7 @@ from core.duplicates.search import copies_of
 from core.evidence import openings, points
 from core.evidence.frozen import score_subject
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, PLACE_OF_MAP, Server, drag, drop, facts, names_of_classes, takes_key
+from tests.ui.driver import LEFT, PLACE_OF_MAP, Server, drag, drop, facts, names_of_classes, promise_terms, takes_key
 
 pytestmark = pytest.mark.slow
 
@@ -156,13 +156,7 @@ def teach_and_promise(page: Page, keys: dict[str, str], folder: Path) -> None:
     n_read = with_copies(folder, answer(page, keys, READ))
     expect(page.get_by_text(f"{n_taught + n_read} labelled ({n_taught} teach, {n_read} check)")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^\d+ of \d+ check images read"))).to_be_visible()
-    page.get_by_role("button", name="Operating point").click()
-    page.get_by_role("button", name="Details").click()
-    page.get_by_role("tab", name="Evidence").click()
-    recall = page.get_by_label("Recall", exact=True).first
-    recall.fill("0.8")
-    recall.press("Enter")
-    expect(page.get_by_text("That is enough to promise 80% recall")).to_be_visible()
+    promise_terms(page, "0.8")
     dialog = page.get_by_role("dialog")
     page.get_by_role("button", name="Open the check set").click()
     dialog.get_by_role("button", name="Open: look 1").click()
