@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.drill.clock import Floors, data_sheet_rate
 from benchmarks.drill.record import Figure, Recorder
+from core.training.config import MsnConfig
 from core.training.loop import StepMetrics, train
-from core.training.msn import Msn, MsnConfig
+from core.training.msn import Msn
 from core.training.presets import preset
 from core.training.views import Chance
 

@@ -28,8 +28,8 @@ from core.encoders.vit import WeightsFormat, read_tensors, save_tensors
 from core.errors import EncoderError, InputError, ShapeError
 from core.training.batches import Pixels, Uint8Array, as_pixels
 from core.training.captured import CapturedPass
+from core.training.config import MsnConfig as MsnConfig
 from core.training.msn import Msn, parameter_groups
-from core.training.msn import MsnConfig as MsnConfig
 from core.training.views import Chance
 
 STATE_FORMAT = "lassoscope-msn-state/v1"

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.encoders.vit import Architecture
 from core.errors import InputError
-from core.training.msn import MsnConfig
+from core.training.config import MsnConfig
 from core.training.views import Jitter
 
 Setting = int | float | tuple[float, ...]

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from core.catalog.originals import Originals
     from core.training.batches import Pixels
+    from core.training.config import MsnConfig
     from core.training.loop import StepMetrics
-    from core.training.msn import Msn, MsnConfig
+    from core.training.msn import Msn
 
 MOST_WATCHED = 2_000  # labelled images whose neighbours are compared
 SHOWN_VIEWS = 6  # images whose views are shown
