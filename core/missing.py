@@ -84,6 +84,12 @@ def missing_for_suggestions(workspace: Workspace) -> str:
     return f"Nothing is left to suggest: every one of the {n_teach} of the teach half has a label or is marked as unsure."
 
 
+def missing_for_training(workspace: Workspace) -> str:
+    """Return what is missing before an encoder can be trained on the images; "" if nothing is."""
+    n = workspace.n_here
+    return "" if n >= 2 else f"Training needs at least 2 images, got {n}; add some first."
+
+
 def missing_for_check(workspace: Workspace, *, live: bool = False) -> str:
     """Return why there are no check-half images to read; "" if there are some, read or not.
 

@@ -252,6 +252,20 @@ def load_again(
     )
 
 
+def name_of_weights(path: Path) -> str:
+    """Return the name of the encoder that a weights file of ours holds; reads the file.
+
+    Raises:
+        EncoderError: if it is missing or cannot be read.
+    """
+    meta, tensors = read_tensors(path)
+    return _name_of(path, meta, tensors)
+
+
+def _name_of(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    return f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}"
+
+
 def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "encoder"
 
@@ -314,7 +328,7 @@ def _from_file(path: Path, device: torch.device) -> Encoder:
         if meta["format"] == WeightsFormat.PIXELS
         else Vit(load_backbone(tensors, shape, name=str(path)))
     )
-    return Encoder(f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}", module, shape, device, meta)
+    return Encoder(_name_of(path, meta, tensors), module, shape, device, meta)
 
 
 def _saved_timm(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tensor], device: torch.device) -> Encoder:
@@ -329,8 +343,7 @@ def _saved_timm(path: Path, meta: Mapping[str, str], tensors: Mapping[str, Tenso
             f"{path} does not fit this machine's version of timm ({str(error).splitlines()[0][:120]}); update timm."
         ) from None
     shape, title = Architecture.from_json(meta["architecture"]), f"{TIMM_TITLE}{meta['timm']}"
-    name = f"{_safe_name(path.stem)}-{content_hash(tensors, meta)}"
-    return Encoder(name, Vit(model.eval().requires_grad_(False)), shape, device, meta, title=title)
+    return Encoder(_name_of(path, meta, tensors), Vit(model.eval().requires_grad_(False)), shape, device, meta, title=title)
 
 
 def _pixels(tensors: Mapping[str, Tensor], shape: Architecture) -> Pixels:

@@ -58,6 +58,8 @@ PRESETS: dict[str, MsnConfig] = {
         ema=0.996,
     ),
 }
+USUAL = "tiny-64"
+FOR_GPUS = ("small-64", "small-224")
 PARTS = ("architecture", "jitter")
 STEPS_AN_EPOCH = 8  # desired minimum; the batch is halved for it
 SMALLEST_BATCH = 64  # sinkhorn and the me-max term need enough images in a batch

@@ -14,6 +14,7 @@ from core.catalog.label_book import UNLABELLED
 from core.catalog.originals import thumbnails_sentence
 from core.errors import InputError, WorkspaceError
 from core.maths.precision_recall import knn_accuracy
+from core.missing import missing_for_training
 from core.store.files import need_file_place
 from core.store.lock import alone
 from core.training.runs import RunLog, RunState, end_killed, has_begun
@@ -94,8 +95,8 @@ def train_on_workspace(
     from core.training.loop import train
     from core.training.presets import settings_of
 
-    if workspace.n_here < 2:
-        raise WorkspaceError(f"Training needs at least 2 images, got {workspace.n_here}; ingest some first.")
+    if missing := missing_for_training(workspace):
+        raise WorkspaceError(missing)
     need_file_place(out)
     state = state_beside(out)
     runs, is_first = workspace.folder / "training", first_process()

@@ -52,6 +52,7 @@ class RunRecord:
     collapsed: bool  # at the newest line
     views: Path | None  # a WebP of sample views
     tile: int  # px, the side of one view's place in it
+    out: str = ""  # the weights file, absolute; "" if the run does not say
 
 
 class RunLog:
@@ -196,6 +197,7 @@ def _record(folder: Path, about: Any) -> RunRecord:
         collapsed=bool(lines and lines[-1]["collapsed"]),
         views=views if "tile" in about and views.is_file() else None,
         tile=int(about.get("tile", 0)),
+        out=str(about.get("out", "")),
     )
 
 

@@ -51,6 +51,15 @@ class EncoderActions(Runner):
         """Embed all images, with the current encoder for None, and lay out the map; windows follow the progress."""
         self.add_job("embed", {"encoder": encoder, "lay_out": True}, failed=failed)
 
+    def embed_with(self, weights: str, *, failed: Callable[[], None]) -> None:
+        """Embed all images with the weights of a training, lay the map out, and use this encoder from then on.
+
+        Args:
+            weights: the file, as a run's record names it.
+        """
+        self.workspace.need_writable()
+        self.start_embedding(weights, failed=failed)
+
     def lay_out_anew(self, *, failed: Callable[[], None] = lambda: None) -> None:
         """Lay the map out anew from where its images are now, so that islands keep their place."""
         self.add_job("project", {"keep": True}, failed=failed)

@@ -16,8 +16,8 @@ from dashboard.views.table import table
 from dashboard.views.words import WIDEST, words
 
 ALONE = (
-    "One encoder so far. With a second one you could compare which needs fewer labels. To add it, type "
-    "<code>lassoscope embed --encoder NAME</code>, then <code>lassoscope project</code>, beside this server."
+    "One encoder so far. With a second one you could compare which needs fewer labels. To add it, train one below and embed "
+    "with it, or type <code>lassoscope embed --encoder NAME</code>, then <code>lassoscope project</code>, beside this server."
 )
 HEADS = ("Encoder", "Network", "Trained on", "Embedded", "On its map", "On the same labels")
 WIDTHS = {"Encoder": "18%", "Network": "17%", "Trained on": "28%", "On the same labels": "23%"}
@@ -31,26 +31,26 @@ class EncoderChoice(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        names = [encoder["name"] for encoder in self.state.shared.encoders() if encoder["mapped"]]
         self._select = pmui.Select(
             label="Encoder, for all windows",
-            options=names,
-            value=self.state.encoder if self.state.encoder in names else None,
+            options=[],
             size="small",
             sizing_mode="stretch_width",
             margin=(12, 10, 5, 10),
-            visible=len(names) > 1,
+            visible=False,
         )
         self._select.param.watch(self._on_choice, "value")
-        self.state.param.watch(self._follow, "encoder")
+        self.state.param.watch(self._follow, ["encoder", "layout"])  # a map that is laid out makes another one choosable
+        self._follow()
 
     def _on_choice(self, event: Any) -> None:
         if event.new and event.new != self.state.encoder:
             self.actions.use_encoder(event.new)
 
-    def _follow(self, event: Any) -> None:
-        if event.new in self._select.options:
-            self._select.value = event.new
+    def _follow(self, *_: Any) -> None:
+        names = [encoder["name"] for encoder in self.state.shared.encoders() if encoder["mapped"]]
+        value = self.state.encoder if self.state.encoder in names else None
+        self._select.param.update(options=names, value=value, visible=len(names) > 1)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._select
@@ -75,7 +75,7 @@ class EncodersPane(pn.viewable.Viewer):
             on_click=lambda _: self._start(),
         )
         self._choice = EncoderChoice(state=self.state, actions=self.actions)
-        self.state.param.watch(self._draw, "encoder")
+        self.state.param.watch(self._draw, ["encoder", "layout"])
         self._draw()
 
     def _start(self) -> None:

@@ -21,6 +21,8 @@ from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
 from dashboard.views.encoders import EncodersPane
 from dashboard.views.terms import explained, hint
+from dashboard.views.training_form import TrainingForm
+from dashboard.views.weights import TrainedWeights
 from dashboard.views.words import WIDEST, words
 
 WIDTH, HEIGHT = 390, 190  # px of a chart; three beside each other at 1280
@@ -46,12 +48,11 @@ EMPTY = (
     "from this workspace's pictures, without labels, so that pictures that are alike to you lie closer together on the map and "
     "fewer labels are needed. It is worth trying for some ten thousand pictures or more that are not everyday photos.</p>"
     "<p><b>What it costs:</b> minutes to hours on a graphics card, many times that on a processor alone; the time left is told "
-    "here. Labels, map and scores stay as they are: the new encoder is used once you have embedded with it and chosen it, and "
-    "<i>Compare</i> tells by your own labels whether it is better.</p>"
-    "<p><b>How:</b> type this in a terminal on this machine; this server does it, and all else goes on:<br>"
-    "<code>lassoscope train --workspace {folder}</code><br>"
-    "The run appears here within seconds, with its progress, the time left, sample views (blurred like every picture) and a "
-    "warning if it goes wrong. <b>Jobs</b>, in the header, cancels it and tries it again: it goes on where it was.</p>"
+    "here. Labels, map and scores stay as they are: the new encoder is used once you have embedded with it, which is offered "
+    "here at the end, and <i>Compare</i> tells by your own labels whether it is better.</p>"
+    "<p>The run appears here within seconds, with its progress, the time left, sample views (blurred like every picture) and a "
+    "warning if it goes wrong. <b>Jobs</b>, in the header, cancels it and tries it again: it goes on where it was. "
+    "<code>lassoscope train</code> has all settings, and its runs appear here, too.</p>"
 )
 
 
@@ -67,6 +68,14 @@ class TrainingPage(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
+        self._form = pmui.Card(
+            TrainingForm(state=self.state, actions=self.actions),
+            title="New training",
+            collapsible=True,
+            sizing_mode="stretch_width",
+            margin=8,
+        )
+        self._weights = TrainedWeights(state=self.state, actions=self.actions)
         self._words = words(margin=(4, 8), max_width=WIDEST)
         self._collapsed = pmui.Alert(
             severity="error", title="Collapsed", object=COLLAPSED, visible=False, sizing_mode="stretch_width", margin=(4, 8)
@@ -80,7 +89,9 @@ class TrainingPage(pn.viewable.Viewer):
             pn.Row(pmui.Typography(object="Encoders", variant="h6", margin=(0, 0, 0, 8)), hint("encoder"), margin=0),
             EncodersPane(state=self.state, actions=self.actions),
             pmui.Typography(object="Training", variant="h6", margin=(12, 8, 0, 8)),
+            self._form,
             pn.Row(self._choice, self._words, sizing_mode="stretch_width"),
+            self._weights,
             self._collapsed,
             self._charts_words,
             self._charts,
@@ -119,6 +130,8 @@ class TrainingPage(pn.viewable.Viewer):
         self._runs = self.state.training
         names = [record.name for record in self._runs]
         if names != list(self._choice.options):
+            if not self._choice.options:  # the first time: runs there are matter more than the form
+                self._form.collapsed = bool(names)
             followed = not self._choice.options or self._choice.value == self._choice.options[0]
             value = names[0] if names and (followed or self._choice.value not in names) else self._choice.value
             self._choice.param.update(options=names, value=value if names else None, visible=bool(names))
@@ -129,8 +142,9 @@ class TrainingPage(pn.viewable.Viewer):
         self._charts.visible = self._charts_words.visible = record is not None
         self._views.visible = record is not None and record.views is not None
         if record is None:
-            self._collapsed.visible = False
-            self._words.object = explained(EMPTY.format(folder=html.escape(str(self.state.workspace.folder))))
+            self._collapsed.visible, self._drawn = False, ()
+            self._words.object = explained(EMPTY)
+            self._weights.show(None)
             return
         now = (record.name, record.state, len(record.step), self.state.privacy_view)
         if now == self._drawn:
@@ -138,6 +152,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._drawn = now
         self._words.object = say(record)
         self._collapsed.visible = record.collapsed
+        self._weights.show(record)
         self._draw_figures(record)
         if record.views is not None:
             self.actions.fetch(partial(_sheet, record, self.state.privacy_view), partial(self._show_views, now))
