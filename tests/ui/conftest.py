@@ -93,8 +93,10 @@ def open_page(browser, server):
     """Open a tab of its own; at the end no tab may have logged an error."""
     pages = []
 
-    def open_(url: str = "") -> Page:
+    def open_(url: str = "", first: str = "") -> Page:
+        """Open an address, the server's if none is named; a script is run `first`, before those of the page."""
         page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        page.add_init_script(first)
         page.errors, page.may_lose_server = [], False
         page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: page.errors.append(str(error)))

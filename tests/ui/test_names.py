@@ -81,4 +81,4 @@ def test_a_browser_that_keeps_no_data_of_a_site_shows_the_page_and_takes_a_name(
     page = context.new_page()  # a blank page belongs to no site
     with pytest.raises(Error, match="Access is denied"):
         page.evaluate("localStorage.length")
-    assert page.evaluate(RENDERED, source("memory.js")) == 1
+    assert page.evaluate(RENDERED, source("storage.js", "memory.js")) == 1

@@ -3,15 +3,17 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, drag, expect_selected, inside, load
+from tests.ui.driver import LEFT, RIGHT, choose, drag, expect_selected, inside, label_many, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 
 WORK = "Room for the pictures beside the map"
+KEEPS_NOTHING = """for (const kind of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, kind, { get() { throw new DOMException("Access is denied", "SecurityError"); } });"""
 
 
 def room(page: Page) -> int:
@@ -70,6 +72,32 @@ def test_room_and_size_of_the_pictures_are_chosen_remembered_and_given_back(open
     assert map_width(page) == pytest.approx(240, abs=8)  # the map never goes
     page.get_by_role("separator", name=WORK).dblclick()
     assert room(page) == half
+
+
+def test_a_browser_that_keeps_no_data_of_a_site_shares_the_room_and_folds_until_the_page_is_closed(open_page):
+    page = open_page(first=KEEPS_NOTHING)
+    with pytest.raises(Error, match="Access is denied"):
+        page.evaluate("localStorage.length")
+    drag(page, LEFT)
+    expect(page.locator(".tile").first).to_be_visible()
+    small, half = tile_width(page), room(page)
+    page.get_by_role("slider", name="Size of the pictures").first.fill("200")
+    assert tile_width(page) > small + 40
+    pull(page, -100)
+    assert room(page) == pytest.approx(half + 100, abs=2)
+    page.get_by_role("separator", name=WORK).dblclick()
+    assert room(page) == half
+    label_many(page, "1")
+    choose(page, RIGHT)
+    label_many(page, "2")  # evidence stands beside the map once there is a model
+    page.get_by_role("button", name="Put it away").click()
+    page.get_by_role("button", name="Show the evidence").click()
+    expect(page.get_by_role("button", name="Put it away")).to_be_visible()
+    page.get_by_role("button", name="Operating point").click()
+    details = page.get_by_role("button", name="Details")
+    for shown in ("true", "false", "true"):
+        details.click()
+        expect(details).to_have_attribute("aria-expanded", shown)
 
 
 def test_f_gives_the_stage_to_the_pictures_then_to_the_map_then_to_both(open_page, prepared):

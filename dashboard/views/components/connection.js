@@ -5,6 +5,9 @@ const RELOADED = "lassoscope-reloaded";
 const LOST = "Connection lost; your work is saved. Reconnecting…";
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const now = () => Date.now();
+const kept = storage("sessionStorage");
+// For a browser that keeps nothing: when this page was loaded again.
+const reloadedAt = () => performance.getEntriesByType("navigation")[0]?.type === "reload" ? performance.timeOrigin : 0;
 
 class Keeper {
   constructor(bokeh) {
@@ -109,11 +112,11 @@ class Keeper {
     this.joining = null;
     if (this.seeking) return;
     this.seeking = true;
-    const since = now() - Number(sessionStorage.getItem(RELOADED) ?? 0);
+    const since = now() - Number(kept.get(RELOADED) ?? reloadedAt());
     if (since < between) await sleep(between - since);
     while (!(await this.serverAnswers())) await sleep(5000);
     while (window.lassoscopeSender?.busy) await sleep(TICK);  // pictures that are sent go on
-    sessionStorage.setItem(RELOADED, String(now()));
+    kept.set(RELOADED, String(now()));
     location.reload();
   }
 }

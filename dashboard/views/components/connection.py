@@ -33,7 +33,7 @@ class Connection(pn.custom.JSComponent):
 
     renewals: int = param.Integer(default=0, doc="Increases when the page has to be loaded again.")
 
-    _esm = source("connection.js")
+    _esm = source("storage.js", "connection.js")
     _stylesheets = [source("connection.css")]
 
     def renew(self) -> None:

@@ -1,5 +1,5 @@
 export function render({ model, el }) {
-  const key = `lassoscope.open.${model.name_kept}`, button = document.createElement("button");
+  const key = `lassoscope.open.${model.name_kept}`, kept = storage("localStorage"), button = document.createElement("button");
   button.type = "button";
   el.append(button);
   const draw = () => {
@@ -8,13 +8,13 @@ export function render({ model, el }) {
   };
   button.onclick = () => {
     const open = !model.open;
-    localStorage.setItem(key, open ? "1" : "");
+    kept.set(key, open ? "1" : "");
     model.send_msg({ open });
   };
   model.on(["open", "label"], () => {
     draw();
-    if (model.open) localStorage.setItem(key, "1");  // opened by a link
+    if (model.open) kept.set(key, "1");  // opened by a link
   });
   draw();
-  if (localStorage.getItem(key) && !model.open) model.send_msg({ open: true });
+  if (kept.get(key) && !model.open) model.send_msg({ open: true });
 }

@@ -22,7 +22,7 @@ class Fold(pn.custom.JSComponent):
     label = param.String(doc="The words of the heading.")
     open = param.Boolean(default=False, doc="What stands below is shown.")
 
-    _esm = source("fold.js")
+    _esm = source("storage.js", "fold.js")
     _stylesheets = [source("fold.css")]
 
     def _handle_msg(self, msg: object) -> None:

@@ -2,7 +2,8 @@
 
 export function render({ model, el }) {
   const head = make("div", "head"), grid = make("div", "grid"), foot = make("div", "foot"), said = make("span");
-  const none = make("button", "", "Pick none"), range = make("button", "", "Range"), more = make("button"), size = make("input"), kept = `lassoscope.tile.${model.tile_size}`;  // each kind of gallery has its own
+  const none = make("button", "", "Pick none"), range = make("button", "", "Range"), more = make("button"), size = make("input");
+  const key = `lassoscope.tile.${model.tile_size}`, kept = storage("localStorage");  // each kind of gallery has its own
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Pictures of the selection");
   said.setAttribute("role", "status");
@@ -11,11 +12,11 @@ export function render({ model, el }) {
   size.title = "Size of the pictures";
   size.setAttribute("aria-label", size.title);
   const resize = () => {
-    size.value = Number(localStorage.getItem(kept)) || model.tile_size;
+    size.value = Number(kept.get(key)) || model.tile_size;
     grid.style.setProperty("--tile", `${size.value}px`);
   };
   size.oninput = () => {
-    localStorage.setItem(kept, size.value);
+    kept.set(key, size.value);
     resize();
   };
   range.title = "Pick all pictures from the one picked last to the one you press next";

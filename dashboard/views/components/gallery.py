@@ -55,7 +55,7 @@ class Gallery(pn.custom.JSComponent):
     on_more: Callable[[], None] = param.Parameter(doc="Called when more tiles are wanted.")
 
     _rename: ClassVar[dict[str, str | None]] = {"on_pin": None, "on_more": None, "on_look": None}  # stay in Python
-    _esm = source("parts.js", "gallery.js")
+    _esm = source("parts.js", "storage.js", "gallery.js")
     _stylesheets = [source("gallery.css")]
 
     def _handle_msg(self, msg: object) -> None:

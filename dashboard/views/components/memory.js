@@ -8,15 +8,14 @@ export function render({ model }) {
   model.on("dark", keep);
   if (!model.names) return;
   const place = `lassoscope-analyst/${model.workspace}`;
-  const attempt = store => { try { return store(); } catch { return null; } };  // a browser may refuse to keep data of a site
-  const ofTab = attempt(() => sessionStorage.getItem(place));
-  const ofBrowser = model.is_set ? null : attempt(() => localStorage.getItem(place));  // of a name typed in any tab
+  const tab = storage("sessionStorage"), browser = storage("localStorage");
+  const ofTab = tab.get(place), ofBrowser = model.is_set ? null : browser.get(place);  // of a name typed in any tab
   let name = ofTab || ofBrowser || model.analyst;
-  attempt(() => sessionStorage.setItem(place, name));  // what another tab types later is not this tab's name
+  tab.set(place, name);  // what another tab types later is not this tab's name
   if (name !== model.analyst) model.send_msg({ analyst: name });
   model.on("analyst", () => {
     if (model.analyst === name) return;  // the server's answer to the message
     name = model.analyst;
-    for (const store of ["sessionStorage", "localStorage"]) attempt(() => window[store].setItem(place, name));
+    for (const store of [tab, browser]) store.set(place, name);
   });
 }

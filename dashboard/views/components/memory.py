@@ -31,7 +31,7 @@ class Memory(pn.custom.JSComponent):
 
     _rename: ClassVar[dict[str, str | None]] = {"on_name": None}  # stays in Python
 
-    _esm = source("memory.js")
+    _esm = source("storage.js", "memory.js")
     _stylesheets = [source("connection.css")]
 
     def _handle_msg(self, msg: object) -> None:

@@ -9,7 +9,7 @@ const MOVED = "lassoscope-room";  // one column has changed: the others keep wit
 
 export function render({ model, el, view }) {
   const bar = document.createElement("div"), host = view.el, name = model.column;
-  const key = `lassoscope.width.${name}`, shut = `lassoscope.closed.${name}`, sign = name === "rail" ? 1 : -1;
+  const key = `lassoscope.width.${name}`, shut = `lassoscope.closed.${name}`, sign = name === "rail" ? 1 : -1, kept = storage("localStorage");
   bar.className = "bar";
   bar.tabIndex = 0;
   bar.setAttribute("role", "separator");
@@ -25,13 +25,13 @@ export function render({ model, el, view }) {
   const column = other => desk().shadowRoot.querySelector(`.${other}`);
   const width = other => column(other)?.offsetWidth ?? 0;
   const isNarrow = () => desk().clientWidth < NARROW;  // the dock lies over the stage there, and is closed at first
-  const isClosed = () => model.closes && (localStorage.getItem(shut) ?? (isNarrow() ? "yes" : "no")) === "yes";
+  const isClosed = () => model.closes && (kept.get(shut) ?? (isNarrow() ? "yes" : "no")) === "yes";
   const stage = () => desk().clientWidth - width("rail") - (isNarrow() ? 0 : width("dock")) - 2 * BAR;
   const most = () => name === "work" ? stage() - BAR - LEAST_MAP : width(name) + stage() - LEAST_STAGE;
   const wanted = () => {
-    const kept = Number(localStorage.getItem(key));
-    if (name === "work") return (stage() - BAR) * (kept > 0 && kept < 1 ? kept : 0.5);  // a share: windows differ
-    return kept || model.start;
+    const size = Number(kept.get(key));
+    if (name === "work") return (stage() - BAR) * (size > 0 && size < 1 ? size : 0.5);  // a share: windows differ
+    return size || model.start;
   };
   let before = null;
   const draw = () => {
@@ -53,8 +53,8 @@ export function render({ model, el, view }) {
   };
   const keep = px => {
     const now = Math.round(Math.max(Math.min(px, most()), model.least));
-    localStorage.setItem(key, String(name === "work" ? now / (stage() - BAR) : now));
-    if (model.closes) localStorage.setItem(shut, "no");
+    kept.set(key, String(name === "work" ? now / (stage() - BAR) : now));
+    if (model.closes) kept.set(shut, "no");
     draw();
   };
   bar.addEventListener("pointerdown", event => {
@@ -67,7 +67,7 @@ export function render({ model, el, view }) {
     event.preventDefault();
   });
   bar.addEventListener("dblclick", () => {
-    localStorage.removeItem(key);
+    kept.remove(key);
     draw();
   });
   bar.addEventListener("keydown", event => {
@@ -78,7 +78,7 @@ export function render({ model, el, view }) {
     event.stopPropagation();
   });
   toggle.onclick = () => {
-    localStorage.setItem(shut, isClosed() ? "no" : "yes");
+    kept.set(shut, isClosed() ? "no" : "yes");
     draw();
   };
   const observer = new ResizeObserver(draw);

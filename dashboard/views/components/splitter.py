@@ -15,5 +15,5 @@ class Splitter(pn.custom.JSComponent):
     least = param.Integer(doc="Least width, px.")
     closes = param.Boolean(False, doc="The column can be put away by a button.")
 
-    _esm = source("splitter.js")
+    _esm = source("storage.js", "splitter.js")
     _stylesheets = [source("splitter.css")]
