@@ -258,7 +258,7 @@ def _rule(workspace: Workspace, chosen: Choice) -> Rule:
     opened, policy = chosen.opened, chosen.policy
     about: dict[str, Any] = {"operating_point": chosen.name, "chosen": chosen.title, "calibration": None, "promise": None}
     if policy.name:
-        about |= {"policy": policy.name, "finds": list(policy.classes)}
+        about |= {"policy": policy.name, "finds": list(policy.classes if opened is None else opened.flagged_names)}
     if opened is None:
         scores = score_probe(workspace, chosen.encoder, chosen.probe, policy.name)
         here = scores[~workspace.removed[: len(scores)]]

@@ -109,7 +109,8 @@ def _batch(workspace: Workspace, policy: Policy) -> _Batch:
     n = last if read[:last].all() else int(np.argmin(read))
     rows = candidates[:n]
     flagged = np.isin(workspace.labels.codes[rows], codes_of(workspace, policy))
-    n_removed = sum(kept.class_name in policy.classes for kept in _removed_readings(workspace))
+    read_as = (removal.class_name or "" for removal in _removed_readings(workspace))
+    n_removed = sum(workspace.renames.get(name, name) in policy.classes for name in read_as)
     return _Batch(rows, flagged, int((~read[:last]).sum()), int(read[n:].sum()), len(candidates), n_removed)
 
 

@@ -7,6 +7,7 @@ from core.catalog.criterion import Criterion
 from core.catalog.records import Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, label, label_action
+from core.labels.classes import class_today
 from core.workspace import Workspace
 
 SECOND_SHARE = 0.1  # of the check labels that are not flagged; all flagged ones get a second reading
@@ -33,8 +34,7 @@ def read_again(workspace: Workspace, row: int, class_name: str, *, analyst: str)
     Raises:
         InputError: if the class is unknown, or the image needs no second reading from this analyst.
     """
-    if class_name not in workspace.class_names:
-        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    class_name = class_today(workspace, class_name)
     if row not in waiting_for_second(workspace, analyst):
         raise InputError("This image needs no second reading from you: it has one already, or the first was yours.")
     workspace.catalog.evidence.add_second_reading(row, class_name, analyst, workspace.guideline)
@@ -46,8 +46,7 @@ def change_second(workspace: Workspace, row: int, class_name: str | None, *, ana
     Raises:
         InputError: if the class is unknown, or the image has no second reading by this analyst that is not decided on.
     """
-    if class_name is not None and class_name not in workspace.class_names:
-        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    class_name = None if class_name is None else class_today(workspace, class_name)
     mine = any(r["row"] == row and r["analyst"] == analyst for r in workspace.catalog.evidence.second_readings())
     if not mine or label_action(workspace, row).criterion.adjudicates is not None:
         raise InputError("There is no second reading of yours to change here: it was decided on, or it is another analyst's.")

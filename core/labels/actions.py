@@ -13,7 +13,7 @@ from core.catalog.label_book import EVIDENCE_RANKS, READ_RANK, UNLABELLED
 from core.catalog.labels import ActionFilter
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
-from core.labels.classes import bring_back
+from core.labels.classes import bring_back, class_today
 from core.wording import counted
 from core.workspace import Workspace
 
@@ -122,9 +122,11 @@ def label(
         raise InputError(f"There is no row {rows[0] if rows[0] < 0 else rows[-1]}; rows go from 0 to {workspace.n_images - 1}.")
     if workspace.removed[rows].any():
         raise InputError("Some of these images were removed meanwhile; nothing was labelled. Select again.")
-    if class_name is not None and class_name not in workspace.class_names:
-        bring_back(workspace, class_name)
-    _check_in_use(workspace, class_name)
+    if class_name is not None:
+        [today] = workspace.named_today([class_name])
+        if today not in workspace.class_names:
+            bring_back(workspace, today)
+        class_name = class_today(workspace, today)
     if source == Source.UNSURE and class_name is not None:
         raise InputError(f"Unsure means no class, got '{class_name}'; give the class with another source.")
     draft = ActionDraft(ActionKind.LABEL, analyst, source, rows, class_name, criterion, workspace.guideline)
@@ -135,19 +137,13 @@ def label(
     return label_result(workspace, action, n_kept=len(rows) - len(draft.rows), replaced=replaced)
 
 
-def _check_in_use(workspace: Workspace, class_name: str | None) -> None:
-    if any(c.retired and c.name == class_name for c in workspace.classes):
-        raise InputError(f"The class '{class_name}' is retired: it keeps its labels and takes no more; give another class.")
-
-
 def read_anew(workspace: Workspace, row: int, class_name: str, *, analyst: str, criterion: Criterion) -> LabelResult:
     """Take back an analyst's own reading of a check image and keep another one in its place, both or neither.
 
     Raises:
         InputError: if the class is unknown, or the reading is not this analyst's or was saved together with others.
     """
-    if class_name not in workspace.class_names:
-        raise InputError(f"There is no class '{class_name}'; the classes are {', '.join(workspace.class_names)}.")
+    class_name = class_today(workspace, class_name)
     with workspace.lock:
         before = label_action(workspace, row)
         if before.analyst != analyst or before.source != Source.CHECK:
@@ -174,12 +170,12 @@ def read_together(
     Raises:
         InputError: if there is nothing to keep, a class is unknown, or an image is in two classes.
     """
-    wanted = {name: np.unique(np.asarray(rows, np.int64)) for name, rows in readings.items() if len(rows)}
+    wanted = [
+        (class_today(workspace, name), np.unique(np.asarray(rows, np.int64))) for name, rows in readings.items() if len(rows)
+    ]
     if not wanted:
         raise InputError("There is nothing to keep: no image was read.")
-    if unknown := sorted(set(wanted) - set(workspace.class_names)):
-        raise InputError(f"There is no class '{unknown[0]}'; the classes are {', '.join(workspace.class_names)}.")
-    everything = np.concatenate(list(wanted.values()))
+    everything = np.concatenate([rows for _, rows in wanted])
     if len(np.unique(everything)) < len(everything):
         raise InputError("One image was read as two classes; read it again.")
     told = criterion | Criterion(together=secrets.token_hex(8))
@@ -188,7 +184,7 @@ def read_together(
             workspace,
             [
                 ActionDraft(ActionKind.LABEL, analyst, Source.CHECK, rows, name, told, workspace.guideline)
-                for name, rows in wanted.items()
+                for name, rows in wanted
             ],
         )
 

@@ -6,7 +6,7 @@ A bulk label, its flipped images and all its spot checks share a token; they are
 import hashlib
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from core.catalog.label_book import UNLABELLED
 from core.catalog.records import Action, ActionDraft, ActionKind, Source
 from core.errors import InputError
 from core.labels.actions import LabelResult, commit, label_result, open_to_bulk
+from core.labels.classes import class_today
 from core.labels.purity import SEEN, Purity, split_in_two
 from core.wording import verb
 from core.workspace import Workspace
@@ -123,7 +124,7 @@ def first_spot_check(workspace: Workspace, rows: IntArray, class_name: str) -> S
     Raises:
         InputError: if the class is unknown, or all images keep their reading from Check.
     """
-    _check_classes(workspace, class_name)
+    class_name = class_today(workspace, class_name)
     open_ = open_to_bulk(workspace, np.unique(rows))
     seed = hashlib.blake2b(open_.astype(np.int64).tobytes(), digest_size=8).digest()
     shown = draw_sample(open_, np.array([], np.int64), np.random.default_rng(int.from_bytes(seed, "big")))
@@ -137,17 +138,14 @@ def further_spot_check(workspace: Workspace, token: str, *, rng: np.random.Gener
         InputError: if there is no such bulk label, it was undone, all images were spot-checked, or its class was removed.
     """
     bulk = _standing(workspace, token)
-    _check_classes(workspace, bulk.purity.class_name)
+    if bulk.purity.class_name not in workspace.class_names:
+        raise InputError(
+            f"There is no class '{bulk.purity.class_name}' any more; the classes are {', '.join(workspace.class_names)}."
+        )
     shown = draw_sample(bulk.rows[~workspace.removed[bulk.rows]], bulk.spot_checked, rng)
     if not len(shown):
         raise InputError(f"All {len(bulk.rows):,} images of this label were spot-checked; none is left.")
     return SpotCheck(bulk.rows, bulk.purity.class_name, shown, bulk.purity, Oddities(np.array([], np.int64), ()), token)
-
-
-def _check_classes(workspace: Workspace, *names: str | None) -> None:
-    for name in names:
-        if name is not None and name not in workspace.class_names:
-            raise InputError(f"There is no class '{name}'; the classes are {', '.join(workspace.class_names)}.")
 
 
 def _standing(workspace: Workspace, token: str) -> BulkLabel:
@@ -175,7 +173,7 @@ def label_bulk(
     Raises:
         InputError: if a class is unknown or nothing is left to label.
     """
-    _check_classes(workspace, class_name, result.wrong_class)
+    class_name, result = class_today(workspace, class_name), _named_today(workspace, result)
     asked, token = np.unique(rows), secrets.token_hex(8)
     with workspace.lock:  # so that nobody reads one of these in Check at the same time
         open_ = open_to_bulk(workspace, asked)
@@ -196,12 +194,17 @@ def save_spot_check(workspace: Workspace, token: str, *, result: SpotCheckResult
     Raises:
         InputError: if there is no such bulk label, or it was undone.
     """
-    _check_classes(workspace, result.wrong_class)
+    result = _named_today(workspace, result)
     bulk = _standing(workspace, token)
     result = _within(result, np.setdiff1d(bulk.rows, bulk.spot_checked))
     with workspace.lock:
         commit(workspace, _spot_check_drafts(workspace, token, bulk.purity.class_name, result, analyst, given=True))
     return bulk_label(workspace, token)
+
+
+def _named_today(workspace: Workspace, result: SpotCheckResult) -> SpotCheckResult:
+    name = result.wrong_class
+    return result if name is None else replace(result, wrong_class=class_today(workspace, name))
 
 
 def _within(result: SpotCheckResult, rows: IntArray) -> SpotCheckResult:

@@ -15,6 +15,7 @@ from core.catalog.class_names import check_class_list
 from core.catalog.records import ImageClass, Policy
 from core.catalog.rows import now
 from core.errors import InputError
+from core.labels.classes import check_meanings
 from core.labels.policies import check_kept
 from core.wording import counted
 from core.workspace import Workspace
@@ -85,12 +86,10 @@ def edit_classes(workspace: Workspace, edits: Sequence[ClassEdit], *, analyst: s
         if bare := [edit.name for edit in kept if not (edit.key or edit.retired)]:
             raise InputError(f"The class '{bare[0]}' needs a key, one character, which labels images as it.")
         moved = {was: name for was, name in {**named, **merged}.items() if was != name}
-        known = workspace.renames
-        for edit in kept:
-            if not edit.was and edit.name in known:
-                raise InputError(
-                    f"'{edit.name}' was the name of '{known[edit.name]}', which has the labels of that time; choose another."
-                )
+        # Without images nobody has used the names, which may be taken again.
+        meant = workspace.renames | ({name: name for name in before} if workspace.n_images else {})
+        meanings = {name: moved.get(today, today) for name, today in meant.items()}
+        check_meanings([c.name for c in classes], meanings)
         _check_merges(workspace, before, {c.name: c for c in classes}, merged)
         lost = [name for name, n in counts_of(workspace).items() if n and name not in moved and name not in named]
         if lost:
@@ -101,9 +100,7 @@ def edit_classes(workspace: Workspace, edits: Sequence[ClassEdit], *, analyst: s
         if not said and classes == list(workspace.classes):
             return ""
         check_kept(workspace, classes, policies)
-        # Without images nobody has used the names, which may be taken again.
-        renames = {old: moved.get(new, new) for old, new in known.items()} | (moved if workspace.n_images else {})
-        renames = {old: new for old, new in renames.items() if old != new and old not in {c.name for c in classes}}
+        renames = {name: today for name, today in meanings.items() if name != today}
         gone = [c for c in workspace.catalog.labels.gone_classes() if c.name not in {c.name for c in classes}]
         gone += [c for name, c in before.items() if name not in named and name not in merged]
         workspace.catalog.labels.set_classes(classes, gone=gone, policies=policies, renames=renames)

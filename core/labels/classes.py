@@ -1,6 +1,6 @@
 """The class list and the guideline version of a workspace. Each verb takes the workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 
@@ -26,12 +26,41 @@ def parse_classes(text: str) -> list[ImageClass]:
     return found
 
 
+def class_today(workspace: Workspace, name: str) -> str:
+    """Return the class that images are labelled as by a name: its class may have been renamed or merged since.
+
+    Raises:
+        InputError: if there is no such class, or it is retired.
+    """
+    [today] = workspace.named_today([name])
+    found = next((c for c in workspace.classes if c.name == today), None)
+    if found is None:
+        known = ", ".join(workspace.class_names)
+        raise InputError(f"There is no class '{name}'{hint([name], workspace.class_names)}; the classes are {known}.")
+    if found.retired:
+        raise InputError(f"The class '{today}' is retired: it keeps its labels and takes no more; give another class.")
+    return today
+
+
+def check_meanings(names: Iterable[str], meanings: Mapping[str, str]) -> None:
+    """Check that no class gets a name that another one had: it would take that one's labels of that time.
+
+    Args:
+        meanings: name -> the class that has the labels given by it.
+    Raises:
+        InputError: naming the first that does.
+    """
+    for name in names:
+        if (today := meanings.get(name, name)) != name:
+            raise InputError(f"'{name}' was the name of '{today}', which has the labels of that time; choose another.")
+
+
 def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
     """Replace the class list; a class may be removed once no image has it as its label.
 
     Raises:
-        InputError: if a class in use is missing, or a name or key cannot be used (`check_class_list`), or a policy is about a
-            class that is missing or not flagged any more.
+        InputError: if a class in use is missing, or a name or key cannot be used (`check_class_list`, `check_meanings`), or a
+            policy is about a class that is missing or not flagged any more.
     """
     check_class_list(classes)
     check_kept(workspace, classes)
@@ -42,6 +71,7 @@ def set_classes(workspace: Workspace, classes: Sequence[ImageClass]) -> None:
             n, renamed = counts[lost[0]], meant(lost[0], names)
             what = f"write it as '{lost[0]}', not '{renamed}'" if renamed else "keep it in the list, or clear its labels first"
             raise InputError(f"The class '{lost[0]}' has {counted(n, 'label')}; {what}.")
+        check_meanings(names, workspace.renames)
         gone = [c for c in workspace.classes if c.name not in names]
         before = [c for c in workspace.catalog.labels.gone_classes() if c.name not in {*names, *(g.name for g in gone)}]
         workspace.catalog.labels.set_classes(classes, gone=[*before, *gone])

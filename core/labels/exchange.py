@@ -83,16 +83,18 @@ def import_labels(workspace: Workspace, file: Path, *, analyst: str, beside: Pat
         analyst: of lines that name nobody.
         beside: folder at which relative paths of images may begin; None for this process's.
     Raises:
-        InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, a score is
-            invalid or may not be kept (`keep_columns`), or no image of the file is in the workspace.
+        InputError: if a label's line names an unknown image, class, time or source, lines contradict each other, one gives a
+            retired class, a score is invalid or may not be kept (`keep_columns`), or no image of the file is in the workspace.
     """
     read = read_label_file(file, row_of=_finder(workspace, beside or Path.cwd()))
-    found = settle(file_labels(read, class_names=workspace.class_names, analyst=analyst), file)
+    labels = file_labels(read, class_names=workspace.class_names, renames=workspace.renames, analyst=analyst)
+    found = settle(labels, file)
     if read.scores and all(row is None for row in read.rows):
         raise InputError(strangers(file, read.names))
     with workspace.lock:
         verdicts = _weigh(workspace, found)
         taken = [label for label, verdict in zip(found, verdicts, strict=True) if verdict == Verdict.TAKEN]
+        _check_in_use(workspace, [label.class_name for label in taken], file)
         rows = np.array([-1 if row is None else row for row in read.rows], np.int64)
         said = keep_columns(workspace, read.scores, rows, file)  # first: it may refuse, and repeating it changes nothing
         actions = commit(workspace, drafts_of(taken, file, guideline=workspace.guideline))
@@ -118,6 +120,15 @@ def _finder(workspace: Workspace, beside: Path) -> Callable[[str], int | None]:
         return next((names[path] for path in resolved if path in names), None)
 
     return row_of
+
+
+def _check_in_use(workspace: Workspace, names: Sequence[str], file: Path) -> None:
+    for kept in (c for c in workspace.classes if c.retired):
+        if n := names.count(kept.name):
+            raise InputError(
+                f"{file} gives {counted(n, 'image')} the class '{kept.name}', which is retired: it keeps its labels and takes "
+                "no more; put it back in use on the page, or give another class. Nothing was imported."
+            )
 
 
 def _weigh(workspace: Workspace, found: Sequence[FileLabel]) -> list[Verdict]:

@@ -1,7 +1,7 @@
 """Label files, CSV or Parquet: read and check them, and write them whole or not at all."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -82,11 +82,12 @@ def read_label_file(file: Path, *, row_of: Callable[[str], int | None]) -> Label
     return LabelFile(file, table, *_images(table, file, row_of), read_columns(table, file))
 
 
-def file_labels(read: LabelFile, *, class_names: Sequence[str], analyst: str) -> list[FileLabel]:
+def file_labels(read: LabelFile, *, class_names: Sequence[str], renames: Mapping[str, str], analyst: str) -> list[FileLabel]:
     """Return the checked labels of a file; beside scores, a line's class may be empty.
 
     Args:
         class_names: allowed in the class column.
+        renames: names that classes had before, allowed there, too -> their names in `class_names`.
         analyst: for lines that name nobody.
     Raises:
         InputError: naming the first wrong values.
@@ -94,9 +95,10 @@ def file_labels(read: LabelFile, *, class_names: Sequence[str], analyst: str) ->
     if read.scores and not read.has_labels:
         return []
     file, table = read.file, read.table
-    classes = [text.strip() for text in _column(table, _CLASS, file)]
-    rows = _known(read, [place for place, name in enumerate(classes) if name or not read.scores])
-    if unknown := sorted({classes[place] for place in rows} - set(class_names)):
+    written = [text.strip() for text in _column(table, _CLASS, file)]
+    rows = _known(read, [place for place, name in enumerate(written) if name or not read.scores])
+    today = {name: name for name in class_names} | {old: new for old, new in renames.items() if new in class_names}
+    if unknown := sorted({written[place] for place in rows} - set(today)):
         raise InputError(
             f"{file} has the unknown classes {_some(unknown)}; the workspace has {', '.join(class_names)}"
             f"{hint(unknown, class_names)}; rename them or add them with 'lassoscope classes'. Nothing was imported."
@@ -107,7 +109,7 @@ def file_labels(read: LabelFile, *, class_names: Sequence[str], analyst: str) ->
     if wrong := sorted(set(how) - set(SOURCES)):
         raise InputError(f"{file} has the unknown sources {_some(wrong)}; use {', '.join(SOURCES)}. Nothing was imported.")
     return [
-        FileLabel(place + 2, read.names[place], row, classes[place], who[place], when[place], Source(how[place]))
+        FileLabel(place + 2, read.names[place], row, today[written[place]], who[place], when[place], Source(how[place]))
         for place, row in rows.items()
     ]
 

@@ -11,7 +11,7 @@ def gold_columns(workspace: Workspace) -> list[str]:
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:
     """Return the values of a gold column that are not classes, sorted, with the number of images of each."""
     counts = workspace.gold_counts(column)
-    return {value: n for value, n in counts.items() if value not in workspace.class_names}
+    return {value: n for value, n in counts.items() if workspace.renames.get(value, value) not in workspace.class_names}
 
 
 def gold_values(workspace: Workspace, column: str) -> list[str]:

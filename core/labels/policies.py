@@ -55,8 +55,11 @@ def set_policy(workspace: Workspace, name: str, *, classes: Sequence[str] | None
         raise InputError(f"The policies '{same}' and '{name}' differ only in case or spaces; choose another name.")
     if name not in before and len(before) == MOST_POLICIES:
         raise InputError(f"A workspace has at most {MOST_POLICIES} policies; remove one first.")
+    if classes is not None and (not classes or len(set(classes)) < len(classes)):
+        raise InputError(f"The policy '{name}' needs different classes, at least one, got {', '.join(classes) or 'none'}.")
     known = before.get(name, Policy(name, (name,), workspace.check_set.recall))
-    wanted = Policy(name, known.classes if classes is None else tuple(classes), known.recall if recall is None else recall)
+    named = tuple(workspace.named_today(known.classes if classes is None else classes))
+    wanted = Policy(name, named, known.recall if recall is None else recall)
     check_terms(recall=wanted.recall)
     _check_classes(workspace, wanted)
     _keep(workspace, [*(before | {name: wanted}).values()])
@@ -96,9 +99,6 @@ def check_terms(**terms: float) -> None:
 
 
 def _check_classes(workspace: Workspace, policy: Policy) -> None:
-    if not policy.classes or len(set(policy.classes)) < len(policy.classes):
-        listed = ", ".join(policy.classes) or "none"
-        raise InputError(f"The policy '{policy.name}' needs different classes, at least one, got {listed}.")
     if unknown := [name for name in policy.classes if name not in workspace.class_names]:
         near = hint(unknown, workspace.class_names)
         raise InputError(

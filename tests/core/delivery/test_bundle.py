@@ -30,6 +30,7 @@ from core.evidence.subject import Subject
 from core.images.decode import load_square
 from core.intake.ingest import ingest, list_folder
 from core.labels.actions import label
+from core.labels.class_edits import ClassEdit, edit_classes
 from core.labels.classes import parse_classes, set_classes
 from core.labels.policies import remove_policy, set_policy
 from core.maths.logistic import probe_from_bytes
@@ -289,6 +290,13 @@ def test_a_bundle_of_policies_decides_for_each_and_for_all(promised, tmp_path, q
             "operating point 'strict', in force",
         ]
         manifest = export_bundle(space, tmp_path / "b")
+        edits = [ClassEdit(c.name, f"{c.name} today", c.colour, c.key, c.flagged) for c in space.classes]
+        edit_classes(space, edits, analyst="ann")
+        renamed = export_bundle(space, tmp_path / "renamed")  # by the names that its columns were fitted with
+        assert (
+            [rule.finds for rule in renamed.rules] == [rule.finds for rule in manifest.rules] == [["footwear"], ["copyright"]]
+        )
+        assert {c.name for c in renamed.classes} == {"neutral", "footwear", "copyright"}
         saved = {v: probe_from_bytes(space.catalog.models.probe_weights(v)) for v in (feet.probe, notices.probe)}
         remove_policy(space, "copyright")
         export_bundle(space, tmp_path / "one")

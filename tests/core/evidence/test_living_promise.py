@@ -1,5 +1,7 @@
 """A promise while images come and go: what it covers, what it counts, and when it has to be made anew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from core.evidence.queues import check_queue
 from core.evidence.sentences import coverage_words, footer
 from core.evidence.threshold import figures_at
 from core.intake.remove import Wanted, remove
+from core.labels.class_edits import ClassEdit, edit_classes
 from core.probe.live import refit
 from tests.worlds import give, grow, made, read, teach
 
@@ -102,6 +105,10 @@ def test_a_set_that_lost_flagged_readings_is_no_random_sample_and_another_one_be
         "3 images read as 'explicit' for this set were removed since, so what is left of it is no random sample any more; "
         "start a new check set."
     )
+    edits = [ClassEdit(c.name, c.name, c.colour, c.key, c.flagged) for c in space.classes]
+    edit_classes(space, [replace(e, name="weapon") if e.was == "explicit" else e for e in edits], analyst="ann")
+    refit(space)
+    assert check_sets.status(space).missing.startswith("3 images read as 'weapon' for this set were removed since")
     with pytest.raises(InputError, match="no random sample any more"):
         check_sets.open_check_set(space, analyst="ann")
     read_before = set(np.flatnonzero(space.evidence() & space.sealed).tolist())

@@ -2,14 +2,21 @@
 
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from core.catalog.criterion import NO_CRITERION
 from core.errors import InputError
 from core.evidence.openings import flagged_then, openings, read_since
-from core.labels.actions import history, label, undo
+from core.evidence.second_reading import read_again, waiting_for_second
+from core.labels.actions import history, label, read_together, undo
+from core.labels.bulk import SpotCheckResult, first_spot_check, label_bulk
 from core.labels.class_edits import ClassEdit, changes, counts_of, edit_classes, set_guideline, set_name
+from core.labels.classes import parse_classes, set_classes
+from core.labels.exchange import export_labels, import_labels
+from core.labels.gold import gold_values_without_class
 from core.labels.policies import set_policy
 from core.probe.live import refit
 from core.workspace import Workspace
@@ -107,6 +114,98 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_changes_nothing(space, edit
         change(space, **edits)
     assert space.catalog.labels.classes() == before
     assert changes(space) == []
+
+
+def test_a_file_may_name_classes_as_they_were_called_when_it_was_written(space, tmp_path):
+    rows = np.flatnonzero(~space.is_check)[:4].tolist()
+    label(space, np.array(rows), None, analyst="ann")
+    change(space, explicit={"name": "weapon"}, copyright={"into": "neutral"})
+    change(space, weapon={"name": "arms"})
+    names = ("explicit", "weapon", "copyright", "neutral")
+    lines = [f"{space.image_id(row)},{name}" for row, name in zip(rows, names, strict=True)]
+    lines.append(f"{space.image_id(rows[0])},arms")  # the same class, so no contradiction
+    assert take(space, tmp_path, *lines).n_taken == 4
+    assert [space.class_names[code] for code in space.labels.codes[rows]] == ["arms", "arms", "neutral", "neutral"]
+    assert history(space)[0][0].class_name in ("arms", "neutral")
+    assert take(space, tmp_path, *lines).n_same == 4
+    with pytest.raises(InputError, match="unknown classes 'Weapon'"):
+        take(space, tmp_path, f"{space.image_id(rows[0])},Weapon")
+
+
+def test_a_file_gives_no_label_of_a_retired_class_and_may_repeat_those_that_are_there(space, tmp_path):
+    export_labels(space, tmp_path / "before.csv")
+    n = counts_of(space)
+    change(space, explicit={"name": "weapon", "retired": True})
+    again = import_labels(space, tmp_path / "before.csv", analyst="eve")
+    assert (again.n_taken, again.n_same) == (0, sum(n.values()))
+    row = int(np.flatnonzero(~space.is_check & (space.labels.codes == 0))[0])
+    with pytest.raises(InputError, match=r"l\.csv gives 1 image the class 'weapon', which is retired: .* Nothing was imported"):
+        take(space, tmp_path, f"{space.image_id(row)},explicit")
+    assert counts_of(space) == {"neutral": n["neutral"], "weapon": n["explicit"], "copyright": n["copyright"]}
+
+
+def take(space, folder, *lines):
+    (folder / "l.csv").write_text("\n".join(["image,class", *lines]) + "\n")
+    return import_labels(space, folder / "l.csv", analyst="eve")
+
+
+def test_a_window_that_still_shows_the_old_name_labels_as_the_class_of_today(space):
+    row, other = np.flatnonzero(~space.is_check)[:2].tolist()
+    sealed = np.flatnonzero(space.is_check)
+    change(space, explicit={"name": "weapon"}, copyright={"into": "neutral"})
+    given = label(space, np.array([row]), "explicit", analyst="ann")
+    assert (given.action.class_name, space.class_names[space.labels.codes[row]]) == ("weapon", "weapon")
+    label(space, sealed, None, analyst="ann")
+    read = read_together(space, {"copyright": sealed[:1], "neutral": sealed[1:]}, analyst="ann", criterion=NO_CRITERION)
+    assert [action.class_name for action in read] == ["neutral", "neutral"]
+    again, last = waiting_for_second(space, "bob")[:2].tolist()
+    read_again(space, again, "explicit", analyst="bob")
+    assert [r["class_name"] for r in space.catalog.evidence.second_readings()][-1:] == ["weapon"]
+    _, bulk = label_bulk(
+        space,
+        np.array([row, other]),
+        "explicit",
+        analyst="ann",
+        source="lasso",
+        criterion=NO_CRITERION,
+        result=SpotCheckResult(np.array([row, other]), np.array([other]), "copyright"),
+    )
+    assert bulk.purity.class_name == "weapon"
+    assert [space.class_names[code] for code in space.labels.codes[[row, other]]] == ["weapon", "neutral"]
+    change(space, ClassEdit("", "spam", "#123456", "s", flagged=False), weapon={"retired": True})
+    for give in (
+        partial(read_together, space, {"explicit": sealed}, analyst="eve", criterion=NO_CRITERION),
+        partial(read_again, space, last, "explicit", analyst="bob"),
+        partial(first_spot_check, space, np.array([row, other]), "explicit"),
+    ):
+        with pytest.raises(InputError, match="The class 'weapon' is retired"):
+            give()
+
+
+def test_no_class_gets_the_name_of_another_one_with_its_labels(space):
+    n = counts_of(space)
+    with pytest.raises(InputError, match="was the name of"):
+        change(space, explicit={"name": "copyright"}, copyright={"name": "explicit"})  # its labels would be swapped
+    change(space, explicit={"name": "weapon"})
+    with pytest.raises(InputError, match="'explicit' was the name of 'weapon'"):
+        change(space, copyright={"name": "explicit"})
+    with pytest.raises(InputError, match="'explicit' was the name of 'weapon'"):
+        set_classes(space, parse_classes("neutral,weapon*,copyright,explicit"))
+    assert counts_of(space) == {"neutral": n["neutral"], "weapon": n["explicit"], "copyright": n["copyright"]}
+    change(space, weapon={"name": "explicit"})  # its own
+    assert counts_of(space) == n
+
+
+def test_known_answers_of_a_renamed_class_are_not_called_unknown(space):
+    assert gold_values_without_class(space, "label") == {}
+    change(space, explicit={"name": "weapon"})
+    assert gold_values_without_class(space, "label") == {}
+
+
+def test_a_policy_is_declared_by_a_name_that_its_class_had(space):
+    change(space, explicit={"name": "weapon"})
+    assert set_policy(space, "harm", classes=["explicit"]).classes == ("weapon",)
+    assert set_policy(space, "explicit").classes == ("weapon",)
 
 
 def test_a_policy_follows_the_names_of_its_classes(space):
