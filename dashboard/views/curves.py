@@ -62,7 +62,6 @@ class CurvesPane(pn.viewable.Viewer):
         self._switch = pmui.Checkbox.from_param(
             self.state.param.show_gold,
             label="By known answers",
-            visible=GOLD_COLUMN in self.state.shared.gold_columns(),
             size="small",
             description="",
             margin=(0, 4),
@@ -72,13 +71,15 @@ class CurvesPane(pn.viewable.Viewer):
             file.button.param.update(
                 size="small", variant="text", margin=(0, 0), description=f"Download the curves as {kind.upper()}", width=70
             )
+        self._switch_hint = hint("known answers")
+        self._follow_known_answers()
         self._layout = pn.Column(
             self._place,
             self._words,
             self._ask,
             pn.FlexBox(
                 self._switch,
-                hint("known answers", visible=self._switch.visible),
+                self._switch_hint,
                 *(file.button for file in self._files.values()),
                 margin=0,
                 align_items="center",
@@ -86,7 +87,12 @@ class CurvesPane(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
+        self.state.param.watch(self._follow_known_answers, "images")
         draw_when_shown(self.state, self._draw, ["curves", "random_curves"])
+
+    def _follow_known_answers(self, *_: Any) -> None:
+        """Offer the curve by known answers once there are some."""
+        self._switch.visible = self._switch_hint.visible = GOLD_COLUMN in self.state.shared.gold_columns()
 
     def _draw(self) -> None:
         found = self._layers()

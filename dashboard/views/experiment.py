@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from dashboard.state import SessionState
 from dashboard.theme import css, styled
 from dashboard.times import minute
 from dashboard.views.download import Download
+from dashboard.views.shown import draw_when_shown
 from dashboard.views.table import table
 from dashboard.views.terms import TERMS, explained
 from dashboard.views.words import words
@@ -77,19 +79,14 @@ class ExperimentPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._runs: dict[Path, Experiment | BrokenRun] = {}
         self._drawn: tuple[Any, ...] = ()
-        columns = self.state.shared.gold_columns()
-        likely = "label" if "label" in columns else next(iter(columns), None)
         self._gold = pmui.Select(
-            label="Column with the known answers", options=columns, value=likely, size="small", width=FIELD, margin=FIELD_MARGIN
+            label="Column with the known answers", options=[], size="small", width=FIELD, margin=FIELD_MARGIN
         )
+        self._offered = ""  # the column whose answers are offered
         self._flagged = _choices("Answers that count as flagged", width=FIELD)
-        scored = [column.name for column in self.state.shared.score_columns().values()]
-        names = list(STRATEGIES if scored else WITHOUT_COLUMN)
-        self._strategies = _choices("Ways to choose images to label", options=names, value=names, sizing_mode="stretch_width")
-        self._column = pmui.Select(
-            label="Scores for 'vendor'", options=scored, value=next(iter(scored), None), size="small", width=FIELD,
-            margin=FIELD_MARGIN, visible=bool(scored),
-        )  # fmt: skip
+        self._strategies = _choices("Ways to choose images to label", options=[], value=[], sizing_mode="stretch_width")
+        self._column = pmui.Select(label="Scores for 'vendor'", options=[], size="small", width=FIELD, margin=FIELD_MARGIN)
+        self._scores = _explained(self._column, "The scores of another model that 'vendor' chooses by.")
         self._features = _choices(
             "What the model sees of an image",
             options={title: name for name, title in FEATURE_TITLES.items()},
@@ -118,8 +115,10 @@ class ExperimentPage(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=8,
         )
+        self._no_gold = pmui.Alert(severity="info", object=NO_GOLD, margin=8)
         self._layout = pn.Column(
-            self._form if columns else pmui.Alert(severity="info", object=NO_GOLD, margin=8),
+            self._no_gold,
+            self._form,
             pn.Row(self._run, self._beside, self._save, **styled("below-label")),
             self._broken,
             pn.FlexBox(self._words, self._charts, sizing_mode="stretch_width"),
@@ -134,13 +133,13 @@ class ExperimentPage(pn.viewable.Viewer):
         self._beside.param.watch(self._draw, "value")
         self.state.param.watch(self._on_page, "page")
         self.state.param.watch(self._on_runs, ["studies", "studying", "zone"])
-        self._on_gold()
+        draw_when_shown(self.state, self._follow_columns, ["images"], page=PageName.EXPERIMENT)
         self._on_page()
 
     # -- the form --
 
     def _fields(self) -> list[pn.viewable.Viewable]:
-        rows = [
+        return [
             pn.FlexBox(  # in a narrow window the button goes below
                 _explained(
                     self._gold, "Known answers came with the images. The model never learns from them, here or elsewhere."
@@ -153,10 +152,26 @@ class ExperimentPage(pn.viewable.Viewer):
             ),
             _explained(self._strategies, STRATEGIES_TOLD),
             _explained(self._features, FEATURES_TOLD),
+            self._scores,
         ]
-        if self._column.visible:
-            rows.append(_explained(self._column, "The scores of another model that 'vendor' chooses by."))
-        return rows
+
+    def _follow_columns(self) -> None:
+        """Offer the known answers and the score columns that there are now; what is chosen stays while it is there."""
+        known = self.state.shared.gold_columns()
+        scored = [column.name for column in self.state.shared.score_columns().values()]
+        self._no_gold.visible, self._form.visible = not known, bool(known)
+        if known != self._gold.options:
+            likely = "label" if "label" in known else next(iter(known), None)
+            self._gold.param.update(options=known, value=_kept(self._gold.value, known, likely))
+        else:
+            self._on_gold()  # new images may have other answers
+        if scored != self._column.options:
+            self._column.param.update(options=scored, value=_kept(self._column.value, scored, next(iter(scored), None)))
+        self._scores.visible = bool(scored)
+        ways = list(STRATEGIES if scored else WITHOUT_COLUMN)
+        if ways != (before := self._strategies.options):
+            chosen = [way for way in ways if way in self._strategies.value or way not in before]
+            self._strategies.param.update(options=ways, value=chosen)
 
     def _on_gold(self, *_: Any) -> None:
         if self._gold.value is None:
@@ -167,8 +182,10 @@ class ExperimentPage(pn.viewable.Viewer):
     def _offer(self, column: str, values: list[str]) -> None:
         if column != self._gold.value:
             return
-        flagged = {c.name for c in self.state.workspace.classes if c.flagged}
-        self._flagged.param.update(options=values, value=[value for value in values if value in flagged])
+        space, before = self.state.workspace, self._flagged.value if column == self._offered else None
+        flagged = [value for value in values if space.renames.get(value, value) in space.flagged_names]
+        self._offered = column
+        self._flagged.param.update(options=values, value=flagged if before is None else [v for v in before if v in values])
 
     def _on_start(self) -> None:
         self.actions.start_experiment(
@@ -268,6 +285,10 @@ def _found(run: Experiment, beside: Experiment | None, *, studying: bool) -> _Fo
 
 def _choices(label: str, **options: Any) -> pmui.MultiChoice:
     return pmui.MultiChoice(label=label, margin=FIELD_MARGIN, **options)
+
+
+def _kept(value: str | None, offered: Sequence[str], otherwise: str | None) -> str | None:
+    return value if value in offered else otherwise
 
 
 def _explained(field: pn.widgets.Widget, told: str) -> pn.Column:

@@ -386,7 +386,7 @@ class SuggestionsPane(QueuePane):
     def _head(self) -> list[Any]:
         self._strategy = pmui.Select(
             label="Strategy",
-            options=["auto", *OFFERED, *self.state.shared.score_columns()],
+            options=self._offered(),
             value="auto",
             size="small",
             width=150,
@@ -401,6 +401,17 @@ class SuggestionsPane(QueuePane):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self.state.param.watch(self._follow_encoder, ["encoder", "filters"])
+        self.state.param.watch(self._follow_columns, "images")
+
+    def _offered(self) -> list[str]:
+        return ["auto", *OFFERED, *self.state.shared.score_columns()]
+
+    def _follow_columns(self, *_: Any) -> None:
+        """Offer the score columns that there are now; one that is removed gives way to 'auto'."""
+        offered = self._offered()
+        if offered != self._strategy.options:
+            value = self._strategy.value
+            self._strategy.param.update(options=offered, value=value if value in offered else "auto")
 
     def _follow_encoder(self, *_: Any) -> None:
         self._returned = []

@@ -11,6 +11,7 @@ import pytest
 from core.evidence.subject import Subject
 from core.filters.conditions import ColumnBetween
 from core.probe.live import refit
+from core.probe.offered import OFFERED, WITHOUT_COLUMN
 from core.probe.scorers import compare_scorers
 from core.wording import ranged
 from core.workspace import Workspace
@@ -22,8 +23,10 @@ from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.controls import COLUMN_ENDS, Controls
 from dashboard.views.curves import CurvesPane
+from dashboard.views.experiment import ExperimentPage
 from dashboard.views.number_field import written
 from dashboard.views.operating import OperatingPage
+from dashboard.views.reading import SuggestionsPane
 from dashboard.views.selection import SelectionPane
 from tests.dashboard.direct import Direct, unmarked
 from tests.dashboard.loop import EventLoop, Tab
@@ -209,16 +212,29 @@ def test_windows_follow_columns_that_are_changed_beside_them(tmp_path):
     try:
         tab.do(lambda: server.hub.subscribe(tab.document, actions.follow))
         page = tab.do(lambda: OperatingPage(state=state, actions=actions))
+        tab.do(lambda: state.param.update(page="experiment"))
+        study = tab.do(lambda: ExperimentPage(state=state, actions=actions))
+        tab.do(lambda: state.param.update(page="map", tab="suggestions"))
+        suggestions = tab.pane(SuggestionsPane)
         controls = tab.do(lambda: Controls(state=state, actions=actions).__panel__())
         (colours,) = (select for select in controls.select(pmui.Select) if select.label == "Colour by")
         tab.do(lambda: setattr(state, "colour_by", "score:good"))
         tab.do(lambda: page._on_subject(scorer="good"))
+        tab.do(lambda: setattr(suggestions._strategy, "value", "score:good"))
+        assert (study._column.options, study._column.value) == (["good", "half", "safe", "wrong"], "good")
+        tab.do(lambda: setattr(study._strategies, "value", ["vendor", "random"]))
         wait_for(lambda: any(curve.title.startswith("'good'") for curve in state.curves))
 
         server.jobs.add("columns", {"remove": "good", "stack": "safe"}, "bob")
         names = ["half", "probe + safe", "safe", "wrong"]
         wait_for(lambda: page._scorers.options == ["probe", *names])
         assert page._scorers.value == "probe"
+        wait_for(lambda: suggestions._strategy.options == ["auto", *OFFERED, *(f"score:{name}" for name in names)])
+        assert suggestions._strategy.value == "auto"
+        assert study._column.options == ["good", "half", "safe", "wrong"]  # it is not shown
+        tab.do(lambda: state.param.update(page="experiment"))
+        assert (study._column.options, study._column.value) == (names, "half")
+        assert study._strategies.value == ["vendor", "random"]
         assert state.colour_by == state.param.colour_by.default == colours.value
         assert [name for name in colours.options.values() if name.startswith("score:")] == [f"score:{name}" for name in names]
         assert "near-duplicates" in colours.options  # colours are in words, still
@@ -234,6 +250,14 @@ def test_windows_follow_columns_that_are_changed_beside_them(tmp_path):
         server.jobs.add("labels", {"file": str(tmp_path / "s.csv"), "analyst": "bob", "beside": str(tmp_path)}, "bob")
         wait_for(lambda: (state.colouring.low, state.colouring.high) == pytest.approx((0.25, 0.75)))
         wait_for(lambda: state.kept.sum() > 100)
+
+        for name in names:
+            server.jobs.add("columns", {"remove": name}, "bob")
+        wait_for(lambda: suggestions._strategy.options == ["auto", *OFFERED])
+        wait_for(lambda: not study._scores.visible)
+        assert study._strategies.options == list(WITHOUT_COLUMN)
+        assert study._strategies.value == ["random"]
+        assert study._column.value is None
     finally:
         tab.close()
         loop.close()

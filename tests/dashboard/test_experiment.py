@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.labels.class_edits import ClassEdit, edit_classes
 from core.study.run import Experiment, ExperimentConfig, run_experiment
 from core.workspace import Workspace
 from dashboard.choices import PageName
@@ -40,6 +41,18 @@ def test_a_study_starts_only_when_something_counts_as_flagged(page):
     page._flagged.value = []
     assert page._start.disabled
     assert page._words.object == NOTHING
+
+
+def test_answers_that_were_classes_under_another_name_count_as_flagged_and_a_choice_stays(demo_400, tmp_path):
+    with Workspace(shutil.copytree(demo_400, tmp_path / "w")) as space:
+        edits = [ClassEdit(c.name, c.name.replace("footwear", "shoes"), c.colour, c.key, c.flagged) for c in space.classes]
+        edit_classes(space, edits, analyst="ann")
+        state = SessionState(workspace=space, shared=Shared(space), page=PageName.EXPERIMENT, studies=[])
+        page = ExperimentPage(state=state, actions=Tab(state, None))
+        assert page._flagged.value == ["footwear"]
+        page._flagged.value = ["copyright"]
+        state.images += 1
+        assert page._flagged.value == ["copyright"]
 
 
 def test_the_report_is_offered_when_every_task_is_done_and_the_page_says_so_before(page, studied):
