@@ -31,6 +31,11 @@ def points(workspace: Workspace) -> list[OperatingPoint]:
     return [OperatingPoint(**point, in_force=point["name"] == force[point["policy"]]) for point in found]
 
 
+def any_in_force(workspace: Workspace) -> bool:
+    """Tell whether a point of any policy is in force."""
+    return any(point.in_force for point in points(workspace))
+
+
 def save_point(workspace: Workspace, name: str, threshold: float, opened: Opening, *, analyst: str) -> OperatingPoint:
     """Save a threshold under a name.
 

@@ -1,12 +1,14 @@
 """The guide of a first visit: five steps, ticked off as they are done, until the person dismisses it."""
 
 import html
+from functools import partial
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.evidence.points import any_in_force
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.theme import styled
@@ -42,6 +44,7 @@ class Guide(pn.viewable.Viewer):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._done = [False] * len(STEPS)
+        self._has_point = False  # an operating point is in force
         self._words = words(margin=0)
         self._back, self._next, dismiss = (
             pmui.Button(label=label, variant="text", size="small", on_click=on_click, margin=0)
@@ -54,10 +57,10 @@ class Guide(pn.viewable.Viewer):
             margin=0,
             **styled("card"),
         )
-        self.state.param.watch(self._follow, ["selected", "labels_version", "page", "openings"])
+        self.state.param.watch(lambda *_: self._follow(), ["selected", "labels_version", "page"])
+        self.state.param.watch(lambda *_: self._ask(), "openings")
         self.state.param.watch(self._show, "guide")
         self.state.param.watch(lambda *_: self._draw(), "reading")
-        self._follow()
         self._show()
 
     def _facts(self) -> list[bool]:
@@ -68,19 +71,32 @@ class Guide(pn.viewable.Viewer):
             counts["labelled"] > 0,
             counts["labelled_teach"] > 0 and space.fitted is not None,
             bool(space.evidence().any()),
-            self.state.page == "operating",
+            self.state.page == "operating" or self._has_point,
         ]
 
-    def _follow(self, *_: Any) -> None:
+    def _ask(self, *, opens: bool = False) -> None:
+        """Ask the catalog whether a point is in force."""
+
+        def tell(has_point: bool) -> None:
+            self._has_point = has_point
+            self._follow(opens=opens)
+
+        if self.state.guide:
+            self.actions.fetch(partial(any_in_force, self.state.workspace), tell)
+
+    def _follow(self, *, opens: bool = False) -> None:
+        """Tick off what is done. The last step that is done closes the guide, unless it only opens now: somebody wants it."""
         if not self.state.guide:
             return
         before, self._done = self._done, [a or b for a, b in zip(self._done, self._facts(), strict=True)]
-        if self._done != before and self._done[self.step] and not all(self._done):
+        if all(self._done) and not all(before):
+            self.step = 0
+            if not opens:
+                self._dismiss()
+        elif self._done != before and self._done[self.step]:
             self.step = self._done.index(False)
         if STEPS[self.step] is READ:
             self.actions.count_reading()
-        if all(self._done):
-            self._dismiss()
         self._draw()
 
     def _go_back(self, *_: Any) -> None:
@@ -96,7 +112,10 @@ class Guide(pn.viewable.Viewer):
 
     def _show(self, *_: Any) -> None:
         self._layout.visible = self.state.guide and self.state.workspace.has_map
-        self._follow()
+        if all(self._done):
+            self.step = 0
+        self._follow(opens=True)
+        self._ask(opens=True)
 
     def _draw(self) -> None:
         title, told = STEPS[self.step]

@@ -19,6 +19,7 @@ from dashboard.openings import Openings
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.echoes import SECONDS, Echoes
+from dashboard.views.guide import Guide
 from dashboard.views.number_field import number, written
 from dashboard.views.operating import OperatingPage
 from tests.dashboard.direct import Direct, unmarked
@@ -255,6 +256,31 @@ def test_the_path_leads_to_where_each_step_is_done(page, space):
     step(page, "teach")
     assert (page.state.page, page.state.tab) == ("map", "suggestions")
     page._steps._handle_msg({"key": "no such step"})
+
+
+def test_the_guide_ticks_off_a_point_in_force_and_stays_for_who_asks_for_it_again(page):
+    space, actions = page.state.workspace, page.actions
+    state = SessionState(workspace=space, shared=page.state.shared, guide=True)
+    mine = Direct(state, Openings(space))
+    guide = Guide(state=state, actions=mine)
+    assert "Step 5 of 5</small>" in guide._words.object
+    assert "<b>Choose the operating point</b>" in guide._words.object
+    opened = page._view.opened
+    actions.save_point("strict", opened.threshold, opened, lambda: None)
+    state.openings += 1
+    assert state.guide
+    actions.put_in_force("strict")
+    state.openings += 1  # another window did it
+    assert not state.guide
+    mine.show_guide(True)
+    assert state.guide
+    assert "Step 1 of 5 (done)" in guide._words.object
+    guide._go_on()
+    state.labels_version += 1
+    assert "Step 2 of 5 (done)" in guide._words.object
+    again = Guide(state=state, actions=mine)  # of another window
+    assert "Step 1 of 5 (done)" in again._words.object
+    assert again._words.object.count("✓") == 5
 
 
 def test_page_check_tab_and_guide_give_one_number(tmp_path):
