@@ -48,9 +48,11 @@ class EncoderChoice(pn.viewable.Viewer):
             self.actions.use_encoder(event.new)
 
     def _follow(self, *_: Any) -> None:
+        """Offer the encoders with a map, and the one in use: a browser that is shown no value takes the first one by itself."""
         names = [encoder["name"] for encoder in self.state.shared.encoders() if encoder["mapped"]]
-        value = self.state.encoder if self.state.encoder in names else None
-        self._select.param.update(options=names, value=value, visible=len(names) > 1)
+        if self.state.encoder and self.state.encoder not in names:
+            names.append(self.state.encoder)
+        self._select.param.update(options=names, value=self.state.encoder or None, visible=len(names) > 1)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._select

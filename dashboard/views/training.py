@@ -1,8 +1,10 @@
 """The Training page: the state of MSN runs, followed from their files, in whichever process they run."""
 
+import datetime as dt
 import html
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from dashboard.choices import PageName
 from dashboard.hub import Topic
 from dashboard.state import SessionState
 from dashboard.theme import ESTIMATE
+from dashboard.times import minute
 from dashboard.views.encoders import EncodersPane
 from dashboard.views.terms import explained, hint
 from dashboard.views.training_form import TrainingForm
@@ -66,7 +69,7 @@ class TrainingPage(pn.viewable.Viewer):
         super().__init__(**params)
         self._runs: list[RunRecord] = []
         self._drawn: tuple[Any, ...] = ()
-        self._choice = pmui.Select(label="Run", options=[], size="small", width=280, visible=False)
+        self._choice = pmui.Select(label="Run", options={}, size="small", width=280, visible=False)
         self._choice.param.watch(self._draw, "value")
         self._form = pmui.Card(
             TrainingForm(state=self.state, actions=self.actions),
@@ -102,7 +105,7 @@ class TrainingPage(pn.viewable.Viewer):
             margin=12,
         )
         self.state.param.watch(self._on_page, "page")
-        self.state.param.watch(self._on_runs, "training")
+        self.state.param.watch(self._on_runs, ["training", "zone"])
         self.state.param.watch(self._draw, "privacy_view")
         self._on_page()
 
@@ -128,13 +131,14 @@ class TrainingPage(pn.viewable.Viewer):
         if self.state.page != PageName.TRAINING or self.state.training is None:
             return
         self._runs = self.state.training
-        names = [record.name for record in self._runs]
-        if names != list(self._choice.options):
-            if not self._choice.options:  # the first time: runs there are matter more than the form
+        found = {title(record, self.state.zone): record.name for record in self._runs}
+        before, names = self._choice.options, list(found.values())
+        if found != before:
+            if not before:  # the first time: runs there are matter more than the form
                 self._form.collapsed = bool(names)
-            followed = not self._choice.options or self._choice.value == self._choice.options[0]
+            followed = self._choice.value in (None, next(iter(before.values()), None))
             value = names[0] if names and (followed or self._choice.value not in names) else self._choice.value
-            self._choice.param.update(options=names, value=value if names else None, visible=bool(names))
+            self._choice.param.update(options=found, value=value if names else None, visible=bool(names))
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -176,6 +180,15 @@ def _sheet(record: RunRecord, view: PrivacyView) -> bytes | str:
         return treated_views(record, view)
     except InputError as error:
         return str(error)
+
+
+def title(record: RunRecord, zone: str) -> str:
+    """Name a run by its weights and when it started, to a reader in a time zone."""
+    try:
+        started = dt.datetime.strptime(record.name[:15], "%Y%m%d-%H%M%S").isoformat()
+    except ValueError:  # somebody has renamed the folder
+        return record.name
+    return " · ".join(filter(None, (Path(record.out).stem, minute(started, zone, seconds=True))))
 
 
 def say(record: RunRecord) -> str:

@@ -7,18 +7,20 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from core.training.planned import FIRST_NAME, MOST_EPOCHS, expected_seconds, free_name
+from core.errors import InputError
+from core.training.planned import FIRST_NAME, expected_seconds, free_name
 from core.training.presets import FOR_GPUS, PRESETS, USUAL
 from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.jobs import time_words
+from dashboard.views.number_field import LONGEST, number, number_field
 from dashboard.views.words import WIDEST, words
 
 FIELD_MARGIN = (12, 8, 4, 8)
 TOLD = {
     "tiny-32": "Sees pictures at 32 px: shapes and colours, no small detail. The quickest; for small pictures.",
-    "tiny-64": "Sees pictures at 64 px, enough for what most photos show. Runs without a GPU.",
+    "tiny-64": "Sees pictures at 64 px, enough for what most photos show.",
     "small-64": "Sees pictures at 64 px with a larger network: for twenty thousand pictures or more.",
     "small-224": "Sees pictures at 224 px, small details too, as in the research paper: by far the slowest.",
 }
@@ -41,15 +43,8 @@ class TrainingForm(pn.viewable.Viewer):
             width=200,
             margin=FIELD_MARGIN,
         )
-        self._epochs = pmui.IntInput(
-            label="Passes over the images",
-            value=PRESETS[USUAL].epochs,
-            start=1,
-            end=MOST_EPOCHS,
-            size="small",
-            width=190,
-            margin=FIELD_MARGIN,
-        )
+        self._epochs = number_field("Passes over the images", width=190, value=PRESETS[USUAL].epochs)
+        self._epochs.margin = FIELD_MARGIN
         self._name = pmui.TextInput(
             label="Name of the weights", value=self._suggested, size="small", width=190, margin=FIELD_MARGIN
         )
@@ -73,8 +68,8 @@ class TrainingForm(pn.viewable.Viewer):
         self._follow()
 
     def _on_preset(self, event: Any) -> None:
-        if event.new in PRESETS and self._epochs.value == PRESETS[event.old].epochs:
-            self._epochs.value = PRESETS[event.new].epochs
+        if event.new in PRESETS and self._epochs.value.strip() == str(PRESETS[event.old].epochs):  # else a person chose it
+            self._epochs.value = str(PRESETS[event.new].epochs)
         self._tell()
 
     def _on_runs(self, *_: Any) -> None:
@@ -91,12 +86,17 @@ class TrainingForm(pn.viewable.Viewer):
         preset = self._preset.value
         if preset not in PRESETS:  # a browser may send any value
             return
-        n, epochs = self.state.workspace.n_here, self._epochs.value or 0
-        device = "its processor, without a GPU" if self.state.device == "cpu" else "its GPU"
-        parts = [TOLD[preset], f"This server computes on {device}."]
-        if preset in FOR_GPUS and self.state.device == "cpu":
-            parts.append("<b>This preset is made for GPUs and will be very slow here.</b>")
-        seconds = expected_seconds(preset, epochs, n, self.state.training or [])
+        n, parts = self.state.workspace.n_here, [TOLD[preset]]
+        if self.state.device != "cpu":
+            parts.append("This server trains on its GPU.")
+        elif preset in FOR_GPUS:
+            parts.append("<b>It is made for GPUs, and this server uses none: it will be very slow.</b>")
+        else:
+            parts.append("This server uses no GPU, and it needs none.")
+        try:
+            seconds = expected_seconds(preset, whole(self._epochs.value), n, self.state.training or [])
+        except InputError:  # said when it is to begin
+            seconds = None
         if seconds is not None:
             parts.append(f"At the pace of the last such training it takes about {time_words(seconds)}.")
         parts.append(f"All {counted(n, 'image')} are used, without their labels.")
@@ -108,10 +108,26 @@ class TrainingForm(pn.viewable.Viewer):
         self._refusal.param.update(object=f"<b>{html.escape(said)}</b>" if said else "", visible=bool(said))
 
     def _on_start(self) -> None:
+        try:
+            epochs = whole(self._epochs.value)
+        except InputError as error:
+            self.actions.say(str(error), error=True)
+            return
         self._start.disabled = True  # until the job is there, or it was refused
-        self.actions.start_training(
-            str(self._preset.value), weights=str(self._name.value), epochs=self._epochs.value, failed=self._follow
-        )
+        preset, weights = str(self._preset.value), self._name.value.strip()
+        self.actions.start_training(preset, weights=weights, epochs=epochs, failed=self._follow)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def whole(text: str) -> int:
+    """Read a number of passes.
+
+    Raises:
+        InputError: if it is none.
+    """
+    found = number(text)
+    if found is None or found != int(found):
+        raise InputError(f"Passes over the images are a whole number, such as 100; got '{text.strip()[:LONGEST]}'.")
+    return int(found)

@@ -17,6 +17,8 @@ from core.training.runs import FIGURES, RunRecord, RunState
 from core.workspace import Workspace
 from dashboard.shared import Shared
 from dashboard.state import SessionState
+from dashboard.views.encoders import EncoderChoice
+from dashboard.views.training import title
 from dashboard.views.training_form import TOLD, TrainingForm
 from dashboard.views.weights import EMBED, USE, TrainedWeights
 from tests.dashboard.direct import Direct
@@ -99,7 +101,7 @@ def test_what_is_chosen_is_what_is_trained(fresh, open_tab):
     tab = open_tab(fresh)
     form = form_of(tab)
     form._preset.value = "tiny-32"
-    form._epochs.value = 3
+    form._epochs.value = "3"
     form._name.value = "mine"
     press(form)
     settings = tab.jobs.added[0].arguments["settings"]
@@ -127,6 +129,20 @@ def test_what_cannot_be_trained_is_said_and_can_be_mended(fresh, open_tab):
         assert said in tab.state.message
         assert not form._start.disabled
     form._name.value = "mine"
+    for passes in ("", "many", "2.5", "inf"):
+        form._epochs.value = passes
+        press(form)
+        assert tab.state.message_is_error
+        assert not form._start.disabled
+    assert "needs a number, got 'inf'" in tab.state.message
+    form._epochs.value = "2.5"
+    press(form)
+    assert tab.state.message == "Passes over the images are a whole number, such as 100; got '2.5'."
+    for passes in ("0", "-1", "1000001"):
+        form._epochs.value = passes
+        press(form)
+        assert "passes 1 to 1,000,000 times over the images" in tab.state.message
+    form._epochs.value = "3"
     form._preset.param.update(options=["huge"], value="huge")  # as a browser might send it
     press(form)
     assert "There is no preset 'huge'" in tab.state.message
@@ -166,17 +182,17 @@ def test_each_preset_is_told_in_plain_words_with_its_time_only_where_it_was_meas
     for name, config in PRESETS.items():
         form._preset.value = name
         assert f"{config.architecture.input_size} px" in form._told.object
-        assert form._epochs.value == config.epochs
+        assert form._epochs.value == str(config.epochs)
         assert ("made for GPUs" in form._told.object) == name.startswith("small")
         assert "it takes about" not in form._told.object
     form._preset.value = "tiny-32"
     pace = {"images_per_second": [2.0]}
     tab.state.training = [replace(RUN, settings=settings_of(PRESETS["tiny-32"]), figures=pace, step=[1])]
     assert "At the pace of the last such training it takes about 10 min." in form._told.object
-    form._epochs.value = 5
+    form._epochs.value = " 5"
     assert "it takes about 30 s." in form._told.object
     form._preset.value = "tiny-64"
-    assert form._epochs.value == 5  # a person has chosen it
+    assert form._epochs.value == " 5"  # a person has chosen it
     assert "it takes about" not in form._told.object
 
 
@@ -262,3 +278,33 @@ def test_what_was_read_of_another_run_is_not_shown(fresh, open_tab, weights):
     for read, show in late:
         show(read())
     assert not card._layout.visible
+
+
+# -- beside what there was --
+
+
+def test_the_encoder_in_use_can_be_seen_before_it_has_a_map_and_none_is_chosen_by_itself(fresh, open_tab, monkeypatch):
+    tab, chosen = open_tab(fresh), []
+    tab.actions.use_encoder = chosen.append
+    old, new = ({"name": name, "record": {}, "embedded": 12, "mapped": 12, "current": False} for name in ("old", "new"))
+    known = [old]
+    monkeypatch.setattr(tab.state.shared, "encoders", lambda: known)
+    tab.state.encoder = "old"
+    choice = EncoderChoice(state=tab.state, actions=tab.actions)
+    assert not choice._select.visible
+    known.append({**new, "mapped": 0})
+    tab.state.encoder = "new"
+    assert (choice._select.options, choice._select.value, choice._select.visible) == (["old", "new"], "new", True)
+    known[1] = new
+    tab.state.layout = ("new", 1)
+    assert (choice._select.options, choice._select.value) == (["old", "new"], "new")
+    assert chosen == []
+    choice._select.value = "old"
+    assert chosen == ["old"]
+
+
+def test_a_run_is_named_by_its_weights_and_when_it_started():
+    run = replace(RUN, name="20261129-111133-077024", out="/w/models/mine.safetensors")
+    assert title(run, "Europe/Paris") == "mine · 2026-11-29 12:11:33"
+    assert title(replace(run, out=""), "UTC") == "2026-11-29 11:11:33 UTC"
+    assert title(replace(run, name="best"), "UTC") == "best"
