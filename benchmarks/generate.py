@@ -115,7 +115,7 @@ def _add_images(connection: sqlite3.Connection, start: int, cluster: IntArray, r
 
 
 def _embed(space: Workspace, cluster: IntArray, encoder: str, dim: int, rng: np.random.Generator) -> None:
-    from core.encoders.embed import PART_ROWS  # imports timm, which tests of this module need not wait for
+    from core.encoders.parts import PART_ROWS  # imports timm, which tests of this module need not wait for
 
     centres = rng.standard_normal((N_CLUSTERS, dim), np.float32)
     for position, start in enumerate(range(0, len(cluster), PART_ROWS)):

@@ -20,7 +20,7 @@ import torch
 from core.arrays import FloatArray, IntArray
 from core.embeddings.matrix import Matrix, write_part
 from core.embeddings.resident import device_matrix
-from core.encoders.embed import PART_ROWS
+from core.encoders.parts import PART_ROWS
 from core.map.layout import N_NEIGHBOURS, Projection, exact_neighbours, lay_out
 from core.map.place import memberships, places
 from core.maths import graph_search

@@ -135,8 +135,9 @@ class Models:
             return [cast(EncoderRow, dict(found)) for found in connection.execute(query).mappings()]
 
     def add_part(self, encoder: str, position: int, start: int, stop: int, file: str) -> None:
-        """Commit one embedding part of rows [start, stop); a file not recorded here does not count."""
+        """Commit one embedding part of rows [start, stop) in place of all from its position on; its file counts from then."""
         with self._database.writing() as connection:
+            connection.execute(sa.delete(PARTS).where(PARTS.c.encoder == encoder, PARTS.c.position >= position))
             connection.execute(sa.insert(PARTS).values(encoder=encoder, position=position, start=start, stop=stop, file=file))
 
     def parts(self, encoder: str) -> list[tuple[int, int, str]]:

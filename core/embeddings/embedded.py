@@ -46,9 +46,7 @@ class Embedded:
 
         Lost files do not raise: the embeddings end before the first unreadable part, and without its file there is no map.
         """
-        parts = catalog.models.parts(encoder) if encoder else []
-        sound, lost_parts = _sound_parts(folder, parts)
-        matrix = Matrix([folder / file for _, _, file in sound]) if sound else None
+        matrix, lost_parts = _open_parts(catalog, folder, encoder) if encoder else (None, "")
         projection = catalog.models.latest_projection(encoder) if encoder else None
         xy, lost_map = np.full((n_images, 2), np.nan, np.float32), ""
         if projection:
@@ -149,6 +147,25 @@ class Embedded:
 
         embeddings.each(norm)
         return norms
+
+
+def _open_parts(catalog: Catalog, folder: Path, encoder: str) -> tuple[Matrix | None, str]:
+    """Memory-map an encoder's sound parts; return a message about the others, too.
+
+    A part that is filled up gets another file. If that happens while they are opened, they are opened again.
+    """
+    parts = catalog.models.parts(encoder)
+    while True:
+        sound, lost = _sound_parts(folder, parts)
+        try:
+            matrix = Matrix([folder / file for _, _, file in sound]) if sound else None
+        except WorkspaceError:
+            if (now := catalog.models.parts(encoder)) == parts:
+                raise
+        else:
+            if not lost or (now := catalog.models.parts(encoder)) == parts:
+                return matrix, lost
+        parts = now
 
 
 def lost_parts(folder: Path, parts: Sequence[Part]) -> list[int]:

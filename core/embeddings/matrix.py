@@ -7,20 +7,25 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.errors import ShapeError, WorkspaceError
-from core.store.files import atomic_path
+from core.store.files import allow_files, atomic_path
 
 BLOCK_ROWS = 65_536
+FILES_EACH = 3  # open at once of each part: a matrix, the longer one that replaces it, and somebody who still reads an older
 
 
 def write_part(folder: Path, index: int, x: FloatArray) -> Path:
-    """Write one part of a matrix as float16 .npy, atomically.
+    """Write one part of a matrix into the encoder's folder, by its index from 0, as `write_rows` does; return the file."""
+    path = folder / f"part-{index:05d}.npy"
+    write_rows(path, x)
+    return path
+
+
+def write_rows(path: Path, x: FloatArray) -> None:
+    """Write rows of a matrix as float16 .npy, atomically; an existing file is replaced.
 
     Args:
-        folder: of the encoder's parts.
-        index: of the part, from 0; an existing part is replaced.
+        path: of the file.
         x: (n, D) finite values.
-    Returns:
-        the file.
     Raises:
         ShapeError: if x is not a non-empty matrix, or its values do not fit into float16.
     """
@@ -30,10 +35,8 @@ def write_part(folder: Path, index: int, x: FloatArray) -> Path:
         half = np.ascontiguousarray(x, np.float16)
     if not np.isfinite(half).all():
         raise ShapeError("Embeddings must be finite and below 65,504 to be stored as float16; use another encoder.")
-    path = folder / f"part-{index:05d}.npy"
     with atomic_path(path) as aside, aside.open("wb") as file:
         np.save(file, half, allow_pickle=False)
-    return path
 
 
 class Matrix:
@@ -47,6 +50,7 @@ class Matrix:
         """
         if not parts:
             raise WorkspaceError("There are no embeddings; run 'lassoscope embed' first.")
+        allow_files(FILES_EACH * len(parts))
         self._files = [_identity(path) for path in parts]  # first: a part replaced in between is then taken for a new one
         self._parts = [map_part(path) for path in parts]
         self.folder = str(parts[0].parent.resolve())

@@ -1,31 +1,25 @@
 """Embed a workspace's images, part by part. Each verb takes the workspace."""
 
 import logging
-from contextlib import closing
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from core.arrays import BoolArray, Progress, ignore
-from core.catalog.catalog import Catalog
-from core.catalog.creation import catalog_file
+from core.arrays import Progress, ignore
 from core.catalog.models import EncoderRecord
-from core.catalog.originals import Originals, thumbnails_sentence
+from core.catalog.originals import thumbnails_sentence
 from core.duplicates.search import find_copies
-from core.embeddings.embedded import lost_parts
-from core.embeddings.matrix import write_part
 from core.encoders.chosen import encoders, other_encoder
-from core.encoders.encoder import ENCODERS, Encoder, embed_originals, load_again, load_encoder
+from core.encoders.encoder import ENCODERS, load_again, load_encoder
 from core.encoders.offers import default_encoder, resolve
+from core.encoders.parts import embed_part, keep_part, make_part, parts_to_make
 from core.errors import WorkspaceError
-from core.store.thumbnails import ThumbnailStore
 from core.wording import counted
-from core.workers import Tell, Workers
+from core.workers import Workers
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.encoders")
-PART_ROWS = 8_192  # rows per embedding part: few enough that a kill loses little, enough to read fast
 
 
 class EmbedResult(EncoderRecord):
@@ -88,21 +82,19 @@ def embed(
         is_file = encoder not in ENCODERS and Path(encoder).is_file()
         source = {"source": str(Path(encoder).resolve()) if is_file else encoder, "asked_size": size}
     workspace.catalog.models.add_encoder(loaded.name, loaded.dim, {**loaded.describe(), **source})
-    todo = _parts_to_make(workspace, loaded.name)
-    done, total, small = 0, sum(stop - start for _, start, stop, _ in todo), 0
-    folder = workspace.folder / "embeddings" / loaded.name
-    for position, start, stop, is_new in todo:
+    todo = parts_to_make(workspace.folder, workspace.catalog.models, loaded.name, workspace.n_images)
+    done, total, small = 0, sum(part.n_embedded for part in todo), 0
+    for part in todo:
         report = _shifted(on_progress, done, total)
         if pool is None:
-            rows, gone = np.arange(start, stop), workspace.removed[start:stop]
-            file, n_small = _write_part(folder, position, workspace.originals(rows[~gone]), gone, loaded, report)
+            gone, new = workspace.removed[part.start : part.stop], np.arange(part.start + part.n_kept, part.stop)
+            originals = workspace.originals(new[~gone[part.n_kept :]])
+            small += make_part(workspace.folder, part, originals, gone, loaded, report)
         else:
-            asked = workspace.folder, loaded.name, device, position, start, stop
             told = partial(_as_progress, report)
-            file, n_small = pool.submit_telling(embed_part, *asked, on_told=told).result()
-        if is_new:
-            workspace.catalog.models.add_part(loaded.name, position, start, stop, str(file.relative_to(workspace.folder)))
-        done, small = done + stop - start, small + n_small
+            small += pool.submit_telling(embed_part, workspace.folder, part, device, on_told=told).result()
+        keep_part(workspace, part)
+        done += part.n_embedded
     workspace.choose_encoder(loaded.name)
     LOG.info("images embedded", extra={"encoder": loaded.name, "embedded": done})
     if small:
@@ -118,56 +110,8 @@ def embed(
     }
 
 
-def _write_part(
-    folder: Path, position: int, originals: Originals, gone: BoolArray, loaded: Encoder, on_progress: Progress
-) -> tuple[Path, int]:
-    """Embed images into a part file; return it, and how many were read from their thumbnails.
-
-    Args:
-        originals: the images of the part but those that were removed.
-        gone: (n,) bool, which images of the part were removed; their rows stay blank.
-    """
-    x = np.zeros((len(gone), loaded.dim), np.float32)
-    x[~gone] = np.concatenate([x[:0], *embed_originals(originals, loaded, on_progress=on_progress)])
-    return write_part(folder, position, x), originals.n_thumbnails
-
-
-def embed_part(folder: Path, encoder: str, device: str, position: int, start: int, stop: int, tell: Tell) -> tuple[Path, int]:
-    """Embed the rows [start, stop) of the workspace in `folder` in a process of its own, and write them aside.
-
-    Nothing of the catalog changes: a part counts once its server has named it there.
-    """
-    loaded = _known_encoder(folder, encoder, device)
-    with (
-        closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog,
-        closing(ThumbnailStore(folder / "thumbnails.sqlite", read_only=True)) as thumbnails,
-    ):
-        rows = np.arange(start, stop)
-        gone = np.isin(rows, [removal.row for removal in catalog.removals.all()])
-        originals = Originals(catalog, thumbnails, rows[~gone])
-        return _write_part(folder / "embeddings" / encoder, position, originals, gone, loaded, partial(tell, "Embedding"))
-
-
-@lru_cache(maxsize=1)
-def _known_encoder(folder: Path, encoder: str, device: str) -> Encoder:
-    """Load an encoder that the workspace's catalog has, once a process."""
-    with closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog:
-        record = next(known["record"] for known in catalog.models.encoders() if known["name"] == encoder)
-    return load_again(encoder, record, models=folder / "models", device=device)[0]
-
-
 def _as_progress(on_progress: Progress, _stage: str, done: int, total: int) -> None:
     on_progress(done, total)
-
-
-def _parts_to_make(workspace: Workspace, encoder: str) -> list[tuple[int, int, int, bool]]:
-    """Return (position, first row, row after the last, is new) of an encoder's lost and missing parts."""
-    known = workspace.catalog.models.parts(encoder)
-    todo = [(position, *known[position][:2], False) for position in lost_parts(workspace.folder, known)]
-    first = max((stop for _, stop, _ in known), default=0)
-    starts = range(first, workspace.n_images, PART_ROWS)
-    new = [(len(known) + i, start, min(start + PART_ROWS, workspace.n_images), True) for i, start in enumerate(starts)]
-    return todo + new
 
 
 def _shifted(on_progress: Progress, done_before: int, total: int) -> Progress:

@@ -15,6 +15,7 @@ import numpy as np
 
 from core.errors import InputError
 
+USUAL_FILES = 1_024  # open in a process; the limit of most systems
 NAME_KEPT = 40  # characters of a file's name in that of its temporary file
 # Control characters, line and paragraph separators, marks that change the writing direction, lone surrogates.
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -75,6 +76,17 @@ def need_file_place(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
+def allow_files(n: int) -> None:
+    """Let this process have n files open beside a thousand others, where the system's limit is softer than that."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = n + USUAL_FILES if hard == resource.RLIM_INFINITY else min(n + USUAL_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def fsync_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ FORKING = forking()
 
 
 def embed_all(folder: Path, say) -> None:
-    core.encoders.embed.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
+    core.encoders.parts.PART_ROWS = 16  # many parts, so that a kill falls between and inside them
     with Workspace(folder) as space:
         say("ready")
         embed(space, "random", device="cpu", on_progress=lambda done, total: say(done))

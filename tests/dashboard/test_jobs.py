@@ -141,7 +141,7 @@ def test_the_drawer_says_how_fast_a_job_is_when_it_last_changed_and_what_can_be_
 
 
 def test_the_page_continues_an_interrupted_first_embedding_and_offers_no_other_encoder(monkeypatch, fresh):
-    monkeypatch.setattr("core.encoders.embed.PART_ROWS", 4)
+    monkeypatch.setattr("core.encoders.parts.PART_ROWS", 4)
 
     def interrupt(done, _total):
         if done > 4:

@@ -333,7 +333,7 @@ def test_readable_thumbnails_of_a_damaged_file_are_kept(small):
 
 
 def test_embed_makes_lost_parts_again_and_a_map_waits_for_them(small, monkeypatch):
-    monkeypatch.setattr("core.encoders.embed.PART_ROWS", 20)
+    monkeypatch.setattr("core.encoders.parts.PART_ROWS", 20)
     with Workspace(small) as space:
         embed(space, "random", device="cpu")
         whole = space.matrix.take(np.arange(48))

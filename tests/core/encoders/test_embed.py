@@ -13,7 +13,7 @@ def test_an_interrupted_first_embedding_continues_with_its_encoder_not_the_defau
     (tmp_path / "images").mkdir()
     for i in range(8):
         photo(i).save(tmp_path / "images" / f"p{i}.png")
-    monkeypatch.setattr("core.encoders.embed.PART_ROWS", 4)
+    monkeypatch.setattr("core.encoders.parts.PART_ROWS", 4)
 
     def interrupt(done, _total):
         if done > 4:

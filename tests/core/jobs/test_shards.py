@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from core.catalog.jobs import JobState
-from core.encoders import embed as embedding
-from core.encoders.embed import embed, embed_part
+from core.encoders import parts
+from core.encoders.embed import embed
+from core.encoders.parts import NewPart, embed_part
 from core.jobs.runner import JobRunner
 from core.map.project import project
 from core.workers import Workers
@@ -26,7 +27,7 @@ def pool():
 
 @pytest.mark.slow
 def test_a_process_embeds_and_lays_out_as_this_one_does_and_writes_nothing_else(demo_400, tmp_path, pool, monkeypatch):
-    monkeypatch.setattr(embedding, "PART_ROWS", 150)
+    monkeypatch.setattr(parts, "PART_ROWS", 150)
     found = {}
     for name, options in {"here": {}, "there": {"pool": pool}}.items():
         with Workspace(shutil.copytree(demo_400, tmp_path / name)) as space:
@@ -35,8 +36,8 @@ def test_a_process_embeds_and_lays_out_as_this_one_does_and_writes_nothing_else(
             assert reports[-1] == (400, 400)
             made = project(space, seed=3, device="cpu", **options)
             x = space.matrix.take(np.arange(400))
-            parts = space.catalog.models.parts(space.encoder_name)
-            found[name] = result, made["images"], made["trustworthiness"], x, space.xy, space.groups, parts
+            made_of = space.catalog.models.parts(space.encoder_name)
+            found[name] = result, made["images"], made["trustworthiness"], x, space.xy, space.groups, made_of
     here, there = found.values()
     assert here[:3] == there[:3]
     assert here[6] == there[6]
@@ -49,18 +50,18 @@ def test_a_part_that_a_process_wrote_counts_only_once_the_catalog_names_it(demo_
     with Workspace(shutil.copytree(demo_400, tmp_path / "w")) as space:
         encoder, before = space.encoder_name, space.matrix.rows
         told = []
-        arguments = space.folder, encoder, "cpu", 7, 0, 20
-        file, n = pool.submit_telling(embed_part, *arguments, on_told=lambda *said: told.append(said)).result()
-        assert (file.name, n) == ("part-00007.npy", 0)
+        part = NewPart(encoder, 7, 0, 20, f"embeddings/{encoder}/part-00007.npy")
+        arguments = space.folder, part, "cpu"
+        assert pool.submit_telling(embed_part, *arguments, on_told=lambda *said: told.append(said)).result() == 0
         assert told[-1] == ("Embedding", 20, 20)
         space.reopen_encoder()
         assert space.matrix.rows == before
-        np.testing.assert_array_equal(np.load(file), space.matrix.take(np.arange(20)).astype(np.float16))
+        np.testing.assert_array_equal(np.load(space.folder / part.file), space.matrix.take(np.arange(20)).astype(np.float16))
 
 
 @pytest.mark.slow
 def test_a_job_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not_been(demo_400, tmp_path, monkeypatch):
-    monkeypatch.setattr(embedding, "PART_ROWS", 100)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
     killed, submit = [], Workers.submit_telling
 
     def submit_and_kill(self, function, *arguments, on_told):
@@ -83,8 +84,12 @@ def test_a_job_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not_been(de
         assert found.state == JobState.DONE, found
         assert len(killed) == 2  # a call is tried twice, then the job begins again
         assert found.starts == 2
-        parts = space.catalog.models.parts(space.encoder_name)
-        assert [part[:2] for part in parts] == [(0, 100), (100, 200), (200, 300), (300, 400)]
+        assert [part[:2] for part in space.catalog.models.parts(space.encoder_name)] == [
+            (0, 100),
+            (100, 200),
+            (200, 300),
+            (300, 400),
+        ]
         there = space.matrix.take(np.arange(400))
     with Workspace(shutil.copytree(demo_400, tmp_path / "here")) as space:
         embed(space, "random", device="cpu")
