@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from core.catalog.jobs import WAITING_OR_AT_WORK, JobState
-from core.jobs.begin import BeginArguments, DemoArguments, begin, begin_demo, growing
+from core.jobs.begin import BeginArguments, DemoArguments, begin, begin_demo
 from core.jobs.model import ExportArguments, TrainArguments, export, train
 from core.jobs.quick import (
     ColumnsArguments,
@@ -34,6 +34,7 @@ from core.wording import counted
 
 if TYPE_CHECKING:
     from core.intake.ingest import IngestResult
+    from core.workspace import Workspace
 
 MOST_NAMED = 20_000  # images in a job's arguments; more come in a file
 
@@ -171,14 +172,22 @@ def _added(work: Work[Any], result: "IngestResult") -> Outcome:
     space = work.workspace
     work.changed(Change.IMAGES)
     follows: tuple[tuple[str, dict[str, Any]], ...] = ()
-    if space.encoder_name is not None and space.matrix is not None and space.matrix.rows < space.n_images:
-        follows = (("embed", {}),)
+    if space.encoder_name is not None and space.matrix is not None and (space.matrix.rows < space.n_images or _unplaced(space)):
+        follows = (("embed", {}),)  # also if a server that was killed has embedded all ahead
     return Outcome(result.sentence, result.record(space.n_here), follows)
+
+
+def _unplaced(space: "Workspace") -> bool:
+    """Tell whether there is a map, and images that are embedded are not on it."""
+    from core.map.place import unplaced
+
+    return space.projection is not None and len(unplaced(space)) > 0
 
 
 def _ingest(work: Work[IngestArguments]) -> Outcome:
     from core.intake.ingest import ingest
     from core.intake.uploads import FOLDER, posted_with
+    from core.jobs.ahead import embedding_ahead
 
     work.tell("Listing files")
     if is_remote(work.arguments.source):
@@ -186,43 +195,48 @@ def _ingest(work: Work[IngestArguments]) -> Outcome:
     folder, source = work.workspace.folder, Path(work.arguments.source)
     posted = posted_with(folder, source)
     below = [] if posted is None else [folder / FOLDER]
-    result = ingest(
-        work.workspace,
-        source,
-        below=[*below, Path(work.arguments.below)] if work.arguments.below else below,
-        posted=posted,
-        workers=work.arguments.workers or work.n_processes,
-        nice=work.nice,
-        on_progress=work.telling("Reading pictures"),
-        on_commit=growing(work),
-    )
+    with embedding_ahead(work) as on_commit:
+        result = ingest(
+            work.workspace,
+            source,
+            below=[*below, Path(work.arguments.below)] if work.arguments.below else below,
+            posted=posted,
+            workers=work.arguments.workers or work.n_processes,
+            nice=work.nice,
+            on_progress=work.telling("Reading pictures"),
+            on_commit=on_commit,
+        )
     return _added(work, result)
 
 
 def _ingest_remote(work: Work[IngestArguments]) -> Outcome:
     from core.intake.remote import ingest_remote
+    from core.jobs.ahead import embedding_ahead
 
-    said, result = ingest_remote(
-        work.workspace,
-        work.arguments.source,
-        workers=work.arguments.workers or work.n_processes,
-        nice=work.nice,
-        on_stage=work.telling,
-        on_commit=growing(work),
-    )
+    with embedding_ahead(work) as on_commit:
+        said, result = ingest_remote(
+            work.workspace,
+            work.arguments.source,
+            workers=work.arguments.workers or work.n_processes,
+            nice=work.nice,
+            on_stage=work.telling,
+            on_commit=on_commit,
+        )
     return replace(_added(work, result), sentence=said)
 
 
 def _uploads(work: Work[Any], said: str = "") -> Outcome:
     from core.intake.uploads import ingest_batches, rejections
+    from core.jobs.ahead import embedding_ahead
 
-    result = ingest_batches(
-        work.workspace,
-        workers=work.n_processes,
-        nice=work.nice,
-        on_progress=work.telling("Reading pictures"),
-        on_commit=growing(work),
-    )
+    with embedding_ahead(work) as on_commit:
+        result = ingest_batches(
+            work.workspace,
+            workers=work.n_processes,
+            nice=work.nice,
+            on_progress=work.telling("Reading pictures"),
+            on_commit=on_commit,
+        )
     if result is None:
         return Outcome(said or "No posted picture waits.")
     outcome = _added(work, result)
@@ -252,16 +266,18 @@ def _archive(work: Work[ArchiveArguments]) -> Outcome:
 def _inbox(work: Work[InboxArguments]) -> Outcome:
     from core.intake.inboxes import ingest_arrived
     from core.intake.uploads import rejections
+    from core.jobs.ahead import embedding_ahead
 
-    result = ingest_arrived(
-        work.workspace,
-        Path(work.arguments.folder),
-        work.arguments.names,
-        workers=work.n_processes,
-        nice=work.nice,
-        on_progress=work.telling("Reading pictures"),
-        on_commit=growing(work),
-    )
+    with embedding_ahead(work) as on_commit:
+        result = ingest_arrived(
+            work.workspace,
+            Path(work.arguments.folder),
+            work.arguments.names,
+            workers=work.n_processes,
+            nice=work.nice,
+            on_progress=work.telling("Reading pictures"),
+            on_commit=on_commit,
+        )
     if result is None:
         return Outcome("The files have gone from the inbox before they were read; nothing was ingested.")
     added = _added(work, result)
@@ -276,7 +292,6 @@ def _inboxes(work: Work[InboxesArguments]) -> Outcome:
 
 def _embed(work: Work[EmbedArguments]) -> Outcome:
     from core.encoders.embed import embed, embed_sentence
-    from core.map.place import unplaced
 
     work.tell("Reading the weights")
     with work.processes() as pool:
@@ -294,7 +309,7 @@ def _embed(work: Work[EmbedArguments]) -> Outcome:
     follows: tuple[tuple[str, dict[str, Any]], ...] = ()
     if work.arguments.lay_out:
         follows = (("project", {}),)
-    elif work.workspace.projection is not None and len(unplaced(work.workspace)):
+    elif _unplaced(work.workspace):
         follows = (("place", {}),)
     return Outcome(embed_sentence(result), dict(result), follows)
 
