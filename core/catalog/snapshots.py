@@ -4,6 +4,7 @@ The catalog stays the truth: a snapshot carries a stamp of what it was taken fro
 over and rewritten. The files may be deleted at any time.
 """
 
+import hashlib
 import json
 import logging
 import zipfile
@@ -21,7 +22,7 @@ from core.store.files import atomic_path
 
 LOG = logging.getLogger("lassoscope.snapshots")
 WORTH_KEEPING = 20_000  # images, or actions since the last snapshot; fewer are read from the catalog in a moment
-FORMAT = 2  # another number for another layout of the files
+FORMAT = 3  # another number for another layout of the files
 IMAGE_ARRAYS = {
     "ids": np.dtype("S32"),
     "is_check": np.dtype(bool),
@@ -46,16 +47,31 @@ class Snapshots:
         Raises:
             DamageError: if the catalog misses images, or holds what it cannot.
         """
-        version, n_images = self._catalog.images.version(), self._catalog.images.count()
-        if version is not None and (found := _read(self._images, IMAGE_ARRAYS)) is not None:
-            arrays, stamp = found
-            if stamp == {"format": FORMAT, "images": version} and len(arrays["ids"]) == n_images:
-                return ImageColumns(**arrays)
-        columns = self._catalog.images.columns()
-        if self._writable and n_images >= WORTH_KEEPING:
-            stamp = {"format": FORMAT, "images": version or self._catalog.images.renew_version()}
-            _write(self._images, {name: getattr(columns, name) for name in IMAGE_ARRAYS}, stamp)
+        images = self._catalog.images
+        version, n_images = images.version(), images.count()
+        kept = None if version is None else self._kept_columns(version, n_images)
+        n_kept = 0 if kept is None else len(kept.ids)
+        if kept is None:
+            columns = images.columns()
+        else:
+            columns = kept if n_kept == n_images else kept.extended(images.columns_from(n_kept))
+        if self._writable and len(columns.ids) - n_kept >= WORTH_KEEPING:
+            arrays = {name: getattr(columns, name) for name in IMAGE_ARRAYS}
+            _write(self._images, arrays, self._stamp(version or images.renew_version(), len(columns.ids)))
         return columns
+
+    def _kept_columns(self, version: str, n_images: int) -> ImageColumns | None:
+        """Return the columns of the snapshot, of all images or the first of them, None if it does not fit."""
+        if (found := _read(self._images, IMAGE_ARRAYS)) is None:
+            return None
+        arrays, stamp = found
+        n = len(arrays["ids"])
+        return ImageColumns(**arrays) if n <= n_images and stamp == self._stamp(version, n) else None
+
+    def _stamp(self, version: str, n: int) -> JsonObject:
+        """Return the stamp of the first n images: also of when they came, in case an older catalog was restored from a copy."""
+        came = [(row, at) for row, at in self._catalog.images.additions() if row < n]
+        return {"format": FORMAT, "images": version, "came": hashlib.sha256(json.dumps(came).encode()).hexdigest()}
 
     def label_book(self, n_images: int) -> LabelBook:
         """Return the labels of all images, folded from the snapshot and the actions since.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.catalog import snapshots
+from core.catalog import images, snapshots
 from core.catalog.criterion import NO_CRITERION
 from core.catalog.images import Images
 from core.catalog.labels import Labels
@@ -112,7 +112,7 @@ def test_new_images_and_joined_groups_make_another_snapshot(folder, monkeypatch)
     opened(folder)
     with Workspace(folder) as space:
         add(space, N, N + 10)
-    assert not is_read(folder, monkeypatch, "images")
+    assert is_read(folder, monkeypatch, "images")  # of those before; the others are added
     assert is_read(folder, monkeypatch, "labels")  # there are more images now, and the labels stay
     assert opened(folder) == from_catalog(folder, monkeypatch)
     with Workspace(folder) as space:
@@ -174,6 +174,34 @@ def test_a_restored_older_catalog_goes_before_newer_snapshots(folder, monkeypatc
         label(space, np.arange(10), "explicit", analyst="ann")
     (folder / "catalog.sqlite").write_bytes(before)
     assert opened(folder) == whole
+
+
+def test_a_restored_older_catalog_that_got_other_images_goes_before_a_snapshot(folder, monkeypatch):
+    monkeypatch.setattr(images, "now", lambda: "2026-11-01T10:00:00+00:00")
+    opened(folder)
+    before, write = (folder / "catalog.sqlite").read_bytes(), snapshots._write
+    with Workspace(folder) as space:
+        add(space, N, N + 10)
+    opened(folder)  # keeps a snapshot of these
+    (folder / "catalog.sqlite").write_bytes(before)
+    monkeypatch.setattr(snapshots, "_write", lambda *_: None)
+    monkeypatch.setattr(images, "now", lambda: "2026-11-02T10:00:00+00:00")
+    with Workspace(folder) as space:
+        add(space, N + 5, N + 25)
+    monkeypatch.setattr(snapshots, "_write", write)
+    assert not is_read(folder, monkeypatch, "images")
+    assert opened(folder) == from_catalog(folder, monkeypatch)
+
+
+def test_a_snapshot_is_kept_anew_once_many_images_have_come(folder, monkeypatch):
+    monkeypatch.setattr(snapshots, "WORTH_KEEPING", 10)
+    path, stamps = folder / "snapshots" / "images.npz", []
+    for first in (N, N + 4, N + 8):
+        with Workspace(folder) as space:
+            add(space, first, first + 4)
+        opened(folder)
+        stamps.append(len(np.load(path)["ids"]))
+    assert stamps == [N, N, N + 12]
 
 
 def test_reading_writes_no_snapshot(folder):
