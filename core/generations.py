@@ -19,7 +19,6 @@ from core.catalog.records import ImageColumns
 from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import Matrix
 from core.embeddings.scores import Fitted
-from core.maths.halves import in_live_part
 
 T = TypeVar("T")
 A = TypeVar("A", FloatArray, IntArray)
@@ -43,7 +42,7 @@ class Generation:
     def of(cls, columns: ImageColumns, check_set: CheckSet, current: Embedded, fitted: Fitted | None) -> "Generation":
         """Put together what is known of the images of `columns`; embeddings and scores may be of fewer."""
         is_check = columns.is_check & ~columns.removed
-        live_part = is_check & in_live_part(columns.check_order[columns.groups])  # also after a group's first image has gone
+        live_part = is_check & columns.in_live
         sealed = _sealed(is_check, live_part, columns.check_order, check_set.after)
         halves = is_check, columns.check_order, columns.groups_now
         n, gone = len(columns.ids), columns.removed_rows

@@ -19,10 +19,10 @@ from core.evidence.points import points
 from core.filters.conditions import Condition, Conditions
 from core.filters.masks import added, all_of, longer_sides, made_of, mask
 from core.filters.orders import likeness, places_by_name
-from core.labels.gold import gold_columns, gold_values
+from core.labels.gold import gold_columns, gold_values, gold_version
 from core.map import colourings
 from core.map.clusters import stored_clusters
-from core.map.grid import GridIndex
+from core.map.grid import GridIndex, is_longer
 from core.map.raster import Colouring
 from core.overview import LabelCounts, label_counts
 from core.probe.curves import NamedCurve
@@ -70,6 +70,7 @@ class Shared(Once):
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
         self._newest_colourings: dict[tuple[str, str], Colouring] = {}
         self._newest_colours: list[str] = []
+        self._newest_grid: tuple[FloatArray, GridIndex] | None = None  # and the map that it is of
         self._taken = 0  # how often images came, or something with them
         self._columns = 0  # how often score columns were changed
 
@@ -93,7 +94,14 @@ class Shared(Once):
     def grid(self) -> GridIndex:
         """Return the index over the current map."""
         xy = self._workspace.xy
-        return self.once("grid", Same(xy), lambda: GridIndex.build(xy))
+        return self.once("grid", Same(xy), lambda: self._built(xy))
+
+    def _built(self, xy: FloatArray) -> GridIndex:
+        """Return the index over a map, from the newest one if there are only more images, which are not on it."""
+        known, self._newest_grid = self._newest_grid, None
+        grid = known[1].grown(len(xy)) if known is not None and is_longer(xy, known[0]) else GridIndex.build(xy)
+        self._newest_grid = xy, grid
+        return grid
 
     def counts(self) -> LabelCounts:
         """Return how many images are labelled, by class and half."""
@@ -122,7 +130,8 @@ class Shared(Once):
 
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns, which come with images."""
-        return self.once("gold columns", self._images, partial(gold_columns, self._workspace))
+        space = self._workspace
+        return self.once("gold columns", gold_version(space), partial(gold_columns, space))  # a pass over all gold values
 
     def gold_values(self, column: str) -> list[str]:
         """Return the different values of a gold column; reads it whole."""

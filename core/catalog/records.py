@@ -10,6 +10,7 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.catalog.criterion import NO_CRITERION, Criterion
+from core.maths.halves import in_live_part
 
 
 @dataclass(frozen=True)
@@ -165,13 +166,21 @@ class ImageColumns:
     def extended(self, more: "ImageColumns") -> "ImageColumns":
         """Return them with those of the images after them."""
         mine, theirs = (vars(columns) for columns in (self, more))
-        return ImageColumns(**{f.name: np.concatenate([mine[f.name], theirs[f.name]]) for f in fields(ImageColumns)})
+        found = ImageColumns(**{f.name: np.concatenate([mine[f.name], theirs[f.name]]) for f in fields(ImageColumns)})
+        # Not anew of all: a million images grow every second while others are read.
+        vars(found)["in_live"] = np.concatenate([self.in_live, in_live_part(found.check_order[more.groups])])
+        return found
 
     def first(self, n: int) -> "ImageColumns":
         """Return those of the first n images."""
         if n == len(self.ids):
             return self
         return ImageColumns(**{f.name: getattr(self, f.name)[:n] for f in fields(ImageColumns)})
+
+    @cached_property
+    def in_live(self) -> BoolArray:
+        """Which images live curves may use if they are in the check half, (N,), also after a group's first image has gone."""
+        return in_live_part(self.check_order[self.groups])
 
     @cached_property
     def removed_rows(self) -> IntArray:

@@ -27,7 +27,6 @@ from core.evidence.plan import Ahead
 from core.evidence.second_reading import second_outcome
 from core.evidence.subject import PROBE, Family, Look, Subject, standing
 from core.labels.policies import check_terms, codes_of, policies, policy_named, set_policy
-from core.maths.halves import in_live_part
 from core.missing import missing_for_check, missing_for_score
 from core.score_columns.keep import score_column
 from core.wording import counted, target, verb
@@ -122,7 +121,7 @@ def _removed_readings(workspace: Workspace) -> list[Removal]:
     kept = [removal for removal in workspace.catalog.removals.readings() if columns.is_check[removal.row]]
     rows = np.array([removal.row for removal in kept], np.int64)
     orders = columns.check_order[rows]
-    mine = ~in_live_part(columns.check_order[columns.groups[rows]]) & (orders > workspace.check_set.after)
+    mine = ~columns.in_live[rows] & (orders > workspace.check_set.after)
     return [removal for removal, is_mine in zip(kept, mine.tolist(), strict=True) if is_mine]
 
 

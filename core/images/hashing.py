@@ -108,7 +108,9 @@ class Grouper:
             self._index, self._n_compared = _Index(self._hashes[: self._n]), 0
         if self._index is None:
             return 0, np.array([], np.int64)
-        places = self._index.candidates(code)  # thousands of a million, few of them near: repeats go after the others
+        # Thousands of a million, few of them near: most differ in too many of their first bits, and repeats go last.
+        places = self._index.candidates(code)
+        places = places[np.bitwise_count(self._hashes[places, 0] ^ code[0]) <= MAX_DISTANCE]
         return self._index.n, np.unique(places[self._distances(places, code) <= MAX_DISTANCE])
 
     def add(self, image_id: str, hash_: str, *, is_copy: Callable[[str], bool] = bool) -> str:

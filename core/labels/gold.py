@@ -8,6 +8,11 @@ def gold_columns(workspace: Workspace) -> list[str]:
     return workspace.catalog.images.gold_columns()
 
 
+def gold_version(workspace: Workspace) -> tuple[int, int]:
+    """Return what changes whenever gold columns may: they come with images, and go with them; reads nothing."""
+    return workspace.catalog.images.gold_written, workspace.n_images - workspace.n_here
+
+
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:
     """Return the values of a gold column that are not classes, sorted, with the number of images of each."""
     counts = workspace.gold_counts(column)

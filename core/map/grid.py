@@ -5,7 +5,7 @@ cost follows the length of the outline. Points are inside by the non-zero windin
 around, or as a figure of eight, loses nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -216,6 +216,10 @@ class GridIndex:
         offsets, order = _counting_sort(_cells_of(xs, ys, x0, y0, width, height, side), side * side)
         return cls(len(xy), side, x0, y0, width, height, offsets, rows[order], xs[order], ys[order])
 
+    def grown(self, n: int) -> "GridIndex":
+        """Return it for n rows, of which those that are new are not on the map."""
+        return replace(self, n=n)
+
     @property
     def bounds(self) -> View:
         """Return (x0, x1, y0, y1) of all points; a unit square if there are none."""
@@ -304,6 +308,15 @@ class GridIndex:
         cells = self._cells((x - rx, x + rx, y - ry, y + ry))
         row = _nearest(self.offsets, self.rows, self.xs, self.ys, x, y, rx, ry, cells, self.side, mask)
         return None if row < 0 else int(row)
+
+
+def is_longer(xy: FloatArray, before: FloatArray) -> bool:
+    """Tell whether a map is the same as before, (n, 2), with as many or more rows, (N, 2), that are not on it."""
+    n = len(before)
+    if len(xy) < n or xy.dtype != before.dtype or not np.isnan(xy[n:]).all():
+        return False
+    mine, theirs = (np.ascontiguousarray(one).view(np.uint8) for one in (xy[:n], before))  # NaN equals NaN by its bits
+    return np.array_equal(mine, theirs)
 
 
 class LassoMode(StrEnum):

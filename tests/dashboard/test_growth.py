@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.catalog.images import Images
 from core.filters.conditions import ClassIs
 from core.jobs.work import Change
 from core.labels.actions import label
@@ -15,7 +16,7 @@ from dashboard.views.classes import ClassSettings
 from dashboard.views.controls import Controls
 from dashboard.views.header import Header
 from tests.dashboard.loop import EventLoop, Tab
-from tests.reading import InProcess
+from tests.reading import InProcess, take_in
 from tests.shared import photo
 from tests.waiting import wait_for
 
@@ -60,6 +61,22 @@ def take(server, folder):
     job = server.jobs.add("ingest", {"source": str(folder)}, "bob")
     wait_for(lambda: not server.jobs.get(job.number).is_open)
     assert server.jobs.get(job.number).state == "done", server.jobs.get(job.number)
+
+
+def test_what_grows_every_second_is_not_worked_out_of_all_images_again(server, more, monkeypatch):
+    space, shared, asked = server.workspace, server.shared, []
+    before, read = shared.grid(), Images.gold_columns
+    assert shared.gold_columns() == ["label"]
+    monkeypatch.setattr(Images, "gold_columns", lambda self: asked.append(1) or read(self))
+    take_in(space, more)
+    shared.take_images()
+    assert shared.grid().n == space.n_images == N + 20
+    assert shared.grid().rows is before.rows
+    assert shared.gold_columns() == ["label"]
+    assert asked == []
+    (more / "m.csv").write_text("path,told\nm00.png,neutral\n")
+    take_in(space, more / "m.csv")
+    assert shared.gold_columns() == ["label", "told"]
 
 
 def test_whatever_the_map_shows_images_are_added_without_a_stumble(server, tabs, tmp_path, caplog):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, ShapeError
-from core.map.grid import GridIndex, LassoMode, combine
+from core.map.grid import GridIndex, LassoMode, combine, is_longer
 
 
 def slow_inside(x, y, px, py):
@@ -182,3 +182,23 @@ def test_places_are_the_positions_and_nan_for_a_row_without_one(cloud):
     x, y = GridIndex.build(cloud).places(np.array([0, 1, 2]))
     assert np.isnan(x[0])
     assert np.stack([x, y], axis=1)[1:].tolist() == cloud[1:3].astype(float).tolist()
+
+
+def test_an_index_of_more_rows_finds_the_same_and_knows_them_as_not_on_the_map(cloud):
+    grid = GridIndex.build(cloud)
+    more = np.concatenate([cloud, np.full((3, 2), np.nan, np.float32)])
+    grown, anew = grid.grown(len(more)), GridIndex.build(more)
+    assert grown.n == anew.n == len(more)
+    np.testing.assert_array_equal(grown.box(*grown.whole), anew.box(*anew.whole))
+    assert np.isnan(grown.places(np.array([len(cloud)]))[0]).all()
+
+
+def test_a_map_is_longer_only_if_nothing_else_has_changed():
+    here, gone = np.ones((2, 2), np.float32), np.full((2, 2), np.nan, np.float32)
+    xy = np.concatenate([here, gone])
+    assert is_longer(xy, xy.copy())
+    assert is_longer(np.concatenate([xy, gone]), xy)
+    assert not is_longer(xy, np.concatenate([xy, gone]))
+    assert not is_longer(np.concatenate([xy, gone, here]), xy)
+    assert not is_longer(np.concatenate([gone, here, gone]), xy)
+    assert not is_longer(np.concatenate([2 * here, gone, gone]), xy)
