@@ -207,20 +207,23 @@ def take_review(camera: Camera, url: str) -> None:
 
 
 def take_training(camera: Camera, folder: Path, url: str) -> None:
-    """Take the Training page while an encoder is trained."""
-    weights = folder / "weights.safetensors"
-    command = ["train", "-w", str(folder), "--preset", "tiny-32", "--device", "cpu", "--out", str(weights)]
+    """Take the Training page while an encoder is trained, and when its weights are there."""
     with camera.page(url) as page:
-        run = subprocess.Popen([sys.executable, "-m", "dashboard", *command], cwd=ROOT, stdout=subprocess.DEVNULL)
-        try:
-            turn_to(page, "Training")
-            while not any(log.read_text().count("\n") > ROWS_SHOWN for log in folder.glob("training/*/metrics.csv")):
-                page.wait_for_timeout(REST)
-            page.wait_for_timeout(2 * REST)
-            camera.save(page, "training")
-        finally:
-            run.terminate()
-            run.wait()
+        turn_to(page, "Training")
+        page.get_by_role("combobox", name="Preset").click()
+        page.get_by_role("listbox").get_by_text("tiny-32").click()
+        page.wait_for_timeout(REST)  # until the preset's number of passes is there
+        passes = page.get_by_label("Passes over the images")
+        passes.fill("4")
+        passes.press("Tab")
+        page.get_by_role("button", name="Train on these images").click()
+        while not any(log.read_text().count("\n") > ROWS_SHOWN for log in folder.glob("training/*/metrics.csv")):
+            page.wait_for_timeout(REST)
+        page.wait_for_timeout(2 * REST)
+        camera.save(page, "training")
+        page.get_by_role("button", name="Embed with these weights…").wait_for(timeout=10 * PATIENCE)
+        page.wait_for_timeout(2 * REST)
+        camera.save(page, "trained")
 
 
 def take_experiment(camera: Camera, folder: Path) -> None:
@@ -258,7 +261,7 @@ def main() -> None:
                 take_desk(camera, url)
                 if camera.wants("review"):
                     take_review(camera, url)
-                if camera.wants("training"):
+                if camera.wants("training", "trained"):
                     take_training(camera, labelled, url)
         if camera.wants("experiment"):
             take_experiment(camera, copied("study"))

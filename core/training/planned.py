@@ -9,11 +9,13 @@ from core.arrays import JsonObject
 from core.errors import InputError
 from core.training.presets import preset, settings_of
 from core.training.runs import RunRecord
+from core.workers import NICE, Workers
 from core.workspace import Workspace
 
 FIRST_NAME = "msn"
 MOST_EPOCHS = 1_000_000
 MODELS = "models"  # folder of the workspace
+TRIAL_SECONDS = 300.0  # at most, on a machine that does much besides
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 WITHOUT_COST = ("epochs", "batch_size", "seed", "learning_rate", "warmup", "weight_decay", "ema")  # an image takes as long
 
@@ -50,6 +52,25 @@ def planned(workspace: Workspace, name: str, *, weights: str, epochs: int | None
 
 def _taken(folder: Path, name: str) -> bool:
     return any((folder / f"{name}{suffix}").exists() for suffix in (".safetensors", ".state"))
+
+
+def pace_here(name: str, *, device: str = "auto") -> float:
+    """Return how many images a second a preset trains on, measured in a process of its own as a job's would be.
+
+    Raises:
+        InputError: if there is no such preset.
+    """
+    preset(name)
+    with Workers(1, seconds=TRIAL_SECONDS, memory=None, nice=NICE) as pool:
+        found: float = pool.submit(trial, name, device).result()
+    return found
+
+
+def trial(name: str, device: str) -> float:
+    """Measure in this process; importing what is measured takes seconds."""
+    from core.training.trial import images_per_second
+
+    return images_per_second(name, device)
 
 
 def expected_seconds(name: str, epochs: int, n_images: int, runs: Iterable[RunRecord]) -> float | None:

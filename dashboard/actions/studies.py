@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from core.catalog.jobs import JobRecord, JobState
 from core.errors import ReadOnlyError, WorkspaceError
 from core.missing import missing_for_training
 from core.study.run import ExperimentConfig
+from core.training.planned import pace_here, planned
 from dashboard.actions.runner import Runner
 from dashboard.hub import Topic
 
@@ -56,11 +58,13 @@ class StudyActions(Runner):
         """
 
         def add() -> None:
-            from core.training.planned import planned
-
             jobs = self._server.jobs
             if said := self.no_training(jobs.newest()):  # another window may have been first
                 raise WorkspaceError(said)
             jobs.add("train", planned(self.workspace, preset, weights=weights, epochs=epochs), self.state.analyst)
 
         self.run(add, lambda _: self.say(f"The training of {weights} has begun; it is among the jobs."), failed=failed)
+
+    def measure_training(self, preset: str, done: Callable[[float], None], *, failed: Callable[[], None]) -> None:
+        """Measure how many images a second a preset trains on here."""
+        self.run(partial(pace_here, preset, device=self.workspace.device), done, on=self._server.slow_pool, failed=failed)

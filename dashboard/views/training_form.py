@@ -18,6 +18,7 @@ from dashboard.views.number_field import LONGEST, number, number_field
 from dashboard.views.words import WIDEST, words
 
 FIELD_MARGIN = (12, 8, 4, 8)
+MEASURE = "Measure how long it takes here"
 TOLD = {
     "tiny-32": "Sees pictures at 32 px: shapes and colours, no small detail. The quickest; for small pictures.",
     "tiny-64": "Sees pictures at 64 px, enough for what most photos show.",
@@ -52,10 +53,20 @@ class TrainingForm(pn.viewable.Viewer):
             label="Train on these images", size="small", margin=FIELD_MARGIN, on_click=lambda _: self._on_start()
         )
         self._told = words(margin=(0, 8), max_width=WIDEST)
+        self._paces: dict[str, float] = {}  # images a second, by preset, as measured on request
+        self._measure = pmui.Button(
+            label=MEASURE,
+            description="Train a few steps on made-up pictures, and keep nothing of them",
+            variant="text",
+            size="small",
+            margin=(0, 4),
+            on_click=lambda _: self._on_measure(),
+        )
         self._refusal = words(margin=(0, 8), max_width=WIDEST)
         self._layout = pn.Column(
             pn.FlexBox(self._preset, self._epochs, self._name, self._start, align_items="center", margin=0),
             self._told,
+            self._measure,
             self._refusal,
             sizing_mode="stretch_width",
             margin=0,
@@ -93,14 +104,34 @@ class TrainingForm(pn.viewable.Viewer):
             parts.append("<b>It is made for GPUs, and this server uses none: it will be very slow.</b>")
         else:
             parts.append("This server uses no GPU, and it needs none.")
-        try:
-            seconds = expected_seconds(preset, whole(self._epochs.value), n, self.state.training or [])
-        except InputError:  # said when it is to begin
-            seconds = None
-        if seconds is not None:
-            parts.append(f"At the pace of the last such training it takes about {time_words(seconds)}.")
+        parts.extend(self._time(preset, n))
         parts.append(f"All {counted(n, 'image')} are used, without their labels.")
         self._told.object = f'<div class="note">{" ".join(parts)}</div>'
+
+    def _time(self, preset: str, n: int) -> list[str]:
+        """Say how long a training takes where that was measured."""
+        try:
+            epochs = whole(self._epochs.value)
+        except InputError:  # said when it is to begin
+            return []
+        if pace := self._paces.get(preset):
+            return [f"Some steps measured just now: it takes about {time_words(epochs * n / pace)}."]
+        seconds = expected_seconds(preset, epochs, n, self.state.training or [])
+        return [] if seconds is None else [f"At the pace of the last such training it takes about {time_words(seconds)}."]
+
+    def _on_measure(self) -> None:
+        preset = str(self._preset.value)
+
+        def show(pace: float) -> None:
+            self._paces[preset] = pace
+            self._measured()
+            self._tell()
+
+        self._measure.param.update(disabled=True, label="Measuring…")
+        self.actions.measure_training(preset, show, failed=self._measured)
+
+    def _measured(self) -> None:
+        self._measure.param.update(disabled=False, label=MEASURE)
 
     def _follow(self, *_: Any) -> None:
         said = self.actions.no_training(self.state.jobs)

@@ -15,11 +15,12 @@ from core.training.planned import planned
 from core.training.presets import PRESETS, settings_of
 from core.training.runs import FIGURES, RunRecord, RunState
 from core.workspace import Workspace
+from dashboard.actions import studies
 from dashboard.shared import Shared
 from dashboard.state import SessionState
 from dashboard.views.encoders import EncoderChoice
 from dashboard.views.training import title
-from dashboard.views.training_form import TOLD, TrainingForm
+from dashboard.views.training_form import MEASURE, TOLD, TrainingForm
 from dashboard.views.weights import EMBED, USE, TrainedWeights
 from tests.dashboard.direct import Direct
 from tests.reading import take_in
@@ -194,6 +195,32 @@ def test_each_preset_is_told_in_plain_words_with_its_time_only_where_it_was_meas
     form._preset.value = "tiny-64"
     assert form._epochs.value == " 5"  # a person has chosen it
     assert "it takes about" not in form._told.object
+
+
+def test_time_is_measured_when_a_person_asks_and_told_of_that_preset_only(fresh, open_tab, monkeypatch):
+    tab, asked = open_tab(fresh), []
+    monkeypatch.setattr(studies, "pace_here", lambda name, *, device: asked.append((name, device)) or 2.0)
+    form = form_of(tab)
+    form._measure.param.trigger("clicks")
+    assert asked == [("tiny-64", fresh.device)]
+    assert "Some steps measured just now: it takes about 10 min." in form._told.object
+    assert (form._measure.label, form._measure.disabled) == (MEASURE, False)
+    form._preset.value = "tiny-32"
+    assert "it takes about" not in form._told.object
+    late = []
+    monkeypatch.setattr(tab.actions, "measure_training", lambda preset, done, failed: late.append((done, failed)))
+    form._measure.param.trigger("clicks")
+    assert (form._measure.label, form._measure.disabled) == ("Measuring…", True)
+    form._preset.value = "small-64"
+    done, _ = late.pop()
+    done(6.0)
+    assert "it takes about" not in form._told.object
+    form._preset.value = "tiny-32"
+    assert "it takes about 3 min." in form._told.object
+    form._measure.param.trigger("clicks")
+    _, failed = late.pop()
+    failed()
+    assert not form._measure.disabled
 
 
 # -- the weights --

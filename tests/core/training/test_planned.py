@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from core.errors import InputError
 from core.jobs.model import TrainArguments
-from core.training.planned import expected_seconds, free_name, planned
+from core.training.planned import expected_seconds, free_name, pace_here, planned
 from core.training.presets import FOR_GPUS, PRESETS, USUAL, preset, settings_of
 from core.training.runs import FIGURES, RunRecord, RunState
+from core.training.trial import batch_of
 from core.workspace import Workspace
 
 
@@ -83,6 +85,18 @@ def test_time_is_told_by_the_newest_run_of_such_a_network_and_by_no_other():
     assert expected_seconds("tiny-64", 10, 2_000, [deeper]) is None
     broken = replace(record({}, [90.0]), state=RunState.BROKEN)
     assert expected_seconds("tiny-64", 10, 2_000, [broken]) is None
+
+
+def test_the_pace_of_a_preset_is_measured_in_a_process_of_its_own():
+    assert pace_here("tiny-32", device="cpu") > 0
+    with pytest.raises(InputError, match="There is no preset 'huge'"):
+        pace_here("huge", device="cpu")
+
+
+def test_measured_steps_are_small_on_a_cpu_and_real_ones_on_a_gpu():
+    sizes = {name: batch_of(config, torch.device("cpu")) for name, config in PRESETS.items()}
+    assert sizes == {"tiny-32": 125, "tiny-64": 31, "small-64": 26, "small-224": 2}
+    assert batch_of(PRESETS["small-224"], torch.device("cuda")) == 1_024
 
 
 def test_presets_that_are_named_apart_exist():
