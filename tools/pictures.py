@@ -222,7 +222,9 @@ def take_training(camera: Camera, folder: Path, url: str) -> None:
         page.wait_for_timeout(2 * REST)
         camera.save(page, "training")
         page.get_by_role("button", name="Embed with these weights…").wait_for(timeout=10 * PATIENCE)
-        page.wait_for_timeout(2 * REST)
+    with camera.page(url) as page:  # another one: a message lies over the first
+        turn_to(page, "Training")
+        seen(page.get_by_role("button", name="Embed with these weights…"))
         camera.save(page, "trained")
 
 

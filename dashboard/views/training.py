@@ -83,7 +83,7 @@ class TrainingPage(pn.viewable.Viewer):
         self._collapsed = pmui.Alert(
             severity="error", title="Collapsed", object=COLLAPSED, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )
-        self._figures: dict[str, Chart] = {}  # by what they show; drawn when the first run is
+        self._figures: dict[str, Chart] = {}  # by what they show; made when the page is first shown
         self._charts = pn.FlexBox(sizing_mode="stretch_width", visible=False)
         self._charts_words = words(CHARTS_TOLD, margin=(4, 8), max_width=WIDEST, visible=False)
         self._views = pn.pane.WebP(None, height=330, margin=8, alt_text="Sample views", visible=False)
@@ -109,14 +109,15 @@ class TrainingPage(pn.viewable.Viewer):
         self.state.param.watch(self._draw, "privacy_view")
         self._on_page()
 
+    def _make_figures(self) -> None:
+        for name, title in CHARTS.items():
+            layers = {"line": line("step", name, colour=ESTIMATE)}
+            self._figures[name] = Chart(
+                layers, x="step", y="", xlim=(0, 1), ylim=(0, 1), width=WIDTH, height=HEIGHT, title=title
+            )
+        self._charts.objects = [pn.pane.Bokeh(chart.figure, margin=4) for chart in self._figures.values()]
+
     def _draw_figures(self, record: RunRecord) -> None:
-        if not self._figures:
-            for name, title in CHARTS.items():
-                layers = {"line": line("step", name, colour=ESTIMATE)}
-                self._figures[name] = Chart(
-                    layers, x="step", y="", xlim=(0, 1), ylim=(0, 1), width=WIDTH, height=HEIGHT, title=title
-                )
-            self._charts.objects = [pn.pane.Bokeh(chart.figure, margin=4) for chart in self._figures.values()]
         for name, chart in self._figures.items():
             values, step = np.array(record.figures[name], np.float64), np.array(record.step, np.float64)
             measured = np.isfinite(values)
@@ -124,6 +125,8 @@ class TrainingPage(pn.viewable.Viewer):
             chart.zoom(x=room_for(step[measured], share=0), y=room_for(values[measured]))
 
     def _on_page(self, *_: Any) -> None:
+        if self.state.page == PageName.TRAINING and not self._figures:
+            self._make_figures()  # now, not with the first run: what comes among other news gets no theme in the browser
         self.actions.follow_runs(Topic.TRAINING, self.state.page == PageName.TRAINING)
         self._on_runs()
 

@@ -33,10 +33,12 @@ def server(tmp_path):
 
 @pytest.fixture
 def windows(browser, server):
-    """Two windows on the Training page; at the end neither may have had an error."""
+    """Two windows on the Training page, the second one dark; at the end neither may have had an error."""
     pages, errors = [], []
-    for _ in range(2):
-        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    for theme in ("light", "dark"):
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        context.add_cookies([{"name": "lassoscope-theme", "value": theme, "url": server.url}])
+        page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         load(page, server.url, N)
         page.get_by_role("button", name="Training", exact=True).click()
@@ -46,6 +48,11 @@ def windows(browser, server):
     for page in pages:
         page.context.close()
     assert errors == []
+
+
+# The colours around the chart of the loss.
+GROUND = """() => Bokeh.documents.flatMap(of => [...of._all_models.values()])
+  .filter(model => model.type === 'Figure' && model.title?.text === 'Loss').map(figure => figure.border_fill_color)"""
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -73,6 +80,9 @@ def test_a_training_is_begun_followed_and_taken_into_use_in_two_windows(server, 
     for page in windows:  # while it trains
         expect(page.get_by_text(re.compile(rf"running: step \d+ of {EPOCHS}"))).to_be_visible(timeout=120_000)
         expect(page.get_by_role("img", name="Chart").filter(visible=True)).to_have_count(6)
+    light, dark = (page.evaluate(GROUND) for page in windows)
+    assert len(light) == len(dark) == 1
+    assert light != dark  # charts that come while a page is open have its theme
     for page in windows:
         expect(page.get_by_text(f"finished: step {EPOCHS} of {EPOCHS}")).to_be_visible(timeout=120_000)
         expect(page.get_by_text("The weights are in mine.safetensors.")).to_be_visible()
