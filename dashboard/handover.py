@@ -39,8 +39,8 @@ GONE_SECONDS = 90.0  # how long a server that does not answer is waited for: it 
 class Jobs(Protocol):
     """What the server does with jobs."""
 
-    def add(self, kind: str, arguments: Mapping[str, object], analyst: str) -> JobRecord:
-        """Add a job."""
+    def add(self, kind: str, arguments: Mapping[str, object], analyst: str, *, request: str = "") -> JobRecord:
+        """Add a job; the same request, made again, gets the same one."""
 
     def get(self, number: int) -> JobRecord:
         """Return a job."""
@@ -94,7 +94,7 @@ class _Answer(BaseHTTPRequestHandler):
         self._answer(lambda: self.server.jobs.get(int(number)) if number.isascii() and number.isdecimal() else None)
 
     def do_POST(self) -> None:
-        """Add a job: /jobs with kind, arguments and analyst."""
+        """Add a job: /jobs with kind, arguments, analyst and a name of the request."""
         body = self._body()
         if not self._is_known() or self.path != "/jobs":
             self._answer(lambda: None)
@@ -105,12 +105,13 @@ class _Answer(BaseHTTPRequestHandler):
         try:
             asked = json.loads(body)
             kind, arguments, analyst = asked["kind"], dict(asked["arguments"]), asked["analyst"]
-            if not (isinstance(kind, str) and isinstance(analyst, str)):
+            request = asked.get("request", "")
+            if not all(isinstance(text, str) for text in (kind, analyst, request)):
                 raise TypeError
         except (ValueError, KeyError, TypeError):
             self._send(HTTPStatus.BAD_REQUEST, {"error": "A job needs a kind, arguments and an analyst."})
             return
-        self._answer(lambda: self.server.jobs.add(kind, arguments, analyst))
+        self._answer(lambda: self.server.jobs.add(kind, arguments, analyst, request=request))
 
     def _body(self) -> bytes | None:
         """Read what was sent; None if it is too long, and dropped: one who still sends would not hear the answer."""
@@ -207,37 +208,42 @@ def hand_over(
     place = place_of(workspace)
     if place is None:
         raise busy
+    request = secrets.token_hex(16)  # made again because an answer was lost, it is still this one
+    asked: JsonObject = {"kind": kind, "arguments": dict(arguments), "analyst": analyst, "request": request}
     try:
-        job = _ask(place, "POST", "/jobs", {"kind": kind, "arguments": dict(arguments), "analyst": analyst})
+        job = _ask(place, "POST", "/jobs", asked)
     except UnreachedError:
         raise busy from None
     except (OSError, HTTPException):
-        raise WorkspaceError(
+        on_stage("waiting for the server, which does not answer", 0, 0)
+        unsure = (
             f"The server of {workspace} did not say whether it has taken this job; look under Jobs on its page, or start it "
             "with 'lassoscope serve' if it has ended, before you run this again."
-        ) from None
+        )
+        job = _ask_until_answered(workspace, "POST", "/jobs", asked, otherwise=unsure)
     number = int(job["number"])
+    gone = f"The server of {workspace} no longer answers; start it with 'lassoscope serve', and job {number} goes on."
     while job["state"] in (JobState.QUEUED, JobState.RUNNING):
         on_stage(str(job["stage"]) or f"waiting for the server (job {number})", int(job["done"]), int(job["total"]))
         time.sleep(ASK_SECONDS)
-        job = _look(workspace, number)
+        job = _ask_until_answered(workspace, "GET", f"/jobs/{number}", otherwise=gone)
     found = JobRecord(**{**job, "state": JobState(job["state"])})
     if found.state != JobState.DONE:
         raise WorkspaceError(found.message or f"Job {number} was {found.state} in the server.")
     return found
 
 
-def _look(workspace: Path, number: int) -> JsonObject:
-    """Ask for a job, also of a server that has started again meanwhile."""
+def _ask_until_answered(
+    workspace: Path, method: str, path: str, content: JsonObject | None = None, *, otherwise: str
+) -> JsonObject:
+    """Ask the server, or the one that has started again meanwhile; if none answers for long, `otherwise` is the error."""
     end = time.monotonic() + GONE_SECONDS
     while True:
         with contextlib.suppress(OSError, HTTPException):
             if (place := place_of(workspace)) is not None:
-                return _ask(place, "GET", f"/jobs/{number}")
+                return _ask(place, method, path, content)
         if time.monotonic() > end:
-            raise WorkspaceError(
-                f"The server of {workspace} no longer answers; start it with 'lassoscope serve', and job {number} goes on."
-            )
+            raise WorkspaceError(otherwise)
         time.sleep(ASK_SECONDS)
 
 

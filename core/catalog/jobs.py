@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from core.arrays import JsonObject
 from core.catalog.database import Database
 from core.catalog.records import Known
-from core.catalog.rows import inserted_key, now
-from core.catalog.schema import JOBS
+from core.catalog.rows import inserted_key, now, replace
+from core.catalog.schema import JOBS, SETTINGS
 from core.errors import InputError
 
 
@@ -35,6 +35,8 @@ CHANGES: dict[JobState, frozenset[JobState]] = {
     JobState.DONE: frozenset(),
     JobState.UNKNOWN: frozenset(),
 }
+HANDED_OVER = "handed_over"  # the setting: requests of commands, each with the number of its job
+REQUESTS = 100  # of them are kept, the newest
 WAITING_OR_AT_WORK = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -77,32 +79,53 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, kind: str, arguments: JsonObject, analyst: str, *, unless: Iterable[JobState] = ()) -> tuple[JobRecord, bool]:
+    def add(
+        self, kind: str, arguments: JsonObject, analyst: str, *, unless: Iterable[JobState] = (), request: str = ""
+    ) -> tuple[JobRecord, bool]:
         """Add a job, unless one of the same kind and arguments is in one of these states: then that one counts.
 
+        Args:
+            request: a name of this request; the same request made again gets the same job, whatever has become of it.
         Returns:
             the job, and whether it is new.
         """
         with self._database.writing() as connection:
-            query = sa.select(JOBS).where(JOBS.c.kind == kind, JOBS.c.state.in_(list(unless))).order_by(JOBS.c.number.desc())
-            for found in connection.execute(query).mappings():
-                if found["arguments"] == arguments:
-                    return _record(found), False
-            values = {
-                "kind": kind,
-                "arguments": arguments,
-                "analyst": analyst,
-                "state": JobState.QUEUED.value,
-                "starts": 0,
-                "created_at": now(),
-                "stage": "",
-                "done": 0,
-                "total": 0,
-                "message": "",
-                "result": {},
-            }
-            number = inserted_key(connection, sa.insert(JOBS).values(**values))
-            return _get(connection, number), True
+            if not request:
+                return self._add(connection, kind, arguments, analyst, unless)
+            query = sa.select(SETTINGS.c.value).where(SETTINGS.c.key == HANDED_OVER)
+            kept = connection.execute(query).scalar()
+            known: list[tuple[str, int]] = kept if isinstance(kept, list) else []
+            for name, number in known:
+                if name == request:
+                    return _get(connection, number), False
+            job, is_new = self._add(connection, kind, arguments, analyst, unless)
+            value = [*known, (request, job.number)][-REQUESTS:]
+            replace(connection, SETTINGS, [{"key": HANDED_OVER, "value": value}])
+            return job, is_new
+
+    @staticmethod
+    def _add(
+        connection: sa.Connection, kind: str, arguments: JsonObject, analyst: str, unless: Iterable[JobState]
+    ) -> tuple[JobRecord, bool]:
+        query = sa.select(JOBS).where(JOBS.c.kind == kind, JOBS.c.state.in_(list(unless))).order_by(JOBS.c.number.desc())
+        for found in connection.execute(query).mappings():
+            if found["arguments"] == arguments:
+                return _record(found), False
+        values = {
+            "kind": kind,
+            "arguments": arguments,
+            "analyst": analyst,
+            "state": JobState.QUEUED.value,
+            "starts": 0,
+            "created_at": now(),
+            "stage": "",
+            "done": 0,
+            "total": 0,
+            "message": "",
+            "result": {},
+        }
+        number = inserted_key(connection, sa.insert(JOBS).values(**values))
+        return _get(connection, number), True
 
     def get(self, number: int) -> JobRecord:
         """Return a job.

@@ -83,8 +83,8 @@ class JobRunner:
 
     # -- what people do --
 
-    def add(self, kind: str, arguments: Mapping[str, object], analyst: str) -> JobRecord:
-        """Add a job; an equal one that is not done counts as this one.
+    def add(self, kind: str, arguments: Mapping[str, object], analyst: str, *, request: str = "") -> JobRecord:
+        """Add a job; an equal one that is not done counts as this one, and so does any that the same request has added.
 
         Raises:
             InputError: if there is no such kind, or its arguments are others.
@@ -92,7 +92,7 @@ class JobRunner:
         """
         kept = checked(kind, arguments).model_dump(mode="json")
         self._workspace.need_writable()
-        job, is_new = self._jobs.add(kind, kept, analyst, unless=KINDS[kind].unless)
+        job, is_new = self._jobs.add(kind, kept, analyst, unless=KINDS[kind].unless, request=request)
         if is_new:
             self._tell(job)
         return self._live(job)

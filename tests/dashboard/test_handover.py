@@ -5,6 +5,9 @@ import os
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 
 import numpy as np
@@ -113,7 +116,7 @@ def test_a_job_that_somebody_cancels_ends_its_command(server, tmp_path):
     asked = []
 
     class Asks:
-        def add(self, kind, arguments, analyst):
+        def add(self, kind, arguments, analyst, **_):
             asked.append((kind, analyst))
             return job
 
@@ -196,7 +199,7 @@ def test_a_server_that_starts_again_is_found_and_one_that_is_gone_is_said(tmp_pa
         def __init__(self, job):
             self.job = job
 
-        def add(self, *_):
+        def add(self, *_, **__):
             return self.job
 
         def get(self, _):
@@ -215,34 +218,96 @@ def test_a_server_that_starts_again_is_found_and_one_that_is_gone_is_said(tmp_pa
         hand_over(tmp_path, "embed", {}, "ann", on_stage=lambda *_: listening[0].close(), busy=BUSY)
 
 
-def test_a_job_whose_answer_is_lost_is_not_done_a_second_time(tmp_path):
-    heard = []
+def test_a_command_whose_answer_is_lost_finds_its_job_at_the_server_that_starts_again(small, more, monkeypatch):
+    monkeypatch.setattr("core.intake.ingest.Workers", InProcess)
+    settings, lost, said, send = Settings(workspace=small, analyst="ann"), threading.Event(), [], handover._Answer._send
+
+    def lose(answer, status, content):  # the job is in the catalog, and nobody hears of it
+        monkeypatch.setattr(handover._Answer, "_send", send)
+        lost.set()
+
+    monkeypatch.setattr(handover._Answer, "_send", lose)
+    server = start(settings)
+    try:
+        before = server.workspace.n_images
+        arguments = {"source": str(more)}
+        with ThreadPoolExecutor(1) as pool:
+            ask = partial(hand_over, small, "ingest", arguments, "bob", on_stage=lambda *s: said.append(s), busy=BUSY)
+            job = pool.submit(ask)
+            assert lost.wait(60)
+            stop(server)
+            server = start(settings)
+            ended = job.result(timeout=120)
+        assert (ended.state, ended.kind, ended.analyst) == (JobState.DONE, "ingest", "bob")
+        assert [each.number for each in server.jobs.newest() if each.kind == "ingest"] == [ended.number]
+        assert server.workspace.n_images == before + 6
+        assert (ended.result["images"], "1 file rejected" in ended.message) == (before + 6, True)
+        assert said[0] == ("waiting for the server, which does not answer", 0, 0)
+    finally:
+        stop(server)
+
+
+def test_a_job_that_no_server_has_taken_is_added_once_at_the_next_one(tmp_path):
+    heard, added, listening = [], [], []
+
+    class Asks:
+        def add(self, kind, arguments, analyst, *, request):
+            added.append((kind, request))
+            return handover.JobRecord(7, kind, arguments, analyst, JobState.DONE, 1, "", message="done")
+
+    with dropping(tmp_path, heard):
+        thread = threading.Timer(0.5, lambda: listening.append(Handover(tmp_path, Asks())))
+        thread.start()
+        assert hand_over(tmp_path, "export", {}, "ann", on_stage=lambda *_: None, busy=BUSY).number == 7
+    thread.join()
+    listening[0].close()
+    [(kind, request)] = added
+    assert kind == "export"
+    assert json.loads(heard[0].split(b"\r\n\r\n")[1])["request"] == request
+
+
+@contextmanager
+def dropping(workspace, heard):
+    """A server that is killed with the first request it gets."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def lose():
             taken, _ = listening.accept()
             with taken:
-                heard.append(taken.recv(100_000))
+                came = b""
+                while not came.endswith(b"}"):  # headers and body may come one after the other
+                    came += taken.recv(100_000)
+                heard.append(came)
+            listening.close()
 
         thread = threading.Thread(target=lose)
         thread.start()
-        (tmp_path / FILE).write_text(json.dumps({"port": listening.getsockname()[1], "token": "x"}))
-        with pytest.raises(WorkspaceError, match="did not say whether it has taken this job; look under Jobs"):
-            there_or_here(tmp_path, "export", {"folder": "/b"}, lambda: pytest.fail("it was done here, too"))
+        (workspace / FILE).write_text(json.dumps({"port": listening.getsockname()[1], "token": "x"}))
+        yield
         thread.join()
+
+
+def test_a_job_whose_answer_is_lost_is_not_done_a_second_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(handover, "GONE_SECONDS", 1.0)
+    heard = []
+    with (
+        dropping(tmp_path, heard),
+        pytest.raises(WorkspaceError, match="did not say whether it has taken this job; look under Jobs"),
+    ):
+        there_or_here(tmp_path, "export", {"folder": "/b"}, lambda: pytest.fail("it was done here, too"))
     assert heard[0].startswith(b"POST /jobs")
     assert there_or_here(tmp_path, "export", {}, lambda: Ended("done here", {})).sentence == "done here"  # nobody listens
 
 
 def test_ctrl_c_ends_a_command_and_says_only_that_the_job_goes_on(tmp_path, monkeypatch, capsys):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     class Asks:
-        def add(self, *_):
+        def add(self, *_, **__):
             return handover.JobRecord(4, "export", {}, "ann", JobState.QUEUED, 0, "")
 
-    monkeypatch.setattr("dashboard.handover._look", stop)
+    monkeypatch.setattr("dashboard.handover._ask_until_answered", stop)
     listening = Handover(tmp_path, Asks())
     try:
         with pytest.raises(typer.Exit) as ended:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from core.catalog.jobs import CHANGES, WAITING_OR_AT_WORK, JobState
+from core.catalog.jobs import CHANGES, REQUESTS, WAITING_OR_AT_WORK, JobState
 from core.errors import InputError
 
 STATES = [state for state in JobState if state != JobState.UNKNOWN]
@@ -76,6 +76,24 @@ def test_the_same_job_is_not_added_twice_while_the_first_waits(catalog):
     again, is_new = catalog.jobs.add("ingest", {"source": "/x"}, "ann", unless=WAITING_OR_AT_WORK)
     assert is_new
     assert len({first.number, other.number, again.number}) == 3
+
+
+def test_a_request_made_again_gets_its_job_whatever_has_become_of_it(catalog):
+    first, is_new = catalog.jobs.add("export", {}, "ann", request="a")
+    assert is_new
+    for state in (JobState.RUNNING, JobState.DONE):
+        catalog.jobs.move(first.number, state)
+    again, is_new = catalog.jobs.add("export", {}, "ann", request="a")
+    assert (again.number, again.state, is_new) == (first.number, JobState.DONE, False)
+    other, is_new = catalog.jobs.add("export", {}, "ann", request="b")
+    assert is_new
+    equal, is_new = catalog.jobs.add("export", {}, "bob", unless=[JobState.QUEUED], request="c")  # it counts as that one
+    assert (equal.number, is_new) == (other.number, False)
+    catalog.jobs.move(other.number, JobState.CANCELLED)
+    assert catalog.jobs.add("export", {}, "bob", unless=[JobState.QUEUED], request="c")[0].number == other.number
+    for number in range(REQUESTS):  # only so many are kept
+        catalog.jobs.add("export", {}, "ann", unless=[JobState.QUEUED], request=str(number))
+    assert catalog.jobs.add("export", {}, "ann", request="a")[1]
 
 
 def test_jobs_are_listed_newest_first_and_open_ones_are_never_left_out(catalog):
