@@ -56,11 +56,22 @@ class ClassActions(Runner):
         guideline: str = "",
         name: str = "",
         done: Callable[[], None] = lambda: None,
+        refused: Callable[[str], None],
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Change the class list, and the guideline and the workspace's name where they are given; every window follows."""
+        """Change the class list, and the guideline and the workspace's name where they are given; every window follows.
 
-        def change() -> str:
+        Args:
+            refused: called with the sentence why nothing was changed.
+        """
+
+        def change() -> str | InputError:
+            try:
+                return keep()
+            except InputError as error:
+                return error
+
+        def keep() -> str:
             space, analyst, said = self.workspace, self.state.analyst, [self._keep(edits)]
             if guideline and guideline != space.guideline:
                 said.append(set_guideline(space, guideline, analyst=analyst))
@@ -70,8 +81,11 @@ class ClassActions(Runner):
                 self._server.changes.on_change(Change.CLASSES)  # pages show the name, too
             return " ".join(filter(None, said))
 
-        def show(sentence: str) -> None:
-            self.say(sentence)
+        def show(said: str | InputError) -> None:
+            if isinstance(said, InputError):
+                refused(str(said))
+                return
+            self.say(said)
             done()
 
         self.run(change, show, failed=failed)

@@ -34,7 +34,7 @@ class ClassSettings(pn.viewable.Viewer):
     def _open(self) -> None:
         """Show what is known now. Not before it is asked for: each label changes the counts."""
         space = self.state.workspace
-        self._form.param.update(classes=lines_of(self.state), workspace_name=space.name, guideline=space.guideline)
+        self._form.param.update(classes=lines_of(self.state), workspace_name=space.name, guideline=space.guideline, refusal="")
         self._form.opens += 1
 
     def _on_edit(self, edited: Edited) -> None:
@@ -44,17 +44,22 @@ class ClassSettings(pn.viewable.Viewer):
             self.actions.soon(partial(self._save, edited))
 
     def _save(self, edited: Edited) -> None:
-        self._form.busy = True
+        self._form.param.update(busy=True, refusal="")
         edits = [line.edit() for line in edited.classes]
         self.actions.edit_classes(
-            edits, guideline=edited.guideline.strip(), name=edited.name.strip(), done=self._saved, failed=self._failed
+            edits,
+            guideline=edited.guideline.strip(),
+            name=edited.name.strip(),
+            done=self._saved,
+            refused=self._refused,
+            failed=partial(self._refused, ""),
         )
 
     def _saved(self) -> None:
         self._form.param.update(busy=False, saved=self._form.saved + 1)
 
-    def _failed(self) -> None:
-        self._form.busy = False
+    def _refused(self, why: str) -> None:
+        self._form.param.update(busy=False, refusal=why)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._form

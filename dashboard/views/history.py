@@ -137,7 +137,7 @@ class HistoryPage(pn.viewable.Viewer):
         """Read the n newest actions that are wanted, and the bulk labels among them."""
         space = self.state.workspace
         actions = history(space, n + 1, wanted=wanted)
-        shown = as_one(actions[:n])
+        shown = as_one([(replace(action, class_name=self._named(action.class_name)), stands) for action, stands in actions[:n]])
         rows = rows_of(space, (action.target for action, _ in shown if action.target is not None))
         tokens = {action.seq: token for action, stands in shown if stands and (token := token_of(action)) is not None}
         bulk = {label.action.seq: label for label in bulk_labels(self.state.workspace, tokens.values())}
@@ -148,6 +148,11 @@ class HistoryPage(pn.viewable.Viewer):
         ]
         analysts, classes = self.state.shared.once("history names", space.labels.version, partial(named, space))
         return _Shown(entries, tokens, len(actions) > n, analysts, classes, changes(space)[:CHANGES])
+
+    def _named(self, name: str | None) -> str | None:
+        """Return a class by its name of then, with that of today."""
+        today = name and self.state.workspace.renames.get(name)
+        return f"{name} (now {today})" if today else name
 
     def _show(self, asked: int, found: _Shown) -> None:
         if asked != self._asked:  # a newer list is on its way

@@ -2,8 +2,8 @@ const KEYS = "1234567890qw";
 
 export function render({ model, el }) {
   const table = make("div", "lines"), add = make("button", "add", "Add a class"), form = make("form");
-  let lines = [];  // what is edited: { was, name, colour, key, flagged, retired, into }
-  const tell = verb => model.send_msg({ verb, classes: lines, ...extra() });
+  let lines = [];  // what is edited: { was, name, colour, key, flagged, retired, into }, and beside it { count, wasRetired }
+  const tell = verb => model.send_msg({ verb, classes: lines.map(({ wasRetired, count, ...line }) => line), ...extra() });
   const changed = () => { if (model.begins) tell("change"); };
   let extra = () => ({});
   const field = (label, value, size) => {
@@ -45,13 +45,15 @@ export function render({ model, el }) {
     if (line.count && !model.begins) {
       const fate = make("select", "fate");
       fate.setAttribute("aria-label", `What happens to ${line.name}`);
-      const options = [["", `${line.count.toLocaleString("en")} labels`], ["retire", "retire: no new labels"]];
-      for (const other of lines) if (other !== line && other.was && !other.into) options.push([`into ${other.was}`, `merge into ${other.was}`]);
+      const labels = `${line.count.toLocaleString("en")} label${line.count === 1 ? "" : "s"}`;
+      const options = [["", line.wasRetired ? `${labels}: take it back into use` : labels], ["retire", line.wasRetired ? `${labels}: retired` : "retire: no new labels"]];
+      for (const other of lines) if (other !== line && other.was && !other.into) options.push([`into ${other.was}`, `merge into ${other.name}`]);
       for (const [value, words] of options) fate.append(new Option(words, value));
       fate.value = line.into ? `into ${line.into}` : line.retired ? "retire" : "";
       fate.onchange = () => {
         line.retired = fate.value === "retire";
         line.into = fate.value.startsWith("into ") ? fate.value.slice(5) : "";
+        if (!fate.value && !line.key) line.key = free([...KEYS], lines.map(other => other.key));
         draw();
       };
       node.append(fate);
@@ -69,7 +71,7 @@ export function render({ model, el }) {
   };
   const take = () => {
     lines = model.classes.map(c => ({ was: c.name, name: c.name, colour: c.colour, key: c.key, flagged: c.flagged, count: c.count,
-      retired: c.retired, into: "" }));
+      retired: c.retired, wasRetired: c.retired, into: "" }));
     draw();
   };
   add.onclick = () => {
@@ -99,14 +101,15 @@ export function render({ model, el }) {
   } else {
     const opener = make("button", "opener", "Edit classes…"), dialog = make("dialog"), foot = make("div", "foot");
     const name = field("Name of the workspace", "", 200), guideline = field("Version of the labelling guideline", "", 200);
-    const save = make("button", "go", "Save"), cancel = make("button", "", "Cancel"), more = make("div", "more");
+    const save = make("button", "go", "Save"), refusal = make("p", "refusal"), cancel = make("button", "", "Cancel"), more = make("div", "more");
     const named = (words, input) => { const label = make("label", "", words); label.append(input); return label; };
     dialog.setAttribute("aria-label", "Classes and guideline");
+    refusal.setAttribute("role", "alert");  // a message of the page would stand behind the dialog
     more.append(named("Workspace", name), named("Guideline in force", guideline));
     foot.append(cancel, save);
     dialog.append(make("h2", "", "Classes and guideline"),
       make("p", "", "A new name keeps the labels. A merged class gives its labels to another; a retired one keeps them and takes no more. Every window follows, and History says who did it."),
-      form, more, foot);
+      form, more, refusal, foot);
     extra = () => ({ name: name.value.trim(), guideline: guideline.value.trim() });
     opener.onclick = () => model.send_msg({ verb: "open" });
     const open = () => {
@@ -120,6 +123,7 @@ export function render({ model, el }) {
     model.on("opens", () => queueMicrotask(open));  // after all that came in the same message
     model.on("saved", () => dialog.close());
     model.on("busy", () => { save.disabled = model.busy; });
+    model.on("refusal", () => { refusal.textContent = model.refusal; });
     el.append(opener, dialog);
   }
   model.on("classes", () => {

@@ -61,6 +61,7 @@ class ClassForm(pn.custom.JSComponent):
     opens: int = param.Integer(default=0, doc="Increases when what was asked for is here: the dialog opens.")
     saved: int = param.Integer(default=0, doc="Increases when what was told is kept: the dialog closes.")
     busy: bool = param.Boolean(default=False, doc="What was told is being done.")
+    refusal: str = param.String(doc="Why what was told is not kept.")
     workspace_name: str = param.String(doc="The name of the workspace.")
     guideline: str = param.String(doc="The version of the labelling guideline in force.")
     on_edit: Callable[[Edited], None] = param.Parameter(doc="Called with what the form was left with.")

@@ -59,8 +59,8 @@ export function render({ model, el }) {
       const row = rows.get(entry.code), part = name => row.querySelector(name);
       part(".swatch").style.setProperty("--class-colour", entry.colour);
       part(".name").textContent = entry.name;
-      part(".flag").textContent = "flagged";
-      part(".flag").hidden = !entry.flagged;
+      part(".flag").textContent = entry.retired ? "retired" : "flagged";
+      part(".flag").hidden = !entry.flagged && !entry.retired;
       part(".key").textContent = entry.key;
       part(".key").hidden = !entry.key;
       part(".count").textContent = entry.count.toLocaleString("en");

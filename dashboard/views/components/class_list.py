@@ -20,6 +20,7 @@ class Entry(TypedDict):
     count: int
     key: str  # that labels it; "" = none
     flagged: bool
+    retired: bool  # it keeps its labels and takes no more
 
 
 class Scale(TypedDict, total=False):
@@ -60,7 +61,7 @@ def legend_of(
     """Return `entries` and `scale` of a `ClassList` for a colouring: `class_list.param.update(**legend_of(...))`.
 
     Args:
-        keys: class name -> the key that labels it.
+        keys: class name -> the key that labels it; "" for a retired class.
         rest: what images without a class or a value are called.
         flagged: names of the classes that the operating point must catch; the legend says so.
         ends: words along a scale, from low to high; if None, its own, or else three figures.
@@ -78,10 +79,20 @@ def legend_of(
         return {"entries": [], "scale": scale}
     counts = colouring.counts() if counts is None else counts
     entries = [
-        Entry(code=code, name=name, colour=colour, count=counts[code], key=keys.get(name, ""), flagged=name in flagged)
+        Entry(
+            code=code,
+            name=name,
+            colour=colour,
+            count=counts[code],
+            key=keys.get(name, ""),
+            flagged=name in flagged,
+            retired=keys.get(name) == "",
+        )
         for code, (name, colour) in enumerate(zip(colouring.names, colouring.palette, strict=True))
     ]
     if counts[-1] or not colouring.rest:
         name = colouring.rest or rest
-        entries.append(Entry(code=-1, name=name, colour=colouring.unlabelled, count=counts[-1], key="", flagged=False))
+        entries.append(
+            Entry(code=-1, name=name, colour=colouring.unlabelled, count=counts[-1], key="", flagged=False, retired=False)
+        )
     return {"entries": entries, "scale": {}}
