@@ -36,18 +36,25 @@ class Generation:
     sealed: BoolArray
     current: Embedded
     fitted: Fitted | None
-    read: dict[str, Any] = field(default_factory=dict)  # what was read of the catalog for these images, by what it is
+    read: dict[str, Any] = field(default_factory=dict)  # arrays read of the catalog for these images or the first of them
 
     @classmethod
-    def of(cls, columns: ImageColumns, check_set: CheckSet, current: Embedded, fitted: Fitted | None) -> "Generation":
-        """Put together what is known of the images of `columns`; embeddings and scores may be of fewer."""
+    def of(
+        cls,
+        columns: ImageColumns,
+        check_set: CheckSet,
+        current: Embedded,
+        fitted: Fitted | None,
+        read: dict[str, Any] | None = None,
+    ) -> "Generation":
+        """Put together what is known of the images of `columns`; embeddings, scores and what was read may be of fewer."""
         is_check = columns.is_check & ~columns.removed
         live_part = is_check & columns.in_live
         sealed = _sealed(is_check, live_part, columns.check_order, check_set.after)
         halves = is_check, columns.check_order, columns.groups_now
         n, gone = len(columns.ids), columns.removed_rows
         known = None if fitted is None else fitted.grown(n).without(gone)
-        return cls(columns, *halves, live_part, sealed, current.grown(n).without(gone), known)
+        return cls(columns, *halves, live_part, sealed, current.grown(n).without(gone), known, read or {})
 
     def removing(self, rows: IntArray, check_set: CheckSet) -> "Generation":
         """Return it without some images, whose rows stay."""
@@ -221,11 +228,13 @@ class SeesGenerations:
         """Tell whether any image has a place on the current map."""
         return bool(np.isfinite(self.xy).any())
 
-    def _read(self, what: str, read: Callable[[int], A]) -> A:
-        """Return what `read(N)` returns, read once a generation."""
+    def _read(self, what: str, read: Callable[[int, int], A]) -> A:
+        """Return what `read(0, N)` returns, (N,), read once, and of new images what `read(n, N)` returns."""
         known = self.generations.seen
         with self.lock:
             found = known.read.get(what)
-            if found is None:
-                found = known.read[what] = read(known.n_images)
+            n = 0 if found is None else len(found)
+            if n < known.n_images or found is None:
+                more = read(n, known.n_images)
+                found = known.read[what] = more if found is None else np.concatenate([found, more])
             return cast(A, found)

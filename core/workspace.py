@@ -16,6 +16,7 @@ from core.catalog.catalog import Catalog
 from core.catalog.check_set import CheckSet
 from core.catalog.class_names import DEFAULT_CLASSES
 from core.catalog.creation import FolderState, catalog_file, create_catalog, state_of
+from core.catalog.images import GoldWritten
 from core.catalog.label_book import UNLABELLED, add_lost_classes
 from core.catalog.originals import Looks, Originals
 from core.catalog.records import Action, ActionDraft, ImageClass, Removal
@@ -77,6 +78,7 @@ class Workspace(SeesGenerations):
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self.lock, self.grouper = threading.RLock(), Grouper()
+        self._gold = GoldWritten()  # how often, when images were taken in last
         self._treated, self.looks = lru_cache(maxsize=4_096)(self._treat), Looks()
         with ExitStack() as undone:
             undone.callback(self._let_go)
@@ -202,8 +204,11 @@ class Workspace(SeesGenerations):
             before = self.generations.newest
             columns = before.columns.extended(self.catalog.images.columns_from(before.n_images))
             self.book.grow(len(columns.ids))
-            self.generations.replace(Generation.of(columns, self.check_set, before.current, before.fitted))
-            self.gold_counts = cache(self.catalog.images.gold_counts)
+            gold, self._gold = self._gold, self.catalog.images.gold_written()
+            read = dict(before.read) if gold.of_known == self._gold.of_known else {}
+            self.generations.replace(Generation.of(columns, self.check_set, before.current, before.fitted, read))
+            if gold != self._gold:
+                self.gold_counts = cache(self.catalog.images.gold_counts)
             return len(columns.ids) - before.n_images
 
     def take_out(self, drafts: Sequence[Removal]) -> None:
@@ -363,7 +368,7 @@ class Workspace(SeesGenerations):
     @property
     def text(self) -> FloatArray:
         """Return how surely every image is text on dark, (N,) float32 in [0, 1]; NaN where it was not measured yet."""
-        return self._read("text", lambda n: self.catalog.images.text_figures(n))
+        return self._read("text", self.catalog.images.text_figures)
 
     def set_text(self, figures: Mapping[int, float]) -> None:
         """Keep figures of text on dark, by row."""
@@ -383,10 +388,10 @@ class Workspace(SeesGenerations):
     def gold(self, column: str) -> IntArray:
         """Return a gold column as (N,) int16 class codes, UNLABELLED where it names no class of the workspace."""
 
-        def codes(n_images: int) -> IntArray:
-            found = np.full(n_images, UNLABELLED, np.int16)
-            for name, rows in self.catalog.images.gold_rows(column, [*self.class_names, *self.renames]).items():
-                found[rows[rows < n_images]] = self.class_names.index(self.renames.get(name, name))
+        def codes(start: int, stop: int) -> IntArray:
+            found, names = np.full(stop - start, UNLABELLED, np.int16), [*self.class_names, *self.renames]
+            for name, rows in self.catalog.images.gold_rows(column, names, start=start, stop=stop).items():
+                found[rows - start] = self.class_names.index(self.renames.get(name, name))
             return found
 
         return self._read(f"gold {column}", codes)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 import sqlalchemy as sa
@@ -51,12 +51,19 @@ class ImageRow(TypedDict):
     check_order: float
 
 
+class GoldWritten(NamedTuple):
+    """How often gold values were written."""
+
+    times: int = 0
+    of_known: int = 0  # of them, times with values of images that were known before
+
+
 class Images:
     """Images, their files, and what was measured or read in them. Each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.gold_written = 0  # how often gold values were written
+        self._gold_written = GoldWritten()
 
     def count(self) -> int:
         """Count the images."""
@@ -161,7 +168,9 @@ class Images:
             lost = _replace_paths(connection, paths, rejected)
             for image_id, path in (moved or {}).items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image_id).values(path=path))
-        self.gold_written += bool(gold) or any(image.gold for image in images)
+        n, n_of_known = self._gold_written
+        written, of_known = bool(gold) or any(image.gold for image in images), not {one for one, *_ in gold} <= set(ids)
+        self._gold_written = GoldWritten(n + written, n_of_known + of_known)
         return lost
 
     def _next_row(self) -> int:
@@ -240,15 +249,15 @@ class Images:
             for block in plain_blocks(connection, of_each.where(PATHS.c.path.ilike(pattern, escape="!"))):
                 yield from block
 
-    def text_figures(self, n_images: int) -> FloatArray:
-        """Return every image's probability of text on dark, (N,) float32 in [0, 1]; NaN if not measured yet."""
-        figures = np.full(n_images, np.nan, np.float32)
+    def text_figures(self, start: int, stop: int) -> FloatArray:
+        """Return the probability of text on dark of rows [start, stop), (n,) float32 in [0, 1]; NaN if not measured yet."""
+        figures = np.full(stop - start, np.nan, np.float32)
+        row = TEXT_FIGURES.c.row
         with self._database.reading() as connection:
-            found = plain(connection, sa.select(TEXT_FIGURES.c.row, TEXT_FIGURES.c.figure))
+            found = plain(connection, sa.select(row, TEXT_FIGURES.c.figure).where(row >= start, row < stop))
         if found:
             known = np.array(found, np.float64)
-            known = known[known[:, 0] < n_images]  # others may be added at this moment
-            figures[known[:, 0].astype(np.int64)] = known[:, 1]
+            figures[known[:, 0].astype(np.int64) - start] = known[:, 1]
         return figures
 
     def set_text_figures(self, figures: Mapping[int, float]) -> None:
@@ -388,6 +397,10 @@ class Images:
             found = connection.execute(sa.select(REJECTED.c.reason).where(REJECTED.c.path == path)).scalar_one_or_none()
             return None if found is None else str(found)
 
+    def gold_written(self) -> "GoldWritten":
+        """Return how often gold values were written by this process."""
+        return self._gold_written
+
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns."""
         with self._database.reading() as connection:
@@ -434,8 +447,8 @@ class Images:
             rows, numbers = connection.execute(sa.select(joined[0], joined[1])).one()
         return np.fromstring(rows or "", np.int64, sep=","), np.fromstring(numbers or "", np.float64, sep=",")
 
-    def gold_rows(self, column: str, values: Sequence[str]) -> dict[str, IntArray]:
-        """Return the rows of the images with each of a few values of one gold column: value -> (K,) int64.
+    def gold_rows(self, column: str, values: Sequence[str], *, start: int = 0, stop: int | None = None) -> dict[str, IntArray]:
+        """Return which of the rows [start, stop) have each of a few values of one gold column: value -> (K,) int64.
 
         The database writes each value's rows as one text: millions of them as Python's integers take ten times as long.
         """
@@ -444,7 +457,8 @@ class Images:
         row = sa.cast(GOLD.c.row, sa.Text)
         of_each = [sa.func.aggregate_strings(sa.case((GOLD.c.value == value, row)), ",") for value in values]
         with self._database.reading() as connection:
-            texts = connection.execute(sa.select(*of_each).where(GOLD.c.column == column)).one()
+            mine = (GOLD.c.column == column) & (GOLD.c.row >= start)
+            texts = connection.execute(sa.select(*of_each).where(mine if stop is None else mine & (GOLD.c.row < stop))).one()
         return {value: np.fromstring(text or "", np.int64, sep=",") for value, text in zip(values, texts, strict=True)}
 
 

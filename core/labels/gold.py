@@ -1,5 +1,7 @@
 """Gold columns: labels that came with the images, only for studies and exact curves. Each verb takes the workspace."""
 
+from collections.abc import Hashable
+
 from core.workspace import Workspace
 
 
@@ -8,9 +10,9 @@ def gold_columns(workspace: Workspace) -> list[str]:
     return workspace.catalog.images.gold_columns()
 
 
-def gold_version(workspace: Workspace) -> tuple[int, int]:
+def gold_version(workspace: Workspace) -> Hashable:
     """Return what changes whenever gold columns may: they come with images, and go with them; reads nothing."""
-    return workspace.catalog.images.gold_written, workspace.n_images - workspace.n_here
+    return workspace.catalog.images.gold_written(), workspace.n_images - workspace.n_here
 
 
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:

@@ -191,7 +191,7 @@ def test_what_is_kept_again_takes_the_place_of_what_was_kept(catalog):
     assert catalog.images.gold("label")[1] == ["z"]
     catalog.images.set_text_figures({0: 0.5})
     catalog.images.set_text_figures({0: 0.25, 1: 1.0})
-    assert catalog.images.text_figures(3).tolist()[:2] == [0.25, 1.0]
+    assert catalog.images.text_figures(0, 3).tolist()[:2] == [0.25, 1.0]
     catalog.images.set_words(1, "first")
     catalog.images.set_words(1, "second")
     assert catalog.images.words() == {1: "second"}
