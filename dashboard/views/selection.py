@@ -254,7 +254,7 @@ class SelectionPane(pn.viewable.Viewer):
         if self.state.filters and self.state.kept is not None and not self.state.kept.any():
             return '<div class="room"><b>No image passes the filters.</b> Remove one of them in the bar above.</div>'
         if not space.has_map:
-            return f'<div class="room">{html.escape(missing_for_map(space))}</div>'
+            return f'<div class="room">{html.escape(self.state.embedding or missing_for_map(space))}</div>'
         keys = "".join(
             f"<kbd>{html.escape(key)}</kbd><span>{html.escape(meaning)}</span>"
             for key, meaning in (*((c.key, f"label as {c.name}") for c in space.classes if not c.retired), *HERE)

@@ -95,7 +95,7 @@ class TrainedWeights(pn.viewable.Viewer):
                     heading="",
                     sentences=[
                         "All images are embedded again, the map is laid out anew, and scores are computed anew.",
-                        "This is for all windows. Meanwhile labels can be given as before.",
+                        "This is for all windows. Labels can be given meanwhile; until the new map is laid out there is none to lasso.",
                         "Labels, readings of the check set and operating points stay.",
                         *([kept] if self.state.encoder else []),
                     ],

@@ -178,6 +178,7 @@ def test_what_the_page_says_of_the_missing_map_follows_what_other_windows_and_co
     actions = Direct(state, None)
     card, pane = FirstRun(state=state, actions=actions), SelectionPane(state=state, actions=actions)
     assert card._start.disabled
+    assert "Embedding…" in pane._words.object
     state.embedding = ""
     assert not card._start.disabled
     assert "Choose an encoder" in card._words.object
@@ -187,6 +188,8 @@ def test_what_the_page_says_of_the_missing_map_follows_what_other_windows_and_co
     assert "the map is still to be laid out" in card._words.object
     assert (card._start.label, card._ask.visible, card._choice.visible) == ("Lay out the map", False, False)
     assert "No map yet of the embeddings by" in pane._words.object
+    state.embedding = "Laying out the map: 100 of 500…"
+    assert "Laying out the map: 100 of 500…" in pane._words.object
     lay_out(fresh)
     state.follow_encoder(state.shared.grid())
     assert not card._layout.visible
