@@ -95,7 +95,7 @@ class TrainedWeights(pn.viewable.Viewer):
                     heading="",
                     sentences=[
                         "All images are embedded again, the map is laid out anew, and scores are computed anew.",
-                        "This is for all windows. Labels can be given meanwhile; until the new map is laid out there is none to lasso.",
+                        "This is for all windows. Labels can be given meanwhile; there is no lasso until the new map is there.",
                         "Labels, readings of the check set and operating points stay.",
                         *([kept] if self.state.encoder else []),
                     ],
