@@ -33,6 +33,9 @@ RECORD_SELECTIONS = """() => {
     return send.call(this, event);
   };
 }"""
+# A browser that keeps no data of any site throws when a script touches the storage.
+KEEPS_NOTHING = """for (const kind of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, kind, { get() { throw new DOMException("Access is denied", "SecurityError"); } });"""
 # Where the map is, px of the window, once it is shown and has kept its place for a while: a page that was hidden is laid out
 # anew, and bars move. A busy machine paints seldom, so frames count beside the time.
 PLACE_OF_MAP = f"""() => new Promise((resolve, reject) => {{

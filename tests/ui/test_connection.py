@@ -1,6 +1,7 @@
 """An open page in Chromium when its line is cut, and when the server is restarted or stays away."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -8,6 +9,7 @@ from playwright.sync_api import expect
 from core.workspace import Workspace
 from dashboard.skeleton import skeleton
 from tests.ui.driver import (
+    KEEPS_NOTHING,
     LEFT,
     MIDDLE,
     RECORD_SELECTIONS,
@@ -114,6 +116,20 @@ def test_after_a_restart_the_page_loads_once_and_shows_the_same_place(open_page,
         expect_selected(page, inside(space.xy, drag(page, LEFT)))
     page.wait_for_timeout(12_000)  # two signs of life
     assert len(loads) == 1
+
+
+def test_a_browser_that_keeps_no_data_of_a_site_loads_the_page_again_and_not_over_and_over(open_page, server):
+    page, loads = open_page(first=KEEPS_NOTHING), []
+    page.may_lose_server = True
+    page.on("load", lambda _: loads.append(time.monotonic()))
+    for _ in range(2):
+        server.kill()
+        expect_connection(page, "lost")
+        with page.expect_event("load", timeout=60_000):
+            server.start()
+        expect_connection(page, "ok")
+    assert len(loads) == 2
+    assert loads[1] - loads[0] > 20  # 30 s from one load to the next, and this browser cannot note when the first one was
 
 
 def test_a_restart_that_ends_the_login_leads_through_it_to_the_same_place(browser, prepared):

@@ -6,14 +6,12 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from core.workspace import Workspace
-from tests.ui.driver import LEFT, RIGHT, choose, drag, expect_selected, inside, label_many, load
+from tests.ui.driver import KEEPS_NOTHING, LEFT, RIGHT, choose, drag, expect_selected, inside, label_many, load
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
 
 
 WORK = "Room for the pictures beside the map"
-KEEPS_NOTHING = """for (const kind of ["localStorage", "sessionStorage"])
-  Object.defineProperty(window, kind, { get() { throw new DOMException("Access is denied", "SecurityError"); } });"""
 
 
 def room(page: Page) -> int:
