@@ -78,7 +78,7 @@ class Workspace(SeesGenerations):
         self._process_lock = None if read_only else locked(folder)
         self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         self.lock, self.grouper = threading.RLock(), Grouper()
-        self._gold = GoldWritten()  # how often, when images were taken in last
+        self._gold = GoldWritten()  # when images were taken in last
         self._treated, self.looks = lru_cache(maxsize=4_096)(self._treat), Looks()
         with ExitStack() as undone:
             undone.callback(self._let_go)
@@ -312,7 +312,9 @@ class Workspace(SeesGenerations):
         return self.catalog.images.row_of_id(image_id)
 
     def embedded(self, encoder: str | None) -> Embedded:
-        """Open an encoder's embeddings and map, beside the current ones; None opens nothing."""
+        """Open an encoder's embeddings and map, beside the current ones, which are this thread's; None opens nothing."""
+        if encoder == self.encoder_name:
+            return self.current
         found = Embedded.open(self.catalog, self.folder, encoder, n_images=self.n_images, device=self.device)
         return found.without(self.columns.removed_rows)
 
@@ -323,8 +325,6 @@ class Workspace(SeesGenerations):
     def watched(self) -> BoolArray:
         """Return the evidence that live figures may use, (N,) bool: all but what is sealed for the promise."""
         return self.evidence() & ~self.sealed
-
-    # -- pictures --
 
     def thumbnail(self, image_id: str, view: str) -> bytes:
         """Return an image's thumbnail as WebP in one of the privacy views.
@@ -391,7 +391,8 @@ class Workspace(SeesGenerations):
         def codes(start: int, stop: int) -> IntArray:
             found, names = np.full(stop - start, UNLABELLED, np.int16), [*self.class_names, *self.renames]
             for name, rows in self.catalog.images.gold_rows(column, names, start=start, stop=stop).items():
-                found[rows - start] = self.class_names.index(self.renames.get(name, name))
+                if (today := self.renames.get(name, name)) in self.class_names:  # it may be removed
+                    found[rows - start] = self.class_names.index(today)
             return found
 
         return self._read(f"gold {column}", codes)

@@ -266,6 +266,8 @@ def _ask(place: Place, method: str, path: str, content: JsonObject | None = None
             return dict(found)
         said = str(found["error"])
     except (ValueError, KeyError, TypeError):
+        if len(text) < int(answer.headers.get("Content-Length", 0)):  # it ended in the middle, perhaps after the job was taken
+            raise HTTPException("the answer was cut") from None
         raise UnreachedError("not our server") from None
     if answer.status == HTTPStatus.FORBIDDEN:
         raise UnreachedError(said)  # another program has the port now

@@ -70,6 +70,7 @@ class Shared(Once):
         self._newest_curves: dict[str | None, list[NamedCurve]] = {None: []}
         self._newest_colourings: dict[tuple[str, str], Colouring] = {}
         self._newest_colours: list[str] = []
+        self._newest_gold: list[str] | None = None
         self._newest_grid: tuple[FloatArray, GridIndex] | None = None  # and the map that it is of
         self._taken = 0  # how often images came, or something with them
         self._columns = 0  # how often score columns were changed
@@ -131,7 +132,13 @@ class Shared(Once):
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns, which come with images."""
         space = self._workspace
-        return self.once("gold columns", gold_version(space), partial(gold_columns, space))  # a pass over all gold values
+        found = self.once("gold columns", gold_version(space), partial(gold_columns, space))  # a pass over all gold values
+        self._newest_gold = found
+        return found
+
+    def newest_gold_columns(self) -> list[str]:
+        """Return the gold columns that were read last: `Changes` reads them anew before windows hear that some have come."""
+        return self.gold_columns() if self._newest_gold is None else self._newest_gold
 
     def gold_values(self, column: str) -> list[str]:
         """Return the different values of a gold column; reads it whole."""

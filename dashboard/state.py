@@ -400,7 +400,7 @@ class SessionState(param.Parameterized):
     @property
     def gold_column(self) -> str | None:
         """Return the gold column that curves are judged by, None for check labels."""
-        return GOLD_COLUMN if self.show_gold and GOLD_COLUMN in self.shared.gold_columns() else None
+        return GOLD_COLUMN if self.show_gold and GOLD_COLUMN in self.shared.newest_gold_columns() else None
 
     @param.depends("jobs", watch=True)
     def _follow_jobs(self) -> None:

@@ -312,7 +312,8 @@ class Images:
             for first, is_check in halves.items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.group == ids[first]).values(is_check=is_check))
             replace(connection, COPY_SEARCHES, [{"encoder": encoder, "n_rows": n} for encoder, n in copies.items()])
-            renew_version(connection)
+            if joined or halves:
+                renew_version(connection)
 
     def record(self, row: int) -> ImageRow:
         """Return all columns of one image.

@@ -22,6 +22,7 @@ from core.store.files import atomic_path
 
 LOG = logging.getLogger("lassoscope.snapshots")
 WORTH_KEEPING = 20_000  # images, or actions since the last snapshot; fewer are read from the catalog in a moment
+MOST_MORE = 0.5  # images that came since a snapshot, as a share of those in it
 FORMAT = 3  # another number for another layout of the files
 IMAGE_ARRAYS = {
     "ids": np.dtype("S32"),
@@ -66,7 +67,9 @@ class Snapshots:
             return None
         arrays, stamp = found
         n = len(arrays["ids"])
-        return ImageColumns(**arrays) if n <= n_images and stamp == self._stamp(version, n) else None
+        # Of a snapshot of few, the others would take longer, and more memory, than all in blocks.
+        is_worth_it = n <= n_images <= n * (1 + MOST_MORE)
+        return ImageColumns(**arrays) if is_worth_it and stamp == self._stamp(version, n) else None
 
     def _stamp(self, version: str, n: int) -> JsonObject:
         """Return the stamp of the first n images: also of when they came, in case an older catalog was restored from a copy."""

@@ -46,7 +46,7 @@ class Embedded:
 
         Lost files do not raise: the embeddings end before the first unreadable part, and without its file there is no map.
         """
-        matrix, lost_parts = _open_parts(catalog, folder, encoder) if encoder else (None, "")
+        matrix, lost_parts = _open_parts(catalog, folder, encoder, n_images) if encoder else (None, "")
         projection = catalog.models.latest_projection(encoder) if encoder else None
         xy, lost_map = np.full((n_images, 2), np.nan, np.float32), ""
         if projection:
@@ -149,16 +149,17 @@ class Embedded:
         return norms
 
 
-def _open_parts(catalog: Catalog, folder: Path, encoder: str) -> tuple[Matrix | None, str]:
-    """Memory-map an encoder's sound parts; return a message about the others, too.
+def _open_parts(catalog: Catalog, folder: Path, encoder: str, n_images: int) -> tuple[Matrix | None, str]:
+    """Memory-map an encoder's sound parts, of the first images; return a message about the others, too.
 
     A part that is filled up gets another file. If that happens while they are opened, they are opened again.
     """
     parts = catalog.models.parts(encoder)
     while True:
         sound, lost = _sound_parts(folder, parts)
+        here = [folder / file for start, _, file in sound if start < n_images]  # more may be embedded by now
         try:
-            matrix = Matrix([folder / file for _, _, file in sound]) if sound else None
+            matrix = Matrix(here, most=n_images) if here else None
         except WorkspaceError:
             if (now := catalog.models.parts(encoder)) == parts:
                 raise

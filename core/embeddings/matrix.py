@@ -42,9 +42,11 @@ def write_rows(path: Path, x: FloatArray) -> None:
 class Matrix:
     """Part files as one (rows, dim) float16 matrix; memory-mapped, so opening reads nothing."""
 
-    def __init__(self, parts: Sequence[Path]) -> None:
+    def __init__(self, parts: Sequence[Path], *, most: int | None = None) -> None:
         """Memory-map the files in the given order.
 
+        Args:
+            most: rows, after which the last part ends; None for all.
         Raises:
             WorkspaceError: if there are no files, or one is missing, incomplete or of another width.
         """
@@ -57,6 +59,9 @@ class Matrix:
         self.dim = int(self._parts[0].shape[1])
         if any(part.shape[1] != self.dim for part in self._parts):
             raise WorkspaceError("The embedding parts differ in width; run 'lassoscope embed' again.")
+        if most is not None:
+            before = sum(len(part) for part in self._parts[:-1])
+            self._parts[-1] = self._parts[-1][: max(most - before, 0)]
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
         self.rows = int(self._starts[-1])
 

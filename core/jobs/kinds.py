@@ -169,12 +169,15 @@ class Kind:
 
 def _added(work: Work[Any], result: "IngestResult") -> Outcome:
     """Tell windows of new images, and let them be embedded if images are embedded at all."""
-    space = work.workspace
     work.changed(Change.IMAGES)
-    follows: tuple[tuple[str, dict[str, Any]], ...] = ()
-    if space.encoder_name is not None and space.matrix is not None and (space.matrix.rows < space.n_images or _unplaced(space)):
-        follows = (("embed", {}),)  # also if a server that was killed has embedded all ahead
-    return Outcome(result.sentence, result.record(space.n_here), follows)
+    return Outcome(result.sentence, result.record(work.workspace.n_here), _to_embed(work.workspace))
+
+
+def _to_embed(space: "Workspace") -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return the job that embeds new images if images are embedded at all, also those of a job whose server was killed."""
+    if space.encoder_name is None or space.matrix is None or not (space.matrix.rows < space.n_images or _unplaced(space)):
+        return ()
+    return (("embed", {}),)
 
 
 def _unplaced(space: "Workspace") -> bool:
@@ -238,7 +241,7 @@ def _uploads(work: Work[Any], said: str = "") -> Outcome:
             on_commit=on_commit,
         )
     if result is None:
-        return Outcome(said or "No posted picture waits.")
+        return Outcome(said or "No posted picture waits.", then=_to_embed(work.workspace))
     outcome = _added(work, result)
     told = f"{said} {outcome.sentence}{rejections(work.workspace.folder, result.rejected)}".strip()
     return replace(outcome, sentence=told)
@@ -279,7 +282,8 @@ def _inbox(work: Work[InboxArguments]) -> Outcome:
             on_commit=on_commit,
         )
     if result is None:
-        return Outcome("The files have gone from the inbox before they were read; nothing was ingested.")
+        said = "The files have gone from the inbox before they were read; nothing was ingested."
+        return Outcome(said, then=_to_embed(work.workspace))
     added = _added(work, result)
     return replace(added, sentence=added.sentence + rejections(work.workspace.folder, result.rejected))
 

@@ -15,7 +15,7 @@ from core.workspace import Workspace
 FIRST_NAME = "msn"
 MOST_EPOCHS = 1_000_000
 MODELS = "models"  # folder of the workspace
-TRIAL_SECONDS = 300.0  # at most, on a machine that does much besides
+TRIAL_SECONDS = 60.0  # at most, on a machine that does much besides: other slow work of the page waits for it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 WITHOUT_COST = ("epochs", "batch_size", "seed", "learning_rate", "warmup", "weight_decay", "ema")  # an image takes as long
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class EncoderActions(Runner):
     """Encoders: switch, offer, compare, and the first embedding."""
 
-    def use_encoder(self, name: str) -> None:
+    def use_encoder(self, name: str, *, failed: Callable[[], None] = lambda: None) -> None:
         """Switch every window to another encoder: map, probe and suggestions change, labels stay."""
 
         def switch() -> str:
@@ -26,7 +26,7 @@ class EncoderActions(Runner):
                 work_out()
             return f"All windows now use {name}; the labels stay."
 
-        self.run(switch, self._switched, on=self._server.slow_pool)
+        self.run(switch, self._switched, on=self._server.slow_pool, failed=failed)
 
     def _switched(self, sentence: str) -> None:
         self._server.hub.publish(Topic.ENCODER)

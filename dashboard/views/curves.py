@@ -92,7 +92,7 @@ class CurvesPane(pn.viewable.Viewer):
 
     def _follow_known_answers(self, *_: Any) -> None:
         """Offer the curve by known answers once there are some."""
-        self._switch.visible = self._switch_hint.visible = GOLD_COLUMN in self.state.shared.gold_columns()
+        self._switch.visible = self._switch_hint.visible = GOLD_COLUMN in self.state.shared.newest_gold_columns()
 
     def _draw(self) -> None:
         found = self._layers()

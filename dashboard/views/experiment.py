@@ -157,7 +157,7 @@ class ExperimentPage(pn.viewable.Viewer):
 
     def _follow_columns(self) -> None:
         """Offer the known answers and the score columns that there are now; what is chosen stays while it is there."""
-        known = self.state.shared.gold_columns()
+        known = self.state.shared.newest_gold_columns()
         scored = [column.name for column in self.state.shared.score_columns().values()]
         self._no_gold.visible, self._form.visible = not known, bool(known)
         if known != self._gold.options:

@@ -1,6 +1,7 @@
 """The form of a new training: a preset, how often, a name for the weights; all else is as the command has it by default."""
 
 import html
+import re
 from typing import Any
 
 import panel as pn
@@ -14,10 +15,11 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.jobs import time_words
-from dashboard.views.number_field import LONGEST, number, number_field
+from dashboard.views.number_field import LONGEST, number_field
 from dashboard.views.words import WIDEST, words
 
 FIELD_MARGIN = (12, 8, 4, 8)
+WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(,[0-9]{3}){1,2}", re.ASCII)  # as people write it, 1,000 too
 MEASURE = "Measure how long it takes here"
 TOLD = {
     "tiny-32": "Sees pictures at 32 px: shapes and colours, no small detail. The quickest; for small pictures.",
@@ -158,7 +160,6 @@ def whole(text: str) -> int:
     Raises:
         InputError: if it is none.
     """
-    found = number(text)
-    if found is None or found != int(found):
+    if WHOLE.fullmatch(text.strip()) is None:
         raise InputError(f"Passes over the images are a whole number, such as 100; got '{text.strip()[:LONGEST]}'.")
-    return int(found)
+    return int(text.replace(",", ""))

@@ -84,7 +84,7 @@ class TrainedWeights(pn.viewable.Viewer):
     def _on_press(self) -> None:
         if self._standing()[1] == USE:
             self._button.disabled = True
-            self.actions.use_encoder(self._encoder)
+            self.actions.use_encoder(self._encoder, failed=self._draw)
             return
         n, file = self.state.workspace.n_here, self._file
         kept = f"The embeddings and the map of {self.state.encoder} stay; you can go back to it at any time."

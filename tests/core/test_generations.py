@@ -12,6 +12,7 @@ from core.catalog.records import ImageRecord, PathRecord
 from core.filters.conditions import ClassIs, HalfIs, ScoreBetween
 from core.filters.masks import all_of, mask
 from core.labels.actions import label
+from core.labels.class_edits import ClassEdit, edit_classes
 from core.missing import missing_for_suggestions
 from core.overview import label_counts
 from core.probe.live import refit
@@ -28,11 +29,11 @@ def space(small):
         yield space
 
 
-def add(space, n, *, group=None):
+def add(space, n, *, group=None, gold="neutral"):
     """Add images to the catalog as an ingest does; memory does not know them yet."""
     start = space.catalog.images.count()
     ids = [f"{start + i:032x}" for i in range(n)]
-    images = [ImageRecord(name, f"/x/{name}", 4, 3, 9, "PNG", "00", group or name, {"label": "neutral"}, 0.25) for name in ids]
+    images = [ImageRecord(name, f"/x/{name}", 4, 3, 9, "PNG", "00", group or name, {"label": gold}, 0.25) for name in ids]
     space.catalog.images.add_batch(images, [PathRecord(image.path, image.id, 9, 1) for image in images], [])
 
 
@@ -94,6 +95,19 @@ def test_what_was_read_of_known_images_is_not_read_again_unless_it_was_written_a
     space.catalog.images.add_batch([], [], [], gold=[(space.image_id(0), "label", other)])
     space.grow()
     assert space.gold("label")[0] == 1 - before[0]
+
+
+def test_known_answers_of_a_class_that_was_renamed_and_then_removed_are_none(space):
+    kept = [ClassEdit(was=c.name, name=c.name, colour=c.colour, key=c.key, flagged=c.flagged) for c in space.classes]
+    edit_classes(space, [*kept, ClassEdit(was="", name="old", colour="#777777", key="9", flagged=False)], analyst="ann")
+    add(space, 1, gold="old")
+    space.grow()
+    assert space.gold("label")[-1] == len(kept)
+    third = ClassEdit(was="old", name="new", colour="#777777", key="9", flagged=False)
+    edit_classes(space, [*kept, third], analyst="ann")
+    assert space.gold("label")[-1] == len(kept)
+    edit_classes(space, kept, analyst="ann")
+    assert space.gold("label")[-1] == UNLABELLED
 
 
 def test_a_new_image_can_be_labelled_at_once_and_its_label_is_kept(space):

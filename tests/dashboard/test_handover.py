@@ -267,8 +267,8 @@ def test_a_job_that_no_server_has_taken_is_added_once_at_the_next_one(tmp_path):
 
 
 @contextmanager
-def dropping(workspace, heard):
-    """A server that is killed with the first request it gets."""
+def dropping(workspace, heard, *, says=b""):
+    """A server that is killed with the first request it gets, or in the middle of its answer."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def lose():
@@ -278,6 +278,7 @@ def dropping(workspace, heard):
                 while not came.endswith(b"}"):  # headers and body may come one after the other
                     came += taken.recv(100_000)
                 heard.append(came)
+                taken.sendall(says)
             listening.close()
 
         thread = threading.Thread(target=lose)
@@ -287,11 +288,12 @@ def dropping(workspace, heard):
         thread.join()
 
 
-def test_a_job_whose_answer_is_lost_is_not_done_a_second_time(tmp_path, monkeypatch):
+@pytest.mark.parametrize("says", [b"", b'HTTP/1.0 200 OK\r\nContent-Length: 300\r\n\r\n{"number": 7, "sta'])
+def test_a_job_whose_answer_is_lost_is_not_done_a_second_time(tmp_path, monkeypatch, says):
     monkeypatch.setattr(handover, "GONE_SECONDS", 1.0)
     heard = []
     with (
-        dropping(tmp_path, heard),
+        dropping(tmp_path, heard, says=says),
         pytest.raises(WorkspaceError, match="did not say whether it has taken this job; look under Jobs"),
     ):
         there_or_here(tmp_path, "export", {"folder": "/b"}, lambda: pytest.fail("it was done here, too"))

@@ -193,6 +193,22 @@ def test_a_restored_older_catalog_that_got_other_images_goes_before_a_snapshot(f
     assert opened(folder) == from_catalog(folder, monkeypatch)
 
 
+def test_a_search_for_copies_that_finds_none_leaves_the_snapshot_good(folder, monkeypatch):
+    opened(folder)
+    with Workspace(folder) as space:
+        space.catalog.images.join_groups({}, {}, copies={"e": N})
+    assert is_read(folder, monkeypatch, "images")
+
+
+def test_a_snapshot_of_few_of_the_images_is_passed_over(folder, monkeypatch):
+    opened(folder)
+    monkeypatch.setattr(snapshots, "WORTH_KEEPING", 1_000)
+    with Workspace(folder) as space:
+        add(space, N, 2 * N)
+    assert not is_read(folder, monkeypatch, "images")
+    assert opened(folder) == from_catalog(folder, monkeypatch)
+
+
 def test_a_snapshot_is_kept_anew_once_many_images_have_come(folder, monkeypatch):
     monkeypatch.setattr(snapshots, "WORTH_KEEPING", 10)
     path, stamps = folder / "snapshots" / "images.npz", []

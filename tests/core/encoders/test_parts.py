@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.catalog.models import Models
+from core.embeddings.embedded import Embedded
 from core.embeddings.matrix import write_part
 from core.encoders import parts
 from core.encoders.embed import embed
@@ -148,3 +149,20 @@ def test_a_matrix_of_more_parts_than_the_softer_limit_of_open_files_is_opened(tm
         pytest.skip("the system allows few open files")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "300", done.stderr
+
+
+def test_embeddings_that_are_opened_have_no_more_images_than_their_thread_sees(grown):
+    space, add = grown
+    other = space.encoder_name
+    with space.steady():
+        for number in range(3, 6):
+            add(number)
+        embed(space, "pixels-pca", device="cpu")
+        assert space.embedded(space.encoder_name) is space.current
+        seen = Embedded.open(space.catalog, space.folder, other, n_images=3)
+        assert (seen.matrix.rows, len(seen.xy), seen.lost_parts) == (3, 3, "")
+        seen = Embedded.open(space.catalog, space.folder, other, n_images=4)
+        assert seen.matrix.rows == 4
+    np.testing.assert_array_equal(space.embedded(other).matrix.take(np.arange(4)), seen.matrix.take(np.arange(4)))
+    assert space.embedded(other).matrix.rows == 6
+    assert Embedded.open(space.catalog, space.folder, other, n_images=0).matrix is None

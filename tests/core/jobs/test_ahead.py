@@ -7,14 +7,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from core.encoders.chosen import use_encoder
 from core.encoders.embed import embed
-from core.errors import EncoderError
+from core.errors import EncoderError, StoppedError
 from core.jobs import ahead, begin
 from core.jobs.kept import KeptProcesses
 from core.jobs.kinds import KINDS, IngestArguments
 from core.jobs.work import Change, Work
 from core.map.place import place
 from core.map.project import project
+from core.workers import CrashedError
 from core.workspace import Workspace
 from tests.reading import InProcess, take_in
 from tests.shared import photo
@@ -123,9 +125,12 @@ def test_while_one_part_is_embedded_no_other_is_asked_for_and_the_end_waits_for_
     assert embed(space, device="cpu")["embedded"] == N - 8
 
 
-def test_what_fails_ahead_is_tried_once_and_left_to_the_job_that_follows(space, first, pool, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [EncoderError("The weights are gone."), OSError(28, "No space left on device"), RuntimeError()]
+)
+def test_what_fails_ahead_is_tried_once_and_left_to_the_job_that_follows(space, first, pool, monkeypatch, error):
     def fail(*_):
-        raise EncoderError("The weights are gone.")
+        raise error
 
     monkeypatch.setattr(ahead, "embed_part", fail)
     outcome = ingest(space, first / "new")
@@ -154,3 +159,59 @@ def test_after_a_kill_images_that_were_embedded_ahead_still_get_their_place(spac
     outcome = ingest(space, first / "new")
     assert "40 known before" in outcome.sentence
     assert outcome.then == (("embed", {}),)
+
+
+def test_an_ingest_that_is_cancelled_while_it_waits_for_what_is_embedded_ends_there(space, first, pool, monkeypatch):
+    pool.at_once = False
+    work = Work(space, IngestArguments(source=str(first / "new")), kept=KeptProcesses())
+    finish = ahead.Ahead.finish
+
+    def cancelled(self):
+        work.stop()
+        self._running[1].set_exception(CrashedError("ended its process"))
+        finish(self)
+
+    monkeypatch.setattr(ahead.Ahead, "finish", cancelled)
+    with pytest.raises(StoppedError):
+        KINDS["ingest"].run(work)
+    assert rows(space) == 20
+
+
+def test_the_job_after_an_ingest_knows_what_was_embedded_ahead(space, first):
+    ingest(space, first / "new")
+    assert space.matrix.rows == space.n_images  # "lay out anew" may come before the job that embeds the rest
+    assert ingest(space, first / "new").then == (("embed", {}),)
+
+
+def test_an_ingest_after_one_that_has_embedded_all_ahead_has_nothing_to_embed(space, first, pool, monkeypatch):
+    monkeypatch.setattr(ahead.Ahead, "close", lambda self: None)  # as where it ended before it said so
+    ingest(space, first / "new")
+    pool.parts = []
+    assert "40 known before" in ingest(space, first / "new").sentence
+    assert pool.parts == []
+
+
+def test_an_encoder_that_is_chosen_in_the_middle_is_the_one_that_embeds_ahead(space, first, pool, monkeypatch):
+    embed(space, "pixels-pca", device="cpu")
+    pixels, submit = space.encoder_name, pool.submit_telling
+    use_encoder(space, space.catalog.models.encoders()[0]["name"])
+
+    def switching(function, folder, part, *rest, on_told):
+        if len(pool.parts) == 1:
+            use_encoder(space, pixels)
+        return submit(function, folder, part, *rest, on_told=on_told)
+
+    monkeypatch.setattr(pool, "submit_telling", switching)
+    ingest(space, first / "new")
+    known = {
+        e["name"]: max(stop for _, stop, _ in space.catalog.models.parts(e["name"])) for e in space.catalog.models.encoders()
+    }
+    assert known.pop(pixels) == space.matrix.rows > space.n_images - LEAST
+    assert list(known.values()) == [36]
+
+
+def test_posted_pictures_whose_server_was_killed_at_the_end_are_still_embedded(space, first, pool, monkeypatch):
+    ingest(space, first / "new")
+    work = Work(space, KINDS["uploads"].arguments(), kept=KeptProcesses())
+    outcome = KINDS["uploads"].run(work)  # their batch is done with; the ingest above stands for it
+    assert (outcome.sentence, outcome.then) == ("No posted picture waits.", (("embed", {}),))
