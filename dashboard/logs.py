@@ -42,6 +42,7 @@ def log_to_stderr(level: LogLevel, *, as_json: bool) -> None:
     for name in OTHERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # else visitors who are turned away fill the log
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)  # else each window that closes warns of it
 
 
 def _json() -> JsonFormatter:

@@ -278,7 +278,8 @@ class Shared(Once):
             return self.once(kind, (images, Same(space.sealed)), lambda: colourings.by_gold(space, column))
         match ColourBy(colour_by):
             case ColourBy.LABEL:
-                return self.once(kind, (labels.version, classes, n), lambda: colourings.by_class(labels.codes, classes))
+                gone = len(space.columns.removed_rows)  # their labels go without another action
+                return self.once(kind, (labels.version, classes, n, gone), lambda: colourings.by_class(labels.codes, classes))
             case ColourBy.PREDICTED:
                 return self.once(kind, (Same(fitted), classes, n), lambda: colourings.by_class(_predicted(fitted, n), classes))
             case ColourBy.SCORE:

@@ -93,7 +93,7 @@ class RemoveResult:
             said.append(f"{counted(len(found.unknown), 'name')} of no image here, the first is {found.unknown[0]}.")
         here = f"{', '.join(self.kept)} in the workspace, " if self.kept else ""
         said.append(
-            f"Not touched: {here}copies and exports made of it before, the images' own files, and what browsers keep for a day."
+            f"Not touched: {here}copies and exports made before, the images' own files, and what browsers keep for a day."
         )
         return " ".join(said)
 

@@ -18,6 +18,7 @@ from core.images.kinds import HEAD, PICTURES, kind_of, reason_of
 from core.images.visits import content_id
 from core.intake.ingest import Found, IngestResult, Source, ingest_files, list_manifest, was_removed
 from core.store.files import STEERING, atomic_path, fsync_folder, shown, write_json_atomic
+from core.store.troubles import sentence_of
 from core.workspace import Workspace
 
 LOG = logging.getLogger("lassoscope.intake")
@@ -178,7 +179,11 @@ def below(root: Path, path: str) -> Path:
         raise InputError(
             f"{path} is not below {root}, the only folder whose files may be named; LASSOSCOPE_INTAKE names another."
         )
-    if not found.exists():
+    try:
+        there = found.exists()
+    except OSError as error:  # such as a name that is too long
+        raise InputError(sentence_of(error) or f"{path} cannot be looked at: {error}.") from error
+    if not there:
         raise InputError(f"There is no {path} on the computer that this server runs on; check the path.")
     return found
 

@@ -22,6 +22,8 @@ from core.workspace import Workspace
 
 CHANGES = "class_changes"  # the setting that holds them
 KEPT = 500  # changes remembered
+NO_NAME = "A workspace needs a name, for example the collection's."
+NO_GUIDELINE = "A guideline needs a name, for example v2."
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def set_guideline(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     Raises:
         InputError: if the name is empty.
     """
-    workspace.guideline = _keep_word(workspace, "guideline", name, "A guideline needs a name, for example v2.")
+    workspace.guideline = _keep_word(workspace, "guideline", name, NO_GUIDELINE)
     return _noted(workspace, f"The guideline in force is {workspace.guideline}.", analyst)
 
 
@@ -184,7 +186,7 @@ def set_name(workspace: Workspace, name: str, *, analyst: str = "") -> str:
     Raises:
         InputError: if the name is empty.
     """
-    workspace.name = _keep_word(workspace, "name", name, "A workspace needs a name, for example the collection's.")
+    workspace.name = _keep_word(workspace, "name", name, NO_NAME)
     return _noted(workspace, f"The workspace is called {workspace.name}.", analyst)
 
 

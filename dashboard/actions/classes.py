@@ -7,8 +7,9 @@ from dataclasses import replace
 from core.errors import InputError
 from core.intake.uploads import below
 from core.jobs.work import Change
-from core.labels.class_edits import ClassEdit, edit_classes, set_guideline, set_name
+from core.labels.class_edits import NO_GUIDELINE, NO_NAME, ClassEdit, edit_classes, set_guideline, set_name
 from dashboard.actions.runner import Runner
+from dashboard.inputs import BY_KEY
 
 NO_FOLDERS = (
     "This server reads no folder of the computer that it runs on: others can reach it, and LASSOSCOPE_INTAKE names none. "
@@ -53,8 +54,8 @@ class ClassActions(Runner):
         self,
         edits: Sequence[ClassEdit],
         *,
-        guideline: str = "",
-        name: str = "",
+        guideline: str | None = None,
+        name: str | None = None,
         done: Callable[[], None] = lambda: None,
         refused: Callable[[str], None],
         failed: Callable[[], None] = lambda: None,
@@ -72,10 +73,13 @@ class ClassActions(Runner):
                 return error
 
         def keep() -> str:
+            for words, without in ((guideline, NO_GUIDELINE), (name, NO_NAME)):  # before anything is changed
+                if words is not None and not words.strip():
+                    raise InputError(without)
             space, analyst, said = self.workspace, self.state.analyst, [self._keep(edits)]
-            if guideline and guideline != space.guideline:
+            if guideline is not None and guideline != space.guideline:
                 said.append(set_guideline(space, guideline, analyst=analyst))
-            if name and name != space.name:
+            if name is not None and name != space.name:
                 said.append(set_name(space, name, analyst=analyst))
             if len(said) > 1 and not said[0]:
                 self._server.changes.on_change(Change.CLASSES)  # pages show the name, too
@@ -91,6 +95,13 @@ class ClassActions(Runner):
         self.run(change, show, failed=failed)
 
     def _keep(self, edits: Sequence[ClassEdit]) -> str:
+        had = {known.name: known.key for known in self.workspace.classes}
+        for edit in edits:  # a class's key goes first, so that undo or another verb would have none
+            if edit.key in BY_KEY and edit.key != had.get(edit.was) and not (edit.retired or edit.into):
+                raise InputError(
+                    f"The key {edit.key.upper()} does something else on the page (press ? to see what); "
+                    f"choose another for '{edit.name}'."
+                )
         said = edit_classes(self.workspace, edits, analyst=self.state.analyst)
         if said:
             self._server.changes.on_change(Change.CLASSES)

@@ -493,6 +493,34 @@ def test_a_workspace_begins_with_the_images_that_are_there(tab, server, space, m
     assert len(kept) == 1
 
 
+def test_a_class_takes_no_key_that_does_something_else_and_nothing_is_changed_without_a_name(tab, space):
+    edits = [ClassEdit(c.name, c.name, c.colour, c.key, c.flagged) for c in space.classes]
+    before, said = list(space.classes), []
+
+    def save(edits, **words):
+        act(tab, lambda actions: actions.edit_classes(edits, refused=said.append, **words))
+        assert (list(space.classes), space.name, space.guideline) == (before, name, guideline)
+
+    name, guideline = space.name, space.guideline
+    renamed = [replace(edits[0], name="other"), *edits[1:]]
+    save([replace(edits[0], key="z"), *edits[1:]])
+    save(renamed, name="")
+    save(renamed, guideline=" ")
+    assert said == [
+        f"The key Z does something else on the page (press ? to see what); choose another for '{edits[0].name}'.",
+        "A workspace needs a name, for example the collection's.",
+        "A guideline needs a name, for example v2.",
+    ]
+
+
+def test_a_path_that_is_too_long_is_refused_where_it_was_typed(tab, server, tmp_path, monkeypatch):
+    monkeypatch.setitem(vars(server), "settings", Settings(workspace=server.workspace.folder, intake=tmp_path))
+    told = []
+    act(tab, lambda actions: actions.set_inbox(str(tmp_path / ("x" * 3_000)), told.append, watched=True))
+    assert len(told) == 1
+    assert told[0].endswith("is too long for a path; choose a shorter one.")
+
+
 def test_hidden_images_leave_the_selection_until_they_are_shown_again(tab):
     state = tab.state
     rows = np.arange(90)

@@ -193,6 +193,7 @@ def test_windows_let_go_of_removed_images_and_keep_all_others(server, tabs):
         wait_for(lambda tab=tab: tab.state.labels_version == space.labels.version)
         legend = tab.state.shared.legend_counts(tab.state.colouring, None)
         assert sum(legend.values()) == N - 3
+        assert sum(legend.values()) - legend[-1] == space.labels.n_labelled == n_labelled - 3
     assert space.labels.n_labelled == n_labelled - 3
     wait_for(lambda: np.isnan(space.fitted.score[gone]).all())
     header = left.do(lambda: Header(state=left.state))

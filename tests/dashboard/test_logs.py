@@ -61,3 +61,9 @@ def test_libraries_speak_from_warning_on_whatever_the_level():
     assert logging.getLogger("lassoscope.labels").isEnabledFor(logging.DEBUG)
     log_to_stderr(LogLevel.ERROR, as_json=False)
     assert not logging.getLogger("bokeh").isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize("level", LogLevel)
+def test_windows_that_close_are_no_lines_for_whoever_runs_the_server(level):
+    log_to_stderr(level, as_json=False)
+    assert not logging.getLogger("bokeh.server.views.ws").isEnabledFor(logging.WARNING)
