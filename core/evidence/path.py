@@ -62,6 +62,7 @@ class Path:
     steps: tuple[Step, ...]
     plan: Plan
     read: str  # how far reading is: "read 40 of 139"
+    n_owed: int  # unread images before the last one read, which do not let it go on
 
     @property
     def next(self) -> Step | None:
@@ -115,7 +116,7 @@ def path_of(workspace: Workspace, status: CheckStatus, *, exported_at: str = "")
         stage = Stage.DONE if done[key] else Stage.NOW if is_next else Stage.LATER
         is_next = is_next and done[key]
         steps.append(Step(key, stage, TITLES[key], *said[key]))
-    return Path(tuple(steps), found, read_words(found, done=promised))
+    return Path(tuple(steps), found, read_words(found, done=promised), 0 if promised else status.n_owed)
 
 
 def reading_words(workspace: Workspace) -> str:
@@ -125,7 +126,8 @@ def reading_words(workspace: Workspace) -> str:
     paths = [(path(workspace, Subject(policy.name)), policy) for policy in policies(workspace)]
     found, policy = max(paths, key=lambda pair: (pair[0].steps[1].stage != Stage.DONE, pair[0].plan.goal))
     about = f" ({policy.name})" if len(paths) > 1 else ""
-    return f"{found.read} for a promise of {target(policy.recall)} recall{about}"
+    owed = f"; {found.n_owed:,} passed over come first" if found.n_owed else ""
+    return f"{found.read} for a promise of {target(policy.recall)} recall{about}{owed}"
 
 
 def _untaught(workspace: Workspace, status: CheckStatus) -> str:
@@ -144,7 +146,8 @@ def _teach(workspace: Workspace, status: CheckStatus) -> tuple[str, str, bool]:
 def _read(status: CheckStatus, found: Plan, *, promised: bool) -> tuple[str, str, bool]:
     hint = "" if promised else plan_words(found, " or ".join(status.policy.classes))
     if not promised and status.n_owed:
-        hint = f"{counted(status.n_owed, 'image')} skipped or added later come first. {hint}".strip()
+        why = "skipped, shown in another window, or added later"
+        hint = f"{counted(status.n_owed, 'image')} passed over come first: {why}. {hint}".strip()
     return read_words(found, done=promised), hint, status.n_left > 0
 
 

@@ -44,7 +44,7 @@ def save_point(workspace: Workspace, name: str, threshold: float, opened: Openin
     """
     name = name.strip()
     if not name:
-        raise InputError("An operating point needs a name; type one beside Save.")
+        raise InputError("An operating point needs a name, for example 'strict'.")
     if name in {point.name for point in points(workspace)}:
         raise InputError(f"An operating point '{name}' exists already; choose another name.")
     if not np.isfinite(threshold):

@@ -59,7 +59,7 @@ class Guide(pn.viewable.Viewer):
         )
         self.state.param.watch(lambda *_: self._follow(), ["selected", "labels_version", "page"])
         self.state.param.watch(lambda *_: self._ask(), "openings")
-        self.state.param.watch(self._show, "guide")
+        self.state.param.watch(self._show, ["guide", "layout"])  # the first map may come while the page is open
         self.state.param.watch(lambda *_: self._draw(), "reading")
         self._show()
 

@@ -129,6 +129,7 @@ class PointsColumn(pn.viewable.Viewer):
             [{"heading": "", "sentences": [f"Images with {at} are reviewed.", promised]}],
             go="Save",
             field="Name of this point",
+            needed=True,
             then=lambda _, name: self.actions.save_point(name, threshold, opened, lambda: None),
         )
 

@@ -283,6 +283,17 @@ def test_the_guide_ticks_off_a_point_in_force_and_stays_for_who_asks_for_it_agai
     assert again._words.object.count("✓") == 5
 
 
+def test_the_guide_comes_with_the_first_map_also_while_the_page_is_open(page, monkeypatch):
+    space = page.state.workspace
+    state = SessionState(workspace=space, shared=page.state.shared, guide=True)
+    monkeypatch.setattr(type(space), "has_map", False)
+    guide = Guide(state=state, actions=Direct(state, Openings(space)))
+    assert not guide._layout.visible
+    monkeypatch.setattr(type(space), "has_map", True)
+    state.layout = ("made", state.layout[1] + 1)
+    assert guide._layout.visible
+
+
 def test_page_check_tab_and_guide_give_one_number(tmp_path):
     with made(tmp_path / "rare", n=3_000, share=0.1) as space:
         teach(space, 60, np.random.default_rng(1))

@@ -31,8 +31,11 @@ def test_history_shows_blurred_pictures_and_the_readers_time_and_the_map_its_col
         page.locator(".head input[type=range]").evaluate(
             "(e, size) => { e.value = size; e.dispatchEvent(new Event('input')); }", size
         )
-        badge = page.locator(".tile .badge:visible").first
-        assert badge.evaluate("e => e.scrollWidth <= e.clientWidth + 1 && e.scrollHeight <= e.clientHeight + 1")
+        badge = page.locator(".tile .badge:visible")
+        if size == 48:
+            expect(badge).to_have_count(0)
+            continue
+        assert badge.first.evaluate("e => e.scrollWidth <= e.clientWidth + 1 && e.scrollHeight <= e.clientHeight + 1")
     page.get_by_role("button", name="History").click()
     pictures = page.locator(".picture img")
     expect(pictures.first).to_have_attribute("src", re.compile("^thumb/blurred/"))

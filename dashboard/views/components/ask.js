@@ -11,8 +11,17 @@ export function render({ model, el }) {
   el.append(dialog);
 
   let field = null;
-  const answer = yes => model.send_msg({ number: model.number, go: yes, text: field?.value ?? "",
-    option: dialog.querySelector("input[type=radio]:checked")?.value ?? "" });
+  const lacks = make("p", "refusal");
+  lacks.setAttribute("role", "alert");
+  const answer = yes => {
+    if (yes && field && model.needed && !field.value.trim()) {
+      lacks.textContent = `${model.field}: type one first.`;
+      field.focus();
+      return;
+    }
+    model.send_msg({ number: model.number, go: yes, text: field?.value ?? "",
+      option: dialog.querySelector("input[type=radio]:checked")?.value ?? "" });
+  };
   const fill = () => {
     heading.textContent = model.heading;
     go.textContent = model.go;
@@ -35,8 +44,10 @@ export function render({ model, el }) {
       field = make("input");
       Object.assign(field, { type: "text", value: model.text, maxLength: 80 });
       field.addEventListener("keydown", event => { if (event.key === "Enter") { event.preventDefault(); answer(true); } });
+      field.addEventListener("input", () => { lacks.textContent = ""; });
+      lacks.textContent = "";
       row.append(field);
-      body.append(row);
+      body.append(row, lacks);
     }
   };
   const work = () => {
@@ -62,7 +73,7 @@ export function render({ model, el }) {
     waiting = true;
     setTimeout(() => { waiting = false; fill(); show(); });
   };
-  model.on(["number", "heading", "paragraphs", "options", "field", "text", "go"], soon);
+  model.on(["number", "heading", "paragraphs", "options", "field", "needed", "text", "go"], soon);
   model.on("open", () => { if (!waiting) show(); });
   model.on("progress", work);
   fill();

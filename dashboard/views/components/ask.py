@@ -44,6 +44,7 @@ class Ask(pn.custom.JSComponent):
         default=[], item_type=dict, doc="What to choose from, the first is chosen; none if empty."
     )
     field = param.String(doc="Name of a text field, '' for none.")
+    needed = param.Boolean(default=False, doc="Without words in the text field there is no answer but no.")
     text = param.String(doc="What the text field holds at first.")
     go = param.String(doc="The words on the button that does it.")
     progress = param.Number(default=-1.0, bounds=(-1, 1), doc="Share of the work that is done; -1 while it has not begun.")
@@ -63,18 +64,20 @@ class Ask(pn.custom.JSComponent):
         then: Callable[[str, str], None],
         options: Sequence[Option] = (),
         field: str = "",
+        needed: bool = False,
         text: str = "",
     ) -> None:
         """Ask.
 
         Args:
             go: the words on the button that does it.
+            needed: the dialog stays until there are words in the field.
             then: called with the option chosen ("" = none) and the text, unless the answer is no.
         """
         self._then, self._stop = then, None
         self.param.update(
-            number=self.number + 1, heading=heading, paragraphs=list(paragraphs), options=list(options), field=field, text=text,
-            go=go, progress=-1.0, open=True,
+            number=self.number + 1, heading=heading, paragraphs=list(paragraphs), options=list(options), field=field,
+            needed=needed, text=text, go=go, progress=-1.0, open=True,
         )  # fmt: skip
 
     def work(self, stop: Callable[[], None]) -> None:

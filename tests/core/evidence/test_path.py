@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from core.evidence import check_sets, openings, points
 from core.evidence.by_class import by_class, class_labels
-from core.evidence.path import Stage, StepKey, path
+from core.evidence.path import Stage, StepKey, path, reading_words
 from core.evidence.plan import Ahead, Prospect, plan, plan_words, read_words
 from core.evidence.preview import costs, gains, looks_left
+from core.evidence.queues import check_queue
 from core.evidence.sentences import closed, promise
 from core.evidence.subject import Subject
 from core.labels.policies import set_policy
 from core.probe.live import refit
-from tests.worlds import made, read, teach, three_classes, with_columns
+from tests.worlds import give, made, read, teach, three_classes, with_columns
 
 AHEAD = st.builds(
     lambda n, share, left, recall, alpha, least, live: Ahead(recall, alpha, n, int(share * n), left, least, live=live),
@@ -112,6 +113,17 @@ def test_the_path_goes_on_step_by_step(tmp_path):
         assert set(state().values()) == {Stage.DONE}
         teach(space, 10, np.random.default_rng(2))  # what was promised stays promised
         assert set(state().values()) == {Stage.DONE}
+
+
+def test_images_that_were_passed_over_are_said_where_reading_is_counted(tmp_path):
+    with made(tmp_path / "w") as space:
+        teach(space, 60, np.random.default_rng(1))
+        rows = check_queue(space, 99)
+        give(space, np.delete(rows, [0, 5]), space.gold("label"))
+        assert reading_words(space) == "read 0 of 100 for a promise of 90% recall; 2 passed over come first"
+        assert path(space).next.hint.startswith("2 images passed over come first: skipped, shown in another window, or added")
+        give(space, rows[[0, 5]], space.gold("label"))
+        assert reading_words(space) == "read 99 of 100 for a promise of 90% recall"
 
 
 def test_each_policy_and_scorer_has_a_path_of_its_own(tmp_path):
