@@ -158,7 +158,7 @@ class BulkPane(pn.viewable.Viewer):
         would = Purity(spot_check.class_name, known.n_images, known.n_spot_checked + len(shown), n_right)
         self._worth.object = f"Then: {html.escape(would.sentence)}"
         self._wrong_class.visible = bool(n_wrong)
-        key = next(c.key for c in self.state.workspace.classes if c.name == spot_check.class_name)
+        key = next(c.key.upper() for c in self.state.workspace.classes if c.name == spot_check.class_name)
         n = len(rows) - n_wrong
         self._label.label = (
             f"Save this spot check  [{key}]" if spot_check.token else f"Label {n:,} '{spot_check.class_name}'  [{key}]"

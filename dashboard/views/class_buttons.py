@@ -19,7 +19,7 @@ def answers_of(classes: Sequence[ImageClass], *more: tuple[str, str, str]) -> li
         {
             "verb": "label",
             "value": c.name,
-            "label": f"{c.name}  [{c.key}]",
+            "label": f"{c.name}  [{c.key.upper()}]",
             "note": "flagged" if c.flagged else "",
             "title": f"Label as {c.name}" + (" (flagged)" if c.flagged else ""),
             "colour": c.colour,

@@ -146,7 +146,7 @@ class Controls(pn.viewable.Viewer):
             ends = tuple(scale(colouring.marks, self.state.zone))
         legend = legend_of(
             colouring,
-            {c.name: c.key for c in space.classes} if are_classes else {},
+            {c.name: c.key.upper() for c in space.classes} if are_classes else {},
             REST.get(colour_by, "not scored"),
             ends,
             space.flagged_names if are_classes else (),

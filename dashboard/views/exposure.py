@@ -6,6 +6,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from core.errors import InputError
 from core.wellbeing.exposure import Exposure, Level, Limits
 from core.wording import counted
 from dashboard.actions import Actions
@@ -13,9 +14,13 @@ from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.theme import css
 from dashboard.times import midnight
+from dashboard.views.number_field import LONGEST, number_field, written
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.table import table
 from dashboard.views.words import plain, words
+
+LIMITS = ("Clear views a day (0 = no limit)", "Break after minutes (0 = never)")
+MOST = 100_000  # views, or minutes
 
 
 class ExposureLine(pn.viewable.Viewer):
@@ -85,29 +90,41 @@ class ExposureTable(pn.viewable.Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        limits = self.state.limits
-        self._budget, self._break = (
-            pmui.IntInput(label=label, value=value, start=0, size="small", width=210, margin=(6, 8))
-            for label, value in (
-                ("Clear views a day (0 = no limit)", limits.clear_budget),
-                ("Break after minutes (0 = never)", limits.break_minutes),
-            )
-        )
-        for field in (self._budget, self._break):
+        self._fields = tuple(number_field(label, width=210) for label in LIMITS)
+        self._fills = False  # the fields are being written, not typed into
+        self._fill()
+        for field in self._fields:
             field.param.watch(self._on_limits, "value")
+        self.state.param.watch(lambda *_: self._fill(), "limits")  # they are read after the page is there, and for each name
         self._title = words(margin=(4, 8))
         self._table = pn.Column(sizing_mode="stretch_width", margin=0)
         self._layout = pn.Column(
             self._title,
             self._table,
-            pn.Row(self._budget, self._break, margin=(10, 0, 14, 0)),
+            pn.Row(*self._fields, margin=(10, 0, 14, 0)),
             sizing_mode="stretch_width",
             margin=0,
         )
         draw_when_shown(self.state, self._draw, ["exposure", "zone"], page=PageName.HISTORY)
 
+    def _fill(self) -> None:
+        """Write the limits there are into the fields."""
+        self._fills = True
+        for field, value in zip(self._fields, (self.state.limits.clear_budget, self.state.limits.break_minutes), strict=True):
+            field.value = written(value)
+        self._fills = False
+
     def _on_limits(self, *_: Any) -> None:
-        self.actions.set_limits(lambda: Limits(self._budget.value or 0, self._break.value or 0))
+        """Keep what was typed. Nothing but a number of its own takes a limit away."""
+        if self._fills:
+            return
+        try:
+            wanted = Limits(*(_whole(field.label, field.value) for field in self._fields))
+        except InputError as error:
+            self.actions.say(str(error), error=True)
+            self._fill()
+            return
+        self.actions.set_limits(lambda: wanted)
 
     def _draw(self) -> None:
         self.actions.load_exposures(self._show)
@@ -122,6 +139,13 @@ class ExposureTable(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
+
+
+def _whole(label: str, text: str) -> int:
+    typed = text.strip().replace(",", "")
+    if not typed.isdecimal() or len(typed) > LONGEST or not 0 <= int(typed) <= MOST:
+        raise InputError(f"{label}: a whole number from 0 to {MOST:,} is needed, got '{text.strip()[:LONGEST]}'.")
+    return int(typed)
 
 
 def _row(seen: Exposure) -> tuple[str | int, ...]:

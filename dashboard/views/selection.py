@@ -257,7 +257,7 @@ class SelectionPane(pn.viewable.Viewer):
             return f'<div class="room">{html.escape(self.state.embedding or missing_for_map(space))}</div>'
         keys = "".join(
             f"<kbd>{html.escape(key)}</kbd><span>{html.escape(meaning)}</span>"
-            for key, meaning in (*((c.key, f"label as {c.name}") for c in space.classes if not c.retired), *HERE)
+            for key, meaning in (*((c.key.upper(), f"label as {c.name}") for c in space.classes if not c.retired), *HERE)
         )
         return (
             '<div class="room"><b>Nothing selected.</b> Drag a lasso around a cluster of the map: its pictures '

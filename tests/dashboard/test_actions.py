@@ -25,6 +25,7 @@ from dashboard.inputs import Verb
 from dashboard.settings import Settings
 from dashboard.views.bulk import BulkPane, BulkResult
 from dashboard.views.clusters import NOTICES, ClustersPane
+from dashboard.views.exposure import ExposureTable
 from dashboard.views.history import HistoryPage
 from dashboard.views.operating import OperatingPage
 from tests.dashboard.direct import unmarked
@@ -275,6 +276,28 @@ def test_another_analyst_has_limits_of_their_own(tab):
     assert tab.state.limits == Limits(9, 9)
     show(tab, analyst="bob")
     assert not tab.state.guide
+
+
+def test_the_fields_of_limits_follow_the_analyst_and_only_a_number_takes_a_limit_away(tab):
+    table = tab.do(lambda: ExposureTable(state=tab.state, actions=tab.page.actions))
+    budget = table._fields[0]
+
+    def type_(text):
+        tab.do(lambda: setattr(budget, "value", text))
+        tab.settle()
+        return tab.state.limits.clear_budget, budget.value
+
+    assert type_("150") == (150, "150")
+    for odd in ("", "abc", "-1", "2.5", "1e9"):
+        assert type_(odd) == (150, "150")
+        assert (
+            tab.state.message == f"Clear views a day (0 = no limit): a whole number from 0 to 100,000 is needed, got '{odd}'."
+        )
+    assert type_("0") == (0, "0")
+    show(tab, analyst="bob")
+    assert [field.value for field in table._fields] == ["200", "20"]
+    show(tab, analyst="ann")
+    assert budget.value == "0"
 
 
 # -- the operating point --

@@ -62,6 +62,9 @@ def test_pictures_are_dropped_sent_again_after_a_fault_and_named_if_they_are_ref
     expect(page.get_by_text(f"{N_IMAGES + 45} images")).to_be_visible(timeout=120_000)
 
     path = dialog.get_by_label("On the server")
+    dialog.get_by_role("button", name="Add", exact=True).click()  # nothing is named: the browser says that it has to be
+    expect(path).to_be_focused()
+    assert path.evaluate("field => field.validity.valueMissing")
     path.fill("/etc")
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(dialog.get_by_text(re.compile(r"^/etc is not below .*, the only folder"))).to_be_visible()

@@ -62,7 +62,7 @@ def test_an_empty_folder_becomes_a_map_and_its_classes_change_in_every_window(se
     expect(page.locator('.strip img[src^="thumb/blurred/"]').first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Images read")).to_be_hidden(timeout=120_000)
     expect(page.get_by_text(f"{N} images on the map, ")).to_be_visible()
-    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[x]")
+    expect(page.get_by_role("button", name="Label as weapon (flagged)")).to_contain_text("[X]")
 
     other = open_page(server.url)
     expect(facts(other)).not_to_have_attribute("data-frame", "0")

@@ -261,6 +261,7 @@ export function render({ model, el }) {
   label.htmlFor = "path";
   path.spellcheck = false;
   path.autocomplete = "off";
+  path.required = true;  // the browser says so at an empty one
   add.type = "submit";
   there.append(label, path, add, told);
 

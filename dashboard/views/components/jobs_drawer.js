@@ -13,6 +13,7 @@ export function render({ model, el }) {
   label.htmlFor = "inbox";
   path.spellcheck = false;
   path.autocomplete = "off";
+  path.required = true;  // the browser says so at an empty one
   watch.type = "submit";
   told.setAttribute("role", "status");
   form.append(label, path, watch, about, told);
