@@ -64,8 +64,15 @@ class ExperimentConfig:
             raise InputError(f"There are no features '{unknown[0]}'; choose from {', '.join(FEATURES)}.")
         if not self.column and (need := [name for name in self.strategies if STRATEGIES[name].needs == Need.COLUMN]):
             raise InputError(f"Strategy '{need[0]}' needs the scores of another model; name a score column with --column.")
-        if not (self.strategies and self.features and self.flagged and self.budgets) or self.seeds < 1:
-            raise InputError("A study needs at least one strategy, kind of features, flagged value, budget and seed.")
+        given = {
+            "strategy (a way to choose images)": self.strategies,
+            "kind of features (what the model sees of an image)": self.features,
+            "flagged value (an answer to find)": self.flagged,
+            "budget": self.budgets,
+            "repeat (seed)": self.seeds > 0,
+        }
+        if lacking := [what for what, some in given.items() if not some]:
+            raise InputError(f"A study needs at least one {lacking[0]}.")
         if self.seeds > MOST_SEEDS:
             raise InputError(f"A study takes at most {MOST_SEEDS:,} seeds, got {self.seeds:,}; 20 give narrow intervals.")
         if min(self.budgets) < 1 or list(self.budgets) != sorted(set(self.budgets)):

@@ -70,6 +70,7 @@ def test_filters_act_on_map_gallery_and_labels_and_are_in_the_address_and_in_a_v
     page.get_by_role("button", name="Clear all").click()
     expect(chip).to_have_count(0)
 
+    expect(page.get_by_label("Find words in pictures")).to_have_js_property("maxLength", 200)  # more would be lost in silence
     page.get_by_label("Find words in pictures").fill("nobody says this")
     page.keyboard.press("Enter")
     expect(page.get_by_text("No image passes these filters")).to_be_visible()

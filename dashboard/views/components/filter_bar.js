@@ -5,6 +5,7 @@ export function render({ model, el }) {
   const clear = make("button", "", "Clear all"), said = make("span", "said"), find = make("input");
   const form = make("form", "panel"), menu = make("div", "panel menu");
   find.type = "search";
+  find.maxLength = 200;  // as a condition has
   find.placeholder = "words in pictures";
   find.setAttribute("aria-label", "Find words in pictures");
   find.title = "Show the pictures that contain these words, as far as they were read; Enter";
