@@ -10,6 +10,7 @@ from core.evidence.check_sets import open_check_set
 from core.evidence.points import put_in_force, save_point
 from core.probe.live import refit
 from core.workspace import Workspace
+from dashboard.starting import Starting
 from tests.ui.driver import Server, copied, teach_and_read
 
 pytestmark = [pytest.mark.ui, pytest.mark.filterwarnings("default")]
@@ -109,3 +110,15 @@ def test_a_term_explains_itself_to_the_pointer_the_keys_and_a_reader(page):
     term.focus()
     page.keyboard.press("Tab")  # on to the next term
     expect(note).to_contain_text("truly flagged")
+
+
+def test_the_page_of_a_server_that_starts_has_the_theme_of_the_page(browser):
+    with Starting("127.0.0.1", 0) as starting:
+        url = f"http://127.0.0.1:{starting.port}"
+        context = browser.new_context(color_scheme="light")
+        for theme, ink in (("dark", "rgb(255, 255, 255)"), ("light", "rgb(0, 0, 0)")):
+            context.add_cookies([{"name": "lassoscope-theme", "value": theme, "url": url}])
+            page = context.new_page()
+            page.goto(url)
+            expect(page.get_by_role("heading", name="Lassoscope is starting")).to_have_css("color", ink)
+        context.close()
