@@ -14,7 +14,7 @@ from dashboard.choices import PageName
 from dashboard.state import SessionState
 from dashboard.theme import css
 from dashboard.times import midnight
-from dashboard.views.number_field import LONGEST, number_field, written
+from dashboard.views.number_field import LONGEST, number_field, whole_number, written
 from dashboard.views.shown import draw_when_shown
 from dashboard.views.table import table
 from dashboard.views.words import plain, words
@@ -142,10 +142,10 @@ class ExposureTable(pn.viewable.Viewer):
 
 
 def _whole(label: str, text: str) -> int:
-    typed = text.strip().replace(",", "")
-    if not typed.isdecimal() or len(typed) > LONGEST or not 0 <= int(typed) <= MOST:
+    found = whole_number(text)
+    if found is None or found > MOST:
         raise InputError(f"{label}: a whole number from 0 to {MOST:,} is needed, got '{text.strip()[:LONGEST]}'.")
-    return int(typed)
+    return found
 
 
 def _row(seen: Exposure) -> tuple[str | int, ...]:

@@ -1,6 +1,7 @@
 """A field for a number that takes what is typed at every Enter and on leaving it: Panel Material UI's own does so only once."""
 
 import math
+import re
 
 import panel_material_ui as pmui
 
@@ -8,6 +9,7 @@ from core.errors import InputError
 from dashboard.actions import Actions
 
 LONGEST = 40  # characters
+WHOLE = re.compile(r"[0-9]+|[0-9]{1,3}(,[0-9]{3})+")
 
 
 def number_field(label: str, *, width: int, value: float | None = None) -> pmui.TextInput:
@@ -32,6 +34,12 @@ def number(text: str) -> float | None:
     if not math.isfinite(found):
         raise InputError(f"This field needs a number, got '{text[:LONGEST]}'; for example 0.9.")
     return found
+
+
+def whole_number(text: str) -> int | None:
+    """Read a whole number as people write it, 1,000 too; None if it is none."""
+    typed = text.strip()
+    return int(typed.replace(",", "")) if WHOLE.fullmatch(typed) and len(typed) <= LONGEST else None
 
 
 def asked_number(actions: Actions, text: str) -> float | None:

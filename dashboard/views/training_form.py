@@ -1,7 +1,6 @@
 """The form of a new training: a preset, how often, a name for the weights; all else is as the command has it by default."""
 
 import html
-import re
 from typing import Any
 
 import panel as pn
@@ -15,11 +14,10 @@ from core.wording import counted
 from dashboard.actions import Actions
 from dashboard.state import SessionState
 from dashboard.views.jobs import time_words
-from dashboard.views.number_field import LONGEST, number_field
+from dashboard.views.number_field import LONGEST, number_field, whole_number
 from dashboard.views.words import WIDEST, words
 
 FIELD_MARGIN = (12, 8, 4, 8)
-WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(,[0-9]{3}){1,2}", re.ASCII)  # as people write it, 1,000 too
 MEASURE = "Measure how long it takes here"
 TOLD = {
     "tiny-32": "Sees pictures at 32 px: shapes and colours, no small detail. The quickest; for small pictures.",
@@ -113,7 +111,7 @@ class TrainingForm(pn.viewable.Viewer):
     def _time(self, preset: str, n: int) -> list[str]:
         """Say how long a training takes where that was measured."""
         try:
-            epochs = whole(self._epochs.value)
+            epochs = _passes(self._epochs.value)
         except InputError:  # said when it is to begin
             return []
         if pace := self._paces.get(preset):
@@ -142,7 +140,7 @@ class TrainingForm(pn.viewable.Viewer):
 
     def _on_start(self) -> None:
         try:
-            epochs = whole(self._epochs.value)
+            epochs = _passes(self._epochs.value)
         except InputError as error:
             self.actions.say(str(error), error=True)
             return
@@ -154,12 +152,13 @@ class TrainingForm(pn.viewable.Viewer):
         return self._layout
 
 
-def whole(text: str) -> int:
+def _passes(text: str) -> int:
     """Read a number of passes.
 
     Raises:
         InputError: if it is none.
     """
-    if WHOLE.fullmatch(text.strip()) is None:
+    found = whole_number(text)
+    if found is None:
         raise InputError(f"Passes over the images are a whole number, such as 100; got '{text.strip()[:LONGEST]}'.")
-    return int(text.replace(",", ""))
+    return found
