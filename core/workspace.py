@@ -204,7 +204,7 @@ class Workspace(SeesGenerations):
             before = self.generations.newest
             columns = before.columns.extended(self.catalog.images.columns_from(before.n_images))
             self.book.grow(len(columns.ids))
-            gold, self._gold = self._gold, self.catalog.images.gold_written()
+            gold, self._gold = self._gold, self.catalog.images.gold_written
             read = dict(before.read) if gold.of_known == self._gold.of_known else {}
             self.generations.replace(Generation.of(columns, self.check_set, before.current, before.fitted, read))
             if gold != self._gold:

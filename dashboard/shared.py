@@ -99,7 +99,7 @@ class Shared(Once):
 
     def _built(self, xy: FloatArray) -> GridIndex:
         """Return the index over a map, from the newest one if there are only more images, which are not on it."""
-        known, self._newest_grid = self._newest_grid, None
+        known = self._newest_grid
         grid = known[1].grown(len(xy)) if known is not None and is_longer(xy, known[0]) else GridIndex.build(xy)
         self._newest_grid = xy, grid
         return grid

@@ -171,3 +171,18 @@ def build(name, folder, **options):
     from tests import shared  # not above: the process that only hands out tests would load torch for seconds
 
     getattr(shared, f"build_{name}")(folder, **options)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A workspace of a few images without embeddings."""
+    from core.workspace import Workspace
+    from tests.reading import take_in
+    from tests.shared import photo
+
+    (tmp_path / "images").mkdir()
+    for i in range(12):
+        photo(i).save(tmp_path / "images" / f"p{i}.png")
+    with Workspace.create(tmp_path / "w", salt="first") as space:
+        take_in(space, tmp_path / "images")
+        yield space

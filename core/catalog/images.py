@@ -63,7 +63,7 @@ class Images:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gold_written = GoldWritten()
+        self.gold_written = GoldWritten()  # by this process
 
     def count(self) -> int:
         """Count the images."""
@@ -168,9 +168,9 @@ class Images:
             lost = _replace_paths(connection, paths, rejected)
             for image_id, path in (moved or {}).items():
                 connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image_id).values(path=path))
-        n, n_of_known = self._gold_written
+        n, n_of_known = self.gold_written
         written, of_known = bool(gold) or any(image.gold for image in images), not {one for one, *_ in gold} <= set(ids)
-        self._gold_written = GoldWritten(n + written, n_of_known + of_known)
+        self.gold_written = GoldWritten(n + written, n_of_known + of_known)
         return lost
 
     def _next_row(self) -> int:
@@ -397,10 +397,6 @@ class Images:
         with self._database.reading() as connection:
             found = connection.execute(sa.select(REJECTED.c.reason).where(REJECTED.c.path == path)).scalar_one_or_none()
             return None if found is None else str(found)
-
-    def gold_written(self) -> "GoldWritten":
-        """Return how often gold values were written by this process."""
-        return self._gold_written
 
     def gold_columns(self) -> list[str]:
         """Return the names of the gold columns."""

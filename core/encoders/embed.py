@@ -4,8 +4,6 @@ import logging
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from core.arrays import Progress, ignore
 from core.catalog.models import EncoderRecord
 from core.catalog.originals import thumbnails_sentence
@@ -87,9 +85,8 @@ def embed(
     for part in todo:
         report = _shifted(on_progress, done, total)
         if pool is None:
-            gone, new = workspace.removed[part.start : part.stop], np.arange(part.start + part.n_kept, part.stop)
-            originals = workspace.originals(new[~gone[part.n_kept :]])
-            small += make_part(workspace.folder, part, originals, gone, loaded, report)
+            gone = workspace.removed[part.start : part.stop]
+            small += make_part(workspace.folder, part, gone, workspace.originals, loaded, report)
         else:
             told = partial(_as_progress, report)
             small += pool.submit_telling(embed_part, workspace.folder, part, device, on_told=told).result()

@@ -4,7 +4,7 @@ A workspace grows by batches of any size, and each part is a file that stays ope
 takes the place of the one that was too short.
 """
 
-import logging
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import BoolArray, Progress
+from core.arrays import BoolArray, IntArray, Progress
 from core.catalog.catalog import Catalog
 from core.catalog.creation import catalog_file
 from core.catalog.models import Models
@@ -24,7 +24,6 @@ from core.store.thumbnails import ThumbnailStore
 from core.workers import Tell
 from core.workspace import Workspace
 
-LOG = logging.getLogger("lassoscope.encoders")
 PART_ROWS = 8_192  # rows per embedding part: few enough that a kill loses little, enough to read fast
 
 
@@ -71,20 +70,27 @@ def parts_to_make(folder: Path, models: Models, encoder: str, n_images: int) -> 
 
 
 def make_part(
-    folder: Path, part: NewPart, originals: Originals, gone: BoolArray, loaded: Encoder, on_progress: Progress
+    folder: Path,
+    part: NewPart,
+    gone: BoolArray,
+    originals_of: Callable[[IntArray], Originals],
+    loaded: Encoder,
+    on_progress: Progress,
 ) -> int:
     """Embed what a part lacks, and write its file; return how many images were read from their thumbnails.
 
     Args:
         folder: of the workspace.
-        originals: the images to be embedded for it but those that were removed.
         gone: (n,) bool, which of the part's images were removed; their rows are blank.
+        originals_of: returns the pictures of rows of the workspace.
     """
+    is_new = ~gone
+    is_new[: part.n_kept] = False
+    originals = originals_of(part.start + np.flatnonzero(is_new))
     x = np.zeros((part.stop - part.start, loaded.dim), np.float32)
     if part.kept:
         x[: part.n_kept] = Matrix([folder / file for file in part.kept]).take(np.arange(part.n_kept))
-    new = x[part.n_kept :]
-    new[~gone[part.n_kept :]] = np.concatenate([x[:0], *embed_originals(originals, loaded, on_progress=on_progress)])
+    x[is_new] = np.concatenate([x[:0], *embed_originals(originals, loaded, on_progress=on_progress)])
     x[gone] = 0
     write_rows(folder / part.file, x)
     return originals.n_thumbnails
@@ -100,10 +106,8 @@ def embed_part(folder: Path, part: NewPart, device: str, tell: Tell) -> int:
         closing(Catalog.of_file(catalog_file(folder), read_only=True)) as catalog,
         closing(ThumbnailStore(folder / "thumbnails.sqlite", read_only=True)) as thumbnails,
     ):
-        rows = np.arange(part.start, part.stop)
-        gone = np.isin(rows, [removal.row for removal in catalog.removals.all()])
-        originals = Originals(catalog, thumbnails, rows[part.n_kept :][~gone[part.n_kept :]])
-        return make_part(folder, part, originals, gone, loaded, partial(tell, "Embedding"))
+        gone = np.isin(np.arange(part.start, part.stop), [removal.row for removal in catalog.removals.all()])
+        return make_part(folder, part, gone, partial(Originals, catalog, thumbnails), loaded, partial(tell, "Embedding"))
 
 
 def keep_part(workspace: Workspace, part: NewPart) -> None:

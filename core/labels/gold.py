@@ -12,7 +12,7 @@ def gold_columns(workspace: Workspace) -> list[str]:
 
 def gold_version(workspace: Workspace) -> Hashable:
     """Return what changes whenever gold columns may: they come with images, and go with them; reads nothing."""
-    return workspace.catalog.images.gold_written(), workspace.n_images - workspace.n_here
+    return workspace.catalog.images.gold_written, workspace.n_images - workspace.n_here
 
 
 def gold_values_without_class(workspace: Workspace, column: str) -> dict[str, int]:

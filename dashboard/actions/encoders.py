@@ -48,17 +48,12 @@ class EncoderActions(Runner):
         self.run(ask, done, on=self._server.slow_pool, failed=failed)
 
     def start_embedding(self, encoder: str | None, *, failed: Callable[[], None]) -> None:
-        """Embed all images, with the current encoder for None, and lay out the map; windows follow the progress."""
-        self.add_job("embed", {"encoder": encoder, "lay_out": True}, failed=failed)
-
-    def embed_with(self, weights: str, *, failed: Callable[[], None]) -> None:
-        """Embed all images with the weights of a training, lay the map out, and use this encoder from then on.
+        """Embed all images, lay out the map and use this encoder from then on; windows follow the progress.
 
         Args:
-            weights: the file, as a run's record names it.
+            encoder: its name, or a weights file; None for the current one.
         """
-        self.workspace.need_writable()
-        self.start_embedding(weights, failed=failed)
+        self.add_job("embed", {"encoder": encoder, "lay_out": True}, failed=failed)
 
     def lay_out_anew(self, *, failed: Callable[[], None] = lambda: None) -> None:
         """Lay the map out anew from where its images are now, so that islands keep their place."""

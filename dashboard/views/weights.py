@@ -107,7 +107,7 @@ class TrainedWeights(pn.viewable.Viewer):
 
     def _embed(self, file: str) -> None:
         self._button.disabled = True  # until the job is there, or it was refused
-        self.actions.embed_with(file, failed=self._draw)
+        self.actions.start_embedding(file, failed=self._draw)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

@@ -45,17 +45,6 @@ def publish(told):
 # -- the first embedding --
 
 
-@pytest.fixture
-def fresh(tmp_path):
-    """A workspace of a few images without embeddings."""
-    (tmp_path / "images").mkdir()
-    for i in range(12):
-        photo(i).save(tmp_path / "images" / f"p{i}.png")
-    with Workspace.create(tmp_path / "w", salt="first") as space:
-        take_in(space, tmp_path / "images")
-        yield space
-
-
 def lay_out(space, **_):
     """Give every image a place on a map, as UMAP would in many seconds."""
     (space.folder / "projection").mkdir()

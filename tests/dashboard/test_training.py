@@ -23,8 +23,6 @@ from dashboard.views.training import title
 from dashboard.views.training_form import MEASURE, TOLD, TrainingForm
 from dashboard.views.weights import EMBED, USE, TrainedWeights
 from tests.dashboard.direct import Direct
-from tests.reading import take_in
-from tests.shared import photo
 
 RUN = RunRecord("run", RunState.FINISHED, {}, {name: [] for name in FIGURES}, [], 0, collapsed=False, views=None, tile=0)
 
@@ -42,16 +40,6 @@ class Jobs:
         self.space.need_writable()
         self.added.append(JobRecord(len(self.added) + 1, kind, dict(arguments), analyst, JobState.QUEUED, 0, ""))
         return self.added[-1]
-
-
-@pytest.fixture
-def fresh(tmp_path):
-    (tmp_path / "images").mkdir()
-    for i in range(12):
-        photo(i).save(tmp_path / "images" / f"p{i}.png")
-    with Workspace.create(tmp_path / "w", salt="train") as space:
-        take_in(space, tmp_path / "images")
-        yield space
 
 
 @pytest.fixture
