@@ -104,11 +104,11 @@ class JobRunner:
             InputError: if there is no such job, or it has ended.
         """
         with self._changed:
-            if number in self._at_work:
+            job = self._jobs.get(number)
+            if number in self._at_work and job.state == JobState.RUNNING:  # one that has just ended is still at work a moment
                 self._cancelled.add(number)
                 self._at_work[number][1].stop()
                 return self._live(self._jobs.get(number))
-            job = self._jobs.get(number)
             if job.state != JobState.QUEUED or (moved := self._jobs.move(number, JobState.CANCELLED)) is None:
                 raise InputError(f"Job {number} has ended already ({job.state}).")
         self._tell(moved)
